@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "textflag.h"
+
+// R22 holds the g.
+//
+// func G() uintptr
+TEXT ·G(SB), NOSPLIT, $0-8
+	MOVV g, ret+0(FP)
+	RET
