@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll
+
+import (
+	"os"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// blocking sleeps in the kernel, in epoll_pwait2 (Linux 5.11), whose timeouts
+// are not rounded to milliseconds. An eventfd wakes it.
+type blocking struct {
+	epfd int
+
+	// mu keeps the eventfd open while somebody writes to it.
+	mu     sync.Mutex
+	wakefd int // -1 after close
+}
+
+// newBlocking takes the epoll descriptor over. On a kernel without epoll_pwait2
+// the error is errors.ErrUnsupported.
+func newBlocking(epfd int) (*blocking, error) {
+	b := &blocking{epfd: epfd, wakefd: -1}
+	var events [1]unix.EpollEvent
+	if _, errno := b.block(events[:], 0); errno != 0 {
+		b.close()
+		return nil, os.NewSyscallError("epoll_pwait2", errno)
+	}
+	wakefd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		b.close()
+		return nil, os.NewSyscallError("eventfd", err)
+	}
+	b.wakefd = wakefd
+	// Edge-triggered, every write is an event, and nobody needs to read the
+	// counter.
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: noSlot}
+	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, wakefd, &event); err != nil {
+		b.close()
+		return nil, os.NewSyscallError("epoll_ctl", err)
+	}
+	return b, nil
+}
+
+// block waits for events until d has passed; d < 0 sets no limit. The kernel
+// writes into memory of the poller, which the race detector need not see.
+func (b *blocking) block(events []unix.EpollEvent, d time.Duration) (int, syscall.Errno) {
+	timeout := unix.NsecToTimespec(int64(d))
+	limit := &timeout
+	if d < 0 {
+		limit = nil
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(b.epfd),
+		uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(unsafe.Pointer(limit)), 0, 0)
+	return int(n), errno
+}
+
+// sleep looks at the state after every return of the kernel. A Wake between the
+// change to waiting and the call has made the eventfd readable by then.
+func (b *blocking) sleep(p *Poller, d time.Duration) {
+	deadline := time.Now().Add(d)
+	if !p.state.CompareAndSwap(running, waiting) {
+		p.look()
+		return
+	}
+	for p.state.Load() == waiting && p.finished.first == nil {
+		left := d
+		if d > 0 {
+			if left = time.Until(deadline); left <= 0 {
+				return
+			}
+		}
+		if n, errno := b.block(p.events[:], left); errno == 0 {
+			p.dispatch(p.events[:n])
+		}
+	}
+}
+
+func (b *blocking) rouse() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.wakefd >= 0 {
+		one := [8]byte{1} // any number but zero, in any byte order
+		unix.Write(b.wakefd, one[:])
+	}
+}
+
+func (b *blocking) close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.wakefd >= 0 {
+		unix.Close(b.wakefd)
+		b.wakefd = -1
+	}
+	return os.NewSyscallError("close", unix.Close(b.epfd))
+}

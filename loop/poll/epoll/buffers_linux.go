@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll
+
+const (
+	bufferSize = 16 << 10 // bytes one Read without a buffer takes at most
+	bufferKeep = 64       // buffers kept for later; the collector gets the others
+)
+
+// buffers are those of Reads that came without one. A buffer is taken when
+// there may be data, not before, so an idle connection has none.
+type buffers struct{ free [][]byte }
+
+// take returns a buffer of bufferSize bytes with anything in it.
+func (b *buffers) take() []byte {
+	n := len(b.free)
+	if n == 0 {
+		return make([]byte, bufferSize)
+	}
+	buf := b.free[n-1]
+	b.free = b.free[:n-1]
+	return buf
+}
+
+// put takes buf back, if its end was not cut off. What is not one of its own, as
+// far as the size can tell, goes to the collector.
+func (b *buffers) put(buf []byte) {
+	if cap(buf) == bufferSize && len(b.free) < bufferKeep {
+		b.free = append(b.free, buf[:bufferSize])
+	}
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll
+
+import (
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"baton/loop/poll"
+)
+
+// connect starts op, a Connect. Until the kernel has decided, the socket has no
+// owner but the operation: Cancel and a refusal close it, and no handle is seen.
+//
+// A UNIX socket whose listener has a full queue is refused with EAGAIN at once;
+// the kernel has no way to wait for room there without a thread.
+func (p *Poller) connect(op *poll.Op) bool {
+	if p.closed {
+		return fail(op, net.ErrClosed)
+	}
+	family, remote, err := sockaddr(op.Addr)
+	if err != nil {
+		return fail(op, err)
+	}
+	fd, err := newSocket(family)
+	if err != nil {
+		return fail(op, err)
+	}
+	if op.Local != nil {
+		if err := bind(fd, family, op.Local); err != nil {
+			unix.Close(fd)
+			return fail(op, err)
+		}
+	}
+	err = unix.Connect(fd, remote)
+	switch err {
+	case nil, unix.EINPROGRESS:
+	case unix.EINTR:
+		// It goes on in the background. A second connect would say EALREADY,
+		// or connect twice.
+	default:
+		unix.Close(fd)
+		return fail(op, os.NewSyscallError("connect", err))
+	}
+	s, failure := p.register(fd, family != unix.AF_UNIX)
+	if failure != nil {
+		return fail(op, failure)
+	}
+	s.remote = op.Addr
+	if err == nil {
+		return s.opened(op)
+	}
+	s.out = op
+	op.Private.Any = s
+	return false
+}
+
+// connected reports whether the kernel has decided about op. SO_ERROR tells the
+// reason of a failure, once; the second reader would get none (connect(2)).
+func (s *socket) connected(op *poll.Op) bool {
+	code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return s.refused(op, os.NewSyscallError("getsockopt", err))
+	}
+	if code != 0 {
+		return s.refused(op, os.NewSyscallError("connect", unix.Errno(code)))
+	}
+	// No error is not yet a connection: the event may have been about nothing.
+	if _, err := unix.Getpeername(s.fd); err == unix.ENOTCONN {
+		return false
+	}
+	return s.opened(op)
+}
+
+// opened finishes op with s as its handle.
+func (s *socket) opened(op *poll.Op) bool {
+	local, err := unix.Getsockname(s.fd)
+	if err != nil {
+		return s.refused(op, os.NewSyscallError("getsockname", err))
+	}
+	s.local = netAddr(local)
+	// A connect to a free port from which the kernel draws local ports may,
+	// once in many thousand times, meet itself.
+	if op.Local == nil && s.tcp && s.local.String() == s.remote.String() {
+		return s.refused(op, os.NewSyscallError("connect", unix.ECONNREFUSED))
+	}
+	op.Handle = s
+	return true
+}
+
+// refused finishes op without a handle, and gives the descriptor back.
+func (s *socket) refused(op *poll.Op, err error) bool {
+	s.drop()
+	op.Err = err
+	return true
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll_test
+
+import (
+	"errors"
+	"net"
+	"syscall"
+	"testing"
+
+	"baton/loop/poll"
+	"baton/loop/poll/epoll"
+)
+
+// unanswered makes a listener whose queue is full, and Connects that are in
+// flight because the kernel ignores those who come then. opened counts the
+// connections that found room.
+func unanswered(t *testing.T, p *epoll.Poller) (l poll.Handle, inFlight []*poll.Op, opened int) {
+	t.Helper()
+	l, err := p.Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, poll.ListenOptions{Backlog: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	flying := map[*poll.Op]bool{}
+	for range 10 {
+		op := &poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()}
+		if !p.Submit(op) {
+			flying[op] = true
+		} else if op.Err == nil {
+			opened++
+		}
+		for _, op := range p.Wait(nil, 0) {
+			delete(flying, op)
+			opened++
+		}
+	}
+	for op := range flying {
+		inFlight = append(inFlight, op)
+	}
+	if len(inFlight) == 0 {
+		t.Fatal("ten connections were made to a queue of one")
+	}
+	return l, inFlight, opened
+}
+
+// A Connect that nobody answers gives its descriptor back when it is cancelled.
+func TestCancelledConnect(t *testing.T) {
+	p := open(t, epoll.Config{})
+	before := descriptors(t)
+	_, ops, opened := unanswered(t, p)
+	for _, op := range ops {
+		p.Cancel(op)
+	}
+	p.Wait(nil, 0)
+	for _, op := range ops {
+		if !errors.Is(op.Err, poll.ErrCanceled) || op.Handle != nil {
+			t.Errorf("handle %v, error %v, want ErrCanceled", op.Handle, op.Err)
+		}
+	}
+	if after, want := descriptors(t), before+opened+1; after != want {
+		t.Errorf("%d descriptors, want %d", after, want)
+	}
+}
+
+// A Connect in flight may be refused late (the kernel asks again after a
+// second), and gives its descriptor back then.
+func TestLateRefusal(t *testing.T) {
+	p := open(t, epoll.Config{})
+	before := descriptors(t)
+	l, ops, opened := unanswered(t, p)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; n < len(ops); {
+		n += len(p.Wait(nil, -1))
+	}
+	for _, op := range ops {
+		if !errors.Is(op.Err, syscall.ECONNREFUSED) || op.Handle != nil {
+			t.Errorf("handle %v, error %v, want ECONNREFUSED", op.Handle, op.Err)
+		}
+	}
+	if after, want := descriptors(t), before+opened; after != want {
+		t.Errorf("%d descriptors, want %d", after, want)
+	}
+}
+
+// Just as late it may find room.
+func TestLateConnection(t *testing.T) {
+	p := open(t, epoll.Config{})
+	l, ops, _ := unanswered(t, p)
+	in := &poll.Op{Kind: poll.Accept, Handle: l}
+	for p.Submit(in) { // until the queue is empty, so that the kernel listens again
+		if in.Err != nil {
+			t.Fatal(in.Err)
+		}
+	}
+	for done := p.Wait(nil, -1); len(done) == 0 || done[0] == in; done = p.Wait(nil, -1) {
+	}
+	for _, op := range ops {
+		if op.Handle != nil {
+			l := &line{t: t, poller: p}
+			l.must(&poll.Op{Kind: poll.Write, Handle: op.Handle, Buf: []byte("late")})
+			return
+		}
+	}
+	t.Errorf("no connection; the first one ended with %v", ops[0].Err)
+}
+
+// A Wait sees everything although it looks at 256 events at a time: edges that
+// stay behind would not come again.
+func TestManyEvents(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			l := newLine(t, open(t, mode.config))
+			accept := &poll.Op{Kind: poll.Accept, Handle: l.listener}
+			for range 900 { // each is an event that nobody waits for
+				client, err := net.Dial("tcp", l.listener.LocalAddr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.must(accept)
+				client.Close()
+			}
+			client, server := l.connect()
+			in := &poll.Op{Kind: poll.Read, Handle: server, Buf: make([]byte, 8)}
+			l.poller.Submit(in)
+			l.must(&poll.Op{Kind: poll.Write, Handle: client, Buf: []byte("x")})
+			l.await(in)
+		})
+	}
+}

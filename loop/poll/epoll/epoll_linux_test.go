@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"go.uber.org/goleak"
+
+	"baton/loop/poll"
+	"baton/loop/poll/epoll"
+	"baton/loop/poll/polltest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// offline knows what the hosts file knows, and sends nothing.
+var offline = &net.Resolver{
+	PreferGo: true,
+	Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no network in tests")
+	},
+}
+
+// modes are the two ways to wait. What depends on waiting is tested in both.
+var modes = []struct {
+	name   string
+	config epoll.Config
+}{
+	{"nested", epoll.Config{Resolver: offline}},
+	{"blocking", epoll.Config{Resolver: offline, Blocking: true}},
+}
+
+func TestPoller(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			polltest.Run(t, func(t testing.TB) poll.Poller { return open(t, mode.config) })
+		})
+	}
+}
+
+func TestCaps(t *testing.T) {
+	const want = "unix|lookups|readiness|adopts|provided|vectored"
+	if got := open(t, epoll.Config{}).Caps().String(); got != want {
+		t.Errorf("Caps() = %v, want %v", got, want)
+	}
+}
+
+// A bubble's clock would stand still while somebody waits for a descriptor.
+func TestRefusesBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, err := epoll.New(epoll.Config{})
+		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "package sim") {
+			t.Errorf("New in a bubble: %v, want errors.ErrUnsupported and a word about package sim", err)
+		}
+	})
+}
+
+// A cancelled Lookup is reported although the resolver does not answer, and
+// Close ends a resolver that nobody cancelled.
+func TestLookupThatHangs(t *testing.T) {
+	asked := make(chan struct{}, 100)
+	gaveUp := make(chan error, 100)
+	silent := &net.Resolver{
+		PreferGo: true,
+		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			asked <- struct{}{}
+			<-ctx.Done()
+			gaveUp <- ctx.Err()
+			return nil, ctx.Err()
+		},
+	}
+	p := open(t, epoll.Config{Resolver: silent})
+	cancelled := &poll.Op{Kind: poll.Lookup, Network: "ip4", Host: "one.invalid"}
+	dropped := &poll.Op{Kind: poll.Lookup, Network: "ip4", Host: "two.invalid"}
+	p.Submit(cancelled)
+	p.Submit(dropped)
+	<-asked
+	<-asked
+	p.Cancel(cancelled)
+	done := p.Wait(nil, -1)
+	if len(done) != 1 || done[0] != cancelled || !errors.Is(cancelled.Err, poll.ErrCanceled) {
+		t.Errorf("Wait reported %v, the cancelled one has error %v", done, cancelled.Err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	trace := make([]byte, 1<<20)
+	if bytes.Contains(trace[:runtime.Stack(trace, true)], []byte("(*lookup)")) {
+		t.Error("Close left a goroutine")
+	}
+	for range len(gaveUp) {
+		if err := <-gaveUp; !errors.Is(err, context.Canceled) {
+			t.Errorf("the resolver gave up because of %v, want context.Canceled", err)
+		}
+	}
+	if dropped.Err != nil || dropped.Addrs != nil {
+		t.Errorf("Close touched an operation: %v, %v", dropped.Addrs, dropped.Err)
+	}
+}
+
+// After Close everything says so, and nothing waits.
+func TestAfterClose(t *testing.T) {
+	p := open(t, epoll.Config{})
+	l := newLine(t, p)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range []*poll.Op{
+		{Kind: poll.Read, Handle: l.server, Buf: make([]byte, 1)},
+		{Kind: poll.Connect, Addr: l.listener.LocalAddr()},
+		{Kind: poll.Lookup, Network: "ip", Host: "localhost"},
+	} {
+		if !p.Submit(op) || !errors.Is(op.Err, net.ErrClosed) {
+			t.Errorf("%v after Close: %v, want net.ErrClosed at once", op.Kind, op.Err)
+		}
+	}
+	if _, err := p.Listen(l.listener.LocalAddr(), poll.ListenOptions{}); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Listen after Close: %v", err)
+	}
+	if _, err := p.Adopt(0); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Adopt after Close: %v", err)
+	}
+	if err := l.client.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Close of a handle after Close: %v", err)
+	}
+	if done := p.Wait(nil, -1); len(done) != 0 {
+		t.Errorf("Wait after Close reported %v", done)
+	}
+}
+
+// open makes a poller that is closed, at the latest, with the test.
+func open(t testing.TB, c epoll.Config) *epoll.Poller {
+	t.Helper()
+	p, err := epoll.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// listen makes a TCP listener.
+func listen(t testing.TB, p *epoll.Poller, addr string) poll.Handle {
+	t.Helper()
+	tcp, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := p.Listen(tcp, poll.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}

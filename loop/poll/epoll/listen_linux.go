@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll
+
+import (
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"baton/loop/poll"
+)
+
+// defaultBacklog is the number of connections the kernel holds before Accept.
+const defaultBacklog = 1024
+
+// Listen implements [poll.Poller]. A TCPAddr without an IP means all IPv4
+// addresses. The file of a UNIX socket is the caller's to remove.
+func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, error) {
+	s, err := p.listen(addr, opts)
+	if err != nil {
+		network := "tcp"
+		if addr != nil {
+			network = addr.Network()
+		}
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
+	}
+	return s, nil
+}
+
+func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*socket, error) {
+	if p.closed {
+		return nil, net.ErrClosed
+	}
+	family, _, err := sockaddr(addr)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := newSocket(family)
+	if err != nil {
+		return nil, err
+	}
+	local, err := listenOn(fd, family, addr, opts)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	s, err := p.register(fd, family != unix.AF_UNIX)
+	if err != nil {
+		return nil, err
+	}
+	s.local = local
+	return s, nil
+}
+
+// listenOn binds fd and tells where it listens now, which is news if the port
+// was 0. SO_REUSEADDR lets a server start again while connections of its
+// predecessor are in TIME_WAIT; unlike on other systems it does not let two
+// listeners share a port, which is what SO_REUSEPORT is for (socket(7)).
+func listenOn(fd, family int, addr net.Addr, opts poll.ListenOptions) (net.Addr, error) {
+	if family != unix.AF_UNIX {
+		if err := setInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return nil, err
+		}
+	}
+	if opts.ReusePort && family != unix.AF_UNIX {
+		if err := setInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			return nil, err
+		}
+	}
+	if err := bind(fd, family, addr); err != nil {
+		return nil, err
+	}
+	backlog := opts.Backlog
+	if backlog <= 0 {
+		backlog = defaultBacklog
+	}
+	if err := unix.Listen(fd, backlog); err != nil {
+		return nil, os.NewSyscallError("listen", err)
+	}
+	local, err := unix.Getsockname(fd)
+	if err != nil {
+		return nil, os.NewSyscallError("getsockname", err)
+	}
+	return netAddr(local), nil
+}
+
+// accept takes one connection. Those that died in the queue are skipped, one
+// call each. After EMFILE and ENFILE the connection is still in the queue and
+// no event will come for it, so canRead stays set.
+func (s *socket) accept(op *poll.Op) bool {
+	for s.canRead {
+		fd, remote, err := unix.Accept4(s.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		switch err {
+		case nil:
+			op.Accepted, op.Err = s.accepted(fd, remote)
+			return true
+		case unix.EINTR, unix.ECONNABORTED:
+		case unix.EAGAIN:
+			s.canRead = false
+		default:
+			op.Err = os.NewSyscallError("accept4", err)
+			return true
+		}
+	}
+	return false
+}
+
+// accepted makes a handle of a connection. TCP_NODELAY is inherited from the
+// listener, O_NONBLOCK is not (accept(2)).
+func (s *socket) accepted(fd int, remote unix.Sockaddr) (poll.Handle, error) {
+	local, err := unix.Getsockname(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("getsockname", err)
+	}
+	_, isUnix := remote.(*unix.SockaddrUnix)
+	conn, err := s.poller.register(fd, !isUnix)
+	if err != nil {
+		return nil, err
+	}
+	conn.local, conn.remote = netAddr(local), netAddr(remote)
+	return conn, nil
+}
+
+// newSocket makes a stream socket that does not block and no child inherits. All
+// of it in one call: a child forked between two calls would get the socket.
+func newSocket(family int) (int, error) {
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	if family != unix.AF_UNIX {
+		err = setInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if err == nil && family == unix.AF_INET6 {
+		err = setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// bind gives fd its local address, which must be of the socket's own family.
+func bind(fd, family int, addr net.Addr) error {
+	own, local, err := sockaddr(addr)
+	if err != nil {
+		return err
+	}
+	if own != family {
+		return os.NewSyscallError("bind", unix.EAFNOSUPPORT)
+	}
+	return os.NewSyscallError("bind", unix.Bind(fd, local))
+}
+
+func setInt(fd, level, option, value int) error {
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, option, value))
+}

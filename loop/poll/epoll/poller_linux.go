@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"baton/loop/poll"
+)
+
+// Config holds the choices of New; the zero value is the default.
+type Config struct {
+	// Blocking makes an idle Wait block in the kernel, where it holds a thread.
+	// Timers are more precise then (0.1 ms instead of 1 ms, when the process is
+	// idle), but a Wake costs a system call and a thread switch. For a loop
+	// that has its thread to itself.
+	Blocking bool
+
+	// Resolver answers Lookups of names; nil means net.DefaultResolver.
+	Resolver *net.Resolver
+}
+
+// capabilities is what every Poller declares.
+const capabilities = poll.Unix | poll.Lookups | poll.Readiness | poll.Adopts |
+	poll.Provided | poll.Vectored
+
+// The states of a Poller, seen from Wake. Only the loop leaves waiting and
+// notified for running, only Wake enters notified.
+const (
+	running  uint32 = iota // the loop is at work and will look before it sleeps
+	waiting                // the loop sleeps, or is about to
+	notified               // a Wake came since the last Wait
+)
+
+// A Poller is an epoll instance with its sockets. It implements [poll.Poller],
+// whose rules say who may call what.
+type Poller struct {
+	state   atomic.Uint32
+	sleeper sleeper
+	epfd    int
+	closed  bool
+
+	// events is where the kernel puts what it has to tell. Its length bounds
+	// the work of one look.
+	events [256]unix.EpollEvent
+	slots  slots
+
+	finished queue
+	eager    []*socket // writes that gave way and need no event to go on
+	spare    []*socket // the other half of eager, swapped with it
+	buffers  buffers
+	seen     byte // see rawWrite
+	lookups  lookups
+}
+
+var _ poll.Poller = (*Poller)(nil)
+
+// A sleeper is a way of doing nothing until there is something to do.
+type sleeper interface {
+	// sleep returns when an operation is finished, rouse was called or d has
+	// passed, or a little earlier for no reason. d < 0 sets no limit. It is
+	// called only while the poller's state can be moved to waiting, which it
+	// does itself.
+	sleep(p *Poller, d time.Duration)
+
+	// rouse ends the sleep. Safe from every goroutine, also after close.
+	rouse()
+
+	// close frees what the sleeper holds, the epoll descriptor included.
+	close() error
+}
+
+// New makes a poller. Errors are those of the kernel (no descriptors left).
+//
+// Inside a testing/synctest bubble it fails: waiting for a real descriptor is
+// not durable there, so the clock of the bubble would stand still for ever.
+func New(c Config) (*Poller, error) {
+	if inBubble() {
+		return nil, fmt.Errorf("epoll: a testing/synctest bubble has no network; use package sim: %w",
+			errors.ErrUnsupported)
+	}
+	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	p := &Poller{epfd: epfd}
+	p.lookups.open(c.Resolver)
+	if c.Blocking {
+		p.sleeper, err = newBlocking(epfd)
+	} else {
+		p.sleeper, err = newNested(p)
+	}
+	if err != nil {
+		p.lookups.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// inBubble reports whether the caller runs in a testing/synctest bubble. The
+// header of a goroutine's trace is the one place outside package testing that
+// tells; a year of 2000 on the clock would be a guess.
+func inBubble() bool {
+	var trace [128]byte
+	header, _, _ := bytes.Cut(trace[:runtime.Stack(trace[:], false)], []byte("\n"))
+	return bytes.Contains(header, []byte("synctest bubble"))
+}
+
+// Now is the machine's clock.
+func (p *Poller) Now() time.Time { return time.Now() }
+
+// Caps tells that everything optional is there, but a virtual clock.
+func (p *Poller) Caps() poll.Caps { return capabilities }
+
+// Submit implements [poll.Poller].
+func (p *Poller) Submit(op *poll.Op) bool {
+	op.N, op.Accepted, op.Addrs, op.Err = 0, nil, nil, nil
+	switch op.Kind {
+	case poll.Accept, poll.Read, poll.Write, poll.Readable, poll.Writable:
+		s, ok := op.Handle.(*socket)
+		if !ok || s.poller != p {
+			return fail(op, poll.ErrForeign)
+		}
+		return s.submit(op)
+	case poll.Connect:
+		op.Handle = nil
+		return p.connect(op)
+	case poll.Lookup:
+		return p.lookup(op)
+	}
+	return fail(op, errors.ErrUnsupported)
+}
+
+// fail finishes op at once.
+func fail(op *poll.Op, err error) bool {
+	op.Err = err
+	return true
+}
+
+// finish puts op, which was in flight, among those that Wait reports.
+func (p *Poller) finish(op *poll.Op) {
+	op.Private.Any = nil
+	p.finished.push(op)
+}
+
+// Cancel implements [poll.Poller].
+func (p *Poller) Cancel(op *poll.Op) {
+	switch at := op.Private.Any.(type) {
+	case *socket:
+		if at.poller == p {
+			at.cancel(op)
+		}
+	case *lookup:
+		if at.op == op && at.poller == p {
+			at.abandon()
+			op.Err = poll.ErrCanceled
+			p.finish(op)
+		}
+	}
+}
+
+// Wait implements [poll.Poller].
+func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
+	if p.closed {
+		return done
+	}
+	p.goOn()
+	if d == 0 || p.finished.first != nil || len(p.eager) > 0 {
+		p.look()
+	} else {
+		p.sleeper.sleep(p, d)
+	}
+	// First running, then the answers: a look-up that answers after this line
+	// finds running, and its Wake ends the next Wait.
+	p.state.Store(running)
+	p.lookups.collect(p)
+	return p.finished.drain(done)
+}
+
+// goOn continues the writes that gave way for the others' sake.
+func (p *Poller) goOn() {
+	if len(p.eager) == 0 {
+		return
+	}
+	eager := p.eager
+	p.eager = p.spare[:0]
+	for _, s := range eager {
+		s.writable()
+	}
+	clear(eager)
+	p.spare = eager[:0]
+}
+
+// look takes the events that are there, without waiting, until there are no more
+// or an operation is finished.
+//
+// The call cannot block, so it does not tell the scheduler (which saves 40 ns
+// of 250); the buffer is the poller's own, so the race detector misses nothing.
+func (p *Poller) look() {
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epfd),
+			uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		if errno != 0 {
+			panic(fmt.Sprintf("epoll: somebody closed the poller's descriptor: %v", errno))
+		}
+		p.dispatch(p.events[:n])
+		// Only a look that was not filled up has seen everything. Nobody may
+		// sleep before that: edges come once.
+		if int(n) < len(p.events) || p.finished.first != nil {
+			return
+		}
+	}
+}
+
+// dispatch hands events to their sockets.
+func (p *Poller) dispatch(events []unix.EpollEvent) {
+	for i := range events {
+		if s := p.slots.at(events[i].Fd, events[i].Pad); s != nil {
+			s.event(events[i].Events)
+		}
+	}
+}
+
+// Wake implements [poll.Poller]. On a loop that is at work it costs one atomic
+// operation.
+func (p *Poller) Wake() {
+	if p.state.Load() != notified && p.state.Swap(notified) == waiting {
+		p.sleeper.rouse()
+	}
+}
+
+// Recycle implements [poll.Poller].
+func (p *Poller) Recycle(buf []byte) { p.buffers.put(buf) }
+
+// Close implements [poll.Poller]. It waits for the goroutines of look-ups,
+// which are told to give up.
+func (p *Poller) Close() error {
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	p.lookups.close()
+	for _, s := range p.slots.all {
+		if s.socket != nil {
+			s.socket.drop()
+		}
+	}
+	p.finished = queue{}
+	p.eager, p.spare = nil, nil
+	return p.sleeper.close()
+}
+
+// A queue holds finished operations, first in, first out, without allocating.
+type queue struct{ first, last *poll.Op }
+
+func (q *queue) push(op *poll.Op) {
+	op.Private.Next = nil // a poller that was closed may have left something
+	if q.last == nil {
+		q.first = op
+	} else {
+		q.last.Private.Next = op
+	}
+	q.last = op
+}
+
+// drain appends the operations to done, and forgets them.
+func (q *queue) drain(done []*poll.Op) []*poll.Op {
+	for op := q.first; op != nil; {
+		next := op.Private.Next
+		op.Private.Next = nil
+		done = append(done, op)
+		op = next
+	}
+	q.first, q.last = nil, nil
+	return done
+}

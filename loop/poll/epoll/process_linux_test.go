@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll_test
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/loop/poll"
+	"baton/loop/poll/epoll"
+)
+
+// Out of descriptors, Accept says so each time it is asked, and the connection
+// waits in the queue until there are some again, although no event comes for it.
+func TestAcceptWithoutDescriptors(t *testing.T) {
+	l := newLine(t, open(t, epoll.Config{}))
+	l.must(&poll.Op{Kind: poll.Connect, Addr: l.listener.LocalAddr()})
+	op := &poll.Op{Kind: poll.Accept, Handle: l.listener}
+
+	restore := noDescriptors(t)
+	for range 3 {
+		if !l.poller.Submit(op) {
+			l.await(op)
+		}
+		var call *os.SyscallError
+		if !errors.Is(op.Err, syscall.EMFILE) || !errors.As(op.Err, &call) || op.Accepted != nil {
+			t.Errorf("accepted %v, error %v, want EMFILE in a *os.SyscallError", op.Accepted, op.Err)
+		}
+	}
+	if _, err := epoll.New(epoll.Config{}); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("New: %v, want EMFILE", err)
+	}
+	restore()
+	l.must(op)
+}
+
+// An Accept that was in flight when the descriptors ran out is reported, too.
+func TestAcceptInFlightWithoutDescriptors(t *testing.T) {
+	l := newLine(t, open(t, epoll.Config{}))
+	op := &poll.Op{Kind: poll.Accept, Handle: l.listener}
+	l.poller.Submit(op)
+	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(client)
+
+	restore := noDescriptors(t)
+	if err := unix.Connect(client, sockaddr(l.listener.LocalAddr())); err != nil {
+		t.Fatal(err)
+	}
+	l.await(op)
+	if !errors.Is(op.Err, syscall.EMFILE) {
+		t.Errorf("error %v, want EMFILE", op.Err)
+	}
+	restore()
+	l.must(op)
+}
+
+// noDescriptors forbids new descriptors in this process until the function it
+// returns is called.
+func noDescriptors(t *testing.T) (restore func()) {
+	t.Helper()
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	none := before
+	none.Cur = 3 // those that are open stay
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	restore = func() { unix.Setrlimit(unix.RLIMIT_NOFILE, &before) }
+	t.Cleanup(restore)
+	return restore
+}
+
+// Whatever is open when a poller is closed, and whatever failed before, every
+// descriptor is given back.
+func TestNoDescriptorIsLeft(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			open(t, mode.config).Close() // the runtime's own poller is open now
+			before := descriptors(t)
+			p := open(t, mode.config)
+			l := newLine(t, p)
+			l.connect()
+			l.poller.Submit(&poll.Op{Kind: poll.Read, Handle: l.server, Buf: make([]byte, 1)})
+
+			other := listen(t, p, "127.0.0.1:0")
+			nobody := other.LocalAddr()
+			other.Close()
+			refused := &poll.Op{Kind: poll.Connect, Addr: nobody}
+			for range 10 {
+				if !p.Submit(refused) {
+					for len(p.Wait(nil, -1)) == 0 {
+					}
+				}
+				if !errors.Is(refused.Err, syscall.ECONNREFUSED) {
+					t.Fatalf("connect: %v", refused.Err)
+				}
+			}
+			if _, err := p.Listen(l.listener.LocalAddr(), poll.ListenOptions{}); err == nil {
+				t.Error("two listeners on one port")
+			}
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+			if after := descriptors(t); after != before {
+				t.Errorf("%d descriptors before, %d after", before, after)
+			}
+		})
+	}
+}
+
+// descriptors counts those of this process.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// Signals interrupt system calls (EINTR). Neither a Wait nor an operation may
+// end because of one.
+func TestSignals(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) { underSignals(t, mode.config) })
+	}
+}
+
+func underSignals(t *testing.T, c epoll.Config) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+
+	l := newLine(t, open(t, c))
+	pid, thread := unix.Getpid(), unix.Gettid()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				unix.Tgkill(pid, thread, unix.SIGUSR1)
+				runtime.Gosched()
+			}
+		}
+	}()
+	for range 300 {
+		in := &poll.Op{Kind: poll.Read, Handle: l.server, Buf: make([]byte, 64)}
+		l.poller.Submit(in)
+		early := l.poller.Now().Add(100 * time.Microsecond)
+		if l.wait(100 * time.Microsecond); l.poller.Now().Before(early) {
+			t.Fatal("a signal ended a Wait")
+		}
+		l.must(&poll.Op{Kind: poll.Write, Handle: l.client, Buf: []byte("x")})
+		l.await(in)
+		client, server := l.connect()
+		client.Close()
+		server.Close()
+	}
+	close(stop)
+	<-stopped
+}
+
+// Descriptor numbers have no limit at 1024, as select has.
+func TestHighDescriptor(t *testing.T) {
+	p := open(t, epoll.Config{})
+	l := &line{t: t, poller: p}
+	ends := [2]int{}
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(ends[1])
+	high, err := unix.FcntlInt(uintptr(ends[0]), unix.F_DUPFD_CLOEXEC, 1500)
+	unix.Close(ends[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(high)
+	h, err := p.Adopt(uintptr(high))
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch := &poll.Op{Kind: poll.Readable, Handle: h}
+	if p.Submit(watch) {
+		t.Fatalf("an empty pipe is readable: %v", watch.Err)
+	}
+	unix.Write(ends[1], []byte("x"))
+	l.await(watch)
+	in := l.must(&poll.Op{Kind: poll.Read, Handle: h, Buf: make([]byte, 8)})
+	if in.N != 1 {
+		t.Errorf("read %d bytes, want 1", in.N)
+	}
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll
+
+import (
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"baton/loop/poll"
+)
+
+// A socket is a descriptor with what is known about it. It implements
+// [poll.Handle].
+type socket struct {
+	poller     *Poller
+	fd         int
+	slot       int32
+	generation int32
+
+	// in and out are the operations in flight, one for each direction.
+	in, out *poll.Op
+
+	// canRead and canWrite say that a try is worth a system call. They are set
+	// in a new socket and by events, and cleared by EAGAIN.
+	canRead, canWrite bool
+
+	// lasting says that the end of the stream, an error or urgent data was
+	// seen. A short read does not mean "empty" from then on, and the event has
+	// been: only EAGAIN clears canRead.
+	lasting bool
+
+	tcp     bool // a TCP socket
+	adopted bool // somebody else's descriptor, see adopt
+	tamed   bool // an adopted descriptor that was made not to block
+	closed  bool
+
+	next int // of the Write in flight: the first of op.Bufs that is not empty
+
+	local, remote net.Addr
+}
+
+const (
+	readEvents  = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+	writeEvents = unix.EPOLLOUT | unix.EPOLLHUP | unix.EPOLLERR
+	lastEvents  = unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+
+	// ownEvents are what a socket is registered for, once.
+	ownEvents = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+)
+
+// register makes a socket of fd and tells the kernel. If that fails it closes
+// fd.
+func (p *Poller) register(fd int, tcp bool) (*socket, error) {
+	s := &socket{poller: p, fd: fd, tcp: tcp, canRead: true, canWrite: true}
+	p.slots.take(s)
+	if err := s.control(unix.EPOLL_CTL_ADD, ownEvents); err != nil {
+		s.drop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// control is epoll_ctl for the descriptor of s.
+func (s *socket) control(action int, events uint32) error {
+	event := unix.EpollEvent{Events: events, Fd: s.slot, Pad: s.generation}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(s.poller.epfd, action, s.fd, &event))
+}
+
+// drop gives the descriptor and the slot back, and forgets what is in flight.
+// Closing a descriptor ends its registration.
+func (s *socket) drop() error {
+	s.closed = true
+	s.poller.slots.release(s)
+	for _, op := range [...]*poll.Op{s.in, s.out} {
+		if op != nil {
+			op.Private.Any = nil
+		}
+	}
+	s.in, s.out = nil, nil
+	if s.adopted {
+		s.control(unix.EPOLL_CTL_DEL, 0) // fails if its owner closed it first
+		return nil
+	}
+	return os.NewSyscallError("close", unix.Close(s.fd))
+}
+
+// submit starts op, which works on s.
+func (s *socket) submit(op *poll.Op) bool {
+	if s.closed {
+		return fail(op, net.ErrClosed)
+	}
+	side := s.side(op.Kind)
+	if *side != nil {
+		return fail(op, poll.ErrBusy)
+	}
+	if s.adopted {
+		if err := s.prepare(op.Kind); err != nil {
+			return fail(op, err)
+		}
+	}
+	s.next = 0
+	if s.try(op) {
+		return true
+	}
+	*side = op
+	op.Private.Any = s
+	if s.adopted {
+		if err := s.arm(); err != nil {
+			*side, op.Private.Any = nil, nil
+			return fail(op, err)
+		}
+	}
+	return false
+}
+
+// side returns where an operation of kind k is kept while it is in flight.
+func (s *socket) side(k poll.Kind) **poll.Op {
+	switch k {
+	case poll.Write, poll.Connect, poll.Writable:
+		return &s.out
+	}
+	return &s.in
+}
+
+// try does what can be done of op now, and reports whether that is all of it.
+func (s *socket) try(op *poll.Op) bool {
+	switch op.Kind {
+	case poll.Read:
+		return s.read(op)
+	case poll.Write:
+		return s.write(op)
+	case poll.Accept:
+		return s.accept(op)
+	case poll.Connect:
+		return s.connected(op)
+	case poll.Readable:
+		return s.ready(op, unix.POLLIN|unix.POLLRDHUP)
+	default:
+		return s.ready(op, unix.POLLOUT)
+	}
+}
+
+// event is told what the kernel reports: the state of the descriptor at the time
+// of the look, not only what has changed. An error or hang-up is news for both
+// directions, and each learns the details by its own try.
+func (s *socket) event(events uint32) {
+	if events&lastEvents != 0 {
+		s.lasting = true
+	}
+	if events&readEvents != 0 {
+		s.readable()
+	}
+	if events&writeEvents != 0 {
+		s.writable()
+	}
+	if s.adopted && (s.in != nil || s.out != nil) {
+		s.rearm()
+	}
+}
+
+// readable goes on with the operation that reads.
+func (s *socket) readable() {
+	s.canRead = true
+	if op := s.in; op != nil && s.try(op) {
+		s.in = nil
+		s.poller.finish(op)
+	}
+}
+
+// writable goes on with the operation that writes.
+func (s *socket) writable() {
+	s.canWrite = true
+	if op := s.out; op != nil && s.try(op) {
+		s.out = nil
+		s.poller.finish(op)
+	}
+}
+
+// end finishes op, which may be in flight here, with err.
+func (s *socket) end(op *poll.Op, err error) {
+	switch {
+	case op == nil:
+		return
+	case s.in == op:
+		s.in = nil
+	case s.out == op:
+		s.out = nil
+	default:
+		return
+	}
+	op.Err = err
+	s.poller.finish(op)
+}
+
+// cancel ends op if it is in flight here: the kernel has nothing of it, so it can
+// be reported by the next Wait. The socket of a Connect has no other owner, so it goes too.
+func (s *socket) cancel(op *poll.Op) {
+	s.end(op, poll.ErrCanceled)
+	if op.Kind == poll.Connect {
+		s.drop()
+	}
+}
+
+// Close implements [poll.Handle].
+func (s *socket) Close() error {
+	if s.closed {
+		return net.ErrClosed
+	}
+	s.end(s.in, net.ErrClosed)
+	s.end(s.out, net.ErrClosed)
+	return s.opError("close", s.drop())
+}
+
+// Abort implements [poll.Handle]. A UNIX socket tells its peer of unread data by
+// ECONNRESET anyway, and of nothing else.
+func (s *socket) Abort() error {
+	if s.tcp && !s.closed {
+		// A linger of zero seconds makes close send a reset.
+		unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	return s.Close()
+}
+
+// CloseWrite implements [poll.Handle].
+func (s *socket) CloseWrite() error {
+	if s.closed {
+		return s.opError("close", net.ErrClosed)
+	}
+	return s.opError("close", os.NewSyscallError("shutdown", unix.Shutdown(s.fd, unix.SHUT_WR)))
+}
+
+// SetNoDelay implements [poll.Handle]. A UNIX socket has no such delay, and
+// takes either value.
+func (s *socket) SetNoDelay(on bool) error {
+	if s.closed {
+		return s.opError("set", net.ErrClosed)
+	}
+	if !s.tcp && !s.adopted {
+		return nil
+	}
+	value := 0
+	if on {
+		value = 1
+	}
+	err := unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, value)
+	return s.opError("set", os.NewSyscallError("setsockopt", err))
+}
+
+// LocalAddr implements [poll.Handle].
+func (s *socket) LocalAddr() net.Addr { return s.local }
+
+// RemoteAddr implements [poll.Handle].
+func (s *socket) RemoteAddr() net.Addr { return s.remote }
+
+// opError dresses the errors of the methods.
+func (s *socket) opError(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	network := "unix"
+	switch {
+	case s.tcp:
+		network = "tcp"
+	case s.adopted:
+		network = "file"
+	}
+	return &net.OpError{Op: operation, Net: network, Source: s.local, Addr: s.remote, Err: err}
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"baton/loop/poll"
+	"baton/loop/poll/epoll"
+)
+
+// Both ends of a connection send at once, and no child process inherits them.
+func TestSocketOptions(t *testing.T) {
+	l := newLine(t, open(t, epoll.Config{}))
+	for name, h := range map[string]poll.Handle{"client": l.client, "server": l.server, "listener": l.listener} {
+		fd := descriptor(t, h)
+		if on, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY); err != nil || on == 0 {
+			t.Errorf("%s: TCP_NODELAY is %d, error %v", name, on, err)
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("%s: not close-on-exec, error %v", name, err)
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
+			t.Errorf("%s: blocks, error %v", name, err)
+		}
+	}
+	if err := l.client.SetNoDelay(false); err != nil {
+		t.Error(err)
+	}
+	if on, _ := unix.GetsockoptInt(descriptor(t, l.client), unix.IPPROTO_TCP, unix.TCP_NODELAY); on != 0 {
+		t.Error("SetNoDelay(false) did nothing")
+	}
+}
+
+// Urgent data cuts a read short before the stream is empty: the one case in
+// which a short read of TCP proves nothing.
+func TestUrgentData(t *testing.T) {
+	l := newLine(t, open(t, epoll.Config{}))
+	fd := descriptor(t, l.client)
+	for range 20 {
+		var got strings.Builder
+		in := &poll.Op{Kind: poll.Read, Handle: l.server, Buf: make([]byte, 64)}
+		l.poller.Submit(in) // armed, so that what comes is one event
+		for _, part := range []struct {
+			text  string
+			flags int
+		}{{"before", 0}, {"!", unix.MSG_OOB}, {"after", 0}} {
+			if err := unix.Sendto(fd, []byte(part.text), part.flags, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.await(in)
+		for got.Write(in.Buf[:in.N]); got.Len() < len("beforeafter"); got.Write(in.Buf[:in.N]) {
+			l.must(in)
+		}
+		if got.String() != "beforeafter" {
+			t.Fatalf("read %q", got.String())
+		}
+	}
+}
+
+// Abstract names have no file and are gone with their listener.
+func TestAbstractName(t *testing.T) {
+	p := open(t, epoll.Config{})
+	l := &line{t: t, poller: p}
+	addr := &net.UnixAddr{Name: fmt.Sprintf("@baton-epoll-%d", os.Getpid()), Net: "unix"}
+	for range 2 {
+		var err error
+		if l.listener, err = p.Listen(addr, poll.ListenOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		client, server := l.connect()
+		if got := client.RemoteAddr().String(); got != addr.Name {
+			t.Errorf("connected to %q, want %q", got, addr.Name)
+		}
+		l.must(&poll.Op{Kind: poll.Write, Handle: client, Buf: []byte("x")})
+		l.must(&poll.Op{Kind: poll.Read, Handle: server, Buf: make([]byte, 1)})
+		if err := l.listener.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// With ReusePort two listeners share an address, without it they do not.
+func TestReusePort(t *testing.T) {
+	p := open(t, epoll.Config{})
+	shared := poll.ListenOptions{ReusePort: true}
+	l, err := p.Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Listen(l.LocalAddr(), shared); err != nil {
+		t.Errorf("the second listener: %v", err)
+	}
+	if _, err := p.Listen(l.LocalAddr(), poll.ListenOptions{}); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("a listener that does not share: %v, want EADDRINUSE", err)
+	}
+}
+
+// An IPv6 listener leaves IPv4 to others: both can have one port. On a machine
+// without IPv6, Listen says so.
+func TestIPv6Only(t *testing.T) {
+	p := open(t, epoll.Config{})
+	var six, four poll.Handle
+	for range 20 { // another process may have the port in IPv4
+		var err error
+		six, err = p.Listen(&net.TCPAddr{IP: net.IPv6unspecified}, poll.ListenOptions{})
+		if errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		four, err = p.Listen(&net.TCPAddr{Port: port(six)}, poll.ListenOptions{})
+		if err == nil {
+			break
+		}
+		six.Close()
+	}
+	if four == nil {
+		t.Fatal("no IPv4 listener beside an IPv6 one")
+	}
+	if ip := four.LocalAddr().(*net.TCPAddr).IP; ip.To4() == nil {
+		t.Errorf("an address without an IP listens on %v, want IPv4", ip)
+	}
+	for _, side := range []struct {
+		listener poll.Handle
+		ip       net.IP
+	}{{six, net.IPv6loopback}, {four, net.IPv4(127, 0, 0, 1)}} {
+		l := &line{t: t, poller: p, listener: side.listener}
+		out := l.must(&poll.Op{Kind: poll.Connect, Addr: &net.TCPAddr{IP: side.ip, Port: port(six)}})
+		in := l.must(&poll.Op{Kind: poll.Accept, Handle: side.listener})
+		if got, want := in.Accepted.RemoteAddr().String(), out.Handle.LocalAddr().String(); got != want {
+			t.Errorf("accepted %v, connected from %v", got, want)
+		}
+	}
+}
+
+func port(h poll.Handle) int { return h.LocalAddr().(*net.TCPAddr).Port }
+
+// Addresses that make no sense are errors of Listen and Connect, not crashes.
+func TestBadAddresses(t *testing.T) {
+	p := open(t, epoll.Config{})
+	for _, addr := range []net.Addr{nil, &net.UDPAddr{}, &net.UnixAddr{Name: "x", Net: "unixgram"},
+		&net.TCPAddr{IP: net.IP{1, 2, 3}}, &net.UnixAddr{Name: strings.Repeat("x", 200), Net: "unix"}} {
+		if _, err := p.Listen(addr, poll.ListenOptions{}); err == nil {
+			t.Errorf("Listen(%v) succeeded", addr)
+		}
+		op := &poll.Op{Kind: poll.Connect, Addr: addr}
+		if !p.Submit(op) || op.Err == nil || op.Handle != nil {
+			t.Errorf("Connect to %v: %v, error %v", addr, op.Handle, op.Err)
+		}
+	}
+	op := &poll.Op{Kind: poll.Connect, Addr: &net.TCPAddr{Port: 1}, Local: &net.TCPAddr{IP: net.IPv6loopback}}
+	if !p.Submit(op) || !errors.Is(op.Err, syscall.EAFNOSUPPORT) {
+		t.Errorf("from IPv6 to IPv4: %v, want EAFNOSUPPORT", op.Err)
+	}
+}
+
+// Adopt leaves a descriptor as it is until it is read or written, and takes it
+// once at a time.
+func TestAdoptedDescriptor(t *testing.T) {
+	p := open(t, epoll.Config{})
+	ends := [2]int{}
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(ends[0])
+	defer unix.Close(ends[1])
+	h, err := p.Adopt(uintptr(ends[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Adopt(uintptr(ends[0])); !errors.Is(err, syscall.EEXIST) {
+		t.Errorf("adopted twice: %v, want EEXIST", err)
+	}
+	blocks := func() bool {
+		flags, err := unix.FcntlInt(uintptr(ends[0]), unix.F_GETFL, 0)
+		return err == nil && flags&unix.O_NONBLOCK == 0
+	}
+	watch := &poll.Op{Kind: poll.Readable, Handle: h}
+	p.Submit(watch)
+	p.Cancel(watch)
+	p.Wait(nil, 0)
+	if !blocks() {
+		t.Error("Readable changed the descriptor")
+	}
+	in := &poll.Op{Kind: poll.Read, Handle: h, Buf: make([]byte, 8)}
+	if p.Submit(in) {
+		t.Errorf("read from an empty pipe: %d bytes, error %v", in.N, in.Err)
+	}
+	if blocks() {
+		t.Error("a Read may block the loop")
+	}
+}
+
+// descriptor finds the descriptor of a socket by its addresses.
+func descriptor(t *testing.T, h poll.Handle) int {
+	t.Helper()
+	for fd := 3; fd < 1000; fd++ {
+		local, err := unix.Getsockname(fd)
+		if err != nil || !equal(local, h.LocalAddr()) {
+			continue
+		}
+		remote, err := unix.Getpeername(fd)
+		if err != nil && h.RemoteAddr() == nil || err == nil && equal(remote, h.RemoteAddr()) {
+			return fd
+		}
+	}
+	t.Fatalf("no descriptor from %v to %v", h.LocalAddr(), h.RemoteAddr())
+	return -1
+}
+
+func equal(a unix.Sockaddr, b net.Addr) bool {
+	four, ok := a.(*unix.SockaddrInet4)
+	return ok && b != nil && *four == *sockaddr(b)
+}
+
+// sockaddr translates an IPv4 address.
+func sockaddr(addr net.Addr) *unix.SockaddrInet4 {
+	tcp := addr.(*net.TCPAddr)
+	return &unix.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(tcp.IP.To4())}
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package poll
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+)
+
+// A Kind says what an operation does.
+type Kind uint8
+
+const (
+	// Connect opens a stream to Addr (from Local, if it is not nil) and sets
+	// Handle.
+	Connect Kind = iota + 1
+	// Accept takes one connection from the listener Handle and sets Accepted.
+	// Running out of descriptors is an error like any other (EMFILE, ENFILE);
+	// the listener stays usable. A connection that died in the queue is
+	// skipped.
+	Accept
+	// Read reads into Buf what is there, at least one byte, and sets N; at the
+	// end of the stream Err is io.EOF. An empty, non-nil Buf finishes at once.
+	// With Buf == nil the poller brings a buffer (see [Provided]): Buf is set,
+	// holds N bytes and goes back by Recycle.
+	Read
+	// Write writes all of Buf, or of Bufs one after the other if Bufs is not
+	// nil, and sets N to the number of bytes taken, also beside an error. The
+	// elements of Bufs may be changed on the way.
+	Write
+	// Lookup resolves Host in the network "ip", "ip4" or "ip6" and sets Addrs,
+	// in the order of the resolver. Errors are *net.DNSError.
+	Lookup
+	// Readable and Writable finish when Handle would not make a read or a write
+	// wait, at once if that is so now: an error or end of stream counts too.
+	Readable
+	Writable
+)
+
+var kindNames = [...]string{"none", "connect", "accept", "read", "write", "lookup", "readable", "writable"}
+
+// String returns the name of the kind, in the words of net.OpError.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "unknown"
+}
+
+// A Completer is told that its operation is finished.
+type Completer interface {
+	// Complete is called by the loop between two steps. It must not switch and
+	// must not run a user's code; it may submit op again.
+	Complete(op *Op)
+}
+
+// An Op is one operation. Its submitter fills in the first group of fields and
+// may reuse the Op once it is finished. Nothing in it is copied: while it is in
+// flight it belongs to the poller, buffers included, cancelled or not.
+type Op struct {
+	Kind    Kind
+	Handle  Handle   // what to work on; set by Connect
+	Buf     []byte   // Read, Write
+	Bufs    [][]byte // Write
+	Addr    net.Addr // Connect: *net.TCPAddr or *net.UnixAddr
+	Local   net.Addr // Connect: where from, or nil
+	Network string   // Lookup
+	Host    string   // Lookup
+
+	N        int          // bytes read or written
+	Accepted Handle       // Accept
+	Addrs    []netip.Addr // Lookup
+	Err      error        // nil, io.EOF, ErrCanceled, net.ErrClosed or the world's own
+
+	// Owner is told by the loop when a Wait has reported the operation. The
+	// poller does not touch it.
+	Owner Completer
+
+	// Private is for the poller alone, while the operation is in flight.
+	Private struct {
+		Next  *Op
+		State uint32
+		Any   any
+	}
+}
+
+// Errors of the seam. Errors of the world come as the kernel gave them, as
+// syscall.Errno inside *os.SyscallError, so that errors.Is finds
+// syscall.ECONNREFUSED and friends; whoever offers the operation to users wraps
+// them with its own name.
+var (
+	// ErrCanceled is the result of an operation ended by Cancel.
+	ErrCanceled = errors.New("poll: operation canceled")
+	// ErrBusy is the result of a second operation in one direction of a handle.
+	ErrBusy = errors.New("poll: another operation of this direction is in flight")
+	// ErrForeign is the result of an operation on another poller's handle.
+	ErrForeign = errors.New("poll: the handle belongs to another poller")
+)

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package polltest
+
+import (
+	"bytes"
+	"errors"
+	"net"
+
+	"baton/loop/poll"
+)
+
+var cancelCases = []testCase{
+	{
+		name:        "cancel/in flight",
+		explanation: "A cancelled operation is reported once, with ErrCanceled, and not at once: until then it owns its buffer.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			l := r.listen()
+			for _, op := range []*poll.Op{read(server, 8), accept(l)} {
+				r.submit(op)
+				r.poller.Cancel(op)
+				r.poller.Cancel(op)
+				r.finish(op)
+				r.want(op, poll.ErrCanceled)
+				r.quiet()
+			}
+			r.say(client, "still fine")
+			r.hear(server, "still fine")
+		},
+	},
+	{
+		name:        "cancel/not in flight",
+		explanation: "Cancel of an operation that is not in flight does nothing, whether it was never submitted, finished at once or was reported: a task that was woken may still be cancelled.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			never := read(server, 8)
+			r.poller.Cancel(never)
+
+			atOnce := read(server, 0)
+			r.submit(atOnce)
+			r.poller.Cancel(atOnce)
+
+			reported := read(server, 8)
+			r.submit(reported)
+			r.say(client, "x")
+			r.finish(reported)
+			r.poller.Cancel(reported)
+			r.quiet()
+			opened := r.must(connect(r.listen().LocalAddr()))
+			r.poller.Cancel(opened)
+			if r.do(write(opened.Handle, "x")).Err != nil {
+				r.t.Error("Cancel of a reported Connect closed its connection")
+			}
+			if atOnce.Err != nil || reported.Err != nil || reported.N != 1 {
+				r.t.Errorf("Cancel changed a result: %v, %v, n %d", atOnce.Err, reported.Err, reported.N)
+			}
+		},
+	},
+	{
+		name:        "cancel/race with data",
+		explanation: "A Read that is cancelled when its data is there ends either with the data or with ErrCanceled, and then the data is there for the next Read: a cancel must not lose bytes.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			for range 200 {
+				op := read(server, 1)
+				r.submit(op)
+				r.say(client, "x")
+				r.poller.Cancel(op)
+				r.finish(op)
+				switch {
+				case op.Err == nil && op.N == 1:
+				case errors.Is(op.Err, poll.ErrCanceled) && op.N == 0:
+					r.hear(server, "x")
+				default:
+					r.t.Fatalf("n %d, error %v", op.N, op.Err)
+				}
+			}
+		},
+	},
+	{
+		name:        "cancel/race with accept",
+		explanation: "An Accept that is cancelled when a connection is there ends either with it or without; then the next Accept gets it.",
+		run: func(r *rig) {
+			l := r.listen()
+			for range 50 {
+				in, out := accept(l), connect(l.LocalAddr())
+				r.submit(in)
+				r.must(out)
+				r.poller.Cancel(in)
+				r.finish(in)
+				if errors.Is(in.Err, poll.ErrCanceled) {
+					r.must(accept(l))
+				} else if in.Err != nil || in.Accepted == nil {
+					r.t.Fatalf("accepted %v, error %v", in.Accepted, in.Err)
+				}
+			}
+		},
+	},
+	{
+		name:        "cancel/connect",
+		explanation: "A cancelled Connect ends with ErrCanceled and no handle, or with the connection.",
+		run: func(r *rig) {
+			l := r.listen()
+			for range 50 {
+				op := connect(l.LocalAddr())
+				if !r.submit(op) {
+					r.poller.Cancel(op)
+				}
+				r.finish(op)
+				switch {
+				case op.Err == nil && op.Handle != nil:
+					r.ok("Close", op.Handle.Close())
+				case errors.Is(op.Err, poll.ErrCanceled) && op.Handle == nil:
+				default:
+					r.t.Fatalf("handle %v, error %v", op.Handle, op.Err)
+				}
+			}
+		},
+	},
+	{
+		name:        "cancel/write",
+		explanation: "A cancelled Write says how many bytes were taken, and exactly these arrive; a stream whose writer was cancelled can be continued.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			op := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(32 << 20)}
+			if !r.submit(op) {
+				r.poller.Cancel(op)
+			}
+			r.finish(op)
+			if op.Err != nil {
+				r.want(op, poll.ErrCanceled)
+			} else if op.N != len(op.Buf) {
+				r.t.Errorf("wrote %d of %d bytes without an error", op.N, len(op.Buf))
+			}
+			rest := &poll.Op{Kind: poll.Write, Handle: client, Buf: op.Buf[op.N:]}
+			r.submit(rest)
+			drain(r, server, op.Buf, func() int { return 1 << 20 })
+			r.finish(rest)
+		},
+	},
+	{
+		name:        "cancel/then close",
+		explanation: "Cancel and Close of one operation are still one report.",
+		run: func(r *rig) {
+			_, server := r.pair()
+			op := read(server, 8)
+			r.submit(op)
+			r.poller.Cancel(op)
+			r.ok("Close", server.Close())
+			r.poller.Cancel(op)
+			r.finish(op)
+			if !errors.Is(op.Err, poll.ErrCanceled) && !errors.Is(op.Err, net.ErrClosed) {
+				r.t.Errorf("error %v, want ErrCanceled or net.ErrClosed", op.Err)
+			}
+			r.quiet()
+		},
+	},
+	{
+		name:        "cancel/close then cancel",
+		explanation: "An operation that a Close has ended cannot be cancelled any more.",
+		run: func(r *rig) {
+			_, server := r.pair()
+			op := read(server, 8)
+			r.submit(op)
+			r.ok("Close", server.Close())
+			r.poller.Cancel(op)
+			r.finish(op)
+			r.want(op, net.ErrClosed)
+			r.quiet()
+		},
+	},
+	{
+		name:        "cancel/buffer comes back",
+		explanation: "When a cancelled Read is reported, its buffer is the caller's again, and data that comes later must not be written into it.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			for range 50 {
+				op := read(server, 8)
+				r.submit(op)
+				r.poller.Cancel(op)
+				r.finish(op)
+				r.want(op, poll.ErrCanceled)
+				copy(op.Buf, "mine....")
+				next := read(server, 8)
+				r.submit(next)
+				r.say(client, "yours")
+				r.finish(next)
+				if !bytes.Equal(op.Buf, []byte("mine....")) || string(next.Buf[:next.N]) != "yours" {
+					r.t.Fatalf("the old buffer holds %q, the new one %q", op.Buf, next.Buf[:next.N])
+				}
+			}
+		},
+	},
+	{
+		name:        "cancel/use again",
+		explanation: "An Op may be submitted again as soon as it is reported, and carries nothing over.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			op := read(server, 8)
+			for range 20 {
+				r.submit(op)
+				r.poller.Cancel(op)
+				r.finish(op)
+				r.want(op, poll.ErrCanceled)
+				r.submit(op)
+				r.say(client, "again")
+				r.finish(op)
+				if op.Err != nil || string(op.Buf[:op.N]) != "again" {
+					r.t.Fatalf("read %q, error %v", op.Buf[:op.N], op.Err)
+				}
+			}
+		},
+	},
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package polltest
+
+import (
+	"errors"
+	"net"
+	"sync"
+
+	"baton/loop/poll"
+)
+
+var closeCases = []testCase{
+	{
+		name:        "close/in flight",
+		explanation: "Close of a handle reports what is in flight on it with net.ErrClosed; nobody waits for ever on a closed connection.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			in := read(server, 8)
+			out := &poll.Op{Kind: poll.Write, Handle: server, Buf: pattern(32 << 20)}
+			r.submit(in)
+			atOnce := r.submit(out)
+			l := r.listen()
+			queued := accept(l)
+			r.submit(queued)
+			r.ok("Close", server.Close())
+			r.ok("Close", l.Close())
+			r.finish(in, out, queued)
+			r.want(in, net.ErrClosed)
+			r.want(queued, net.ErrClosed)
+			if !atOnce {
+				r.want(out, net.ErrClosed)
+			}
+			r.ok("Close", client.Close())
+			r.quiet()
+		},
+	},
+	{
+		name:        "close/afterwards",
+		explanation: "A closed handle stays closed: operations finish at once with net.ErrClosed, and so does a second Close.",
+		run: func(r *rig) {
+			client, _ := r.pair()
+			l := r.listen()
+			r.ok("Close", client.Close())
+			r.ok("Abort", l.Abort())
+			for _, op := range []*poll.Op{read(client, 8), write(client, "x"), accept(l)} {
+				if !r.submit(op) {
+					r.t.Fatalf("a %v on a closed handle did not finish at once", op.Kind)
+				}
+				r.want(op, net.ErrClosed)
+			}
+			for _, again := range []func() error{client.Close, client.Abort, l.Close} {
+				if err := again(); !errors.Is(err, net.ErrClosed) {
+					r.t.Errorf("the second Close returned %v, want net.ErrClosed", err)
+				}
+			}
+		},
+	},
+	{
+		name:        "close/descriptor reuse",
+		explanation: "A new connection often gets the descriptor number of one just closed. What the kernel still has to say about the old one must not finish operations on the new one.",
+		run: func(r *rig) {
+			l := r.listen()
+			for range 100 {
+				client, server := r.connect(l)
+				old := read(server, 8)
+				r.submit(old)
+				r.say(client, "for the old one")
+				r.wait(0)
+				r.ok("Close", server.Close())
+				r.ok("Close", client.Close())
+				client, server = r.connect(l)
+				op := read(server, 8)
+				r.submit(op)
+				r.finish(old)
+				r.quiet()
+				if !r.flying[op] {
+					r.t.Fatalf("a Read on the new connection ended with %q, error %v", op.Buf[:op.N], op.Err)
+				}
+				r.say(client, "new")
+				r.finish(op)
+				if string(op.Buf[:op.N]) != "new" {
+					r.t.Fatalf("read %q on the new connection", op.Buf[:op.N])
+				}
+				r.ok("Close", server.Close())
+				r.ok("Close", client.Close())
+			}
+		},
+	},
+	{
+		name:        "close/busy",
+		explanation: "A second operation in one direction finishes at once with ErrBusy, and the first one does not notice: two readers of one stream would tear it apart.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			first := read(server, 8)
+			r.submit(first)
+			second := read(server, 8)
+			if !r.submit(second) {
+				r.t.Fatal("the second Read is in flight")
+			}
+			r.want(second, poll.ErrBusy)
+			r.say(client, "first")
+			r.finish(first)
+			if string(first.Buf[:first.N]) != "first" {
+				r.t.Errorf("the first Read got %q, error %v", first.Buf[:first.N], first.Err)
+			}
+
+			big := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(32 << 20)}
+			if !r.submit(big) {
+				another := write(client, "x")
+				if !r.submit(another) {
+					r.t.Fatal("the second Write is in flight")
+				}
+				r.want(another, poll.ErrBusy)
+			}
+			r.poller.Cancel(big)
+			r.finish(big)
+		},
+	},
+	{
+		name:        "close/foreign handle",
+		explanation: "A handle of another poller is refused with ErrForeign: its loop runs elsewhere.",
+		run: func(r *rig) {
+			other := r.second()
+			defer other.Close()
+			l, err := other.Listen(loopback(), poll.ListenOptions{})
+			r.ok("Listen", err)
+			for _, op := range []*poll.Op{accept(l), read(l, 8), write(l, "x"), read(strange{}, 8)} {
+				if !r.submit(op) {
+					r.t.Fatalf("a %v on another poller's handle is in flight", op.Kind)
+				}
+				r.want(op, poll.ErrForeign)
+			}
+			r.ok("Close", l.Close())
+		},
+	},
+	{
+		name:        "close/poller",
+		explanation: "Close of a poller drops what is in flight, leaves nothing running and may be called again; a Wake may come at any time, even later.",
+		run: func(r *rig) {
+			p := r.second()
+			l, err := p.Listen(loopback(), poll.ListenOptions{})
+			r.ok("Listen", err)
+			ops := []*poll.Op{accept(l), connect(l.LocalAddr())}
+			if p.Caps().Has(poll.Lookups) {
+				ops = append(ops, lookup("ip", "unknown.invalid"))
+			}
+			for _, op := range ops {
+				p.Submit(op)
+			}
+			var wakes sync.WaitGroup
+			for range 4 {
+				wakes.Go(func() {
+					for range 1000 {
+						p.Wake()
+					}
+				})
+			}
+			r.ok("Close", p.Close())
+			r.ok("the second Close", p.Close())
+			wakes.Wait()
+			p.Wake()
+		},
+	},
+	{
+		name:        "close/use again elsewhere",
+		explanation: "An Op that a closed poller has dropped is free for another poller, and drags nothing along.",
+		run: func(r *rig) {
+			p := r.second()
+			l, err := p.Listen(loopback(), poll.ListenOptions{})
+			r.ok("Listen", err)
+			other, err := p.Listen(loopback(), poll.ListenOptions{})
+			r.ok("Listen", err)
+			first, second := accept(l), accept(other)
+			p.Submit(first)
+			p.Submit(second)
+			p.Cancel(first)
+			p.Cancel(second)
+			r.ok("Close", p.Close())
+
+			first.Handle = r.listen()
+			r.submit(first)
+			r.poller.Cancel(first)
+			r.finish(first)
+			r.want(first, poll.ErrCanceled)
+		},
+	},
+}
+
+// strange is a handle of no poller at all.
+type strange struct{ poll.Handle }

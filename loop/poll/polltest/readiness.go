@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package polltest
+
+import (
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+
+	"baton/loop/poll"
+)
+
+func readable(h poll.Handle) *poll.Op { return &poll.Op{Kind: poll.Readable, Handle: h} }
+func writable(h poll.Handle) *poll.Op { return &poll.Op{Kind: poll.Writable, Handle: h} }
+
+// readinessCases are about Readable, Writable and Adopt.
+var readinessCases = []testCase{
+	{
+		name:        "readiness/readable",
+		explanation: "Readable waits until there is something to read, takes nothing, and finishes again as long as it is there.",
+		needs:       poll.Readiness,
+		run: func(r *rig) {
+			client, server := r.pair()
+			op := readable(server)
+			if r.submit(op) {
+				r.t.Fatal("Readable without data finished at once")
+			}
+			r.quiet()
+			r.say(client, "data")
+			r.finish(op)
+			r.must(readable(server))
+			r.hear(server, "data")
+			last := readable(server)
+			r.submit(last)
+			r.quiet()
+			r.ok("Close", client.Close())
+			r.finish(last)
+			r.must(readable(server))
+			r.want(r.do(read(server, 8)), io.EOF)
+		},
+	},
+	{
+		name:        "readiness/accept",
+		explanation: "A listener is readable when there is a connection to accept.",
+		needs:       poll.Readiness,
+		run: func(r *rig) {
+			l := r.listen()
+			op := readable(l)
+			r.submit(op)
+			r.quiet()
+			out := connect(l.LocalAddr())
+			r.submit(out)
+			r.finish(op)
+			r.must(accept(l))
+			r.finish(out)
+		},
+	},
+	{
+		name:        "readiness/writable",
+		explanation: "Writable waits while the peer does not read, and finishes when it does.",
+		needs:       poll.Readiness,
+		run: func(r *rig) {
+			client, server := r.pair()
+			r.must(writable(client))
+			fill := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(32 << 20)}
+			if r.submit(fill) {
+				r.t.Fatal("a Write of 32 MiB finished at once")
+			}
+			r.quiet() // until the peer's buffer is full, too
+			r.poller.Cancel(fill)
+			r.finish(fill)
+			op := writable(client)
+			if r.submit(op) {
+				r.t.Fatal("Writable finished at once on a full stream")
+			}
+			r.quiet()
+			drain(r, server, fill.Buf[:fill.N], func() int { return 1 << 20 })
+			r.finish(op)
+			r.ok("writable", op.Err)
+		},
+	},
+	{
+		name:        "readiness/busy and closed",
+		explanation: "Readable is of the direction of Read, and obeys the same rules: one at a time, cancelled and closed like any other.",
+		needs:       poll.Readiness,
+		run: func(r *rig) {
+			_, server := r.pair()
+			op := readable(server)
+			r.submit(op)
+			second := read(server, 8)
+			if !r.submit(second) {
+				r.t.Fatal("a Read beside a Readable is in flight")
+			}
+			r.want(second, poll.ErrBusy)
+			r.poller.Cancel(op)
+			r.finish(op)
+			r.want(op, poll.ErrCanceled)
+			r.submit(op)
+			r.ok("Close", server.Close())
+			r.finish(op)
+			r.want(op, net.ErrClosed)
+		},
+	},
+	{
+		name:        "adopt/pipe",
+		explanation: "A descriptor of somebody else can be read, written and watched, and its owner still has it when the handle is closed.",
+		needs:       poll.Adopts,
+		run:         adoptPipe,
+	},
+	{
+		name:        "adopt/again",
+		explanation: "A descriptor may be adopted again after its handle was closed: AddReader follows RemoveReader.",
+		needs:       poll.Adopts | poll.Readiness,
+		run: func(r *rig) {
+			in, out := pipe(r)
+			for range 20 {
+				h := adopt(r, in)
+				op := readable(h)
+				r.submit(op)
+				r.ok("Close", h.Close())
+				r.finish(op)
+				r.want(op, net.ErrClosed)
+				h = adopt(r, in)
+				op = readable(h)
+				r.submit(op)
+				_, err := out.Write([]byte("x"))
+				r.ok("write", err)
+				r.finish(op)
+				r.hear(h, "x")
+				r.ok("Close", h.Close())
+			}
+		},
+	},
+	{
+		name:        "adopt/file",
+		explanation: "A regular file cannot be watched, and Adopt says so: later it would be a wait for ever.",
+		needs:       poll.Adopts,
+		run: func(r *rig) {
+			file, err := os.Create(filepath.Join(r.t.TempDir(), "regular"))
+			r.ok("create", err)
+			defer file.Close()
+			if h, err := r.poller.Adopt(descriptor(r, file)); err == nil {
+				r.t.Errorf("a regular file was adopted as %v", h)
+			}
+		},
+	},
+}
+
+func adoptPipe(r *rig) {
+	in, out := pipe(r)
+	reader, writer := adopt(r, in), adopt(r, out)
+	op := read(reader, 8)
+	r.submit(op)
+	r.quiet()
+	r.say(writer, "through")
+	r.finish(op)
+	if string(op.Buf[:op.N]) != "through" {
+		r.t.Errorf("read %q, error %v", op.Buf[:op.N], op.Err)
+	}
+	big := &poll.Op{Kind: poll.Write, Handle: writer, Buf: pattern(1 << 20)}
+	r.submit(big)
+	drain(r, reader, big.Buf, func() int { return 5000 })
+	r.finish(big)
+
+	r.ok("Close", writer.Close())
+	_, err := out.Write([]byte("the owner's"))
+	r.ok("write of the owner", err)
+	r.hear(reader, "the owner's")
+	r.ok("close by the owner", out.Close())
+	r.want(r.do(read(reader, 8)), io.EOF)
+	r.ok("Close", reader.Close())
+	if _, err := in.Read(make([]byte, 1)); err != io.EOF {
+		r.t.Errorf("the owner reads with error %v, want io.EOF", err)
+	}
+}
+
+// pipe makes a pipe that the test owns.
+func pipe(r *rig) (in, out *os.File) {
+	r.t.Helper()
+	in, out, err := os.Pipe()
+	r.ok("pipe", err)
+	r.t.Cleanup(func() {
+		in.Close()
+		out.Close()
+	})
+	return in, out
+}
+
+// descriptor tells the descriptor of f without changing its mode.
+func descriptor(r *rig, f *os.File) (fd uintptr) {
+	r.t.Helper()
+	conn, err := f.SyscallConn()
+	r.ok("SyscallConn", err)
+	r.ok("Control", conn.Control(func(n uintptr) { fd = n }))
+	return fd
+}
+
+func adopt(r *rig, f *os.File) poll.Handle {
+	r.t.Helper()
+	h, err := r.poller.Adopt(descriptor(r, f))
+	r.ok("Adopt", err)
+	return h
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package polltest
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"time"
+
+	"baton/loop/poll"
+)
+
+// writeCases move more than any socket buffer holds.
+var writeCases = []testCase{
+	chunked("a byte at a time", 32<<10, func(*rand.Rand) int { return 1 }),
+	chunked("seven at a time", 128<<10, func(*rand.Rand) int { return 7 }),
+	chunked("a page at a time", 4<<20, func(*rand.Rand) int { return 4096 }),
+	chunked("large pieces", 24<<20, func(*rand.Rand) int { return 1 << 20 }),
+	chunked("random pieces", 4<<20, func(r *rand.Rand) int { return 1 << r.IntN(17) }),
+	{
+		name:        "write/vectored",
+		explanation: "A Write of several buffers sends their bytes in order, whatever their sizes, and counts them all.",
+		run: func(r *rig) {
+			for _, sizes := range [][]int{{1}, {3, 0, 4}, {0, 0, 5, 0}, {1, 70000, 1, 300000, 2}, repeat(5, 3000), repeat(2000, 2500)} {
+				vectored(r, sizes)
+			}
+		},
+	},
+	{
+		name:        "write/back pressure",
+		explanation: "A Write that the other side does not read stays in flight, in one piece, and other handles go on.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			other, another := r.pair()
+			big := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(16 << 20)}
+			r.submit(big)
+			for range 20 {
+				r.say(other, "meanwhile")
+				r.hear(another, "meanwhile")
+			}
+			drain(r, server, big.Buf, func() int { return 1 << 20 })
+			r.finish(big)
+			if big.Err != nil || big.N != len(big.Buf) {
+				r.t.Errorf("wrote %d of %d bytes, error %v", big.N, len(big.Buf), big.Err)
+			}
+		},
+	},
+	{
+		name:        "write/both directions",
+		explanation: "A Read and a Write of one handle may be in flight together.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			out := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(8 << 20)}
+			in := read(client, 16)
+			r.submit(in)
+			r.submit(out)
+			r.say(server, "crossing")
+			r.finish(in)
+			if string(in.Buf[:in.N]) != "crossing" {
+				r.t.Errorf("read %q", in.Buf[:in.N])
+			}
+			drain(r, server, out.Buf, func() int { return 100000 })
+			r.finish(out)
+		},
+	},
+}
+
+// chunked sends size bytes to a reader with buffers of chunk bytes.
+func chunked(name string, size int, chunk func(*rand.Rand) int) testCase {
+	return testCase{
+		name:        "write/" + name,
+		explanation: "A Write finishes when everything is taken, and the reader gets the same bytes in the same order however it cuts them.",
+		run: func(r *rig) {
+			seed := uint64(time.Now().UnixNano())
+			random := rand.New(rand.NewPCG(seed, 0))
+			defer func() {
+				if r.t.Failed() {
+					r.t.Logf("seed %d", seed)
+				}
+			}()
+			client, server := r.pair()
+			op := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(size)}
+			r.submit(op)
+			drain(r, server, op.Buf, func() int { return chunk(random) })
+			r.finish(op)
+			if op.Err != nil || op.N != size {
+				r.t.Errorf("wrote %d of %d bytes, error %v", op.N, size, op.Err)
+			}
+		},
+	}
+}
+
+// vectored sends buffers of the given sizes.
+func vectored(r *rig, sizes []int) {
+	r.t.Helper()
+	total := 0
+	for _, size := range sizes {
+		total += size
+	}
+	want := pattern(total)
+	op := &poll.Op{Kind: poll.Write}
+	rest := bytes.Clone(want)
+	for _, size := range sizes {
+		op.Bufs = append(op.Bufs, rest[:size:size])
+		rest = rest[size:]
+	}
+	client, server := r.pair()
+	op.Handle = client
+	r.submit(op)
+	drain(r, server, want, func() int { return 64 << 10 })
+	r.finish(op)
+	if op.Err != nil || op.N != total {
+		r.t.Errorf("%d buffers: wrote %d of %d bytes, error %v", len(sizes), op.N, total, op.Err)
+	}
+	r.ok("Close", client.Close())
+	r.ok("Close", server.Close())
+}
+
+// drain reads want from h.
+func drain(r *rig, h poll.Handle, want []byte, chunk func() int) {
+	r.t.Helper()
+	op := &poll.Op{Kind: poll.Read, Handle: h}
+	buf := make([]byte, 1<<20)
+	for at := 0; at < len(want); at += op.N {
+		op.Buf = buf[:chunk()]
+		if r.must(op); op.N == 0 || at+op.N > len(want) || !bytes.Equal(op.Buf[:op.N], want[at:at+op.N]) {
+			r.t.Fatalf("wrong bytes in a read of %d at %d of %d", op.N, at, len(want))
+		}
+	}
+}
+
+// pattern makes n bytes whose period is a prime, so that a lost or doubled
+// piece shows.
+func pattern(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i % 251)
+	}
+	return b
+}
+
+func repeat(size, n int) []int {
+	sizes := make([]int, n)
+	for i := range sizes {
+		sizes[i] = size
+	}
+	return sizes
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package portable
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"baton/loop/poll"
+)
+
+// A call is a Connect or a Lookup in flight: a goroutine with a context to
+// cancel. These are rare beside reads and writes, so each may allocate.
+type call struct {
+	poller *Poller
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func (c *call) owner() *Poller { return c.poller }
+func (c *call) stop()          { c.cancel() }
+func (c *call) free()          {}
+
+// startCall starts a Connect or a Lookup. A host that is a number needs no
+// goroutine.
+func (p *Poller) startCall(op *poll.Op) bool {
+	do := p.connect
+	if op.Kind == poll.Lookup {
+		if addr, err := netip.ParseAddr(op.Host); err == nil {
+			op.Addrs, op.Err = numeric(op, addr.Unmap())
+			return true
+		}
+		do = p.lookup
+	} else {
+		op.Handle = nil
+	}
+	c := &call{poller: p}
+	c.ctx, c.cancel = context.WithCancel(p.ctx)
+	op.Private.Any = c
+	p.calls.Go(func() {
+		defer c.cancel()
+		if op.Err = do(c.ctx, op); op.Err != nil && c.ctx.Err() != nil {
+			op.Err = poll.ErrCanceled
+		}
+		p.post(op)
+	})
+	return false
+}
+
+// connect dials, on the goroutine of a call. A dial that succeeds in spite of a
+// Cancel counts: its handle is reported, and not lost. The addresses are numbers
+// or paths, so package net asks no resolver and tries only one of them.
+func (p *Poller) connect(ctx context.Context, op *poll.Op) error {
+	dialer := net.Dialer{KeepAlive: -1} // The seam promises none.
+	dialer.SetMultipathTCP(false)
+	switch to := op.Addr.(type) {
+	case *net.TCPAddr:
+		var from netip.AddrPort
+		if local, ok := op.Local.(*net.TCPAddr); ok && local != nil {
+			from = unmap(local)
+		}
+		stream, err := dialer.DialTCP(ctx, "tcp", from, unmap(to))
+		if err != nil {
+			return cause(err)
+		}
+		op.Handle = newConn(p, stream)
+	case *net.UnixAddr:
+		from, _ := op.Local.(*net.UnixAddr)
+		stream, err := dialer.DialUnix(ctx, "unix", from, to)
+		if err != nil {
+			return cause(err)
+		}
+		op.Handle = newConn(p, stream)
+	default:
+		return unsupported(op.Addr)
+	}
+	return nil
+}
+
+// unmap returns addr with an IPv4 address in its own, short form.
+func unmap(addr *net.TCPAddr) netip.AddrPort {
+	at := addr.AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+}
+
+// lookup asks the resolver, on the goroutine of a call.
+func (p *Poller) lookup(ctx context.Context, op *poll.Op) error {
+	addrs, err := p.resolver.LookupNetIP(ctx, op.Network, op.Host)
+	if err != nil {
+		return lookupError(op.Host, err)
+	}
+	for i, addr := range addrs {
+		addrs[i] = addr.Unmap() // Some resolvers give IPv4 in IPv6's form.
+	}
+	op.Addrs = addrs
+	return nil
+}
+
+// numeric answers a Lookup of an address. One of the wrong family is a host that
+// does not exist there, as for the other pollers.
+func numeric(op *poll.Op, addr netip.Addr) ([]netip.Addr, error) {
+	switch {
+	case op.Network == "ip", op.Network == "ip4" && addr.Is4(), op.Network == "ip6" && addr.Is6():
+		return []netip.Addr{addr}, nil
+	}
+	return nil, &net.DNSError{Err: "no address of network " + op.Network, Name: op.Host, IsNotFound: true}
+}

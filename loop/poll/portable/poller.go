@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package portable
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"baton/loop/poll"
+)
+
+// Config is what New builds a Poller from; the zero value is the default.
+type Config struct {
+	// Resolver answers Lookups of names; nil means net.DefaultResolver.
+	Resolver *net.Resolver
+}
+
+// A Poller serves one loop through package net. It follows the contract of
+// [poll.Poller]; a closed one finishes every operation at once with
+// net.ErrClosed.
+type Poller struct {
+	resolver *net.Resolver
+	// ctx ends the dials and look-ups of this poller, by stop.
+	ctx  context.Context
+	stop context.CancelFunc
+	// calls are the goroutines of dials and look-ups; the others are in lanes.
+	calls sync.WaitGroup
+	// timer limits a Wait; only Wait touches it.
+	timer *time.Timer
+	// bell rings when there may be something new under mu. Its one place is
+	// enough: whoever hears it looks at everything.
+	bell   chan struct{}
+	closed bool // belongs to the loop
+
+	mu         sync.Mutex
+	head, tail *poll.Op            // finished, not reported, the oldest first
+	woken      bool                // by Wake
+	open       map[socket]struct{} // handles not closed
+}
+
+var _ poll.Poller = (*Poller)(nil)
+
+// A socket is a Handle of this package.
+type socket interface {
+	poll.Handle
+	owner() *Poller
+	// start begins an operation, and reports whether it finished at once.
+	start(op *poll.Op) bool
+}
+
+// A worker is what an operation in flight runs on; Op.Private.Any points to it.
+type worker interface {
+	owner() *Poller
+	// stop asks for the end of the operation, if it is not at its end.
+	stop()
+	// free is called when the operation is reported.
+	free()
+}
+
+// New makes a poller.
+//
+// Inside a testing/synctest bubble it panics: a goroutine that waits for the
+// network is not durably blocked, so the clock of the bubble would stand still
+// for ever.
+func New(config Config) *Poller {
+	if inBubble() {
+		panic("portable: a testing/synctest bubble has no network; use package sim")
+	}
+	p := &Poller{
+		resolver: config.Resolver,
+		bell:     make(chan struct{}, 1),
+		timer:    time.NewTimer(time.Hour),
+		open:     make(map[socket]struct{}),
+	}
+	if p.resolver == nil {
+		p.resolver = net.DefaultResolver
+	}
+	p.timer.Stop()
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	return p
+}
+
+// inBubble reports whether the caller runs in a testing/synctest bubble. The
+// header of a goroutine's trace is the one place outside package testing that
+// tells.
+func inBubble() bool {
+	var trace [128]byte
+	header, _, _ := bytes.Cut(trace[:runtime.Stack(trace[:], false)], []byte("\n"))
+	return bytes.Contains(header, []byte("synctest bubble"))
+}
+
+// Now is time.Now. Safe from every goroutine.
+func (p *Poller) Now() time.Time { return time.Now() }
+
+// Caps tells what the poller can do. Safe from every goroutine.
+func (p *Poller) Caps() poll.Caps {
+	if runtime.GOOS == "plan9" {
+		return poll.Lookups | poll.Vectored
+	}
+	return poll.Lookups | poll.Vectored | poll.Unix
+}
+
+// Adopt fails: package net would take over the descriptor.
+func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
+	return nil, fmt.Errorf("portable: adopt: %w", errors.ErrUnsupported)
+}
+
+// Submit starts op. It panics if op is already in flight.
+func (p *Poller) Submit(op *poll.Op) bool {
+	if p.inFlight(op) {
+		panic("portable: Submit of an operation that is in flight; wait until Wait has reported it")
+	}
+	op.N, op.Accepted, op.Addrs, op.Err = 0, nil, nil, nil
+	op.Private.Next, op.Private.Any = nil, nil
+	if p.closed {
+		return fail(op, net.ErrClosed)
+	}
+	switch op.Kind {
+	case poll.Connect, poll.Lookup:
+		return p.startCall(op)
+	case poll.Accept, poll.Read, poll.Write:
+		if s, ok := op.Handle.(socket); ok && s.owner() == p {
+			return s.start(op)
+		}
+		return fail(op, poll.ErrForeign)
+	}
+	return fail(op, fmt.Errorf("portable: %v: %w", op.Kind, errors.ErrUnsupported))
+}
+
+// fail finishes op at once with err.
+func fail(op *poll.Op, err error) bool {
+	op.Err = err
+	return true
+}
+
+// Cancel asks for the end of op. Its goroutine sees that soon; what it has read
+// or written until then is reported.
+func (p *Poller) Cancel(op *poll.Op) {
+	if p.inFlight(op) {
+		op.Private.Any.(worker).stop()
+	}
+}
+
+// inFlight tells whether op is submitted to p and not reported. Whatever
+// another poller may have left in op does not count.
+func (p *Poller) inFlight(op *poll.Op) bool {
+	w, ok := op.Private.Any.(worker)
+	return ok && w.owner() == p && !p.closed
+}
+
+// post queues a finished operation. Workers call it.
+func (p *Poller) post(op *poll.Op) {
+	p.mu.Lock()
+	op.Private.Next = nil
+	if p.tail == nil {
+		p.head = op
+	} else {
+		p.tail.Private.Next = op
+	}
+	p.tail = op
+	p.mu.Unlock()
+	p.ring()
+}
+
+// ring makes a Wait look. It never blocks: one ring is as good as many.
+func (p *Poller) ring() {
+	select {
+	case p.bell <- struct{}{}:
+	default: // It rings already.
+	}
+}
+
+// Wake ends a Wait. Safe from every goroutine.
+func (p *Poller) Wake() {
+	p.mu.Lock()
+	p.woken = true
+	p.mu.Unlock()
+	p.ring()
+}
+
+// Wait appends the finished operations to done, waiting for the first one or a
+// Wake, but not longer than d.
+func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
+	done, some := p.take(done)
+	if some || d == 0 || p.closed {
+		return done
+	}
+	var expired <-chan time.Time // nil: never
+	if d > 0 {
+		p.timer.Reset(d)
+		defer p.timer.Stop()
+		expired = p.timer.C
+	}
+	for {
+		select {
+		case <-p.bell:
+			// A bell of something that an earlier Wait took rings in vain.
+			if done, some = p.take(done); some {
+				return done
+			}
+		case <-expired:
+			done, _ = p.take(done)
+			return done
+		}
+	}
+}
+
+// take appends the finished operations to done, and reports whether there were
+// any or somebody called Wake.
+func (p *Poller) take(done []*poll.Op) ([]*poll.Op, bool) {
+	p.mu.Lock()
+	op, some := p.head, p.head != nil || p.woken
+	p.head, p.tail, p.woken = nil, nil, false
+	p.mu.Unlock()
+	for op != nil {
+		next := op.Private.Next
+		op.Private.Any.(worker).free()
+		op.Private.Next, op.Private.Any = nil, nil
+		done = append(done, op)
+		op = next
+	}
+	return done, some
+}
+
+// Recycle does nothing: this poller brings no buffers.
+func (p *Poller) Recycle([]byte) {}
+
+// Close ends the poller. It waits for its goroutines, which end as soon as the
+// kernel lets go of their buffers.
+func (p *Poller) Close() error {
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	p.stop()
+	p.timer.Stop()
+	p.closeAll()
+	p.calls.Wait()
+	p.closeAll() // A dial or accept may have come through in the meantime.
+	p.head, p.tail = nil, nil
+	return nil
+}
+
+// closeAll closes the handles there are. Each waits for its own goroutines.
+func (p *Poller) closeAll() {
+	p.mu.Lock()
+	open := p.open
+	p.open = make(map[socket]struct{})
+	p.mu.Unlock()
+	for s := range open {
+		s.Close()
+	}
+}
+
+// track notes a new handle, untrack one that is closed. Handles are made on
+// goroutines, and one that nobody has heard of yet must not outlive Close.
+func (p *Poller) track(s socket) {
+	p.mu.Lock()
+	p.open[s] = struct{}{}
+	p.mu.Unlock()
+}
+
+func (p *Poller) untrack(s socket) {
+	p.mu.Lock()
+	delete(p.open, s)
+	p.mu.Unlock()
+}

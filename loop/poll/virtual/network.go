@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package virtual
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"syscall"
+
+	"baton/loop/poll"
+)
+
+// The ports that are given to those who do not ask for one (RFC 6335).
+const (
+	firstPort = 49152
+	lastPort  = 65535
+)
+
+// A network knows who listens where. All addresses are those of one host, so a
+// connection never leaves it, and a port chosen for a connection is nobody
+// else's at any address: coarser than a kernel, but a trace is easier to read.
+// Its maps are only looked into, never walked: their order is the runtime's.
+type network struct {
+	tcp  map[uint16][]*listener // by port, those whose turn is longest ago first
+	unix map[string]*listener   // by path
+	used map[uint16]int         // how many listeners and conns hold a port
+	port uint16                 // to be tried next
+}
+
+func newNetwork() network {
+	return network{
+		tcp:  make(map[uint16][]*listener),
+		unix: make(map[string]*listener),
+		used: make(map[uint16]int),
+		port: firstPort,
+	}
+}
+
+// choosePort returns the next port that nobody holds, or false if all are held.
+// Going round, instead of taking the lowest free one, keeps a port that was just
+// given up out of use for as long as possible.
+func (n *network) choosePort() (uint16, bool) {
+	for range lastPort - firstPort + 1 {
+		port := n.port
+		if n.port++; port == lastPort {
+			n.port = firstPort
+		}
+		if n.used[port] == 0 {
+			return port, true
+		}
+	}
+	return 0, false
+}
+
+// hold notes one more holder of port; release takes it back. Port 0 is none.
+func (n *network) hold(port uint16) { n.used[port]++ }
+
+func (n *network) release(port uint16) {
+	if n.used[port]--; n.used[port] <= 0 {
+		delete(n.used, port)
+	}
+}
+
+// wildcard returns the address that stands for all of the family of ip.
+func wildcard(ip netip.Addr) netip.Addr {
+	if ip.Is4() {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// overlap tells whether a connection could be for a listener at a as well as
+// for one at b, both on one port.
+func overlap(a, b netip.Addr) bool {
+	return a == b || a.Is4() == b.Is4() && (a.IsUnspecified() || b.IsUnspecified())
+}
+
+// find returns the listener for connections to addr, or nil: one at that very
+// address before one for all addresses, and of several that share it the one
+// whose turn is longest ago.
+func (n *network) find(addr netip.AddrPort) *listener {
+	group := n.tcp[addr.Port()]
+	for _, ip := range []netip.Addr{addr.Addr(), wildcard(addr.Addr())} {
+		for i, l := range group {
+			if l.at.Addr() == ip {
+				copy(group[i:], group[i+1:])
+				group[len(group)-1] = l
+				return l
+			}
+		}
+	}
+	return nil
+}
+
+// bind gives l the address addr, with a port of its own if that is 0. To share
+// an address all who have it must want to.
+func (n *network) bind(l *listener, addr netip.AddrPort, share bool) error {
+	if addr.Port() == 0 {
+		port, ok := n.choosePort()
+		if !ok {
+			return os.NewSyscallError("bind", syscall.EADDRINUSE)
+		}
+		addr = netip.AddrPortFrom(addr.Addr(), port)
+	}
+	for _, other := range n.tcp[addr.Port()] {
+		if overlap(other.at.Addr(), addr.Addr()) && !(share && other.share) {
+			return os.NewSyscallError("bind", syscall.EADDRINUSE)
+		}
+	}
+	l.at, l.share = addr, share
+	l.addr = net.TCPAddrFromAddrPort(addr)
+	n.tcp[addr.Port()] = append(n.tcp[addr.Port()], l)
+	n.hold(addr.Port())
+	return nil
+}
+
+// bindUnix gives l the name of addr.
+func (n *network) bindUnix(l *listener, addr *net.UnixAddr) error {
+	if addr.Name == "" {
+		return os.NewSyscallError("bind", syscall.EINVAL)
+	}
+	if n.unix[addr.Name] != nil {
+		return os.NewSyscallError("bind", syscall.EADDRINUSE)
+	}
+	l.addr = &net.UnixAddr{Name: addr.Name, Net: "unix"}
+	n.unix[addr.Name] = l
+	return nil
+}
+
+// unbind takes the address of l away.
+func (n *network) unbind(l *listener) {
+	if path, ok := l.addr.(*net.UnixAddr); ok {
+		delete(n.unix, path.Name)
+		return
+	}
+	port := l.at.Port()
+	n.tcp[port] = slices.DeleteFunc(n.tcp[port], func(other *listener) bool { return other == l })
+	if len(n.tcp[port]) == 0 {
+		delete(n.tcp, port)
+	}
+	n.release(port)
+}
+
+// startConnect asks for the fate of a Connect and lets it take its course.
+func (p *Poller) startConnect(op *poll.Op) {
+	op.Handle = nil
+	if p.config.Dial != nil {
+		delay, err := p.config.Dial(op.Addr)
+		op.Err = err
+		if delay != 0 {
+			p.later.after(delay, op)
+			return
+		}
+	}
+	p.connect(op)
+}
+
+// connect lets op arrive at its goal, or fail with the fate in op.Err. A UNIX
+// path that nobody listens at is a file that is not there: ENOENT.
+func (p *Poller) connect(op *poll.Op) {
+	if op.Err != nil {
+		p.finish(op, op.Err)
+		return
+	}
+	var l *listener
+	refusal := syscall.ECONNREFUSED
+	switch addr := op.Addr.(type) {
+	case *net.TCPAddr:
+		l = p.net.find(destination(addr))
+	case *net.UnixAddr:
+		l, refusal = p.net.unix[addr.Name], syscall.ENOENT
+	default:
+		p.finish(op, unsupported(op.Addr))
+		return
+	}
+	if l == nil {
+		p.finish(op, os.NewSyscallError("connect", refusal))
+		return
+	}
+	l.arrive(op)
+}
+
+// source chooses where a connection to remote comes from: the address that
+// local asks for, if any, and otherwise the very address it goes to, since one
+// host owns them all, with a port of its own.
+func (n *network) source(local net.Addr, remote netip.AddrPort) (netip.AddrPort, error) {
+	from := netip.AddrPortFrom(remote.Addr(), 0)
+	if local, ok := local.(*net.TCPAddr); ok && local != nil {
+		asked := addrPort(local)
+		if asked.Addr().Is4() != remote.Addr().Is4() {
+			return from, os.NewSyscallError("bind", syscall.EAFNOSUPPORT)
+		}
+		if asked.Port() != 0 && n.used[asked.Port()] > 0 {
+			return from, os.NewSyscallError("bind", syscall.EADDRINUSE)
+		}
+		if asked.Addr().IsUnspecified() {
+			asked = netip.AddrPortFrom(remote.Addr(), asked.Port())
+		}
+		from = asked
+	}
+	if from.Port() == 0 {
+		port, ok := n.choosePort()
+		if !ok {
+			return from, os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)
+		}
+		from = netip.AddrPortFrom(from.Addr(), port)
+	}
+	return from, nil
+}
+
+// addrPort is addr in its shortest form; no IP at all means all of IPv4.
+func addrPort(addr *net.TCPAddr) netip.AddrPort {
+	at := addr.AddrPort()
+	ip := at.Addr().Unmap()
+	if !ip.IsValid() {
+		ip = netip.IPv4Unspecified()
+	}
+	return netip.AddrPortFrom(ip, at.Port())
+}
+
+// destination is where a connection to addr goes: to the loopback address if
+// it does not say where, as with Linux.
+func destination(addr *net.TCPAddr) netip.AddrPort {
+	at := addrPort(addr)
+	switch at.Addr() {
+	case netip.IPv4Unspecified():
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
+	case netip.IPv6Unspecified():
+		return netip.AddrPortFrom(netip.IPv6Loopback(), at.Port())
+	}
+	return at
+}
+
+func unsupported(addr net.Addr) error {
+	return fmt.Errorf("virtual: address of type %T: %w", addr, errors.ErrUnsupported)
+}
+
+func networkOf(addr net.Addr) string {
+	if addr == nil {
+		return ""
+	}
+	return addr.Network()
+}
