@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop
+
+import (
+	"context"
+	"log"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// A Job is a function in the executor. It belongs to the loop.
+type Job struct {
+	loop     *Loop
+	fn, then func()
+	site     string // where it was submitted, in debug mode
+	cancel   func() bool
+	failure  *Exception // the function's panic
+	finished bool
+}
+
+// RunInExecutor runs fn off the loop, on a goroutine that does not hold the
+// baton, and then has then, which may be nil, run as a callback. The loop is not
+// idle in between. PEP 3156's run_in_executor.
+//
+// However fn ends, then runs: if fn panicked the exception handler is told first,
+// and runtime.Goexit is an end like any other. So whoever waits does not wait
+// for ever, and fn leaves its result where then finds it.
+func (l *Loop) RunInExecutor(fn, then func()) *Job {
+	l.mustHold("RunInExecutor")
+	if fn == nil {
+		panic("loop: the function for the executor must not be nil")
+	}
+	j := &Job{loop: l, fn: fn, then: then, site: l.site()}
+	l.jobs++
+	j.cancel = l.cfg.Executor.Submit(j.run)
+	return j
+}
+
+func (j *Job) run() {
+	defer j.end()
+	j.fn()
+}
+
+// end tells the loop. One that is closed has given up on the job and has no
+// turn left to report a panic in, but it must not vanish.
+func (j *Job) end() {
+	if v := recover(); v != nil {
+		e := panicked("function in the executor "+nameOf(j.fn, j.site), v)
+		j.failure = &e
+	}
+	if j.loop.Post(j) != nil && j.failure != nil {
+		log.Print(*j.failure)
+	}
+}
+
+// Wake queues the callback of a finished job. It is the loop's to call.
+func (j *Job) Wake() {
+	j.loop.jobs--
+	j.finished = true
+	if e := j.failure; e != nil {
+		j.loop.queue(func() { j.loop.CallExceptionHandler(*e) }, j.fn, j.site)
+	}
+	if j.then != nil {
+		j.loop.queue(j.then, j.then, j.site)
+	}
+}
+
+// Cancel takes the function back if it has not begun, and reports whether it
+// did; then the callback never runs. A function that runs cannot be stopped.
+func (j *Job) Cancel() bool {
+	if j.loop.closed.Load() {
+		return false
+	}
+	j.loop.mustHold("Job.Cancel")
+	if j.finished || !j.cancel() {
+		return false
+	}
+	j.finished = true
+	j.loop.jobs--
+	return true
+}
+
+// goroutines is the default executor: a goroutine for each function, so many at
+// a time; the others wait in the order in which they came.
+type goroutines struct {
+	slots *semaphore.Weighted
+	limit int64
+
+	mu      sync.Mutex
+	running int
+	waiting []*job // only while all slots are taken
+	closed  bool
+}
+
+type job struct{ fn func() }
+
+func newGoroutines(limit int) *goroutines {
+	return &goroutines{slots: semaphore.NewWeighted(int64(limit)), limit: int64(limit)}
+}
+
+func (g *goroutines) Submit(fn func()) func() bool {
+	j := &job{fn}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.closed:
+	case g.slots.TryAcquire(1):
+		g.running++
+		go g.run(j)
+	default:
+		g.waiting = append(g.waiting, j)
+	}
+	return func() bool { return g.remove(j) }
+}
+
+func (g *goroutines) run(j *job) {
+	defer g.next()
+	j.fn()
+}
+
+// next gives the slot of a function that has ended to the one that has waited
+// longest, if there is one.
+func (g *goroutines) next() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.waiting) == 0 {
+		g.running--
+		g.slots.Release(1)
+		return
+	}
+	j := g.waiting[0]
+	g.waiting[0] = nil
+	g.waiting = g.waiting[1:]
+	go g.run(j)
+}
+
+func (g *goroutines) remove(j *job) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.waiting, j)
+	if i < 0 {
+		return false
+	}
+	g.waiting = slices.Delete(g.waiting, i, i+1)
+	return true
+}
+
+// Close waits until it has all slots itself.
+func (g *goroutines) Close(d time.Duration) int {
+	g.mu.Lock()
+	g.closed, g.waiting = true, nil
+	g.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	if g.slots.Acquire(ctx, g.limit) == nil {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.running
+}

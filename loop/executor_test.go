@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop_test
+
+import (
+	"bytes"
+	"errors"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/loop/poll/virtual"
+)
+
+func TestExecutor(t *testing.T) {
+	for _, world := range worlds {
+		t.Run(world.name, func(t *testing.T) {
+			guard(t)
+			l := open(t, loop.Config{Poller: world.open()})
+			result := 0
+			l.RunInExecutor(func() {
+				if l.Held() {
+					t.Error("a function in the executor holds the baton")
+				}
+				result = 42
+			}, func() {
+				if !l.Held() {
+					t.Error("the callback runs without the baton")
+				}
+				result++
+			})
+			if l.Idle() {
+				t.Error("idle with a function in the executor")
+			}
+			l.RunInExecutor(func() {}, nil) // nobody asks for its end
+			l.Run()
+			if result != 43 {
+				t.Errorf("the result is %d, want 43", result)
+			}
+		})
+	}
+}
+
+// A clock that jumps stands still while a function works: otherwise every
+// timeout around it would strike.
+func TestExecutorStopsVirtualClock(t *testing.T) {
+	guard(t)
+	release := make(chan struct{})
+	poller := &waiting{Poller: virtual.New(virtual.Config{}), before: func(d time.Duration) {
+		if d > 0 {
+			t.Errorf("the loop waits for a timer, %v away, while a function works", d)
+		}
+		close(release)
+	}}
+	l := open(t, loop.Config{Poller: poller})
+	start := l.Time()
+	timeout := l.CallLater(time.Hour, func() { t.Error("the timeout struck") })
+	l.RunInExecutor(func() { <-release }, timeout.Cancel)
+	l.Run()
+	if passed := l.Time().Sub(start); passed != 0 {
+		t.Errorf("%v passed on a clock that stands still", passed)
+	}
+}
+
+// A waiting poller tells before its first Wait how long that may take.
+type waiting struct {
+	poll.Poller
+	before func(d time.Duration)
+}
+
+func (w *waiting) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
+	if w.before != nil {
+		w.before(d)
+		w.before = nil
+	}
+	return w.Poller.Wait(done, d)
+}
+
+func TestExecutorLimit(t *testing.T) {
+	guard(t)
+	const limit, jobs = 3, 20
+	l := open(t, loop.Config{MaxJobs: limit})
+	var running atomic.Int64
+	begun, release := make(chan int64, jobs), make(chan struct{})
+	ended := 0
+	for range jobs {
+		l.RunInExecutor(func() {
+			begun <- running.Add(1)
+			<-release
+			running.Add(-1)
+		}, func() { ended++ })
+	}
+	for range limit { // so many do begin, without anybody's end
+		<-begun
+	}
+	close(release)
+	l.Run()
+	close(begun)
+	for n := range begun {
+		if n > limit {
+			t.Errorf("%d functions ran at once, the limit is %d", n, limit)
+		}
+	}
+	if ended != jobs {
+		t.Errorf("%d functions ended, want %d", ended, jobs)
+	}
+}
+
+// With one place functions begin in the order of their calls.
+func TestExecutorOrder(t *testing.T) {
+	guard(t)
+	l := open(t, loop.Config{MaxJobs: 1})
+	var began, ended []int
+	for i := range 100 {
+		l.RunInExecutor(func() { began = append(began, i) }, func() { ended = append(ended, i) })
+	}
+	l.Run()
+	for i := range 100 {
+		if began[i] != i || ended[i] != i {
+			t.Fatalf("functions began in the order %v, ended %v", began, ended)
+		}
+	}
+}
+
+func TestJobCancel(t *testing.T) {
+	guard(t)
+	l := open(t, loop.Config{MaxJobs: 1})
+	begun, release := make(chan struct{}), make(chan struct{})
+	var ran notes
+	first := l.RunInExecutor(func() { close(begun); <-release }, ran.add("first"))
+	second := l.RunInExecutor(func() { t.Error("a cancelled function ran") }, ran.add("second"))
+	third := l.RunInExecutor(func() {}, ran.add("third"))
+	<-begun
+	if first.Cancel() {
+		t.Error("Cancel took a function back that runs")
+	}
+	if !second.Cancel() || second.Cancel() {
+		t.Error("Cancel of a waiting function reports the wrong thing")
+	}
+	close(release)
+	l.Run()
+	ran.want(t, "in the run", "first third")
+	if first.Cancel() || third.Cancel() {
+		t.Error("Cancel took a function back that has ended")
+	}
+}
+
+// Whoever waits for a function does not wait for ever, however it ends.
+func TestJobEnds(t *testing.T) {
+	broken := errors.New("broken on purpose")
+	for _, c := range []struct {
+		name    string
+		fn      func()
+		reports int
+	}{
+		{"return", func() {}, 0},
+		{"Goexit", runtime.Goexit, 0},
+		{"panic", func() { panic(broken) }, 1},
+		{"panic with nil", func() { panic(nil) }, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			guard(t)
+			l := open(t, loop.Config{MaxJobs: 1})
+			var ran notes
+			var reports []loop.Exception
+			l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
+				if !l.Held() {
+					t.Error("the exception handler was called without the baton")
+				}
+				reports = append(reports, e)
+				ran.add("handler")()
+			})
+			l.RunInExecutor(c.fn, ran.add("then"))
+			l.RunInExecutor(func() {}, ran.add("next")) // the place is free again
+			l.Run()
+			if len(reports) != c.reports {
+				t.Fatalf("%d exceptions, want %d", len(reports), c.reports)
+			}
+			if c.reports == 0 {
+				ran.want(t, "in the run", "then next")
+				return
+			}
+			ran.want(t, "in the run", "handler then next")
+			if c.name == "panic" && !errors.Is(reports[0].Err, broken) {
+				t.Errorf("the exception is %v", reports[0].Err)
+			}
+			if s := string(reports[0].Stack); !strings.Contains(s, "TestJobEnds") {
+				t.Errorf("the stack does not show where:\n%s", s)
+			}
+		})
+	}
+}
+
+// Close waits so long and no longer, and says what is left; what had not begun
+// never begins.
+func TestExecutorDrain(t *testing.T) {
+	guard(t)
+	var printed lockedBuffer
+	defer setLog(&printed)()
+
+	l, err := loop.New(loop.Config{MaxJobs: 2, Drain: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := make(chan struct{})
+	var begun, ended sync.WaitGroup
+	for range 2 {
+		begun.Add(1)
+		ended.Add(1)
+		l.RunInExecutor(func() {
+			begun.Done()
+			defer ended.Done()
+			<-release
+			panic("too late")
+		}, func() { t.Error("a callback ran after Close") })
+	}
+	waiting := l.RunInExecutor(func() { t.Error("a function began after Close") }, nil)
+	begun.Wait()
+	if err := l.Close(); err == nil || !strings.Contains(err.Error(), "2 ") {
+		t.Errorf("Close with 2 functions that do not end: %v", err)
+	}
+	if waiting.Cancel() {
+		t.Error("Cancel on a closed loop reports that it did something")
+	}
+	close(release)
+	ended.Wait()
+	for !strings.Contains(printed.String(), "too late") {
+		runtime.Gosched() // the panic is printed after the function's own defers
+	}
+
+	l, err = loop.New(loop.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := false
+	l.RunInExecutor(func() { done = true }, nil)
+	if err := l.Close(); err != nil {
+		t.Errorf("Close with a function that ends: %v", err)
+	}
+	if !done {
+		t.Error("Close did not wait for a function")
+	}
+}
+
+// A lockedBuffer is written to by several goroutines.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"runtime"
+	"time"
+)
+
+// A Handle is a callback that was scheduled. It belongs to the loop.
+type Handle struct {
+	loop  *Loop
+	fn    func()
+	timer Timer
+	every time.Duration // of CallRepeatedly; or once; or 0 for CallSoon
+	when  time.Duration // on the loop's clock
+	pc    uintptr       // of the function to name, when that is not fn or fn is dropped
+	site  string        // where it was made, in debug mode
+}
+
+// once is the interval of a callback that runs once, at a time.
+const once time.Duration = -1
+
+// CallSoon has fn run in the next turn. Callbacks run in the order of the
+// calls, each exactly once.
+func (l *Loop) CallSoon(fn func()) *Handle {
+	l.mustHold("CallSoon")
+	h := l.handle(fn)
+	l.Ready(Entry{Runner: h})
+	return h
+}
+
+// CallLater has fn run when d has passed on the loop's clock, never earlier. A
+// delay of zero or less is a CallSoon: nobody can cheat to the front.
+func (l *Loop) CallLater(d time.Duration, fn func()) *Handle {
+	l.mustHold("CallLater")
+	now := l.clock()
+	return l.callAt(now, later(now, d), fn)
+}
+
+// CallAt has fn run at when on the loop's clock, never earlier; equal times keep
+// the order of the calls. A time that has passed is a CallSoon.
+func (l *Loop) CallAt(when time.Time, fn func()) *Handle {
+	l.mustHold("CallAt")
+	return l.callAt(l.clock(), when.Sub(l.start), fn)
+}
+
+// CallRepeatedly has fn run again and again, first after interval and then each
+// time interval after it has returned: it drifts and never catches up. If fn
+// panics the chain ends. The interval must be positive.
+func (l *Loop) CallRepeatedly(interval time.Duration, fn func()) *Handle {
+	l.mustHold("CallRepeatedly")
+	if interval <= 0 {
+		panic(fmt.Sprintf("loop: CallRepeatedly every %v; the interval must be positive", interval))
+	}
+	now := l.clock()
+	h := l.callAt(now, later(now, interval), fn)
+	h.every = interval
+	return h
+}
+
+// CallSoonThreadsafe is CallSoon from any goroutine. It wakes a loop that waits;
+// a busy one sees the call when it polls, at most 32 turns later. It keeps
+// nothing alive: a loop may become idle before the call arrives. The error is
+// ErrClosed.
+func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
+	h := l.handle(fn)
+	if err := l.Post(h); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// After is t plus d, without overflow for delays of any length.
+func After(t time.Time, d time.Duration) time.Time {
+	const limit = math.MaxInt64 / 4 // 73 years
+	return t.Add(min(d, limit))
+}
+
+func later(now, d time.Duration) time.Duration {
+	const limit = math.MaxInt64 / 4 // as in After
+	return now + min(d, limit)
+}
+
+func (l *Loop) handle(fn func()) *Handle {
+	if fn == nil {
+		panic("loop: a callback must not be nil")
+	}
+	h := &Handle{loop: l, fn: fn}
+	h.timer.Target = h
+	h.site = l.site()
+	return h
+}
+
+// queue makes fn ready, as the callback that runs the user's function: it is
+// user that messages name.
+func (l *Loop) queue(fn, user func(), site string) *Handle {
+	h := &Handle{loop: l, fn: fn, pc: pcOf(user), site: site}
+	l.Ready(Entry{Runner: h})
+	return h
+}
+
+func (l *Loop) callAt(now, when time.Duration, fn func()) *Handle {
+	h := l.handle(fn)
+	h.when, h.every = when, once
+	if when <= now {
+		l.Ready(Entry{Runner: h})
+	} else {
+		l.startTimer(&h.timer, when)
+	}
+	return h
+}
+
+// Wake queues the callback: its timer is due or it has come from another
+// goroutine. It is the loop's to call.
+func (h *Handle) Wake() {
+	if h.fn != nil {
+		h.loop.Ready(Entry{Runner: h})
+	}
+}
+
+// Run calls the callback. It is the loop's to call.
+func (h *Handle) Run() {
+	fn := h.fn
+	if fn == nil {
+		return
+	}
+	if h.every <= 0 {
+		h.drop()
+		fn()
+		return
+	}
+	fn()
+	if h.fn != nil {
+		h.when = later(h.loop.clock(), h.every)
+		h.loop.startTimer(&h.timer, h.when)
+	}
+}
+
+// Cancel removes the callback for good, even if it is already in this turn's
+// batch, and drops the function. It may be called any number of times; after
+// the callback has run it does nothing, and on a closed loop nothing is left to
+// remove.
+func (h *Handle) Cancel() {
+	if h.fn == nil {
+		return
+	}
+	if !h.loop.closed.Load() {
+		h.loop.mustHold("Handle.Cancel")
+	}
+	h.drop()
+	h.loop.StopTimer(&h.timer)
+}
+
+// drop lets go of the function and what it captured, but not of its name.
+func (h *Handle) drop() {
+	if h.pc == 0 {
+		h.pc = pcOf(h.fn)
+	}
+	h.fn = nil
+}
+
+// Pending reports whether the callback is still to run.
+func (h *Handle) Pending() bool { return h.fn != nil }
+
+// When tells for when the callback is or was scheduled; the zero time means the
+// turn after the call.
+func (h *Handle) When() time.Time {
+	if h.every == 0 {
+		return time.Time{}
+	}
+	return h.loop.start.Add(h.when)
+}
+
+// String names the function, and in debug mode where it was scheduled.
+func (h *Handle) String() string {
+	if h.pc == 0 {
+		return nameOf(h.fn, h.site)
+	}
+	return name(h.pc, h.site)
+}
+
+func pcOf(fn func()) uintptr { return reflect.ValueOf(fn).Pointer() }
+
+func nameOf(fn func(), site string) string { return name(pcOf(fn), site) }
+
+func name(pc uintptr, site string) string {
+	s := runtime.FuncForPC(pc).Name()
+	if site != "" {
+		s += " scheduled at " + site
+	}
+	return s
+}
+
+// site is the place from which the loop was called, in debug mode.
+func (l *Loop) site() string {
+	if !l.debug.Load() {
+		return ""
+	}
+	return caller()
+}
+
+// caller is the place outside this package from which it was called.
+func caller() string {
+	var pcs [8]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if !more || !inLoop(f.Function) {
+			return fmt.Sprintf("%s:%d", f.File, f.Line)
+		}
+	}
+}
+
+func inLoop(function string) bool {
+	const prefix = "baton/loop.("
+	return len(function) > len(prefix) && function[:len(prefix)] == prefix
+}

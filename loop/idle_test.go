@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop_test
+
+import (
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+)
+
+func TestDoorKeepsRunning(t *testing.T) {
+	l := simulated(t)
+	l.Open()
+	l.Open()
+	l.CallSoon(l.Shut)
+	shut := false
+	l.CallLater(time.Hour, func() {
+		if l.Idle() {
+			t.Error("idle with a door open")
+		}
+		go l.CallSoonThreadsafe(func() {
+			l.Shut()
+			shut = true
+		})
+	})
+	l.Run()
+	if !shut {
+		t.Error("Run ended with a door open")
+	}
+	if !l.Idle() {
+		t.Error("not idle with all doors shut")
+	}
+}
+
+func TestOperationKeepsRunning(t *testing.T) {
+	l := simulated(t)
+	listener, err := l.Poller().Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, poll.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := completer{}
+	op := &poll.Op{Kind: poll.Accept, Handle: listener, Owner: done}
+	if l.Submit(op) {
+		t.Fatal("an Accept without a Connect finished at once")
+	}
+	if l.Idle() {
+		t.Error("idle with an operation in flight")
+	}
+	l.CallLater(time.Hour, func() { l.Poller().Cancel(op) })
+	l.Run()
+	if !done[op] {
+		t.Error("Run ended before the operation was reported")
+	}
+	if op := (&poll.Op{Kind: poll.Read, Buf: []byte{}, Owner: done}); !l.Submit(op) || done[op] {
+		t.Error("an operation that fails at once was reported twice, or is in flight")
+	}
+	if !l.Idle() {
+		t.Error("not idle after the operation")
+	}
+}
+
+type completer map[*poll.Op]bool
+
+func (c completer) Complete(op *poll.Op) { c[op] = true }
+
+func TestBackgroundSignalHandlerKeepsNothing(t *testing.T) {
+	guard(t)
+	l := open(t, loop.Config{})
+	if err := l.AddBackgroundSignalHandler(os.Interrupt, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	if l.Run() || !l.Idle() {
+		t.Error("not idle with nothing but a background handler")
+	}
+	if err := l.AddSignalHandler(os.Interrupt, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	if l.Idle() {
+		t.Error("idle with a signal handler")
+	}
+	l.RemoveSignalHandler(os.Interrupt)
+	if !l.Idle() {
+		t.Error("not idle after the handler was removed")
+	}
+}
+
+func TestMailIsNotIdle(t *testing.T) {
+	l := simulated(t)
+	var ran notes
+	if _, err := l.CallSoonThreadsafe(ran.add("a")); err != nil {
+		t.Fatal(err)
+	}
+	if l.Idle() {
+		t.Error("idle with a call that has arrived")
+	}
+	l.Run()
+	ran.want(t, "in the run", "a")
+}
+
+func TestPost(t *testing.T) {
+	l := simulated(t)
+	var ran notes
+	if err := l.Post(waker(ran.add("woken"))); err != nil {
+		t.Fatal(err)
+	}
+	ran.want(t, "before the loop ran", "")
+	l.Run()
+	ran.want(t, "in the run", "woken")
+	l.Close()
+	if err := l.Post(waker(ran.add("late"))); err != loop.ErrClosed {
+		t.Errorf("Post on a closed loop: %v", err)
+	}
+}

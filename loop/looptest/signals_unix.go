@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package looptest
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+)
+
+// raise sends a signal to this process, from any goroutine.
+func raise(r *rig, sig syscall.Signal) {
+	r.t.Helper()
+	if err := syscall.Kill(syscall.Getpid(), sig); err != nil {
+		r.t.Errorf("kill: %v", err)
+	}
+}
+
+var signalCases = []testCase{
+	{
+		name:        "signals/handler",
+		explanation: "A signal wakes a loop that waits in its poller and runs its handler as a callback, which may stop the loop; a handler keeps the loop from being idle.",
+		run: func(r *rig) {
+			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, func() {
+				r.note("usr1")()
+				r.loop.RemoveSignalHandler(syscall.SIGUSR1)
+			}))
+			r.loop.CallLater(tick, func() { raise(r, syscall.SIGUSR1) })
+			r.quit()
+			r.want("until idle", "usr1")
+			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, r.loop.Stop))
+			var other sync.WaitGroup
+			other.Go(func() { raise(r, syscall.SIGUSR1) })
+			r.loop.RunForever()
+			other.Wait()
+		},
+	},
+	{
+		name:        "signals/coalesce",
+		explanation: "Signals of one kind that come faster than the loop turns are one call; none that comes after a call is lost.",
+		run: func(r *rig) {
+			n := 0
+			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, func() { n++ }))
+			for round := range 20 {
+				before := n
+				for range 50 {
+					raise(r, syscall.SIGUSR1)
+				}
+				r.until(func() bool { return n > before })
+				if n > 50*(round+1) {
+					r.t.Fatalf("%d calls of %d signals", n, 50*(round+1))
+				}
+			}
+		},
+	},
+	{
+		name:        "signals/no crowding out",
+		explanation: "A flood of one signal does not push out another one.",
+		run: func(r *rig) {
+			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, func() {}))
+			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR2, r.note("usr2")))
+			for range 500 {
+				raise(r, syscall.SIGUSR1)
+			}
+			raise(r, syscall.SIGUSR2)
+			r.until(func() bool { return len(r.notes) > 0 })
+			r.want("after the flood", "usr2")
+		},
+	},
+	{
+		name:        "signals/replace and remove",
+		explanation: "A second AddSignalHandler replaces the first. RemoveSignalHandler reports whether there was one, and a call that is queued does not run after it.",
+		run: func(r *rig) {
+			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, r.note("old")))
+			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, r.note("new")))
+			raise(r, syscall.SIGUSR1)
+			r.until(func() bool { return len(r.notes) > 0 })
+			r.want("after the signal", "new")
+			arrived := make(chan os.Signal, 1)
+			signal.Notify(arrived, syscall.SIGUSR1)
+			defer signal.Stop(arrived)
+			for range 200 { // now and then the call is in the turn that removes it
+				removed := false
+				r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, func() {
+					if removed {
+						r.t.Error("the handler ran after it was removed")
+					}
+				}))
+				raise(r, syscall.SIGUSR1)
+				<-arrived
+				r.loop.CallSoon(func() {
+					removed = true
+					r.loop.RemoveSignalHandler(syscall.SIGUSR1)
+				})
+				r.turn()
+			}
+			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, func() {}))
+			if !r.loop.RemoveSignalHandler(syscall.SIGUSR1) || r.loop.RemoveSignalHandler(syscall.SIGUSR1) {
+				r.t.Error("RemoveSignalHandler reported the wrong thing")
+			}
+			r.quit()
+		},
+	},
+	{
+		name:        "signals/others stay",
+		explanation: "Removing one signal's handler leaves the others installed at every moment: a SIGTERM in between must not end the process.",
+		run: func(r *rig) {
+			heard := make(chan struct{}, 1)
+			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGTERM, func() { heard <- struct{}{} }))
+			quit, done := make(chan struct{}), false
+			go func() {
+				for {
+					raise(r, syscall.SIGTERM) // without a handler it ends the process
+					<-heard                   // none is on its way when the handler goes
+					select {
+					case <-quit:
+						r.loop.CallSoonThreadsafe(func() { done = true })
+						return
+					default:
+					}
+				}
+			}()
+			for range 2000 {
+				r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, func() {}))
+				r.loop.RemoveSignalHandler(syscall.SIGUSR1)
+				r.turn()
+			}
+			close(quit)
+			r.until(func() bool { return done })
+		},
+	},
+	{
+		name:        "signals/refused",
+		explanation: "A signal that no program can catch, or that does not exist, is an error and leaves nothing behind.",
+		run: func(r *rig) {
+			for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP, 0, -1, 1000} {
+				if err := r.loop.AddSignalHandler(sig, func() {}); err == nil {
+					r.t.Errorf("AddSignalHandler(%d) returned no error", sig)
+				}
+				if r.loop.RemoveSignalHandler(sig) {
+					r.t.Errorf("there is a handler for signal %d", sig)
+				}
+			}
+			r.quit()
+		},
+	},
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package looptest
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+var watchCases = []testCase{
+	{
+		name:        "watch/level",
+		explanation: "A reader runs in every turn in which there is something to read, and in none in which there is not: a callback that took only a part comes again.",
+		run: watching(func(r *rig, near, far *wire) {
+			n := 0
+			r.ok("AddReader", r.loop.AddReader(near.fd, func() { n++ }))
+			r.turn()
+			r.turn()
+			if n != 0 {
+				r.t.Error("the reader ran with nothing to read")
+			}
+			far.send("xy")
+			r.until(func() bool { return n >= 3 })
+			near.take("x")
+			seen := n
+			r.until(func() bool { return n > seen })
+			near.take("y")
+			r.turn() // one that is queued already may still run
+			seen = n
+			r.turn()
+			r.turn()
+			if n != seen {
+				r.t.Error("the reader ran when everything was read")
+			}
+			far.close()
+			r.until(func() bool { return n > seen })
+		}),
+	},
+	{
+		name:        "watch/one run a turn",
+		explanation: "A reader that replaces itself in its own callback still runs once a turn, not once for each replacement.",
+		run: watching(func(r *rig, near, far *wire) {
+			far.send("x")
+			n := 0
+			var again func()
+			again = func() {
+				n++
+				r.ok("AddReader", r.loop.AddReader(near.fd, again))
+				r.ok("AddReader", r.loop.AddReader(near.fd, again))
+			}
+			r.ok("AddReader", r.loop.AddReader(near.fd, again))
+			r.until(func() bool { return n > 0 })
+			for range 20 {
+				before := n
+				if r.turn(); n > before+1 {
+					r.t.Fatalf("the reader ran %d times in one turn", n-before)
+				}
+			}
+		}),
+	},
+	{
+		name:        "watch/replace",
+		explanation: "A second AddReader replaces the first, even if the first is queued in this turn already.",
+		run: watching(func(r *rig, near, far *wire) {
+			far.send("x")
+			r.ok("AddReader", r.loop.AddReader(near.fd, func() {
+				r.note("old")()
+				r.ok("AddReader", r.loop.AddReader(near.fd, func() {
+					r.note("new")()
+					r.loop.RemoveReader(near.fd)
+				}))
+			}))
+			r.quit()
+			r.want("replaced by itself", "old new")
+			r.ok("AddReader", r.loop.AddReader(near.fd, r.note("old")))
+			r.ok("AddReader", r.loop.AddReader(near.fd, func() {
+				r.note("new")()
+				r.loop.RemoveReader(near.fd)
+			}))
+			r.quit()
+			r.want("replaced before", "new")
+		}),
+	},
+	{
+		name:        "watch/remove",
+		explanation: "Remove reports whether something was removed. A callback that is queued does not run after it; afterwards nothing is watched and the loop is idle.",
+		run: watching(func(r *rig, near, far *wire) {
+			if r.loop.RemoveReader(near.fd) || r.loop.RemoveWriter(near.fd) {
+				r.t.Error("something was removed from a descriptor that is not watched")
+			}
+			far.send("x")
+			r.loop.CallSoon(func() {
+				if !r.loop.RemoveReader(near.fd) || r.loop.RemoveReader(near.fd) {
+					r.t.Error("RemoveReader reported the wrong thing")
+				}
+			})
+			r.ok("AddReader", r.loop.AddReader(near.fd, r.note("near"))) // ready: queued behind
+			r.quit()
+			r.want("after RemoveReader", "")
+		}),
+	},
+	{
+		name:        "watch/remove and add",
+		explanation: "A reader that is removed and added again at once runs when there is something to read, and not before: reading would block the loop.",
+		run: watching(func(r *rig, near, far *wire) {
+			r.ok("AddWriter", r.loop.AddWriter(near.fd, func() {}))
+			r.ok("AddReader", r.loop.AddReader(near.fd, r.note("first")))
+			r.turn()
+			for range 3 {
+				r.loop.RemoveReader(near.fd)
+				r.ok("AddReader", r.loop.AddReader(near.fd, r.note("second")))
+			}
+			r.turn()
+			r.turn()
+			r.want("with nothing to read", "")
+			r.loop.RemoveWriter(near.fd)
+			far.send("x")
+			r.until(func() bool { return len(r.notes) > 0 })
+			r.want("with something to read", "second")
+			r.loop.RemoveReader(near.fd)
+			r.quit()
+		}),
+	},
+	{
+		name:        "watch/both directions",
+		explanation: "Reader and writer of one descriptor are independent: each runs for itself, and removing one leaves the other.",
+		run: watching(func(r *rig, near, far *wire) {
+			reads, writes := 0, 0
+			r.ok("AddReader", r.loop.AddReader(near.fd, func() { reads++ }))
+			r.ok("AddWriter", r.loop.AddWriter(near.fd, func() { writes++ }))
+			r.until(func() bool { return writes >= 2 })
+			if reads != 0 {
+				r.t.Error("the reader ran with nothing to read")
+			}
+			far.send("x")
+			r.until(func() bool { return reads >= 2 })
+			r.loop.RemoveWriter(near.fd)
+			seenReads, seenWrites := reads, writes
+			r.until(func() bool { return reads >= seenReads+2 })
+			if writes != seenWrites {
+				r.t.Error("the writer ran after it was removed")
+			}
+			r.ok("AddWriter", r.loop.AddWriter(near.fd, func() { writes++ }))
+			r.loop.RemoveReader(near.fd)
+			seenReads = reads
+			r.until(func() bool { return writes >= seenWrites+2 })
+			if reads != seenReads {
+				r.t.Error("the reader ran after it was removed")
+			}
+		}),
+	},
+	{
+		name:        "watch/keeps running",
+		explanation: "A watcher keeps Run from being idle: it waits until the descriptor is ready.",
+		run: watching(func(r *rig, near, far *wire) {
+			r.ok("AddReader", r.loop.AddReader(near.fd, func() {
+				r.note("read")()
+				r.loop.RemoveReader(near.fd)
+			}))
+			r.loop.CallLater(tick, func() { far.send("x") })
+			r.quit()
+			r.want("until idle", "read")
+		}),
+	},
+	{
+		name:        "watch/panic",
+		explanation: "A reader that panics is reported, and stays: the descriptor is still ready.",
+		run: watching(func(r *rig, near, far *wire) {
+			far.send("x")
+			n := 0
+			r.ok("AddReader", r.loop.AddReader(near.fd, func() {
+				if n++; n == 1 {
+					panic(errBroken)
+				}
+				r.loop.RemoveReader(near.fd)
+			}))
+			r.quit()
+			r.wantReported(errBroken)
+			if n != 2 {
+				r.t.Errorf("the reader ran %d times, want 2", n)
+			}
+		}),
+	},
+	{
+		name:        "watch/error",
+		explanation: "What cannot be watched, a regular file, is an error of AddReader, and leaves nothing behind.",
+		run: watching(func(r *rig, near, far *wire) {
+			name := filepath.Join(r.t.TempDir(), "file")
+			file, err := os.Create(name)
+			r.ok("Create", err)
+			defer file.Close()
+			if err := r.loop.AddReader(file.Fd(), func() {}); err == nil {
+				r.t.Error("AddReader of a regular file returned no error")
+			}
+			if r.loop.RemoveReader(file.Fd()) {
+				r.t.Error("there is a reader after AddReader failed")
+			}
+			r.quit()
+		}),
+	},
+}
+
+// A wire is one end of a connection: bytes and a descriptor.
+type wire struct {
+	r    *rig
+	conn *net.TCPConn
+	fd   uintptr
+}
+
+// watching gives a case both ends of a connection. Where the loop cannot watch
+// descriptors, the case becomes: AddReader and AddWriter say so.
+func watching(run func(r *rig, near, far *wire)) func(r *rig) {
+	return func(r *rig) {
+		near, far := wires(r)
+		defer near.close()
+		defer far.close()
+		err := r.loop.AddReader(near.fd, func() {})
+		if !errors.Is(err, errors.ErrUnsupported) {
+			r.ok("AddReader", err)
+			r.loop.RemoveReader(near.fd)
+			r.quit()
+			run(r, near, far)
+			if !r.loop.IsClosed() { // before the descriptors are
+				r.loop.RemoveReader(near.fd)
+				r.loop.RemoveWriter(near.fd)
+			}
+			return
+		}
+		if err := r.loop.AddWriter(near.fd, func() {}); !errors.Is(err, errors.ErrUnsupported) {
+			r.t.Errorf("AddReader is not supported, but AddWriter: %v", err)
+		}
+		if r.loop.RemoveReader(near.fd) || r.loop.RemoveWriter(near.fd) {
+			r.t.Error("there is a watcher where watching is not supported")
+		}
+		r.quit()
+	}
+}
+
+func wires(r *rig) (near, far *wire) {
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	r.ok("Listen", err)
+	defer listener.Close()
+	a, err := net.DialTCP("tcp4", nil, listener.Addr().(*net.TCPAddr))
+	r.ok("Dial", err)
+	b, err := listener.AcceptTCP()
+	r.ok("Accept", err)
+	return newWire(r, a), newWire(r, b)
+}
+
+func newWire(r *rig, conn *net.TCPConn) *wire {
+	w := &wire{r: r, conn: conn}
+	var raw syscall.RawConn
+	raw, err := conn.SyscallConn()
+	r.ok("SyscallConn", err)
+	r.ok("Control", raw.Control(func(fd uintptr) { w.fd = fd }))
+	return w
+}
+
+func (w *wire) close() { w.conn.Close() }
+
+func (w *wire) send(text string) {
+	w.r.t.Helper()
+	_, err := w.conn.Write([]byte(text))
+	w.r.ok("Write", err)
+}
+
+// take reads text, which has been sent.
+func (w *wire) take(text string) {
+	w.r.t.Helper()
+	buf := make([]byte, len(text))
+	_, err := io.ReadFull(w.conn, buf)
+	w.r.ok("Read", err)
+	if string(buf) != text {
+		w.r.t.Errorf("read %q, want %q", buf, text)
+	}
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop
+
+const maxTurnsHeld = 128
+
+// An Order arranges the entries of a turn, before any of them has run. The
+// simulator explores schedules with it.
+type Order interface {
+	// Arrange reorders batch in place and returns how many entries at its end
+	// are held back: they move to the front of the next turn. Every entry must
+	// still be there once; callbacks must keep their order among themselves and
+	// must not be held. The loop undoes an arrangement that breaks this. A loop
+	// that has held entries back for 128 turns in a row runs everything once,
+	// so that holding cannot become starving.
+	Arrange(batch []Entry) (held int)
+}
+
+// An arrangement is what a loop with an Order remembers, so that checking one
+// allocates nothing.
+type arrangement struct {
+	held   int     // consecutive turns in which something was held back
+	before []Entry // the batch as it was
+	steps  map[Runner]int
+}
+
+// arrange lets the Order have its way with the new batch, within its contract.
+func (l *Loop) arrange() {
+	a := &l.order
+	a.before = append(a.before[:0], l.batch...)
+	held := l.cfg.Order.Arrange(l.batch)
+	if !a.lawful(l.batch, held) {
+		copy(l.batch, a.before)
+		held = 0
+	}
+	clear(a.before)
+	if held == 0 || a.held >= maxTurnsHeld {
+		a.held = 0
+		return
+	}
+	a.held++
+	cut := len(l.batch) - held
+	l.ready = append(l.ready, l.batch[cut:]...)
+	clear(l.batch[cut:])
+	l.batch = l.batch[:cut]
+}
+
+// lawful reports whether after holds the steps of before, its callbacks in
+// their order, and no callback among the last held entries.
+func (a *arrangement) lawful(after []Entry, held int) bool {
+	if held < 0 || held > len(after) {
+		return false
+	}
+	for _, e := range after[len(after)-held:] {
+		if !e.Step {
+			return false
+		}
+	}
+	if a.steps == nil {
+		a.steps = make(map[Runner]int)
+	}
+	clear(a.steps)
+	next := 0 // the callbacks of before up to here have been seen
+	for i, e := range after {
+		if was := a.before[i]; was.Step {
+			a.steps[was.Runner]++
+		}
+		if e.Step {
+			a.steps[e.Runner]--
+			continue
+		}
+		for next < len(a.before) && a.before[next].Step {
+			next++
+		}
+		if next == len(a.before) || a.before[next] != e {
+			return false
+		}
+		next++
+	}
+	for _, n := range a.steps {
+		if n != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"sync/atomic"
+)
+
+// A signalHandler is what a loop does about one signal. Each has a channel of
+// its own, so that a flood of one signal cannot push out another one, and so
+// that removing one leaves the others installed at every moment.
+type signalHandler struct {
+	loop       *Loop
+	fn         func() // nil: removed
+	site       string // where it was added, in debug mode
+	background bool   // does not keep the loop from being idle
+
+	incoming chan os.Signal // capacity 1: what comes faster than it is fetched is one
+	posted   atomic.Bool    // in the mailbox already
+}
+
+// AddSignalHandler has fn run as a callback whenever the process receives sig.
+// It replaces the handler set before for sig on this loop; other loops and
+// packages receive the signal as well. Signals of one kind that come faster
+// than the loop turns are one. A signal that the system does not let programs
+// catch is an error (os.ErrInvalid).
+func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
+	return l.addSignalHandler(sig, fn, false)
+}
+
+// AddBackgroundSignalHandler is AddSignalHandler for a handler that waits for
+// nothing in particular: with only such handlers left, a loop is idle.
+func (l *Loop) AddBackgroundSignalHandler(sig os.Signal, fn func()) error {
+	return l.addSignalHandler(sig, fn, true)
+}
+
+func (l *Loop) addSignalHandler(sig os.Signal, fn func(), background bool) error {
+	l.mustHold("AddSignalHandler")
+	if fn == nil {
+		panic("loop: a signal handler must not be nil")
+	}
+	if err := catchable(sig); err != nil {
+		return fmt.Errorf("loop: add signal handler for %v: %w", sig, err)
+	}
+	h := l.signals[sig]
+	if h == nil {
+		h = &signalHandler{loop: l, incoming: make(chan os.Signal, 1)}
+		l.signals[sig] = h
+		signal.Notify(h.incoming, sig)
+		l.relays.Go(h.relay)
+	}
+	h.fn, h.site, h.background = fn, l.site(), background
+	return nil
+}
+
+// RemoveSignalHandler restores what sig did before, and reports whether there
+// was a handler. A call of it that is already queued does not run any more. On a
+// closed loop it reports false.
+func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
+	if l.closed.Load() {
+		return false
+	}
+	l.mustHold("RemoveSignalHandler")
+	h := l.signals[sig]
+	if h == nil {
+		return false
+	}
+	delete(l.signals, sig)
+	h.remove()
+	return true
+}
+
+// closeSignals removes all handlers and waits for their goroutines.
+func (l *Loop) closeSignals() {
+	for _, h := range l.signals {
+		h.remove()
+	}
+	clear(l.signals)
+	l.relays.Wait()
+}
+
+// expectsSignal reports whether a handler is left that keeps the loop alive.
+func (l *Loop) expectsSignal() bool {
+	for _, h := range l.signals {
+		if !h.background {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *signalHandler) remove() {
+	signal.Stop(h.incoming) // nothing is sent on the channel after this
+	close(h.incoming)
+	h.fn = nil
+}
+
+// relay brings signals to the loop, on a goroutine of its own. A loop that is
+// stuck has at most one of them in its mailbox.
+func (h *signalHandler) relay() {
+	for range h.incoming {
+		if h.posted.CompareAndSwap(false, true) {
+			h.loop.Post(h)
+		}
+	}
+}
+
+// Wake queues the handler's callback. It is the loop's to call.
+func (h *signalHandler) Wake() {
+	h.posted.Store(false) // first: a signal from here on must come again
+	if h.fn != nil {
+		h.loop.queue(h.call, h.fn, h.site)
+	}
+}
+
+func (h *signalHandler) call() {
+	if h.fn != nil { // not removed in the same turn
+		h.fn()
+	}
+}
+
+// catchable reports an error for a signal that no program can catch.
+func catchable(sig os.Signal) error {
+	if slices.Contains(uncatchable, sig) {
+		return fmt.Errorf("no program can catch it: %w", os.ErrInvalid)
+	}
+	return validSignal(sig)
+}

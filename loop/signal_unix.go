@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package loop
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+var uncatchable = []os.Signal{syscall.SIGKILL, syscall.SIGSTOP}
+
+func validSignal(sig os.Signal) error {
+	if n, ok := sig.(syscall.Signal); !ok || n <= 0 || n > 64 {
+		return fmt.Errorf("there is no such signal: %w", os.ErrInvalid)
+	}
+	return nil
+}

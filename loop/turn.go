@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop
+
+import (
+	"runtime"
+	"time"
+
+	"baton/loop/poll"
+)
+
+// How long a busy loop may go without asking its poller. The bound is counted
+// in turns and steps, not in time, so that a replay sees the same turns.
+const (
+	maxTurnsUnpolled = 32
+	maxStepsUnpolled = 64
+)
+
+// Run runs turns until Stop is called or the loop is idle: nothing is ready,
+// and no operation, timer, job, watcher, signal handler or door is left that
+// could make something ready. It reports whether it was stopped.
+func (l *Loop) Run() (stopped bool) { return l.run(idleMode, -1, "Run") }
+
+// RunForever runs turns until Stop is called; an idle loop waits.
+func (l *Loop) RunForever() { l.run(foreverMode, -1, "RunForever") }
+
+// RunOnce runs one full turn. If nothing is ready it waits for something, at
+// most max; negative sets no limit. It serves a loop that is driven from
+// outside.
+func (l *Loop) RunOnce(max time.Duration) {
+	l.run(onceMode, max, "RunOnce")
+}
+
+// Stop ends Run or RunForever after the current turn: everything ready in it
+// still runs, what it adds waits for the next Run. On a loop that does not run,
+// the next Run makes one turn that does not wait. Use CallSoonThreadsafe to
+// stop a loop from another goroutine.
+func (l *Loop) Stop() {
+	l.mustHold("Stop")
+	l.stopping = true
+}
+
+func (l *Loop) run(m mode, limit time.Duration, call string) (stopped bool) {
+	l.enter(call)
+	l.mode, l.limit = m, limit
+	defer func() {
+		l.stopping = false
+		l.leave()
+	}()
+	for l.advance() {
+		l.runBatch()
+		if l.stopping || m == onceMode {
+			return l.stopping
+		}
+	}
+	return false
+}
+
+// runBatch runs the rest of the turn on the loop's own goroutine. A task that
+// is handed the baton goes on from there by Take, so most steps never come
+// back here in between.
+func (l *Loop) runBatch() {
+	for l.head < len(l.batch) {
+		e := l.batch[l.head]
+		l.batch[l.head] = Entry{}
+		l.head++
+		l.stepsSincePoll++
+		l.moved()
+		if e.Step {
+			e.Runner.Run()
+		} else {
+			l.call(e.Runner)
+		}
+	}
+}
+
+// Take removes and returns the next step, for a task that has just parked and
+// holds the baton: it hands over to that step itself. It ends the turn and polls
+// if the turn is over. False means that the baton must go to the loop's own
+// goroutine: a callback is next, Stop was called, nothing is left to wait for,
+// or the poller belongs to one thread.
+func (l *Loop) Take() (Entry, bool) {
+	for {
+		if l.head < len(l.batch) {
+			e := l.batch[l.head]
+			if !e.Step {
+				return Entry{}, false
+			}
+			l.batch[l.head] = Entry{}
+			l.head++
+			l.stepsSincePoll++
+			l.moved()
+			return e, true
+		}
+		if l.stopping || l.mode == onceMode || l.pinned || !l.advance() {
+			return Entry{}, false
+		}
+	}
+}
+
+// Ahead returns the entry that n entries of this turn stand before, if the turn
+// is that long.
+func (l *Loop) Ahead(n int) (Entry, bool) {
+	if i := l.head + n; i < len(l.batch) {
+		return l.batch[i], true
+	}
+	return Entry{}, false
+}
+
+// Ready adds an entry to the ready queue: it runs in the next turn.
+func (l *Loop) Ready(e Entry) { l.ready = append(l.ready, e) }
+
+// advance begins a turn: it polls if that is due, and makes what is ready at
+// this moment the batch. It returns false if there is nothing left to wait for.
+func (l *Loop) advance() bool {
+	if l.head < len(l.batch) { // left over by a callback that ended in Goexit
+		return true
+	}
+	l.turnsSincePoll++
+	if len(l.ready) == 0 || l.turnsSincePoll >= maxTurnsUnpolled || l.stepsSincePoll >= maxStepsUnpolled ||
+		l.stopping || l.mode == onceMode {
+		if !l.poll() {
+			return false
+		}
+	}
+	l.batch, l.ready = l.ready, l.batch[:0]
+	l.head = 0
+	if l.cfg.Order != nil && len(l.batch) > 0 {
+		l.arrange()
+	}
+	return true
+}
+
+// poll asks the poller what is finished, waiting if nothing is ready, and
+// queues, in this order: finished operations, what other goroutines have
+// posted, due timers.
+func (l *Loop) poll() bool {
+	l.turnsSincePoll, l.stepsSincePoll = 0, 0
+	if l.before != nil {
+		l.before()
+	}
+	wait, ok := l.patience()
+	if !ok {
+		return false
+	}
+	if wait != 0 && l.dog != nil {
+		l.dog.rest()
+		l.done = l.poller.Wait(l.done[:0], wait)
+		l.dog.arm()
+	} else {
+		if l.busyPolls++; l.alone && l.busyPolls%4 == 0 {
+			// Hand-overs by coroutine do not pass through Go's scheduler. With
+			// one processor the garbage collector and other goroutines would get
+			// it only by preemption, every 10 ms. With several it would only
+			// carry the loop from one to the other and its cache along.
+			runtime.Gosched()
+		}
+		l.done = l.poller.Wait(l.done[:0], wait)
+	}
+	l.now = l.clock()
+	for i, op := range l.done {
+		l.done[i] = nil
+		l.inflight--
+		op.Owner.Complete(op)
+	}
+	for _, w := range l.mail.take() {
+		w.Wake()
+	}
+	for l.timers.due(l.now) {
+		t := l.timers.pop()
+		t.Target.Wake()
+	}
+	return true
+}
+
+// patience is how long the poll that begins now may wait: 0 not at all, negative
+// without limit. It is false if waiting would be for nothing.
+func (l *Loop) patience() (time.Duration, bool) {
+	if len(l.ready) > 0 || l.stopping {
+		return 0, true
+	}
+	wait := time.Duration(-1)
+	if when, ok := l.timers.next(); ok {
+		wait = max(when-l.clock(), 0)
+	} else if l.mode == idleMode && l.Idle() {
+		return 0, false
+	}
+	// A clock that jumps stands still while a goroutine of the executor works.
+	if l.jobs > 0 && wait > 0 && l.poller.Caps().Has(poll.Jumps) {
+		wait = -1
+	}
+	if l.limit >= 0 && (wait < 0 || wait > l.limit) {
+		wait = l.limit
+	}
+	return wait, true
+}
+
+// Idle reports whether nothing is ready and nothing is left that could make
+// something ready: no operation, timer, job, watcher, signal handler or door.
+func (l *Loop) Idle() bool {
+	return l.head == len(l.batch) && len(l.ready) == 0 && l.timers.len() == 0 && l.mail.empty() &&
+		l.inflight == 0 && l.jobs == 0 && l.doors == 0 && !l.expectsSignal()
+}
+
+// NextDeadline tells when the next timer is due, for whoever drives the loop
+// from outside.
+func (l *Loop) NextDeadline() (time.Time, bool) {
+	when, ok := l.timers.next()
+	return l.start.Add(when), ok
+}

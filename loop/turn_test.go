@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop_test
+
+import (
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/loop/poll/virtual"
+)
+
+// A counting poller counts its Waits.
+type counting struct {
+	poll.Poller
+	waits int
+}
+
+func (c *counting) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
+	c.waits++
+	return c.Poller.Wait(done, d)
+}
+
+// A busy loop polls, but not in every turn: the poll is what a turn costs most.
+func TestPollsOfBusyLoop(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		turns, wide int
+		polls       int
+	}{
+		{"many turns of one step", 3200, 1, 100},
+		{"turns of many steps", 20, 64, 20},
+		{"turns of more steps", 20, 200, 20},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			poller := &counting{Poller: virtual.New(virtual.Config{})}
+			l := open(t, loop.Config{Poller: poller})
+			turns := 0
+			var steps []loop.Entry
+			add := func() {
+				for _, s := range steps {
+					l.Ready(s)
+				}
+			}
+			for i := range c.wide {
+				steps = append(steps, stepOf(func() {
+					if i > 0 {
+						return
+					}
+					if turns++; turns < c.turns {
+						add()
+					}
+				}))
+			}
+			add()
+			l.Run()
+			if poller.waits < c.polls-1 || poller.waits > c.polls+1 {
+				t.Errorf("%d polls in %d turns of %d steps, want %d", poller.waits, turns, c.wide, c.polls)
+			}
+		})
+	}
+}
+
+// A due timer does not overtake what is ready, and finished operations, posts
+// and timers come in this order.
+func TestOrderOfPoll(t *testing.T) {
+	l := simulated(t)
+	var ran notes
+	l.CallAt(l.Time().Add(time.Second), ran.add("timer"))
+	l.Run()
+	ran.want(t, "alone", "timer")
+
+	l.CallAt(l.Time().Add(time.Second), ran.add("timer"))
+	l.CallLater(time.Second, func() {
+		ran.add("first")()
+		if _, err := l.CallSoonThreadsafe(ran.add("post")); err != nil {
+			t.Error(err)
+		}
+		l.CallLater(0, ran.add("soon"))
+	})
+	l.Run()
+	ran.want(t, "together", "timer first soon post")
+}
+
+func TestTake(t *testing.T) {
+	l := simulated(t)
+	var ran notes
+	// chain runs what a task would hand over to: step after step.
+	chain := func(name string) func() {
+		return func() {
+			ran.add(name)()
+			if e, ok := l.Take(); ok {
+				ran.add("->")()
+				e.Runner.Run()
+			}
+		}
+	}
+	l.Ready(stepOf(chain("a")))
+	l.Ready(stepOf(chain("b")))
+	l.CallSoon(ran.add("callback"))
+	l.Ready(stepOf(chain("c")))
+	l.Run()
+	ran.want(t, "a callback belongs to the loop's goroutine", "a -> b callback c")
+
+	l.Ready(stepOf(func() {
+		l.Ready(stepOf(chain("e")))
+		chain("d")()
+	}))
+	l.Run()
+	ran.want(t, "Take ends a turn and begins the next", "d -> e")
+
+	l.Ready(stepOf(func() {
+		l.StartTimer(&loop.Timer{Target: waker(func() { l.Ready(stepOf(chain("timer"))) })}, l.Time().Add(time.Hour))
+		chain("f")()
+	}))
+	l.Run()
+	ran.want(t, "Take waits in the poller", "f -> timer")
+
+	l.Ready(stepOf(func() {
+		l.Stop()
+		l.Ready(stepOf(chain("h")))
+		chain("g")()
+	}))
+	if !l.Run() {
+		t.Error("Run does not report Stop")
+	}
+	ran.want(t, "Stop ends with the turn", "g")
+	l.RunOnce(0)
+	ran.want(t, "RunOnce is one turn", "h")
+
+	l.Ready(stepOf(func() {
+		l.Ready(stepOf(chain("j")))
+		chain("i")()
+	}))
+	l.RunOnce(0)
+	ran.want(t, "RunOnce is one turn for steps, too", "i")
+	l.Run()
+	ran.want(t, "afterwards", "j")
+}
+
+// A poller of one thread is polled by the loop's own goroutine only.
+func TestTakePinned(t *testing.T) {
+	l := open(t, loop.Config{Poller: pinned{virtual.New(virtual.Config{})}})
+	var ran notes
+	l.Ready(stepOf(func() {
+		l.Ready(stepOf(ran.add("next turn")))
+		if _, ok := l.Take(); ok {
+			t.Error("Take polled in place of the loop's goroutine")
+		}
+	}))
+	l.Run()
+	ran.want(t, "in the run", "next turn")
+}
+
+type pinned struct{ poll.Poller }
+
+func (p pinned) Caps() poll.Caps { return p.Poller.Caps() | poll.Pinned }
+
+func TestBeforePoll(t *testing.T) {
+	l := simulated(t)
+	looked := 0
+	l.BeforePoll(func() {
+		if looked++; looked == 1 {
+			l.CallSoon(func() {}) // makes the poll one that does not wait
+		}
+		if !l.Held() {
+			t.Error("BeforePoll runs without the baton")
+		}
+	})
+	l.RunOnce(-1)
+	l.RunOnce(0)
+	l.BeforePoll(nil)
+	l.RunOnce(0)
+	if looked != 2 {
+		t.Errorf("looked %d times before 2 polls", looked)
+	}
+}
+
+// Whoever drives a loop from outside asks for its next deadline and calls
+// RunOnce; two loops can share a goroutine that way.
+func TestDrivenFromOutside(t *testing.T) {
+	a, b := simulated(t), simulated(t)
+	var ran notes
+	a.CallLater(2*time.Second, ran.add("a2"))
+	a.CallLater(3*time.Second, ran.add("a3"))
+	b.CallLater(1*time.Second, ran.add("b1"))
+	b.CallLater(4*time.Second, func() { ran.add("b4")(); b.CallSoon(ran.add("b4+")) })
+	for !a.Idle() || !b.Idle() {
+		next := a
+		ta, oka := a.NextDeadline()
+		tb, okb := b.NextDeadline()
+		if !oka || okb && tb.Before(ta) {
+			next = b
+		}
+		next.RunOnce(-1)
+	}
+	ran.want(t, "in order of deadlines", "b1 a2 a3 b4 b4+")
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop
+
+import (
+	"errors"
+	"fmt"
+
+	"baton/loop/poll"
+)
+
+// A watched is a descriptor that somebody else owns, adopted for as long as one
+// of its two directions is watched.
+type watched struct {
+	file           poll.Handle
+	reader, writer watcher
+}
+
+// A watcher calls back whenever its descriptor is ready in its direction: it
+// submits a readiness operation, queues the callback when that is finished, and
+// submits the next one after the callback has returned. So it is
+// level-triggered over a poller of completions.
+type watcher struct {
+	loop   *Loop
+	file   poll.Handle
+	kind   poll.Kind // poll.Readable or poll.Writable
+	fn     func()    // nil: this direction is not watched
+	site   string    // where it was added, in debug mode
+	op     poll.Op
+	busy   bool    // op is in flight, for whoever watches when it finishes
+	queued *Handle // the callback in the ready queue
+}
+
+// AddReader has fn run in every turn in which reading from fd would not wait: a
+// callback that does not read runs again. It replaces the reader set before;
+// the writer of fd is independent. The descriptor stays the caller's: remove
+// the watchers before closing it. The error tells that fd cannot be watched
+// (a regular file, a descriptor that a stream of this loop owns), or that the
+// poller cannot watch (errors.ErrUnsupported).
+func (l *Loop) AddReader(fd uintptr, fn func()) error {
+	return l.watch("AddReader", fd, poll.Readable, fn)
+}
+
+// AddWriter is AddReader for writing.
+func (l *Loop) AddWriter(fd uintptr, fn func()) error {
+	return l.watch("AddWriter", fd, poll.Writable, fn)
+}
+
+// RemoveReader ends the watching and reports whether there was any. A callback
+// that is already queued does not run any more. On a closed loop it reports
+// false.
+func (l *Loop) RemoveReader(fd uintptr) bool {
+	return l.unwatch("RemoveReader", fd, poll.Readable)
+}
+
+// RemoveWriter is RemoveReader for writing.
+func (l *Loop) RemoveWriter(fd uintptr) bool {
+	return l.unwatch("RemoveWriter", fd, poll.Writable)
+}
+
+func (l *Loop) watch(call string, fd uintptr, kind poll.Kind, fn func()) error {
+	l.mustHold(call)
+	if fn == nil {
+		panic("loop: the callback of " + call + " must not be nil")
+	}
+	d := l.watchers[fd]
+	if d == nil {
+		file, err := l.adopt(fd)
+		if err != nil {
+			return fmt.Errorf("loop: %s of descriptor %d: %w", call, fd, err)
+		}
+		d = &watched{
+			file:   file,
+			reader: watcher{loop: l, file: file, kind: poll.Readable},
+			writer: watcher{loop: l, file: file, kind: poll.Writable},
+		}
+		l.watchers[fd] = d
+	}
+	w := d.side(kind)
+	w.unqueue()
+	w.fn, w.site = fn, l.site()
+	w.submit()
+	return nil
+}
+
+func (l *Loop) adopt(fd uintptr) (poll.Handle, error) {
+	if !l.poller.Caps().Has(poll.Adopts | poll.Readiness) {
+		return nil, errors.ErrUnsupported
+	}
+	return l.poller.Adopt(fd)
+}
+
+func (l *Loop) unwatch(call string, fd uintptr, kind poll.Kind) bool {
+	if l.closed.Load() {
+		return false
+	}
+	l.mustHold(call)
+	d := l.watchers[fd]
+	if d == nil || d.side(kind).fn == nil {
+		return false
+	}
+	w := d.side(kind)
+	w.fn = nil
+	w.unqueue()
+	if d.reader.fn == nil && d.writer.fn == nil {
+		delete(l.watchers, fd)
+		d.file.Close() // ends what is in flight; the descriptor itself stays open
+	}
+	return true
+}
+
+func (d *watched) side(kind poll.Kind) *watcher {
+	if kind == poll.Readable {
+		return &d.reader
+	}
+	return &d.writer
+}
+
+// unqueue takes back a callback that is to run.
+func (w *watcher) unqueue() {
+	if w.queued != nil {
+		w.queued.Cancel()
+		w.queued = nil
+	}
+}
+
+// submit asks for the next readiness, unless that is under way.
+func (w *watcher) submit() {
+	if w.fn == nil || w.busy || w.queued != nil {
+		return
+	}
+	w.op = poll.Op{Kind: w.kind, Handle: w.file, Owner: w}
+	if w.loop.Submit(&w.op) {
+		w.Complete(&w.op)
+	} else {
+		w.busy = true
+	}
+}
+
+// Complete queues the callback. It is the loop's to call.
+func (w *watcher) Complete(*poll.Op) {
+	w.busy = false
+	if w.fn != nil {
+		w.queued = w.loop.queue(w.fire, w.fn, w.site)
+	}
+}
+
+func (w *watcher) fire() {
+	w.queued = nil
+	defer w.submit() // also when fn panics: the descriptor is still ready
+	w.fn()
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A SlowStep tells that a task or callback has held the baton for long. It is
+// reported while it still does, once for each step.
+type SlowStep struct {
+	Loop  *Loop
+	Held  time.Duration // at least
+	Stack []byte        // of the goroutine that holds the baton; nil if it has gone on
+}
+
+// String is the report as the default OnSlow logs it.
+func (s SlowStep) String() string {
+	return fmt.Sprintf("loop: a step of %v has held the baton for %v; nothing else of this loop can run. "+
+		"Move blocking or long work into await.Blocking.\n%s", s.Loop, s.Held.Round(time.Millisecond), s.Stack)
+}
+
+// The watchdog leaves a mark on the loop, a few times within the limit; the next
+// step wipes it off. A mark that stays is a step that goes on. So no step reads
+// a clock or counts anything, and the watchdog sleeps while the loop waits: it
+// is armed only while turns run.
+type watchdog struct {
+	loop  *Loop
+	start sync.Once
+	quit  chan struct{}
+	ended sync.WaitGroup
+
+	resting atomic.Bool   // the loop waits in its poller
+	asleep  atomic.Bool   // the watchdog has seen that and waits for rouse
+	rouse   chan struct{} // capacity 1
+}
+
+func newWatchdog(l *Loop) *watchdog {
+	return &watchdog{loop: l, quit: make(chan struct{}), rouse: make(chan struct{}, 1)}
+}
+
+// moved is called when a step begins, and when the last one has ended.
+func (l *Loop) moved() {
+	if l.marked.Load() {
+		l.marked.Store(false)
+	}
+}
+
+// rest and arm frame every wait of the loop.
+func (d *watchdog) rest() {
+	d.resting.Store(true)
+	d.loop.moved()
+}
+
+func (d *watchdog) arm() {
+	d.start.Do(func() { d.ended.Go(d.watch) })
+	d.resting.Store(false)
+	if d.asleep.Load() {
+		select {
+		case d.rouse <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// close waits for a report that is being made.
+func (d *watchdog) close() {
+	close(d.quit)
+	d.ended.Wait()
+}
+
+func (d *watchdog) watch() {
+	const samples = 4
+	l, limit := d.loop, d.loop.cfg.SlowStep
+	tick := max(limit/samples, 1)
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	var since time.Time // when the mark was left
+	reported := false   // the step that has not wiped it off
+	for {
+		select {
+		case <-d.quit:
+			return
+		case <-ticker.C:
+			if d.idle() {
+				if !d.sleep(ticker, tick) {
+					return
+				}
+				l.marked.Store(false) // what was seen before the wait means nothing now
+				continue
+			}
+			now := time.Now() // the tick may have waited for this goroutine
+			if l.marked.CompareAndSwap(false, true) {
+				since, reported = now, false
+			} else if held := now.Sub(since); held >= limit && !reported {
+				reported = true
+				l.cfg.OnSlow(SlowStep{l, held, holderStack()})
+			}
+		}
+	}
+}
+
+func (d *watchdog) idle() bool { return d.resting.Load() || !d.loop.running.Load() }
+
+// sleep waits until the loop runs turns again; false means quit.
+func (d *watchdog) sleep(ticker *time.Ticker, tick time.Duration) bool {
+	ticker.Stop()
+	defer ticker.Reset(tick)
+	d.asleep.Store(true)
+	defer d.asleep.Store(false)
+	for d.idle() {
+		select {
+		case <-d.rouse:
+		case <-d.quit:
+			return false
+		}
+	}
+	return true
+}
+
+// maxStacks bounds how much of the goroutines' stacks is read.
+const maxStacks = 64 << 20
+
+// holderStack returns the stacks of the goroutines that may be the one holding
+// a baton: those of Baton that are not parked in a hand-over or inside a poll.
+// With one loop that is one.
+func holderStack() []byte {
+	buf := make([]byte, 1<<20)
+	n := runtime.Stack(buf, true)
+	for n == len(buf) && n < maxStacks { // cut off
+		buf = make([]byte, 2*n)
+		n = runtime.Stack(buf, true)
+	}
+	var held []string
+	for g := range strings.SplitSeq(string(buf[:n]), "\n\n") {
+		ours := strings.Contains(g, "\nbaton/task.(*worker).main(") || strings.Contains(g, "\nbaton/loop.(*Loop).run(")
+		if ours && !parked(g) {
+			held = append(held, g)
+		}
+	}
+	if held == nil {
+		return nil
+	}
+	return []byte(strings.Join(held, "\n\n"))
+}
+
+// parked reports whether the goroutine with this stack has passed the baton on,
+// or polls.
+func parked(stack string) bool {
+	for line := range strings.Lines(stack) {
+		if strings.HasPrefix(line, "baton/loop.(*Loop).poll(") ||
+			strings.HasPrefix(line, "baton/task.(") && strings.Contains(line, ").pass(") {
+			return true
+		}
+	}
+	return false
+}

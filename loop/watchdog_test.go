@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop_test
+
+import (
+	"bytes"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"baton/loop"
+)
+
+const slow = 20 * time.Millisecond
+
+// watched makes a loop with a watchdog that reports to the channel.
+func watched(t *testing.T, limit time.Duration) (*loop.Loop, chan loop.SlowStep) {
+	reports := make(chan loop.SlowStep, 100)
+	return open(t, loop.Config{SlowStep: limit, OnSlow: func(s loop.SlowStep) { reports <- s }}), reports
+}
+
+// spin holds the baton until there is a report.
+func spin(reports <-chan loop.SlowStep) loop.SlowStep {
+	for {
+		select {
+		case s := <-reports:
+			return s
+		default:
+			runtime.Gosched()
+		}
+	}
+}
+
+// witness returns when the watchdog of another loop has seen a slow step from its
+// beginning: time enough for any watchdog with the same limit.
+func witness(t *testing.T) {
+	var other sync.WaitGroup
+	l, reports := watched(t, slow)
+	other.Go(func() {
+		for range 2 {
+			l.CallSoon(func() { spin(reports) })
+		}
+		l.Run()
+	})
+	other.Wait()
+}
+
+func spinningCallback(l *loop.Loop, t *testing.T, reports chan loop.SlowStep) func() {
+	return func() {
+		s := spin(reports)
+		if s.Loop != l || s.Held < slow {
+			t.Errorf("reported: %v, held for %v", s.Loop, s.Held)
+		}
+		if !bytes.Contains(s.Stack, []byte("spinningCallback")) || !strings.Contains(s.String(), "spinningCallback") {
+			t.Errorf("the report does not show who holds the baton:\n%v", s)
+		}
+		if n := bytes.Count(s.Stack, []byte("\ngoroutine ")); n > 0 {
+			t.Errorf("the report shows %d other goroutines:\n%s", n, s.Stack)
+		}
+		// It goes on for as long again, and is not reported again.
+		witness(t)
+		if len(reports) > 0 {
+			t.Errorf("a step was reported twice:\n%v", <-reports)
+		}
+	}
+}
+
+func TestSlowCallback(t *testing.T) {
+	guard(t)
+	l, reports := watched(t, slow)
+	l.CallSoon(spinningCallback(l, t, reports))
+	l.CallSoon(func() {}) // one that is not
+	l.CallSoon(spinningCallback(l, t, reports))
+	l.CallLater(time.Millisecond, spinningCallback(l, t, reports))
+	l.Run()
+}
+
+func TestSlowStepOfTask(t *testing.T) {
+	guard(t)
+	l, reports := watched(t, slow)
+	l.Ready(stepOf(spinningCallback(l, t, reports)))
+	l.Ready(stepOf(func() {
+		l.Ready(stepOf(func() {}))
+		if e, ok := l.Take(); ok { // as a task that parks does
+			e.Runner.Run()
+		}
+		spinningCallback(l, t, reports)()
+	}))
+	l.Run()
+}
+
+// A callback that blocks in a Wait of its own is no loop that waits.
+func TestBlockedCallback(t *testing.T) {
+	guard(t)
+	l, reports := watched(t, slow)
+	var blocked sync.WaitGroup
+	blocked.Add(1)
+	stack := make(chan []byte, 1)
+	go func() {
+		s := <-reports
+		stack <- s.Stack
+		blocked.Done()
+	}()
+	l.CallSoon(func() { blocked.Wait() })
+	l.Run()
+	if s := <-stack; !bytes.Contains(s, []byte("TestBlockedCallback")) {
+		t.Errorf("the report does not show who blocks:\n%s", s)
+	}
+}
+
+// A loop that waits is not slow, whether it runs or not.
+func TestWaitingIsNotSlow(t *testing.T) {
+	guard(t)
+	l, reports := watched(t, slow)
+	l.Run() // the watchdog is awake now
+	witness(t)
+	var other sync.WaitGroup
+	running := make(chan struct{})
+	other.Go(func() {
+		<-running
+		witness(t)
+		l.CallSoonThreadsafe(func() {})
+		witness(t)
+		l.CallSoonThreadsafe(l.Stop)
+	})
+	l.CallSoon(func() { close(running) })
+	l.RunForever()
+	other.Wait()
+	l.RunOnce(2 * slow)
+	if len(reports) > 0 {
+		t.Errorf("a loop that waits was reported:\n%v", <-reports)
+	}
+}
+
+// Many short steps are not a slow one, not even in one turn. On a machine that
+// stops for so long the report is right; the test then has nothing to say.
+func TestBusyIsNotSlow(t *testing.T) {
+	guard(t)
+	const limit = 100 * time.Millisecond
+	for _, c := range []struct {
+		name string
+		add  func(l *loop.Loop, fn func())
+	}{
+		{"callbacks", func(l *loop.Loop, fn func()) { l.CallSoon(fn) }},
+		{"steps", func(l *loop.Loop, fn func()) { l.Ready(stepOf(fn)) }},
+		{"steps handed over", func(l *loop.Loop, fn func()) {
+			l.Ready(stepOf(func() {
+				fn()
+				if e, ok := l.Take(); ok { // as a task that parks does
+					e.Runner.Run()
+				}
+			}))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, reports := watched(t, limit)
+			start := time.Now()
+			last, longest := start, time.Duration(0)
+			for range 2000 {
+				c.add(l, func() {
+					now := time.Now()
+					longest = max(longest, now.Sub(last))
+					for last = now; time.Since(now) < 200*time.Microsecond; {
+						runtime.Gosched()
+					}
+				})
+			}
+			l.RunOnce(0)
+			if took := time.Since(start); took < 3*limit {
+				t.Fatalf("the turn took only %v", took)
+			}
+			if len(reports) > 0 && longest < limit {
+				t.Errorf("no step took longer than %v, but:\n%v", longest, <-reports)
+			}
+		})
+	}
+}
+
+// Without OnSlow a report is logged.
+func TestSlowLogged(t *testing.T) {
+	guard(t)
+	var printed lockedBuffer
+	defer setLog(&printed)()
+	l := open(t, loop.Config{SlowStep: slow})
+	l.CallSoon(func() {
+		for !strings.Contains(printed.String(), "TestSlowLogged") {
+			runtime.Gosched()
+		}
+	})
+	l.Run()
+}
+
+// A negative SlowStep, or a virtual clock, is no watchdog.
+func TestNoWatchdog(t *testing.T) {
+	guard(t)
+	reports := 0
+	l := open(t, loop.Config{SlowStep: -1, OnSlow: func(loop.SlowStep) { reports++ }})
+	l.CallSoon(func() { witness(t) })
+	l.Run()
+	if reports > 0 {
+		t.Error("a watchdog that is switched off reported")
+	}
+}
