@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+
+	"baton/task"
+)
+
+// A switch, a due sleep, a wait with its wake-up and a checkpoint allocate
+// nothing, under every context of ours.
+func TestNoAllocation(t *testing.T) {
+	contexts := map[string]func(ctx context.Context, fn func(ctx context.Context) error) error{
+		"task": func(ctx context.Context, fn func(ctx context.Context) error) error {
+			_, err := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, fn(ctx) }).Await(ctx)
+			return err
+		},
+		"scope": task.Scope,
+		"deadline": func(ctx context.Context, fn func(ctx context.Context) error) error {
+			ctx, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Hour), nil)
+			defer release()
+			return fn(ctx)
+		},
+		"shield": func(ctx context.Context, fn func(ctx context.Context) error) error {
+			ctx, release := task.Shield(ctx, time.Hour)
+			defer release()
+			return fn(ctx)
+		},
+	}
+	eachHandoff(t, func(t *testing.T, r task.Runner) {
+		for name, within := range contexts {
+			t.Run(name, func(t *testing.T) {
+				r.Loop = newVirtual(t)
+				err := r.Run(context.Background(), func(ctx context.Context) error {
+					return within(ctx, func(ctx context.Context) error { return measureAllocations(ctx, t) })
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
+}
+
+// measureAllocations measures with a partner that switches in step.
+func measureAllocations(ctx context.Context, t *testing.T) error {
+	var ping, pong task.WaitQueue
+	partner := task.Go(ctx, func(ctx context.Context) error {
+		for {
+			if err := ping.Wait(ctx, task.Text("ping")); err != nil {
+				return err
+			}
+			pong.WakeOne()
+		}
+	})
+	idler := task.Go(ctx, func(ctx context.Context) error {
+		for {
+			if err := task.Yield(ctx); err != nil {
+				return err
+			}
+		}
+	})
+	turns(ctx, 2) // they begin
+	for name, op := range map[string]func() error{
+		"Yield":      func() error { return task.Yield(ctx) },
+		"ParkUntil":  func() error { return sleep(ctx, 0) },
+		"Checkpoint": func() error { _, err := task.Checkpoint(ctx); return err },
+		"WaitQueue": func() error {
+			ping.WakeOne()
+			return pong.Wait(ctx, task.Text("pong"))
+		},
+	} {
+		var failed error
+		for range 10 { // queues grow to their size
+			failed = errors.Join(failed, op())
+		}
+		if n := testing.AllocsPerRun(200, func() { failed = errors.Join(failed, op()) }); n != 0 || failed != nil {
+			t.Errorf("%s: %v allocations, %v", name, n, failed)
+		}
+	}
+	partner.Cancel(nil)
+	idler.Cancel(nil)
+	return nil
+}
+
+// Cancelling a scope of 100,000 tasks marks them and wakes them, and allocates
+// for none of them.
+func TestCancelAllocation(t *testing.T) {
+	const n = 100_000
+	r := task.Runner{Loop: newVirtual(t), Handoff: task.Channel} // the cheaper one under -race
+	err := r.Run(context.Background(), func(ctx context.Context) error {
+		var during uint64
+		cancelled := 0
+		err := task.Scope(ctx, func(ctx context.Context) error {
+			for range n {
+				task.Go(ctx, func(ctx context.Context) error {
+					err := forever(ctx)
+					if errors.Is(err, errOops) {
+						cancelled++
+					}
+					return err
+				})
+			}
+			turns(ctx, 2)
+			s := task.ScopeOf(ctx)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			s.Cancel(errOops)
+			runtime.ReadMemStats(&after)
+			during = after.Mallocs - before.Mallocs
+			return nil
+		})
+		if during > n/1000 || cancelled != n || err != errOops {
+			t.Errorf("%d allocations, %d of %d tasks cancelled, %v", during, cancelled, n, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"baton/task"
+)
+
+// Behaviour 139, G7: a task that is cancelled before its first step still runs
+// up to its first switch point.
+func TestCancelBeforeFirstStep(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		began := false
+		tk := task.Start(ctx, func(ctx context.Context) (int, error) {
+			began = true
+			return 1, task.Yield(ctx)
+		})
+		tk.Cancel(errOops)
+		if _, err := tk.Await(ctx); !began || !errors.Is(err, errOops) {
+			t.Errorf("began %v, %v", began, err)
+		}
+		return nil
+	})
+}
+
+// Behaviours 141, 142, G5: a cancel is a state. It can be swallowed, every switch
+// point tells it again, and none of them waits.
+func TestCancelIsLevelTriggered(t *testing.T) {
+	points := map[string]func(ctx context.Context) error{
+		"Yield":      task.Yield,
+		"Check":      task.Check,
+		"Checkpoint": func(ctx context.Context) error { _, err := task.Checkpoint(ctx); return err },
+		"ParkUntil":  func(ctx context.Context) error { return sleep(ctx, time.Hour) },
+		"ParkUntil, past": func(ctx context.Context) error {
+			return sleep(ctx, -time.Hour)
+		},
+		"WaitQueue": forever,
+		"Park":      func(ctx context.Context) error { return task.Park(ctx, new(refuser)) },
+		"Future":    func(ctx context.Context) error { _, err := new(task.Future[int]).Await(ctx); return err },
+		"Future, done": func(ctx context.Context) error {
+			var f task.Future[int]
+			f.Set(1)
+			_, err := f.Await(ctx)
+			return err
+		},
+		"Await": func(ctx context.Context) error {
+			tk := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, forever(ctx) })
+			_, err := tk.Await(ctx)
+			return err
+		},
+		"StartReady": func(ctx context.Context) error {
+			_, err := task.StartReady(ctx, func(ctx context.Context, _ func(int)) error { return forever(ctx) })
+			return err
+		},
+	}
+	for name, point := range points {
+		t.Run(name, func(t *testing.T) {
+			mustRun(t, func(ctx context.Context) error {
+				start := task.Now(ctx)
+				tk := task.Start(ctx, func(ctx context.Context) (int, error) {
+					task.Self(ctx).Cancel(errOops) // behaviour 142: itself
+					for range 3 {
+						err := point(ctx)
+						var c *task.Canceled
+						if !errors.As(err, &c) || !errors.Is(err, errOops) || !errors.Is(err, context.Canceled) {
+							t.Errorf("%s = %v", name, err)
+						}
+					}
+					return 42, nil
+				})
+				if v, err := tk.Await(ctx); v != 42 || err != nil {
+					t.Errorf("swallowed, and then %v, %v", v, err)
+				}
+				if passed := task.Now(ctx).Sub(start); passed != 0 {
+					t.Errorf("%v passed", passed)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// refuser is a wait that no cancel ends: something is lent out.
+type refuser struct {
+	asked int
+	ref   *task.Ref
+}
+
+func (*refuser) Reason() string      { return "a buffer" }
+func (*refuser) Owners() []*task.Ref { return nil }
+func (r *refuser) Cancel(ref *task.Ref) bool {
+	r.asked++
+	r.ref = ref
+	return false
+}
+
+// A wait that cannot be given up ends when it is woken, and then with nil; the
+// next switch point tells the cancel.
+func TestCancelOfBorrowedBuffer(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		var wait refuser
+		tk := task.Start(ctx, func(ctx context.Context) (int, error) {
+			if err := task.Park(ctx, &wait); err != nil {
+				t.Errorf("Park = %v", err)
+			}
+			return 0, task.Check(ctx)
+		})
+		turns(ctx, 2)
+		tk.Cancel(errOops)
+		turns(ctx, 2)
+		if wait.asked != 1 || wait.ref != &tk.Ref || tk.State() != task.Parked {
+			t.Errorf("asked %d times, for %v, which is %v", wait.asked, wait.ref, tk.State())
+		}
+		tk.Wake()
+		if _, err := tk.Await(ctx); !errors.Is(err, errOops) {
+			t.Errorf("Await = %v", err)
+		}
+		if panicOf(tk.Wake) == nil {
+			t.Error("Wake of a task that has ended did not panic")
+		}
+		return nil
+	})
+}
+
+// Behaviour 143, G6: a wake-up beats a cancel that comes before the task runs,
+// and a cancel that came first wakes nobody in vain.
+func TestWakeUpBeatsCancel(t *testing.T) {
+	t.Run("woken, then cancelled", func(t *testing.T) {
+		mustRun(t, func(ctx context.Context) error {
+			var q task.WaitQueue
+			var f task.Future[int]
+			when := task.Now(ctx).Add(time.Second)
+			var tasks []*task.Task[int]
+			task.Loop(ctx).CallAt(when, func() { // due together with the sleep, but first
+				q.WakeOne()
+				f.Set(2)
+				for _, tk := range tasks {
+					if tk.State() != task.Ready {
+						t.Errorf("%v is %v", tk, tk.State())
+					}
+					tk.Cancel(errOops)
+				}
+			})
+			for _, fn := range []func(ctx context.Context) (int, error){
+				func(ctx context.Context) (int, error) { return 1, q.Wait(ctx, task.Text("a test")) },
+				func(ctx context.Context) (int, error) { return f.Await(ctx) },
+				func(ctx context.Context) (int, error) { return 3, task.ParkUntil(ctx, when) },
+			} {
+				tasks = append(tasks, task.Start(ctx, fn))
+			}
+			for i, tk := range tasks {
+				if v, err := tk.Await(ctx); v != i+1 || err != nil {
+					t.Errorf("task %d lost its result: %v, %v", i, v, err)
+				}
+			}
+			return nil
+		})
+	})
+	t.Run("cancelled, then woken", func(t *testing.T) {
+		mustRun(t, func(ctx context.Context) error {
+			var q task.WaitQueue
+			wait := func(ctx context.Context) (int, error) { return 1, q.Wait(ctx, task.Text("a test")) }
+			first, second := task.Start(ctx, wait), task.Start(ctx, wait)
+			turns(ctx, 2)
+			first.Cancel(errOops)
+			if r := q.WakeOne(); r != &second.Ref {
+				t.Errorf("woke %v", r)
+			}
+			if _, err := first.Await(ctx); !errors.Is(err, errOops) {
+				t.Errorf("the first = %v", err)
+			}
+			if v, err := second.Await(ctx); v != 1 || err != nil {
+				t.Errorf("the second = %v, %v", v, err)
+			}
+			if q.Len() != 0 || q.First() != nil || q.WakeOne() != nil {
+				t.Errorf("%d still wait", q.Len())
+			}
+			return nil
+		})
+	})
+}
+
+// Behaviour 146: an error of the cleanup replaces the cancel.
+func TestCleanupError(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		tk := task.Start(ctx, func(ctx context.Context) (v int, err error) {
+			defer func() { err = errOther }()
+			return 0, forever(ctx)
+		})
+		turns(ctx, 2)
+		tk.Cancel(errOops)
+		if _, err := tk.Await(ctx); err != errOther {
+			t.Errorf("Await = %v", err)
+		}
+		return nil
+	})
+}
+
+// The first cause of a cancel stays, for switch points and for the context.
+func TestCancelTwice(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		tk := task.Start(ctx, func(ctx context.Context) (int, error) {
+			err := forever(ctx)
+			if context.Cause(ctx) != errOops {
+				t.Errorf("Cause = %v", context.Cause(ctx))
+			}
+			return 0, err
+		})
+		turns(ctx, 2)
+		if !tk.Cancel(errOops) || !tk.Cancel(errOther) {
+			t.Error("Cancel of a live task must be true")
+		}
+		if _, err := tk.Await(ctx); !errors.Is(err, errOops) || errors.Is(err, errOther) {
+			t.Errorf("Await = %v", err)
+		}
+		return nil
+	})
+}
+
+// A cancel reaches the waiting tasks in the order of the tree.
+func TestCancelOrder(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		var order []int
+		task.Scope(ctx, func(ctx context.Context) error {
+			for i := range 5 {
+				task.Go(ctx, func(ctx context.Context) error {
+					err := forever(ctx)
+					order = append(order, i)
+					return err
+				})
+			}
+			turns(ctx, 2)
+			task.ScopeOf(ctx).Cancel(nil)
+			return nil
+		})
+		for i, v := range order {
+			if i != v {
+				t.Errorf("order = %v", order)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"iter"
+	"sync"
+)
+
+// coroutines passes the baton through the runtime's coroutines.
+//
+// A runtime coroutine, as iter.Pull makes one, is a place in which one
+// goroutine is parked; switching to it parks the caller there and runs whoever
+// was parked. Nothing says that it must be the same goroutine each time. So with
+// N workers there are N slots and N+1 goroutines (the loop's own is one), of
+// which one runs and each of the others is parked in some slot. To switch from A
+// to B, A parks in the slot in which B is parked: one swap, no matter how often
+// the goroutines have changed places.
+//
+// Two rules of iter.Pull remain. Swapping through next and through yield must
+// alternate for each slot. And when a goroutine ends, whoever is parked in the
+// slot that it was born with is resumed, wanted or not; it passes the baton on
+// to whom it was meant for.
+type coroutines struct {
+	target *worker // for whom the baton is on its way
+	ending bool    // end runs: whoever is resumed ends
+}
+
+// A slot is one runtime coroutine: a place with one parked goroutine.
+type slot struct {
+	next  func() (struct{}, bool)
+	yield func(struct{}) bool
+	odd   bool // next was used last, so yield is the one to use now
+}
+
+func newSlot(w *worker) *slot {
+	s := &slot{}
+	s.next, _ = iter.Pull(func(yield func(struct{}) bool) {
+		s.yield = yield
+		w.main()
+	})
+	return s
+}
+
+// swap parks w here and resumes the goroutine that was parked here.
+func (s *slot) swap(w *worker) {
+	w.at = s
+	if s.odd {
+		s.odd = false
+		s.yield(struct{}{})
+	} else {
+		s.odd = true
+		s.next()
+	}
+}
+
+func (c *coroutines) pass(from, to *worker) {
+	if !to.started {
+		to.started = true
+		to.birth = newSlot(to)
+		to.at = to.birth
+	}
+	c.target = to
+	s := to.at
+	from.at = s
+	if s.odd { // slot.swap, without its return
+		s.odd = false
+		s.yield(struct{}{})
+	} else {
+		s.odd = true
+		s.next()
+	}
+	for c.target != from {
+		if c.ending && from.dying {
+			return
+		}
+		// Resumed by the end of a goroutine that was born where from was parked.
+		c.target.at.swap(from)
+	}
+}
+
+// leave names the heir; the end of from's goroutine resumes whoever is parked in
+// its birth slot, and that one passes on to the heir.
+func (c *coroutines) leave(_, to *worker) { c.target = to }
+
+// survive lives on: if this goroutine ended, iter.Pull would pass the Goexit to
+// whoever is parked in its birth slot. It serves tasks from within the deferred
+// call until the baton is closed.
+func (c *coroutines) survive(w *worker) {
+	w.gone = true
+	if w.rest() {
+		w.serve()
+	}
+}
+
+// end ends the workers' goroutines. Every worker that is resumed while c.ending
+// ends in turn and resumes the next, until the stand-in comes back: the slots
+// form cycles, and the stand-in has taken a place in one of them. The end of a
+// goroutine that is in Goexit may pass the Goexit on, to a worker that is
+// ending anyway or to the stand-in; so that is a goroutine made to die, while
+// home waits outside all slots.
+func (c *coroutines) end(_ *worker, workers []*worker) {
+	c.ending = true
+	for _, w := range workers {
+		w.dying = true
+	}
+	for _, w := range workers {
+		if w.ended {
+			continue
+		}
+		var standIn sync.WaitGroup
+		standIn.Go(func() {
+			defer func() { recover() }() // nothing panics here; Goexit passes
+			c.pass(&worker{dying: true}, w)
+		})
+		standIn.Wait()
+	}
+	c.ending = false
+}

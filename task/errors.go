@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"baton/loop"
+)
+
+// ErrGoexit is the error of a task whose function ended by runtime.Goexit, as
+// t.FailNow does.
+var ErrGoexit = errors.New("task: ended by runtime.Goexit")
+
+// ErrNotDone is returned by Result of a future or task that has none yet.
+var ErrNotDone = errors.New("task: not done")
+
+// ErrClosed is returned by a portal that was closed.
+var ErrClosed = errors.New("task: portal closed")
+
+// Canceled is what every switch point returns after the scope, timeout or task
+// it belongs to was cancelled. errors.Is finds context.DeadlineExceeded in it if
+// a deadline was the cause, and context.Canceled otherwise.
+type Canceled struct {
+	Scope fmt.Stringer // what was cancelled; nil for a context of the standard library
+	Cause error        // why; never nil
+
+	origin   *node
+	deadline bool
+}
+
+// newCanceled describes the cancel of origin, or of a standard context if that
+// is nil.
+func newCanceled(origin *node, cause error) *Canceled {
+	if cause == nil {
+		cause = context.Canceled
+	}
+	c := &Canceled{Cause: cause, origin: origin, deadline: errors.Is(cause, context.DeadlineExceeded)}
+	if origin != nil {
+		c.Scope = origin
+	}
+	return c
+}
+
+// foreignCanceled describes the cancel of a context of the standard library.
+func foreignCanceled(ctx context.Context) *Canceled {
+	c := newCanceled(nil, context.Cause(ctx))
+	c.deadline = ctx.Err() == context.DeadlineExceeded
+	return c
+}
+
+// Error says what was cancelled and why.
+func (c *Canceled) Error() string {
+	if c.Scope == nil {
+		return "task: canceled: " + c.Cause.Error()
+	}
+	return fmt.Sprintf("task: %v canceled: %v", c.Scope, c.Cause)
+}
+
+// Is reports whether target is the sentinel that this cancel stands for.
+func (c *Canceled) Is(target error) bool { return target == c.sentinel() }
+
+// Unwrap returns the cause.
+func (c *Canceled) Unwrap() error { return c.Cause }
+
+func (c *Canceled) sentinel() error {
+	if c.deadline {
+		return context.DeadlineExceeded
+	}
+	return context.Canceled
+}
+
+// A PanicError is the error of a task whose function panicked. Run panics with
+// it in the end, so that no crash is hidden.
+type PanicError struct {
+	Value any    // what the task panicked with
+	Stack []byte // the task's own stack at that moment
+	Task  string // which task it was
+
+	reported bool
+}
+
+func newPanicError(r *Ref, v any) *PanicError {
+	p := &PanicError{Value: v, Stack: debug.Stack(), Task: r.String()}
+	b := r.b
+	if len(b.panics) == cap(b.panics) {
+		b.panics = slices.DeleteFunc(b.panics, func(p *PanicError) bool { return p.reported })
+	}
+	b.panics = append(b.panics, p)
+	return p
+}
+
+// Report gives the panic to the exception handler of the calling task's loop,
+// for whoever handles the error of a task without passing it on. A panic is
+// reported once.
+func (p *PanicError) Report(ctx context.Context) { p.report(Loop(ctx)) }
+
+func (p *PanicError) report(l *loop.Loop) {
+	if p.reported {
+		return
+	}
+	if l.Held() {
+		// As a callback, for the handler is a user's: on the goroutine of a task
+		// that ends, its Goexit would leave the end half done. If the loop runs
+		// no more, Run makes up for it.
+		l.CallSoon(func() { p.tell(l) })
+	} else {
+		p.tell(l)
+	}
+}
+
+func (p *PanicError) tell(l *loop.Loop) {
+	if p.reported {
+		return
+	}
+	p.reported = true
+	l.CallExceptionHandler(loop.Exception{
+		Message: p.Task + " panicked",
+		Err:     fmt.Errorf("%v", p.Value),
+		Stack:   p.Stack,
+	})
+}
+
+// Error contains the stack: it is meant for people.
+func (p *PanicError) Error() string {
+	return fmt.Sprintf("task: %s panicked: %v\n\n%s", p.Task, p.Value, p.Stack)
+}
+
+// Unwrap returns the value of the panic if that is an error.
+func (p *PanicError) Unwrap() error {
+	err, _ := p.Value.(error)
+	return err
+}
+
+// A DeadlockError says that a loop had nothing left that could wake anybody,
+// and which tasks were parked then. It is the cause with which they are
+// cancelled.
+type DeadlockError struct{ Waits []Wait }
+
+// A Wait is a parked task as DeadlockError and Waits report it.
+type Wait struct {
+	Task   string        // name and function
+	Reason string        // what it waits for
+	Since  time.Duration // how long, on the loop's clock
+	On     []string      // tasks that could end the wait, if anybody in particular
+}
+
+// String is one line: who waits for what and on whom.
+func (w Wait) String() string {
+	s := fmt.Sprintf("%s waits for %s since %v", w.Task, w.Reason, w.Since.Round(time.Microsecond))
+	if len(w.On) > 0 {
+		s += ", on " + strings.Join(w.On, ", ")
+	}
+	return s
+}
+
+// Error lists the waits, one a line.
+func (d *DeadlockError) Error() string {
+	var b strings.Builder
+	b.WriteString("task: deadlock: nothing is left that could wake a task")
+	for _, w := range d.Waits {
+		b.WriteString("\n\t" + w.String())
+	}
+	return b.String()
+}
+
+// misuse panics with what somebody did to whom and what to do instead.
+func misuse(format string, args ...any) {
+	panic("task: " + fmt.Sprintf(format, args...))
+}
+
+// without returns err less what is only the echo of a cancel of origin: its
+// Canceled, wrapped or joined, and the bare sentinel.
+func without(err error, c *Canceled, own func(*Canceled) bool) error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var kept []error
+		all := joined.Unwrap()
+		for _, e := range all {
+			if e = without(e, c, own); e != nil {
+				kept = append(kept, e)
+			}
+		}
+		switch len(kept) {
+		case 0:
+			return nil
+		case len(all):
+			return err
+		case 1:
+			return kept[0]
+		}
+		return errors.Join(kept...)
+	}
+	if echo, ok := err.(*Canceled); ok {
+		if own(echo) {
+			return nil
+		}
+		return err
+	}
+	if _, ok := err.(*PanicError); ok {
+		return err // whatever it panicked with
+	}
+	if c != nil && err == c.sentinel() {
+		return nil
+	}
+	if inner := errors.Unwrap(err); inner != nil && without(inner, c, own) == nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/loop/poll/virtual"
+	"baton/task"
+)
+
+// A task whose calls never need to wait yields all the same, now and then.
+func TestCheckpointIsFair(t *testing.T) {
+	eachHandoff(t, func(t *testing.T, r task.Runner) {
+		r.Loop = newVirtual(t)
+		err := r.Run(context.Background(), func(ctx context.Context) error {
+			others := 0
+			task.Go(ctx, func(ctx context.Context) error {
+				for range 10 {
+					others++
+					task.Yield(ctx)
+				}
+				return nil
+			})
+			task.Loop(ctx).CallSoon(func() { others++ })
+			calls := 0
+			for ; others < 11; calls++ {
+				if calls == 10_000 {
+					t.Fatalf("after %d calls the others have run %d times", calls, others)
+				}
+				if _, err := task.Checkpoint(ctx); err != nil {
+					return err
+				}
+			}
+			if calls < 100 {
+				t.Errorf("%d calls: a checkpoint is no yield", calls)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// watched is a world that counts what runs between two polls.
+type watched struct {
+	*virtual.Poller
+	steps, most int // since the last poll
+}
+
+func (w *watched) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
+	w.most = max(w.most, w.steps)
+	w.steps = 0
+	return w.Poller.Wait(done, d)
+}
+
+// However busy the tasks are, the loop polls every 32 turns or 64 steps, and at
+// the end of the turn in which that is.
+func TestPollIsFair(t *testing.T) {
+	for _, test := range []struct{ tasks, most int }{{1, 32}, {2, 64}, {10, 70}, {500, 500}} {
+		eachHandoff(t, func(t *testing.T, r task.Runner) {
+			world := &watched{Poller: virtual.New(virtual.Config{})}
+			r.Loop = newLoop(t, loop.Config{Poller: world})
+			err := r.Run(context.Background(), func(ctx context.Context) error {
+				for range test.tasks {
+					task.Go(ctx, func(ctx context.Context) error {
+						for range 200 {
+							world.steps++
+							if err := task.Yield(ctx); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+				}
+				return nil
+			})
+			if err != nil || world.most > test.most || world.most < test.most/2 {
+				t.Errorf("%d tasks took %d steps without a poll, want at most %d; %v", test.tasks, world.most, test.most, err)
+			}
+		})
+	}
+}
+
+// A timer that is due is not starved by tasks that never park.
+func TestTimerAmongBusyTasks(t *testing.T) {
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		due := false
+		task.Loop(ctx).CallLater(time.Millisecond, func() { due = true })
+		for !due {
+			if err := task.Yield(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+	"slices"
+
+	"baton/loop/poll"
+)
+
+// A foreignContexts is the set of standard contexts, derived from ours, whose
+// cancel somebody waits for. Such a context tells its cancel on a goroutine of
+// its own, some time later; a simulated loop cannot leave it at that and looks
+// itself, in the order of the registrations, before every poll.
+type foreignContexts struct{ list []*foreignContext }
+
+// A foreignContext is one of them, and what to do when it is cancelled.
+type foreignContext struct {
+	ctx  context.Context
+	then func(*Canceled)
+	told bool // the cancel was acted on
+	over bool // nobody waits for it any more
+}
+
+func nothing() {}
+
+// watch has the parked task of n interrupted when ctx is cancelled, until the
+// returned function is called.
+func (f *foreignContexts) watch(ctx context.Context, n *node) (stop func()) {
+	r := n.ref
+	parks := r.parks + 1 // the one that is to come
+	return f.register(ctx, n, func(c *Canceled) {
+		if n.by == nil && r.state == Parked && r.parks == parks {
+			r.interrupt(c)
+		}
+	})
+}
+
+// follow has target cancelled when ctx is, until the returned function is
+// called. ctx was derived from n.
+func (f *foreignContexts) follow(ctx context.Context, n, target *node) (stop func()) {
+	spread := func(c *Canceled) {
+		if target.by == nil { // else ctx has ended with n, whose cancel says more
+			target.cancel(c)
+		}
+	}
+	if ctx.Err() != nil {
+		spread(foreignCanceled(ctx))
+		return nothing
+	}
+	return f.register(ctx, n, spread)
+}
+
+func (f *foreignContexts) register(ctx context.Context, n *node, then func(*Canceled)) (stop func()) {
+	if ctx.Done() == n.Done() {
+		return nothing // only values were added
+	}
+	return f.add(ctx, n.ref.b, n.ref.String, then)
+}
+
+// add counts ctx as a door while it is watched: whoever holds its cancel
+// function may come back. who is for messages.
+func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, then func(*Canceled)) (stop func()) {
+	if _, limited := ctx.Deadline(); limited && b.loop.Poller().Caps().Has(poll.Jumps) {
+		misuse("%s uses a deadline of the standard library, which does not run on the clock of %v; use await.WithTimeout", who(), b.loop)
+	}
+	w := &foreignContext{ctx: ctx, then: then}
+	_, quiet := ctx.(quiet)
+	if !quiet {
+		b.loop.Open()
+	}
+	if b.virtual {
+		f.list = append(f.list, w)
+	}
+	cancel := context.AfterFunc(ctx, func() { b.loop.Post(w) })
+	return func() {
+		if w.over {
+			return
+		}
+		w.over = true
+		cancel()
+		if !quiet {
+			b.loop.Shut()
+		}
+		if i := slices.Index(f.list, w); i >= 0 {
+			f.list = slices.Delete(f.list, i, i+1)
+		}
+	}
+}
+
+// look acts on every context that has been cancelled. It runs before a poll.
+func (f *foreignContexts) look() {
+	for _, w := range slices.Clone(f.list) {
+		if w.ctx.Err() != nil {
+			w.Wake()
+		}
+	}
+}
+
+// Wake acts on the cancel of the context. It is the loop's to call.
+func (w *foreignContext) Wake() {
+	if !w.over && !w.told {
+		w.told = true
+		w.then(foreignCanceled(w.ctx))
+	}
+}

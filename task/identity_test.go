@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/task"
+)
+
+// Every call that takes a task's context checks who calls it.
+var checked = map[string]func(ctx context.Context){
+	"Yield":        func(ctx context.Context) { task.Yield(ctx) },
+	"Check":        func(ctx context.Context) { task.Check(ctx) },
+	"Checkpoint":   func(ctx context.Context) { task.Checkpoint(ctx) },
+	"ParkUntil":    func(ctx context.Context) { task.ParkUntil(ctx, time.Time{}) },
+	"Park":         func(ctx context.Context) { task.Park(ctx, new(refuser)) },
+	"Wait":         func(ctx context.Context) { forever(ctx) },
+	"Future.Await": func(ctx context.Context) { new(task.Future[int]).Await(ctx) },
+	"Scope":        func(ctx context.Context) { task.Scope(ctx, forever) },
+	"ScopeOf":      func(ctx context.Context) { task.ScopeOf(ctx) },
+	"Go":           func(ctx context.Context) { task.Go(ctx, forever) },
+	"Start":        func(ctx context.Context) { task.Start(ctx, func(context.Context) (int, error) { return 0, nil }) },
+	"StartReady": func(ctx context.Context) {
+		task.StartReady(ctx, func(context.Context, func(int)) error { return nil })
+	},
+	"Shield":       func(ctx context.Context) { task.Shield(ctx, 0) },
+	"WithDeadline": func(ctx context.Context) { task.WithDeadline(ctx, time.Time{}, nil) },
+	"Reschedule":   func(ctx context.Context) { task.Reschedule(ctx, time.Time{}) },
+	"OpenPortal":   func(ctx context.Context) { task.OpenPortal(ctx) },
+	"Self":         func(ctx context.Context) { task.Self(ctx) },
+	"Now":          func(ctx context.Context) { task.Now(ctx) },
+	"Loop":         func(ctx context.Context) { task.Loop(ctx) },
+	"Tasks":        func(ctx context.Context) { task.Tasks(ctx) },
+	"Waits":        func(ctx context.Context) { task.Waits(ctx) },
+}
+
+// eachChecked runs a test for every checked call.
+func eachChecked(t *testing.T, fn func(t *testing.T, call func(ctx context.Context))) {
+	for name, call := range checked {
+		t.Run(name, func(t *testing.T) { fn(t, call) })
+	}
+}
+
+// mustMisuse checks that fn panics with a message that names all of these.
+func mustMisuse(t *testing.T, fn func(), names ...string) {
+	t.Helper()
+	v := panicOf(fn)
+	if v == nil {
+		t.Error("did not panic")
+		return
+	}
+	for _, name := range names {
+		if !strings.Contains(fmt.Sprint(v), name) {
+			t.Errorf("panicked with %q, which does not name %q", v, name)
+		}
+	}
+}
+
+// After each of these the program must go on as if nothing had happened: what
+// is misused leaves nothing behind.
+func mustRunOn(t *testing.T, fn func(ctx context.Context)) {
+	t.Helper()
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		fn(ctx)
+		if err := turns(ctx, 3); err != nil {
+			return err
+		}
+		if all := task.Tasks(ctx); len(all) != 1 {
+			t.Errorf("misuse left %v", all)
+		}
+		if timer, ok := task.Loop(ctx).NextDeadline(); ok {
+			t.Errorf("misuse left a timer for %v", timer)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestContextOfNoTask(t *testing.T) {
+	type key struct{}
+	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+		mustRunOn(t, func(context.Context) {
+			mustMisuse(t, func() { call(context.Background()) }, "does not belong to a task")
+			mustMisuse(t, func() { call(context.WithValue(context.Background(), key{}, 1)) }, "does not belong to a task")
+		})
+		mustMisuse(t, func() { call(context.Background()) }, "does not belong to a task")
+		mustMisuse(t, func() { call(nil) }, "does not belong to a task")
+	})
+}
+
+func TestContextOfAnotherTask(t *testing.T) {
+	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+		mustRunOn(t, func(ctx context.Context) {
+			task.Go(ctx, func(context.Context) error {
+				mustMisuse(t, func() { call(ctx) }, "task 1 (", "task 2 (thief)")
+				return nil
+			}).SetName("thief")
+		})
+	})
+}
+
+func TestContextFromGoroutine(t *testing.T) {
+	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+		mustRunOn(t, func(ctx context.Context) {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				mustMisuse(t, func() { call(ctx) }, "task 1 (", "goroutine")
+			}()
+			<-done
+		})
+	})
+}
+
+func TestContextFromCallback(t *testing.T) {
+	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+		mustRunOn(t, func(ctx context.Context) {
+			task.Loop(ctx).CallSoon(func() { mustMisuse(t, func() { call(ctx) }, "task 1 (", "callback of loop") })
+		})
+	})
+}
+
+func TestContextAfterItsTask(t *testing.T) {
+	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+		var ended context.Context
+		mustRunOn(t, func(ctx context.Context) {
+			task.Go(ctx, func(ctx context.Context) error { ended = ctx; return nil })
+			turns(ctx, 2)
+			mustMisuse(t, func() { call(ended) }, "task 2 (", "task 1 (")
+		})
+		mustMisuse(t, func() { call(ended) }, "task 2 (")
+	})
+}
+
+func TestContextOfAnotherLoop(t *testing.T) {
+	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+		mustRunOn(t, func(ctx context.Context) {
+			name := task.Loop(ctx).String()
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				mustRunOn(t, func(inner context.Context) {
+					mustMisuse(t, func() { call(ctx) }, name, task.Loop(inner).String())
+				})
+			}()
+			<-done
+		})
+	})
+}
+
+// An earlier context of the same task is its own.
+func TestEarlierContext(t *testing.T) {
+	mustRun(t, func(outer context.Context) error {
+		return task.Scope(outer, func(ctx context.Context) error {
+			limited, release := task.WithDeadline(ctx, task.Now(ctx).Add(-1), nil)
+			defer release()
+			if task.Check(limited) == nil {
+				t.Error("the deadline has not passed")
+			}
+			return task.Yield(outer)
+		})
+	})
+}
+
+// Things of another loop are refused, with both loops in the message.
+func TestThingsOfAnotherLoop(t *testing.T) {
+	mustRunOn(t, func(ctx context.Context) {
+		var f task.Future[int]
+		var q task.WaitQueue
+		tk := task.Start(ctx, func(ctx context.Context) (int, error) { return f.Await(ctx) })
+		waiter := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, q.Wait(ctx, task.Text("a test")) })
+		s := task.ScopeOf(ctx)
+		turns(ctx, 2)
+		here := task.Loop(ctx).String()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			mustRunOn(t, func(ctx context.Context) {
+				there := task.Loop(ctx).String()
+				mustMisuse(t, func() { tk.Await(ctx) }, here, there)
+				mustMisuse(t, func() { f.Await(ctx) }, here, there)
+				mustMisuse(t, func() { f.Set(1) }, here)
+				mustMisuse(t, func() { q.Wait(ctx, task.Text("a test")) }, here, "task 1 (")
+				mustMisuse(t, func() { s.Go(forever) }, "task 1 (")
+				mustMisuse(t, func() { s.Cancel(nil) }, "task 1 (")
+				mustMisuse(t, func() { s.Tasks() }, "task 1 (")
+			})
+		}()
+		<-done
+		f.Set(1)
+		q.WakeOne()
+		tk.Await(ctx)
+		waiter.Await(ctx)
+	})
+}
+
+func TestAwaitItself(t *testing.T) {
+	mustRunOn(t, func(ctx context.Context) {
+		var tk *task.Task[int]
+		tk = task.Start(ctx, func(ctx context.Context) (int, error) {
+			mustMisuse(t, func() { tk.Await(ctx) }, "task 2 (", "awaits itself")
+			return 0, nil
+		})
+		tk.Await(ctx)
+	})
+}
+
+// Run inside a task or a callback, on a loop that runs, and on a closed one.
+func TestRunWhereItMustNot(t *testing.T) {
+	mustRunOn(t, func(ctx context.Context) {
+		l := task.Loop(ctx)
+		run := func() { task.Run(context.Background(), forever) }
+		runHere := func() { task.Runner{Loop: l}.Run(context.Background(), forever) }
+		mustMisuse(t, run, l.String())
+		mustMisuse(t, runHere, l.String())
+		l.CallSoon(func() { mustMisuse(t, run, l.String()) })
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			mustMisuse(t, runHere, l.String(), "which runs")
+		}()
+		<-done
+	})
+	closed := newVirtual(t)
+	closed.Close()
+	mustMisuse(t, func() { task.Runner{Loop: closed}.Run(context.Background(), forever) }, closed.String(), "closed")
+}
+
+// What takes no ctx checks the caller too: a goroutine without the baton may
+// not cancel or wake a task.
+func TestRefFromElsewhere(t *testing.T) {
+	calls := map[string]func(r *task.Ref){
+		"Cancel": func(r *task.Ref) { r.Cancel(nil) },
+		"Wake":   func(r *task.Ref) { r.Wake() },
+	}
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			err := task.Run(context.Background(), func(ctx context.Context) error {
+				r := task.Go(ctx, forever)
+				if err := task.Yield(ctx); err != nil {
+					return err
+				}
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					mustMisuse(t, func() { call(r) }, name, r.String(), "baton")
+				}()
+				<-done
+				r.Cancel(nil)
+				return nil
+			})
+			if err != nil {
+				t.Errorf("Run = %v", err)
+			}
+		})
+	}
+}

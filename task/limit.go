@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"baton/loop"
+)
+
+// ShieldTime is how long a Shield without a bound lasts.
+const ShieldTime = 5 * time.Second
+
+// A limit is a context with a time: a deadline, or a shield, which holds a
+// cancel off for a bounded time. Its timer runs on the loop's clock.
+type limit struct {
+	node
+	timer    loop.Timer
+	cause    error  // of the cancel at the deadline
+	stop     func() // ends the watching of a standard context, or nil
+	ended    bool
+	standard bool // the loop's clock is that of package time
+	shown    atomic.Pointer[time.Time]
+	outer    *limit // the next timeout outwards
+
+	shield  bool
+	bound   time.Duration
+	pending *Canceled // what a shield holds off
+}
+
+// released is the cancel of a block that has ended.
+var released = newCanceled(nil, context.Canceled)
+
+func newLimit(ctx context.Context, call string) *limit {
+	n := enter(ctx, call)
+	l := &limit{standard: !n.ref.b.virtual}
+	l.ref, l.scope = n.ref, n.scope
+	l.limit = l
+	l.timer.Target = l
+	return l
+}
+
+// WithDeadline returns a context that is cancelled at when on the loop's clock,
+// with cause (nil is context.DeadlineExceeded). Release ends it before, and must
+// be called; safe from every goroutine. Reschedule moves the deadline.
+func WithDeadline(ctx context.Context, when time.Time, cause error) (context.Context, context.CancelFunc) {
+	l := newLimit(ctx, "WithDeadline")
+	if cause == nil {
+		cause = context.DeadlineExceeded
+	}
+	l.cause = cause
+	parent := nodeOf(ctx)
+	l.attach(parent, ctx)
+	l.follow(ctx)
+	l.set(when)
+	return &l.node, l.release
+}
+
+// Shield returns a context that a cancel from outside does not reach before it
+// has lasted for bound (zero is ShieldTime, negative is without bound): cleanup
+// may still switch, but not for ever. The context keeps the values of ctx.
+// Release ends it, and must be called.
+func Shield(ctx context.Context, bound time.Duration) (shielded context.Context, release context.CancelFunc) {
+	if bound == 0 {
+		bound = ShieldTime
+	}
+	l := newLimit(ctx, "Shield")
+	l.shield, l.bound = true, bound
+	parent := nodeOf(ctx)
+	l.attach(parent, ctx)
+	if c := parent.interrupted(ctx); c != nil {
+		l.arm(c)
+	}
+	if ctx != context.Context(parent) {
+		l.stop = l.ref.b.foreign.register(ctx, parent, l.arm)
+	}
+	return &l.node, l.release
+}
+
+// Reschedule moves the deadline of the nearest WithDeadline that ctx is or was
+// derived from, and reports whether there is one that has not passed; the zero
+// time takes it away.
+func Reschedule(ctx context.Context, when time.Time) bool {
+	for n := enter(ctx, "Reschedule"); n != nil; n = n.parent {
+		if l := n.limit; l != nil && !l.shield {
+			if l.by != nil {
+				return false
+			}
+			l.set(when)
+			return true
+		}
+		if n == &n.ref.ctx {
+			break
+		}
+	}
+	return false
+}
+
+// Expired reports whether ctx is a context of WithDeadline whose own deadline
+// has cancelled it.
+func Expired(ctx context.Context) bool {
+	n, ok := ctx.(*node)
+	return ok && n.limit != nil && n.by != nil && n.by.origin == n
+}
+
+// Own reports whether err is the echo of ctx's own deadline: the edge of a block
+// decides by it what to make of the error. It stays the echo if something
+// further out is cancelled before the block ends.
+func Own(ctx context.Context, err error) bool {
+	n, ok := ctx.(*node)
+	if err == nil || !ok || n.limit == nil {
+		return false
+	}
+	var bare *Canceled // what a bare sentinel is the echo of
+	if Expired(ctx) {
+		bare = n.by
+	}
+	return without(err, bare, func(c *Canceled) bool { return c.origin == n }) == nil
+}
+
+// showIn decides what deadlines the context n of l tells of: a timeout adds its
+// own, and a shield hides those outside.
+func (l *limit) showIn(n *node) {
+	if !l.shield {
+		l.outer, n.deadlines = n.deadlines, l
+		return
+	}
+	n.deadlines = nil
+	if n.values != nil {
+		n.values = context.WithoutCancel(n.values)
+	}
+}
+
+// follow has a standard context around the parent cancel l too.
+func (l *limit) follow(ctx context.Context) {
+	if ctx != context.Context(l.parent) {
+		l.stop = l.ref.b.foreign.follow(ctx, l.parent, &l.node)
+	}
+}
+
+func (l *limit) set(when time.Time) {
+	b := l.ref.b
+	if when.IsZero() {
+		b.loop.StopTimer(&l.timer)
+		l.shown.Store(nil)
+		return
+	}
+	l.shown.Store(&when)
+	if l.by != nil {
+		return
+	}
+	if !when.After(b.loop.Time()) {
+		b.loop.StopTimer(&l.timer)
+		l.Wake()
+		return
+	}
+	b.loop.StartTimer(&l.timer, when)
+}
+
+// arm starts the bound of a shield when a cancel comes from outside.
+func (l *limit) arm(c *Canceled) {
+	if l.pending != nil {
+		l.pending = c
+		return
+	}
+	l.pending = c
+	if l.bound >= 0 {
+		b := l.ref.b
+		b.loop.StartTimer(&l.timer, loop.After(b.loop.Time(), l.bound))
+	}
+}
+
+// Wake is the timer's: the deadline or the bound has passed.
+func (l *limit) Wake() {
+	if l.shield {
+		l.cancel(l.pending)
+		return
+	}
+	if l.by == nil {
+		c := newCanceled(&l.node, l.cause)
+		c.deadline = true // whatever the cause
+		l.cancel(c)
+	}
+}
+
+// release ends the block.
+func (l *limit) release() {
+	b := l.ref.b
+	if b.word.Held() {
+		l.drop()
+	} else {
+		b.loop.Post((*lateRelease)(l))
+	}
+}
+
+func (l *limit) drop() {
+	b := l.ref.b
+	if l.ended {
+		return
+	}
+	l.ended = true
+	b.loop.StopTimer(&l.timer)
+	if l.stop != nil {
+		l.stop()
+	}
+	if l.by == nil {
+		l.cancel(released)
+	}
+	l.detach()
+}
+
+// lateRelease is a release that came from another goroutine.
+type lateRelease limit
+
+func (l *lateRelease) Wake() { (*limit)(l).drop() }
+
+func (l *limit) String() string {
+	if l.shield {
+		return fmt.Sprintf("a shield of %v", l.ref)
+	}
+	return fmt.Sprintf("a deadline of %v", l.ref)
+}

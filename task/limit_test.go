@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"baton/sim"
+	"baton/task"
+)
+
+// within runs fn under a deadline d from now and tells what became of it.
+func within(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) (expired, own bool, err error) {
+	ctx, release := task.WithDeadline(ctx, task.Now(ctx).Add(d), nil)
+	defer release()
+	err = fn(ctx)
+	return task.Expired(ctx), task.Own(ctx, err), err
+}
+
+// Behaviours 187 to 192: the table of a block with a deadline.
+func TestDeadlineBlock(t *testing.T) {
+	tests := []struct {
+		name         string
+		d            time.Duration
+		fn           func(ctx context.Context) error
+		want         error
+		expired, own bool
+		took         time.Duration
+	}{
+		{"187 expires", time.Second, forever, context.DeadlineExceeded, true, true, time.Second},
+		{"187 wrapped", time.Second, func(ctx context.Context) error {
+			return fmt.Errorf("body: %w", forever(ctx))
+		}, context.DeadlineExceeded, true, true, time.Second},
+		{"187 the bare sentinel", time.Second, func(ctx context.Context) error {
+			forever(ctx)
+			return ctx.Err()
+		}, context.DeadlineExceeded, true, true, time.Second},
+		{"187 through a scope", time.Second, func(ctx context.Context) error {
+			return task.Scope(ctx, func(ctx context.Context) error {
+				task.Go(ctx, forever)
+				return forever(ctx)
+			})
+		}, context.DeadlineExceeded, true, true, time.Second},
+		{"188 does not expire", time.Second, func(ctx context.Context) error { return turns(ctx, 3) }, nil, false, false, 0},
+		{"189 zero", 0, task.Yield, context.DeadlineExceeded, true, true, 0},
+		{"189 past", -time.Hour, task.Yield, context.DeadlineExceeded, true, true, 0},
+		{"189 past, but nothing switches", -time.Hour, func(context.Context) error { return nil }, nil, true, false, 0},
+		{"192 another error", time.Second, func(ctx context.Context) error { return errOops }, errOops, false, false, 0},
+		{"192 the cleanup fails", time.Second, func(ctx context.Context) error {
+			forever(ctx)
+			return errOops
+		}, errOops, true, false, time.Second},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			mustRun(t, func(ctx context.Context) error {
+				start := task.Now(ctx)
+				expired, own, err := within(ctx, test.d, test.fn)
+				if !errors.Is(err, test.want) || expired != test.expired || own != test.own {
+					t.Errorf("%v, expired %v, own %v", err, expired, own)
+				}
+				if took := task.Now(ctx).Sub(start); took != test.took {
+					t.Errorf("took %v, want %v", took, test.took)
+				}
+				if _, left := task.Loop(ctx).NextDeadline(); left && !task.Loop(ctx).Idle() {
+					t.Error("a timer is left")
+				}
+				return turns(ctx, 2)
+			})
+		})
+	}
+}
+
+// Behaviour 191, G8: nested deadlines; of two that have passed, the outer one
+// decides.
+func TestNestedDeadlines(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		expired, own, err := within(ctx, 3*time.Second, func(ctx context.Context) error {
+			expired, own, err := within(ctx, time.Second, forever)
+			if !own || !expired {
+				t.Errorf("inner: %v, expired %v, own %v", err, expired, own)
+			}
+			return forever(ctx)
+		})
+		if !own || !expired {
+			t.Errorf("outer: %v, expired %v, own %v", err, expired, own)
+		}
+		_, own, err = within(ctx, time.Second, func(ctx context.Context) error {
+			expired, own, err := within(ctx, time.Second, func(ctx context.Context) error {
+				err := forever(ctx)
+				for range 2 { // both timers are due in one poll
+					err = task.Yield(ctx)
+				}
+				return err
+			})
+			if own || expired {
+				t.Errorf("both: the inner one took %v for its own", err)
+			}
+			return err
+		})
+		if !own {
+			t.Errorf("both: the outer one did not take %v for its own", err)
+		}
+		return nil
+	})
+}
+
+// Behaviour 193: a cancel from outside inside a live timeout is no expiry.
+func TestCancelInsideDeadline(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		tk := task.Start(ctx, func(ctx context.Context) (int, error) {
+			expired, own, err := within(ctx, time.Hour, forever)
+			if expired || own || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v, expired %v, own %v", err, expired, own)
+			}
+			return 0, err
+		})
+		turns(ctx, 2)
+		tk.Cancel(errOops)
+		if _, err := tk.Await(ctx); !errors.Is(err, errOops) || !errors.Is(err, context.Canceled) {
+			t.Errorf("Await = %v", err)
+		}
+		return nil
+	})
+}
+
+// Behaviour 194: earlier, later, never; not after the end.
+func TestReschedule(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		if task.Reschedule(ctx, task.Now(ctx)) {
+			t.Error("Reschedule without a deadline")
+		}
+		start := task.Now(ctx)
+		at := func(d time.Duration) time.Time { return start.Add(d) }
+		ctx, release := task.WithDeadline(ctx, at(time.Second), nil)
+		if !task.Reschedule(ctx, at(3*time.Second)) {
+			t.Error("Reschedule = false")
+		}
+		if err := sleep(ctx, 2*time.Second); err != nil {
+			t.Errorf("later: %v", err)
+		}
+		task.Reschedule(ctx, time.Time{})
+		if err := sleep(ctx, 10*time.Second); err != nil {
+			t.Errorf("never: %v", err)
+		}
+		inner := context.WithValue(ctx, anyKey{}, 1)
+		task.Reschedule(inner, at(13*time.Second))
+		if err := sleep(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) || task.Now(ctx) != at(13*time.Second) {
+			t.Errorf("earlier: %v after %v", err, task.Now(ctx).Sub(start))
+		}
+		if task.Reschedule(ctx, at(time.Hour)) {
+			t.Error("Reschedule after the deadline")
+		}
+		release()
+		release()
+		return nil
+	})
+	mustRun(t, func(ctx context.Context) error {
+		inside, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Second), nil)
+		release()
+		if task.Reschedule(inside, task.Now(ctx).Add(time.Second)) || task.Expired(inside) {
+			t.Error("a released deadline")
+		}
+		if err := task.Check(inside); !errors.Is(err, context.Canceled) {
+			t.Errorf("Check under a released deadline = %v", err)
+		}
+		task.Go(ctx, func(ctx context.Context) error {
+			if task.Reschedule(ctx, task.Now(ctx)) {
+				t.Error("a task moved the deadline of another one")
+			}
+			return nil
+		})
+		return turns(ctx, 2)
+	})
+}
+
+// A shield lets cleanup switch, for a bounded time from the cancel on.
+func TestShield(t *testing.T) {
+	tests := []struct {
+		name   string
+		bound  time.Duration
+		early  bool // the cancel comes before the shield
+		needs  time.Duration
+		want   error
+		lasted time.Duration
+	}{
+		{"long enough", time.Second, false, time.Second / 2, nil, time.Second / 2},
+		{"too short", time.Second, false, time.Hour, errOops, time.Second},
+		{"cancelled before", time.Second, true, time.Hour, errOops, time.Second},
+		{"the default", 0, true, time.Hour, errOops, task.ShieldTime},
+		{"without bound", -1, true, time.Hour, nil, time.Hour},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			mustRun(t, func(ctx context.Context) error {
+				start := task.Now(ctx)
+				tk := task.Start(ctx, func(ctx context.Context) (int, error) {
+					if test.early {
+						task.Self(ctx).Cancel(errOops)
+					}
+					shielded, release := task.Shield(ctx, test.bound)
+					defer release()
+					err := sleep(shielded, test.needs)
+					if !errors.Is(err, test.want) || (err == nil) != (shielded.Err() == nil) {
+						t.Errorf("%v, Err = %v", err, shielded.Err())
+					}
+					return 0, task.Check(ctx)
+				})
+				turns(ctx, 2)
+				tk.Cancel(errOops)
+				_, err := tk.Await(ctx)
+				if lasted := task.Now(ctx).Sub(start); !errors.Is(err, errOops) || lasted != test.lasted {
+					t.Errorf("%v after %v, want %v", err, lasted, test.lasted)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+func ExampleShield() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		server := task.Start(ctx, func(ctx context.Context) (string, error) {
+			err := forever(ctx) // serving
+			ctx, release := task.Shield(ctx, time.Second)
+			defer release()
+			fmt.Println("saying goodbye:", task.Yield(ctx))
+			return "", err
+		})
+		task.Yield(ctx)
+		server.Cancel(errors.New("going home"))
+		_, err := server.Await(ctx)
+		fmt.Println(errors.Is(err, context.Canceled))
+		return nil
+	})
+	// Output:
+	// saying goodbye: <nil>
+	// true
+}
+
+func ExampleWithDeadline() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		limited, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Millisecond), nil)
+		defer release()
+		err := forever(limited)
+		fmt.Println(errors.Is(err, context.DeadlineExceeded), task.Own(limited, err), task.Check(ctx))
+		return nil
+	})
+	// Output: true true <nil>
+}
+
+// A cancel of a standard context outside starts the bound of a shield as one of
+// ours does, whether it comes before the shield or after.
+func TestShieldUnderStandardContext(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			std, cancel := context.WithCancel(ctx)
+			defer cancel()
+			if early {
+				cancel()
+			}
+			shielded, release := task.Shield(std, time.Second)
+			defer release()
+			cancel()
+			began := task.Now(ctx)
+			err := task.ParkUntil(shielded, began.Add(time.Hour))
+			if took := task.Now(ctx).Sub(began); !errors.Is(err, context.Canceled) || took != time.Second {
+				t.Errorf("early %v: ParkUntil = %v after %v, want canceled after 1s", early, err, took)
+			}
+		})
+	}
+}

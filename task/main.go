@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// A SignalError is the cause with which Main cancels its tasks.
+type SignalError struct{ Signal os.Signal }
+
+// Error names the signal.
+func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
+
+// Main is for func main: it runs main like [Run] and ends the process. The first
+// SIGINT or SIGTERM cancels main with a *SignalError as the cause, so that it
+// can clean up; a second one ends the process at once. A clean end exits with 0;
+// an error is printed to standard error and exits with 1.
+func Main(main func(ctx context.Context) error) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	incoming := make(chan os.Signal, 2)
+	signal.Notify(incoming, os.Interrupt, syscall.SIGTERM)
+	// A goroutine and not the loop: it must work while a task holds the baton.
+	go func() {
+		cancel(&SignalError{<-incoming})
+		<-incoming
+		os.Exit(1)
+	}()
+	err := ErrGoexit
+	defer func() {
+		if v := recover(); v != nil {
+			panic(v)
+		}
+		end(err) // main called runtime.Goexit
+	}()
+	err = Run(quiet{ctx}, main)
+	end(err)
+}
+
+// end ends the process as err demands.
+func end(err error) {
+	if err != nil {
+		var s *SignalError
+		if errors.As(err, &s) {
+			err = s
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// quiet is the context of Main. Signals alone do not keep a program from being
+// deadlocked, so it does not count as a door.
+type quiet struct{ context.Context }

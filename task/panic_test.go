@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"baton/loop"
+	"baton/task"
+)
+
+// A panic of a task comes out of Run, with the task's own stack; siblings are
+// cancelled before.
+func TestPanic(t *testing.T) {
+	eachHandoff(t, func(t *testing.T, r task.Runner) {
+		cleaned := false
+		v := panicOf(func() {
+			r.Run(context.Background(), func(ctx context.Context) error {
+				task.Go(ctx, func(ctx context.Context) error {
+					turns(ctx, 1)
+					explode()
+					return nil
+				}).SetName("bomb")
+				err := forever(ctx)
+				cleaned = true
+				return err
+			})
+		})
+		p, ok := v.(*task.PanicError)
+		if !ok || p.Value != any(errOops) || !errors.Is(p, errOops) || !cleaned || p.Task != "task 2 (bomb)" {
+			t.Fatalf("panicked with %v, cleaned %v", v, cleaned)
+		}
+		if !strings.Contains(string(p.Stack), "task_test.explode") {
+			t.Errorf("the stack is not the task's:\n%s", p.Stack)
+		}
+	})
+}
+
+func explode() { panic(errOops) }
+
+// A panic that somebody drops is given to the exception handler, once; so are
+// those besides the one that Run panics with.
+func TestPanicsAreNotLost(t *testing.T) {
+	boom := func(v any) func(ctx context.Context) error { return func(context.Context) error { panic(v) } }
+	tests := map[string]struct {
+		main     func(ctx context.Context) error
+		reported int
+		fatal    any
+	}{
+		"the error of Scope is dropped": {func(ctx context.Context) error {
+			task.Scope(ctx, func(ctx context.Context) error { task.Go(ctx, boom("one")); return nil })
+			return nil
+		}, 1, nil},
+		"dropped and reported": {func(ctx context.Context) error {
+			err := task.Scope(ctx, func(ctx context.Context) error { task.Go(ctx, boom("one")); return nil })
+			var p *task.PanicError
+			if errors.As(err, &p) {
+				p.Report(ctx)
+				p.Report(ctx)
+			}
+			return nil
+		}, 1, nil},
+		"replaced by another error": {func(ctx context.Context) error {
+			task.Scope(ctx, func(ctx context.Context) error { task.Go(ctx, boom("one")); return nil })
+			return errOops
+		}, 1, nil},
+		"two at the same time": {func(ctx context.Context) error {
+			task.Go(ctx, boom("one"))
+			task.Go(ctx, boom("two"))
+			return nil
+		}, 1, "one"},
+		"one, and one in the cleanup of main": {func(ctx context.Context) error {
+			task.Go(ctx, boom("one"))
+			forever(ctx)
+			panic("two")
+		}, 1, "two"},
+		"none": {func(ctx context.Context) error { return nil }, 0, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := newVirtual(t)
+			reported := 0
+			l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
+				if len(e.Stack) == 0 || e.Err == nil {
+					t.Errorf("exception without error or stack: %v", e)
+				}
+				reported++
+			})
+			v := panicOf(func() { task.Runner{Loop: l}.Run(context.Background(), test.main) })
+			p, _ := v.(*task.PanicError)
+			if (test.fatal == nil) != (v == nil) || p != nil && p.Value != test.fatal {
+				t.Errorf("Run panicked with %v, want %v", v, test.fatal)
+			}
+			if reported != test.reported {
+				t.Errorf("%d reported, want %d", reported, test.reported)
+			}
+		})
+	}
+}
+
+// Goexit in main ends the goroutine that called Run, after all tasks; in another
+// task it is an error of its scope. Neither leaks.
+func TestGoexit(t *testing.T) {
+	eachHandoff(t, func(t *testing.T, r task.Runner) {
+		before := goleak.IgnoreCurrent()
+		done := make(chan bool, 1)
+		cleaned := false
+		go func() {
+			returned := false
+			defer func() { done <- returned }()
+			r.Run(context.Background(), func(ctx context.Context) error {
+				task.Go(ctx, func(ctx context.Context) error {
+					err := forever(ctx)
+					cleaned = true
+					return err
+				})
+				turns(ctx, 1)
+				runtime.Goexit()
+				return nil
+			})
+			returned = true
+		}()
+		if <-done || !cleaned {
+			t.Errorf("Run returned, or left a task behind: cleaned %v", cleaned)
+		}
+		for n := range 5 {
+			err := r.Run(context.Background(), func(ctx context.Context) error {
+				for i := range 20 {
+					task.Go(ctx, func(ctx context.Context) error {
+						defer turns(ctx, 2) // it may still switch
+						turns(ctx, i%3)
+						if i%5 < n {
+							runtime.Goexit()
+						}
+						return nil
+					})
+				}
+				return turns(ctx, 5)
+			})
+			if (n > 0) != errors.Is(err, task.ErrGoexit) {
+				t.Errorf("Run = %v", err)
+			}
+		}
+		if err := goleak.Find(before); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A panic that a task drops is reported when that task ends, not when the program
+// does.
+func TestDroppedPanicIsReportedSoon(t *testing.T) {
+	l := newVirtual(t)
+	reported := 0
+	l.SetExceptionHandler(func(*loop.Loop, loop.Exception) { reported++ })
+	err := task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
+		_, err := task.Start(ctx, func(ctx context.Context) (int, error) {
+			task.Scope(ctx, func(ctx context.Context) error {
+				task.Go(ctx, func(context.Context) error { panic(errOops) })
+				return nil
+			})
+			return 0, nil
+		}).Await(ctx)
+		task.Yield(ctx) // the handler is a user's, so it is called back
+		if reported != 1 {
+			t.Errorf("%d reported", reported)
+		}
+		return err
+	})
+	if err != nil || reported != 1 {
+		t.Errorf("Run = %v, %d reported", err, reported)
+	}
+}
+
+// More goroutines end than are kept for new tasks, some of them by Goexit; those
+// that stay are good for new tasks.
+func TestManyGoexits(t *testing.T) {
+	eachHandoff(t, func(t *testing.T, r task.Runner) {
+		ended := 0
+		err := r.Run(context.Background(), func(ctx context.Context) error {
+			for range 3 {
+				err := task.Scope(ctx, func(ctx context.Context) error {
+					for i := range 2000 {
+						task.Start(ctx, func(ctx context.Context) (int, error) {
+							forever(ctx)
+							cleanup, release := task.Shield(ctx, -1)
+							defer release()
+							turns(cleanup, i*i%7) // they end in no simple order
+							ended++
+							if i%3 == 0 {
+								runtime.Goexit()
+							}
+							return 0, nil
+						})
+					}
+					turns(ctx, 2)
+					task.ScopeOf(ctx).Cancel(nil)
+					return nil
+				})
+				if err != task.ErrGoexit {
+					t.Errorf("Scope = %v", err)
+				}
+			}
+			return nil
+		})
+		if ended != 3*2000 || err != nil {
+			t.Errorf("%d ended, %v", ended, err)
+		}
+	})
+}
+
+// A deferred call that panics does not keep a goroutine in Goexit from giving
+// the baton on.
+func TestPanicDuringGoexit(t *testing.T) {
+	eachHandoff(t, func(t *testing.T, r task.Runner) {
+		defer func() {
+			if p, ok := recover().(*task.PanicError); !ok || p.Value != errOops {
+				t.Errorf("Run panicked with %v", p)
+			}
+		}()
+		r.Run(context.Background(), func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				defer panic(errOops)
+				runtime.Goexit()
+				return nil
+			})
+			return turns(ctx, 3)
+		})
+	})
+}
+
+// A panic with the cancel of its scope is a panic, not an echo of the cancel.
+func TestPanicWithCancel(t *testing.T) {
+	eachHandoff(t, func(t *testing.T, r task.Runner) {
+		defer func() {
+			if p, ok := recover().(*task.PanicError); !ok || !errors.Is(p, context.Canceled) {
+				t.Errorf("Run panicked with %v", p)
+			}
+		}()
+		r.Run(context.Background(), func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error { panic(forever(ctx)) })
+			turns(ctx, 2)
+			task.ScopeOf(ctx).Cancel(nil)
+			return nil
+		})
+	})
+}
+
+// An exception handler that calls Goexit, as t.Fatal does, does not keep the
+// task that it is told about from ending.
+func TestHandlerGoexit(t *testing.T) {
+	eachHandoff(t, func(t *testing.T, r task.Runner) {
+		ended := make(chan error, 1)
+		go func() {
+			defer close(ended)
+			l, err := loop.New(loop.Config{})
+			if err != nil {
+				ended <- err
+				return
+			}
+			defer l.Close()
+			l.SetExceptionHandler(func(*loop.Loop, loop.Exception) { runtime.Goexit() })
+			r.Loop = l
+			ended <- r.Run(context.Background(), func(ctx context.Context) error {
+				task.Go(ctx, func(ctx context.Context) error {
+					task.Scope(ctx, func(ctx context.Context) error {
+						task.Go(ctx, func(context.Context) error { panic("dropped") })
+						return nil
+					})
+					return nil
+				})
+				return task.ParkUntil(ctx, task.Now(ctx).Add(time.Millisecond))
+			})
+		}()
+		select {
+		case <-ended:
+		case <-time.After(30 * time.Second):
+			t.Fatal("Run hangs")
+		}
+	})
+}

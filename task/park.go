@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+	"time"
+
+	"baton/loop"
+)
+
+// A Reason is what a parked task waits for, in words for people.
+type Reason interface {
+	Reason() string
+	// Owners are the tasks that could end the wait; nil if there is nobody in
+	// particular.
+	Owners() []*Ref
+}
+
+// A Waiter is one thing that a task can wait for. It is for building primitives
+// on [Park]; [WaitQueue] is the one that most of them need.
+type Waiter interface {
+	Reason
+	// Cancel is told that the parked task r was cancelled. True means that the
+	// wait is over without effect: Park returns the *Canceled. False means that
+	// something lent out must come back first (a buffer in the hands of the
+	// kernel): the waiter will Wake r itself.
+	Cancel(r *Ref) bool
+}
+
+// Text is a Reason that is only words.
+type Text string
+
+// Reason returns the text.
+func (t Text) Reason() string { return string(t) }
+
+// Owners returns nil.
+func (Text) Owners() []*Ref { return nil }
+
+// Park parks the calling task until somebody calls Wake on it. It returns the
+// *Canceled at once, without parking, if ctx is cancelled, and if the wait is
+// ended by a cancel that w agrees with. A wake-up beats a cancel: after a Wake
+// it returns nil, whatever happens before the task runs.
+func Park(ctx context.Context, w Waiter) error {
+	n := enter(ctx, "Park")
+	if c := n.interrupted(ctx); c != nil {
+		return c
+	}
+	return n.ref.wait(ctx, n, w)
+}
+
+// Wake makes a parked task ready: the wait is over. It belongs to the loop, and
+// to whoever the task waits for; waking a task that is not parked panics.
+func (r *Ref) Wake() {
+	r.held("Wake")
+	if r.state != Parked {
+		misuse("Wake of %v, which is %v, not parked", r, r.state)
+	}
+	r.ready()
+}
+
+// Checkpoint begins a call that may switch: it checks that the caller is the
+// task that ctx belongs to, returns the *Canceled if ctx is cancelled, and
+// yields once if the task has made many such calls in this step. It returns the
+// calling task.
+func Checkpoint(ctx context.Context) (*Ref, error) {
+	n, ok := ctx.(*node)
+	if !ok {
+		return checkpointForeign(ctx)
+	}
+	r := n.ref
+	if !r.b.word.Held() || r.b.cur != r {
+		stranger(n, "Checkpoint")
+	}
+	if n.by != nil {
+		return r, n.by
+	}
+	if r.budget--; r.budget < 0 {
+		return r, r.yield(ctx, n)
+	}
+	return r, nil
+}
+
+// checkpointForeign is Checkpoint under a context of the standard library.
+func checkpointForeign(ctx context.Context) (*Ref, error) {
+	n := enter(ctx, "Checkpoint")
+	if c := n.interrupted(ctx); c != nil {
+		return n.ref, c
+	}
+	if n.ref.budget--; n.ref.budget < 0 {
+		return n.ref, n.ref.yield(ctx, n)
+	}
+	return n.ref, nil
+}
+
+// Check returns the *Canceled if ctx is cancelled. It never switches.
+func Check(ctx context.Context) error {
+	if c := enter(ctx, "Check").interrupted(ctx); c != nil {
+		return c
+	}
+	return nil
+}
+
+// Yield lets everything else that is ready run once before it returns.
+func Yield(ctx context.Context) error {
+	n := enter(ctx, "Yield")
+	if c := n.interrupted(ctx); c != nil {
+		return c
+	}
+	n.ref.ready()
+	n.ref.b.give(n.ref)
+	if c := n.interrupted(ctx); c != nil {
+		return c
+	}
+	return nil
+}
+
+// yield puts the running task at the end of the ready queue.
+func (r *Ref) yield(ctx context.Context, n *node) error {
+	r.ready()
+	r.b.give(r)
+	if c := n.interrupted(ctx); c != nil {
+		return c
+	}
+	return nil
+}
+
+// ParkUntil parks the calling task until when on the loop's clock, never less.
+func ParkUntil(ctx context.Context, when time.Time) error {
+	n := enter(ctx, "ParkUntil")
+	if c := n.interrupted(ctx); c != nil {
+		return c
+	}
+	w := n.ref.worker
+	w.timer.Target = (*alarm)(w)
+	w.b.loop.StartTimer(&w.timer, when)
+	return n.ref.wait(ctx, n, (*alarm)(w))
+}
+
+// alarm is the timer of a worker, as what its task waits for.
+type alarm worker
+
+func (a *alarm) Reason() string { return "its timer" }
+func (a *alarm) Owners() []*Ref { return nil }
+func (a *alarm) Wake()          { a.task.Wake() }
+func (a *alarm) Cancel(*Ref) bool {
+	a.b.loop.StopTimer(&a.timer)
+	return true
+}
+
+// Now tells the time on the loop of the calling task.
+func Now(ctx context.Context) time.Time { return enter(ctx, "Now").ref.b.loop.Time() }
+
+// Loop returns the loop of the calling task.
+func Loop(ctx context.Context) *loop.Loop { return enter(ctx, "Loop").ref.b.loop }
+
+// enter returns the node of ctx after checking that the caller is the task it
+// belongs to. The holder's goroutine comes first; the plain cur is read only by
+// the holder.
+func enter(ctx context.Context, call string) *node {
+	n := nodeOf(ctx)
+	if n == nil {
+		misuse("%s with a context that does not belong to a task; start one with task.Run and pass its ctx on", call)
+	}
+	if r := n.ref; !r.b.word.Held() || r.b.cur != r {
+		stranger(n, call)
+	}
+	return n
+}
+
+// stranger panics with both sides of a context in the wrong hands.
+func stranger(n *node, call string) {
+	b := n.ref.b
+	if b.word.Held() {
+		if b.cur == nil {
+			misuse("%s with the context of %v from a callback of %v; start a task, or use ScopeOf before", call, n.ref, b.loop)
+		}
+		misuse("%s with the context of %v from %v; every task uses the ctx that its own function was given", call, n.ref, b.cur)
+	}
+	if other := loop.Current(); other != nil {
+		misuse("%s with the context of %v, a task of %v, while %v runs here; pass values through a Portal", call, n.ref, b.loop, other)
+	}
+	misuse("%s with the context of %v from a goroutine that is not this task; use await.Blocking to leave the loop and a Portal to come back", call, n.ref)
+}
+
+// interrupted returns what a switch point under ctx, which belongs to n, must
+// return: nil, or the cancel.
+func (n *node) interrupted(ctx context.Context) *Canceled {
+	if n.by != nil {
+		return n.by
+	}
+	if ctx == context.Context(n) {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return foreignCanceled(ctx)
+	}
+	return nil
+}
+
+// wait parks the running task on w, under ctx, which belongs to n. It returns the
+// *Canceled that ended the wait, or nil. What is called most does the same with
+// fewer functions to return from: see baton.give.
+func (r *Ref) wait(ctx context.Context, n *node, w Waiter) error {
+	if ctx != context.Context(n) {
+		defer r.b.foreign.watch(ctx, n)() // a context of the standard library
+	}
+	r.parkOn(n, w)
+	r.b.give(r)
+	return r.unparked()
+}
+
+// parkOn says what the running task, which is about to give the baton away,
+// waits for.
+func (r *Ref) parkOn(n *node, w Waiter) {
+	r.state, r.under, r.on, r.abort = Parked, n, w, nil
+	r.since = r.b.loop.Age()
+	r.parks++
+}
+
+// unparked is the outcome of the wait: nil, or the cancel that ended it.
+func (r *Ref) unparked() error {
+	r.on = nil
+	if c := r.abort; c != nil {
+		return c
+	}
+	return nil
+}

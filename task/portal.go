@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"baton/loop"
+)
+
+// A Portal is a door through which other goroutines run functions as tasks of
+// a scope and get their results. While it is open the loop is not idle. Its
+// methods are safe from every goroutine but the ones that hold a baton: for
+// them Do and Wait would wait for themselves, and panic.
+type Portal struct {
+	b     *baton
+	scope *scope
+
+	mu      sync.Mutex
+	closed  bool
+	pending map[*Call]bool // posted, and not yet a task
+}
+
+// OpenPortal opens a portal to ctx's scope. It is closed by Close, and by the
+// scope when its function has returned, or when its last task has ended if it was
+// opened later than that.
+func OpenPortal(ctx context.Context) *Portal {
+	n := enter(ctx, "OpenPortal")
+	p := &Portal{b: n.ref.b, scope: n.scope, pending: make(map[*Call]bool)}
+	p.scope.portals = append(p.scope.portals, p)
+	p.b.loop.Open()
+	return p
+}
+
+// A Call is a function on its way through a portal: a future for goroutines.
+type Call struct {
+	portal *Portal
+	fn     func(ctx context.Context) error
+	done   chan struct{}
+	err    error // set before done is closed
+	ref    *Ref  // belongs to the loop
+	cause  error // of a Cancel that came before the task; belongs to the loop
+}
+
+// Do runs fn as a task of the portal's scope and returns its error. A panic in fn
+// fails the scope, and is returned as well. The error is ErrClosed if the portal
+// was closed before fn began.
+func (p *Portal) Do(fn func(ctx context.Context) error) error {
+	outside("Do")
+	return p.Go(fn).Wait()
+}
+
+// Go starts fn as a task of the portal's scope. Its error belongs to the Call.
+func (p *Portal) Go(fn func(ctx context.Context) error) *Call {
+	c := &Call{portal: p, fn: fn, done: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.b.loop.Post((*arrival)(c)) != nil {
+		c.finish(ErrClosed)
+		return c
+	}
+	p.pending[c] = true
+	return c
+}
+
+// Close closes the portal: functions that have not begun fail with ErrClosed.
+// Those that run go on; their scope waits for them.
+func (p *Portal) Close() {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.closed = true
+	calls := p.pending
+	p.pending = nil
+	p.mu.Unlock()
+	for c := range calls {
+		c.finish(ErrClosed)
+	}
+	if p.b.word.Held() {
+		p.shut()
+	} else {
+		p.b.loop.Post((*departure)(p))
+	}
+}
+
+// Wait waits for the end of the function and returns its error.
+func (c *Call) Wait() error {
+	outside("Wait")
+	<-c.done
+	return c.err
+}
+
+// outside panics if the caller holds the baton of some loop.
+func outside(call string) {
+	if l := loop.Current(); l != nil {
+		misuse("%s of a portal's call by a task of %v would stop its loop; portals are for other goroutines", call, l)
+	}
+}
+
+// Done is closed when the function has ended.
+func (c *Call) Done() <-chan struct{} { return c.done }
+
+// Cancel cancels the task with a cause; nil is context.Canceled.
+func (c *Call) Cancel(cause error) {
+	c.portal.b.loop.Post(&recall{c, cause})
+}
+
+func (c *Call) finish(err error) {
+	c.err = err
+	close(c.done)
+}
+
+// arrival is a call as the loop receives it.
+type arrival Call
+
+func (a *arrival) Wake() {
+	c := (*Call)(a)
+	p := c.portal
+	p.mu.Lock()
+	live := p.pending[c]
+	delete(p.pending, c)
+	p.mu.Unlock()
+	if !live {
+		return
+	}
+	t := &background{fn: c.fn}
+	c.ref = &t.ref
+	t.ref.body, t.ref.started, t.ref.observed = t, true, true
+	t.ref.more().call = c
+	p.scope.adopt(&t.ref, &p.scope.node, &p.scope.node)
+	if c.cause != nil {
+		t.ref.Cancel(c.cause)
+	}
+}
+
+// recall is the cancel of a call as the loop receives it.
+type recall struct {
+	call  *Call
+	cause error
+}
+
+func (r *recall) Wake() {
+	cause := r.cause
+	if cause == nil {
+		cause = context.Canceled
+	}
+	if r.call.ref != nil {
+		r.call.ref.Cancel(cause)
+	} else {
+		r.call.cause = cause
+	}
+}
+
+// departure is the close of a portal by another goroutine.
+type departure Portal
+
+func (d *departure) Wake() { (*Portal)(d).shut() }
+
+// shut is the loop's part of Close.
+func (p *Portal) shut() {
+	p.b.loop.Shut()
+	p.scope.portals = slices.DeleteFunc(p.scope.portals, func(other *Portal) bool { return other == p })
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+
+	"baton/task"
+)
+
+// Behaviour 164: what a call through a portal ends with.
+func TestPortalDo(t *testing.T) {
+	tests := []struct {
+		name string
+		fn   func(ctx context.Context) error
+		want error
+	}{
+		{"value", func(ctx context.Context) error { return task.Yield(ctx) }, nil},
+		{"error", func(context.Context) error { return errOops }, errOops},
+		{"cancelled", func(ctx context.Context) error {
+			task.Self(ctx).Cancel(errOther)
+			return forever(ctx)
+		}, errOther},
+		{"exits", func(context.Context) error { runtime.Goexit(); return nil }, task.ErrGoexit},
+	}
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		p := task.OpenPortal(ctx)
+		go func() {
+			for _, test := range tests {
+				if err := p.Do(test.fn); !errors.Is(err, test.want) || test.want == nil && err != nil {
+					t.Errorf("%s: Do = %v, want %v", test.name, err, test.want)
+				}
+			}
+			p.Close()
+			p.Close()
+			if err := p.Do(tests[0].fn); err != task.ErrClosed {
+				t.Errorf("Do of a closed portal = %v", err)
+			}
+		}()
+		for !portalClosed(p) {
+			if err := task.Yield(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("the scope took an error that was somebody else's: %v", err)
+	}
+}
+
+// portalClosed asks from inside, where Do would panic.
+func portalClosed(p *task.Portal) bool {
+	c := p.Go(func(context.Context) error { return nil })
+	select {
+	case <-c.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// Many goroutines at once; all their calls arrive, one at a time.
+func TestPortalFromManyGoroutines(t *testing.T) {
+	eachHandoff(t, func(t *testing.T, r task.Runner) {
+		counter := 0
+		err := r.Run(context.Background(), func(ctx context.Context) error {
+			p := task.OpenPortal(ctx)
+			var all sync.WaitGroup
+			for range 20 {
+				all.Go(func() {
+					for range 20 {
+						p.Do(func(ctx context.Context) error {
+							was := counter
+							err := task.Check(ctx)
+							counter = was + 1
+							return err
+						})
+					}
+				})
+			}
+			var done task.Future[int]
+			task.Loop(ctx).RunInExecutor(all.Wait, func() { done.Set(0) })
+			_, err := done.Await(ctx)
+			return err
+		})
+		if counter != 400 || err != nil {
+			t.Errorf("%d calls, %v", counter, err)
+		}
+	})
+}
+
+func TestPortalCancel(t *testing.T) {
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		p := task.OpenPortal(ctx)
+		var done task.Future[int]
+		go func() {
+			early := p.Go(forever)
+			early.Cancel(errOops)
+			if err := early.Wait(); !errors.Is(err, errOops) {
+				t.Errorf("cancelled early: %v", err)
+			}
+			parked := make(chan bool)
+			late := p.Go(func(ctx context.Context) error {
+				close(parked)
+				return forever(ctx)
+			})
+			<-parked
+			late.Cancel(nil)
+			if err := late.Wait(); !errors.Is(err, context.Canceled) {
+				t.Errorf("cancelled late: %v", err)
+			}
+			late.Cancel(errOops)
+			<-late.Done()
+			p.Do(func(context.Context) error { done.Set(0); return nil })
+		}()
+		_, err := done.Await(ctx)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A panic behind a portal fails the scope, and comes back to the caller as well.
+func TestPortalPanic(t *testing.T) {
+	result := make(chan error, 1)
+	v := panicOf(func() {
+		task.Run(context.Background(), func(ctx context.Context) error {
+			p := task.OpenPortal(ctx)
+			go func() { result <- p.Do(func(context.Context) error { panic(errOops) }) }()
+			return forever(ctx)
+		})
+	})
+	var p *task.PanicError
+	if err := <-result; !errors.As(err, &p) || v != any(p) {
+		t.Errorf("Do = %v, Run panicked with %v", err, v)
+	}
+}
+
+// A portal ends with its scope, also if a task opened it after the scope's
+// function had returned.
+func TestPortalEndsWithItsScope(t *testing.T) {
+	mustRunOn(t, func(ctx context.Context) {
+		var early, late *task.Portal
+		task.Scope(ctx, func(ctx context.Context) error {
+			early = task.OpenPortal(ctx)
+			task.Go(ctx, func(ctx context.Context) error {
+				turns(ctx, 2)
+				late = task.OpenPortal(ctx)
+				return nil
+			})
+			return nil
+		})
+		for _, p := range []*task.Portal{early, late} {
+			if !portalClosed(p) {
+				t.Error("a portal outlives its scope")
+			}
+		}
+	})
+	if err := task.Run(context.Background(), func(ctx context.Context) error {
+		task.OpenPortal(ctx).Close()
+		return forever(ctx)
+	}); !errors.As(err, new(*task.DeadlockError)) {
+		t.Errorf("a closed portal holds the loop: %v", err)
+	}
+}
+
+// Do and Wait would stop the loop that they wait for.
+func TestPortalFromInside(t *testing.T) {
+	mustRunOn(t, func(ctx context.Context) {
+		p := task.OpenPortal(ctx)
+		defer p.Close()
+		ran := false
+		do := func() { p.Do(func(context.Context) error { ran = true; return nil }) }
+		mustMisuse(t, do, task.Loop(ctx).String())
+		task.Loop(ctx).CallSoon(func() { mustMisuse(t, do, "loop ") })
+		turns(ctx, 1)
+		sleep(ctx, 0) // the loop polls
+		turns(ctx, 2)
+		if ran {
+			t.Error("the function of a refused call ran")
+		}
+		c := p.Go(func(context.Context) error { ran = true; return nil })
+		mustMisuse(t, func() { c.Wait() }, task.Loop(ctx).String())
+		for !ran {
+			sleep(ctx, 0)
+		}
+	})
+}
+
+func ExamplePortal() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		portal := task.OpenPortal(ctx)
+		visits := 0
+		done := new(task.Future[int])
+		go func() { // a goroutine, outside
+			for range 3 {
+				portal.Do(func(ctx context.Context) error {
+					visits++ // no lock: this is a task
+					return nil
+				})
+			}
+			portal.Do(func(ctx context.Context) error { done.Set(visits); return nil })
+		}()
+		v, err := done.Await(ctx)
+		fmt.Println(v, err)
+		return nil
+	})
+	// Output: 3 <nil>
+}
+
+func ExampleStartReady() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		serve := func(ctx context.Context, ready func(addr string)) error {
+			ready("localhost:7000")
+			return forever(ctx)
+		}
+		addr, err := task.StartReady(ctx, serve)
+		fmt.Println("serving on", addr, err)
+		task.ScopeOf(ctx).Cancel(nil)
+		return nil
+	})
+	// Output: serving on localhost:7000 <nil>
+}
+
+// G29: every way in which a service can start, or not.
+func TestStartReady(t *testing.T) {
+	tests := []struct {
+		name         string
+		fn           func(ctx context.Context, ready func(int)) error
+		value        int
+		err, outcome error // of StartReady, and of the scope
+	}{
+		{"ready", func(ctx context.Context, ready func(int)) error { ready(7); ready(8); return task.Yield(ctx) }, 7, nil, nil},
+		{"ready, and ends", func(ctx context.Context, ready func(int)) error { ready(7); return nil }, 7, nil, nil},
+		{"ready, and fails", func(ctx context.Context, ready func(int)) error {
+			ready(7)
+			turns(ctx, 1)
+			return errOops
+		}, 7, nil, errOops},
+		{"fails before", func(ctx context.Context, ready func(int)) error { turns(ctx, 1); return errOops }, 0, errOops, nil},
+		{"ends before", func(ctx context.Context, ready func(int)) error { return nil }, 0, task.ErrNotReady, nil},
+		{"exits before", func(ctx context.Context, ready func(int)) error { runtime.Goexit(); return nil }, 0, task.ErrNotReady, task.ErrGoexit},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			mustRun(t, func(ctx context.Context) error {
+				err := task.Scope(ctx, func(ctx context.Context) error {
+					v, err := task.StartReady(ctx, test.fn)
+					if v != test.value || err != test.err {
+						t.Errorf("StartReady = %v, %v, want %v, %v", v, err, test.value, test.err)
+					}
+					return nil
+				})
+				if err != test.outcome {
+					t.Errorf("Scope = %v, want %v", err, test.outcome)
+				}
+				return nil
+			})
+		})
+	}
+	t.Run("panics before", func(t *testing.T) {
+		l := newVirtual(t)
+		v := panicOf(func() {
+			task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
+				_, err := task.StartReady(ctx, func(context.Context, func(int)) error { panic(errOops) })
+				return err
+			})
+		})
+		if p, ok := v.(*task.PanicError); !ok || p.Value != any(errOops) {
+			t.Errorf("Run panicked with %v", v)
+		}
+	})
+	t.Run("cancelled while waiting", func(t *testing.T) {
+		mustRun(t, func(ctx context.Context) error {
+			cleaned := false
+			starter := task.Start(ctx, func(ctx context.Context) (int, error) {
+				return task.StartReady(ctx, func(ctx context.Context, ready func(int)) error {
+					err := forever(ctx)
+					cleanup, release := task.Shield(ctx, -1)
+					defer release()
+					turns(cleanup, 5)
+					cleaned = true
+					return err
+				})
+			})
+			turns(ctx, 3)
+			starter.Cancel(errOops)
+			if _, err := starter.Await(ctx); !errors.Is(err, errOops) || !cleaned {
+				t.Errorf("StartReady = %v, the task has ended: %v", err, cleaned)
+			}
+			return nil
+		})
+	})
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"baton/task"
+)
+
+// programVar names the program that the test binary is to run.
+const programVar = "BATON_TEST_PROGRAM"
+
+// programs are mains of programs of their own. Each prints a line when it is
+// ready for its signal.
+var programs = map[string]func(ctx context.Context) error{
+	"clean": func(ctx context.Context) error { return nil },
+	"fails": func(ctx context.Context) error { return errOops },
+	"panics": func(ctx context.Context) error {
+		task.Go(ctx, func(context.Context) error { panic(errOops) })
+		return nil
+	},
+	"waits": func(ctx context.Context) error {
+		fmt.Println("ready")
+		err := sleep(ctx, time.Hour)
+		var s *task.SignalError
+		fmt.Println("cause:", errors.As(context.Cause(ctx), &s), s)
+		cleanup, release := task.Shield(ctx, time.Second)
+		defer release()
+		fmt.Println("cleanup:", sleep(cleanup, time.Millisecond))
+		return err
+	},
+	"suppresses": func(ctx context.Context) error {
+		fmt.Println("ready")
+		sleep(ctx, time.Hour)
+		return nil
+	},
+	"only yields": func(ctx context.Context) error {
+		fmt.Println("ready")
+		for {
+			if err := task.Yield(ctx); err != nil {
+				return err
+			}
+		}
+	},
+	"never switches": func(context.Context) error {
+		fmt.Println("ready")
+		for n := 0; ; n++ {
+			runtime.KeepAlive(n)
+		}
+	},
+	"is deadlocked": func(ctx context.Context) error {
+		err := forever(ctx)
+		var d *task.DeadlockError
+		fmt.Println("deadlock:", errors.As(err, &d))
+		return err
+	},
+}
+
+// Behaviour 227, G22: how programs end.
+func TestProgram(t *testing.T) {
+	tests := []struct {
+		program string
+		signals []os.Signal
+		exit    int
+		stdout  string
+		stderr  string // contained in it
+	}{
+		{"clean", nil, 0, "", ""},
+		{"fails", nil, 1, "", "oops\n"},
+		{"panics", nil, 2, "", "oops"},
+		{"waits", []os.Signal{os.Interrupt}, 1, "cause: true signal: interrupt\ncleanup: <nil>\n", "signal: interrupt\n"},
+		{"waits", []os.Signal{syscall.SIGTERM}, 1, "cause: true signal: terminated\ncleanup: <nil>\n", "signal: terminated\n"},
+		{"suppresses", []os.Signal{os.Interrupt}, 0, "", ""},
+		{"only yields", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\n"},
+		{"never switches", []os.Signal{os.Interrupt, syscall.SIGTERM}, 1, "", ""},
+		{"is deadlocked", nil, 1, "deadlock: true\n", "nothing is left that could wake a task"},
+	}
+	for _, test := range tests {
+		t.Run(test.program, func(t *testing.T) {
+			t.Parallel()
+			exit, stdout, stderr := runChild(t, test.program, test.signals)
+			if exit != test.exit || stdout != test.stdout {
+				t.Errorf("exit code %d, output %q, want %d, %q", exit, stdout, test.exit, test.stdout)
+			}
+			if !strings.Contains(stderr, test.stderr) || test.stderr == "" && stderr != "" {
+				t.Errorf("standard error %q, want %q", stderr, test.stderr)
+			}
+		})
+	}
+}
+
+// runChild runs a program in a process of its own, and sends it the signals, the
+// first one when it is ready and the others until it has ended.
+func runChild(t *testing.T, program string, signals []os.Signal) (exit int, stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), programVar+"="+program)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out := bufio.NewReader(pipe)
+	if len(signals) > 0 {
+		if line, err := out.ReadString('\n'); line != "ready\n" {
+			t.Errorf("the program says %q, %v", line, err)
+		}
+	}
+	for _, sig := range signals {
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Error(err)
+		}
+	}
+	rest, err := io.ReadAll(out)
+	if err != nil {
+		t.Error(err)
+	}
+	var status *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &status) {
+		t.Error(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(rest), errs.String()
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+	"time"
+
+	"baton/loop"
+)
+
+// State says where a task stands.
+type State uint8
+
+const (
+	Ready   State = iota // its step is in the loop's ready queue
+	Running              // it holds the baton
+	Parked               // it waits
+	Done                 // its function has returned
+)
+
+// String returns the name of the state.
+func (s State) String() string {
+	return [...]string{"ready", "running", "parked", "done"}[s]
+}
+
+// A Ref is a task, whatever the type of its result. A Ref belongs to the loop;
+// ID and String are safe from every goroutine.
+type Ref struct {
+	// What a switch reads and writes stands together, in one line of the
+	// processor's cache with the beginning of ctx: among ten thousand tasks the
+	// lines that a switch touches are what it costs.
+	under  *node     // parked: the context of the call that parked
+	abort  *Canceled // set if the wait was ended by a cancel
+	b      *baton
+	worker *worker // whose goroutine it runs on, from the first step to the end
+
+	state    State
+	started  bool // by Start: somebody is to await it
+	observed bool // somebody has got its error
+	goexit   bool // its function ended by runtime.Goexit
+	budget   int32
+	parks    uint32 // counts parks, so that late news of an earlier one is known
+
+	ctx node // the task's own context
+
+	on           Waiter        // parked: what it waits for
+	since        time.Duration // parked: since when, on the loop's clock
+	qnext, qprev *Ref          // parked: in a WaitQueue
+
+	id       uint64
+	body     body
+	err      error
+	awaiters WaitQueue
+	extra    *extra
+}
+
+// extra is what few tasks need.
+type extra struct {
+	name      string
+	callbacks []*callback
+	panics    []*PanicError // returned by its scopes
+	call      *Call         // of a portal, which wants the error
+	stop      func()        // ends the watching of a standard context
+}
+
+func (r *Ref) more() *extra {
+	if r.extra == nil {
+		r.extra = &extra{}
+	}
+	return r.extra
+}
+
+// A body is the function of a task, with room for its result.
+type body interface {
+	run(*Ref) error
+	function() any
+}
+
+// Self returns the task that ctx belongs to. Like every call that takes a task's
+// context it panics if the caller is not that task.
+func Self(ctx context.Context) *Ref { return enter(ctx, "Self").ref }
+
+// ID is the task's number on its loop, in the order of creation from 1.
+func (r *Ref) ID() uint64 { return r.id }
+
+// Name returns the name given by SetName, or the name of the task's function.
+func (r *Ref) Name() string {
+	if r.extra != nil && r.extra.name != "" {
+		return r.extra.name
+	}
+	if r.body == nil {
+		return "ended"
+	}
+	full := runtime.FuncForPC(reflect.ValueOf(r.body.function()).Pointer()).Name()
+	return full[strings.LastIndexByte(full, '/')+1:]
+}
+
+// SetName names the task in reports.
+func (r *Ref) SetName(name string) { r.more().name = name }
+
+// String is "task 7 (main.crawl)".
+func (r *Ref) String() string { return fmt.Sprintf("task %d (%s)", r.id, r.Name()) }
+
+// Loop returns the task's loop.
+func (r *Ref) Loop() *loop.Loop { return r.b.loop }
+
+// State tells where the task stands.
+func (r *Ref) State() State { return r.state }
+
+// Done reports whether the task has ended.
+func (r *Ref) Done() bool { return r.state == Done }
+
+// Cancel cancels the task with a cause (nil is context.Canceled) and reports
+// false if it has already ended. Its scope is not affected. The first cause
+// stays.
+func (r *Ref) Cancel(cause error) bool {
+	r.held("Cancel")
+	if r.state == Done {
+		return false
+	}
+	if r.ctx.mine() == nil {
+		r.ctx.cancel(newCanceled(&r.ctx, cause))
+	}
+	return true
+}
+
+// held panics unless the caller has the baton, or the loop does not run.
+func (r *Ref) held(call string) {
+	if word := r.b.word; !word.Held() && !word.Free() {
+		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal", call, r, r.b.loop)
+	}
+}
+
+// Waiting describes the wait of a parked task.
+func (r *Ref) Waiting() (Wait, bool) {
+	if r.state != Parked {
+		return Wait{}, false
+	}
+	w := Wait{
+		Task:   r.String(),
+		Reason: r.on.Reason(),
+		Since:  r.b.loop.Age() - r.since,
+	}
+	for _, on := range r.on.Owners() {
+		w.On = append(w.On, on.String())
+	}
+	return w, true
+}
+
+// Stack returns the stack of a task that is parked, or of the caller itself, as
+// runtime.Stack formats it; nothing for a task that has not begun or has ended.
+// The task's goroutine writes it down itself, so it is exact.
+func (r *Ref) Stack() []byte {
+	if r.worker == nil || !r.worker.started {
+		return nil
+	}
+	return r.b.stackOf(r.worker)
+}
+
+// Run hands the baton to the task until it parks. It is the loop's to call.
+func (r *Ref) Run() { r.b.runStep(r) }
+
+// ready puts the next step of a parked or new task into the ready queue.
+func (r *Ref) ready() {
+	r.state = Ready
+	r.b.loop.Ready(loop.Entry{Runner: r, Step: true})
+}
+
+// interrupt ends the wait of a parked task by a cancel, unless what it waits for
+// must come back first.
+func (r *Ref) interrupt(c *Canceled) {
+	if r.on.Cancel(r) {
+		r.abort = c
+		r.ready()
+	}
+}
+
+// end is the end of the task: on its own goroutine, with its baton.
+func (r *Ref) end(err error) {
+	r.err = err
+	r.state = Done
+	r.worker = nil
+	r.ctx.expire()
+	if r.awaiters.WakeAll() > 0 {
+		r.observed = true
+	}
+	if r.extra != nil {
+		r.extra.end(r)
+	}
+	if r == r.b.root {
+		r.b.loop.Stop()
+	} else {
+		r.ctx.scope.ended(r)
+	}
+}
+
+// end tells everybody else who is to know, and reports panics that the task
+// dropped.
+func (x *extra) end(r *Ref) {
+	if x.stop != nil {
+		x.stop()
+	}
+	for _, c := range x.callbacks {
+		c.queue(r.b.loop)
+	}
+	for _, p := range x.panics {
+		if !errors.Is(r.err, p) {
+			p.report(r.b.loop)
+		}
+	}
+	if x.call != nil {
+		x.call.finish(r.err)
+	}
+}
+
+// expected reports whether somebody is to be called back with the outcome.
+func (r *Ref) expected() bool { return r.extra != nil && len(r.extra.callbacks) > 0 }
+
+// carry remembers the panics in an error that one of the task's scopes has
+// returned to it: if the task drops them, they are reported at its end.
+func (r *Ref) carry(err error) {
+	var p *PanicError
+	if errors.As(err, &p) {
+		x := r.more()
+		x.panics = append(x.panics, p)
+	}
+}
+
+// join waits for the task's end.
+func (r *Ref) join(ctx context.Context) error {
+	if r.state == Done {
+		_, err := Checkpoint(ctx)
+		return err
+	}
+	return r.awaiters.Wait(ctx, (*outcome)(r))
+}
+
+// outcome is a task as what others wait for.
+type outcome Ref
+
+func (o *outcome) Reason() string { return "the end of " + (*Ref)(o).String() }
+func (o *outcome) Owners() []*Ref { return []*Ref{(*Ref)(o)} }

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"baton/loop"
+)
+
+// ErrStopped is the cause with which Run cancels its tasks when somebody stops
+// the loop under them.
+var ErrStopped = errors.New("task: the loop was stopped")
+
+// A Runner runs a function as the root of a tree of tasks, on a loop, and
+// returns when the tree is empty. The zero value makes a loop of its own for
+// each Run.
+type Runner struct {
+	// Loop is the loop to run on; the caller closes it. One loop serves several
+	// Runs, one after another.
+	Loop *loop.Loop
+
+	// Config is for the loop that Run makes if Loop is nil.
+	Config loop.Config
+
+	// Handoff is how the baton goes from task to task.
+	Handoff Handoff
+}
+
+// Run runs main as a task, and returns its error when main and all tasks
+// started under it have ended: no task, no goroutine and, unless the loop was
+// brought along, no descriptor is left. It is the root scope: the first failure
+// cancels the rest. Cancelling ctx cancels main.
+//
+// If a task panicked, Run panics with the *PanicError. If main ended by
+// runtime.Goexit, so does the caller. If nothing is left that could wake any
+// task, all are cancelled with a *DeadlockError, and Run returns that. A
+// cancellable ctx counts as something that could.
+//
+// Run inside a task, or on a loop that runs, is misuse and panics.
+func Run(ctx context.Context, main func(ctx context.Context) error) error {
+	return Runner{}.Run(ctx, main)
+}
+
+// Run is like the function Run, with what the Runner brings.
+func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (err error) {
+	if l := loop.Current(); l != nil {
+		misuse("Run inside %v; use Scope for tasks of the same loop, and await.Blocking for another loop", l)
+	}
+	l := r.Loop
+	if l == nil {
+		if l, err = loop.New(r.Config); err != nil {
+			return fmt.Errorf("task: run: %w", err)
+		}
+		defer func() {
+			if e := l.Close(); e != nil {
+				err = errors.Join(err, e)
+			}
+		}()
+	} else if l.IsClosed() {
+		misuse("Run on %v, which is closed", l)
+	} else if l.IsRunning() {
+		misuse("Run on %v, which runs; use a Portal to bring it work", l)
+	}
+	b := newBaton(l, r.Handoff)
+	return b.run(ctx, main)
+}
+
+func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) error {
+	leave := b.begin(ctx, main)
+	defer leave()
+	finished := false
+	defer func() {
+		if !finished { // a callback called Goexit on this goroutine
+			b.root.ctx.cancel(newCanceled(&b.root.ctx, ErrGoexit))
+			b.drive()
+			b.close()
+		}
+	}()
+	b.drive()
+	finished = true
+	b.close()
+	return b.verdict()
+}
+
+// begin makes the root task. What it returns undoes it, when the task has ended.
+func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error) (leave func()) {
+	t := &rootTask{main: main}
+	r := &t.ref
+	b.root, b.lastID = r, 1
+	r.b, r.id, r.body = b, 1, t
+	anchor := &node{values: ctx}
+	r.ctx.ref, r.ctx.scope = r, &t.scope
+	r.ctx.attach(anchor, anchor)
+	t.scope.ref, t.scope.scope = r, &t.scope
+	t.scope.attach(&r.ctx, &r.ctx)
+	if b.virtual {
+		b.loop.BeforePoll(b.foreign.look)
+	}
+	unwatch := nothing
+	if ctx.Done() != nil {
+		spread := func(c *Canceled) {
+			if r.ctx.by == nil {
+				r.ctx.cancel(c)
+			}
+		}
+		unwatch = b.foreign.add(ctx, b, func() string { return "the context of task.Run" }, spread)
+		if ctx.Err() != nil {
+			spread(foreignCanceled(ctx))
+		}
+	}
+	r.ready()
+	return func() {
+		unwatch()
+		b.loop.BeforePoll(nil)
+	}
+}
+
+// rootTask is the task of main, with the root scope.
+type rootTask struct {
+	ref   Ref
+	scope scope
+	main  func(ctx context.Context) error
+}
+
+func (t *rootTask) run(*Ref) error { return t.scope.run(t.main) }
+func (t *rootTask) function() any  { return t.main }
+
+// drive runs the loop until the root task has ended.
+func (b *baton) drive() {
+	deadlocks := 0
+	for b.root.state != Done {
+		stopped := b.loop.Run()
+		switch {
+		case b.root.state == Done:
+		case stopped:
+			b.root.ctx.cancel(newCanceled(&b.root.ctx, ErrStopped))
+		default:
+			d := &DeadlockError{Waits: b.waits()}
+			if deadlocks++; deadlocks > 2 {
+				panic(d) // cancelled, and parked again all the same
+			}
+			b.root.ctx.cancel(newCanceled(&b.root.ctx, d))
+		}
+	}
+}
+
+// verdict is the outcome of the root task, after everything has ended.
+func (b *baton) verdict() error {
+	err := b.root.err
+	var fatal *PanicError
+	for _, p := range b.panics {
+		if fatal == nil && errors.Is(err, p) {
+			fatal = p
+		} else {
+			p.report(b.loop)
+		}
+	}
+	if fatal != nil {
+		panic(fatal)
+	}
+	if b.root.goexit {
+		runtime.Goexit()
+	}
+	return err
+}
+
+// Tasks lists all tasks of the caller's loop that have not ended, in the order
+// of their creation.
+func Tasks(ctx context.Context) []*Ref { return enter(ctx, "Tasks").ref.b.tasks() }
+
+// Waits describes all parked tasks of the caller's loop: who waits for what,
+// since when, and on whom.
+func Waits(ctx context.Context) []Wait { return enter(ctx, "Waits").ref.b.waits() }
+
+func (b *baton) tasks() []*Ref {
+	var list []*Ref
+	var walk func(n *node)
+	walk = func(n *node) {
+		if n.ref != nil && n == &n.ref.ctx {
+			list = append(list, n.ref)
+		}
+		for child := n.first; child != nil; child = child.next {
+			walk(child)
+		}
+	}
+	walk(&b.root.ctx)
+	slices.SortFunc(list, func(a, c *Ref) int { return int(a.id) - int(c.id) })
+	return list
+}
+
+func (b *baton) waits() []Wait {
+	var list []Wait
+	for _, r := range b.tasks() {
+		if w, ok := r.Waiting(); ok {
+			list = append(list, w)
+		}
+	}
+	return list
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// A shadow is the standard library's view of a node: a real cancelCtx, so that
+// context.Cause works and contexts derived by the standard library are its
+// children, cancelled with it and with the same Err and Cause, without a
+// goroutine. It is made when somebody first needs it.
+type shadow struct {
+	ctx  context.Context
+	gate *gate
+	stop context.CancelCauseFunc
+}
+
+// shade returns the shadow of n. Safe from every goroutine: a race with another
+// maker is won by one of them, and a race with cancel is looked for afterwards.
+func (n *node) shade() *shadow {
+	if s := n.shadow.Load(); s != nil {
+		return s
+	}
+	g := &gate{done: make(chan struct{})}
+	ctx, stop := context.WithCancelCause(g)
+	s := &shadow{ctx: ctx, gate: g, stop: stop}
+	if !n.shadow.CompareAndSwap(nil, s) {
+		return n.shadow.Load()
+	}
+	if c := n.canceled.Load(); c != nil {
+		s.cancel(c)
+	}
+	return s
+}
+
+// cancel passes c on to the standard library. It may be called twice.
+func (s *shadow) cancel(c *Canceled) {
+	if c.deadline {
+		s.gate.expire(c)
+	} else {
+		s.stop(c.Cause)
+	}
+}
+
+// A gate is the parent of a shadow's cancelCtx. A CancelCauseFunc can only make
+// Err context.Canceled; a parent that has ended can make it anything. So the
+// gate ends with context.DeadlineExceeded and brings the cause.
+type gate struct {
+	mu    sync.Mutex
+	done  chan struct{}
+	after func()          // of the one child
+	cause context.Context // set when the gate has ended
+}
+
+func (g *gate) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (g *gate) Done() <-chan struct{}       { return g.done }
+
+func (g *gate) Err() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.cause == nil {
+		return nil
+	}
+	return context.DeadlineExceeded
+}
+
+// Value answers context.Cause, which asks for the cancelCtx behind a context:
+// once the gate has ended, one that ended with the right cause.
+func (g *gate) Value(key any) any {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.cause == nil {
+		return nil
+	}
+	return g.cause.Value(key)
+}
+
+// AfterFunc takes the child that context.WithCancelCause makes, in place of the
+// goroutine that it would start otherwise.
+func (g *gate) AfterFunc(f func()) func() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.after = f
+	return func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		had := g.after != nil
+		g.after = nil
+		return had
+	}
+}
+
+func (g *gate) expire(c *Canceled) {
+	ended, stop := context.WithCancelCause(context.Background())
+	stop(c.Cause)
+	g.mu.Lock()
+	if g.cause != nil {
+		g.mu.Unlock()
+		return
+	}
+	g.cause = ended
+	close(g.done)
+	after := g.after
+	g.after = nil
+	g.mu.Unlock()
+	if after != nil {
+		after()
+	}
+}
+
+// shadowKey is the key under which the context package looks for a cancelCtx,
+// found by watching it ask.
+var shadowKey = func() any {
+	var s spy
+	context.Cause(&s)
+	return s.key
+}()
+
+type spy struct {
+	context.Context
+	key any
+}
+
+func (s *spy) Err() error { return context.Canceled }
+
+func (s *spy) Value(key any) any {
+	s.key = key
+	return nil
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+)
+
+// A Task is a function that runs one step at a time, interleaved with the other
+// tasks of its loop, and its result.
+type Task[T any] struct {
+	Ref
+	fn    func(ctx context.Context) (T, error)
+	value T
+}
+
+// Start starts fn as a task of ctx's scope, for its result: somebody is to Await
+// it. If nobody has by the time the scope's function returns, its error becomes
+// the scope's; a panic always does, at once. The task begins in the loop's next
+// turn and runs up to its first switch point even if it is cancelled before.
+func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Task[T] {
+	t := &Task[T]{fn: fn}
+	t.body, t.started = t, true
+	n := enter(ctx, "Start")
+	n.scope.adopt(&t.Ref, n, ctx)
+	return t
+}
+
+func (t *Task[T]) run(r *Ref) (err error) {
+	t.value, err = t.fn(&r.ctx)
+	return err
+}
+
+func (t *Task[T]) function() any { return t.fn }
+
+// Await waits for the task's end and returns its result, as often as it is
+// asked. A cancel of ctx ends the wait, not the task. A task that awaits itself,
+// or one of another loop, is misuse and panics.
+func (t *Task[T]) Await(ctx context.Context) (T, error) {
+	n := enter(ctx, "Await")
+	if n.ref.b != t.b {
+		misuse("%v of %v awaits %v of %v; use a Portal between loops", n.ref, n.ref.b.loop, &t.Ref, t.b.loop)
+	}
+	if n.ref == &t.Ref {
+		misuse("%v awaits itself", &t.Ref)
+	}
+	if err := t.join(ctx); err != nil {
+		var zero T
+		return zero, err
+	}
+	t.observed = true
+	return t.value, t.err
+}
+
+// Result returns the result of a task that has ended, and ErrNotDone otherwise.
+func (t *Task[T]) Result() (T, error) {
+	if t.state != Done {
+		var zero T
+		return zero, ErrNotDone
+	}
+	t.observed = true
+	return t.value, t.err
+}
+
+// Go starts fn as a task of ctx's scope, as background work: its error is the
+// scope's, and cancels it. The task begins in the loop's next turn and runs up to
+// its first switch point even if it is cancelled before.
+func Go(ctx context.Context, fn func(ctx context.Context) error) *Ref {
+	n := enter(ctx, "Go")
+	t := &background{fn: fn}
+	t.ref.body = t
+	n.scope.adopt(&t.ref, n, ctx)
+	return &t.ref
+}
+
+// background is a task of Go.
+type background struct {
+	ref Ref
+	fn  func(ctx context.Context) error
+}
+
+func (t *background) run(r *Ref) error { return t.fn(&r.ctx) }
+func (t *background) function() any    { return t.fn }
+
+// StartReady starts fn as a task of ctx's scope and waits until fn reports that
+// it is ready, with a value, or has ended. From then on fn is background work
+// like that of Go. An error before that is returned, and only returned; ending
+// without a word is ErrNotReady; a panic or Goexit fails the scope besides. If
+// ctx is cancelled while waiting, the task is cancelled and awaited. Trio calls
+// this nursery.start.
+func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready func(T)) error) (T, error) {
+	var reported Future[T]
+	t := Start(ctx, func(ctx context.Context) (struct{}, error) {
+		r := enter(ctx, "StartReady").ref
+		returned := false
+		defer func() {
+			if !returned && reported.tryFail(ErrNotReady) {
+				r.started = false
+			}
+		}()
+		err := fn(ctx, func(v T) {
+			if reported.TrySet(v) {
+				r.started = false // from here on its errors are the scope's
+			}
+		})
+		returned = true
+		if err == nil {
+			err = ErrNotReady
+		}
+		if reported.tryFail(err) {
+			r.observed = true
+		} else if err == ErrNotReady {
+			err = nil
+		}
+		return struct{}{}, err
+	})
+	v, err := reported.Await(ctx)
+	if err != nil && !t.Ref.Done() {
+		t.Ref.Cancel(err)
+		shielded, release := Shield(ctx, -1)
+		defer release()
+		t.Await(shielded)
+	}
+	return v, err
+}

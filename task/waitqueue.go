@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import "context"
+
+// A WaitQueue is a line of parked tasks, the one place on which everything
+// parks that waits for other tasks. Those woken first are those that came first,
+// and waiting in it costs no allocation. The zero value is an empty queue. It
+// belongs to the loop of its waiters.
+type WaitQueue struct {
+	head, tail *Ref
+	why        Reason
+}
+
+// Wait parks the calling task at the end of the line until it is woken, and
+// returns nil then. If ctx is cancelled first it returns the *Canceled, and the
+// task has left the line: nobody is woken in vain. why is for reports, and the
+// same for all waiters of a queue.
+func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
+	n := enter(ctx, "WaitQueue.Wait")
+	if c := n.interrupted(ctx); c != nil {
+		return c
+	}
+	r := n.ref
+	if q.head != nil && q.head.b != r.b {
+		q.strangers(r, why)
+	}
+	q.why = why
+	q.push(r)
+	if ctx != context.Context(n) {
+		return r.wait(ctx, n, q)
+	}
+	r.parkOn(n, q) // Ref.wait, without its return
+	r.b.give(r)
+	return r.unparked()
+}
+
+// strangers panics because r and the tasks in the line have different loops.
+func (q *WaitQueue) strangers(r *Ref, why Reason) {
+	misuse("%v of %v waits for %s together with %v of %v; use a Portal between loops",
+		r, r.b.loop, why.Reason(), q.head, q.head.b.loop)
+}
+
+// WakeOne wakes the task at the head of the line and returns it, or nil.
+func (q *WaitQueue) WakeOne() *Ref {
+	r := q.head
+	if r != nil {
+		q.remove(r)
+		r.ready()
+	}
+	return r
+}
+
+// WakeAll wakes all waiting tasks, in order, and returns how many they were.
+func (q *WaitQueue) WakeAll() int {
+	n := 0
+	for q.head != nil {
+		q.WakeOne()
+		n++
+	}
+	return n
+}
+
+// Len counts the waiting tasks, one by one.
+func (q *WaitQueue) Len() int {
+	n := 0
+	for r := q.head; r != nil; r = r.qnext {
+		n++
+	}
+	return n
+}
+
+// First returns the task at the head of the line, or nil.
+func (q *WaitQueue) First() *Ref { return q.head }
+
+// Reason and Owners are those that the waiters gave.
+func (q *WaitQueue) Reason() string { return q.why.Reason() }
+
+// Owners are the tasks that could wake the waiters.
+func (q *WaitQueue) Owners() []*Ref { return q.why.Owners() }
+
+// Cancel takes r out of the line. It makes a WaitQueue a Waiter.
+func (q *WaitQueue) Cancel(r *Ref) bool {
+	q.remove(r)
+	return true
+}
+
+func (q *WaitQueue) push(r *Ref) {
+	r.qprev, r.qnext = q.tail, nil
+	if q.tail != nil {
+		q.tail.qnext = r
+	} else {
+		q.head = r
+	}
+	q.tail = r
+}
+
+func (q *WaitQueue) remove(r *Ref) {
+	if r.qprev != nil {
+		r.qprev.qnext = r.qnext
+	} else {
+		q.head = r.qnext
+	}
+	if r.qnext != nil {
+		r.qnext.qprev = r.qprev
+	} else {
+		q.tail = r.qprev
+	}
+	r.qnext, r.qprev = nil, nil
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"runtime"
+
+	"baton/internal/gid"
+	"baton/loop"
+)
+
+// inTransit is the holder while a goroutine that ends passes the baton on. It is
+// no g; the g of the ending goroutine might belong to another one any moment.
+const inTransit = 1
+
+// maxIdle is how many goroutines without a task a baton keeps for new tasks.
+const maxIdle = 1024
+
+// A worker is a goroutine that runs tasks, one after another. It takes part in
+// hand-overs; the loop's own goroutine has one too, which runs no tasks.
+type worker struct {
+	b    *baton
+	g    uintptr       // of the goroutine
+	top  uintptr       // of its stack when it last parked, roughly: a hint
+	at   *slot         // coroutines: where it is parked
+	ch   chan struct{} // channels: where it waits
+	ask  func()        // what to do on this goroutine before parking again
+	task *Ref          // whose step runs here; nil while idle
+
+	started bool
+	dying   bool // to end as soon as it is resumed
+	ended   bool
+	gone    bool // its goroutine is in Goexit and must not end
+
+	birth *slot      // coroutines: where the end of the goroutine resumes whoever is parked
+	index int        // in baton.workers
+	timer loop.Timer // of the task's sleep
+}
+
+// main is the whole life of a worker's goroutine.
+func (w *worker) main() {
+	w.g = gid.G()
+	w.b.word.Hold(w.g)
+	defer func() { w.ended = true }()
+	w.serve()
+}
+
+// serve runs tasks until the worker is to end. Goexit passes through it, and
+// gives the baton on; so does one that a panic in a deferred call of the task has
+// interrupted: to recover the panic does not end the Goexit.
+func (w *worker) serve() {
+	returned := false
+	defer func() {
+		if !returned {
+			w.task = nil
+			w.b.hand.survive(w)
+		}
+	}()
+	for {
+		w.run(w.task)
+		if !w.rest() {
+			returned = true
+			return
+		}
+	}
+}
+
+// run runs a task from its first step to its end. A panic ends here, with the
+// task's own stack.
+func (w *worker) run(r *Ref) {
+	w.b.hold(r)
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			r.end(newPanicError(r, v))
+			return
+		}
+		r.goexit = true
+		r.end(ErrGoexit)
+	}()
+	err := r.body.run(r)
+	returned = true
+	r.end(err)
+}
+
+// rest finds the worker's next task. The next step in the queue may be the
+// first one of a task that has no goroutine yet: then nothing is switched.
+// Otherwise the worker becomes idle and passes the baton. It returns false if
+// the goroutine is to end.
+func (w *worker) rest() bool {
+	b := w.b
+	w.task = nil
+	b.cur = nil
+	to := b.home
+	if e, ok := b.loop.Take(); ok {
+		next := e.Runner.(*Ref)
+		if next.worker == nil {
+			next.worker, w.task = w, next
+			return true
+		}
+		to = next.worker
+	}
+	if len(b.idle) >= maxIdle && !w.gone {
+		b.forget(w)
+		b.word.Hold(inTransit)
+		b.hand.leave(w, to)
+		return false
+	}
+	b.idle = append(b.idle, w)
+	b.hand.pass(w, to)
+	if w.dying {
+		return false
+	}
+	b.word.Hold(w.g)
+	return true
+}
+
+// retire gives the baton to whoever is next, for a goroutine that ends.
+func (w *worker) retire() {
+	b := w.b
+	b.forget(w)
+	b.cur = nil
+	to := b.home
+	if e, ok := b.loop.Take(); ok {
+		to = b.workerOf(e.Runner.(*Ref))
+	}
+	b.word.Hold(inTransit)
+	b.hand.leave(w, to)
+}
+
+// park passes the baton and returns when it has come back.
+func (w *worker) park(to *worker) {
+	w.b.hand.pass(w, to)
+	w.b.word.Hold(w.g)
+	if w.ask != nil {
+		w.answer()
+	}
+}
+
+// answer does what was asked of a parked worker, and parks again.
+func (w *worker) answer() {
+	for w.ask != nil {
+		asker := w.b.asker
+		w.ask()
+		w.ask = nil
+		w.b.hand.pass(w, asker)
+		w.b.word.Hold(w.g)
+	}
+}
+
+// stackOf returns the stack of a parked worker: the worker is resumed, writes
+// it down and parks again.
+func (b *baton) stackOf(w *worker) []byte {
+	buf := make([]byte, 64<<10)
+	write := func() { buf = buf[:runtime.Stack(buf, false)] }
+	me := b.holder()
+	if w == me {
+		write()
+		return buf
+	}
+	w.ask, b.asker = write, me
+	cur := b.cur
+	b.hand.pass(me, w)
+	b.word.Hold(me.g)
+	b.cur = cur
+	return buf
+}
