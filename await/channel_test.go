@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package await_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/sim"
+	"baton/task"
+)
+
+// TestChannel: both ends of a Go channel can be tasks of one loop, which does not
+// stop and is not idle.
+func TestChannel(t *testing.T) {
+	worlds(t, func(ctx context.Context, t *testing.T) {
+		for _, size := range []int{0, 1, 5} {
+			ch := make(chan int, size)
+			task.Go(ctx, func(ctx context.Context) error {
+				defer close(ch)
+				for i := range 10 {
+					if err := await.Send(ctx, ch, i); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			for i := 0; ; i++ {
+				v, ok, err := await.Receive(ctx, ch)
+				check(t, "Receive", err)
+				if !ok {
+					if i != 10 || v != 0 {
+						t.Errorf("closed after %d values", i)
+					}
+					break
+				}
+				if v != i {
+					t.Errorf("Receive = %d, want %d", v, i)
+				}
+			}
+		}
+	})
+}
+
+// TestChannelGoroutine: the other end may be a goroutine.
+func TestChannelGoroutine(t *testing.T) {
+	worlds(t, func(ctx context.Context, t *testing.T) {
+		there, back := make(chan int), make(chan int)
+		go func() {
+			for v := range there {
+				back <- v + 1
+			}
+		}()
+		for i := range 10 {
+			check(t, "Send", await.Send(ctx, there, i))
+			if v, ok, err := await.Receive(ctx, back); v != i+1 || !ok || err != nil {
+				t.Errorf("Receive = %d, %v, %v", v, ok, err)
+			}
+		}
+		close(there)
+	})
+}
+
+// TestChannelCancel: a cancel ends the wait, also at a nil channel, and the clock
+// of a simulation goes on meanwhile.
+func TestChannelCancel(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		for _, ch := range []chan int{nil, make(chan int)} {
+			began := task.Now(ctx)
+			err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
+				_, ok, err := await.Receive(ctx, ch)
+				if ok {
+					t.Error("Receive got something")
+				}
+				return err
+			})
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Receive = %v, want deadline exceeded", err)
+			}
+			took(ctx, t, began, time.Second)
+			err = await.Timeout(ctx, time.Second, func(ctx context.Context) error { return await.Send(ctx, ch, 1) })
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Send = %v, want deadline exceeded", err)
+			}
+		}
+		full := make(chan int, 1)
+		full <- 1
+		err := await.Timeout(ctx, 0, func(ctx context.Context) error {
+			_, _, err := await.Receive(ctx, full)
+			return err
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || len(full) != 1 {
+			t.Errorf("Receive = %v after a cancel, %d values are left", err, len(full))
+		}
+	})
+}
+
+// TestChannelNothingLost: whatever is cancelled, each value that was sent is
+// received once. Guarantee G6.
+func TestChannelNothingLost(t *testing.T) {
+	worlds(t, func(ctx context.Context, t *testing.T) {
+		const n = 200
+		ch, stop := make(chan int), make(chan struct{})
+		sent := make(chan int, 1)
+		go func() {
+			count := 0
+			defer func() { sent <- count }()
+			for {
+				select {
+				case ch <- 1:
+					count++
+				case <-stop:
+					return
+				}
+			}
+		}()
+		received := 0
+		for i := range n {
+			receiver := task.Start(ctx, func(ctx context.Context) (int, error) {
+				v, _, err := await.Receive(ctx, ch)
+				received += v
+				return v, err
+			})
+			for range i % 4 {
+				check(t, "Sleep", await.Sleep(ctx, 0))
+			}
+			receiver.Cancel(nil)
+			if v, err := receiver.Await(ctx); (v == 1) != (err == nil) {
+				t.Errorf("Receive = %d, %v", v, err)
+			}
+		}
+		close(stop)
+		if count := <-sent; count != received {
+			t.Errorf("%d values were sent, %d received", count, received)
+		}
+	})
+}
+
+// TestSendClosed: sending to a closed channel panics, as ever.
+func TestSendClosed(t *testing.T) {
+	worlds(t, func(ctx context.Context, t *testing.T) {
+		ch := make(chan int)
+		close(ch)
+		panics(t, func() { await.Send(ctx, ch, 1) }, "closed channel")
+	})
+}
+
+// TestChannelDoor: only a call that waits keeps the loop from being idle; after it
+// a deadlock is found again.
+func TestChannelDoor(t *testing.T) {
+	ch := make(chan int)
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		go func() { ch <- 1 }()
+		if _, _, err := await.Receive(ctx, ch); err != nil {
+			return err
+		}
+		var never task.Future[int]
+		_, err := never.Await(ctx)
+		return err
+	})
+	var dead *task.DeadlockError
+	if !errors.As(err, &dead) {
+		t.Errorf("Run = %v, want a deadlock", err)
+	}
+}

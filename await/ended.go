@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package await
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"baton/task"
+)
+
+// An ending collects the places of tasks in a list, in the order in which they
+// end. Tasks tell their end by callbacks, which keep their order, so neither a
+// slow reader nor a shuffled schedule changes it.
+type ending struct {
+	tasks  []*task.Ref
+	ended  []int // places in tasks
+	read   int   // how many of ended have been returned
+	reader task.WaitQueue
+	remove []func() bool
+}
+
+// watch begins to collect; tasks that have ended already come first. call is for
+// messages. The caller is to call stop.
+func watch(ctx context.Context, call string, tasks []*task.Ref) *ending {
+	self := task.Self(ctx)
+	e := &ending{tasks: tasks}
+	for i, t := range tasks {
+		switch {
+		case t.Loop() != self.Loop():
+			misuse("%s: %v of %v awaits %v of %v; use a task.Portal between loops", call, self, self.Loop(), t, t.Loop())
+		case t == self:
+			misuse("%s: %v awaits itself", call, t)
+		case t.Done():
+			e.ended = append(e.ended, i)
+		default:
+			e.remove = append(e.remove, t.AddDoneCallback(func(*task.Ref) {
+				e.ended = append(e.ended, i)
+				e.reader.WakeOne()
+			}))
+		}
+	}
+	return e
+}
+
+// next returns the place of the next task that has ended, waiting for it.
+func (e *ending) next(ctx context.Context) (int, error) {
+	if _, err := task.Checkpoint(ctx); err != nil {
+		return 0, err
+	}
+	for e.read == len(e.ended) {
+		if err := e.reader.Wait(ctx, (*endingWait)(e)); err != nil {
+			return 0, err
+		}
+	}
+	e.read++
+	return e.ended[e.read-1], nil
+}
+
+// stop ends the collecting.
+func (e *ending) stop() {
+	for _, remove := range e.remove {
+		remove()
+	}
+}
+
+// endingWait is an ending as what a task waits for.
+type endingWait ending
+
+func (e *endingWait) Reason() string {
+	return fmt.Sprintf("the end of one of %d tasks", len(e.Owners()))
+}
+
+func (e *endingWait) Owners() []*task.Ref {
+	return slices.DeleteFunc(slices.Clone(e.tasks), (*task.Ref).Done)
+}
+
+// refs are the tasks without the types of their results.
+func refs[T any](tasks []*task.Task[T]) []*task.Ref {
+	list := make([]*task.Ref, len(tasks))
+	for i, t := range tasks {
+		list[i] = &t.Ref
+	}
+	return list
+}

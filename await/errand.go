@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package await
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"baton/task"
+)
+
+// An errand is what a goroutine does while a task waits for its return: the
+// task parks until then, whatever happens to its context.
+type errand struct {
+	task   *task.Ref
+	reason string
+	quit   func() bool // asks for an early end; true if the task need not wait for it
+
+	parked bool
+	left   bool // quit has ended the wait
+
+	// What the goroutine leaves behind, besides its result.
+	panicked *task.PanicError
+	goexit   bool
+}
+
+// call calls fn on the errand's goroutine, and keeps a panic or Goexit for the
+// task.
+func (e *errand) call(fn func()) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			e.panicked = &task.PanicError{Value: v, Stack: debug.Stack(), Task: fmt.Sprintf("%v, on a goroutine of its own,", e.task)}
+			return
+		}
+		e.goexit = true
+	}()
+	fn()
+	returned = true
+}
+
+// wait parks the task until the errand is over; a panic or Goexit of it goes on
+// here. It returns the *task.Canceled if quit has ended the wait before.
+func (e *errand) wait(ctx context.Context) error {
+	err := e.park(ctx)
+	// A standard context that was cancelled since the caller looked keeps Park
+	// from parking, without a word to Cancel.
+	if err != nil && !e.left && !e.Cancel(e.task) {
+		shielded, release := task.Shield(ctx, -1)
+		defer release()
+		e.park(shielded)
+	}
+	if e.left {
+		return err
+	}
+	if e.panicked != nil {
+		panic(e.panicked)
+	}
+	if e.goexit {
+		runtime.Goexit()
+	}
+	return nil
+}
+
+func (e *errand) park(ctx context.Context) error {
+	e.parked = true
+	err := task.Park(ctx, e)
+	e.parked = false
+	return err
+}
+
+// end is the errand's return, on the loop.
+func (e *errand) end() {
+	if e.parked {
+		e.parked = false
+		e.task.Wake()
+	}
+}
+
+// Cancel asks for an early end. It makes an errand a task.Waiter.
+func (e *errand) Cancel(*task.Ref) bool {
+	e.left = e.quit()
+	return e.left
+}
+
+func (e *errand) Reason() string      { return e.reason }
+func (e *errand) Owners() []*task.Ref { return nil }

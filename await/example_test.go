@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package await_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"baton/await"
+	"baton/task"
+)
+
+func ExampleSleep() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		for i := range 3 {
+			task.Go(ctx, func(ctx context.Context) error {
+				err := await.Sleep(ctx, time.Duration(3-i)*time.Millisecond)
+				fmt.Println("task", i)
+				return err
+			})
+		}
+		return nil
+	})
+	// Output:
+	// task 2
+	// task 1
+	// task 0
+}
+
+func ExampleTimeout() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		err := await.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
+			return await.Sleep(ctx, time.Hour)
+		})
+		fmt.Println(err)
+		fmt.Println(errors.Is(err, context.DeadlineExceeded))
+		return nil
+	})
+	// Output:
+	// await: timeout after 1ms: context deadline exceeded
+	// true
+}
+
+func ExampleReschedule() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		return await.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
+			await.Reschedule(ctx, task.Now(ctx).Add(time.Hour)) // there is progress
+			err := await.Sleep(ctx, 2*time.Millisecond)
+			fmt.Println(err)
+			return err
+		})
+	})
+	// Output: <nil>
+}
+
+// later returns a function that returns a word after some milliseconds.
+func later(ms int, word string) func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		return word, await.Sleep(ctx, time.Duration(ms)*time.Millisecond)
+	}
+}
+
+func ExampleAll() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		words, err := await.All(ctx, task.Start(ctx, later(2, "slow")), task.Start(ctx, later(1, "quick")))
+		fmt.Println(words, err)
+		return err
+	})
+	// Output: [slow quick] <nil>
+}
+
+func ExampleEach() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		for t, err := range await.Each(ctx, task.Start(ctx, later(2, "slow")), task.Start(ctx, later(1, "quick"))) {
+			if err != nil {
+				return err
+			}
+			fmt.Println(t.Result())
+		}
+		return nil
+	})
+	// Output:
+	// quick <nil>
+	// slow <nil>
+}
+
+func ExampleFirst() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		word, err := await.First(ctx, later(10_000, "slow"), later(1, "quick"))
+		fmt.Println(word)
+		return err
+	})
+	// Output: quick
+}
+
+// Happy eyeballs: the second attempt begins when the first one has had its
+// chance, and whatever comes too late is closed.
+func ExampleRace() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		race := await.Race[string]{
+			Delay:   time.Millisecond,
+			Dispose: func(late string) { fmt.Println("close", late) },
+		}
+		word, err := race.First(ctx, later(10_000, "IPv6"), later(1, "IPv4"))
+		fmt.Println(word)
+		return err
+	})
+	// Output: IPv4
+}
+
+func ExampleMapN() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		squares, err := await.MapN(ctx, 2, []int{1, 2, 3}, func(ctx context.Context, n int) (int, error) {
+			return n * n, await.Sleep(ctx, time.Millisecond)
+		})
+		fmt.Println(squares)
+		return err
+	})
+	// Output: [1 4 9]
+}
+
+func ExampleBlocking() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		task.Go(ctx, func(context.Context) error {
+			fmt.Println("others run")
+			return nil
+		})
+		sum, err := await.Blocking(ctx, func(context.Context) (int, error) {
+			sum := 0
+			for i := range 1_000_000 {
+				sum += i
+			}
+			return sum, nil
+		})
+		fmt.Println(sum)
+		return err
+	})
+	// Output:
+	// others run
+	// 499999500000
+}
+
+func ExampleReceive() {
+	ticks := make(chan string)
+	go func() {
+		ticks <- "from a goroutine"
+		close(ticks)
+	}()
+	task.Run(context.Background(), func(ctx context.Context) error {
+		for {
+			tick, ok, err := await.Receive(ctx, ticks)
+			if !ok {
+				return err
+			}
+			fmt.Println(tick)
+		}
+	})
+	// Output: from a goroutine
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package await_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/sim"
+	"baton/task"
+)
+
+// TestMapN: the results are in order, and never more than n calls run.
+func TestMapN(t *testing.T) {
+	items := []int{5, 1, 4, 2, 3, 9, 7, 8, 6, 0}
+	for _, n := range []int{1, 3, 10, 100} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			calls, most := 0, 0
+			got, err := await.MapN(ctx, n, items, func(ctx context.Context, i int) (int, error) {
+				calls++
+				most = max(most, calls)
+				err := await.Sleep(ctx, time.Duration(i)*time.Second)
+				calls--
+				return i * i, err
+			})
+			check(t, "MapN", err)
+			if !slices.Equal(got, []int{25, 1, 16, 4, 9, 81, 49, 64, 36, 0}) || most != min(n, len(items)) {
+				t.Errorf("MapN(%d) = %v with %d calls at a time", n, got, most)
+			}
+		})
+	}
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		never := func(context.Context, int) (int, error) { return 0, errBody }
+		got, err := await.Map(ctx, nil, never)
+		check(t, "Map of nothing", err)
+		if len(got) != 0 {
+			t.Errorf("Map of nothing = %v", got)
+		}
+		panics(t, func() { await.MapN(ctx, 0, items, never) }, "0")
+	})
+}
+
+// TestMapFails: the first failure cancels the others, which are awaited, and no
+// further call begins. Behaviour 173.
+func TestMapFails(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		began, calls, canceled := task.Now(ctx), 0, 0
+		_, err := await.MapN(ctx, 3, make([]int, 10), func(ctx context.Context, _ int) (int, error) {
+			if calls++; calls == 2 {
+				await.Sleep(ctx, time.Second)
+				return 0, errBody
+			}
+			err := await.Sleep(ctx, time.Hour)
+			if errors.Is(err, context.Canceled) {
+				canceled++
+			}
+			return 0, err
+		})
+		if err != errBody || calls != 3 || canceled != 2 {
+			t.Errorf("MapN = %v after %d calls, %d cancelled", err, calls, canceled)
+		}
+		took(ctx, t, began, time.Second)
+	})
+}
+
+// TestMapMissingResult: a call that ends with the cancel of something else has
+// no result, so Map fails.
+func TestMapMissingResult(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		other := after(ctx, time.Hour, 1, nil)
+		other.Cancel(nil)
+		got, err := await.Map(ctx, []int{1, 2}, func(ctx context.Context, _ int) (int, error) { return other.Await(ctx) })
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Map = %v, %v, want canceled", got, err)
+		}
+	})
+}
+
+// TestMapCancel: a cancel from outside ends all calls, and passes.
+func TestMapCancel(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		began := task.Now(ctx)
+		err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
+			_, err := await.Map(ctx, []time.Duration{time.Minute, time.Hour}, func(ctx context.Context, d time.Duration) (int, error) {
+				return 0, await.Sleep(ctx, d)
+			})
+			return err
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Map = %v, want deadline exceeded", err)
+		}
+		took(ctx, t, began, time.Second)
+	})
+}
+
+// TestMapStarvesNobody: calls that never wait let other tasks run. Guarantee G10.
+func TestMapStarvesNobody(t *testing.T) {
+	sim.Config{FIFO: true}.Test(t, func(ctx context.Context, t *testing.T) {
+		calls, seen := 0, 0
+		task.Go(ctx, func(ctx context.Context) error {
+			await.Sleep(ctx, 0)
+			seen = calls
+			return nil
+		})
+		_, err := await.MapN(ctx, 1, make([]int, 10_000), func(context.Context, int) (int, error) {
+			calls++
+			return 0, nil
+		})
+		check(t, "MapN", err)
+		if seen == calls {
+			t.Error("another task ran only after all calls")
+		}
+	})
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package await
+
+import (
+	"context"
+	"time"
+
+	"baton/loop"
+	"baton/task"
+)
+
+// Sleep waits until d has passed on the loop's clock, never less. If d is zero
+// or less it lets everything else that is ready run once.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return task.Yield(ctx)
+	}
+	return task.ParkUntil(ctx, after(ctx, d))
+}
+
+// after is d from now on the loop of ctx's task.
+func after(ctx context.Context, d time.Duration) time.Time {
+	return loop.After(task.Now(ctx), d)
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package await_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/sim"
+	"baton/task"
+)
+
+// TestAll: results in the order of the arguments, duplicates and tasks that have
+// ended included. Behaviour 161.
+func TestAll(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		began := task.Now(ctx)
+		a, b, c := after(ctx, 3*time.Second, 1, nil), after(ctx, time.Second, 2, nil), after(ctx, 0, 3, nil)
+		check(t, "Sleep", await.Sleep(ctx, time.Millisecond))
+		got, err := await.All(ctx, a, c, b, a)
+		check(t, "All", err)
+		if !slices.Equal(got, []int{1, 3, 2, 1}) {
+			t.Errorf("All = %v", got)
+		}
+		took(ctx, t, began, 3*time.Second)
+		got, err = await.All[int](ctx)
+		check(t, "All of none", err)
+		if len(got) != 0 {
+			t.Errorf("All of none = %v", got)
+		}
+	})
+}
+
+// TestAllFails: the first error in time is returned at once, and the others go
+// on; that of a task that was cancelled is one like any other. Behaviour 161.
+func TestAllFails(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		began := task.Now(ctx)
+		slow := after(ctx, time.Hour, 1, nil)
+		failing := after(ctx, time.Second, 2, errBody)
+		if _, err := await.All(ctx, slow, failing, after(ctx, 2*time.Second, 3, nil)); err != errBody {
+			t.Errorf("All = %v, want %v", err, errBody)
+		}
+		took(ctx, t, began, time.Second)
+		if slow.Done() {
+			t.Error("the slow task has ended")
+		}
+		slow.Cancel(nil)
+		if _, err := await.All(ctx, slow); !errors.Is(err, context.Canceled) || task.Check(ctx) != nil {
+			t.Errorf("All = %v, want the cancel of the task", err)
+		}
+	})
+}
+
+// TestAllSecondError: an error that All did not wait for is the scope's.
+func TestAllSecondError(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		second := errors.New("the second")
+		err := task.Scope(ctx, func(ctx context.Context) error {
+			_, err := await.All(ctx, after(ctx, 1, 0, errBody), after(ctx, 2, 0, second))
+			if err != errBody {
+				t.Errorf("All = %v, want %v", err, errBody)
+			}
+			return await.Sleep(ctx, time.Second)
+		})
+		if err != second {
+			t.Errorf("Scope = %v, want %v", err, second)
+		}
+	})
+}
+
+// TestAllCancel: a cancel ends the wait, and nothing else. Behaviours 156, 162.
+func TestAllCancel(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		slow := after(ctx, time.Minute, 1, nil)
+		err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
+			_, err := await.All(ctx, slow, slow)
+			return err
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || slow.Done() {
+			t.Errorf("All = %v, the task has ended: %v", err, slow.Done())
+		}
+		got, err := await.All(ctx, slow)
+		check(t, "All", err)
+		if !slices.Equal(got, []int{1}) {
+			t.Errorf("All = %v", got)
+		}
+	})
+}
+
+// TestAllWaits: reports say on whom All waits.
+func TestAllWaits(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		quick, slow := after(ctx, time.Second, 1, nil), after(ctx, time.Hour, 1, nil)
+		waiting := task.Go(ctx, func(ctx context.Context) error {
+			_, err := await.All(ctx, quick, slow)
+			return err
+		})
+		check(t, "Sleep", await.Sleep(ctx, time.Minute))
+		if w, ok := waiting.Waiting(); !ok || !slices.Equal(w.On, []string{slow.Ref.String()}) {
+			t.Errorf("the wait is reported as %v", w)
+		}
+		slow.Cancel(nil)
+		waiting.Cancel(nil)
+	})
+}
+
+// TestAllMisuse: a task cannot wait for itself. Behaviour 148.
+func TestAllMisuse(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		var self *task.Task[int]
+		self = task.Start(ctx, func(ctx context.Context) (int, error) {
+			panics(t, func() { await.All(ctx, self) }, "itself")
+			return 0, nil
+		})
+		_, err := self.Await(ctx)
+		check(t, "Await", err)
+	})
+	var foreign *task.Task[int]
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		foreign = after(ctx, 0, 1, nil)
+		return nil
+	})
+	check(t, "Run", err)
+	err = task.Run(context.Background(), func(ctx context.Context) error {
+		panics(t, func() { await.All(ctx, foreign) }, foreign.Loop().String(), task.Loop(ctx).String())
+		return nil
+	})
+	check(t, "Run", err)
+}
+
+// TestEach: tasks come in the order of their ends, also with equal deadlines and
+// for a slow reader. Behaviour 157.
+func TestEach(t *testing.T) {
+	for _, pause := range []time.Duration{-1, 0, time.Second, time.Hour} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			var ended, seen []int
+			var tasks []*task.Task[int]
+			for i, d := range task.Loop(ctx).Rand().Perm(20) {
+				tasks = append(tasks, task.Start(ctx, func(ctx context.Context) (int, error) {
+					err := await.Sleep(ctx, time.Duration(d/4+1)*time.Second)
+					ended = append(ended, i)
+					return i, err
+				}))
+			}
+			for tk, err := range await.Each(ctx, tasks...) {
+				check(t, "Each", err)
+				v, err := tk.Result()
+				check(t, "Result", err)
+				seen = append(seen, v)
+				if pause >= 0 {
+					check(t, "Sleep", await.Sleep(ctx, pause))
+				}
+			}
+			if !slices.Equal(seen, ended) {
+				t.Errorf("seen %v, ended %v", seen, ended)
+			}
+		})
+	}
+}
+
+// TestEachLeave: break leaves the tasks alone, and so does a cancel, after one
+// step with the error. Behaviours 156, 157.
+func TestEachLeave(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		tasks := []*task.Task[int]{
+			after(ctx, time.Hour, 0, nil), after(ctx, time.Second, 1, errBody), after(ctx, time.Minute, 2, nil),
+		}
+		for tk, err := range await.Each(ctx, tasks...) {
+			check(t, "Each", err)
+			if v, err := tk.Result(); tk != tasks[1] || err != errBody {
+				t.Errorf("first came %v, with %d, %v", &tk.Ref, v, err)
+			}
+			break
+		}
+		err := await.Timeout(ctx, 2*time.Minute, func(ctx context.Context) error {
+			steps := 0
+			for tk, err := range await.Each(ctx, tasks...) {
+				if steps++; err != nil {
+					if tk != nil || steps != 3 {
+						t.Errorf("step %d with %v", steps, err)
+					}
+					return err
+				}
+			}
+			return nil
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || tasks[0].Done() {
+			t.Errorf("range = %v, the slow task has ended: %v", err, tasks[0].Done())
+		}
+		tasks[0].Cancel(nil)
+	})
+}
+
+// TestEachOfAnother: a range belongs to the task that it was made for. Guarantee
+// G26.
+func TestEachOfAnother(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		mine := await.Each(ctx, after(ctx, 0, 1, nil))
+		task.Go(ctx, func(ctx context.Context) error {
+			panics(t, func() {
+				for range mine {
+					t.Error("the range of another task runs")
+				}
+			}, task.Self(ctx).String())
+			return nil
+		})
+	})
+}

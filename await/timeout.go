@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package await
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"baton/task"
+)
+
+// WithTimeout returns a context that is cancelled when d has passed on the
+// loop's clock; if d is zero or less, at once. The errors of calls under it are
+// context.DeadlineExceeded then. Release ends it before, and must be called; it
+// is safe from every goroutine.
+//
+// It is context.WithTimeout for the clock of the loop. [Timeout] is the same as
+// a block.
+func WithTimeout(ctx context.Context, d time.Duration) (timed context.Context, release context.CancelFunc) {
+	return task.WithDeadline(ctx, after(ctx, d), nil)
+}
+
+// WithDeadline is like WithTimeout with a time on the loop's clock. The zero
+// time is no deadline, until Reschedule sets one.
+func WithDeadline(ctx context.Context, when time.Time) (timed context.Context, release context.CancelFunc) {
+	return task.WithDeadline(ctx, when, nil)
+}
+
+// Reschedule moves the deadline of the nearest WithDeadline, WithTimeout or
+// Timeout around ctx; the zero time takes it away. It reports whether there is
+// one that has not passed. It never switches.
+func Reschedule(ctx context.Context, when time.Time) bool { return task.Reschedule(ctx, when) }
+
+// Timeout runs fn, under a context that is cancelled when d has passed; if d is
+// zero or less, at once, so that fn runs up to its first switch point.
+//
+// If fn returns the error of that cancel, Timeout returns one that is
+// context.DeadlineExceeded, and that a cancel of ctx can no longer be mistaken
+// for. Any other outcome of fn is that of Timeout: a failure of its cleanup, a
+// cancel from further out, and a result that was there in time or all the same.
+// If a timeout around this one has expired as well, that one has it.
+func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
+	timed, release := WithTimeout(ctx, d)
+	defer release()
+	err := fn(timed)
+	if !task.Own(timed, err) {
+		return err
+	}
+	if outer := task.Check(ctx); outer != nil {
+		return outer
+	}
+	return fmt.Errorf("await: timeout after %v: %w", d, context.DeadlineExceeded)
+}
