@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package locks_test
+
+import (
+	"context"
+	"testing"
+
+	"baton/locks"
+	"baton/task"
+)
+
+// TestNoAllocation: nothing that does not wait allocates, and nor does waiting
+// in the long run.
+func TestNoAllocation(t *testing.T) {
+	var mu locks.Mutex
+	var event locks.Event
+	event.Set()
+	sem := locks.NewSemaphore(1)
+	limiter := locks.NewLimiter(1)
+	fifo := locks.NewQueue[int](4)
+	lifo := locks.NewLIFOQueue[int](4)
+	least := locks.NewPriorityQueue(4, func(a, b int) int { return a - b })
+	there, back := locks.NewQueue[int](0), locks.NewQueue[int](0)
+	throughQueue := func(q *locks.Queue[int]) func(ctx context.Context) {
+		return func(ctx context.Context) {
+			for i := range 4 {
+				q.Put(ctx, i)
+			}
+			for range 4 {
+				q.Get(ctx)
+			}
+		}
+	}
+	cases := []struct {
+		name string
+		call func(ctx context.Context)
+	}{
+		{"Mutex", func(ctx context.Context) { mu.Lock(ctx); mu.Unlock() }},
+		{"Event", func(ctx context.Context) { event.Wait(ctx) }},
+		{"Semaphore", func(ctx context.Context) { sem.Acquire(ctx); sem.Release() }},
+		{"Limiter", func(ctx context.Context) { limiter.Acquire(ctx); limiter.Release(ctx) }},
+		{"Queue", throughQueue(fifo)},
+		{"LIFOQueue", throughQueue(lifo)},
+		{"PriorityQueue", throughQueue(least)},
+		{"Queue that waits", func(ctx context.Context) { there.Put(ctx, 1); back.Get(ctx) }},
+	}
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		task.Go(ctx, func(ctx context.Context) error {
+			for i, err := range there.All(ctx) {
+				if err != nil {
+					return err
+				}
+				back.Put(ctx, i)
+			}
+			return nil
+		})
+		for _, c := range cases {
+			if n := testing.AllocsPerRun(100, func() { c.call(ctx) }); n != 0 {
+				t.Errorf("%s: %v allocations, want 0", c.name, n)
+			}
+		}
+		there.Shutdown(false)
+		return nil
+	})
+	check(t, "Run", err)
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package locks
+
+import (
+	"context"
+
+	"baton/task"
+)
+
+// A Cond lets tasks that hold a mutex wait for a change of what it protects. All
+// its methods need the mutex; using them without it is misuse and panics.
+type Cond struct {
+	L *Mutex
+
+	waiters task.WaitQueue
+}
+
+// NewCond returns a condition of what l protects.
+func NewCond(l *Mutex) *Cond { return &Cond{L: l} }
+
+// Wait unlocks the mutex, waits for a notification and locks the mutex again. It
+// may switch. It returns with the mutex locked in every case: if ctx is
+// cancelled it returns the *task.Canceled, but not before it has the mutex.
+//
+// A notification that has come is not taken back by a cancel: then Wait
+// returns nil, and the caller acts on it or passes it on with Notify.
+func (c *Cond) Wait(ctx context.Context) error {
+	r, err := task.Checkpoint(ctx)
+	if c.L.holder != r {
+		misuse("Wait of %v, which does not hold the mutex of the condition", r)
+	}
+	if err != nil {
+		return err
+	}
+	c.L.Unlock()
+	err = c.waiters.Wait(ctx, task.Text("a condition"))
+	c.relock(ctx, r)
+	return err
+}
+
+// relock locks the mutex, whatever happens to ctx.
+func (c *Cond) relock(ctx context.Context, r *task.Ref) {
+	if c.L.holder == nil {
+		c.L.holder = r
+		return
+	}
+	shielded, release := task.Shield(ctx, -1)
+	defer release()
+	c.L.wait(shielded, r) // nothing ends this wait but Unlock
+}
+
+// WaitFor waits until pred, called with the mutex locked, returns true. It may
+// switch, and returns with the mutex locked like Wait; the error is that of Wait.
+func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
+	r, err := task.Checkpoint(ctx)
+	if c.L.holder != r {
+		misuse("WaitFor of %v, which does not hold the mutex of the condition", r)
+	}
+	if err != nil {
+		return err
+	}
+	for !pred() {
+		if err := c.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Notify wakes the n tasks that have waited longest, or all if they are fewer.
+// They go on when they get the mutex.
+func (c *Cond) Notify(n int) {
+	if h := c.L.holder; h == nil || h.State() != task.Running {
+		misuse("Notify by a caller that does not hold the mutex of the condition")
+	}
+	for ; n > 0 && c.waiters.WakeOne() != nil; n-- {
+	}
+}
+
+// NotifyAll wakes all waiting tasks.
+func (c *Cond) NotifyAll() { c.Notify(c.waiters.Len()) }

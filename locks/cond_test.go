@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package locks_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/locks"
+	"baton/sim"
+	"baton/task"
+)
+
+// consumer takes items that are protected by a condition.
+func consumer(c *locks.Cond, items *int) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		if err := c.L.Lock(ctx); err != nil {
+			return err
+		}
+		defer c.L.Unlock()
+		if err := c.WaitFor(ctx, func() bool { return *items > 0 }); err != nil {
+			return err
+		}
+		*items--
+		return nil
+	}
+}
+
+// produce adds n items and notifies as many consumers.
+func produce(ctx context.Context, t *testing.T, c *locks.Cond, items *int, n int) {
+	t.Helper()
+	check(t, "Lock", c.L.Lock(ctx))
+	*items += n
+	c.Notify(n)
+	c.L.Unlock()
+}
+
+// TestCond: Notify wakes as many as it says, the first come first. Behaviour 201.
+func TestCond(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		var mu locks.Mutex
+		c := locks.NewCond(&mu)
+		items := 0
+		ws := []*waiter{}
+		for range 4 {
+			ws = append(ws, wait(ctx, consumer(c, &items)))
+		}
+		produce(ctx, t, c, &items, 2)
+		settle(ctx)
+		want(t, ws, "ok", "ok", "-", "-")
+		produce(ctx, t, c, &items, 5)
+		settle(ctx)
+		want(t, ws, "ok", "ok", "ok", "ok")
+		check(t, "a consumer that need not wait", consumer(c, &items)(ctx))
+		if mu.Locked() {
+			t.Error("the mutex is locked in the end")
+		}
+	})
+}
+
+// TestCondNotifyAll wakes everybody, one at a time.
+func TestCondNotifyAll(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		var mu locks.Mutex
+		c := locks.NewCond(&mu)
+		inside, ws := 0, []*waiter{}
+		for range 5 {
+			ws = append(ws, wait(ctx, func(ctx context.Context) error {
+				mu.Lock(ctx)
+				defer mu.Unlock()
+				err := c.Wait(ctx)
+				if inside++; inside != 1 {
+					t.Errorf("%d tasks inside", inside)
+				}
+				await.Sleep(ctx, time.Second)
+				inside--
+				return err
+			}))
+		}
+		mu.Lock(ctx)
+		c.NotifyAll()
+		mu.Unlock()
+		await.Sleep(ctx, time.Minute)
+		want(t, ws, "ok", "ok", "ok", "ok", "ok")
+	})
+}
+
+// TestCondMisuse: everything needs the mutex. Behaviour 201.
+func TestCondMisuse(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		var mu locks.Mutex
+		c := locks.NewCond(&mu)
+		tries := []func(){
+			func() { c.Wait(ctx) },
+			func() { c.WaitFor(ctx, func() bool { return true }) },
+			func() { c.Notify(1) },
+			func() { c.NotifyAll() },
+		}
+		for _, try := range tries {
+			panics(t, try, "does not hold")
+		}
+		w := wait(ctx, func(ctx context.Context) error {
+			mu.Lock(ctx)
+			defer mu.Unlock()
+			return await.Sleep(ctx, time.Hour)
+		})
+		for _, try := range tries { // another task holds it
+			panics(t, try, "does not hold")
+		}
+		w.Cancel(nil)
+	})
+}
+
+// TestCondCancel: a cancelled Wait returns with the mutex locked, and with the
+// very cancel. Behaviours 202, 203.
+func TestCondCancel(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		var mu locks.Mutex
+		c := locks.NewCond(&mu)
+		cause := errors.New("enough")
+		var waited, began time.Time
+		w := wait(ctx, func(ctx context.Context) error {
+			mu.Lock(ctx)
+			defer mu.Unlock()
+			err := c.Wait(ctx)
+			waited = task.Now(ctx)
+			if mu.Holder() != task.Self(ctx) {
+				t.Error("Wait returned without the mutex")
+			}
+			return err
+		})
+		check(t, "Lock", mu.Lock(ctx))
+		w.Cancel(cause)
+		began = task.Now(ctx)
+		await.Sleep(ctx, time.Second)
+		mu.Unlock()
+		settle(ctx)
+		if !errors.Is(w.err, cause) {
+			t.Errorf("Wait = %v, want the cause %v", w.err, cause)
+		}
+		if d := waited.Sub(began); d != time.Second {
+			t.Errorf("Wait returned after %v, want 1s, when the mutex was free", d)
+		}
+	})
+}
+
+// TestCondTimeout: a timeout around Wait leaves the mutex locked. Behaviour 203.
+func TestCondTimeout(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		var mu locks.Mutex
+		c := locks.NewCond(&mu)
+		check(t, "Lock", mu.Lock(ctx))
+		err := await.Timeout(ctx, time.Second, c.Wait)
+		if !errors.Is(err, context.DeadlineExceeded) || mu.Holder() != task.Self(ctx) {
+			t.Errorf("Wait = %v with the mutex held by %v", err, mu.Holder())
+		}
+		mu.Unlock()
+	})
+}
+
+// TestCondNothingLost: whatever is cancelled around a notification, every item
+// finds a consumer. Behaviour 202.
+func TestCondNothingLost(t *testing.T) {
+	cases := []struct {
+		name   string
+		cancel func(ctx context.Context, first *waiter, produce func())
+		states []string
+	}{
+		{"before", func(ctx context.Context, first *waiter, produce func()) {
+			first.Cancel(nil)
+			produce()
+		}, []string{"cancel", "ok"}},
+		{"after", func(ctx context.Context, first *waiter, produce func()) {
+			produce()
+			first.Cancel(nil)
+		}, []string{"ok", "-"}},
+		{"while it locks again", func(ctx context.Context, first *waiter, produce func()) {
+			produce()
+			settle(ctx)
+			first.Cancel(nil)
+		}, []string{"ok", "-"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				var mu locks.Mutex
+				cond, items := locks.NewCond(&mu), 0
+				ws := []*waiter{wait(ctx, consumer(cond, &items)), wait(ctx, consumer(cond, &items))}
+				check(t, "Lock", mu.Lock(ctx))
+				c.cancel(ctx, ws[0], func() { items++; cond.Notify(1) })
+				mu.Unlock()
+				settle(ctx)
+				want(t, ws, c.states...)
+				if items != 0 {
+					t.Errorf("%d items were lost", items)
+				}
+				if i := slices.Index(c.states, "-"); i >= 0 {
+					ws[i].Cancel(nil)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package locks_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/locks"
+	"baton/sim"
+	"baton/task"
+)
+
+// TestLimiterCapacity: the capacity can change while tokens are lent. Guarantee
+// G30.
+func TestLimiterCapacity(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		l := locks.NewLimiter(1)
+		ws := []*waiter{}
+		for i := range 6 {
+			ws = append(ws, wait(ctx, func(ctx context.Context) error { return l.AcquireFor(ctx, i) }))
+		}
+		want(t, ws, "ok", "-", "-", "-", "-", "-")
+		l.SetCapacity(3)
+		settle(ctx)
+		want(t, ws, "ok", "ok", "ok", "-", "-", "-")
+		l.SetCapacity(1)
+		l.ReleaseFor(0)
+		l.ReleaseFor(1)
+		settle(ctx)
+		want(t, ws, "ok", "ok", "ok", "-", "-", "-")
+		if s := l.Stats(); s.Capacity != 1 || s.Lent != 1 || s.Waiting != 3 || !slices.Equal(s.Borrowers, []any{2}) {
+			t.Errorf("Stats = %+v", s)
+		}
+		ws[3].Cancel(nil)
+		l.ReleaseFor(2)
+		settle(ctx)
+		want(t, ws, "ok", "ok", "ok", "cancel", "ok", "-")
+		l.SetCapacity(0)
+		l.ReleaseFor(4)
+		settle(ctx)
+		want(t, ws, "ok", "ok", "ok", "cancel", "ok", "-")
+		l.SetCapacity(2)
+		settle(ctx)
+		want(t, ws, "ok", "ok", "ok", "cancel", "ok", "ok")
+		if !l.TryAcquireFor(3) || l.TryAcquireFor("one more") {
+			t.Error("the second token is not the last one")
+		}
+	})
+}
+
+// TestLimiterOwners: borrowers are known, in misuse and in reports.
+func TestLimiterOwners(t *testing.T) {
+	panics(t, func() { locks.NewLimiter(-1) }, "-1")
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		self := task.Self(ctx).String()
+		l := locks.NewLimiter(1)
+		panics(t, func() { l.Release(ctx) }, self)
+		check(t, "Acquire", l.Acquire(ctx))
+		panics(t, func() { l.Acquire(ctx) }, self, "already")
+		panics(t, func() { l.TryAcquire(ctx) }, self, "already")
+		panics(t, func() { l.ReleaseFor("nobody") }, "nobody")
+
+		w := wait(ctx, func(ctx context.Context) error { return l.AcquireFor(ctx, "guest") })
+		panics(t, func() { l.AcquireFor(ctx, "guest") }, "guest", "waits")
+		report, ok := w.Waiting()
+		if !ok || !slices.Equal(report.On, []string{self}) || !strings.Contains(report.Reason, "limiter") {
+			t.Errorf("the wait is reported as %v", report)
+		}
+		l.Release(ctx)
+		w.Cancel(nil)         // the hand-over was first
+		l.ReleaseFor("guest") // even before it runs
+		settle(ctx)
+		want(t, []*waiter{w}, "ok")
+	})
+}
+
+// TestLimiterStress: never more than the capacity inside, and nothing is lost.
+func TestLimiterStress(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		const capacity = 3
+		l, inside := locks.NewLimiter(capacity), 0
+		draw := task.Loop(ctx).Rand()
+		_, err := await.Map(ctx, make([]int, 50), func(ctx context.Context, _ int) (int, error) {
+			timed, release := await.WithTimeout(ctx, time.Duration(draw.IntN(30))*time.Millisecond)
+			defer release()
+			if l.Acquire(timed) != nil {
+				return 0, nil
+			}
+			defer l.Release(ctx)
+			if inside++; inside > capacity {
+				t.Errorf("%d inside", inside)
+			}
+			await.Sleep(timed, time.Duration(draw.IntN(5))*time.Millisecond)
+			inside--
+			return 0, nil
+		})
+		check(t, "Map", err)
+		if s := l.Stats(); s.Lent != 0 || len(s.Borrowers) != 0 {
+			t.Errorf("Stats = %+v in the end", s)
+		}
+	})
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package locks
+
+import (
+	"context"
+
+	"baton/task"
+)
+
+// A line is the tasks that wait at one end of a queue, first come, first served.
+// Other than in a task.WaitQueue everybody has an item in the hand: the one to
+// put, or room for the one to get. So the item changes hands in the moment of
+// the wake-up, and nothing that happens later can lose it.
+type line[T any] struct {
+	head, tail *place[T]
+	spare      *place[T] // used before: in the long run waiting does not allocate
+	reason     string
+}
+
+// A place is a task's place in a line.
+type place[T any] struct {
+	line       *line[T] // nil outside of the line
+	task       *task.Ref
+	item       T
+	err        error
+	next, prev *place[T]
+}
+
+// wait waits at the end of the line with an item until wake, and returns the
+// item and error that wake has left.
+func (l *line[T]) wait(ctx context.Context, r *task.Ref, item T) (T, error) {
+	if l.head != nil {
+		meet(r, l.head.task, "a queue")
+	}
+	p := l.join(r, item)
+	err := task.Park(ctx, p)
+	if err == nil {
+		item, err = p.item, p.err
+	} else if p.line != nil {
+		p.leave() // a standard context was cancelled before Park
+	}
+	*p = place[T]{next: l.spare}
+	l.spare = p
+	return item, err
+}
+
+// join puts r at the end of the line.
+func (l *line[T]) join(r *task.Ref, item T) *place[T] {
+	p := l.spare
+	if p != nil {
+		l.spare = p.next
+	} else {
+		p = new(place[T])
+	}
+	*p = place[T]{line: l, task: r, item: item, prev: l.tail}
+	if l.tail != nil {
+		l.tail.next = p
+	} else {
+		l.head = p
+	}
+	l.tail = p
+	return p
+}
+
+// wake ends the wait of the first in the line, with an item and an error, and
+// returns the item that it has brought.
+func (l *line[T]) wake(item T, err error) (brought T) {
+	p := l.head
+	mayWake(p.task, "a call of a queue")
+	p.leave()
+	brought, p.item, p.err = p.item, item, err
+	p.task.Wake()
+	return brought
+}
+
+// leave takes p out of the line.
+func (p *place[T]) leave() {
+	l := p.line
+	if p.prev != nil {
+		p.prev.next = p.next
+	} else {
+		l.head = p.next
+	}
+	if p.next != nil {
+		p.next.prev = p.prev
+	} else {
+		l.tail = p.prev
+	}
+	p.line, p.next, p.prev = nil, nil, nil
+}
+
+// Cancel makes a place a task.Waiter.
+func (p *place[T]) Cancel(*task.Ref) bool {
+	p.leave()
+	return true
+}
+
+func (p *place[T]) Reason() string      { return p.line.reason }
+func (p *place[T]) Owners() []*task.Ref { return nil }

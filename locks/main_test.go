@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package locks_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/task"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// settle lets all other tasks run until each of them waits.
+func settle(ctx context.Context) { await.Sleep(ctx, time.Nanosecond) }
+
+// check fails the test if err is not nil.
+func check(t *testing.T, what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s = %v, want nil", what, err)
+	}
+}
+
+// panics calls fn and checks that it panics with a message that contains all of
+// words.
+func panics(t *testing.T, fn func(), words ...string) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		v := recover()
+		if v == nil {
+			t.Error("no panic")
+			return
+		}
+		message := fmt.Sprint(v)
+		for _, w := range words {
+			if !strings.Contains(message, w) {
+				t.Errorf("the panic says %q, without %q", message, w)
+			}
+		}
+	}()
+	fn()
+}
+
+// A waiter is a task that calls something that waits.
+type waiter struct {
+	*task.Task[struct{}]
+	err  error
+	over bool
+}
+
+// wait starts fn as a task, and returns when it waits or has ended.
+func wait(ctx context.Context, fn func(ctx context.Context) error) *waiter {
+	w := &waiter{}
+	w.Task = task.Start(ctx, func(ctx context.Context) (struct{}, error) {
+		w.err = fn(ctx)
+		w.over = true
+		return struct{}{}, nil
+	})
+	settle(ctx)
+	return w
+}
+
+// want checks where the waiters stand: "-" waits, "ok" is back without an error,
+// "cancel" with the cancel.
+func want(t *testing.T, waiters []*waiter, states ...string) {
+	t.Helper()
+	var got []string
+	for _, w := range waiters {
+		switch {
+		case !w.over:
+			got = append(got, "-")
+		case w.err == nil:
+			got = append(got, "ok")
+		case errors.Is(w.err, context.Canceled):
+			got = append(got, "cancel")
+		default:
+			got = append(got, w.err.Error())
+		}
+	}
+	if !slices.Equal(got, states) {
+		t.Errorf("the waiters stand at %v, want %v", got, states)
+	}
+}
+
+// elsewhere runs a loop on another goroutine with a task that calls wait, and,
+// while that task is parked, calls meet in a task of a loop of its own. Then
+// it calls free with the first loop's baton.
+func elsewhere(t *testing.T, wait func(ctx context.Context) error, meet func(ctx context.Context, first string), free func()) {
+	t.Helper()
+	parked, leave := make(chan string), make(chan struct{})
+	done := make(chan error)
+	go func() {
+		done <- task.Run(context.Background(), func(ctx context.Context) error {
+			task.Go(ctx, wait)
+			if err := task.Yield(ctx); err != nil {
+				return err
+			}
+			name := task.Loop(ctx).String()
+			_, err := await.Blocking(ctx, func(context.Context) (bool, error) {
+				parked <- name
+				<-leave
+				return true, nil
+			})
+			free()
+			return err
+		})
+	}()
+	first := <-parked
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		meet(ctx, first)
+		return nil
+	})
+	close(leave)
+	if err := errors.Join(err, <-done); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package locks_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"baton/locks"
+	"baton/sim"
+	"baton/task"
+)
+
+// TestMutexMisuse: unlocking a free mutex panics. Behaviour 196.
+func TestMutexMisuse(t *testing.T) {
+	var mu locks.Mutex
+	panics(t, mu.Unlock, "not locked")
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		check(t, "Lock", mu.Lock(ctx))
+		mu.Unlock()
+		panics(t, mu.Unlock, "not locked")
+	})
+}
+
+// TestMutexHolder: the mutex knows its holder, also after a hand-over, and any
+// task may unlock it.
+func TestMutexHolder(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		var mu locks.Mutex
+		if mu.Locked() || mu.Holder() != nil {
+			t.Error("a new mutex is locked")
+		}
+		check(t, "Lock", mu.Lock(ctx))
+		if !mu.Locked() || mu.Holder() != task.Self(ctx) {
+			t.Errorf("Holder = %v, want %v", mu.Holder(), task.Self(ctx))
+		}
+		w := wait(ctx, mu.Lock)
+		mu.Unlock()
+		if mu.Holder() != &w.Ref {
+			t.Errorf("Holder after Unlock = %v, want %v", mu.Holder(), &w.Ref)
+		}
+		mu.Unlock()
+		if mu.Locked() {
+			t.Error("locked after the Unlock by another task")
+		}
+	})
+}
+
+// TestMutexWaits: reports and a deadlock name the holder.
+func TestMutexWaits(t *testing.T) {
+	var mu locks.Mutex
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		task.Self(ctx).SetName("greedy")
+		if err := mu.Lock(ctx); err != nil {
+			return err
+		}
+		return mu.Lock(ctx)
+	})
+	var dead *task.DeadlockError
+	if !errors.As(err, &dead) {
+		t.Fatalf("Run = %v, want a deadlock", err)
+	}
+	w := dead.Waits[0]
+	if w.Reason != "a mutex" || len(w.On) != 1 || !strings.Contains(w.On[0], "greedy") {
+		t.Errorf("the wait is reported as %v", w)
+	}
+}
+
+// TestTwoLoops: tasks of two loops that meet in a primitive panic, and the
+// message names the caller and the other loop. Behaviour 206.
+func TestTwoLoops(t *testing.T) {
+	var (
+		held    locks.Mutex
+		event   locks.Event
+		sem     locks.Semaphore
+		barrier = locks.NewBarrier(3)
+		get     = locks.NewQueue[int](1)
+		put     = locks.NewQueue[int](0)
+	)
+	cases := []struct {
+		name string
+		wait func(ctx context.Context) error
+		free func()
+	}{
+		{"Mutex", held.Lock, func() {}},
+		{"Event", event.Wait, event.Set},
+		{"Semaphore", sem.Acquire, sem.Release},
+		{"Barrier", func(ctx context.Context) error {
+			if _, err := barrier.Wait(ctx); err != locks.ErrBroken {
+				return err
+			}
+			return nil
+		}, barrier.Abort},
+		{"Queue.Get", func(ctx context.Context) error { _, err := get.Get(ctx); return err }, func() { get.TryPut(0) }},
+		{"Queue.Put", func(ctx context.Context) error { return put.Put(ctx, 0) }, func() { put.TryGet() }},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			elsewhere(t, c.wait, func(ctx context.Context, first string) {
+				panics(t, func() { c.wait(ctx) }, first, task.Self(ctx).String())
+			}, c.free)
+		})
+	}
+}
+
+// TestForeignWake: a wake-up from a goroutine without the baton panics, and the
+// waiter is none the worse for it. Guarantee G24.
+func TestForeignWake(t *testing.T) {
+	var (
+		mu    locks.Mutex
+		event locks.Event
+		sem   locks.Semaphore
+		queue = locks.NewQueue[int](1)
+		join  = locks.NewQueue[int](1)
+	)
+	join.TryPut(1)
+	join.TryGet()
+	cases := []struct {
+		name string
+		wait func(ctx context.Context) error
+		wake func()
+	}{
+		{"Mutex", func(ctx context.Context) error { return errors.Join(mu.Lock(ctx), mu.Lock(ctx)) }, mu.Unlock},
+		{"Event", event.Wait, event.Set},
+		{"Semaphore", sem.Acquire, sem.Release},
+		{"Queue", func(ctx context.Context) error { _, err := queue.Get(ctx); return err }, func() { queue.TryPut(0) }},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			elsewhere(t, c.wait, func(context.Context, string) {
+				panics(t, c.wake, "baton")
+			}, c.wake)
+		})
+	}
+}
+
+// TestMutexSeveralRuns: a mutex binds itself to no loop.
+func TestMutexSeveralRuns(t *testing.T) {
+	var mu locks.Mutex
+	var holders []string
+	for range 2 {
+		err := task.Run(context.Background(), func(ctx context.Context) error {
+			defer mu.Unlock()
+			err := mu.Lock(ctx)
+			holders = append(holders, mu.Holder().Loop().String())
+			return err
+		})
+		check(t, "Run", err)
+	}
+	if len(slices.Compact(holders)) != 2 {
+		t.Errorf("the loops were %v, want two", holders)
+	}
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package locks
+
+// An order is where a queue keeps its items, and which of them is the next.
+// The queue counts them.
+type order[T any] interface {
+	push(T)
+	pop() T // of an order that is not empty
+}
+
+// A ring is first in, first out. The size of its buffer is a power of two.
+type ring[T any] struct {
+	buf  []T
+	head uint // of the next pop; head and tail count on and on
+	tail uint // of the next push
+}
+
+func (r *ring[T]) push(v T) {
+	if r.tail-r.head == uint(len(r.buf)) {
+		r.grow()
+	}
+	r.buf[r.tail&uint(len(r.buf)-1)] = v
+	r.tail++
+}
+
+func (r *ring[T]) pop() T {
+	var zero T
+	slot := &r.buf[r.head&uint(len(r.buf)-1)]
+	v := *slot
+	*slot = zero
+	r.head++
+	return v
+}
+
+func (r *ring[T]) grow() {
+	old := r.buf
+	r.buf = make([]T, max(8, 2*len(old)))
+	if len(old) > 0 {
+		first := r.head & uint(len(old)-1)
+		n := copy(r.buf, old[first:])
+		copy(r.buf[n:], old[:first])
+	}
+	r.head, r.tail = 0, uint(len(old))
+}
+
+// A stack is last in, first out.
+type stack[T any] struct{ items []T }
+
+func (s *stack[T]) push(v T) { s.items = append(s.items, v) }
+
+func (s *stack[T]) pop() T {
+	var zero T
+	last := len(s.items) - 1
+	v := s.items[last]
+	s.items[last] = zero
+	s.items = s.items[:last]
+	return v
+}
+
+// A heap gives the least item first, and equal ones in the order in which they
+// came.
+type heap[T any] struct {
+	compare func(a, b T) int
+	items   []ranked[T]
+	seq     uint64
+}
+
+type ranked[T any] struct {
+	item T
+	seq  uint64
+}
+
+func (h *heap[T]) less(a, b *ranked[T]) bool {
+	c := h.compare(a.item, b.item)
+	return c < 0 || c == 0 && a.seq < b.seq
+}
+
+func (h *heap[T]) push(v T) {
+	h.seq++
+	h.items = append(h.items, ranked[T]{v, h.seq})
+	i := len(h.items) - 1
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !h.less(&h.items[i], &h.items[parent]) {
+			break
+		}
+		h.items[i], h.items[parent] = h.items[parent], h.items[i]
+		i = parent
+	}
+}
+
+func (h *heap[T]) pop() T {
+	v := h.items[0].item
+	last := len(h.items) - 1
+	h.items[0] = h.items[last]
+	h.items[last] = ranked[T]{}
+	h.items = h.items[:last]
+	for i := 0; ; {
+		least := i
+		for c := 2*i + 1; c <= 2*i+2 && c < last; c++ {
+			if h.less(&h.items[c], &h.items[least]) {
+				least = c
+			}
+		}
+		if least == i {
+			return v
+		}
+		h.items[i], h.items[least] = h.items[least], h.items[i]
+		i = least
+	}
+}
