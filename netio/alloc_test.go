@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"baton/netio"
+	"baton/task"
+)
+
+// Reading and writing cost no allocation, whether they wait or not, with
+// timeouts or without; a line costs its string.
+func TestNoAllocation(t *testing.T) {
+	if raceEnabled {
+		return // the detector allocates
+	}
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		if w.poller == "portable" {
+			return // package net allocates
+		}
+		near, far := w.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		task.Go(ctx, func(ctx context.Context) error {
+			defer far.Close()
+			return echo(ctx, far)
+		})
+		message := []byte("a message of some bytes\n")
+		buf := make([]byte, len(message))
+		check := func(what string, limit float64, fn func() error) {
+			t.Helper()
+			if n := testing.AllocsPerRun(200, func() { want(t, what, fn(), nil) }); n > limit {
+				t.Errorf("%s: %v allocations, want %v", what, n, limit)
+			}
+		}
+		exchange := func() error {
+			if _, err := near.Write(ctx, message); err != nil {
+				return err
+			}
+			_, err := near.ReadFull(ctx, buf)
+			return err
+		}
+		check("Write and Read", 0, exchange)
+		near.SetReadTimeout(time.Minute)
+		near.SetWriteTimeout(time.Minute)
+		near.SetIdleTimeout(time.Minute)
+		check("Write and Read with timeouts", 0, exchange)
+		check("WriteBuffers and ReadLine", 1, func() error {
+			if _, err := near.WriteBuffers(ctx, message[:5], message[5:]); err != nil {
+				return err
+			}
+			_, err := near.ReadLine(ctx)
+			return err
+		})
+	})
+}

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+// Under a context that is cancelled every call that may switch returns the
+// *task.Canceled, and does nothing.
+func TestCanceledBefore(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)
+		defer ln.Close()
+		must(netio.Dial(ctx, "tcp", "10.0.0.1:80"))(t).Close()
+		write(ctx, t, far, "x\n")
+		calls := map[string]func(ctx context.Context) error{
+			"Read":         func(ctx context.Context) error { _, err := near.Read(ctx, make([]byte, 1)); return err },
+			"ReadFull":     func(ctx context.Context) error { _, err := near.ReadFull(ctx, make([]byte, 1)); return err },
+			"ReadLine":     func(ctx context.Context) error { _, err := near.ReadLine(ctx); return err },
+			"ReadUntil":    func(ctx context.Context) error { _, err := near.ReadUntil(ctx, []byte("x")); return err },
+			"Peek":         func(ctx context.Context) error { _, err := near.Peek(ctx, 1); return err },
+			"Copy":         func(ctx context.Context) error { _, err := netio.Copy(ctx, near, near); return err },
+			"Write":        func(ctx context.Context) error { _, err := near.Write(ctx, []byte("y")); return err },
+			"WriteBuffers": func(ctx context.Context) error { _, err := near.WriteBuffers(ctx, []byte("y")); return err },
+			"Accept":       func(ctx context.Context) error { _, err := ln.Accept(ctx); return err },
+			"Dial":         func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "10.0.0.1:80"); return err },
+			"Listen":       func(ctx context.Context) error { _, err := netio.Listen(ctx, "tcp", ":0"); return err },
+			"Serve":        func(ctx context.Context) error { return netio.Serve(ctx, "tcp", ":0", echo) },
+			"Shutdown":     func(ctx context.Context) error { return new(netio.Server).Shutdown(ctx) },
+			"NetConn.Read": func(ctx context.Context) error { _, err := near.NetConn(ctx).Read(make([]byte, 1)); return err },
+		}
+		for name, call := range calls {
+			canceled := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, call(ctx) })
+			canceled.Cancel(nil)
+			_, err := canceled.Await(ctx)
+			if _, bare := err.(*task.Canceled); !bare {
+				t.Errorf("%s: %v, want the bare *task.Canceled", name, err)
+			}
+		}
+		if line, err := near.ReadLine(ctx); line != "x" || err != nil {
+			t.Errorf("ReadLine = %q, %v: something was read before", line, err)
+		}
+		want(t, "CloseWrite", near.CloseWrite(), nil)
+		if got := must(io.ReadAll(far.NetConn(ctx)))(t); len(got) > 0 {
+			t.Errorf("%q was written", got)
+		}
+		must(ln.Accept(ctx))(t).Close() // the connection was not lost
+	})
+}
+
+// While one task reads every other way of reading is busy, and likewise for
+// writing.
+func TestBusyCalls(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		reader := blocked(ctx, near.ReadLine)
+		writer := fill(ctx, near)
+		for name, call := range map[string]func() error{
+			"Read":          func() error { _, err := near.Read(ctx, make([]byte, 1)); return err },
+			"ReadFull":      func() error { _, err := near.ReadFull(ctx, make([]byte, 1)); return err },
+			"ReadLine":      func() error { _, err := near.ReadLine(ctx); return err },
+			"ReadUntil":     func() error { _, err := near.ReadUntil(ctx, []byte("x")); return err },
+			"Peek":          func() error { _, err := near.Peek(ctx, 1); return err },
+			"Copy":          func() error { _, err := netio.Copy(ctx, far, near); return err },
+			"Write":         func() error { _, err := near.Write(ctx, []byte("y")); return err },
+			"WriteBuffers":  func() error { _, err := near.WriteBuffers(ctx, []byte("y")); return err },
+			"NetConn.Read":  func() error { _, err := near.NetConn(ctx).Read(make([]byte, 1)); return err },
+			"NetConn.Write": func() error { _, err := near.NetConn(ctx).Write(make([]byte, 1)); return err },
+			"outside": func() error {
+				conn := near.NetConn(ctx)
+				return outside(ctx, func() error { _, err := conn.Read(make([]byte, 1)); return err })
+			},
+		} {
+			err := call()
+			want(t, name, err, netio.ErrBusy)
+			if err != nil && !strings.Contains(err.Error(), "ReadLine") && !strings.Contains(err.Error(), "fill") {
+				t.Errorf("%s: %v does not name who is at it", name, err)
+			}
+		}
+		want(t, "Close", near.Close(), nil)
+		reader.Await(ctx)
+		writer.Await(ctx)
+	})
+}
+
+// What a parked task waits for, in words.
+func TestReasons(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		s := serve(ctx, t, &netio.Server{MaxConns: 1}, linger(time.Hour))
+		client := s.greeted(ctx, t)
+		defer client.Close()
+		reader := blocked(ctx, client.ReadLine)
+		near, far := world{"virtual", "unix"}.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		writer := fill(ctx, near)
+		ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)
+		acceptor := blocked(ctx, ln.Accept)
+		shutdown := blocked(ctx, func(ctx context.Context) (int, error) { return 0, s.srv.Shutdown(ctx) })
+		for s.serving.State() != task.Parked { // Shutdown has woken it
+			want(t, "Yield", task.Yield(ctx), nil)
+		}
+		for _, c := range []struct {
+			ref    *task.Ref
+			reason string
+			on     int
+		}{
+			{&reader.Ref, "bytes from " + s.ln.Addr().String(), 0},
+			{&writer.Ref, "room to write to /virtual/socket", 0},
+			{&acceptor.Ref, "a connection to 10.0.0.1:80", 0},
+			{&shutdown.Ref, "the end of its connections, 1 left", 1},
+			{&s.serving.Ref, "the end of its connections, 1 left", 1},
+		} {
+			if w, _ := c.ref.Waiting(); w.Reason != c.reason || len(w.On) != c.on {
+				t.Errorf("%v waits for %q, on %q; want %q, on %d", c.ref, w.Reason, w.On, c.reason, c.on)
+			}
+		}
+		want(t, "Abort", s.srv.Abort(), nil)
+		want(t, "Close", errors.Join(ln.Close(), near.Close()), nil)
+		reader.Await(ctx)
+		writer.Await(ctx)
+		acceptor.Await(ctx)
+	})
+}
+
+// Misuse panics, and says what to do.
+func TestMisuse(t *testing.T) {
+	panics := func(what, message string, fn func()) {
+		t.Helper()
+		defer func() {
+			if v, _ := recover().(string); !strings.Contains(v, message) {
+				t.Errorf("%s: panic %q, want %q", what, v, message)
+			}
+		}()
+		fn()
+	}
+	real(t, func(ctx context.Context) error {
+		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
+		defer ln.Close()
+		panics("ReadUntil", "use Read", func() { near.ReadUntil(ctx, nil) })
+		panics("Peek", "-1 bytes", func() { near.Peek(ctx, -1) })
+		return outside(ctx, func() error {
+			real(t, func(ctx context.Context) error {
+				panics("Read on another loop", "use a Portal", func() { near.Read(ctx, nil) })
+				panics("Write on another loop", "use a Portal", func() { near.Write(ctx, nil) })
+				panics("Accept on another loop", "use a Portal", func() { ln.Accept(ctx) })
+				panics("NetConn on another loop", "use a Portal", func() { near.NetConn(ctx) })
+				return nil
+			})
+			return nil
+		})
+	})
+}
+
+// A net.Conn outlives neither its loop nor its scope: calls from outside fail
+// then, and do not hang.
+func TestNetConnAfterTheEnd(t *testing.T) {
+	l := must(loop.New(loop.Config{}))(t)
+	var conns []net.Conn
+	var streams []*netio.Stream
+	run := func(fn func(ctx context.Context) error) {
+		want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), fn), nil)
+	}
+	run(func(ctx context.Context) error {
+		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		streams = append(streams, near, far)
+		conns = append(conns, near.NetConn(ctx))
+		return task.Scope(ctx, func(ctx context.Context) error {
+			conns = append(conns, far.NetConn(ctx))
+			return nil
+		})
+	})
+	fails := func() {
+		t.Helper()
+		for _, conn := range conns {
+			if _, err := conn.Read(make([]byte, 1)); err == nil {
+				t.Error("Read: no error")
+			}
+		}
+	}
+	run(func(ctx context.Context) error { return outside(ctx, func() error { fails(); return nil }) })
+	want(t, "Close", errors.Join(streams[0].Close(), streams[1].Close()), nil)
+	want(t, "Close", l.Close(), nil)
+	fails()
+}
+
+// A Close from outside that comes too late for the loop does not hang.
+func TestNetConnCloseTooLate(t *testing.T) {
+	l := must(loop.New(loop.Config{}))(t)
+	var conn net.Conn
+	closed := make(chan struct{})
+	want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
+		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		conn = near.NetConn(ctx)
+		want(t, "SetDeadline", outside(ctx, func() error { return conn.SetDeadline(time.Time{}) }), nil)
+		go func() {
+			conn.Close() // nil or net.ErrClosed: the loop may have ended before
+			close(closed)
+		}()
+		for range 1000 {
+			runtime.Gosched() // the loop gets no turn meanwhile
+		}
+		return nil
+	}), nil)
+	<-closed
+	want(t, "Close", l.Close(), nil)
+}
+
+// The small ones.
+func TestSmallCalls(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		near, far := w.pair(ctx, t, netio.StreamConfig{Delay: true})
+		defer far.Close()
+		want(t, "SetNoDelay", near.SetNoDelay(true), nil)
+		write(ctx, t, far, "abc")
+		must(near.Peek(ctx, 3))(t)
+		if near.Buffered() != 3 || far.Buffered() != 0 {
+			t.Errorf("Buffered = %d and %d, want 3 and 0", near.Buffered(), far.Buffered())
+		}
+		if s := near.String(); !strings.HasSuffix(s, "->"+near.RemoteAddr().String()) {
+			t.Errorf("String = %q", s)
+		}
+		conn := near.NetConn(ctx).(interface{ CloseWrite() error })
+		want(t, "CloseWrite", conn.CloseWrite(), nil)
+		_, err := far.Read(ctx, make([]byte, 1))
+		want(t, "Read", err, io.EOF)
+		want(t, "Close", near.Close(), nil)
+		err = near.NetConn(ctx).SetDeadline(time.Time{})
+		want(t, "SetDeadline", err, net.ErrClosed)
+		if _, bare := err.(*net.OpError); !bare {
+			t.Errorf("SetDeadline: a %T, want a *net.OpError, as of package net", err)
+		}
+	})
+}
+
+// A host that is left out is this machine.
+func TestNoHost(t *testing.T) {
+	for _, network := range []string{"tcp", "tcp4", "tcp6"} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			ln := must(netio.Listen(ctx, network, ":80"))(t)
+			defer ln.Close()
+			must(netio.Dial(ctx, network, ":80"))(t).Close()
+			must(ln.Accept(ctx))(t).Close()
+		})
+	}
+}
+
+// A connection that already waits on one address is taken at once, while others
+// have nothing.
+func TestAcceptWaiting(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		ln := must(netio.Listen(ctx, "tcp", ":80"))(t)
+		defer ln.Close()
+		for _, addr := range []string{"[fd00::1]:80", "[fd00::1]:80", "10.0.0.1:80", "[fd00::1]:80"} {
+			must(netio.Dial(ctx, "tcp", addr))(t).Close()
+			must(ln.Accept(ctx))(t).Close()
+		}
+	})
+}
+
+// Of two attempts that connect at the same time one wins, and the other one is
+// closed.
+func TestLoserConnects(t *testing.T) {
+	var log []string
+	cfg := hosts([]string{"10.0.0.1", "10.0.0.2"}, map[string]fate{
+		"10.0.0.1": {delay: 260 * time.Millisecond}, "10.0.0.2": {delay: 10 * time.Millisecond},
+	}, &log)
+	cfg.Test(t, func(ctx context.Context, t *testing.T) {
+		ln := must(netio.Listen(ctx, "tcp", ":80"))(t)
+		s := must(netio.Dial(ctx, "tcp", "host:80"))(t)
+		defer s.Close()
+		var open, ended []string
+		for range 2 {
+			far := must(ln.Accept(ctx))(t)
+			far.SetReadTimeout(time.Second)
+			if _, err := far.Read(ctx, make([]byte, 1)); err == io.EOF {
+				ended = append(ended, far.LocalAddr().String())
+			} else {
+				open = append(open, far.LocalAddr().String())
+			}
+			far.Close()
+		}
+		if !slices.Equal(open, []string{s.RemoteAddr().String()}) || len(ended) != 1 {
+			t.Errorf("open %q, closed %q; want one each, open %v", open, ended, s.RemoteAddr())
+		}
+		ln.Close()
+	})
+}
+
+// A cancel of Serve's ctx reaches a server wherever it waits: for room, in a
+// pause of Close, for a connection.
+func TestServeCancel(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		full := serve(ctx, t, &netio.Server{MaxConns: 1, Grace: -1}, linger(time.Hour))
+		defer full.greeted(ctx, t).Close()
+		closing := serve(ctx, t, &netio.Server{Grace: time.Second}, linger(time.Hour))
+		defer closing.greeted(ctx, t).Close()
+		want(t, "Close", closing.srv.Close(), nil)
+		idle := task.Start(ctx, func(ctx context.Context) (int, error) {
+			return 0, netio.Serve(ctx, "tcp", "10.0.0.1:80", echo)
+		})
+		want(t, "sleep", sleep(ctx, time.Second), nil)
+		for _, s := range []*task.Ref{&full.serving.Ref, &closing.serving.Ref, &idle.Ref} {
+			s.Cancel(nil)
+		}
+		want(t, "a full server", full.end(ctx), context.Canceled)
+		want(t, "a closed server", closing.end(ctx), context.Canceled)
+		_, err := idle.Await(ctx)
+		want(t, "an idle server", err, context.Canceled)
+	})
+}

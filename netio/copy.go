@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"io"
+
+	"baton/task"
+)
+
+// A Writer is what Copy writes to: a Stream, or what behaves like its Write.
+type Writer interface {
+	Write(ctx context.Context, p []byte) (n int, err error)
+}
+
+// Copy writes to dst what src brings, up to the end of src, and returns how many
+// bytes dst took. The end of src is no error. What was read from src and not
+// taken by dst stays in src, to be read.
+//
+// It needs no buffer while it waits for src, if the poller can bring one with the
+// data. Nobody else can read from src meanwhile; dst may be src.
+func Copy(ctx context.Context, dst Writer, src *Stream) (int64, error) {
+	r, err := task.Checkpoint(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := src.begin(&src.in, r); err != nil {
+		return 0, err
+	}
+	n, err := src.copyTo(ctx, dst)
+	src.in.release()
+	return n, err
+}
+
+func (s *Stream) copyTo(ctx context.Context, dst Writer) (written int64, err error) {
+	if err := s.pass(ctx); err != nil && err != io.EOF {
+		return 0, err
+	}
+	for {
+		if s.ahead.len() > 0 {
+			n, err := dst.Write(ctx, s.ahead.bytes())
+			s.ahead.drop(n)
+			written += int64(n)
+			if err != nil {
+				return written, err
+			}
+		}
+		if err := s.fill(ctx); err == io.EOF {
+			return written, nil
+		} else if err != nil {
+			return written, err
+		}
+	}
+}

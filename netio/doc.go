@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package netio moves bytes: it connects, listens, serves, reads and writes,
+// in calls that park the task and never the loop.
+//
+//	func serve(ctx context.Context) error {
+//		return netio.Serve(ctx, "tcp", "localhost:7000", echo)
+//	}
+//
+//	func echo(ctx context.Context, s *netio.Stream) error {
+//		_, err := netio.Copy(ctx, s, s)
+//		return err
+//	}
+//
+// A [Stream] is one end of a connection. [Dial] makes one; [Listen] makes a
+// [Listener], whose Accept makes one for each connection that comes; [Serve] does
+// both for a handler, with a task for each connection.
+//
+// # Who may call what
+//
+// A call that takes a ctx may switch to other tasks; one that takes none never
+// does. Streams, listeners and servers belong to the loop of the task that made
+// them: its tasks and callbacks may use them, and no other goroutine, except
+// through the net.Conn of [Stream.NetConn]. One task at a time reads from a
+// stream and one writes to it; the next one gets a [*BusyError] that names both.
+//
+// # Errors
+//
+// What the world does wrong is a [*net.OpError] around the kernel's own error, so
+// errors.Is finds syscall.ECONNREFUSED, os.ErrDeadlineExceeded and net.ErrClosed.
+// Two kinds come bare, because callers compare them: io.EOF, and the
+// [*task.Canceled] of a cancel. A timeout is no cancel: it is os.ErrDeadlineExceeded
+// and leaves the stream as it was.
+//
+// # Limits
+//
+// Everything is bounded: Write returns when the kernel has taken the bytes, so
+// memory does not grow with a slow peer; reading ahead has a limit; look-ups, and
+// the end of a server, take a bounded time. What a call has read or written
+// before it was cancelled, or timed out, is never lost.
+package netio

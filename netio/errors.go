@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"baton/loop/poll"
+	"baton/task"
+)
+
+// ErrTooLong is the error of ReadLine, ReadUntil and Peek about more bytes than
+// the stream's LineLimit.
+var ErrTooLong = errors.New("longer than the limit")
+
+// ErrBusy is what errors.Is finds in a [*BusyError].
+var ErrBusy = errors.New("netio: busy")
+
+// A BusyError is the error of whoever reads from a stream while somebody else
+// does, or writes to it, or accepts from a listener. The first one is not
+// disturbed.
+type BusyError struct {
+	Op     string // "read", "write" or "accept"
+	First  string // who is at it
+	Second string // who came too late
+}
+
+// Error names both.
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("netio: %s by %s during the %[1]s of %[3]s", e.Op, e.Second, e.First)
+}
+
+// Is reports whether target is ErrBusy.
+func (e *BusyError) Is(target error) bool { return target == ErrBusy }
+
+// canceled is the error of a call whose operation was taken back because of a
+// cancel of ctx.
+func canceled(ctx context.Context) error {
+	if err := task.Check(ctx); err != nil {
+		return err
+	}
+	return poll.ErrCanceled
+}
+
+// join is errors.Join, but one error alone stays as it is.
+func join(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return errors.Join(a, b)
+}
+
+// misuse panics with what somebody did and what to do instead.
+func misuse(format string, args ...any) {
+	panic("netio: " + fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"baton/netio"
+	"baton/task"
+)
+
+// An echo server and its client.
+func Example() {
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		srv := &netio.Server{}
+		task.Go(ctx, func(ctx context.Context) error {
+			return srv.ServeListener(ctx, ln, func(ctx context.Context, s *netio.Stream) error {
+				_, err := netio.Copy(ctx, s, s)
+				return err
+			})
+		})
+
+		s, err := netio.Dial(ctx, "tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if _, err := s.Write(ctx, []byte("hello\nworld\n")); err != nil {
+			return err
+		}
+		if err := s.CloseWrite(); err != nil {
+			return err
+		}
+		for {
+			line, err := s.ReadLine(ctx)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Println(line)
+		}
+		return srv.Shutdown(ctx)
+	})
+	fmt.Println(err)
+	// Output:
+	// hello
+	// world
+	// <nil>
+}
+
+// A server of lines that does not let its clients hang, nor make it hold more
+// than they are allowed to.
+func ExampleServer() {
+	srv := &netio.Server{
+		MaxConns: 1000,
+		Grace:    5 * time.Second,
+		Listen: netio.ListenConfig{Stream: netio.StreamConfig{
+			LineLimit:   80,
+			IdleTimeout: time.Minute,
+		}},
+	}
+	shout := func(ctx context.Context, s *netio.Stream) error {
+		for {
+			line, err := s.ReadLine(ctx)
+			if errors.Is(err, netio.ErrTooLong) {
+				line = "that was too long" // the next line is a new one
+			} else if err != nil {
+				return err // io.EOF is how connections end
+			}
+			if _, err := s.WriteBuffers(ctx, []byte(line), []byte("!\n")); err != nil {
+				return err
+			}
+		}
+	}
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		ln, err := srv.Listen.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		task.Go(ctx, func(ctx context.Context) error { return srv.ServeListener(ctx, ln, shout) })
+
+		s, err := netio.Dial(ctx, "tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		for _, line := range []string{"hello", fmt.Sprintf("%081d", 0), "bye"} {
+			if _, err := fmt.Fprintln(s.NetConn(ctx), line); err != nil {
+				return err
+			}
+			answer, err := s.ReadLine(ctx)
+			if err != nil {
+				return err
+			}
+			fmt.Println(answer)
+		}
+		s.Close()
+		return srv.Shutdown(ctx)
+	})
+	fmt.Println(err)
+	// Output:
+	// hello!
+	// that was too long!
+	// bye!
+	// <nil>
+}

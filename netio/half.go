@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/task"
+)
+
+// A half is one direction of a stream, with the one operation that can be in
+// flight there. It is part of the stream, so waiting costs no allocation.
+type half struct {
+	// What every call touches stands together.
+	stream  *Stream
+	user    *task.Ref // whose call is at work, from begin to release
+	failed  error     // what ended the direction for good; reads go on returning it
+	limited bool      // a timeout or deadline is set
+	timed   bool      // the timer or until may be set
+	waiting bool      // op is in flight
+	op      poll.Op
+
+	cause error    // why op was taken back, unless by a cancel of the task
+	view  *netConn // through which the call came, if that has another lifetime
+
+	timeout  time.Duration // of a call; 0 is none
+	until    time.Time     // when the call at work times out, known once it has waited
+	deadline time.Time     // for every call, of a net.Conn; zero is none
+	timer    loop.Timer
+}
+
+func (h *half) open(s *Stream, kind poll.Kind) {
+	h.stream = s
+	h.op.Kind, h.op.Handle, h.op.Owner = kind, s.handle, h
+	h.timer.Target = (*clock)(h)
+}
+
+// release ends the call at work.
+func (h *half) release() {
+	h.user = nil
+	if h.timed {
+		h.timed = false
+		h.until = time.Time{}
+	}
+}
+
+// do performs the operation of every call that reads or writes: a try, and a
+// park if it cannot finish at once. It returns how many bytes were moved, also
+// beside an error. Nothing in it allocates, and it looks at a clock only if it
+// must.
+func (h *half) do(ctx context.Context) (int, error) {
+	if h.failed != nil {
+		return 0, h.failed
+	}
+	if h.limited && h.isLate() {
+		return 0, h.stream.opError(h.op.Kind.String(), os.ErrDeadlineExceeded)
+	}
+	if !h.stream.loop.Submit(&h.op) {
+		h.wait(ctx)
+	}
+	if h.limited && h.op.N > 0 {
+		h.stream.active = h.stream.loop.Time()
+	}
+	if h.op.Err != nil {
+		return h.op.N, h.failure(ctx, h.op.Err)
+	}
+	return h.op.N, nil
+}
+
+// isLate reports whether the deadline has passed: then nothing is even tried.
+func (h *half) isLate() bool {
+	return !h.deadline.IsZero() && !h.stream.loop.Time().Before(h.deadline)
+}
+
+// wait parks the task until its operation, which is in flight, is reported.
+func (h *half) wait(ctx context.Context) {
+	h.waiting, h.cause = true, nil
+	if h.limited {
+		h.limit()
+	}
+	park(ctx, h)
+	h.waiting = false
+	if h.timed {
+		h.stream.loop.StopTimer(&h.timer)
+	}
+}
+
+// limit begins the time that the operation in flight has.
+func (h *half) limit() {
+	s := h.stream
+	if h.timeout > 0 && h.until.IsZero() {
+		h.until = loop.After(s.loop.Time(), h.timeout)
+	}
+	if !s.other(h).waiting {
+		s.active = s.loop.Time()
+	}
+	h.arm()
+}
+
+// arm has the timer go off when the operation in flight is to time out.
+func (h *half) arm() {
+	h.timed = true
+	if when := h.end(); when.IsZero() {
+		h.stream.loop.StopTimer(&h.timer)
+	} else {
+		h.stream.loop.StartTimer(&h.timer, when)
+	}
+}
+
+// end tells when the operation in flight is to time out; zero is never.
+func (h *half) end() time.Time {
+	when := h.until
+	if d := h.deadline; !d.IsZero() && (when.IsZero() || d.Before(when)) {
+		when = d
+	}
+	if s := h.stream; s.idle > 0 {
+		if d := loop.After(s.active, s.idle); when.IsZero() || d.Before(when) {
+			when = d
+		}
+	}
+	return when
+}
+
+// relimit notes a change of what limits the calls.
+func (h *half) relimit() {
+	h.limited = h.timeout > 0 || !h.deadline.IsZero() || h.stream.idle > 0
+}
+
+// other returns the other direction.
+func (s *Stream) other(h *half) *half {
+	if h == &s.in {
+		return &s.out
+	}
+	return &s.in
+}
+
+// failure says what the operation's error is for the caller.
+func (h *half) failure(ctx context.Context, err error) error {
+	switch err {
+	case io.EOF:
+		return io.EOF
+	case poll.ErrCanceled:
+		if h.cause != nil {
+			return h.stream.opError(h.op.Kind.String(), h.cause)
+		}
+		return canceled(ctx)
+	}
+	err = h.stream.opError(h.op.Kind.String(), err)
+	if h.op.Kind == poll.Read && !h.stream.closed {
+		// The kernel tells of a reset once, and of an end of the stream then.
+		h.failed = err
+	}
+	return err
+}
+
+// Complete wakes the task, and nothing else does while the operation is in
+// flight: so the buffer is free when a call returns. It is the loop's to call.
+func (h *half) Complete(*poll.Op) { h.user.Wake() }
+
+// recall takes back the operation in flight, because of cause.
+func (h *half) recall(cause error) {
+	h.cause = cause
+	h.stream.loop.Poller().Cancel(&h.op)
+}
+
+// Cancel asks for the buffer back; the task goes on when it is there. It makes
+// a half a task.Waiter.
+func (h *half) Cancel(*task.Ref) bool {
+	h.stream.loop.Poller().Cancel(&h.op)
+	return false
+}
+
+// Reason and Owners are for reports.
+func (h *half) Reason() string {
+	if h.op.Kind == poll.Read {
+		return "bytes from " + name(h.stream.remote)
+	}
+	return "room to write to " + name(h.stream.remote)
+}
+
+// Owners returns nil: nobody on this loop in particular.
+func (h *half) Owners() []*task.Ref { return nil }
+
+// clock is a half as what its timer wakes.
+type clock half
+
+// Wake ends the call in flight, unless the other direction has moved a byte
+// since the timer was started.
+func (c *clock) Wake() {
+	h := (*half)(c)
+	if !h.waiting {
+		return
+	}
+	if when := h.end(); when.IsZero() || h.stream.loop.Time().Before(when) {
+		h.arm()
+		return
+	}
+	h.recall(os.ErrDeadlineExceeded)
+}
+
+// busy is the error of a second user.
+func (h *half) busy(second string) error {
+	return &BusyError{Op: h.op.Kind.String(), First: h.user.String(), Second: second}
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/task"
+)
+
+// portTries is how often Listen looks for a free port that several addresses
+// can share.
+const portTries = 16
+
+// A ListenConfig holds the choices of Listen. The zero value is the default.
+type ListenConfig struct {
+	// Backlog is how many connections the kernel holds before Accept. Default
+	// 1024.
+	Backlog int
+
+	// ReusePort lets several sockets share the address (SO_REUSEPORT), of other
+	// loops or processes.
+	ReusePort bool
+
+	// KeepFile leaves the file of a UNIX socket in place when the listener is
+	// closed.
+	KeepFile bool
+
+	// ResolveTimeout bounds the look-up of a name. Default 30 s.
+	ResolveTimeout time.Duration
+
+	// Stream is for the streams that Accept returns.
+	Stream StreamConfig
+}
+
+// A Listener accepts connections, on one or several addresses. It belongs to one
+// loop, and one task at a time may Accept. It must be closed.
+type Listener struct {
+	loop    *loop.Loop
+	network string
+	config  StreamConfig
+	sockets []*socket
+	file    *socketFile // of a UNIX socket
+	closed  bool
+
+	acceptor *task.Ref
+	next     int           // the socket that Accept tries first
+	pending  int           // operations in flight
+	ready    []poll.Handle // accepted, and not yet returned
+	err      error         // of the Accept at work
+}
+
+// A socket is one address of a listener.
+type socket struct {
+	listener *Listener
+	op       poll.Op
+}
+
+// Listen listens on an address of the networks "tcp", "tcp4", "tcp6"
+// ("host:port") or "unix". It is ListenConfig{}.Listen.
+func Listen(ctx context.Context, network, address string) (*Listener, error) {
+	return ListenConfig{}.Listen(ctx, network, address)
+}
+
+// Listen listens on address. An empty host means all addresses of this machine,
+// and a port of 0 chooses one. If the host has several addresses it listens on
+// all of them, with one port, IPv4 and IPv6 on sockets of their own; what this
+// machine does not have of them is left out.
+//
+// A UNIX socket's file that nobody listens on any more is replaced; any other
+// file is an error. Errors are [*net.OpError] of the operation "listen", or the
+// [*task.Canceled] of a cancel during a look-up; nothing is open then.
+func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Listener, error) {
+	r, err := task.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t, err := parse(network, address)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	l := &Listener{loop: r.Loop(), network: network, config: c.Stream}
+	if network == "unix" {
+		if err := l.openUnix(ctx, c, t); err != nil {
+			return nil, err
+		}
+		return l, nil
+	}
+	addrs, err := t.places(ctx, l.loop, c.ResolveTimeout)
+	if _, canceled := err.(*task.Canceled); canceled {
+		return nil, err
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: t.addr(), Err: err}
+	}
+	for range portTries {
+		// A port that the first address has got may be taken on another one.
+		if err = l.open(c, addrs); t.port != 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// places are the addresses to listen on.
+func (t target) places(ctx context.Context, l *loop.Loop, timeout time.Duration) ([]net.Addr, error) {
+	if t.host != "" {
+		return t.resolve(ctx, l, timeout)
+	}
+	var all []net.Addr
+	if t.network != "tcp6" {
+		all = append(all, &net.TCPAddr{IP: net.IPv4zero, Port: t.port})
+	}
+	if t.network != "tcp4" {
+		all = append(all, &net.TCPAddr{IP: net.IPv6unspecified, Port: t.port})
+	}
+	return all, nil
+}
+
+// open makes the sockets, all with the port of the first if they may choose.
+func (l *Listener) open(c ListenConfig, addrs []net.Addr) error {
+	var missing error
+	for _, addr := range addrs {
+		at := *addr.(*net.TCPAddr)
+		if at.Port == 0 && len(l.sockets) > 0 {
+			at.Port = l.Addr().(*net.TCPAddr).Port
+		}
+		err := l.add(c, &at)
+		switch {
+		case err == nil:
+		case errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL):
+			missing = err
+		default:
+			l.shut()
+			return err
+		}
+	}
+	if len(l.sockets) == 0 {
+		return missing
+	}
+	return nil
+}
+
+// add makes one socket.
+func (l *Listener) add(c ListenConfig, addr net.Addr) error {
+	h, err := l.loop.Poller().Listen(addr, poll.ListenOptions{Backlog: c.Backlog, ReusePort: c.ReusePort})
+	if err != nil {
+		return err
+	}
+	s := &socket{listener: l}
+	s.op = poll.Op{Kind: poll.Accept, Handle: h, Owner: s}
+	l.sockets = append(l.sockets, s)
+	return nil
+}
+
+// Addr returns the first address, with its port.
+func (l *Listener) Addr() net.Addr { return l.sockets[0].op.Handle.LocalAddr() }
+
+// Addrs returns all addresses, in the order of the resolver, IPv4 first for an
+// empty host.
+func (l *Listener) Addrs() []net.Addr {
+	addrs := make([]net.Addr, len(l.sockets))
+	for i, s := range l.sockets {
+		addrs[i] = s.op.Handle.LocalAddr()
+	}
+	return addrs
+}
+
+// Accept waits for the next connection. Errors are [*net.OpError] of the
+// operation "accept"; running out of descriptors is one (EMFILE, ENFILE), and
+// leaves the connection in the kernel's queue for a later Accept. A cancel ends
+// the wait with a [*task.Canceled], unless there is a connection by then. A second
+// task that accepts gets a [*BusyError].
+func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
+	r, err := task.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if l.acceptor != nil {
+		return nil, &BusyError{Op: "accept", First: l.acceptor.String(), Second: r.String()}
+	}
+	if r.Loop() != l.loop {
+		misuse("%v of %v uses a listener of %v; use a Portal between loops", r, r.Loop(), l.loop)
+	}
+	l.acceptor = r
+	l.collect(ctx)
+	l.acceptor = nil
+	if len(l.ready) > 0 {
+		h := l.ready[0]
+		l.ready[0] = nil
+		l.ready = l.ready[1:]
+		return newStream(l.loop, h, l.config), nil
+	}
+	switch {
+	case l.closed: // perhaps since the connection came
+		return nil, l.opError("accept", net.ErrClosed)
+	case l.err == poll.ErrCanceled:
+		return nil, canceled(ctx)
+	}
+	return nil, l.opError("accept", l.err)
+}
+
+// collect tries every socket, and parks if none has a connection. As soon as one
+// has, the operations of the others are taken back: one in flight while nobody
+// accepts would keep the loop from being idle, and take connections that nobody
+// may ever ask for. Those that come all the same wait in l.ready. It leaves a
+// connection in l.ready or an error in l.err, and nothing in flight.
+func (l *Listener) collect(ctx context.Context) {
+	l.err = nil
+	if len(l.ready) > 0 {
+		return
+	}
+	for range l.sockets {
+		s := l.sockets[l.next]
+		l.next = (l.next + 1) % len(l.sockets) // everybody gets a turn
+		if l.loop.Submit(&s.op) {
+			s.finish()
+			break
+		}
+		l.pending++
+	}
+	if l.pending == 0 {
+		return
+	}
+	if l.err != nil || len(l.ready) > 0 {
+		l.recall()
+	}
+	park(ctx, (*accepting)(l))
+}
+
+// Complete takes a connection, and the other sockets' operations back. It is the
+// loop's to call.
+func (s *socket) Complete(*poll.Op) {
+	l := s.listener
+	l.pending--
+	s.finish()
+	if l.pending == 0 {
+		l.acceptor.Wake()
+		return
+	}
+	l.recall()
+}
+
+func (s *socket) finish() {
+	l := s.listener
+	switch {
+	case s.op.Err == nil && l.closed: // the connection came before Close
+		_ = s.op.Accepted.Abort() // nobody has seen it
+	case s.op.Err == nil:
+		l.ready = append(l.ready, s.op.Accepted)
+	case l.err == nil || l.err == poll.ErrCanceled:
+		l.err = s.op.Err
+	}
+	s.op.Accepted = nil
+}
+
+// recall asks for the end of what is in flight.
+func (l *Listener) recall() {
+	for _, s := range l.sockets {
+		l.loop.Poller().Cancel(&s.op)
+	}
+}
+
+// accepting is a listener as what its acceptor waits for.
+type accepting Listener
+
+func (a *accepting) Cancel(*task.Ref) bool {
+	(*Listener)(a).recall()
+	return false
+}
+
+func (a *accepting) Reason() string      { return "a connection to " + (*Listener)(a).String() }
+func (a *accepting) Owners() []*task.Ref { return nil }
+
+// String is the first address.
+func (l *Listener) String() string { return name(l.Addr()) }
+
+// Close ends listening. An Accept that waits ends with net.ErrClosed, as do
+// later ones, a second Close included. Connections that nobody has accepted are
+// closed; streams that Accept has returned are not touched.
+func (l *Listener) Close() error {
+	if l.closed {
+		return l.opError("close", net.ErrClosed)
+	}
+	l.closed = true
+	return l.shut()
+}
+
+// shut closes all sockets, and removes the file of a UNIX socket first: nobody
+// is to find it and be refused.
+func (l *Listener) shut() error {
+	var errs []error
+	if l.file != nil {
+		errs = append(errs, l.file.remove())
+	}
+	for _, s := range l.sockets {
+		errs = append(errs, s.op.Handle.Close())
+	}
+	for _, h := range l.ready {
+		_ = h.Abort() // nobody has seen it
+	}
+	l.ready = nil
+	if !l.closed { // Listen has failed, and may try again
+		l.sockets = nil
+	}
+	return errors.Join(errs...)
+}
+
+// opError dresses an error of the world.
+func (l *Listener) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: l.network, Addr: l.Addr(), Err: err}
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+// A net.Conn serves the standard library on a task and on any other goroutine.
+func TestNetConn(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		near, far := w.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		task.Go(ctx, func(ctx context.Context) error {
+			defer far.Close()
+			return echo(ctx, far)
+		})
+		conn := near.NetConn(ctx)
+		if conn.LocalAddr() != near.LocalAddr() || conn.RemoteAddr() != near.RemoteAddr() {
+			t.Error("other addresses than the stream's")
+		}
+		talk := func() error {
+			if _, err := io.WriteString(conn, "hello\n"); err != nil {
+				return err
+			}
+			line, err := bufio.NewReader(conn).ReadString('\n')
+			if line != "hello\n" {
+				t.Errorf("ReadString = %q", line)
+			}
+			return err
+		}
+		want(t, "on the task of ctx", talk(), nil)
+		other := task.Start(ctx, func(context.Context) (int, error) { return 0, talk() })
+		_, err := other.Await(ctx)
+		want(t, "on another task", err, nil)
+		for range 3 {
+			want(t, "outside", outside(ctx, talk), nil)
+		}
+		want(t, "Close, outside", outside(ctx, conn.Close), nil)
+		want(t, "Read after Close", outside(ctx, talk), net.ErrClosed)
+		want(t, "Close again, outside", outside(ctx, conn.Close), net.ErrClosed)
+	})
+}
+
+// outside runs fn on a goroutine outside the loop, which goes on meanwhile.
+func outside(ctx context.Context, fn func() error) error {
+	var done task.Future[struct{}]
+	var result error
+	task.Loop(ctx).RunInExecutor(func() { result = fn() }, func() { done.Set(struct{}{}) })
+	if _, err := done.Await(ctx); err != nil {
+		return err
+	}
+	return result
+}
+
+// Deadlines run on the loop's clock, end the call that waits, and are lifted by
+// the next one.
+func TestNetConnDeadline(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		conn := near.NetConn(ctx)
+		read := func() (time.Duration, error) {
+			start := time.Now()
+			_, err := conn.Read(make([]byte, 1))
+			return time.Since(start), err
+		}
+		conn.SetReadDeadline(time.Now().Add(time.Hour))
+		if took, err := read(); took != time.Hour || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read: %v after %v", err, took)
+		}
+		write(ctx, t, far, "x")
+		if _, err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read after the deadline, with data: %v", err)
+		}
+		conn.SetDeadline(time.Time{})
+		if _, err := read(); err != nil {
+			t.Errorf("Read without a deadline: %v", err)
+		}
+
+		reader := blocked(ctx, func(context.Context) (time.Duration, error) { return read() })
+		want(t, "sleep", sleep(ctx, time.Minute), nil)
+		want(t, "outside", outside(ctx, func() error { return conn.SetReadDeadline(time.Unix(1, 0)) }), nil)
+		if took, err := reader.Await(ctx); took != time.Minute || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read with a deadline set meanwhile: %v after %v", err, took)
+		}
+		conn.SetWriteDeadline(time.Now().Add(time.Second))
+		n, err := conn.Write(make([]byte, 32<<20))
+		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Write = %d, %v", n, err)
+		}
+	})
+}
+
+// ctx is a lifetime: its cancel ends every call of the view, whoever makes it,
+// and leaves the stream usable.
+func TestNetConnLifetime(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		cause := errors.New("the end of a lifetime")
+		views := make(chan net.Conn, 1)
+		owner := task.Start(ctx, func(ctx context.Context) (int, error) {
+			views <- near.NetConn(ctx)
+			return 0, sleep(ctx, time.Hour)
+		})
+		want(t, "Yield", errors.Join(task.Yield(ctx), task.Yield(ctx)), nil)
+		conn := <-views
+		read := func() error {
+			_, err := conn.Read(make([]byte, 1))
+			return err
+		}
+		inside := blocked(ctx, func(context.Context) (int, error) { return 0, read() })
+		owner.Cancel(cause)
+		_, err := inside.Await(ctx)
+		want(t, "Read on another task", err, cause)
+		want(t, "Read on another task, afterwards", read(), cause)
+		want(t, "Read outside, afterwards", outside(ctx, read), cause)
+		write(ctx, t, far, "x")
+		must(near.Read(ctx, make([]byte, 1)))(t)
+	})
+}
+
+// A cancel ends a call of a goroutine outside, and the buffer is free then.
+func TestNetConnLifetimeOutside(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		near, far := w.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		var wait sync.WaitGroup
+		owner := blocked(ctx, func(ctx context.Context) (int, error) {
+			conn := near.NetConn(ctx)
+			wait.Go(func() {
+				if _, err := conn.Read(make([]byte, 1)); err == nil {
+					t.Error("Read: no error")
+				}
+			})
+			return 0, sleep(ctx, time.Hour)
+		})
+		owner.Cancel(nil)
+		want(t, "outside", outside(ctx, func() error { wait.Wait(); return nil }), nil)
+		write(ctx, t, far, "x")
+		must(near.Read(ctx, make([]byte, 1)))(t)
+	})
+}
+
+func TestNetConnMisuse(t *testing.T) {
+	panics := func(t *testing.T, what, message string, fn func()) {
+		t.Helper()
+		defer func() {
+			if v, _ := recover().(string); !strings.Contains(v, message) {
+				t.Errorf("%s: panic %q, want %q", what, v, message)
+			}
+		}()
+		fn()
+	}
+	near := func(ctx context.Context) net.Conn {
+		s, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		far.Close()
+		return s.NetConn(ctx)
+	}
+	real(t, func(ctx context.Context) error {
+		conn := near(ctx)
+		defer conn.Close()
+		var done task.Future[struct{}]
+		task.Loop(ctx).CallSoon(func() {
+			panics(t, "Read in a callback", "start a task", func() { conn.Read(nil) })
+			done.Set(struct{}{})
+		})
+		_, err := done.Await(ctx)
+		want(t, "Await", err, nil)
+		return outside(ctx, func() error {
+			real(t, func(context.Context) error {
+				panics(t, "Read on another loop", "Portal", func() { conn.Read(nil) })
+				return nil
+			})
+			return nil
+		})
+	})
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+
+	"baton/task"
+)
+
+// park parks the running task until w, whose operations are in flight, wakes it.
+// No cancel ends that before: w's Cancel asks for the operations' end, and
+// returns false.
+func park(ctx context.Context, w task.Waiter) {
+	if task.Park(ctx, w) == nil {
+		return
+	}
+	// A context of the standard library can be cancelled at any moment, so also
+	// between a checkpoint and here. What is in flight must come back all the
+	// same.
+	w.Cancel(nil)
+	shielded, release := task.Shield(ctx, -1)
+	defer release()
+	task.Park(shielded, w)
+}

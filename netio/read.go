@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"baton/task"
+)
+
+// Read reads what is there into p, at least one byte, and waits for it if it
+// must. At the end of the stream it returns io.EOF.
+func (s *Stream) Read(ctx context.Context, p []byte) (int, error) {
+	r, err := task.Checkpoint(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.begin(&s.in, r); err != nil {
+		return 0, err
+	}
+	n, err := s.read(ctx, p)
+	s.in.release()
+	return n, err
+}
+
+// ReadFull fills p. If the stream ends before the first byte the error is
+// io.EOF, and after it io.ErrUnexpectedEOF; n bytes were read, whatever the
+// error.
+func (s *Stream) ReadFull(ctx context.Context, p []byte) (n int, err error) {
+	r, err := task.Checkpoint(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.begin(&s.in, r); err != nil {
+		return 0, err
+	}
+	for n < len(p) && err == nil {
+		var m int
+		m, err = s.read(ctx, p[n:])
+		n += m
+	}
+	s.in.release()
+	if n == len(p) {
+		return n, nil // also if an error came together with the last bytes
+	}
+	if n > 0 && err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// Peek returns the next n bytes without taking them: they are valid until the
+// next call that reads. If there are fewer before an error, those are returned
+// with the error, which is io.EOF at the end of the stream. More than the
+// stream's LineLimit are ErrTooLong.
+func (s *Stream) Peek(ctx context.Context, n int) ([]byte, error) {
+	r, err := task.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if n < 0 {
+		misuse("Peek of %d bytes", n)
+	}
+	if n > s.limit {
+		return nil, fmt.Errorf("netio: peek at %d bytes: %w of %d", n, ErrTooLong, s.limit)
+	}
+	if err := s.begin(&s.in, r); err != nil {
+		return nil, err
+	}
+	err = s.pass(ctx)
+	for err == nil && s.ahead.len() < n {
+		err = s.fill(ctx)
+	}
+	s.in.release()
+	return s.ahead.bytes()[:min(n, s.ahead.len())], err
+}
+
+// read is Read for whoever is the user of s.in.
+func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
+	if s.skip {
+		if err := s.pass(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if s.ahead.len() > 0 {
+		return s.ahead.read(p), nil
+	}
+	if p == nil {
+		p = []byte{} // an operation without a buffer would be brought one
+	}
+	s.in.op.Buf = p
+	n, err := s.in.do(ctx)
+	s.in.op.Buf = nil
+	return n, err
+}
+
+// fill reads more bytes ahead, at least one.
+func (s *Stream) fill(ctx context.Context) error {
+	s.in.op.Buf = s.ahead.room()
+	n, err := s.in.do(ctx)
+	if n > 0 && !s.closed {
+		s.ahead.add(s.in.op.Buf, n)
+	}
+	s.in.op.Buf = nil
+	return err
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"baton/task"
+)
+
+const defaultGrace = 30 * time.Second
+
+// A Handler serves one connection. It runs as a task of its own, in a scope of
+// its own: the stream is closed when the handler and the tasks it started have
+// ended.
+type Handler = func(ctx context.Context, s *Stream) error
+
+// A Server accepts connections and serves each by a task. The zero value is
+// ready to use. It belongs to one loop and is not used again after it was
+// closed.
+//
+// What a handler returns concerns its own connection only: that is closed, and
+// the error is reported, unless it is how connections usually end: io.EOF,
+// ECONNRESET, EPIPE, net.ErrClosed, and a cancel after the handler was cancelled.
+// A panic is reported with its stack. Neither ends the server.
+//
+// A server that runs out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
+// ENOMEM) reports it, pauses for up to a second, and tries again.
+type Server struct {
+	// Listen is for Serve.
+	Listen ListenConfig
+
+	// MaxConns bounds the connections that are served at a time; further ones
+	// wait in the kernel's queue. Zero is no bound.
+	MaxConns int
+
+	// Grace is how long handlers get to finish by themselves when the server is
+	// shut down, before their ctx is cancelled. Default 30 s; negative is none.
+	Grace time.Duration
+
+	// OnError is told about errors that have no caller to go to: of handlers,
+	// and with a nil stream of accepting. It must not switch. Nil means the
+	// loop's exception handler. Panics are always given to that, too.
+	OnError func(s *Stream, err error)
+
+	phase    phase
+	services []*service     // one for each ServeListener at work
+	left     int            // connections that were cut off
+	ended    task.WaitQueue // those who wait for the end in Shutdown
+}
+
+// phase is how far the end of a server has come; it only goes up.
+type phase uint8
+
+const (
+	serving  phase = iota
+	closed         // accepts nothing, waits for its handlers without limit
+	draining       // waits for them until the grace is over
+	aborted        // waits for what it has cancelled
+)
+
+// A LeftError says that a server's grace was over before all its handlers had
+// ended: they were cancelled.
+type LeftError struct {
+	Conns int           // how many connections were left
+	Grace time.Duration // how long they had been given
+}
+
+// Error tells how many, after what time.
+func (e *LeftError) Error() string {
+	return fmt.Sprintf("netio: serve: %d connections cut off after a grace of %v", e.Conns, e.Grace)
+}
+
+// ErrShutdown is the cause with which a server cancels its handlers.
+var ErrShutdown = errors.New("netio: the server was shut down")
+
+// Serve listens on address and serves every connection by handler, until ctx is
+// cancelled. It is (&Server{}).Serve.
+func Serve(ctx context.Context, network, address string, handler Handler) error {
+	return (&Server{}).Serve(ctx, network, address, handler)
+}
+
+// Serve listens on address and serves every connection. It is Listen and
+// ServeListener.
+func (srv *Server) Serve(ctx context.Context, network, address string, handler Handler) error {
+	ln, err := srv.Listen.Listen(ctx, network, address)
+	if err != nil {
+		return err
+	}
+	return srv.ServeListener(ctx, ln, handler)
+}
+
+// ServeListener serves the connections of ln, which it closes in the end. It
+// returns when all handlers have ended: after a cancel of ctx, which is the same
+// as Shutdown, with the [*task.Canceled], joined with a [*LeftError] if handlers
+// had to be cancelled; after Close, Shutdown and Abort, and after a Close of ln
+// by somebody else, with nil; and with the error if accepting fails for good,
+// again after the grace. Several listeners may be served at a time.
+//
+// A cancel of ctx reaches the handlers only when the grace is over, so a handler
+// that wants to end earlier has to be told so otherwise.
+func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Handler) error {
+	if handler == nil {
+		panic("netio: a server needs a handler")
+	}
+	if srv.phase != serving {
+		_ = ln.Close() // it was given to us
+		return fmt.Errorf("netio: serve: %w", net.ErrClosed)
+	}
+	v := &service{server: srv, listener: ln, handler: handler, name: nameOf(handler)}
+	srv.services = append(srv.services, v)
+	defer srv.forget(v)
+	return v.run(ctx)
+}
+
+func (srv *Server) forget(v *service) {
+	srv.services = slices.DeleteFunc(srv.services, func(other *service) bool { return other == v })
+	if len(srv.services) == 0 {
+		srv.ended.WakeAll()
+	}
+}
+
+// Close stops accepting. Connections that are being served are not touched, and
+// ServeListener returns when the last of them has ended. A server that is closed
+// stays closed.
+func (srv *Server) Close() error { return srv.advance(closed) }
+
+// Abort ends the server at once: every connection is reset, and every handler is
+// cancelled with ErrShutdown as the cause. ServeListener returns when they have
+// ended.
+func (srv *Server) Abort() error { return srv.advance(aborted) }
+
+// Shutdown stops accepting and waits until all handlers have ended, at most
+// Grace; then it cancels them, with ErrShutdown as the cause, waits for their
+// ends, and returns a [*LeftError]. A cancel of ctx ends the grace, and Shutdown
+// returns it without waiting.
+func (srv *Server) Shutdown(ctx context.Context) error {
+	if _, err := task.Checkpoint(ctx); err != nil {
+		return err
+	}
+	err := srv.advance(draining)
+	for len(srv.services) > 0 {
+		if canceled := srv.ended.Wait(ctx, (*shutdown)(srv)); canceled != nil {
+			for _, v := range srv.services {
+				v.cut()
+			}
+			return canceled
+		}
+	}
+	if srv.left > 0 {
+		err = join(err, &LeftError{Conns: srv.left, Grace: srv.grace()})
+	}
+	return err
+}
+
+// shutdown is a server as what Shutdown waits for.
+type shutdown Server
+
+func (s *shutdown) Reason() string {
+	n := 0
+	for _, v := range s.services {
+		n += len(v.sessions)
+	}
+	return fmt.Sprintf("the end of its connections, %d left", n)
+}
+
+func (s *shutdown) Owners() []*task.Ref {
+	var all []*task.Ref
+	for _, v := range s.services {
+		all = append(all, v.Owners()...)
+	}
+	return all
+}
+
+// advance takes the server, and everything it serves, to a phase of its end.
+func (srv *Server) advance(p phase) error {
+	srv.phase = max(srv.phase, p)
+	var err error
+	for _, v := range srv.services {
+		err = join(err, v.advance(p))
+	}
+	return err
+}
+
+func (srv *Server) grace() time.Duration {
+	if srv.Grace == 0 {
+		return defaultGrace
+	}
+	return max(srv.Grace, 0)
+}

@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/loop/poll/virtual"
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+// A site is a server at work, in a task of its own.
+type site struct {
+	srv     *netio.Server
+	ln      *netio.Listener
+	serving *task.Task[struct{}]
+	errs    []error // what OnError was told
+}
+
+func serve(ctx context.Context, t testing.TB, srv *netio.Server, handler netio.Handler) *site {
+	t.Helper()
+	s := &site{srv: srv, ln: must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)}
+	if srv.OnError == nil {
+		srv.OnError = func(_ *netio.Stream, err error) { s.errs = append(s.errs, err) }
+	}
+	s.serving = task.Start(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, srv.ServeListener(ctx, s.ln, handler)
+	})
+	return s
+}
+
+func (s *site) dial(ctx context.Context, t testing.TB) *netio.Stream {
+	t.Helper()
+	return must(netio.Dial(ctx, "tcp", s.ln.Addr().String()))(t)
+}
+
+func (s *site) end(ctx context.Context) error {
+	_, err := s.serving.Await(ctx)
+	return err
+}
+
+// linger is a handler that says hello, and ends by itself after d.
+func linger(d time.Duration) netio.Handler {
+	return func(ctx context.Context, s *netio.Stream) error {
+		if _, err := s.Write(ctx, []byte("hello\n")); err != nil {
+			return err
+		}
+		return sleep(ctx, d)
+	}
+}
+
+// greeted dials and waits until the handler is at work.
+func (s *site) greeted(ctx context.Context, t testing.TB) *netio.Stream {
+	t.Helper()
+	c := s.dial(ctx, t)
+	if line, err := c.ReadLine(ctx); line != "hello" || err != nil {
+		t.Errorf("ReadLine = %q, %v", line, err)
+	}
+	return c
+}
+
+// The ways to end a server: when is the end, what is the error, what becomes of
+// the connections (61, 62, 63, G18).
+func TestServerEnd(t *testing.T) {
+	cancel := func(_ context.Context, s *site) error { s.serving.Cancel(nil); return nil }
+	shutdown := func(ctx context.Context, s *site) error { return s.srv.Shutdown(ctx) }
+	closes := func(_ context.Context, s *site) error { return s.srv.Close() }
+	abort := func(_ context.Context, s *site) error { return s.srv.Abort() }
+	for _, c := range []struct {
+		name  string
+		grace time.Duration
+		needs time.Duration // of the handler
+		how   func(ctx context.Context, s *site) error
+		took  time.Duration
+		left  int // told by whoever ended it
+		err   error
+	}{
+		{"cancel, handlers end", 0, 29 * time.Second, cancel, 29 * time.Second, 0, context.Canceled},
+		{"cancel, handlers do not end", 0, time.Hour, cancel, 30 * time.Second, 2, context.Canceled},
+		{"cancel, own grace", time.Minute, time.Hour, cancel, time.Minute, 2, context.Canceled},
+		{"cancel, no grace", -1, time.Hour, cancel, 0, 2, context.Canceled},
+		{"Shutdown, handlers end", 0, 29 * time.Second, shutdown, 29 * time.Second, 0, nil},
+		{"Shutdown, handlers do not end", 0, time.Hour, shutdown, 30 * time.Second, 2, nil},
+		{"Close", 0, time.Hour, closes, time.Hour, 0, nil},
+		{"Abort", 0, time.Hour, abort, 0, 0, nil},
+		{"Close of the listener", 0, time.Hour, func(_ context.Context, s *site) error { return s.ln.Close() }, time.Hour, 0, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				s := serve(ctx, t, &netio.Server{Grace: c.grace}, linger(c.needs))
+				clients := []*netio.Stream{s.greeted(ctx, t), s.greeted(ctx, t)}
+				start := task.Now(ctx)
+				told := c.how(ctx, s)
+				if _, err := netio.Dial(ctx, "tcp", s.ln.Addr().String()); !strings.HasPrefix(c.name, "cancel") && err == nil {
+					t.Error("a connection after the end of accepting")
+				}
+				err := s.end(ctx)
+				want(t, "ServeListener", err, c.err)
+				if c.err != nil && c.left == 0 {
+					if _, bare := err.(*task.Canceled); !bare {
+						t.Errorf("ServeListener: %#v, want a bare *task.Canceled", err)
+					}
+				}
+				if took := task.Now(ctx).Sub(start); took != c.took {
+					t.Errorf("it took %v, want %v", took, c.took)
+				}
+				var left *netio.LeftError
+				if errors.As(errors.Join(told, err), &left) != (c.left > 0) || left != nil && left.Conns != c.left {
+					t.Errorf("left: %v, want %d", left, c.left)
+				}
+				for _, client := range clients {
+					wanted := error(io.EOF)
+					if c.name == "Abort" {
+						wanted = syscall.ECONNRESET
+					}
+					_, err := client.ReadLine(ctx)
+					want(t, "the client's ReadLine", err, wanted)
+					client.Close()
+				}
+				if len(s.errs) > 0 {
+					t.Errorf("reported: %v", s.errs)
+				}
+			})
+		})
+	}
+}
+
+// Each way to end a server may follow on a gentler one.
+func TestServerEndEscalates(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		s := serve(ctx, t, &netio.Server{}, linger(time.Hour))
+		defer s.greeted(ctx, t).Close()
+		start := task.Now(ctx)
+		want(t, "Close", s.srv.Close(), nil)
+		want(t, "sleep", sleep(ctx, time.Minute), nil)
+		shutdown := task.Start(ctx, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, s.srv.Shutdown(ctx)
+		})
+		want(t, "sleep", sleep(ctx, time.Second), nil)
+		want(t, "Abort", s.srv.Abort(), nil)
+		_, err := shutdown.Await(ctx)
+		want(t, "Shutdown", err, nil)
+		want(t, "ServeListener", s.end(ctx), nil)
+		if took := task.Now(ctx).Sub(start); took != 61*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		want(t, "Abort again", s.srv.Abort(), nil)
+		want(t, "Shutdown again", s.srv.Shutdown(ctx), nil)
+
+		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
+		want(t, "ServeListener again (64)", s.srv.ServeListener(ctx, ln, echo), net.ErrClosed)
+		want(t, "Close", ln.Close(), net.ErrClosed)
+	})
+}
+
+// A cancel of Shutdown's ctx ends the grace.
+func TestShutdownCancel(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		s := serve(ctx, t, &netio.Server{}, linger(time.Hour))
+		defer s.greeted(ctx, t).Close()
+		bounded, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Second), nil)
+		defer release()
+		start := task.Now(ctx)
+		want(t, "Shutdown", s.srv.Shutdown(bounded), context.DeadlineExceeded)
+		want(t, "ServeListener", s.end(ctx), nil)
+		if took := task.Now(ctx).Sub(start); took != time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// The cause of the handlers' cancel tells them why.
+func TestShutdownCause(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		var got error
+		s := serve(ctx, t, &netio.Server{Grace: time.Second}, func(ctx context.Context, s *netio.Stream) error {
+			got = linger(time.Hour)(ctx, s)
+			return got
+		})
+		defer s.greeted(ctx, t).Close()
+		var left *netio.LeftError
+		if err := s.srv.Shutdown(ctx); !errors.As(err, &left) {
+			t.Errorf("Shutdown: %v", err)
+		}
+		want(t, "the handler's cause", got, netio.ErrShutdown)
+	})
+}
+
+// What a handler does concerns its own connection (69, 222): who is told what.
+func TestHandlerErrors(t *testing.T) {
+	boom := errors.New("boom")
+	for _, c := range []struct {
+		name     string
+		handler  netio.Handler
+		reported string // in the error given to OnError; "" is nothing
+	}{
+		{"nil", func(context.Context, *netio.Stream) error { return nil }, ""},
+		{"error", func(context.Context, *netio.Stream) error { return boom }, "boom"},
+		{"io.EOF", func(context.Context, *netio.Stream) error { return io.EOF }, ""},
+		{"wrapped EPIPE", func(context.Context, *netio.Stream) error {
+			return fmt.Errorf("answer: %w", syscall.EPIPE)
+		}, ""},
+		{"io.EOF and an error", func(context.Context, *netio.Stream) error {
+			return fmt.Errorf("answer: %w", errors.Join(io.EOF, boom))
+		}, "boom"},
+		{"io.EOF and EPIPE", func(context.Context, *netio.Stream) error {
+			return errors.Join(io.EOF, syscall.EPIPE)
+		}, ""},
+		{"own timeout", func(ctx context.Context, s *netio.Stream) error {
+			s.SetReadTimeout(time.Second)
+			_, err := s.ReadLine(ctx)
+			return err
+		}, "i/o timeout"},
+		{"Canceled of another", func(ctx context.Context, s *netio.Stream) error {
+			t := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, sleep(ctx, time.Hour) })
+			t.Cancel(boom)
+			_, err := t.Await(ctx)
+			return err
+		}, "boom"},
+		{"panic", func(context.Context, *netio.Stream) error { panic(boom) }, "panicked: boom"},
+		{"panic with io.EOF", func(context.Context, *netio.Stream) error { panic(io.EOF) }, "panicked: EOF"},
+		{"a task fails", func(ctx context.Context, s *netio.Stream) error {
+			task.Go(ctx, func(context.Context) error { return boom })
+			_, err := s.ReadLine(ctx)
+			return err
+		}, "boom"},
+		{"a task panics", func(ctx context.Context, s *netio.Stream) error {
+			task.Go(ctx, func(context.Context) error { panic(boom) })
+			return nil
+		}, "panicked: boom"},
+		{"closes by itself", func(_ context.Context, s *netio.Stream) error { return s.Close() }, ""},
+		{"aborts by itself", func(_ context.Context, s *netio.Stream) error { return s.Abort() }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				var exceptions []loop.Exception
+				task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
+					exceptions = append(exceptions, e)
+				})
+				first := true
+				s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
+					if !first {
+						return echo(ctx, s)
+					}
+					first = false
+					return c.handler(ctx, s)
+				})
+				bad := s.dial(ctx, t)
+				if _, err := bad.ReadLine(ctx); err == nil {
+					t.Error("the connection is still open")
+				}
+				bad.Close()
+				good := s.dial(ctx, t)
+				write(ctx, t, good, "still there\n")
+				if line, err := good.ReadLine(ctx); line != "still there" || err != nil {
+					t.Errorf("the next connection: %q, %v", line, err)
+				}
+				good.Close()
+				want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
+				want(t, "ServeListener", s.end(ctx), nil)
+				switch {
+				case c.reported == "" && len(s.errs)+len(exceptions) > 0:
+					t.Errorf("reported: %v, %v", s.errs, exceptions)
+				case c.reported != "" && (len(s.errs) != 1 || !strings.Contains(s.errs[0].Error(), c.reported)):
+					t.Errorf("reported: %v, want %q", s.errs, c.reported)
+				}
+				panics := strings.HasPrefix(c.reported, "panicked")
+				if panics != (len(exceptions) == 1) || panics && len(exceptions[0].Stack) == 0 {
+					t.Errorf("%d exceptions: %v", len(exceptions), exceptions)
+				}
+			})
+		})
+	}
+}
+
+// Without OnError, and with one that panics, errors reach the exception handler.
+func TestOnError(t *testing.T) {
+	for _, onError := range []func(*netio.Stream, error){nil, func(*netio.Stream, error) { panic("on error") }} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			var messages []string
+			task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
+				messages = append(messages, e.String())
+			})
+			ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
+			srv := &netio.Server{OnError: onError}
+			task.Go(ctx, func(ctx context.Context) error {
+				return srv.ServeListener(ctx, ln, func(context.Context, *netio.Stream) error { return errors.New("boom") })
+			})
+			c := must(netio.Dial(ctx, "tcp", ln.Addr().String()))(t)
+			_, err := c.ReadLine(ctx)
+			want(t, "ReadLine", err, io.EOF)
+			wanted := fmt.Sprintf("serving %v->%v: boom", c.RemoteAddr(), c.LocalAddr())
+			if onError != nil {
+				wanted = "on error"
+			}
+			c.Close()
+			want(t, "Shutdown", srv.Shutdown(ctx), nil)
+			if len(messages) != 1 || !strings.Contains(messages[0], wanted) {
+				t.Errorf("%q, want %q", messages, wanted)
+			}
+		})
+	}
+}
+
+// A short world is one in which no connection can be accepted.
+type short struct{ poll.Poller }
+
+func (s short) Submit(op *poll.Op) bool {
+	if op.Kind != poll.Accept {
+		return s.Poller.Submit(op)
+	}
+	op.Err = syscall.EMFILE
+	return true
+}
+
+// The pause of a server that has run out of descriptors does not delay its end.
+func TestEndInPause(t *testing.T) {
+	l := must(loop.New(loop.Config{Poller: short{virtual.New(virtual.Config{})}}))(t)
+	defer l.Close()
+	for name, end := range map[string]func(ctx context.Context, s *site) error{
+		"Close":    func(_ context.Context, s *site) error { return s.srv.Close() },
+		"Abort":    func(_ context.Context, s *site) error { return s.srv.Abort() },
+		"Shutdown": func(ctx context.Context, s *site) error { return s.srv.Shutdown(ctx) },
+		"cancel":   func(_ context.Context, s *site) error { s.serving.Cancel(nil); return nil },
+	} {
+		want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
+			s := serve(ctx, t, &netio.Server{}, echo)
+			want(t, "sleep", sleep(ctx, time.Minute), nil)
+			began := task.Now(ctx)
+			want(t, name, end(ctx, s), nil)
+			_ = s.end(ctx) // is that of TestServerEnd
+			if late := task.Now(ctx).Sub(began); late > 0 {
+				t.Errorf("%s: the server ended %v later", name, late)
+			}
+			if len(s.errs) != 1 || !errors.Is(s.errs[0], syscall.EMFILE) {
+				t.Errorf("%s: reported %v, want one EMFILE", name, s.errs)
+			}
+			return nil
+		}), nil)
+	}
+}
+
+// At most MaxConns connections are served at a time; the others wait, and are
+// served in the end.
+func TestMaxConns(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		now, most := 0, 0
+		s := serve(ctx, t, &netio.Server{MaxConns: 3}, func(ctx context.Context, s *netio.Stream) error {
+			now++
+			most = max(most, now)
+			defer func() { now-- }()
+			return linger(time.Second)(ctx, s)
+		})
+		var clients []*task.Task[string]
+		start := task.Now(ctx)
+		for range 10 {
+			clients = append(clients, task.Start(ctx, func(ctx context.Context) (string, error) {
+				c := s.dial(ctx, t)
+				defer c.Close()
+				return c.ReadLine(ctx)
+			}))
+		}
+		for _, c := range clients {
+			must(c.Await(ctx))(t)
+		}
+		want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
+		if took := task.Now(ctx).Sub(start); most != 3 || took != 4*time.Second {
+			t.Errorf("%d at a time, %v for all; want 3 and 4 s", most, took)
+		}
+	})
+}
+
+// A server that is full can be ended.
+func TestMaxConnsEnd(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		s := serve(ctx, t, &netio.Server{MaxConns: 1, Grace: time.Second}, linger(time.Hour))
+		defer s.greeted(ctx, t).Close()
+		waiting := s.dial(ctx, t)
+		defer waiting.Close()
+		var left *netio.LeftError
+		if err := s.srv.Shutdown(ctx); !errors.As(err, &left) {
+			t.Errorf("Shutdown: %v", err)
+		}
+		_, err := waiting.ReadLine(ctx)
+		want(t, "who was never accepted", err, syscall.ECONNRESET)
+	})
+}
+
+// 1000 clients, in every world (222).
+func TestManyClients(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		if w.network != "tcp" {
+			return
+		}
+		s := serve(ctx, t, &netio.Server{}, echo)
+		var clients []*task.Task[string]
+		for i := range 200 {
+			clients = append(clients, task.Start(ctx, func(ctx context.Context) (string, error) {
+				for range 5 {
+					c, err := netio.Dial(ctx, "tcp", s.ln.Addr().String())
+					if err != nil {
+						return "", err
+					}
+					if _, err := fmt.Fprintf(c.NetConn(ctx), "client %d\n", i); err != nil {
+						return "", err
+					}
+					line, err := c.ReadLine(ctx)
+					if err := errors.Join(err, c.Close()); err != nil {
+						return line, err
+					}
+				}
+				return fmt.Sprintf("client %d", i), nil
+			}))
+		}
+		for i, c := range clients {
+			if line, err := c.Await(ctx); line != fmt.Sprintf("client %d", i) || err != nil {
+				t.Errorf("client %d: %q, %v", i, line, err)
+			}
+		}
+		want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
+		if len(s.errs) > 0 {
+			t.Errorf("reported: %v", s.errs)
+		}
+	})
+}
+
+// Abort ends even a handler whose peer does not read (63).
+func TestAbortFullBuffer(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		if w.network != "tcp" {
+			return
+		}
+		var handlers []error
+		s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
+			_, err := s.Write(ctx, make([]byte, 64<<20))
+			handlers = append(handlers, err)
+			return err
+		})
+		c := s.dial(ctx, t)
+		defer c.Close()
+		must(c.Peek(ctx, 1))(t)
+		want(t, "Abort", s.srv.Abort(), nil)
+		want(t, "ServeListener", s.end(ctx), nil)
+		if !slices.ContainsFunc(handlers, func(err error) bool { return errors.Is(err, net.ErrClosed) }) {
+			t.Errorf("the handler: %v", handlers)
+		}
+	})
+}
+
+// FailNow in a handler ends the test, not only the handler.
+func TestHandlerGoexit(t *testing.T) {
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		ctx, release := task.Shield(ctx, time.Minute)
+		defer release()
+		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
+		task.Go(ctx, func(ctx context.Context) error {
+			c, err := netio.Dial(ctx, "tcp", ln.Addr().String())
+			if err != nil {
+				return err
+			}
+			c.ReadLine(ctx)
+			return c.Close()
+		})
+		return (&netio.Server{}).ServeListener(ctx, ln, func(context.Context, *netio.Stream) error {
+			runtime.Goexit()
+			return nil
+		})
+	})
+	want(t, "Run", err, task.ErrGoexit)
+}
+
+func TestServeBadAddress(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		err := netio.Serve(ctx, "tcp", "localhost", echo)
+		var op *net.OpError
+		if !errors.As(err, &op) || op.Op != "listen" {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"reflect"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"baton/loop"
+	"baton/task"
+)
+
+// How long a server pauses that has run out of something, at first and at most.
+const (
+	firstPause   = 5 * time.Millisecond
+	longestPause = time.Second
+)
+
+// A service is one ServeListener at work.
+type service struct {
+	server   *Server
+	listener *Listener
+	handler  Handler
+	name     string // of the handler, for the names of its tasks
+	scope    *task.ScopeRef
+	phase    phase
+	sessions []*session
+
+	// news is where the service's own task waits: for room for one more
+	// connection, for descriptors, and in the end for the last one to go.
+	news task.WaitQueue
+}
+
+// nameOf returns the name of a handler as tasks are named.
+func nameOf(h Handler) string {
+	full := runtime.FuncForPC(reflect.ValueOf(h).Pointer()).Name()
+	return full[strings.LastIndexByte(full, '/')+1:]
+}
+
+// run serves from the first connection to the end of the last one. The handlers
+// are shielded from a cancel of ctx: they are cancelled by cut, after the grace.
+func (v *service) run(ctx context.Context) error {
+	shielded, release := task.Shield(ctx, -1)
+	defer release()
+	var outcome error // stays out of the scope: there it would cancel the handlers
+	err := task.Scope(shielded, func(inner context.Context) error {
+		v.scope = task.ScopeOf(inner)
+		if outcome = v.accept(ctx); outcome != nil {
+			v.phase = max(v.phase, draining)
+		}
+		if !v.listener.closed {
+			outcome = join(outcome, v.listener.Close())
+		}
+		left, err := v.drain(ctx, inner)
+		outcome = join(outcome, err)
+		if left > 0 && outcome != nil { // otherwise Shutdown says so
+			outcome = join(outcome, &LeftError{Conns: left, Grace: v.server.grace()})
+		}
+		return nil
+	})
+	if err == ErrShutdown {
+		err = nil
+	}
+	return join(outcome, err)
+}
+
+// accept runs under the caller's own ctx, outside the shield: a cancel ends it
+// at once. It starts a session for every connection. It returns nil when
+// somebody has closed the listener.
+func (v *service) accept(ctx context.Context) error {
+	var pause time.Duration
+	for {
+		for most := v.server.MaxConns; most > 0 && len(v.sessions) >= most && v.phase == serving; {
+			if err := v.news.Wait(ctx, v); err != nil {
+				return err
+			}
+		}
+		s, err := v.listener.Accept(ctx)
+		switch {
+		case err == nil:
+			pause = 0
+			v.start(s)
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case isShortage(err):
+			if pause == 0 { // once for each shortage
+				v.server.report(ctx, nil, err)
+			}
+			pause = min(max(2*pause, firstPause), longestPause)
+			if err := v.pause(ctx, pause); err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// pause waits for d, at most: the end of a connection gives a descriptor back,
+// and the end of the server must not wait.
+func (v *service) pause(ctx context.Context, d time.Duration) error {
+	bounded, release := limited(ctx, d)
+	defer release()
+	if err := v.news.Wait(bounded, v); !task.Own(bounded, err) {
+		return err
+	}
+	return task.Check(ctx)
+}
+
+// isShortage reports whether err will pass when others have given something
+// back.
+func isShortage(err error) bool {
+	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, shortage) {
+			return true
+		}
+	}
+	return false
+}
+
+// drain is the end of a service. The phase may go up while it waits, by a Close,
+// a Shutdown or an Abort of some other task, or a cancel of ctx; advance wakes
+// it then, and it looks again. It waits for the last handler, as long as the
+// phase allows, and returns how many it had to cancel at the end of the grace,
+// and the cancel of ctx if it came meanwhile. ctx may be cancelled before; inner
+// is not.
+func (v *service) drain(ctx, inner context.Context) (left int, canceled error) {
+	var bounded context.Context // with the grace, from the moment it begins
+	for len(v.sessions) > 0 && v.phase < aborted {
+		if v.phase < draining {
+			if canceled = v.news.Wait(ctx, v); canceled != nil {
+				v.phase = max(v.phase, draining)
+			}
+			continue
+		}
+		if bounded == nil {
+			var release context.CancelFunc
+			bounded, release = task.WithDeadline(inner, loop.After(task.Now(inner), v.server.grace()), nil)
+			defer release()
+		}
+		if v.news.Wait(bounded, v) != nil && v.phase < aborted {
+			left = len(v.sessions)
+			v.server.left += left
+			v.cut()
+		}
+	}
+	return left, canceled
+}
+
+// advance takes the service to a phase of its end.
+func (v *service) advance(p phase) error {
+	v.phase = max(v.phase, p)
+	if v.phase == aborted {
+		for _, s := range v.sessions {
+			if !s.stream.closed {
+				_ = s.stream.Abort() // there is nobody left to tell
+			}
+		}
+		v.cut()
+	}
+	v.news.WakeAll()
+	if v.listener.closed {
+		return nil
+	}
+	return v.listener.Close()
+}
+
+// cut cancels the handlers. Their connections are closed when they have ended, so
+// a handler can still say goodbye, under a Shield.
+func (v *service) cut() {
+	v.phase = aborted
+	v.scope.Cancel(ErrShutdown)
+	v.news.WakeAll()
+}
+
+// Reason and Owners make a service a task.Reason.
+func (v *service) Reason() string {
+	return fmt.Sprintf("the end of its connections, %d left", len(v.sessions))
+}
+
+// Owners are the tasks that serve the connections.
+func (v *service) Owners() []*task.Ref {
+	all := make([]*task.Ref, len(v.sessions))
+	for i, s := range v.sessions {
+		all[i] = s.task
+	}
+	return all
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"slices"
+	"syscall"
+
+	"baton/loop"
+	"baton/task"
+)
+
+// A session is a connection that is being served.
+type session struct {
+	service *service
+	stream  *Stream
+	task    *task.Ref
+	index   int // in service.sessions
+}
+
+// start serves s by a task of its own.
+func (v *service) start(s *Stream) {
+	c := &session{service: v, stream: s, index: len(v.sessions)}
+	v.sessions = append(v.sessions, c)
+	c.task = v.scope.Go(c.run)
+	c.task.SetName(v.name)
+}
+
+// run is the session's task. The handler has a scope of its own, so the tasks
+// that it starts fail with it and not with the server, and do not outlive the
+// connection. run never fails: it would take the other sessions with it.
+func (c *session) run(ctx context.Context) (_ error) {
+	var err error
+	returned := false
+	defer func() {
+		v := recover()
+		switch {
+		case v != nil:
+			err = &task.PanicError{Value: v, Stack: debug.Stack(), Task: c.task.String()}
+		case !returned:
+			// Goexit, by the FailNow of a test: the whole tree is to end.
+			_ = c.service.advance(aborted)
+		}
+		c.end(ctx, err)
+	}()
+	err = task.Scope(ctx, func(ctx context.Context) error { return c.service.handler(ctx, c.stream) })
+	returned = true
+	return nil
+}
+
+// end closes the connection, makes room for the next one, and reports what went
+// wrong.
+func (c *session) end(ctx context.Context, err error) {
+	if !c.stream.closed {
+		err = join(err, c.stream.Close())
+	}
+	v := c.service
+	last := v.sessions[len(v.sessions)-1]
+	v.sessions[c.index], last.index = last, c.index
+	v.sessions[len(v.sessions)-1] = nil
+	v.sessions = v.sessions[:len(v.sessions)-1]
+	v.news.WakeOne()
+	if err != nil && !isUsual(ctx, err) {
+		v.server.report(ctx, c.stream, err)
+	}
+}
+
+// isUsual reports whether err is how connections end every day. Joined errors
+// are only if each of them is: no failure hides behind an end of the stream.
+func isUsual(ctx context.Context, err error) bool {
+	switch e := err.(type) {
+	case *task.PanicError:
+		return false // whatever it panicked with
+	case *task.Canceled:
+		if task.Check(ctx) != nil {
+			return true
+		}
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !isUsual(ctx, err) })
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return isUsual(ctx, inner)
+	}
+	for _, usual := range []error{io.EOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, usual) {
+			return true
+		}
+	}
+	return false
+}
+
+// report gives an error to whoever is to know. s may be nil.
+func (srv *Server) report(ctx context.Context, s *Stream, err error) {
+	p, panicked := errors.AsType[*task.PanicError](err)
+	if panicked {
+		p.Report(ctx)
+	}
+	if srv.OnError != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				(&task.PanicError{Value: v, Stack: debug.Stack(), Task: "OnError of a server"}).Report(ctx)
+			}
+		}()
+		srv.OnError(s, err)
+		return
+	}
+	if panicked {
+		return
+	}
+	message := "netio: accepting"
+	if s != nil {
+		message = fmt.Sprintf("netio: serving %v", s)
+	}
+	task.Loop(ctx).CallExceptionHandler(loop.Exception{Message: message, Err: err})
+}

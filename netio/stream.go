@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/task"
+)
+
+// DefaultLineLimit is the LineLimit of a stream that has not said otherwise.
+const DefaultLineLimit = 64 << 10
+
+// StreamConfig is what Dial, Listen and Serve give the streams they make. The
+// zero value is the default.
+type StreamConfig struct {
+	// LineLimit bounds ReadLine, ReadUntil and Peek, and so the memory that a
+	// stream holds. Default 64 KiB.
+	LineLimit int
+
+	// ReadTimeout, WriteTimeout and IdleTimeout are those of SetReadTimeout,
+	// SetWriteTimeout and SetIdleTimeout. Zero is none.
+	ReadTimeout  time.Duration
+	WriteTimeout time.Duration
+	IdleTimeout  time.Duration
+
+	// Delay lets the kernel collect small writes into larger packets (Nagle's
+	// algorithm, RFC 896). By default every write is sent at once.
+	Delay bool
+}
+
+// A Stream is one end of a connection: bytes in order, in both directions. It
+// belongs to one loop. One task may read while another writes; a second reader,
+// or a second writer, gets a [*BusyError] and disturbs nobody.
+//
+// Methods that take a ctx may switch; the others never do. A cancel that comes
+// while a call waits ends it with a [*task.Canceled], once the kernel has given
+// the buffer back; what was read or written by then is reported, never lost.
+// Errors of the world are [*net.OpError] around what the kernel said, except the
+// end of the stream, which is io.EOF.
+//
+// A Stream must be closed.
+type Stream struct {
+	loop   *loop.Loop
+	handle poll.Handle
+	local  net.Addr
+	remote net.Addr
+
+	in, out half
+	ahead   buffer // read, and not yet asked for
+	skip    bool   // the rest of a line that was too long is to be dropped
+
+	limit  int // of lines
+	idle   time.Duration
+	active time.Time // when a byte last moved; kept for idle
+	closed bool
+
+	vector [][]byte // the headers of WriteBuffers, kept for the next one
+}
+
+// newStream makes a stream of a handle of l.
+func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
+	s := &Stream{loop: l, handle: h, local: h.LocalAddr(), remote: h.RemoteAddr()}
+	s.in.open(s, poll.Read)
+	s.out.open(s, poll.Write)
+	s.ahead.poller = l.Poller()
+	s.ahead.provided = l.Poller().Caps().Has(poll.Provided)
+	s.SetLineLimit(c.LineLimit)
+	s.SetReadTimeout(c.ReadTimeout)
+	s.SetWriteTimeout(c.WriteTimeout)
+	s.SetIdleTimeout(c.IdleTimeout)
+	if c.Delay {
+		// Nagle's algorithm saves packets; a stream without it works as well.
+		_ = h.SetNoDelay(false)
+	}
+	return s
+}
+
+// LocalAddr returns the address of this end. Safe from every goroutine.
+func (s *Stream) LocalAddr() net.Addr { return s.local }
+
+// RemoteAddr returns the address of the peer. Safe from every goroutine.
+func (s *Stream) RemoteAddr() net.Addr { return s.remote }
+
+// String names both ends, as in "127.0.0.1:7000->127.0.0.1:51234".
+func (s *Stream) String() string { return name(s.local) + "->" + name(s.remote) }
+
+// name is addr in words; an end of a UNIX connection may have none.
+func name(addr net.Addr) string {
+	if addr == nil || addr.String() == "" {
+		return "unnamed"
+	}
+	return addr.String()
+}
+
+// Buffered returns how many bytes were read from the kernel and not yet asked
+// for: those a Read returns without waiting.
+func (s *Stream) Buffered() int { return s.ahead.len() }
+
+// SetLineLimit bounds ReadLine, ReadUntil and Peek from the next call on; zero
+// is DefaultLineLimit.
+func (s *Stream) SetLineLimit(n int) {
+	if n <= 0 {
+		n = DefaultLineLimit
+	}
+	s.limit = n
+}
+
+// SetReadTimeout bounds how long one call that reads may wait, from the next
+// call on: a ReadLine is one call, however many packets bring its line. The
+// error is os.ErrDeadlineExceeded, in a [*net.OpError]; the stream stays usable.
+// Zero is no timeout.
+func (s *Stream) SetReadTimeout(d time.Duration) {
+	s.in.timeout = max(d, 0)
+	s.in.relimit()
+}
+
+// SetWriteTimeout bounds how long one call that writes may wait, like
+// SetReadTimeout.
+func (s *Stream) SetWriteTimeout(d time.Duration) {
+	s.out.timeout = max(d, 0)
+	s.out.relimit()
+}
+
+// SetIdleTimeout bounds how long calls may wait while no call moves a byte, in
+// whatever direction: a reader does not time out while a writer gets on. Time in
+// which nobody waits does not count. Zero is no timeout.
+func (s *Stream) SetIdleTimeout(d time.Duration) {
+	s.idle = max(d, 0)
+	s.in.relimit()
+	s.out.relimit()
+}
+
+// SetNoDelay switches Nagle's algorithm off, which is the default, or on.
+func (s *Stream) SetNoDelay(on bool) error { return s.handle.SetNoDelay(on) }
+
+// CloseWrite ends the writing direction: the peer reads to the end of what was
+// written, and then io.EOF. This end can go on reading.
+func (s *Stream) CloseWrite() error {
+	if s.out.user != nil {
+		return s.out.busy("a CloseWrite")
+	}
+	return s.handle.CloseWrite()
+}
+
+// Close closes the stream. What was written is still sent. Every call that
+// waits ends with net.ErrClosed, as do later ones, a second Close included.
+func (s *Stream) Close() error { return s.end(s.handle.Close) }
+
+// Abort closes the stream and drops what is not sent yet; over TCP, the peer is
+// told by a reset.
+func (s *Stream) Abort() error { return s.end(s.handle.Abort) }
+
+func (s *Stream) end(how func() error) error {
+	if s.closed {
+		return s.opError("close", net.ErrClosed)
+	}
+	s.closed = true
+	// Not recycled: somebody may be writing out of it at this moment.
+	s.ahead.forget()
+	err := how()
+	if _, dressed := errors.AsType[*net.OpError](err); err == nil || dressed {
+		return err
+	}
+	return s.opError("close", err)
+}
+
+// opError dresses an error of the world with what was done to whom.
+func (s *Stream) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: s.local.Network(), Source: s.local, Addr: s.remote, Err: err}
+}
+
+// begin makes r the user of a half for one call, until release.
+func (s *Stream) begin(h *half, r *task.Ref) error {
+	if h.user != nil {
+		return h.busy(r.String())
+	}
+	if r.Loop() != s.loop {
+		misuse("%v of %v uses a stream of %v; use a Portal between loops", r, r.Loop(), s.loop)
+	}
+	h.user = r
+	return nil
+}

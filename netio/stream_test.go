@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+// The conformance suite: what every stream does, whatever it is made of.
+func TestStream(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		test func(ctx context.Context, t *testing.T, near, far *netio.Stream)
+	}{
+		{"read what is there (213)", testRead},
+		{"read full (216)", testReadFull},
+		{"peek takes nothing", testPeek},
+		{"half close", testHalfClose},
+		{"vectored writes (91)", testWriteBuffers},
+		{"close wakes every waiter (G16)", testCloseWakes},
+		{"closed is closed", testClosed},
+		{"busy names both (218)", testBusy},
+		{"a cancelled read loses nothing (218)", testCancelRead},
+		{"a cancelled write says how much (G6)", testCancelWrite},
+		{"copy leaves what was not written", testCopyError},
+		{"timeouts", testTimeouts},
+		{"close with unread data (221)", testCloseUnread},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+				near, far := w.pair(ctx, t, netio.StreamConfig{})
+				defer near.Close()
+				defer far.Close()
+				c.test(ctx, t, near, far)
+			})
+		})
+	}
+}
+
+func write(ctx context.Context, t testing.TB, s *netio.Stream, text string) {
+	t.Helper()
+	if n, err := s.Write(ctx, []byte(text)); n != len(text) || err != nil {
+		t.Errorf("Write(%.20q) = %d, %v", text, n, err)
+	}
+}
+
+func testRead(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	write(ctx, t, near, "abc")
+	for _, p := range [][]byte{nil, {}} {
+		if n, err := far.Read(ctx, p); n != 0 || err != nil {
+			t.Errorf("an empty Read = %d, %v", n, err)
+		}
+	}
+	buf := make([]byte, 2)
+	n, err := far.Read(ctx, buf)
+	if n < 1 || err != nil {
+		t.Errorf("Read = %d, %v", n, err)
+	}
+	m := must(far.ReadFull(ctx, make([]byte, 3-n)))(t)
+	if n+m != 3 {
+		t.Errorf("%d bytes, want 3", n+m)
+	}
+	want(t, "CloseWrite", near.CloseWrite(), nil)
+	for range 2 {
+		if n, err := far.Read(ctx, buf); n != 0 || err != io.EOF {
+			t.Errorf("Read at the end = %d, %v; want the bare io.EOF", n, err)
+		}
+	}
+}
+
+func testReadFull(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	far.SetLineLimit(10) // is not for ReadFull
+	writer := task.Start(ctx, func(ctx context.Context) (int, error) {
+		n, err := near.Write(ctx, bytes.Repeat([]byte("x"), 300_000))
+		return n, errors.Join(err, near.CloseWrite())
+	})
+	if n, err := far.ReadFull(ctx, make([]byte, 299_999)); n != 299_999 || err != nil {
+		t.Errorf("ReadFull = %d, %v", n, err)
+	}
+	if n, err := far.ReadFull(ctx, make([]byte, 2)); n != 1 || err != io.ErrUnexpectedEOF {
+		t.Errorf("ReadFull across the end = %d, %v", n, err)
+	}
+	if n, err := far.ReadFull(ctx, make([]byte, 2)); n != 0 || err != io.EOF {
+		t.Errorf("ReadFull at the end = %d, %v", n, err)
+	}
+	must(writer.Await(ctx))(t)
+}
+
+func testPeek(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	write(ctx, t, near, "abcdef")
+	if p, err := far.Peek(ctx, 3); string(p) != "abc" || err != nil {
+		t.Errorf("Peek = %q, %v", p, err)
+	}
+	want(t, "CloseWrite", near.CloseWrite(), nil)
+	if p, err := far.Peek(ctx, 9); string(p) != "abcdef" || err != io.EOF {
+		t.Errorf("Peek across the end = %q, %v", p, err)
+	}
+	far.SetLineLimit(8)
+	_, err := far.Peek(ctx, 9)
+	want(t, "Peek beyond the limit", err, netio.ErrTooLong)
+	if rest := must(io.ReadAll(far.NetConn(ctx)))(t); string(rest) != "abcdef" {
+		t.Errorf("then read %q", rest)
+	}
+}
+
+func testHalfClose(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	write(ctx, t, near, "question")
+	want(t, "CloseWrite", near.CloseWrite(), nil)
+	if got := must(io.ReadAll(far.NetConn(ctx)))(t); string(got) != "question" {
+		t.Errorf("read %q", got)
+	}
+	write(ctx, t, far, "answer")
+	want(t, "Close", far.Close(), nil)
+	if got := must(io.ReadAll(near.NetConn(ctx)))(t); string(got) != "answer" {
+		t.Errorf("read %q", got)
+	}
+	_, err := near.Write(ctx, []byte("x"))
+	want(t, "Write after CloseWrite", err, syscall.EPIPE)
+}
+
+func testWriteBuffers(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	bufs := net.Buffers{[]byte("one "), nil, []byte("two "), []byte("three")}
+	if n, err := near.WriteBuffers(ctx, bufs...); n != 13 || err != nil {
+		t.Errorf("WriteBuffers = %d, %v", n, err)
+	}
+	if string(bufs[0]) != "one " || len(bufs) != 4 {
+		t.Errorf("the caller's buffers were changed: %q", bufs)
+	}
+	if n, err := near.WriteBuffers(ctx); n != 0 || err != nil {
+		t.Errorf("WriteBuffers of nothing = %d, %v", n, err)
+	}
+	got := make([]byte, 13)
+	must(far.ReadFull(ctx, got))(t)
+	if string(got) != "one two three" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// blocked starts fn as a task and returns when it is parked.
+func blocked[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *task.Task[T] {
+	t := task.Start(ctx, fn)
+	for t.State() != task.Parked {
+		task.Yield(ctx)
+	}
+	return t
+}
+
+// fill writes until the peer, which does not read, has made it wait.
+func fill(ctx context.Context, s *netio.Stream) *task.Task[int] {
+	return blocked(ctx, func(ctx context.Context) (int, error) {
+		return s.Write(ctx, make([]byte, 32<<20))
+	})
+}
+
+func testCloseWakes(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	reader := blocked(ctx, func(ctx context.Context) (string, error) { return near.ReadLine(ctx) })
+	writer := fill(ctx, near)
+	want(t, "Close", near.Close(), nil)
+	_, err := reader.Await(ctx)
+	want(t, "ReadLine", err, net.ErrClosed)
+	n, err := writer.Await(ctx)
+	want(t, "Write", err, net.ErrClosed)
+	if n == 32<<20 {
+		t.Errorf("a Write that failed has written all")
+	}
+}
+
+func testClosed(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	write(ctx, t, far, "abc")
+	must(near.Peek(ctx, 3))(t)
+	want(t, "Close", near.Close(), nil)
+	for what, call := range map[string]func() error{
+		"Read":       func() error { _, err := near.Read(ctx, make([]byte, 1)); return err },
+		"ReadLine":   func() error { _, err := near.ReadLine(ctx); return err },
+		"ReadUntil":  func() error { _, err := near.ReadUntil(ctx, []byte("x")); return err },
+		"Write":      func() error { _, err := near.Write(ctx, []byte("x")); return err },
+		"Close":      near.Close,
+		"Abort":      near.Abort,
+		"CloseWrite": near.CloseWrite,
+	} {
+		err := call()
+		want(t, what, err, net.ErrClosed)
+		if _, ok := errors.AsType[*net.OpError](err); !ok {
+			t.Errorf("%s: a %T, want a *net.OpError", what, err)
+		}
+	}
+}
+
+func testBusy(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	first := blocked(ctx, func(ctx context.Context) (string, error) { return near.ReadLine(ctx) })
+	first.SetName("first")
+	_, err := near.Read(ctx, make([]byte, 1))
+	want(t, "a second reader", err, netio.ErrBusy)
+	var busy *netio.BusyError
+	if !errors.As(err, &busy) || !strings.Contains(busy.First, "first") || busy.Second != task.Self(ctx).String() {
+		t.Errorf("a second reader: %v, want both names", err)
+	}
+	writer := fill(ctx, near)
+	_, err = near.Write(ctx, []byte("x"))
+	want(t, "a second writer", err, netio.ErrBusy)
+	want(t, "CloseWrite during a Write", near.CloseWrite(), netio.ErrBusy)
+	write(ctx, t, far, "undisturbed\n")
+	if line, err := first.Await(ctx); line != "undisturbed" || err != nil {
+		t.Errorf("the first reader has %q, %v", line, err)
+	}
+	want(t, "Abort", near.Abort(), nil)
+	_, err = writer.Await(ctx)
+	want(t, "the first writer", err, net.ErrClosed)
+}
+
+func testCancelRead(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	write(ctx, t, far, "one line")
+	reader := blocked(ctx, func(ctx context.Context) (string, error) { return near.ReadLine(ctx) })
+	cause := errors.New("a test")
+	reader.Cancel(cause)
+	line, err := reader.Await(ctx)
+	var canceled *task.Canceled
+	if line != "" || !errors.Is(err, cause) || !errors.As(err, &canceled) {
+		t.Errorf("a cancelled ReadLine = %q, %v", line, err)
+	}
+	if _, dressed := errors.AsType[*net.OpError](err); dressed {
+		t.Errorf("a cancel is dressed as an error of the network: %v", err)
+	}
+	write(ctx, t, far, "\r\n")
+	if line, err := near.ReadLine(ctx); line != "one line" || err != nil {
+		t.Errorf("the next ReadLine = %q, %v", line, err)
+	}
+}
+
+func testCancelWrite(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	writer := fill(ctx, near)
+	writer.Cancel(nil)
+	n, err := writer.Await(ctx)
+	want(t, "a cancelled Write", err, context.Canceled)
+	if n >= 32<<20 {
+		t.Errorf("a cancelled Write took %d bytes", n)
+	}
+	end := task.Start(ctx, func(ctx context.Context) (int, error) {
+		n, err := near.Write(ctx, []byte("end"))
+		return n, errors.Join(err, near.CloseWrite())
+	})
+	if got := must(io.ReadAll(far.NetConn(ctx)))(t); len(got) != n+3 {
+		t.Errorf("the peer read %d bytes, want %d", len(got), n+3)
+	}
+	must(end.Await(ctx))(t)
+}
+
+// stingy takes some bytes and then fails.
+type stingy struct{ left int }
+
+func (s *stingy) Write(ctx context.Context, p []byte) (int, error) {
+	if len(p) > s.left {
+		return s.left, io.ErrShortWrite
+	}
+	s.left -= len(p)
+	return len(p), nil
+}
+
+func testCopyError(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	write(ctx, t, far, "abcdef")
+	must(near.Peek(ctx, 6))(t)
+	n, err := netio.Copy(ctx, &stingy{left: 2}, near)
+	want(t, "Copy", err, io.ErrShortWrite)
+	if n != 2 {
+		t.Errorf("Copy = %d, want 2", n)
+	}
+	if rest := must(near.Peek(ctx, 4))(t); string(rest) != "cdef" {
+		t.Errorf("%q is left, want \"cdef\"", rest)
+	}
+}
+
+func testTimeouts(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	write(ctx, t, far, "begin")
+	timedOut := func(what string, err error) {
+		t.Helper()
+		want(t, what, err, os.ErrDeadlineExceeded)
+		var netErr net.Error
+		if !errors.As(err, &netErr) || !netErr.Timeout() {
+			t.Errorf("%s: %v is no timeout of package net", what, err)
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v passes for a cancel", what, err)
+		}
+	}
+	near.SetReadTimeout(10 * time.Millisecond)
+	_, err := near.ReadLine(ctx)
+	timedOut("ReadLine", err)
+	near.SetReadTimeout(0)
+	near.SetIdleTimeout(10 * time.Millisecond)
+	_, err = near.ReadLine(ctx)
+	timedOut("ReadLine, idle", err)
+	near.SetIdleTimeout(0)
+	near.SetWriteTimeout(10 * time.Millisecond)
+	n, err := near.Write(ctx, make([]byte, 32<<20))
+	timedOut("Write", err)
+	if n == 0 {
+		t.Error("a Write that timed out took no bytes")
+	}
+	write(ctx, t, far, ", end\n")
+	if line, err := near.ReadLine(ctx); line != "begin, end" || err != nil {
+		t.Errorf("after timeouts ReadLine = %q, %v", line, err)
+	}
+}
+
+func testCloseUnread(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	write(ctx, t, far, "nobody reads this")
+	want(t, "Close", near.Close(), nil)
+	// A kernel may reset or end the stream; either way nobody hangs.
+	if n, err := far.Read(ctx, make([]byte, 1)); n != 0 || err == nil {
+		t.Errorf("Read = %d, %v", n, err)
+	}
+}
+
+func TestAbortResets(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		if w.network != "tcp" {
+			return
+		}
+		near, far := w.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		reader := blocked(ctx, func(ctx context.Context) (int, error) { return far.Read(ctx, make([]byte, 1)) })
+		want(t, "Abort", near.Abort(), nil)
+		_, err := reader.Await(ctx)
+		want(t, "Read", err, syscall.ECONNRESET)
+		var op *net.OpError
+		if !errors.As(err, &op) || op.Op != "read" || op.Net != "tcp" || op.Addr.String() != far.RemoteAddr().String() {
+			t.Errorf("Read: %#v", err)
+		}
+		_, err = far.Read(ctx, make([]byte, 1))
+		want(t, "a second Read (217)", err, syscall.ECONNRESET)
+	})
+}
+
+// A cancel and the data may come in one turn: the call has either had the data
+// or had no effect (G6).
+func TestCancelOrData(t *testing.T) {
+	for range 20 {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+			defer near.Close()
+			defer far.Close()
+			reader := blocked(ctx, func(ctx context.Context) (string, error) {
+				buf := make([]byte, 10)
+				n, err := near.Read(ctx, buf)
+				return string(buf[:n]), err
+			})
+			task.Go(ctx, func(ctx context.Context) error { reader.Cancel(nil); return nil })
+			task.Go(ctx, func(ctx context.Context) error { write(ctx, t, far, "data"); return nil })
+			got, err := reader.Await(ctx)
+			if (err == nil) != (got == "data") {
+				t.Errorf("Read = %q, %v", got, err)
+			}
+			if err != nil {
+				buf := make([]byte, 4)
+				must(near.ReadFull(ctx, buf))(t)
+				got = string(buf)
+			}
+			if got != "data" {
+				t.Errorf("read %q", got)
+			}
+		})
+	}
+}
+
+// A timeout is for a call, not for a wait: bytes that trickle in do not help.
+func TestTimeoutOfCall(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{
+			ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Second,
+		})
+		defer near.Close()
+		task.Go(ctx, func(ctx context.Context) error {
+			defer far.Close()
+			for range 15 {
+				if _, err := far.Write(ctx, []byte("x")); err != nil {
+					return nil // the reader has given up
+				}
+				if err := sleep(ctx, time.Second); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		start := task.Now(ctx)
+		_, err := near.ReadLine(ctx)
+		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
+		if took := task.Now(ctx).Sub(start); took != 10*time.Second {
+			t.Errorf("ReadLine timed out after %v, want 10 s: the idle timeout is not for a stream that moves", took)
+		}
+	})
+}
+
+// Every call has its own time.
+func TestTimeoutOfNextCall(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
+		defer near.Close()
+		task.Go(ctx, func(ctx context.Context) error {
+			defer far.Close()
+			for range 3 {
+				if err := sleep(ctx, 6*time.Second); err != nil {
+					return err
+				}
+				write(ctx, t, far, "x\n")
+			}
+			return nil
+		})
+		for range 3 {
+			_, err := near.ReadLine(ctx)
+			want(t, "ReadLine", err, nil)
+		}
+	})
+}
+
+// A timeout that is taken away during a call leaves nothing behind.
+func TestTimeoutTakenAway(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
+		defer near.Close()
+		defer far.Close()
+		for range 2 {
+			reader := blocked(ctx, near.ReadLine)
+			near.SetReadTimeout(0)
+			write(ctx, t, far, "x\n")
+			must(reader.Await(ctx))(t)
+			want(t, "sleep", sleep(ctx, time.Minute), nil)
+		}
+		// One that is set during a call is for the next one.
+		reader := blocked(ctx, near.ReadLine)
+		near.SetReadTimeout(time.Second)
+		want(t, "sleep", sleep(ctx, time.Minute), nil)
+		write(ctx, t, far, "x\n")
+		must(reader.Await(ctx))(t)
+		_, err := near.ReadLine(ctx)
+		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
+	})
+}
+
+// Who begins to wait does not make a stream less idle.
+func TestIdleTogether(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		full := fill(ctx, near)
+		full.Cancel(nil)
+		full.Await(ctx)
+		near.SetIdleTimeout(2 * time.Second)
+		start := task.Now(ctx)
+		reader := blocked(ctx, near.ReadLine)
+		want(t, "sleep", sleep(ctx, time.Second), nil)
+		n, err := near.Write(ctx, make([]byte, 1))
+		want(t, "Write", err, os.ErrDeadlineExceeded)
+		_, err = reader.Await(ctx)
+		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
+		if took := task.Now(ctx).Sub(start); n != 0 || took != 2*time.Second {
+			t.Errorf("idle after %v, want 2 s", took)
+		}
+	})
+}
+
+// A reader is not idle while a writer on the same stream gets on.
+func TestIdleBothWays(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		near.SetIdleTimeout(2 * time.Second)
+		start := task.Now(ctx)
+		reader := task.Start(ctx, func(ctx context.Context) (time.Duration, error) {
+			_, err := near.ReadLine(ctx)
+			return task.Now(ctx).Sub(start), err
+		})
+		for range 5 {
+			write(ctx, t, near, "x")
+			want(t, "sleep", sleep(ctx, time.Second), nil)
+		}
+		took, err := reader.Await(ctx)
+		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
+		if took != 6*time.Second {
+			t.Errorf("idle after %v, want 2 s after the last write, which was after 4 s", took)
+		}
+	})
+}
+
+// late is a context that is cancelled after it was asked so many times.
+type late struct {
+	context.Context
+	left int
+}
+
+func (l *late) Err() error {
+	if l.left--; l.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A standard context may be cancelled at any moment, also between the checkpoint
+// and the park. The buffer must come back all the same.
+func TestStandardCancel(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		near, far := w.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		for left := range 3 {
+			std, cancel := context.WithCancel(ctx)
+			if left == 2 { // while it is parked
+				time.AfterFunc(time.Millisecond, cancel)
+			}
+			_, err := near.Read(&late{std, left}, make([]byte, 1))
+			want(t, "Read", err, context.Canceled)
+			cancel()
+		}
+		write(ctx, t, far, "x")
+		must(near.Read(ctx, make([]byte, 1)))(t)
+	})
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/task"
+)
+
+// A target is an address as somebody wrote it down: of a TCP host, perhaps by
+// name, or of a UNIX socket.
+type target struct {
+	network string // "tcp", "tcp4", "tcp6" or "unix"
+	text    string // as it was written
+	host    string
+	port    int
+}
+
+// parse reads an address without asking anybody. Errors are those of package
+// net.
+func parse(network, address string) (target, error) {
+	t := target{network: network, text: address}
+	switch network {
+	case "unix":
+		if address == "" {
+			return t, &net.AddrError{Err: "missing address"}
+		}
+		return t, nil
+	case "tcp", "tcp4", "tcp6":
+	default:
+		return t, net.UnknownNetworkError(network)
+	}
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return t, err
+	}
+	t.host = host
+	if t.port, err = port(network, service); err != nil {
+		return t, err
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && !t.suits(ip) {
+		return t, &net.AddrError{Err: "no suitable address found", Addr: host}
+	}
+	return t, nil
+}
+
+// services is a resolver that finds well-known services in a table and a file.
+// The default one may ask the C library, on a thread and for as long as it likes.
+var services = net.Resolver{PreferGo: true}
+
+// port is the number of a port, which may be written as that of a service.
+func port(network, service string) (int, error) {
+	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
+		return int(n), nil
+	}
+	return services.LookupPort(context.Background(), network, service)
+}
+
+// suits reports whether ip is of the family that the network asks for.
+func (t target) suits(ip netip.Addr) bool {
+	switch v4 := ip.Unmap().Is4(); t.network {
+	case "tcp4":
+		return v4
+	case "tcp6":
+		return !v4
+	}
+	return true
+}
+
+// addr is the target for messages: what was written.
+func (t target) addr() net.Addr {
+	if t.network == "unix" {
+		return &net.UnixAddr{Name: t.text, Net: "unix"}
+	}
+	return written(t)
+}
+
+// written is a target as a net.Addr that has not been resolved.
+type written target
+
+func (w written) Network() string { return w.network }
+func (w written) String() string  { return w.text }
+
+// resolve returns all addresses of the target, in the order of the resolver. A
+// TCP target without a host is this machine, which a nil IP means to connect.
+// Errors are bare: *net.DNSError, or *task.Canceled.
+func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration) ([]net.Addr, error) {
+	if t.network == "unix" {
+		return []net.Addr{&net.UnixAddr{Name: t.text, Net: "unix"}}, nil
+	}
+	if t.host == "" {
+		addr := &net.TCPAddr{Port: t.port}
+		if t.network == "tcp6" {
+			addr.IP = net.IPv6unspecified
+		}
+		return []net.Addr{addr}, nil
+	}
+	if timeout == 0 {
+		timeout = defaultResolveTimeout
+	}
+	bounded, release := limited(ctx, timeout)
+	defer release()
+	q := newQuery(l, "the addresses of "+t.host)
+	q.op.Kind, q.op.Host, q.op.Network = poll.Lookup, t.host, "ip"+t.network[len("tcp"):]
+	err := q.run(bounded)
+	if task.Own(bounded, err) {
+		return nil, &net.DNSError{Err: "i/o timeout", Name: t.host, IsTimeout: true, IsTemporary: true}
+	}
+	if err != nil {
+		return nil, err
+	}
+	addrs := make([]net.Addr, len(q.op.Addrs))
+	for i, ip := range q.op.Addrs {
+		addrs[i] = net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(t.port)))
+	}
+	return addrs, nil
+}
+
+// A query is one operation that a task waits for, and that no stream owns.
+type query struct {
+	loop   *loop.Loop
+	op     poll.Op
+	task   *task.Ref
+	reason string
+}
+
+func newQuery(l *loop.Loop, reason string) *query {
+	q := &query{loop: l, reason: reason}
+	q.op.Owner = q
+	return q
+}
+
+// run performs the operation. A cancel is passed on to it; a result that came
+// first counts.
+func (q *query) run(ctx context.Context) error {
+	if q.loop.Submit(&q.op) {
+		return q.op.Err
+	}
+	q.task = task.Self(ctx)
+	park(ctx, q)
+	if q.op.Err == poll.ErrCanceled {
+		return canceled(ctx)
+	}
+	return q.op.Err
+}
+
+func (q *query) Complete(*poll.Op)   { q.task.Wake() }
+func (q *query) Reason() string      { return q.reason }
+func (q *query) Owners() []*task.Ref { return nil }
+func (q *query) Cancel(*task.Ref) bool {
+	q.loop.Poller().Cancel(&q.op)
+	return false
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+// A world is where streams are tested: a poller and a network.
+type world struct {
+	poller  string // "virtual", "epoll" or "portable"
+	network string
+}
+
+func worlds() []world {
+	all := []world{{"virtual", "tcp"}, {"virtual", "unix"}}
+	if runtime.GOOS == "linux" {
+		all = append(all, world{"epoll", "tcp"}, world{"epoll", "unix"})
+	}
+	return append(all, world{"portable", "tcp"}, world{"portable", "unix"})
+}
+
+func (w world) String() string { return w.poller + " " + w.network }
+
+// address is one to listen on.
+func (w world) address(t testing.TB) string {
+	switch {
+	case w.network == "tcp":
+		return "127.0.0.1:0"
+	case w.poller == "virtual":
+		return "/virtual/socket"
+	}
+	return socketPath(t)
+}
+
+// socketPath is short: a UNIX address takes 107 bytes.
+func socketPath(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "netio")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
+// everywhere runs fn in every world.
+func everywhere(t *testing.T, fn func(ctx context.Context, t *testing.T, w world)) {
+	for _, w := range worlds() {
+		t.Run(w.String(), func(t *testing.T) {
+			w.run(t, func(ctx context.Context, t *testing.T) { fn(ctx, t, w) })
+		})
+	}
+}
+
+// run runs fn as the root task of a loop of this world.
+func (w world) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
+	t.Helper()
+	if w.poller == "virtual" {
+		sim.Test(t, fn)
+		return
+	}
+	t.Setenv("BATON_POLLER", w.poller)
+	real(t, func(ctx context.Context) error {
+		fn(ctx, t)
+		return nil
+	})
+}
+
+// real runs fn as the root task of a real loop. The time limit is against hangs
+// only.
+func real(t testing.TB, fn func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := task.Run(ctx, fn); err != nil {
+		t.Error(err)
+	}
+}
+
+// pair returns the two ends of a connection. They are closed in the end.
+func (w world) pair(ctx context.Context, t testing.TB, c netio.StreamConfig) (near, far *netio.Stream) {
+	t.Helper()
+	ln := must(netio.ListenConfig{Stream: c}.Listen(ctx, w.network, w.address(t)))(t)
+	defer ln.Close()
+	accepted := task.Start(ctx, ln.Accept)
+	near = must(netio.Dialer{Stream: c}.Dial(ctx, w.network, ln.Addr().String()))(t)
+	return near, must(accepted.Await(ctx))(t)
+}
+
+// must is for calls that are only to prepare a test.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// sleep waits on the loop's clock, which in a virtual world costs no time.
+func sleep(ctx context.Context, d time.Duration) error {
+	return task.ParkUntil(ctx, loop.After(task.Now(ctx), d))
+}
+
+// want reports an error that is not the wanted one; nil wants none.
+func want(t testing.TB, what string, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) || want == nil && got != nil {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
