@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sim_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/sim"
+	"baton/task"
+)
+
+// failingVar says that TestFailing is to run its tests, which fail.
+const failingVar = "BATON_TEST_FAILING"
+
+func forever(ctx context.Context) error {
+	var q task.WaitQueue
+	return q.Wait(ctx, task.Text("for ever"))
+}
+
+// failing are tests that must fail, or end early, each in its own way.
+var failing = []struct {
+	name   string
+	fn     func(ctx context.Context, t *testing.T)
+	passes bool
+	output []string // regular expressions
+}{
+	{"FailNow in main", func(ctx context.Context, t *testing.T) {
+		task.Go(ctx, func(ctx context.Context) error {
+			err := forever(ctx)
+			t.Log("cleaned up")
+			return err
+		})
+		task.Yield(ctx)
+		task.Yield(ctx)
+		t.Fatal("in main")
+		t.Log("went on")
+	}, false, []string{"in main", "cleaned up", `-sim\.seed=\d+`}},
+	{"FailNow in a child", func(ctx context.Context, t *testing.T) {
+		task.Go(ctx, func(ctx context.Context) error {
+			t.Fatal("in a child")
+			return nil
+		})
+		forever(ctx)
+		t.Log("cleaned up")
+	}, false, []string{"in a child", "cleaned up", `-sim\.seed=\d+`}},
+	{"FailNow in a callback", func(ctx context.Context, t *testing.T) {
+		task.Loop(ctx).CallSoon(func() { t.Fatal("in a callback") })
+		forever(ctx)
+		t.Log("cleaned up")
+	}, false, []string{"in a callback", "cleaned up"}},
+	{"FailNow where a service starts", func(ctx context.Context, t *testing.T) {
+		task.StartReady(ctx, func(context.Context, func(int)) error {
+			t.Fatal("in a service")
+			return nil
+		})
+	}, false, []string{"in a service"}},
+	{"SkipNow", func(ctx context.Context, t *testing.T) {
+		task.Go(ctx, func(context.Context) error {
+			t.SkipNow()
+			return nil
+		})
+		forever(ctx)
+	}, true, nil}, // testing/synctest takes it for a pass
+	{"Error", func(ctx context.Context, t *testing.T) { t.Error("wrong") }, false, []string{"wrong", `-sim\.seed=\d+`}},
+	{"deadlock of main, whatever it makes of it", func(ctx context.Context, t *testing.T) {
+		forever(ctx)
+	}, false, []string{"deadlock", `waits for for ever`, `-sim\.seed=\d+`}},
+	{"deadlock of a child", func(ctx context.Context, t *testing.T) {
+		task.Go(ctx, forever).SetName("patience")
+	}, false, []string{"deadlock", `patience.* waits for for ever`, `-sim\.seed=\d+`}},
+	{"an error that nobody handles", func(ctx context.Context, t *testing.T) {
+		task.Go(ctx, func(context.Context) error { return errOops })
+	}, false, []string{"oops", `-sim\.seed=\d+`}},
+	{"panic", func(ctx context.Context, t *testing.T) {
+		task.Go(ctx, func(context.Context) error { panic(errOops) }).SetName("bomb")
+	}, false, []string{`bomb.* panicked: oops`, `fail_test\.go`}},
+	{"passes", func(ctx context.Context, t *testing.T) {
+		task.ParkUntil(ctx, task.Now(ctx).Add(time.Hour))
+	}, true, nil},
+}
+
+// TestFailing is what TestFailures runs in processes of their own.
+func TestFailing(t *testing.T) {
+	if os.Getenv(failingVar) == "" {
+		return
+	}
+	for _, test := range failing {
+		t.Run(test.name, func(t *testing.T) { sim.Test(t, test.fn) })
+	}
+}
+
+// How tests fail in the simulator.
+func TestFailures(t *testing.T) {
+	for _, test := range failing {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			output, passed := runFailing(t, test.name)
+			if passed != test.passes {
+				t.Errorf("passed: %v, want %v:\n%s", passed, test.passes, output)
+			}
+			for _, want := range test.output {
+				if !regexp.MustCompile(want).MatchString(output) {
+					t.Errorf("the output does not match %q:\n%s", want, output)
+				}
+			}
+			if strings.Contains(output, "went on") || strings.Contains(output, "goleak") {
+				t.Errorf("the test went on, or leaked:\n%s", output)
+			}
+		})
+	}
+}
+
+// The seed that a failing test prints is the one that it ran with.
+func TestSeedFlag(t *testing.T) {
+	output, _ := runFailing(t, "Error", "-sim.seed=4711")
+	if !strings.Contains(output, "-sim.seed=4711") {
+		t.Errorf("the seed is not the flag's:\n%s", output)
+	}
+}
+
+func runFailing(t *testing.T, name string, flags ...string) (output string, passed bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	pattern := "^TestFailing$/^" + strings.ReplaceAll(name, " ", "_") + "$"
+	cmd := exec.CommandContext(ctx, os.Args[0], append([]string{"-test.v", "-test.run=" + pattern}, flags...)...)
+	cmd.Env = append(os.Environ(), failingVar+"=yes")
+	out, err := cmd.CombinedOutput()
+	if !strings.Contains(string(out), strings.ReplaceAll(name, " ", "_")) {
+		t.Errorf("%q did not run:\n%s", name, out)
+	}
+	return string(out), err == nil
+}

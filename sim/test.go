@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"testing/synctest"
+
+	"baton/loop"
+	"baton/loop/poll/virtual"
+	"baton/task"
+)
+
+// Config says how Test runs a test. The zero value is the default.
+type Config struct {
+	// Seed decides the schedule. Zero takes it from -sim.seed, or draws one.
+	Seed uint64
+
+	// FIFO runs ready tasks in the order in which they became ready, for tests
+	// that are about this order.
+	FIFO bool
+
+	// Handoff is how the baton goes from task to task.
+	Handoff task.Handoff
+
+	// Network is the world: its names, and the delays of connecting.
+	Network virtual.Config
+}
+
+// seedFlag exists in test binaries only.
+var seedFlag = func() *uint64 {
+	if !testing.Testing() {
+		return new(uint64)
+	}
+	return flag.Uint64("sim.seed", 0, "the seed of simulated schedules; 0 draws one for each test")
+}()
+
+// Test runs fn as the root task of a simulated loop: the clock jumps when
+// everybody waits, the network is memory, and between tasks that are ready at
+// the same time the seed decides. It runs in a testing/synctest bubble whose
+// clock is the loop's, so package time agrees with it, and blocking functions
+// and goroutines that fn starts take part. Bubbles forbid t.Run and t.Parallel
+// inside.
+//
+// t.FailNow and t.SkipNow end the calling task, and then the test. A panic, a
+// deadlock and an error that nobody handled fail the test.
+func Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
+	t.Helper()
+	Config{}.Test(t, fn)
+}
+
+// Test is like the function Test, with what the Config says.
+func (c Config) Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
+	t.Helper()
+	if c.Seed == 0 {
+		c.Seed = *seedFlag
+	}
+	for c.Seed == 0 {
+		c.Seed = rand.Uint64()
+	}
+	t.Cleanup(func() {
+		if t.Failed() && !c.FIFO {
+			t.Logf("sim: this schedule has the seed %d; replay it with -sim.seed=%[1]d", c.Seed)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { c.run(t, fn) })
+}
+
+// run runs fn in the bubble.
+func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
+	network := c.Network
+	network.Bubble = true
+	cfg := loop.Config{
+		Poller: virtual.New(network),
+		Rand:   rand.New(rand.NewPCG(c.Seed, 1)),
+	}
+	if !c.FIFO {
+		cfg.Order = &shuffle{rand.New(rand.NewPCG(c.Seed, 2))}
+	}
+	l, err := loop.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	err = task.Runner{Loop: l, Handoff: c.Handoff}.Run(context.Background(), func(ctx context.Context) error {
+		fn(ctx, t)
+		var deadlock *task.DeadlockError
+		if errors.As(context.Cause(ctx), &deadlock) { // fn may have taken it for any other error
+			return deadlock
+		}
+		return nil
+	})
+	if errors.Is(err, task.ErrGoexit) { // FailNow or SkipNow in another task
+		runtime.Goexit()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// shuffle is an order in which any of the ready tasks may be the next; callbacks
+// keep their places.
+type shuffle struct{ rand *rand.Rand }
+
+func (s *shuffle) Arrange(batch []loop.Entry) (held int) {
+	var steps []int
+	for i, e := range batch {
+		if e.Step {
+			steps = append(steps, i)
+		}
+	}
+	s.rand.Shuffle(len(steps), func(i, j int) {
+		a, b := steps[i], steps[j]
+		batch[a], batch[b] = batch[b], batch[a]
+	})
+	return 0
+}
