@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+// defaults is the configuration without flags, which keeps quiet.
+func defaults() config {
+	return config{MaxRedirect: 10, MaxTries: 4, MaxTasks: 100, MaxPool: 100, Log: io.Discard, Report: io.Discard}
+}
+
+// crawlSite crawls the demo site and returns the crawler.
+func crawlSite(ctx context.Context, t *testing.T, cfg config) *crawler {
+	t.Helper()
+	cfg.Timeout = demoTime
+	c := newCrawler(cfg)
+	err := task.Scope(ctx, func(ctx context.Context) error {
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:8080")
+		if err != nil {
+			return err
+		}
+		server := netio.Server{Grace: -1}
+		task.Go(ctx, func(ctx context.Context) error {
+			return server.ServeListener(ctx, ln, newSite().serve)
+		})
+		defer server.Close()
+		if err := c.addRoots([]string{"127.0.0.1:8080"}); err != nil {
+			return err
+		}
+		return c.crawl(ctx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// siteTotals is what a crawl of the demo site comes to, whatever the schedule.
+func siteTotals() map[string]int {
+	html := len(goodbye)
+	for n := range sitePages {
+		html += len(text(n))
+	}
+	missing := sitePages / missingEvery
+	return map[string]int{
+		"html":        sitePages + 1, // with goodbye
+		"html_bytes":  html,
+		"other":       1,
+		"other_bytes": len(style),
+		"redirect":    1 + sitePages/oldEvery + 10, // the root, what has moved, the maze
+		"fail":        3,                           // the maze, the stall, the port where nobody listens
+		"error":       missing + 1,
+		"error_bytes": missing*len(notFound) + len(crash),
+		"status_404":  missing,
+		"status_500":  1,
+		"retries":     sitePages/cutEvery + 3, // and the port where nobody listens
+	}
+}
+
+func TestDemoSite(t *testing.T) {
+	for name, cfg := range map[string]func(*config){
+		"defaults":    func(*config) {},
+		"one task":    func(c *config) { c.MaxTasks = 1 },
+		"no pool":     func(c *config) { c.MaxPool = 0 },
+		"three tasks": func(c *config) { c.MaxTasks, c.MaxPool = 3, 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				c := defaults()
+				cfg(&c)
+				done := crawlSite(ctx, t, c)
+				got := done.totals()
+				opened, reused := got["connections"], got["reused"]
+				delete(got, "connections")
+				delete(got, "reused")
+				if want := siteTotals(); !maps.Equal(got, want) {
+					t.Errorf("totals = %v\nwant %v", got, want)
+				}
+				// Every try but those of the closed port has a connection.
+				if tries := len(done.pages) + got["retries"] - 4; opened+reused != tries {
+					t.Errorf("%d connections opened and %d reused, want %d together", opened, reused, tries)
+				}
+				if (c.MaxPool == 0) != (reused == 0) {
+					t.Errorf("%d connections reused with a pool of %d", reused, c.MaxPool)
+				}
+				if len(done.pool.idle) != 0 {
+					t.Errorf("%d connections left in the pool", len(done.pool.idle))
+				}
+			})
+		})
+	}
+}
+
+// TestSlots: the pages that are fetched at a time are as many as there are
+// tasks, and no more.
+func TestSlots(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		cfg := defaults()
+		cfg.Level, cfg.MaxTasks = 2, 7
+		busy, most := 0, 0
+		cfg.Log = logTo(func(line string) {
+			if strings.HasPrefix(line, "fetching ") {
+				busy++
+			} else if !strings.Contains(line, ": try ") {
+				busy--
+			}
+			most = max(most, busy)
+		})
+		crawlSite(ctx, t, cfg)
+		if busy != 0 || most != 7 {
+			t.Errorf("at most %d fetches at a time and %d in the end, want 7 and 0", most, busy)
+		}
+	})
+}
+
+// logTo calls a function for every write.
+type logTo func(line string)
+
+func (f logTo) Write(p []byte) (int, error) {
+	f(string(p))
+	return len(p), nil
+}
+
+func TestExclude(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		cfg := defaults()
+		cfg.Exclude = regexp.MustCompile(`/(maze|old)/|:1/`)
+		got := crawlSite(ctx, t, cfg).totals()
+		if got["redirect"] != 1 || got["fail"] != 1 || got["html"] != sitePages+1 {
+			t.Errorf("totals = %v, want 1 redirect, 1 fail and all of html", got)
+		}
+	})
+}
+
+// TestReplay: with one seed, two crawls are the same to the last line of the
+// report, with the order of events and the time they took.
+func TestReplay(t *testing.T) {
+	var reports [2]bytes.Buffer
+	for i := range reports {
+		sim.Config{Seed: 7}.Test(t, func(ctx context.Context, t *testing.T) {
+			cfg := defaults()
+			cfg.Level, cfg.Log, cfg.Report = 3, &reports[i], &reports[i]
+			if err := run(ctx, cfg, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if !bytes.Equal(reports[0].Bytes(), reports[1].Bytes()) {
+		t.Error("two crawls with one seed differ")
+	}
+	if !strings.Contains(reports[0].String(), "\nFinished 552 urls in 1.") {
+		t.Errorf("the report does not say that it finished:\n%s", reports[0].String())
+	}
+}
+
+// TestInterrupt: a crawl that is cancelled reports what is done, and that the
+// rest is not.
+func TestInterrupt(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		var report, progress bytes.Buffer
+		cfg := defaults()
+		cfg.Report, cfg.Log = &report, &progress
+		err := await.Timeout(ctx, 900*time.Millisecond, func(ctx context.Context) error {
+			return run(ctx, cfg, nil)
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("run = %v, want deadline exceeded", err)
+		}
+		for _, want := range []string{"Interrupted: 551 urls in 0.90 secs (max_tasks=100)\n", "     pending         1\n"} {
+			if !strings.Contains(report.String(), want) {
+				t.Errorf("the report lacks %q:\n%s", want, report.String())
+			}
+		}
+		if n := strings.Count(progress.String(), "\r"); n != 19 {
+			t.Errorf("%d lines of progress in 900 ms, want one each 50 ms and one at the end", n)
+		}
+	})
+}
+
+func TestRoots(t *testing.T) {
+	for root, want := range map[string]string{
+		"example.com":                "http://example.com/",
+		"http://example.com/a?b#c":   "http://example.com/a?b",
+		"https://example.com":        "https://example.com/",
+		"ftp://example.com/":         "",
+		"http://":                    "",
+		"http://[::1]:8080/":         "http://[::1]:8080/",
+		"http://example.com/%zz":     "",
+		"http://user@example.com:80": "http://user@example.com:80/",
+	} {
+		c := newCrawler(defaults())
+		err := c.addRoots([]string{root})
+		if (err == nil) != (want != "") || err == nil && c.pages[want] == nil {
+			t.Errorf("addRoots(%q) = %v with %v, want %q", root, err, c.pages, want)
+		}
+	}
+}
+
+func TestWanted(t *testing.T) {
+	for _, test := range []struct {
+		root, url       string
+		strict, lenient bool
+	}{
+		{"http://example.com/", "http://example.com/a", true, true},
+		{"http://example.com/", "https://WWW.example.com:444/", true, true},
+		{"http://www.example.com/", "http://example.com/", true, true},
+		{"http://example.com/", "http://docs.example.com/", false, true},
+		{"http://example.com/", "http://example.org/", false, false},
+		{"http://10.0.1.2/", "http://10.9.1.2/", false, false},
+		{"http://example.com/", "mailto:me@example.com", false, false},
+	} {
+		for lenient, want := range map[bool]bool{false: test.strict, true: test.lenient} {
+			cfg := defaults()
+			cfg.Lenient = lenient
+			c := newCrawler(cfg)
+			if err := c.addRoots([]string{test.root}); err != nil {
+				t.Fatal(err)
+			}
+			u, err := url.Parse(test.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := c.wanted(u); got != want {
+				t.Errorf("root %s, lenient %v: wanted(%s) = %v, want %v", test.root, lenient, test.url, got, want)
+			}
+		}
+	}
+}
+
+// TestBounds: links and redirects that leave the crawl are not followed, and
+// links not even counted.
+func TestBounds(t *testing.T) {
+	c := newCrawler(defaults())
+	if err := c.addRoots([]string{"http://example.com"}); err != nil {
+		t.Fatal(err)
+	}
+	root := c.pages["http://example.com/"]
+	c.digest(root, &response{
+		Status: 200,
+		Header: map[string][]string{"Content-Type": {"text/html"}},
+		Body:   []byte(`<a href=/>, <a href=/next>, <a href=http://elsewhere.example/>, <a href=mailto:me@example.com>`),
+	})
+	if root.New != 1 || root.Links != 2 {
+		t.Errorf("%d/%d new links, want 1/2", root.New, root.Links)
+	}
+	next := c.pages["http://example.com/next"]
+	c.digest(next, &response{Status: 302, Header: map[string][]string{"Location": {"http://elsewhere.example/"}}})
+	if next.Err != nil || len(c.pages) != 2 {
+		t.Errorf("a redirect out of the crawl: error %v, and %d pages instead of 2", next.Err, len(c.pages))
+	}
+}
+
+// TestBackoff: each pause between tries is twice as long as the one before.
+func TestBackoff(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		c := newCrawler(defaults())
+		c.Timeout = time.Second
+		if err := c.addRoots([]string{"http://127.0.0.1:1/"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.crawl(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if took := c.ended.Sub(c.began); took != (1+2+4)*pause {
+			t.Errorf("four tries took %v, want %v", took, (1+2+4)*pause)
+		}
+	})
+}
+
+// TestTLS: an https URL fails, once, with a word about why.
+func TestTLS(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		c := newCrawler(defaults())
+		c.Timeout = time.Second
+		if err := c.addRoots([]string{"https://localhost/"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.crawl(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if p := c.pages["https://localhost/"]; !errors.Is(p.Err, errTLS) || p.Tries != 1 {
+			t.Errorf("https: %v after %d tries, want errTLS after 1", p.Err, p.Tries)
+		}
+	})
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net"
+	"net/url"
+	"regexp"
+	"time"
+
+	"baton/await"
+)
+
+// pause is how long a page waits after its first try; after each further one it
+// is twice as long.
+const pause = 10 * time.Millisecond
+
+var (
+	errTLS     = errors.New("https is not there yet: it follows with TLS in netio")
+	errTimeout = errors.New("given up")
+)
+
+// fetch gets a page. It tries again as long as connections break, and gives the
+// page up when its time is over. The time is for all tries together: a server
+// that stalls once will do so again.
+//
+// When the time is over, whatever get is waiting for, a connection, a line or the
+// rest of a body, returns with an error, and get closes the connection.
+func (c *crawler) fetch(ctx context.Context, p *page) (res *response, err error) {
+	err = await.Timeout(ctx, c.Timeout, func(ctx context.Context) error {
+		for wait := pause; ; wait *= 2 {
+			p.Tries++
+			res, err = c.get(ctx, p)
+			if err == nil || !broken(err) || p.Tries >= c.MaxTries {
+				return err
+			}
+			c.log(2, "%v: try %d: %v", p.URL, p.Tries, err)
+			if err := await.Sleep(ctx, wait); err != nil {
+				return err
+			}
+		}
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w after %v", errTimeout, c.Timeout)
+	}
+	return res, err
+}
+
+// broken reports whether it was the connection that failed, so that another one
+// may do better: it could not be made, or it ended too early.
+func broken(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// get asks for a page once: over a connection of the pool, or, if that has failed
+// already, over a new one, so that stale connections cost at most one try. The connection is ours alone
+// until it is put back, and it is put back only if the response was read to its
+// end: otherwise the next request would be answered with the rest of this one.
+func (c *crawler) get(ctx context.Context, p *page) (*response, error) {
+	if p.URL.Scheme == "https" {
+		return nil, errTLS
+	}
+	connect := c.pool.get
+	if p.Tries > 1 {
+		connect = c.pool.open
+	}
+	conn, err := connect(ctx, address(p.URL))
+	if err != nil {
+		return nil, err
+	}
+	res, err := roundTrip(ctx, conn.Stream, p.URL)
+	if err != nil || res.Close {
+		conn.Close() // whatever else comes over it belongs to nobody
+		return res, err
+	}
+	c.pool.put(conn)
+	return res, nil
+}
+
+// address is where to connect to for u.
+func address(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// Enough of HTML to find links in it.
+var href = regexp.MustCompile(`(?i)\b(?:href|src)\s*=\s*["']?([^\s"'<>]+)`)
+
+// links returns the URLs that a page refers to, each once, in their order.
+func links(page *url.URL, body []byte) []*url.URL {
+	var all []*url.URL
+	seen := map[string]bool{}
+	for _, match := range href.FindAllSubmatch(body, -1) {
+		u, err := page.Parse(html.UnescapeString(string(match[1])))
+		if err != nil {
+			continue
+		}
+		u = clean(u)
+		if key := u.String(); !seen[key] {
+			seen[key] = true
+			all = append(all, u)
+		}
+	}
+	return all
+}
+
+// clean brings equal URLs to one form: a fragment is the browser's business, and
+// no path is the same as the shortest one (RFC 3986, 6.2.3).
+func clean(u *url.URL) *url.URL {
+	c := *u
+	c.Fragment, c.RawFragment = "", ""
+	if c.Path == "" {
+		c.Path = "/"
+	}
+	return &c
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"time"
+
+	"baton/netio"
+)
+
+// A pool keeps connections that have answered and may be asked again
+// (keep-alive). Those in use are not counted: so many as there are workers.
+type pool struct {
+	PerHost int // idle connections to one address
+	Total   int // idle connections altogether
+	Log     func(format string, args ...any)
+
+	idle           []*conn // the one that was used last comes last
+	opened, reused int
+}
+
+// A conn is a connection and where it leads to.
+type conn struct {
+	*netio.Stream
+	address string
+}
+
+// get returns an idle connection to address, the one that was used last, or
+// makes one. It may switch, and the pool can be another one afterwards, so it
+// holds no place in it across a switch.
+func (p *pool) get(ctx context.Context, address string) (*conn, error) {
+	for i := p.last(address); i >= 0; i = p.last(address) {
+		c := p.idle[i]
+		p.remove(i) // before the look at it, which switches: it is ours now
+		err := c.stale(ctx)
+		if err == nil {
+			p.reused++
+			p.Log("reusing %v", c)
+			return c, nil
+		}
+		p.Log("stale %v: %v", c, err)
+		c.Close()
+	}
+	return p.open(ctx, address)
+}
+
+// open makes a connection to address.
+func (p *pool) open(ctx context.Context, address string) (*conn, error) {
+	s, err := netio.Dial(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	p.opened++
+	p.Log("opened %v", s)
+	return &conn{s, address}, nil
+}
+
+// put takes a connection back. Where there are too many the one goes that was idle
+// longest: it is the likeliest to be closed by the server next.
+func (p *pool) put(c *conn) {
+	p.idle = append(p.idle, c)
+	if p.count(c.address) > p.PerHost {
+		p.drop(p.first(c.address))
+	}
+	if len(p.idle) > p.Total {
+		p.drop(0)
+	}
+}
+
+// close closes what is idle.
+func (p *pool) close() {
+	for len(p.idle) > 0 {
+		p.drop(0)
+	}
+}
+
+// remove takes the connection at i out of the pool.
+func (p *pool) remove(i int) { p.idle = slices.Delete(p.idle, i, i+1) }
+
+// drop closes the connection at i as well.
+func (p *pool) drop(i int) {
+	p.Log("dropping %v", p.idle[i])
+	p.idle[i].Close()
+	p.remove(i)
+}
+
+// count returns how many connections to address are idle.
+func (p *pool) count(address string) (n int) {
+	for _, c := range p.idle {
+		if c.address == address {
+			n++
+		}
+	}
+	return n
+}
+
+// first returns the place of the connection to address that was used longest
+// ago, or -1.
+func (p *pool) first(address string) int {
+	return slices.IndexFunc(p.idle, func(c *conn) bool { return c.address == address })
+}
+
+// last returns the place of the connection to address that was used last, or -1.
+func (p *pool) last(address string) int {
+	for i, c := range slices.Backward(p.idle) {
+		if c.address == address {
+			return i
+		}
+	}
+	return -1
+}
+
+var errUnasked = errors.New("the server speaks without being asked")
+
+// stale says why an idle connection cannot be used again: the server has closed
+// it, or sent what nobody asked for. It gives the loop one look at the socket.
+// A server may still close it a moment later; then the request is tried again.
+//
+// A read timeout of a nanosecond is over at the loop's next look at the clock,
+// and that comes after its look at the sockets: what has arrived is seen.
+func (c *conn) stale(ctx context.Context) error {
+	c.SetReadTimeout(time.Nanosecond)
+	defer c.SetReadTimeout(0)
+	_, err := c.Peek(ctx, 1)
+	switch {
+	case err == nil:
+		return errUnasked
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// progress writes the progress line over itself: the carriage return goes back to
+// its beginning, and all numbers have a width, so that nothing is left behind.
+func (c *crawler) progress(now time.Time) {
+	elapsed := now.Sub(c.began).Seconds()
+	fmt.Fprintf(c.Log, "\r%5.1f s  %5d done  %4d busy  %5d to do  %8.1f kB ",
+		elapsed, c.done, c.busy, c.todo.Len(), float64(c.bytes)/1000)
+}
+
+// report writes what became of the pages: those that failed, or all if the level
+// is high enough, or none if it is low; and the totals. It takes no ctx, since it
+// is to be had after a cancel, too. A slow terminal holds it up, and with it the
+// loop, on which nothing is left to do.
+func (c *crawler) report(out io.Writer) {
+	w := bufio.NewWriter(out)
+	defer w.Flush()
+	fmt.Fprintln(w, "*** Report ***")
+	for _, key := range slices.Sorted(maps.Keys(c.pages)) {
+		p := c.pages[key]
+		bad := p.kind() == "error" || p.kind() == "fail"
+		if c.Level > 0 || c.Level == 0 && bad {
+			fmt.Fprintln(w, p)
+		}
+	}
+	verb := "Finished"
+	if c.cut {
+		verb = "Interrupted:"
+	}
+	fmt.Fprintf(w, "%s %d urls in %.2f secs (max_tasks=%d)\n", verb, c.done, c.ended.Sub(c.began).Seconds(), c.MaxTasks)
+	totals := c.totals()
+	for _, name := range slices.Sorted(maps.Keys(totals)) {
+		fmt.Fprintf(w, "%12s %9d\n", name, totals[name])
+	}
+}
+
+// totals counts the pages by kind, with their bytes, and what it took: tries
+// beyond the first of each page, and connections. But for the connections they do
+// not depend on the order in which pages were fetched.
+func (c *crawler) totals() map[string]int {
+	totals := map[string]int{
+		"connections": c.pool.opened,
+		"reused":      c.pool.reused,
+	}
+	for _, p := range c.pages {
+		kind := p.kind()
+		totals[kind]++
+		if p.Size > 0 {
+			totals[kind+"_bytes"] += p.Size
+		}
+		if kind == "error" {
+			totals[fmt.Sprintf("status_%d", p.Status)]++
+		}
+		if p.Tries > 1 {
+			totals["retries"] += p.Tries - 1
+		}
+	}
+	return totals
+}
+
+// kind is what a page counts as.
+func (p *page) kind() string {
+	switch {
+	case !p.Done:
+		return "pending" // only if the crawl was cancelled
+	case p.Err != nil:
+		return "fail"
+	case p.Next != nil:
+		return "redirect"
+	case p.Status != 200:
+		return "error"
+	case p.Type == "text/html":
+		return "html"
+	default:
+		return "other"
+	}
+}
+
+// String is the page's line in the report.
+func (p *page) String() string {
+	switch p.kind() {
+	case "pending":
+		return fmt.Sprintf("%v pending", p.URL)
+	case "fail":
+		// An error may have lines of its own.
+		return fmt.Sprintf("%v error %s (try %d)", p.URL, strings.ReplaceAll(p.Err.Error(), "\n", "; "), p.Tries)
+	case "redirect":
+		return fmt.Sprintf("%v %d redirect %v", p.URL, p.Status, p.Next)
+	case "html":
+		return fmt.Sprintf("%v %d %s %s %d %d/%d", p.URL, p.Status, p.Type, p.Encoding, p.Size, p.New, p.Links)
+	default:
+		return fmt.Sprintf("%v %d %s %s %d", p.URL, p.Status, p.Type, p.Encoding, p.Size)
+	}
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton/await"
+	"baton/netio"
+)
+
+// The demo site is a tree of pages, numbered as in a heap: page n links to
+// pages fanout*n+1 to fanout*n+fanout. Some pages link to trouble besides; how
+// often, the site's test derives from these numbers.
+const (
+	sitePages = 500
+	fanout    = 4
+
+	slowEvery    = 25 // pages that take slowTime
+	oldEvery     = 20 // pages with a link that has moved
+	missingEvery = 50 // pages with a link to nothing
+	cutEvery     = 50 // pages whose first request ends with a closed connection
+	slowTime     = 200 * time.Millisecond
+)
+
+// Pages that are not in the tree. A crawler that follows the links of an error
+// gets lost in this one: it is relative, and leads to the same error further down.
+const (
+	goodbye  = "<p>No more questions.</p>\n"
+	notFound = "<h1>Not Found</h1>\n<a href=was/it/here>Here?</a>\n"
+	crash    = "<h1>Internal Server Error</h1>\n"
+	style    = "body { font-family: serif }\n"
+)
+
+// A site is the demo web site. It remembers which pages it has cut off.
+type site struct {
+	cut map[int]bool
+}
+
+func newSite() *site { return &site{cut: map[int]bool{}} }
+
+// serve answers the requests of one connection, one after another, until the
+// client has enough. It is a netio.Handler: it runs as a task of its own, and an
+// error ends this connection only.
+func (st *site) serve(ctx context.Context, s *netio.Stream) error {
+	for {
+		request, _, err := readHead(ctx, s)
+		if err != nil {
+			return err // most often io.EOF: the client has closed
+		}
+		fields := strings.Fields(request) // "GET", the path, "HTTP/1.1"
+		if len(fields) != 3 || fields[0] != "GET" {
+			return answer(ctx, s, 400, "text/plain", "only GET, please\n")
+		}
+		if err := st.answer(ctx, s, fields[1]); err != nil {
+			return err
+		}
+	}
+}
+
+// answer serves one path. An error closes the connection, io.EOF without a word.
+func (st *site) answer(ctx context.Context, s *netio.Stream, path string) error {
+	kind, number, numbered := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	n, err := strconv.Atoi(number)
+	if numbered && (err != nil || n < 0 || n >= sitePages) {
+		kind = "missing"
+	}
+	switch kind {
+	case "":
+		return redirect(ctx, s, 301, "/page/0")
+	case "page":
+		return st.page(ctx, s, n)
+	case "old": // it has moved
+		return redirect(ctx, s, 302, fmt.Sprintf("/page/%d", n))
+	case "maze": // no way out
+		return redirect(ctx, s, 307, fmt.Sprintf("/maze/%d", n+1))
+	case "style.css":
+		return answer(ctx, s, 200, "text/css", style)
+	case "goodbye": // says that it closes, and does
+		_, err := fmt.Fprintf(writer{ctx, s}, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n%s", goodbye)
+		if err == nil {
+			err = io.EOF
+		}
+		return err
+	case "stall": // promises a body that never comes; ends when the client does
+		_, err := fmt.Fprint(writer{ctx, s}, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\n<p>Just a")
+		if err == nil {
+			_, err = s.Peek(ctx, 1)
+		}
+		return err
+	case "crash":
+		return answer(ctx, s, 500, "text/html", crash)
+	default:
+		return answer(ctx, s, 404, "text/html", notFound)
+	}
+}
+
+// page serves page n of the tree, every second one in chunks.
+func (st *site) page(ctx context.Context, s *netio.Stream, n int) error {
+	if n%cutEvery == cutEvery-1 && !st.cut[n] {
+		st.cut[n] = true
+		return io.EOF
+	}
+	if n%slowEvery == slowEvery-1 {
+		if err := await.Sleep(ctx, slowTime); err != nil {
+			return err
+		}
+	}
+	body := text(n)
+	if n%2 == 0 {
+		return answer(ctx, s, 200, "text/html; charset=utf-8", body)
+	}
+	half := len(body) / 2
+	_, err := fmt.Fprintf(writer{ctx, s}, "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"+
+		"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n", half, body[:half], len(body)-half, body[half:])
+	return err
+}
+
+// text is the HTML of page n.
+func text(n int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "<html><head><title>Page %d</title><link rel=stylesheet href=/style.css></head>\n<body>\n", n)
+	fmt.Fprintf(&b, "<h1>Page %d</h1>\n%s<ul>\n", n, strings.Repeat("<p>One task at a time holds the baton.</p>\n", 8+n%24))
+	link := func(to string) { fmt.Fprintf(&b, "<li><a href=%q>%s</a></li>\n", to, to) }
+	for child := fanout*n + 1; child <= fanout*n+fanout && child < sitePages; child++ {
+		link(fmt.Sprintf("/page/%d", child))
+	}
+	if n > 0 {
+		link(fmt.Sprintf("/page/%d#up", (n-1)/fanout))
+	}
+	if n%oldEvery == 0 {
+		link(fmt.Sprintf("/old/%d", n))
+	}
+	if n%missingEvery == 0 {
+		link(fmt.Sprintf("missing/%d", n)) // below /page: a wrong relative link
+	}
+	switch n {
+	case 1:
+		link("/crash")
+		link("/stall")
+	case 2:
+		link("/maze/1")
+		link("/goodbye")
+	case 3:
+		link("http://127.0.0.1:1/")           // nobody listens there
+		link("http://elsewhere.example/?a&b") // beyond the crawl
+		link("mailto:nobody@elsewhere.example")
+	}
+	b.WriteString("</ul></body></html>\n")
+	return b.String()
+}
+
+// answer sends a whole response.
+func answer(ctx context.Context, s *netio.Stream, status int, kind, body string) error {
+	_, err := fmt.Fprintf(writer{ctx, s}, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		status, reasons[status], kind, len(body), body)
+	return err
+}
+
+// redirect sends the client elsewhere.
+func redirect(ctx context.Context, s *netio.Stream, status int, to string) error {
+	_, err := fmt.Fprintf(writer{ctx, s}, "HTTP/1.1 %d %s\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
+		status, reasons[status], to)
+	return err
+}
+
+var reasons = map[int]string{
+	200: "OK", 301: "Moved Permanently", 302: "Found", 307: "Temporary Redirect",
+	400: "Bad Request", 404: "Not Found", 500: "Internal Server Error",
+}
+
+// A writer lets package fmt write to a stream: one Fprintf is one Write.
+type writer struct {
+	ctx context.Context
+	s   *netio.Stream
+}
+
+func (w writer) Write(p []byte) (int, error) { return w.s.Write(w.ctx, p) }

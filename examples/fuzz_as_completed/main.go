@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Fuzz_as_completed checks that await.Each returns tasks in the order in which
+// they end: all 120 orders of five delays, then 20 times 100 random delays, then
+// 20 times 200 with a consumer that takes its time. It prints a dot for each, or
+// FAIL, and exits with 1 if anything has failed.
+//
+// The delays add up to more than a minute. They pass at once, because the program
+// runs on a loop whose clock jumps when everybody waits.
+//
+//	go run ./examples/fuzz_as_completed
+//	go run ./examples/fuzz_as_completed -seed 7  # the random delays of that seed
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"time"
+
+	"baton/await"
+	"baton/loop"
+	"baton/loop/poll/virtual"
+	"baton/task"
+)
+
+func main() {
+	seed := flag.Uint64("seed", rand.Uint64(), "of the random delays")
+	flag.Parse()
+
+	runner := task.Runner{Config: loop.Config{Poller: virtual.New(virtual.Config{})}}
+	f := fuzz{rand: rand.New(rand.NewPCG(*seed, 0))}
+	if err := runner.Run(context.Background(), f.run); err != nil {
+		fmt.Fprintf(os.Stderr, "fuzz_as_completed: %v; -seed %d replays it\n", err, *seed)
+		os.Exit(1)
+	}
+}
+
+type fuzz struct {
+	rand  *rand.Rand
+	fails int
+}
+
+func (f *fuzz) run(ctx context.Context) error {
+	fmt.Println("Pass 1")
+	err := permute([]time.Duration{0, 100, 200, 300, 400}, 0, func(delays []time.Duration) error {
+		return f.check(ctx, delays, false)
+	})
+	if err != nil {
+		return err
+	}
+	for pass, tasks := range []int{100, 200} {
+		fmt.Printf("\nPass %d\n", pass+2)
+		for range 20 {
+			if err := f.check(ctx, f.delays(tasks), tasks == 200); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Println()
+	if f.fails > 0 {
+		return errors.New("wrong order")
+	}
+	return nil
+}
+
+// permute calls visit with every order of delays[from:].
+func permute(delays []time.Duration, from int, visit func([]time.Duration) error) error {
+	if from == len(delays) {
+		return visit(delays)
+	}
+	for i := from; i < len(delays); i++ {
+		delays[from], delays[i] = delays[i], delays[from]
+		if err := permute(delays, from+1, visit); err != nil {
+			return err
+		}
+		delays[from], delays[i] = delays[i], delays[from]
+	}
+	return nil
+}
+
+// delays returns n random delays below three seconds, many of them equal.
+func (f *fuzz) delays(n int) []time.Duration {
+	delays := make([]time.Duration, n)
+	for i := range delays {
+		delays[i] = time.Duration(100 * f.rand.IntN(30))
+	}
+	return delays
+}
+
+// check starts a task for each delay, in milliseconds, and checks that they come
+// back sorted. A slow consumer pauses up to 100 ms after each.
+func (f *fuzz) check(ctx context.Context, delays []time.Duration, slow bool) error {
+	return task.Scope(ctx, func(ctx context.Context) error {
+		var tasks []*task.Task[time.Duration]
+		for _, d := range delays {
+			tasks = append(tasks, task.Start(ctx, func(ctx context.Context) (time.Duration, error) {
+				return d, await.Sleep(ctx, d*time.Millisecond)
+			}))
+		}
+		var got []time.Duration
+		for t, err := range await.Each(ctx, tasks...) {
+			if err != nil {
+				return err
+			}
+			d, err := t.Result()
+			if err != nil {
+				return err
+			}
+			got = append(got, d)
+			if slow {
+				if err := await.Sleep(ctx, time.Duration(f.rand.Int64N(int64(100*time.Millisecond)))); err != nil {
+					return err
+				}
+			}
+		}
+		if len(got) != len(delays) || !slices.IsSorted(got) {
+			f.fails++
+			fmt.Println("FAIL", got)
+			return nil
+		}
+		fmt.Print(".")
+		return nil
+	})
+}

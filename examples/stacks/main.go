@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Stacks prints the stacks of all tasks before, during and after the life of a
+// task that fails: it shows where a parked task stands, and what it waits for.
+//
+//	go run ./examples/stacks        # the frames of this file
+//	go run ./examples/stacks -full  # all frames
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+
+	"baton/loop"
+	"baton/netio"
+	"baton/task"
+)
+
+var full = flag.Bool("full", false, "print all frames, not only those of this file")
+
+func main() {
+	flag.Parse()
+	task.Main(show)
+}
+
+func show(ctx context.Context) error {
+	ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	client, err := netio.Dial(ctx, "tcp", ln.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	server, err := ln.Accept(ctx)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+
+	err = task.Scope(ctx, func(ctx context.Context) error {
+		t := task.Go(ctx, func(ctx context.Context) error { return divide(ctx, client) })
+		t.SetName("divide")
+		stacks(ctx, "before: the task has not begun")
+		if err := task.Yield(ctx); err != nil {
+			return err
+		}
+		stacks(ctx, "during: it waits for a line")
+		_, err := server.Write(ctx, []byte("0\n"))
+		return err
+	})
+	var panicked *task.PanicError
+	if !errors.As(err, &panicked) {
+		return fmt.Errorf("stacks: the task ended with %v, not with a panic", err)
+	}
+	fmt.Printf("catching %v of %s\n", panicked.Value, panicked.Task)
+	fmt.Println(frames(panicked.Stack))
+	stacks(ctx, "after: it has ended")
+
+	// Whoever keeps a panic to himself still has to report it: otherwise the
+	// loop does in the end, so that no crash is hidden.
+	task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
+		fmt.Println("the exception handler is told:", e.Message, e.Err)
+	})
+	panicked.Report(ctx)
+	return nil
+}
+
+// divide reads a number and divides by it.
+func divide(ctx context.Context, s *netio.Stream) error {
+	stacks(ctx, "inside the task")
+	line, err := s.ReadLine(ctx)
+	if err != nil {
+		return err
+	}
+	var n int
+	if _, err := fmt.Sscan(line, &n); err != nil {
+		return err
+	}
+	fmt.Println(1 / n)
+	return nil
+}
+
+// stacks prints the stack of every task of the loop. It never switches, so they
+// all belong to the same moment.
+func stacks(ctx context.Context, title string) {
+	fmt.Printf("--- %s ---\n", title)
+	for _, t := range task.Tasks(ctx) {
+		fmt.Printf("%v, %v", t, t.State())
+		if wait, ok := t.Waiting(); ok {
+			fmt.Printf(", waits for %s", wait.Reason)
+		}
+		fmt.Printf("\n%s\n", frames(t.Stack()))
+	}
+}
+
+// frames returns the frames of a stack that are in this file, or all with -full.
+// A frame is two lines: the function, and where it stands.
+func frames(stack []byte) string {
+	if *full {
+		return string(stack)
+	}
+	var ours strings.Builder
+	lines := strings.Split(string(stack), "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "main.") && i+1 < len(lines) {
+			fmt.Fprintf(&ours, "%s\n%s\n", line, lines[i+1])
+		}
+	}
+	return ours.String()
+}

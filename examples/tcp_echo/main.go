@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Tcp_echo is an echo server that closes idle connections after five seconds,
+// and a client that says one thing and leaves ten seconds after the answer, so
+// that it is always the server who hangs up. It shows timeouts of streams.
+//
+//	go run ./examples/tcp_echo --server   # Ctrl-C ends it
+//	go run ./examples/tcp_echo --client   # in another terminal
+//	go run ./examples/tcp_echo --server --client --idle 1s   # both in one
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"baton/netio"
+	"baton/task"
+)
+
+var (
+	asServer = flag.Bool("server", false, "run the TCP server")
+	asClient = flag.Bool("client", false, "run the TCP client")
+	host     = flag.String("host", "127.0.0.1", "host name")
+	port     = flag.Int("port", 9999, "port number")
+	idle     = flag.Duration("idle", 5*time.Second, "how long the server waits for data")
+)
+
+// linger is how long the client stays after an answer.
+const linger = 10 * time.Second
+
+func main() {
+	flag.Parse()
+	if !*asServer && !*asClient {
+		flag.Usage()
+		os.Exit(2)
+	}
+	task.Main(run)
+}
+
+func run(ctx context.Context) error {
+	fmt.Printf("Using backend: %T\n", task.Loop(ctx).Poller())
+	address := net.JoinHostPort(*host, strconv.Itoa(*port))
+	if !*asServer {
+		return talk(ctx, address)
+	}
+	ln, err := netio.Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	// A client that stays is hung up on when the program is to end.
+	server := netio.Server{Grace: -1}
+	if !*asClient {
+		return server.ServeListener(ctx, ln, answer)
+	}
+	return task.Scope(ctx, func(ctx context.Context) error {
+		task.Go(ctx, func(ctx context.Context) error {
+			return server.ServeListener(ctx, ln, answer)
+		})
+		defer server.Close()
+		return talk(ctx, ln.Addr().String())
+	})
+}
+
+// answer is the server's side of a connection.
+func answer(ctx context.Context, s *netio.Stream) (err error) {
+	fmt.Println("connection made")
+	defer func() { fmt.Println("connection lost:", err) }()
+	s.SetReadTimeout(*idle)
+	buf := make([]byte, 4096)
+	for {
+		n, err := s.Read(ctx, buf)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			fmt.Println("connection timeout, closing.")
+			return nil
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+		fmt.Printf("data received: %s\n", buf[:n])
+		if _, err := fmt.Fprintf(writer{ctx, s}, "Re: %s", buf[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+// talk is the client.
+func talk(ctx context.Context, address string) error {
+	s, err := netio.Dial(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	const message = "This is the message. It will be echoed."
+	if _, err := s.Write(ctx, []byte(message)); err != nil {
+		return err
+	}
+	fmt.Println("data sent:", message)
+	s.SetReadTimeout(linger)
+	buf := make([]byte, 4096)
+	for {
+		n, err := s.Read(ctx, buf)
+		switch {
+		case err == io.EOF || errors.Is(err, os.ErrDeadlineExceeded):
+			fmt.Println("connection lost: <nil>")
+			return nil
+		case err != nil:
+			fmt.Println("connection lost:", err)
+			return err
+		}
+		fmt.Printf("data received: %s\n", buf[:n])
+	}
+}
+
+// A writer lets package fmt write to a stream.
+type writer struct {
+	ctx context.Context
+	s   *netio.Stream
+}
+
+func (w writer) Write(p []byte) (int, error) { return w.s.Write(w.ctx, p) }
