@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+
+	"baton/netio"
+	"baton/task"
+)
+
+// serveBaton serves every connection by a task, all of them on one loop, until
+// ctx ends; that is no error. Connections still open then are cut off.
+func serveBaton(ctx context.Context, h task.Handoff, address string, tell listening) error {
+	err := task.Runner{Handoff: h}.Run(ctx, func(ctx context.Context) error {
+		ln, err := netio.Listen(ctx, "tcp", address) // with a backlog of 1024
+		if err != nil {
+			return err
+		}
+		tell(ln.Addr())
+		server := netio.Server{Grace: -1}
+		return server.ServeListener(ctx, ln, echo)
+	})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+// echo ends with the connection: every error of it is one way to end.
+func echo(ctx context.Context, s *netio.Stream) error {
+	buf := make([]byte, bufferSize)
+	for {
+		n, err := s.Read(ctx, buf)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Write(ctx, buf[:n]); err != nil {
+			return err
+		}
+	}
+}

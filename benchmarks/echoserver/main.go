@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Echoserver is the server of the echo rows: it sends back what it receives, on
+// a port of the loopback. It says on which address it listens and nothing else,
+// and ends by itself.
+//
+//	echoserver -port 0 -style baton -handoff coroutine
+//	listening on 127.0.0.1:40713
+//
+// Both styles have one reader and writer a connection, a buffer of 4 KiB, and
+// TCP_NODELAY. c/echo.c is their peer in C.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"runtime/pprof"
+	"strconv"
+	"time"
+
+	"baton/task"
+)
+
+// bufferSize is what a connection reads at a time, in every style.
+const bufferSize = 4 << 10
+
+// listening is told the address as soon as clients can connect.
+type listening func(net.Addr)
+
+func main() {
+	var (
+		port    = flag.Int("port", 7000, "the `port` on 127.0.0.1; 0 is any free one")
+		style   = flag.String("style", "baton", "baton or goroutines")
+		handoff = flag.String("handoff", "channel", "of style baton: channel or coroutine")
+		poller  = flag.String("poller", "", "of style baton: epoll or portable (default: the best one here)")
+		bound   = flag.Duration("for", 10*time.Minute, "how long to serve")
+		profile = flag.String("cpuprofile", "", "write a CPU profile of all that time to this `file`")
+	)
+	flag.Parse()
+	if *profile != "" {
+		stop, err := startProfile(*profile)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "echoserver:", err)
+			os.Exit(1)
+		}
+		defer stop()
+	}
+	if err := serve(*port, *style, *handoff, *poller, *bound); err != nil {
+		fmt.Fprintln(os.Stderr, "echoserver:", err)
+		os.Exit(1)
+	}
+}
+
+func serve(port int, style, handoff, poller string, bound time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	tell := func(a net.Addr) { fmt.Println("listening on", a) }
+
+	switch style {
+	case "goroutines":
+		return serveGoroutines(ctx, address, tell)
+	case "baton":
+		if err := os.Setenv("BATON_POLLER", poller); err != nil {
+			return err
+		}
+		h, err := handoffNamed(handoff)
+		if err != nil {
+			return err
+		}
+		return serveBaton(ctx, h, address, tell)
+	}
+	return fmt.Errorf("-style %s: there are baton and goroutines", style)
+}
+
+func handoffNamed(name string) (task.Handoff, error) {
+	for _, h := range []task.Handoff{task.Channel, task.Coroutine} {
+		if h.String() == name {
+			return h, nil
+		}
+	}
+	return 0, fmt.Errorf("-handoff %s: there are channel and coroutine", name)
+}
+
+// startProfile starts a CPU profile; what it returns ends it.
+func startProfile(name string) (stop func(), err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		if err := f.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "echoserver:", err)
+		}
+	}, nil
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The tests are inside: there is nothing to import in a program.
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"baton/task"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestStyles: every style sends back what it receives, more than a buffer at a
+// time too, and ends with its ctx.
+func TestStyles(t *testing.T) {
+	styles := map[string]func(context.Context, string, listening) error{"goroutines": serveGoroutines}
+	for _, h := range []task.Handoff{task.Channel, task.Coroutine} {
+		styles["baton, "+h.String()] = func(ctx context.Context, address string, tell listening) error {
+			return serveBaton(ctx, h, address, tell)
+		}
+	}
+	for name, serve := range styles {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			addr, ended := make(chan net.Addr, 1), make(chan error, 1)
+			go func() {
+				ended <- serve(ctx, "127.0.0.1:0", func(a net.Addr) { addr <- a })
+			}()
+			select {
+			case a := <-addr:
+				exchange(t, a.String())
+			case err := <-ended:
+				t.Fatalf("ended before it listened: %v", err)
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("ended with %v, want nil", err)
+			}
+		})
+	}
+}
+
+func exchange(t *testing.T, addr string) {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	sent := bytes.Repeat([]byte("hear, hear "), 2*bufferSize/11)
+	got := make([]byte, len(sent))
+	for range 3 {
+		if _, err := c.Write(sent); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, got); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, sent) {
+			t.Fatal("the echo is not what was sent")
+		}
+	}
+}
+
+// TestServe: the flags choose, and a bad one is refused; the server ends by
+// itself.
+func TestServe(t *testing.T) {
+	for _, c := range []struct {
+		style, handoff, poller string
+		ok                     bool
+	}{
+		{"goroutines", "", "", true},
+		{"baton", "channel", "portable", true},
+		{"baton", "coroutine", "", true},
+		{"threads", "channel", "", false},
+		{"baton", "pigeon", "", false},
+		{"baton", "channel", "crystal ball", false},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			t.Setenv("BATON_POLLER", "")
+			err := serve(0, c.style, c.handoff, c.poller, time.Millisecond)
+			if (err == nil) != c.ok {
+				t.Errorf("serve = %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"io"
+)
+
+// object is a line as JSON shows it. A line without figures has a note that says
+// why, and null for what it does not know.
+type object struct {
+	Name      string   `json:"name"`
+	Unit      string   `json:"unit"`
+	Value     *float64 `json:"value"` // the median of ours
+	Peer      string   `json:"peer"`
+	PeerValue *float64 `json:"peer_value"` // the median of the peer at its best GOMAXPROCS
+	Ratio     *float64 `json:"ratio"`      // value / peer_value
+	Procs     int      `json:"procs"`      // GOMAXPROCS of ours
+	PeerProcs int      `json:"peer_procs,omitempty"`
+	Min       float64  `json:"min,omitempty"` // of the rounds of ours
+	Max       float64  `json:"max,omitempty"`
+	PeerMin   float64  `json:"peer_min,omitempty"`
+	PeerMax   float64  `json:"peer_max,omitempty"`
+	Rounds    int      `json:"rounds"`
+	Limit     float64  `json:"limit,omitempty"` // what the ratio should not exceed
+	Note      string   `json:"note,omitempty"`
+}
+
+// jsonLines is the report for programs: an object a line.
+type jsonLines struct {
+	enc *json.Encoder
+	err error
+}
+
+func newJSON(out io.Writer) report { return &jsonLines{enc: json.NewEncoder(out)} }
+
+func (j *jsonLines) lines(lines []line) {
+	for _, l := range lines {
+		if err := j.enc.Encode(l.object()); j.err == nil {
+			j.err = err
+		}
+	}
+}
+
+func (j *jsonLines) end() error { return j.err }
+
+func (l line) object() object {
+	o := object{
+		Name: l.name, Unit: l.unit, Procs: l.procs, Peer: l.peer,
+		Rounds: l.rounds, Limit: l.limit, Note: l.note,
+	}
+	if l.note != "" {
+		return o
+	}
+	o.Value, o.PeerValue, o.Ratio = &l.value.median, &l.peerValue.median, &l.ratio
+	o.Min, o.Max = l.value.min, l.value.max
+	o.PeerMin, o.PeerMax, o.PeerProcs = l.peerValue.min, l.peerValue.max, l.peerProcs
+	return o
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Benchmarks measures tasks against the plainest good Go (goroutines, channels,
+// sync, time.AfterFunc) and servers against a C epoll server too, in turn, in one
+// run:
+//
+//	go run ./benchmarks                        every row, as a table
+//	go run ./benchmarks -run 'switch|spawn'    some rows
+//	go run ./benchmarks -json                  an object for each line
+//
+// A row is named shape/H, where H is the hand-over: channel or coroutine. Ours
+// is measured at GOMAXPROCS as given and at 1; so is the peer, and what counts is
+// the better of its two medians. A ratio below 1 means that ours is faster, or
+// smaller. Rounds of ours and of the peers take turns, so that whatever else the
+// machine does meets all of them alike: trust the ratios, not the nanoseconds.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"time"
+)
+
+// leastRounds is how many rounds a median needs to say anything.
+const leastRounds = 5
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program: it measures what args select and reports to out.
+func run(args []string, out io.Writer) (err error) {
+	flags := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
+	var (
+		asJSON  = flags.Bool("json", false, "print a JSON object for each line")
+		pattern = flags.String("run", "", "measure the rows whose name matches this `regexp`")
+		rounds  = flags.Int("rounds", leastRounds, "rounds of each side; the medians are shown")
+		profile = flags.String("cpuprofile", "", "write a CPU profile of the whole run to this `file`")
+		park    = flags.String("parked", "", "internal: park many of these and print what one costs")
+	)
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *rounds < leastRounds {
+		return fmt.Errorf("-rounds %d: a median needs at least %d", *rounds, leastRounds)
+	}
+	wanted, err := regexp.Compile(*pattern)
+	if err != nil {
+		return fmt.Errorf("-run: %w", err)
+	}
+	if *profile != "" {
+		stop, err := startProfile(*profile)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
+	if *park != "" {
+		return printParked(*park, out)
+	}
+	defer func() { err = errors.Join(err, removePrograms()) }()
+
+	report := newTable(out)
+	if *asJSON {
+		report = newJSON(out)
+	}
+	plan := plan{rounds: *rounds, least: 100 * time.Millisecond, procs: procs()}
+	for _, s := range shapes() {
+		report.lines(plan.measure(s, wanted.MatchString))
+	}
+	return report.end()
+}
+
+// procs is GOMAXPROCS as given, and 1.
+func procs() []int { return slices.Compact([]int{runtime.GOMAXPROCS(0), 1}) }
+
+// startProfile starts a CPU profile; what it returns ends it.
+func startProfile(name string) (stop func() error, err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strconv"
+	"sync"
+
+	"baton/loop"
+	"baton/task"
+)
+
+// parkers are what a process that was started with -parked can park. Each one
+// calls measure twice, before and while they are parked, and returns what was
+// parked.
+var parkers = map[string]func(measure func() error) error{
+	"channel":    func(measure func() error) error { return parkTasks(task.Channel, measure) },
+	"coroutine":  func(measure func() error) error { return parkTasks(task.Coroutine, measure) },
+	"goroutines": parkGoroutines,
+}
+
+// memoryTasks: the resident bytes of a parked task.
+func memoryTasks(h task.Handoff) side { return measureParked(h.String()) }
+
+// memoryGoroutines: those of a goroutine parked on a channel.
+func memoryGoroutines(r round) (float64, error) { return measureParked("goroutines")(r) }
+
+// measureParked is a side that measures in a process of its own: a heap that has
+// grown before would hide what a task costs. The process collects only right
+// before it reads its size: collections on the way would take time and change
+// nothing.
+func measureParked(who string) side {
+	return func(r round) (float64, error) {
+		self, err := os.Executable()
+		if err != nil {
+			return 0, err
+		}
+		child := exec.Command(self, "-parked", who)
+		child.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(r.procs), "GOGC=off")
+		child.Stderr = os.Stderr
+		out, err := child.Output()
+		if err != nil {
+			return 0, fmt.Errorf("process with -parked %s: %w", who, err)
+		}
+		return strconv.ParseFloat(string(bytes.TrimSpace(out)), 64)
+	}
+}
+
+// printParked is the child of measureParked: it parks, and prints the growth of
+// its resident memory for each one parked.
+func printParked(who string, out io.Writer) error {
+	park := parkers[who]
+	if park == nil {
+		return fmt.Errorf("-parked %s: there are channel, coroutine and goroutines", who)
+	}
+	var sizes []int
+	err := park(func() error {
+		debug.FreeOSMemory() // collects first
+		size, err := residentBytes()
+		sizes = append(sizes, size)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, float64(sizes[1]-sizes[0])/float64(parked))
+	return err
+}
+
+// parkTasks switches the watchdog off: a collection among so many stacks is a
+// slow step, and a report of it would walk them all.
+func parkTasks(h task.Handoff, measure func() error) error {
+	quiet := task.Runner{Handoff: h, Config: loop.Config{SlowStep: -1}}
+	return quiet.Run(context.Background(), func(ctx context.Context) error {
+		if err := measure(); err != nil {
+			return err
+		}
+		var line task.WaitQueue
+		for range parked {
+			task.Go(ctx, func(ctx context.Context) error { return line.Wait(ctx, otherTask) })
+		}
+		for line.Len() < parked {
+			if err := task.Yield(ctx); err != nil {
+				return err
+			}
+		}
+		err := measure()
+		line.WakeAll()
+		return err
+	})
+}
+
+func parkGoroutines(measure func() error) error {
+	if err := measure(); err != nil {
+		return err
+	}
+	var started, running sync.WaitGroup
+	line := make(chan struct{})
+	park := func() {
+		defer running.Done()
+		started.Done()
+		<-line
+	}
+	started.Add(parked)
+	running.Add(parked)
+	for range parked {
+		go park()
+	}
+	started.Wait()
+	err := measure()
+	close(line)
+	running.Wait()
+	return err
+}
+
+// residentBytes is the resident set of this process, from proc(5).
+func residentBytes() (int, error) {
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, fmt.Errorf("resident memory: %w", errors.ErrUnsupported)
+	}
+	var size, resident int
+	if _, err := fmt.Sscan(string(statm), &size, &resident); err != nil {
+		return 0, fmt.Errorf("resident memory: %w", err)
+	}
+	return resident * os.Getpagesize(), nil
+}

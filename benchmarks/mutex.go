@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"sync"
+
+	"baton/locks"
+	"baton/task"
+)
+
+// lockOurs: lock and unlock a mutex that nobody else wants, with the task's own
+// context.
+func lockOurs(h task.Handoff) side {
+	return func(r round) (float64, error) {
+		return inTask(h, func(ctx context.Context) (float64, error) {
+			own := task.Start(ctx, func(ctx context.Context) (float64, error) {
+				var mu locks.Mutex
+				return timed(r.least, func(n int) error {
+					for range n {
+						if err := mu.Lock(ctx); err != nil {
+							return err
+						}
+						mu.Unlock()
+					}
+					return nil
+				})
+			})
+			return own.Await(ctx)
+		})
+	}
+}
+
+// lockSync: the same with a sync.Mutex.
+func lockSync(r round) (float64, error) {
+	var mu sync.Mutex
+	return timed(r.least, func(n int) error {
+		for range n {
+			mu.Lock()
+			mu.Unlock() //lint:ignore SA2001 the empty section is what is measured
+		}
+		return nil
+	})
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/task"
+)
+
+// TestRows: every row is there, with its limits.
+func TestRows(t *testing.T) {
+	want := []struct {
+		shape              string
+		channel, coroutine float64
+	}{
+		{"switch/2", 1.25, 0.55},
+		{"switch/10000", 2, 0.7},
+		{"spawn/one", 1.2, 0.5},
+		{"spawn/many", 1.2, 0.6},
+		{"queue/1", 2, 1},
+		{"queue/128", 1, 0.7},
+		{"mutex", 1.5, 1.5},
+		{"timers/each", 0.7, 0.7},
+		{"timers/bulk", 1, 1},
+		{"memory", 1.3, 1.3},
+		{"echo/50", 1.2, 1.12},
+		{"echo/500", 1.2, 1.12},
+	}
+	var names []string
+	for i, s := range shapes() {
+		if i >= len(want) {
+			t.Fatalf("a row %s that is not in the table of this test", s.name)
+		}
+		w := want[i]
+		got := fmt.Sprint(s.name, s.limit[task.Channel], s.limit[task.Coroutine])
+		if got != fmt.Sprint(w.shape, w.channel, w.coroutine) {
+			t.Errorf("row %d is %s, want %v", i, got, w)
+		}
+		if s.unit == "" || s.ours == nil || len(s.peers) == 0 {
+			t.Errorf("%s lacks a unit, a side or a peer", s.name)
+		}
+		names = append(names, s.row(task.Channel), s.row(task.Coroutine))
+	}
+	if len(names) != 2*len(want) {
+		t.Errorf("%d rows, want %d", len(names), 2*len(want))
+	}
+	if names[2] != "switch/10000/channel" || names[3] != "switch/10000/coroutine" {
+		t.Errorf("rows are called %s and %s", names[2], names[3])
+	}
+}
+
+// TestSmoke: every row can be measured, by all its contestants.
+func TestSmoke(t *testing.T) {
+	p := plan{rounds: 1, least: time.Millisecond, procs: []int{2, 1}}
+	for _, s := range shapes() {
+		t.Run(s.name, func(t *testing.T) {
+			lines := p.measure(s, func(string) bool { return true })
+			perProcs := 2
+			if s.given {
+				perProcs = 1
+			}
+			if want := len(handoffs) * perProcs * len(s.peers); len(lines) != want {
+				t.Errorf("%d lines, want %d", len(lines), want)
+			}
+			for _, l := range lines {
+				if l.note != "" {
+					if !excused(l) {
+						t.Errorf("%s at %d: %s", l.name, l.procs, l.note)
+					}
+					continue
+				}
+				if l.value.median <= 0 || l.peerValue.median <= 0 || l.ratio <= 0 || l.rounds != 1 {
+					t.Errorf("%s at %d: %+v", l.name, l.procs, l)
+				}
+			}
+		})
+	}
+}
+
+// excused reports whether a row may be without figures on this system.
+func excused(l line) bool {
+	if l.peer == "C epoll" {
+		if _, err := compiler(); err != nil {
+			return true
+		}
+	}
+	return runtime.GOOS != "linux" && (strings.HasPrefix(l.name, "memory") || strings.HasPrefix(l.name, "echo"))
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+)
+
+// A report prints lines as they come in.
+type report interface {
+	lines([]line)
+	end() error // the first error of printing
+}
+
+// table is the report for people.
+type table struct {
+	w     *tabwriter.Writer
+	begun bool
+	err   error
+}
+
+func newTable(out io.Writer) report {
+	return &table{w: tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)}
+}
+
+// lines prints the lines of one shape, aligned among themselves.
+func (t *table) lines(lines []line) {
+	if len(lines) == 0 {
+		return
+	}
+	if !t.begun {
+		t.begun = true
+		t.print("row", "procs", "median", "min", "max", "unit", "peer", "procs", "median", "min", "max", "ratio", "limit", "")
+	}
+	for _, l := range lines {
+		if l.note != "" {
+			t.print(l.name, l.procs, "-", "-", "-", l.unit, l.peer, "-", "-", "-", "-", "-", limit(l), " "+l.note)
+			continue
+		}
+		t.print(l.name, l.procs, figure(l.value.median), figure(l.value.min), figure(l.value.max), l.unit,
+			l.peer, l.peerProcs, figure(l.peerValue.median), figure(l.peerValue.min), figure(l.peerValue.max),
+			strconv.FormatFloat(l.ratio, 'f', 2, 64), limit(l), verdict(l))
+	}
+	t.note(t.w.Flush())
+}
+
+func (t *table) end() error { return t.err }
+
+// print prints the cells of one line. The row's name is on the left side, so it
+// is padded here.
+func (t *table) print(name string, cells ...any) {
+	_, err := fmt.Fprintf(t.w, "%-23s\t", name)
+	t.note(err)
+	for _, c := range cells {
+		_, err := fmt.Fprintf(t.w, "%6v\t", c)
+		t.note(err)
+	}
+	_, err = fmt.Fprintln(t.w)
+	t.note(err)
+}
+
+func (t *table) note(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+// figure has three digits or more, as many as noise leaves a meaning.
+func figure(v float64) string {
+	if v < 100 {
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 0, 64)
+}
+
+func limit(l line) string {
+	if l.limit == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(l.limit, 'f', -1, 64)
+}
+
+// verdict marks what is beyond its limit.
+func verdict(l line) string {
+	if l.limit > 0 && l.ratio > l.limit {
+		return "over"
+	}
+	return ""
+}
