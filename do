@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The one entry point for everything done to this code: run it without an argument.
+set -eu
+cd "$(dirname "$0")"
+spdx='// SPDX-License-Identifier: Apache-2.0'
+nested=$(find . -mindepth 2 -name go.mod ! -path './tools/*' ! -path '*/testdata/*' -exec dirname {} \; | sort)
+
+help() {
+	cat <<-'END'
+		usage: ./do COMMAND [ARGUMENT...]
+
+		  fmt                     format every Go file
+		  lint                    formatting, vet here and for other systems, staticcheck, house rules
+		  test [ARG...]           the tests; arguments go to go test
+		  race [HANDOFF [POLLER]] the tests under the race detector (needs a C compiler), for each
+		                          hand-over (channel, coroutine) and poller (epoll, portable) or those named
+		  fuzz [COUNT]            each fuzz test, COUNT inputs (default 20000x)
+		  bench [ARG...]          the benchmarks; arguments go to them
+		  cover                   coverage of the library by all tests together, into cover.out
+		  examples                vet and build them, run those that examples/quick.txt lists
+		  all                     lint, test, race, fuzz 3000x, examples
+	END
+}
+fmt() { gofmt -l -w .; }
+none() { # none MESSAGE COMMAND...: what the command prints is a fault; status 1 is grep's "nothing found"
+	message=$1; shift
+	found=$("$@") || [ $? -eq 1 ]
+	[ -z "$found" ] || { printf '%s:\n%s\n' "$message" "$found" >&2; return 1; }
+}
+headless() { find . -name '*.go' -exec awk -v want="$spdx" 'FNR == 1 && $0 != want { print FILENAME }' {} +; }
+lint() {
+	none 'not formatted (./do fmt)' gofmt -l .
+	none 'first line must be the SPDX line' headless
+	none 'a test waits for the wall clock' grep -rn --include='*_test.go' 'time\.Sleep(' .
+	none 'unfinished work in a comment' grep -rnE --include='*.go' --include='*.s' '//(.*[^.[:alnum:]])?(TODO|FIXME)' .
+	go vet ./...
+	for os in darwin windows freebsd; do CGO_ENABLED=0 GOOS=$os GOARCH=amd64 go vet ./...; done
+	go -C tools build -o ../bin/ honnef.co/go/tools/cmd/staticcheck
+	bin/staticcheck ./...
+	for dir in $nested; do (tool=$PWD/bin/staticcheck; cd "$dir"; go vet ./...; "$tool" ./...); done
+}
+test_() { go test "$@" ./...; }
+race() {
+	for handoff in ${1:-channel coroutine}; do for poller in ${2:-epoll portable}; do
+		echo "race: handoff $handoff, poller $poller"
+		BATON_HANDOFF=$handoff BATON_POLLER=$poller go test -race -count=1 ./...
+	done; done
+}
+# Counts, not times: with a time, Go before 1.27 may call the end of it a failure (go.dev/issue/75804).
+fuzz() {
+	grep -rEo --include='*_test.go' '^func Fuzz[^(]*' . | sort | while IFS=: read -r file name; do
+		name=${name#func }
+		echo "fuzz: $name in ${file%/*}"
+		go -C "${file%/*}" test -run='^$' -fuzz="^$name\$" -fuzztime="${1:-20000x}" \
+			-fuzzminimizetime=100x . </dev/null
+	done
+}
+bench() { go run ./benchmarks "$@"; }
+cover() {
+	library=$(go list ./... | grep -vE '/(examples|benchmarks)(/|$)' | paste -sd, -)
+	go test -coverprofile=cover.out -coverpkg="$library" ./...
+	go tool cover -func=cover.out | tail -n 1
+}
+examples() {
+	[ -z "$(find examples -name '*.go')" ] || go vet ./examples/...
+	go build -o /dev/null ./examples/...
+	sed 's/#.*//; /^[[:space:]]*$/d' examples/quick.txt | while read -r name args; do
+		echo "example: $name $args"
+		timeout 60 go run "./examples/$name" $args </dev/null
+	done
+}
+# Not joined by &&, which would switch set -e off inside of all but the last.
+all() { lint; test_; race; fuzz 3000x; examples; }
+
+[ $# -gt 0 ] || set -- help
+case $1 in
+test) shift; test_ "$@" ;;
+help | fmt | lint | race | fuzz | bench | cover | examples | all) "$@" ;;
+*) help >&2; exit 2 ;;
+esac
