@@ -143,19 +143,19 @@ func (l *Loop) poll() bool {
 	if !ok {
 		return false
 	}
-	if wait != 0 && l.dog != nil {
+	switch {
+	case wait == 0 && l.inflight == 0:
+		// No operation could be finished: there is nothing to ask.
+		l.done = l.done[:0]
+	case wait != 0 && l.dog != nil:
 		l.dog.rest()
 		l.done = l.poller.Wait(l.done[:0], wait)
 		l.dog.arm()
-	} else {
-		if l.busyPolls++; l.alone && l.busyPolls%4 == 0 {
-			// Hand-overs by coroutine do not pass through Go's scheduler. With
-			// one processor the garbage collector and other goroutines would get
-			// it only by preemption, every 10 ms. With several it would only
-			// carry the loop from one to the other and its cache along.
-			runtime.Gosched()
-		}
+	default:
 		l.done = l.poller.Wait(l.done[:0], wait)
+	}
+	if wait == 0 {
+		l.giveWay()
 	}
 	l.now = l.clock()
 	for i, op := range l.done {
@@ -207,4 +207,15 @@ func (l *Loop) Idle() bool {
 func (l *Loop) NextDeadline() (time.Time, bool) {
 	when, ok := l.timers.next()
 	return l.start.Add(when), ok
+}
+
+// giveWay lets other goroutines run, now and then, while the loop is busy.
+// Hand-overs by coroutine do not pass through Go's scheduler. With one processor
+// the garbage collector and other goroutines would get it only by preemption,
+// every 10 ms. With several it would only carry the loop from one to the other
+// and its cache along.
+func (l *Loop) giveWay() {
+	if l.busyPolls++; l.alone && l.busyPolls%4 == 0 {
+		runtime.Gosched()
+	}
 }

@@ -3,6 +3,7 @@
 package loop_test
 
 import (
+	"net"
 	"testing"
 	"time"
 
@@ -23,19 +24,29 @@ func (c *counting) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 }
 
 // A busy loop polls, but not in every turn: the poll is what a turn costs most.
+// While no operation is in flight there is nothing to ask the poller.
 func TestPollsOfBusyLoop(t *testing.T) {
 	for _, c := range []struct {
 		name        string
+		inflight    int
 		turns, wide int
 		polls       int
 	}{
-		{"many turns of one step", 3200, 1, 100},
-		{"turns of many steps", 20, 64, 20},
-		{"turns of more steps", 20, 200, 20},
+		{"many turns of one step", 1, 3200, 1, 100},
+		{"turns of many steps", 1, 20, 64, 20},
+		{"turns of more steps", 1, 20, 200, 20},
+		{"no operation in flight", 0, 3200, 1, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			poller := &counting{Poller: virtual.New(virtual.Config{})}
 			l := open(t, loop.Config{Poller: poller})
+			for range c.inflight {
+				listener, err := poller.Listen(&net.TCPAddr{}, poll.ListenOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.Submit(&poll.Op{Kind: poll.Accept, Handle: listener})
+			}
 			turns := 0
 			var steps []loop.Entry
 			add := func() {
@@ -50,6 +61,8 @@ func TestPollsOfBusyLoop(t *testing.T) {
 					}
 					if turns++; turns < c.turns {
 						add()
+					} else {
+						l.Stop()
 					}
 				}))
 			}

@@ -30,10 +30,11 @@ func (s SlowStep) String() string {
 // a clock or counts anything, and the watchdog sleeps while the loop waits: it
 // is armed only while turns run.
 type watchdog struct {
-	loop  *Loop
-	start sync.Once
-	quit  chan struct{}
-	ended sync.WaitGroup
+	loop   *Loop
+	start  sync.Once
+	ticker ticker // made by start
+	quit   chan struct{}
+	ended  sync.WaitGroup
 
 	resting atomic.Bool   // the loop waits in its poller
 	asleep  atomic.Bool   // the watchdog has seen that and waits for rouse
@@ -58,7 +59,7 @@ func (d *watchdog) rest() {
 }
 
 func (d *watchdog) arm() {
-	d.start.Do(func() { d.ended.Go(d.watch) })
+	d.start.Do(d.begin)
 	d.resting.Store(false)
 	if d.asleep.Load() {
 		select {
@@ -68,9 +69,17 @@ func (d *watchdog) arm() {
 	}
 }
 
-// close waits for a report that is being made.
+func (d *watchdog) begin() {
+	d.ticker = newTicker()
+	d.ended.Go(d.watch)
+}
+
+// close waits for a report that is being made. The loop does not run.
 func (d *watchdog) close() {
 	close(d.quit)
+	if d.ticker != nil {
+		d.ticker.close()
+	}
 	d.ended.Wait()
 }
 
@@ -78,29 +87,23 @@ func (d *watchdog) watch() {
 	const samples = 4
 	l, limit := d.loop, d.loop.cfg.SlowStep
 	tick := max(limit/samples, 1)
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
+	d.ticker.start(tick)
 	var since time.Time // when the mark was left
 	reported := false   // the step that has not wiped it off
-	for {
-		select {
-		case <-d.quit:
-			return
-		case <-ticker.C:
-			if d.idle() {
-				if !d.sleep(ticker, tick) {
-					return
-				}
-				l.marked.Store(false) // what was seen before the wait means nothing now
-				continue
+	for d.ticker.wait() {
+		if d.idle() {
+			if !d.sleep(tick) {
+				return
 			}
-			now := time.Now() // the tick may have waited for this goroutine
-			if l.marked.CompareAndSwap(false, true) {
-				since, reported = now, false
-			} else if held := now.Sub(since); held >= limit && !reported {
-				reported = true
-				l.cfg.OnSlow(SlowStep{l, held, holderStack()})
-			}
+			l.marked.Store(false) // what was seen before the wait means nothing now
+			continue
+		}
+		now := time.Now() // the tick may have waited for this goroutine
+		if l.marked.CompareAndSwap(false, true) {
+			since, reported = now, false
+		} else if held := now.Sub(since); held >= limit && !reported {
+			reported = true
+			l.cfg.OnSlow(SlowStep{l, held, holderStack()})
 		}
 	}
 }
@@ -108,9 +111,9 @@ func (d *watchdog) watch() {
 func (d *watchdog) idle() bool { return d.resting.Load() || !d.loop.running.Load() }
 
 // sleep waits until the loop runs turns again; false means quit.
-func (d *watchdog) sleep(ticker *time.Ticker, tick time.Duration) bool {
-	ticker.Stop()
-	defer ticker.Reset(tick)
+func (d *watchdog) sleep(tick time.Duration) bool {
+	d.ticker.stop()
+	defer d.ticker.start(tick)
 	d.asleep.Store(true)
 	defer d.asleep.Store(false)
 	for d.idle() {

@@ -69,31 +69,39 @@ func (b *baton) holder() *worker {
 	return b.home
 }
 
-// give is the task side of a step: the running task r has parked, or is ready
-// again, and gives the baton away until its own step comes. Often that is the
-// next one, and nothing is switched.
-func (b *baton) give(r *Ref) {
+// next is the first half of a task's parking: the running task r waits, or is
+// ready again, and gives the baton away until its own step comes. It takes the
+// next step from the loop and returns the worker to pass the baton to, with
+// handoff.pass; then back is the second half. Often the next step is r's own:
+// then next returns nil, r goes on, and nothing is switched.
+//
+// The three are called one after another, and not by a function of their own,
+// from what tasks call most: the processor mispredicts every return on the way
+// up from a coroutine switch, which costs more than the calls down.
+func (b *baton) next(r *Ref) *worker {
 	b.cur = nil
 	to := b.home
 	if e, ok := b.loop.Take(); ok {
 		next := e.Runner.(*Ref)
 		if next == r {
 			b.hold(r)
-			return
+			return nil
 		}
 		if to = next.worker; to == nil {
 			to = b.workerOf(next)
 		}
 	}
-	// The rest of worker.park, once more: returning from a function after a
-	// coroutine switch costs a mispredicted branch, so this path has few.
-	w := r.worker
 	var here byte
-	w.top = uintptr(unsafe.Pointer(&here))
+	r.worker.top = uintptr(unsafe.Pointer(&here))
 	if _, many := b.loop.Ahead(farAhead); many {
 		b.prefetch()
 	}
-	b.hand.pass(w, to)
+	return to
+}
+
+// back makes r the running task: its goroutine has the baton again.
+func (b *baton) back(r *Ref) {
+	w := r.worker
 	b.word.Hold(w.g)
 	if w.ask != nil {
 		w.answer()

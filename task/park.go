@@ -76,7 +76,7 @@ func Checkpoint(ctx context.Context) (*Ref, error) {
 		return r, n.by
 	}
 	if r.budget--; r.budget < 0 {
-		return r, r.yield(ctx, n)
+		return r, Yield(ctx)
 	}
 	return r, nil
 }
@@ -88,7 +88,7 @@ func checkpointForeign(ctx context.Context) (*Ref, error) {
 		return n.ref, c
 	}
 	if n.ref.budget--; n.ref.budget < 0 {
-		return n.ref, n.ref.yield(ctx, n)
+		return n.ref, Yield(ctx)
 	}
 	return n.ref, nil
 }
@@ -107,18 +107,12 @@ func Yield(ctx context.Context) error {
 	if c := n.interrupted(ctx); c != nil {
 		return c
 	}
-	n.ref.ready()
-	n.ref.b.give(n.ref)
-	if c := n.interrupted(ctx); c != nil {
-		return c
-	}
-	return nil
-}
-
-// yield puts the running task at the end of the ready queue.
-func (r *Ref) yield(ctx context.Context, n *node) error {
+	r := n.ref
 	r.ready()
-	r.b.give(r)
+	if to := r.b.next(r); to != nil {
+		r.b.hand.pass(r.worker, to)
+		r.b.back(r)
+	}
 	if c := n.interrupted(ctx); c != nil {
 		return c
 	}
@@ -199,14 +193,16 @@ func (n *node) interrupted(ctx context.Context) *Canceled {
 }
 
 // wait parks the running task on w, under ctx, which belongs to n. It returns the
-// *Canceled that ended the wait, or nil. What is called most does the same with
-// fewer functions to return from: see baton.give.
+// *Canceled that ended the wait, or nil.
 func (r *Ref) wait(ctx context.Context, n *node, w Waiter) error {
 	if ctx != context.Context(n) {
 		defer r.b.foreign.watch(ctx, n)() // a context of the standard library
 	}
 	r.parkOn(n, w)
-	r.b.give(r)
+	if to := r.b.next(r); to != nil {
+		r.b.hand.pass(r.worker, to)
+		r.b.back(r)
+	}
 	return r.unparked()
 }
 

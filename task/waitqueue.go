@@ -31,8 +31,11 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 	if ctx != context.Context(n) {
 		return r.wait(ctx, n, q)
 	}
-	r.parkOn(n, q) // Ref.wait, without its return
-	r.b.give(r)
+	r.parkOn(n, q) // Ref.wait from here on, without its return
+	if to := r.b.next(r); to != nil {
+		r.b.hand.pass(r.worker, to)
+		r.b.back(r)
+	}
 	return r.unparked()
 }
 
