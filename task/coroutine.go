@@ -88,9 +88,11 @@ func (c *coroutines) leave(_, to *worker) { c.target = to }
 // call until the baton is closed.
 func (c *coroutines) survive(w *worker) {
 	w.gone = true
-	if w.rest() {
-		w.serve()
+	if to := w.rest(); to != nil {
+		c.pass(w, to)
+		w.resume()
 	}
+	w.serve()
 }
 
 // end ends the workers' goroutines. Every worker that is resumed while c.ending

@@ -232,13 +232,18 @@ func (r *Ref) carry(err error) {
 	}
 }
 
-// join waits for the task's end.
-func (r *Ref) join(ctx context.Context) error {
+// join waits for the task's end. The caller is the task that n, of ctx, belongs to.
+func (r *Ref) join(ctx context.Context, n *node) error {
 	if r.state == Done {
 		_, err := Checkpoint(ctx)
 		return err
 	}
-	return r.awaiters.Wait(ctx, (*outcome)(r))
+	if c := n.interrupted(ctx); c != nil {
+		return c
+	}
+	r.awaiters.why = (*outcome)(r)
+	r.awaiters.push(n.ref)
+	return n.ref.wait(ctx, n, &r.awaiters)
 }
 
 // outcome is a task as what others wait for.

@@ -44,7 +44,7 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	if n.ref == &t.Ref {
 		misuse("%v awaits itself", &t.Ref)
 	}
-	if err := t.join(ctx); err != nil {
+	if err := t.join(ctx, n); err != nil {
 		var zero T
 		return zero, err
 	}

@@ -56,13 +56,14 @@ func (w *worker) serve() {
 			w.b.hand.survive(w)
 		}
 	}()
-	for {
+	for w.task != nil {
 		w.run(w.task)
-		if !w.rest() {
-			returned = true
-			return
+		if to := w.rest(); to != nil {
+			w.b.hand.pass(w, to)
+			w.resume()
 		}
 	}
+	returned = true
 }
 
 // run runs a task from its first step to its end. A panic ends here, with the
@@ -87,10 +88,11 @@ func (w *worker) run(r *Ref) {
 }
 
 // rest finds the worker's next task. The next step in the queue may be the
-// first one of a task that has no goroutine yet: then nothing is switched.
-// Otherwise the worker becomes idle and passes the baton. It returns false if
-// the goroutine is to end.
-func (w *worker) rest() bool {
+// first one of a task that has no goroutine yet: then it has one now, and rest
+// returns nil. Otherwise the worker becomes idle, and rest returns the one to
+// pass the baton to; resume follows. With enough idle ones the goroutine is to
+// end instead: it has no task and nobody to pass to.
+func (w *worker) rest() *worker {
 	b := w.b
 	w.task = nil
 	b.cur = nil
@@ -99,7 +101,7 @@ func (w *worker) rest() bool {
 		next := e.Runner.(*Ref)
 		if next.worker == nil {
 			next.worker, w.task = w, next
-			return true
+			return nil
 		}
 		to = next.worker
 	}
@@ -107,15 +109,18 @@ func (w *worker) rest() bool {
 		b.forget(w)
 		b.word.Hold(inTransit)
 		b.hand.leave(w, to)
-		return false
+		return nil
 	}
 	b.idle = append(b.idle, w)
-	b.hand.pass(w, to)
-	if w.dying {
-		return false
+	return to
+}
+
+// resume takes the baton again, for the worker's next task; a worker that is to
+// end has none.
+func (w *worker) resume() {
+	if !w.dying {
+		w.b.word.Hold(w.g)
 	}
-	b.word.Hold(w.g)
-	return true
 }
 
 // retire gives the baton to whoever is next, for a goroutine that ends.
