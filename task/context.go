@@ -24,18 +24,23 @@ type node struct {
 	scope  *scope    // the nearest scope: where Go starts tasks
 	parent *node     // whose cancel comes down here; nil for a root
 
-	// What other goroutines read does not change with the tree.
-	values    context.Context // the nearest one of the standard library further out, or nil
-	deadlines *limit          // the nearest timeout, from which Deadline goes outwards, or nil
+	horizon *horizon // what the contexts further out tell
 
 	// canceled is set once and decides Err and Cause; by is the same until a
 	// scope further out is cancelled too.
 	canceled atomic.Pointer[Canceled]
 
-	first, last *node // children: those that a cancel goes down to, in order
-	next, prev  *node
-	shadow      atomic.Pointer[shadow]
-	limit       *limit // of a timeout or shield, or nil
+	first      *node // children: those that a cancel goes down to, in order; its prev is the last one
+	next, prev *node
+	shadow     atomic.Pointer[shadow]
+	limit      *limit // of a timeout or shield, or nil
+}
+
+// A horizon is what a context tells of those further out. Other goroutines read
+// it, so it never changes; all contexts that tell the same share it.
+type horizon struct {
+	values    context.Context // the nearest one of the standard library
+	deadlines *limit          // the nearest timeout, from which Deadline goes outwards, or nil
 }
 
 // nodeKey finds our node behind contexts of the standard library.
@@ -56,12 +61,12 @@ func nodeOf(ctx context.Context) *node {
 // attach makes n a child of parent in the tree: it starts cancelled if parent
 // is. ctx is what the user derived it from.
 func (n *node) attach(parent *node, ctx context.Context) {
-	n.values, n.deadlines = parent.values, parent.deadlines
+	n.horizon = parent.horizon
 	if ctx != context.Context(parent) {
-		n.values = ctx
+		n.horizon = &horizon{ctx, parent.horizon.deadlines}
 	}
 	if n.limit != nil {
-		n.limit.showIn(n)
+		n.horizon = n.limit.seenFrom(n.horizon)
 	}
 	if c := parent.by; c != nil && (n.limit == nil || !n.limit.shield) {
 		n.canceled.Store(c)
@@ -71,29 +76,29 @@ func (n *node) attach(parent *node, ctx context.Context) {
 }
 
 func (n *node) append(child *node) {
-	child.parent = n
-	child.prev, child.next = n.last, nil
-	if n.last != nil {
-		n.last.next = child
-	} else {
-		n.first = child
+	child.parent, child.next = n, nil
+	if n.first == nil {
+		n.first, child.prev = child, child
+		return
 	}
-	n.last = child
+	last := n.first.prev
+	last.next, child.prev = child, last
+	n.first.prev = child
 }
 
 // detach takes n out of the tree, when its task or block has ended. What is
 // left below it moves up.
 func (n *node) detach() {
 	p := n.parent
-	if n.prev != nil {
-		n.prev.next = n.next
-	} else {
+	if p.first == n {
 		p.first = n.next
+	} else {
+		n.prev.next = n.next
 	}
 	if n.next != nil {
 		n.next.prev = n.prev
-	} else {
-		p.last = n.prev
+	} else if p.first != nil {
+		p.first.prev = n.prev
 	}
 	n.next, n.prev = nil, nil
 	for child := n.first; child != nil; {
@@ -101,7 +106,7 @@ func (n *node) detach() {
 		p.append(child)
 		child = next
 	}
-	n.first, n.last = nil, nil
+	n.first = nil
 }
 
 // cancel ends n and everything below it, as c. What is parked there is
@@ -175,15 +180,13 @@ func (n *node) Deadline() (time.Time, bool) {
 			earliest = when
 		}
 	}
-	for l := n.deadlines; l != nil; l = l.outer {
+	for l := n.horizon.deadlines; l != nil; l = l.outer {
 		if when := l.shown.Load(); when != nil && l.standard {
 			sooner(*when)
 		}
 	}
-	if n.values != nil {
-		if when, ok := n.values.Deadline(); ok {
-			sooner(when)
-		}
+	if when, ok := n.horizon.values.Deadline(); ok {
+		sooner(when)
 	}
 	return earliest, !earliest.IsZero()
 }
@@ -197,10 +200,7 @@ func (n *node) Value(key any) any {
 	case shadowKey:
 		return n.shade().ctx.Value(key)
 	}
-	if n.values != nil {
-		return n.values.Value(key)
-	}
-	return nil
+	return n.horizon.values.Value(key)
 }
 
 // AfterFunc has f run when the context is cancelled, on a goroutine of its own;

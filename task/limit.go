@@ -24,7 +24,8 @@ type limit struct {
 	ended    bool
 	standard bool // the loop's clock is that of package time
 	shown    atomic.Pointer[time.Time]
-	outer    *limit // the next timeout outwards
+	outer    *limit  // the next timeout outwards
+	inside   horizon // what the context tells
 
 	shield  bool
 	bound   time.Duration
@@ -121,17 +122,17 @@ func Own(ctx context.Context, err error) bool {
 	return without(err, bare, func(c *Canceled) bool { return c.origin == n }) == nil
 }
 
-// showIn decides what deadlines the context n of l tells of: a timeout adds its
-// own, and a shield hides those outside.
-func (l *limit) showIn(n *node) {
-	if !l.shield {
-		l.outer, n.deadlines = n.deadlines, l
-		return
+// seenFrom is what the context of l tells, when those further out tell o: a
+// timeout adds its own deadline, and a shield hides theirs.
+func (l *limit) seenFrom(o *horizon) *horizon {
+	l.inside = *o
+	if l.shield {
+		l.inside.deadlines = nil
+		l.inside.values = context.WithoutCancel(o.values)
+	} else {
+		l.outer, l.inside.deadlines = o.deadlines, l
 	}
-	n.deadlines = nil
-	if n.values != nil {
-		n.values = context.WithoutCancel(n.values)
-	}
+	return &l.inside
 }
 
 // follow has a standard context around the parent cancel l too.

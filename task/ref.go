@@ -51,12 +51,12 @@ type Ref struct {
 
 	on           Waiter        // parked: what it waits for
 	since        time.Duration // parked: since when, on the loop's clock
-	qnext, qprev *Ref          // parked: in a WaitQueue
+	qnext, qprev *Ref          // parked: in a line
 
 	id       uint64
 	body     body
 	err      error
-	awaiters WaitQueue
+	awaiters line // see outcome
 	extra    *extra
 }
 
@@ -187,7 +187,7 @@ func (r *Ref) end(err error) {
 	r.state = Done
 	r.worker = nil
 	r.ctx.expire()
-	if r.awaiters.WakeAll() > 0 {
+	if r.awaiters.wakeAll() > 0 {
 		r.observed = true
 	}
 	if r.extra != nil {
@@ -241,9 +241,8 @@ func (r *Ref) join(ctx context.Context, n *node) error {
 	if c := n.interrupted(ctx); c != nil {
 		return c
 	}
-	r.awaiters.why = (*outcome)(r)
 	r.awaiters.push(n.ref)
-	return n.ref.wait(ctx, n, &r.awaiters)
+	return n.ref.wait(ctx, n, (*outcome)(r))
 }
 
 // outcome is a task as what others wait for.
@@ -251,3 +250,7 @@ type outcome Ref
 
 func (o *outcome) Reason() string { return "the end of " + (*Ref)(o).String() }
 func (o *outcome) Owners() []*Ref { return []*Ref{(*Ref)(o)} }
+func (o *outcome) Cancel(r *Ref) bool {
+	o.awaiters.remove(r)
+	return true
+}

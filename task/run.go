@@ -93,7 +93,7 @@ func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error)
 	r := &t.ref
 	b.root, b.lastID = r, 1
 	r.b, r.id, r.body = b, 1, t
-	anchor := &node{values: ctx}
+	anchor := &node{horizon: &horizon{values: ctx}}
 	r.ctx.ref, r.ctx.scope = r, &t.scope
 	r.ctx.attach(anchor, anchor)
 	t.scope.ref, t.scope.scope = r, &t.scope

@@ -9,8 +9,8 @@ import "context"
 // and waiting in it costs no allocation. The zero value is an empty queue. It
 // belongs to the loop of its waiters.
 type WaitQueue struct {
-	head, tail *Ref
-	why        Reason
+	line line
+	why  Reason
 }
 
 // Wait parks the calling task at the end of the line until it is woken, and
@@ -23,11 +23,11 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 		return c
 	}
 	r := n.ref
-	if q.head != nil && q.head.b != r.b {
+	if q.line.head != nil && q.line.head.b != r.b {
 		q.strangers(r, why)
 	}
 	q.why = why
-	q.push(r)
+	q.line.push(r)
 	if ctx != context.Context(n) {
 		return r.wait(ctx, n, q)
 	}
@@ -42,40 +42,26 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 // strangers panics because r and the tasks in the line have different loops.
 func (q *WaitQueue) strangers(r *Ref, why Reason) {
 	misuse("%v of %v waits for %s together with %v of %v; use a Portal between loops",
-		r, r.b.loop, why.Reason(), q.head, q.head.b.loop)
+		r, r.b.loop, why.Reason(), q.line.head, q.line.head.b.loop)
 }
 
 // WakeOne wakes the task at the head of the line and returns it, or nil.
-func (q *WaitQueue) WakeOne() *Ref {
-	r := q.head
-	if r != nil {
-		q.remove(r)
-		r.ready()
-	}
-	return r
-}
+func (q *WaitQueue) WakeOne() *Ref { return q.line.wakeOne() }
 
 // WakeAll wakes all waiting tasks, in order, and returns how many they were.
-func (q *WaitQueue) WakeAll() int {
-	n := 0
-	for q.head != nil {
-		q.WakeOne()
-		n++
-	}
-	return n
-}
+func (q *WaitQueue) WakeAll() int { return q.line.wakeAll() }
 
 // Len counts the waiting tasks, one by one.
 func (q *WaitQueue) Len() int {
 	n := 0
-	for r := q.head; r != nil; r = r.qnext {
+	for r := q.line.head; r != nil; r = r.qnext {
 		n++
 	}
 	return n
 }
 
 // First returns the task at the head of the line, or nil.
-func (q *WaitQueue) First() *Ref { return q.head }
+func (q *WaitQueue) First() *Ref { return q.line.head }
 
 // Reason and Owners are those that the waiters gave.
 func (q *WaitQueue) Reason() string { return q.why.Reason() }
@@ -85,30 +71,6 @@ func (q *WaitQueue) Owners() []*Ref { return q.why.Owners() }
 
 // Cancel takes r out of the line. It makes a WaitQueue a Waiter.
 func (q *WaitQueue) Cancel(r *Ref) bool {
-	q.remove(r)
+	q.line.remove(r)
 	return true
-}
-
-func (q *WaitQueue) push(r *Ref) {
-	r.qprev, r.qnext = q.tail, nil
-	if q.tail != nil {
-		q.tail.qnext = r
-	} else {
-		q.head = r
-	}
-	q.tail = r
-}
-
-func (q *WaitQueue) remove(r *Ref) {
-	if r.qprev != nil {
-		r.qprev.qnext = r.qnext
-	} else {
-		q.head = r.qnext
-	}
-	if r.qnext != nil {
-		r.qnext.qprev = r.qprev
-	} else {
-		q.tail = r.qprev
-	}
-	r.qnext, r.qprev = nil, nil
 }

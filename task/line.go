@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+// A line is parked tasks in the order in which they came, linked through
+// themselves, so that one who leaves from the middle costs nothing. The head's
+// qprev is the tail: a task has a line of its own, and a hundred thousand tasks
+// are a hundred thousand words less.
+type line struct{ head *Ref }
+
+// push puts r at the end.
+func (l *line) push(r *Ref) {
+	r.qnext = nil
+	if l.head == nil {
+		l.head, r.qprev = r, r
+		return
+	}
+	tail := l.head.qprev
+	tail.qnext, r.qprev = r, tail
+	l.head.qprev = r
+}
+
+// remove takes r, which is in the line, out of it.
+func (l *line) remove(r *Ref) {
+	switch {
+	case r == l.head:
+		l.head = r.qnext
+	default:
+		r.qprev.qnext = r.qnext
+	}
+	switch {
+	case r.qnext != nil:
+		r.qnext.qprev = r.qprev
+	case l.head != nil:
+		l.head.qprev = r.qprev
+	}
+	r.qnext, r.qprev = nil, nil
+}
+
+// wakeOne wakes the task at the head and returns it, or nil.
+func (l *line) wakeOne() *Ref {
+	r := l.head
+	if r != nil {
+		l.remove(r)
+		r.ready()
+	}
+	return r
+}
+
+// wakeAll wakes all, in order, and returns how many they were.
+func (l *line) wakeAll() int {
+	n := 0
+	for l.wakeOne() != nil {
+		n++
+	}
+	return n
+}
