@@ -27,7 +27,7 @@ func echoShape(connections int) shape {
 		return func(r round) (float64, error) { return echoRound(r, connections, server) }
 	}
 	return shape{
-		name: fmt.Sprintf("echo/%d", connections), unit: "ns/message", limit: limits(1.2, 1.12), whole: true,
+		name: fmt.Sprintf("echo/%d", connections), unit: "ns/message", limit: limits(1.2, 1.12), whole: true, processes: true,
 		ours: func(h task.Handoff) side {
 			return through(func() (*exec.Cmd, error) {
 				return goServer("-style", "baton", "-handoff", h.String())

@@ -7,12 +7,19 @@
 //	go run ./benchmarks                        every row, as a table
 //	go run ./benchmarks -run 'switch|spawn'    some rows
 //	go run ./benchmarks -json                  an object for each line
+//	go run ./benchmarks -fresh                 every contestant in its own process
 //
 // A row is named shape/H, where H is the hand-over: channel or coroutine. Ours
 // is measured at GOMAXPROCS as given and at 1; so is the peer, and what counts is
 // the better of its two medians. A ratio below 1 means that ours is faster, or
 // smaller. Rounds of ours and of the peers take turns, so that whatever else the
 // machine does meets all of them alike: trust the ratios, not the nanoseconds.
+//
+// All share one process, which ages as a service does: goroutines of earlier
+// rounds have left their descriptors to every collection, and those of later ones
+// lie scattered in memory. With -fresh nobody meets what somebody else has left.
+// Starting tasks is cheaper then, for the collector finds less, and so is
+// runtime.Gosched among many goroutines that lie in one row.
 package main
 
 import (
@@ -45,8 +52,10 @@ func run(args []string, out io.Writer) (err error) {
 		asJSON  = flags.Bool("json", false, "print a JSON object for each line")
 		pattern = flags.String("run", "", "measure the rows whose name matches this `regexp`")
 		rounds  = flags.Int("rounds", leastRounds, "rounds of each side; the medians are shown")
+		fresh   = flags.Bool("fresh", false, "give every contestant a process of its own, all its rounds the same one")
 		profile = flags.String("cpuprofile", "", "write a CPU profile of the whole run to this `file`")
 		park    = flags.String("parked", "", "internal: park many of these and print what one costs")
+		sitting = flags.String("seat", "", "internal: measure rounds of this contestant, as standard input asks")
 	)
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -68,13 +77,16 @@ func run(args []string, out io.Writer) (err error) {
 	if *park != "" {
 		return printParked(*park, out)
 	}
+	if *sitting != "" {
+		return sit(*sitting, os.Stdin, out)
+	}
 	defer func() { err = errors.Join(err, removePrograms()) }()
 
 	report := newTable(out)
 	if *asJSON {
 		report = newJSON(out)
 	}
-	plan := plan{rounds: *rounds, least: 100 * time.Millisecond, procs: procs()}
+	plan := plan{rounds: *rounds, least: 100 * time.Millisecond, procs: procs(), fresh: *fresh}
 	for _, s := range shapes() {
 		report.lines(plan.measure(s, wanted.MatchString))
 	}

@@ -13,11 +13,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain makes everything small. The memory rows start this binary again, with
-// arguments for the program and not for the tests.
+// TestMain makes everything small. Rows start this binary again, with arguments
+// for the program and not for the tests.
 func TestMain(m *testing.M) {
 	many, bulk, parked = 500, 5_000, 5_000
-	if slices.Contains(os.Args, "-parked") {
+	if slices.Contains(os.Args, "-parked") || slices.Contains(os.Args, "-seat") {
 		main()
 		return
 	}
@@ -34,6 +34,7 @@ func TestRunRefuses(t *testing.T) {
 		{"-rounds", "4"},
 		{"-run", "("},
 		{"-parked", "threads"},
+		{"-seat", "switch/2 threads"},
 	} {
 		if err := run(args, io.Discard); err == nil {
 			t.Errorf("run(%q) = nil, want an error", args)

@@ -19,6 +19,7 @@ type plan struct {
 	rounds int
 	least  time.Duration // of a round
 	procs  []int         // what GOMAXPROCS is set to, the given one first
+	fresh  bool          // every contestant in a process of its own
 }
 
 // A spread is what the rounds of one contestant have shown.
@@ -43,6 +44,7 @@ type line struct {
 type contestant struct {
 	side   side
 	procs  int
+	seat   *seat // its process; nil if it measures here, or starts processes itself
 	values []float64
 	err    error // of the first round that failed; there is no further one
 }
@@ -60,7 +62,7 @@ func (p plan) measure(s shape, wanted func(name string) bool) []line {
 		if s.given {
 			at = at[:1]
 		}
-		ours[h] = p.contestants(s.ours(h), at)
+		ours[h] = p.contestants(s, h.String(), s.ours(h), at)
 	}
 	if len(ours) == 0 {
 		return nil
@@ -71,7 +73,7 @@ func (p plan) measure(s shape, wanted func(name string) bool) []line {
 		if peer.single {
 			at = at[:1]
 		}
-		peers[i] = p.contestants(peer.side, at)
+		peers[i] = p.contestants(s, peer.name, peer.side, at)
 	}
 	p.takeTurns(s, ours, peers)
 
@@ -91,10 +93,16 @@ func (p plan) measure(s shape, wanted func(name string) bool) []line {
 	return lines
 }
 
-func (p plan) contestants(s side, procs []int) []*contestant {
+// contestants are one side of a shape at each GOMAXPROCS.
+func (p plan) contestants(of shape, who string, s side, procs []int) []*contestant {
 	var list []*contestant
 	for _, n := range procs {
-		list = append(list, &contestant{side: s, procs: n})
+		c := &contestant{side: s, procs: n}
+		if p.fresh && !of.processes {
+			c.seat = &seat{shape: of.name, who: who, procs: n}
+			c.side = c.seat.measure
+		}
+		list = append(list, c)
 	}
 	return list
 }
@@ -112,6 +120,11 @@ func (p plan) takeTurns(s shape, ours map[task.Handoff][]*contestant, peers [][]
 			all = append(all, peer[min(i, len(peer)):min(i+1, len(peer))]...)
 		}
 	}
+	defer func() {
+		for _, c := range all {
+			c.leave()
+		}
+	}()
 	if !s.whole {
 		for _, c := range all {
 			c.round(p.least / 5)
@@ -145,8 +158,10 @@ func sideBySide(all []*contestant) {
 // round runs one round. It begins with a collection, so that nobody pays for the
 // garbage of the one before.
 func (c *contestant) round(least time.Duration) {
-	runtime.GOMAXPROCS(c.procs)
-	runtime.GC()
+	if c.seat == nil {
+		runtime.GOMAXPROCS(c.procs)
+		runtime.GC()
+	}
 	c.measure(round{least: least, procs: c.procs})
 }
 
@@ -160,6 +175,16 @@ func (c *contestant) measure(r round) {
 		return
 	}
 	c.values = append(c.values, v)
+}
+
+// leave gives the seat up.
+func (c *contestant) leave() {
+	if c.seat == nil {
+		return
+	}
+	if err := c.seat.end(); c.err == nil {
+		c.err = err
+	}
 }
 
 // best is the peer at the GOMAXPROCS that suits it most: its smallest median.

@@ -34,6 +34,8 @@ type shape struct {
 	// apart says that every round is a process of its own and measures no time:
 	// those of one turn may run at the same time.
 	apart bool
+	// processes says that the sides start processes themselves.
+	processes bool
 	// given says that ours is measured at the given GOMAXPROCS only: the two
 	// rows that take long and do not depend on it. The whole has to fit into a
 	// minute.
@@ -94,7 +96,7 @@ func shapes() []shape {
 			name: "timers/bulk", unit: "ns/timer", limit: limits(1, 1), whole: true, given: true,
 			ours: timersBulkOurs, peers: afterFunc(timersBulkStandard),
 		}, {
-			name: "memory", unit: "B/task", limit: limits(1.3, 1.3), whole: true, given: true, apart: true,
+			name: "memory", unit: "B/task", limit: limits(1.3, 1.3), whole: true, given: true, apart: true, processes: true,
 			ours: memoryTasks, peers: goroutines(memoryGoroutines),
 		},
 		echoShape(50),

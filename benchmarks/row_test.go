@@ -56,11 +56,22 @@ func TestRows(t *testing.T) {
 
 // TestSmoke: every row can be measured, by all its contestants.
 func TestSmoke(t *testing.T) {
-	p := plan{rounds: 1, least: time.Millisecond, procs: []int{2, 1}}
+	smoke(t, plan{rounds: 1, least: time.Millisecond, procs: []int{2, 1}})
+}
+
+// TestFresh: so it can by contestants with processes of their own.
+func TestFresh(t *testing.T) {
+	smoke(t, plan{rounds: 1, least: time.Millisecond, procs: []int{2}, fresh: true})
+}
+
+func smoke(t *testing.T, p plan) {
 	for _, s := range shapes() {
+		if p.fresh && s.processes {
+			continue
+		}
 		t.Run(s.name, func(t *testing.T) {
 			lines := p.measure(s, func(string) bool { return true })
-			perProcs := 2
+			perProcs := len(p.procs)
 			if s.given {
 				perProcs = 1
 			}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A seat is the process in which one contestant measures all its rounds, with
+// -fresh.
+type seat struct {
+	shape string
+	who   string // the hand-over, or the name of the peer
+	procs int    // GOMAXPROCS of the process
+	child *program
+}
+
+// measure is the seat's side: one round in the child, which the first one starts.
+func (s *seat) measure(r round) (float64, error) {
+	if s.child == nil {
+		if err := s.start(); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := fmt.Fprintln(s.child.in, r.least.Nanoseconds()); err != nil {
+		return 0, err
+	}
+	var value float64
+	err := s.child.expect("%g\n", &value)
+	return value, err
+}
+
+func (s *seat) start() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self, "-seat", s.shape+" "+s.who)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(s.procs))
+	s.child, err = start(cmd)
+	return err
+}
+
+// end ends the child.
+func (s *seat) end() error {
+	if s.child == nil {
+		return nil
+	}
+	return s.child.end()
+}
+
+// sit is the child of a seat: for each line of in, the nanoseconds that a round
+// has to work at least, it measures a round and prints the value. A round begins
+// with a collection, so that it does not pay for the garbage of the one before.
+func sit(name string, in io.Reader, out io.Writer) error {
+	measure, err := sideOf(name)
+	if err != nil {
+		return err
+	}
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		least, err := strconv.ParseInt(lines.Text(), 10, 64)
+		if err != nil {
+			return fmt.Errorf("-seat: %w", err)
+		}
+		runtime.GC()
+		value, err := measure(round{least: time.Duration(least), procs: runtime.GOMAXPROCS(0)})
+		if err != nil {
+			fmt.Fprintln(out, "error:", err)
+			return err
+		}
+		fmt.Fprintln(out, value)
+	}
+	return nil
+}
+
+// sideOf finds the side that a seat's name, "shape who", means.
+func sideOf(name string) (side, error) {
+	shape, who, _ := strings.Cut(name, " ")
+	for _, s := range shapes() {
+		if s.name != shape {
+			continue
+		}
+		for _, h := range handoffs {
+			if h.String() == who {
+				return s.ours(h), nil
+			}
+		}
+		for _, peer := range s.peers {
+			if peer.name == who {
+				return peer.side, nil
+			}
+		}
+	}
+	return nil, errors.New("-seat " + name + ": there is nobody of this name")
+}
