@@ -10,9 +10,7 @@ import "time"
 type Timer struct {
 	Target Waker
 
-	when time.Duration // since the loop's start
-	seq  uint64        // ties are broken by the order of the starts
-	slot int           // index in the heap plus one; 0 means not started
+	slot int // index in the heap plus one; 0 means not started
 }
 
 // StartTimer has t.Target woken at when, at the earliest. A timer that is
@@ -24,11 +22,7 @@ func (l *Loop) StartTimer(t *Timer, when time.Time) {
 	l.startTimer(t, when.Sub(l.start))
 }
 
-func (l *Loop) startTimer(t *Timer, when time.Duration) {
-	l.timers.seq++
-	t.when, t.seq = when, l.timers.seq
-	l.timers.push(t)
-}
+func (l *Loop) startTimer(t *Timer, when time.Duration) { l.timers.push(t, when) }
 
 // StopTimer removes t for good and reports whether it was started and had not
 // yet woken its target.
@@ -46,12 +40,12 @@ func (l *Loop) StopTimer(t *Timer) bool {
 // timer knows its place: a cancelled one leaves at once, and nothing piles up.
 type timerHeap struct {
 	nodes []timerNode
-	seq   uint64
+	seq   uint64 // of the last start
 }
 
 type timerNode struct {
-	when  time.Duration
-	seq   uint64
+	when  time.Duration // since the loop's start
+	seq   uint64        // ties are broken by the order of the starts
 	timer *Timer
 }
 
@@ -72,9 +66,10 @@ func (h *timerHeap) due(now time.Duration) bool {
 	return len(h.nodes) > 0 && h.nodes[0].when <= now
 }
 
-func (h *timerHeap) push(t *Timer) {
+func (h *timerHeap) push(t *Timer, when time.Duration) {
+	h.seq++
 	h.nodes = append(h.nodes, timerNode{})
-	h.up(len(h.nodes)-1, timerNode{t.when, t.seq, t})
+	h.up(len(h.nodes)-1, timerNode{when, h.seq, t})
 }
 
 func (h *timerHeap) pop() *Timer {
