@@ -30,7 +30,8 @@
 //
 //  1. If nothing is ready it asks the poller, and waits: for an operation, for
 //     another goroutine, or until the next timer. A busy loop asks without
-//     waiting, every 32 turns or 64 steps.
+//     waiting, every 32 turns or 64 steps; earlier if a step was long; not at
+//     all while no operation is in flight.
 //  2. It queues what the poller reports, then what other goroutines have
 //     brought, then the timers that are due, in order of time and then of
 //     creation.
@@ -64,8 +65,12 @@
 // none: a loop may be idle before the call arrives. [Loop.RunForever] waits
 // until [Loop.Stop].
 //
-// A loop can be driven from outside, inside another one's idle function or a
-// simulation: [Loop.NextDeadline] and [Loop.RunOnce].
+// # Guests
+//
+// A loop can be driven from outside, as the guest of another event loop or in a
+// simulation: whoever does calls [Loop.RunOnce] with a limit of 0 by
+// [Loop.NextDeadline], and when something has come from outside. That tells the
+// [Loop.Descriptor], or where there is none the function given to [Loop.Notify].
 //
 // The conformance suite for loops is package looptest.
 package loop

@@ -49,7 +49,8 @@ type timerModel struct {
 	timers  []*modelTimer
 	pending []*modelTimer // sorted
 	ran     []*modelTimer
-	made    int // breaks ties
+	made    int  // breaks ties
+	soon    bool // something is ready
 }
 
 type modelTimer struct {
@@ -70,6 +71,7 @@ func (m *timerModel) instruction(op, arg byte) {
 		mt := &modelTimer{}
 		mt.handle = m.loop.CallAt(m.start.Add(when), func() { m.fire(mt) })
 		m.insert(mt, when)
+		m.soon = m.soon || when <= m.now
 	case 1:
 		if mt := m.pick(arg); mt != nil {
 			m.stop(mt)
@@ -146,6 +148,7 @@ func (m *timerModel) advance(d time.Duration) {
 	for limit := m.now + d; ; {
 		m.ran = nil
 		m.loop.RunOnce(limit - m.now)
+		m.soon = false
 		m.now = m.loop.Time().Sub(m.start)
 		// Handles run in the turn, timers already while it is prepared.
 		var wantTimers, want []*modelTimer
@@ -175,10 +178,13 @@ func (m *timerModel) advance(d time.Duration) {
 // check compares what the loop says will be next.
 func (m *timerModel) check() {
 	got, ok := m.loop.NextDeadline()
-	for _, mt := range m.pending {
-		if mt.when <= m.now && mt.handle != nil {
-			continue // a time that has passed was a CallSoon
+	if m.soon {
+		if now := m.loop.Time(); !ok || !got.Equal(now) {
+			m.t.Fatalf("the next deadline is %v, %v, want %v: something is ready", got, ok, now)
 		}
+		return
+	}
+	for _, mt := range m.pending {
 		if want := m.start.Add(mt.when); !ok || !got.Equal(want) {
 			m.t.Fatalf("the next deadline is %v, %v, want %v", got, ok, want)
 		}

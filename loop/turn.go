@@ -144,8 +144,10 @@ func (l *Loop) poll() bool {
 		return false
 	}
 	switch {
-	case wait == 0 && l.inflight == 0:
-		// No operation could be finished: there is nothing to ask.
+	case wait == 0 && l.inflight == 0 && l.mode != onceMode:
+		// No operation could be finished: there is nothing to ask. Whoever drives
+		// the loop from outside may watch the poller's descriptor, and what has
+		// made it readable is taken off by asking.
 		l.done = l.done[:0]
 	case wait != 0 && l.dog != nil:
 		l.dog.rest()
@@ -200,13 +202,6 @@ func (l *Loop) patience() (time.Duration, bool) {
 func (l *Loop) Idle() bool {
 	return l.head == len(l.batch) && len(l.ready) == 0 && l.timers.len() == 0 && l.mail.empty() &&
 		l.inflight == 0 && l.jobs == 0 && l.doors == 0 && !l.expectsSignal()
-}
-
-// NextDeadline tells when the next timer is due, for whoever drives the loop
-// from outside.
-func (l *Loop) NextDeadline() (time.Time, bool) {
-	when, ok := l.timers.next()
-	return l.start.Add(when), ok
 }
 
 // giveWay lets other goroutines run, now and then, while the loop is busy.

@@ -4,7 +4,6 @@ package epoll
 
 import (
 	"os"
-	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -13,36 +12,25 @@ import (
 )
 
 // blocking sleeps in the kernel, in epoll_pwait2 (Linux 5.11), whose timeouts
-// are not rounded to milliseconds. An eventfd wakes it.
+// are not rounded to milliseconds. A bell wakes it.
 type blocking struct {
 	epfd int
-
-	// mu keeps the eventfd open while somebody writes to it.
-	mu     sync.Mutex
-	wakefd int // -1 after close
+	bell *bell
 }
 
 // newBlocking takes the epoll descriptor over. On a kernel without epoll_pwait2
 // the error is errors.ErrUnsupported.
 func newBlocking(epfd int) (*blocking, error) {
-	b := &blocking{epfd: epfd, wakefd: -1}
+	b := &blocking{epfd: epfd}
 	var events [1]unix.EpollEvent
 	if _, errno := b.block(events[:], 0); errno != 0 {
-		b.close()
+		unix.Close(epfd)
 		return nil, os.NewSyscallError("epoll_pwait2", errno)
 	}
-	wakefd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		b.close()
-		return nil, os.NewSyscallError("eventfd", err)
-	}
-	b.wakefd = wakefd
-	// Edge-triggered, every write is an event, and nobody needs to read the
-	// counter.
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: noSlot}
-	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, wakefd, &event); err != nil {
-		b.close()
-		return nil, os.NewSyscallError("epoll_ctl", err)
+	var err error
+	if b.bell, err = newBell(epfd); err != nil {
+		unix.Close(epfd)
+		return nil, err
 	}
 	return b, nil
 }
@@ -61,7 +49,7 @@ func (b *blocking) block(events []unix.EpollEvent, d time.Duration) (int, syscal
 }
 
 // sleep looks at the state after every return of the kernel. A Wake between the
-// change to waiting and the call has made the eventfd readable by then.
+// change to waiting and the call has rung the bell by then.
 func (b *blocking) sleep(p *Poller, d time.Duration) {
 	deadline := time.Now().Add(d)
 	if !p.state.CompareAndSwap(running, waiting) {
@@ -81,21 +69,9 @@ func (b *blocking) sleep(p *Poller, d time.Duration) {
 	}
 }
 
-func (b *blocking) rouse() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.wakefd >= 0 {
-		one := [8]byte{1} // any number but zero, in any byte order
-		unix.Write(b.wakefd, one[:])
-	}
-}
+func (b *blocking) rouse() { b.bell.ring() }
 
 func (b *blocking) close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.wakefd >= 0 {
-		unix.Close(b.wakefd)
-		b.wakefd = -1
-	}
+	b.bell.close()
 	return os.NewSyscallError("close", unix.Close(b.epfd))
 }

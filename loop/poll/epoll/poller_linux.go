@@ -46,9 +46,11 @@ const (
 // whose rules say who may call what.
 type Poller struct {
 	state   atomic.Uint32
+	host    atomic.Pointer[bell] // for whoever waits for Descriptor, if somebody does
 	sleeper sleeper
 	epfd    int
 	closed  bool
+	inWait  bool // finished operations are being collected
 
 	// events is where the kernel puts what it has to tell. Its length bounds
 	// the work of one look.
@@ -63,7 +65,7 @@ type Poller struct {
 	lookups  lookups
 }
 
-var _ poll.Poller = (*Poller)(nil)
+var _ poll.Pollable = (*Poller)(nil)
 
 // A sleeper is a way of doing nothing until there is something to do.
 type sleeper interface {
@@ -151,6 +153,17 @@ func fail(op *poll.Op, err error) bool {
 func (p *Poller) finish(op *poll.Op) {
 	op.Private.Any = nil
 	p.finished.push(op)
+	if !p.inWait {
+		p.tellHost()
+	}
+}
+
+// tellHost makes the descriptor readable, if somebody waits for it, for what a
+// Wait has to do without an event of the kernel's.
+func (p *Poller) tellHost() {
+	if host := p.host.Load(); host != nil {
+		host.ring()
+	}
 }
 
 // Cancel implements [poll.Poller].
@@ -174,6 +187,7 @@ func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	if p.closed {
 		return done
 	}
+	p.inWait = true
 	p.goOn()
 	if d == 0 || p.finished.first != nil || len(p.eager) > 0 {
 		p.look()
@@ -184,6 +198,10 @@ func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	// finds running, and its Wake ends the next Wait.
 	p.state.Store(running)
 	p.lookups.collect(p)
+	p.inWait = false
+	if len(p.eager) > 0 {
+		p.tellHost()
+	}
 	return p.finished.drain(done)
 }
 
@@ -237,9 +255,32 @@ func (p *Poller) dispatch(events []unix.EpollEvent) {
 // Wake implements [poll.Poller]. On a loop that is at work it costs one atomic
 // operation.
 func (p *Poller) Wake() {
-	if p.state.Load() != notified && p.state.Swap(notified) == waiting {
+	if p.state.Load() == notified {
+		return
+	}
+	if p.state.Swap(notified) == waiting {
 		p.sleeper.rouse()
 	}
+	p.tellHost()
+}
+
+// Descriptor implements [poll.Pollable]: an epoll descriptor is readable when it
+// has events, and from here on it has one for each Wake.
+func (p *Poller) Descriptor() (uintptr, error) {
+	if p.closed {
+		return 0, net.ErrClosed
+	}
+	if p.host.Load() == nil {
+		b, err := newBell(p.epfd)
+		if err != nil {
+			return 0, err
+		}
+		p.host.Store(b)
+		if p.state.Load() == notified { // by a Wake that had no bell to ring
+			b.ring()
+		}
+	}
+	return uintptr(p.epfd), nil
 }
 
 // Recycle implements [poll.Poller].
@@ -260,6 +301,9 @@ func (p *Poller) Close() error {
 	}
 	p.finished = queue{}
 	p.eager, p.spare = nil, nil
+	if host := p.host.Load(); host != nil {
+		host.close()
+	}
 	return p.sleeper.close()
 }
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll
+
+import (
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// A bell is what ends a wait for the epoll descriptor in the kernel: an eventfd
+// in the set.
+type bell struct {
+	// mu keeps the descriptor open while somebody writes to it.
+	mu sync.Mutex
+	fd int // -1 after close
+}
+
+// newBell hangs a bell into an epoll set. Edge-triggered, every ring is an event,
+// and nobody needs to read the counter.
+func newBell(epfd int) (*bell, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, os.NewSyscallError("eventfd", err)
+	}
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: noSlot}
+	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("epoll_ctl", err)
+	}
+	return &bell{fd: fd}, nil
+}
+
+// ring is safe from every goroutine, also after close.
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fd >= 0 {
+		one := [8]byte{1} // any number but zero, in any byte order
+		unix.Write(b.fd, one[:])
+	}
+}
+
+func (b *bell) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fd >= 0 {
+		unix.Close(b.fd)
+		b.fd = -1
+	}
+}
