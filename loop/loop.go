@@ -69,6 +69,7 @@ type Loop struct {
 	before   func()
 
 	marked  atomic.Bool // by the watchdog, until the next step
+	overdue atomic.Bool // the watchdog asks for a poll
 	running atomic.Bool
 	closed  atomic.Bool
 	debug   atomic.Bool

@@ -10,7 +10,8 @@ import (
 )
 
 // How long a busy loop may go without asking its poller. The bound is counted
-// in turns and steps, not in time, so that a replay sees the same turns.
+// in turns and steps, not in time, so that a replay sees the same turns. In a real
+// world the watchdog may ask for a poll before.
 const (
 	maxTurnsUnpolled = 32
 	maxStepsUnpolled = 64
@@ -118,7 +119,7 @@ func (l *Loop) advance() bool {
 	}
 	l.turnsSincePoll++
 	if len(l.ready) == 0 || l.turnsSincePoll >= maxTurnsUnpolled || l.stepsSincePoll >= maxStepsUnpolled ||
-		l.stopping || l.mode == onceMode {
+		l.stopping || l.mode == onceMode || l.overdue.Load() {
 		if !l.poll() {
 			return false
 		}
@@ -136,6 +137,9 @@ func (l *Loop) advance() bool {
 // posted, due timers.
 func (l *Loop) poll() bool {
 	l.turnsSincePoll, l.stepsSincePoll = 0, 0
+	if l.overdue.Load() {
+		l.overdue.Store(false)
+	}
 	if l.before != nil {
 		l.before()
 	}

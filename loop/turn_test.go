@@ -42,11 +42,7 @@ func TestPollsOfBusyLoop(t *testing.T) {
 			poller := &counting{Poller: virtual.New(virtual.Config{})}
 			l := open(t, loop.Config{Poller: poller})
 			for range c.inflight {
-				listener, err := poller.Listen(&net.TCPAddr{}, poll.ListenOptions{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				l.Submit(&poll.Op{Kind: poll.Accept, Handle: listener})
+				submitAccept(t, l)
 			}
 			turns := 0
 			var steps []loop.Entry
@@ -74,6 +70,16 @@ func TestPollsOfBusyLoop(t *testing.T) {
 			}
 		})
 	}
+}
+
+// submitAccept puts an operation in flight that does not finish.
+func submitAccept(t *testing.T, l *loop.Loop) {
+	t.Helper()
+	listener, err := l.Poller().Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, poll.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Submit(&poll.Op{Kind: poll.Accept, Handle: listener})
 }
 
 // A due timer does not overtake what is ready, and finished operations, posts

@@ -41,6 +41,11 @@ type watchdog struct {
 	rouse   chan struct{} // capacity 1
 }
 
+// longUnpolled is how long a busy loop goes without asking its poller, as a rule.
+// It counts turns and steps, and when those are long that may be any time; so the
+// watchdog asks for a poll at every tick.
+const longUnpolled = 10 * time.Millisecond
+
 func newWatchdog(l *Loop) *watchdog {
 	return &watchdog{loop: l, quit: make(chan struct{}), rouse: make(chan struct{}, 1)}
 }
@@ -84,9 +89,9 @@ func (d *watchdog) close() {
 }
 
 func (d *watchdog) watch() {
-	const samples = 4
+	const samples = 4 // within the limit, at least
 	l, limit := d.loop, d.loop.cfg.SlowStep
-	tick := max(limit/samples, 1)
+	tick := max(min(limit/samples, longUnpolled), 1)
 	d.ticker.start(tick)
 	var since time.Time // when the mark was left
 	reported := false   // the step that has not wiped it off
@@ -98,6 +103,7 @@ func (d *watchdog) watch() {
 			l.marked.Store(false) // what was seen before the wait means nothing now
 			continue
 		}
+		l.overdue.Store(true)
 		now := time.Now() // the tick may have waited for this goroutine
 		if l.marked.CompareAndSwap(false, true) {
 			since, reported = now, false

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"baton/loop"
+	"baton/loop/poll/portable"
 )
 
 const slow = 20 * time.Millisecond
@@ -201,5 +202,29 @@ func TestNoWatchdog(t *testing.T) {
 	l.Run()
 	if reports > 0 {
 		t.Error("a watchdog that is switched off reported")
+	}
+}
+
+// When steps are long, the watchdog has the loop poll before its 32 turns are over.
+func TestPollsBetweenLongSteps(t *testing.T) {
+	poller := &counting{Poller: portable.New(portable.Config{})}
+	l := open(t, loop.Config{Poller: poller, SlowStep: time.Hour})
+	submitAccept(t, l)
+	turns := 0
+	var long loop.Entry
+	long = stepOf(func() {
+		for start := time.Now(); time.Since(start) < 50*time.Millisecond; {
+			runtime.Gosched()
+		}
+		if turns++; turns < 30 && poller.waits == 0 {
+			l.Ready(long)
+			return
+		}
+		l.Stop()
+	})
+	l.Ready(long)
+	l.Run()
+	if turns == 30 {
+		t.Error("no poll in 30 turns of 50 ms each")
 	}
 }
