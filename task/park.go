@@ -196,7 +196,7 @@ func (n *node) interrupted(ctx context.Context) *Canceled {
 // *Canceled that ended the wait, or nil.
 func (r *Ref) wait(ctx context.Context, n *node, w Waiter) error {
 	if ctx != context.Context(n) {
-		defer r.b.foreign.watch(ctx, n)() // a context of the standard library
+		return r.waitForeign(ctx, n, w)
 	}
 	r.parkOn(n, w)
 	if to := r.b.next(r); to != nil {
@@ -204,6 +204,12 @@ func (r *Ref) wait(ctx context.Context, n *node, w Waiter) error {
 		r.b.back(r)
 	}
 	return r.unparked()
+}
+
+// waitForeign is wait under a context of the standard library.
+func (r *Ref) waitForeign(ctx context.Context, n *node, w Waiter) error {
+	defer r.b.foreign.watch(ctx, n)()
+	return r.wait(n, n, w)
 }
 
 // parkOn says what the running task, which is about to give the baton away,

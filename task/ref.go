@@ -232,19 +232,6 @@ func (r *Ref) carry(err error) {
 	}
 }
 
-// join waits for the task's end. The caller is the task that n, of ctx, belongs to.
-func (r *Ref) join(ctx context.Context, n *node) error {
-	if r.state == Done {
-		_, err := Checkpoint(ctx)
-		return err
-	}
-	if c := n.interrupted(ctx); c != nil {
-		return c
-	}
-	r.awaiters.push(n.ref)
-	return n.ref.wait(ctx, n, (*outcome)(r))
-}
-
 // outcome is a task as what others wait for.
 type outcome Ref
 

@@ -44,7 +44,16 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	if n.ref == &t.Ref {
 		misuse("%v awaits itself", &t.Ref)
 	}
-	if err := t.join(ctx, n); err != nil {
+	var err error
+	if t.state == Done {
+		_, err = Checkpoint(ctx)
+	} else if c := n.interrupted(ctx); c != nil {
+		err = c
+	} else {
+		t.awaiters.push(n.ref)
+		err = n.ref.wait(ctx, n, (*outcome)(&t.Ref))
+	}
+	if err != nil {
 		var zero T
 		return zero, err
 	}
