@@ -10,7 +10,8 @@ type Order interface {
 	// Arrange reorders batch in place and returns how many entries at its end
 	// are held back: they move to the front of the next turn. Every entry must
 	// still be there once; callbacks must keep their order among themselves and
-	// must not be held. The loop undoes an arrangement that breaks this. A loop
+	// must not be held. The loop undoes an arrangement that breaks this, and one
+	// in which Arrange panics, which the exception handler is told. A loop
 	// that has held entries back for 128 turns in a row runs everything once,
 	// so that holding cannot become starving.
 	Arrange(batch []Entry) (held int)
@@ -28,8 +29,8 @@ type arrangement struct {
 func (l *Loop) arrange() {
 	a := &l.order
 	a.before = append(a.before[:0], l.batch...)
-	held := l.cfg.Order.Arrange(l.batch)
-	if !a.lawful(l.batch, held) {
+	held, ok := l.askOrder()
+	if !ok || !a.lawful(l.batch, held) {
 		copy(l.batch, a.before)
 		held = 0
 	}
@@ -43,6 +44,17 @@ func (l *Loop) arrange() {
 	l.ready = append(l.ready, l.batch[cut:]...)
 	clear(l.batch[cut:])
 	l.batch = l.batch[:cut]
+}
+
+// askOrder calls the Order. A panic in it is an exception: a turn may begin on the
+// goroutine of a task, which it must not unwind.
+func (l *Loop) askOrder() (held int, ok bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.CallExceptionHandler(panicked("Order", v))
+		}
+	}()
+	return l.cfg.Order.Arrange(l.batch), true
 }
 
 // lawful reports whether after holds the steps of before, its callbacks in

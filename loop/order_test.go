@@ -96,6 +96,24 @@ func TestOrderCannotStarve(t *testing.T) {
 	}
 }
 
+// An Order that panics is reported, and its turn runs as it was.
+func TestOrderPanics(t *testing.T) {
+	l := ordered(t, func(batch []loop.Entry) int {
+		slices.Reverse(batch)
+		panic("no idea")
+	})
+	var reported []string
+	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reported = append(reported, e.Err.Error()) })
+	var ran notes
+	l.Ready(stepOf(ran.add("a")))
+	l.Ready(stepOf(ran.add("b")))
+	l.RunOnce(0)
+	ran.want(t, "in the order of their becoming ready", "a b")
+	if !slices.Equal(reported, []string{"no idea"}) {
+		t.Errorf("reported %q", reported)
+	}
+}
+
 // An Order is asked about what there is, and not when there is nothing.
 func TestOrderSeesEntries(t *testing.T) {
 	var seen []int

@@ -66,8 +66,8 @@ func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, 
 		misuse("%s uses a deadline of the standard library, which does not run on the clock of %v; use await.WithTimeout", who(), b.loop)
 	}
 	w := &foreignContext{ctx: ctx, then: then}
-	_, quiet := ctx.(quiet)
-	if !quiet {
+	_, noDoor := ctx.(quiet)
+	if !noDoor {
 		b.loop.Open()
 	}
 	if b.virtual {
@@ -80,7 +80,7 @@ func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, 
 		}
 		w.over = true
 		cancel()
-		if !quiet {
+		if !noDoor {
 			b.loop.Shut()
 		}
 		if i := slices.Index(f.list, w); i >= 0 {

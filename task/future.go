@@ -81,9 +81,7 @@ func (f *Future[T]) tryFail(err error) bool {
 }
 
 func (f *Future[T]) finish(v T, err error) bool {
-	if f.loop != nil && !f.loop.Held() && f.loop.IsRunning() {
-		misuse("a future of %v is set by a goroutine that does not hold its baton; use a Portal", f.loop)
-	}
+	f.held("set")
 	if f.done {
 		return false
 	}
@@ -94,6 +92,13 @@ func (f *Future[T]) finish(v T, err error) bool {
 	}
 	f.callbacks = nil
 	return true
+}
+
+// held panics unless the caller may use the future.
+func (f *Future[T]) held(what string) {
+	if f.loop != nil && !f.loop.Held() && f.loop.IsRunning() {
+		misuse("a future of %v is %s by a goroutine that does not hold its baton; use a Portal", f.loop, what)
+	}
 }
 
 // Done reports whether the future has its result.
@@ -118,6 +123,7 @@ func (f *Future[T]) AddDoneCallback(fn func(*Future[T])) (remove func() bool) {
 			misuse("AddDoneCallback outside a running loop, on a future that no task has awaited")
 		}
 	}
+	f.held("given a callback")
 	c := &callback{fn: func() { fn(f) }}
 	if f.done {
 		c.queue(f.loop)
@@ -158,6 +164,7 @@ func (c *callback) remove() bool {
 // AddDoneCallback has fn run as a callback of the loop when the task has ended;
 // see [Future.AddDoneCallback].
 func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
+	r.held("AddDoneCallback")
 	c := &callback{fn: func() { fn(r) }}
 	if r.state == Done {
 		c.queue(r.b.loop)

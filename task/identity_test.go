@@ -236,14 +236,20 @@ func TestRunWhereItMustNot(t *testing.T) {
 // What takes no ctx checks the caller too: a goroutine without the baton may
 // not cancel or wake a task.
 func TestRefFromElsewhere(t *testing.T) {
+	var line task.WaitQueue
 	calls := map[string]func(r *task.Ref){
-		"Cancel": func(r *task.Ref) { r.Cancel(nil) },
-		"Wake":   func(r *task.Ref) { r.Wake() },
+		"Cancel":          func(r *task.Ref) { r.Cancel(nil) },
+		"Wake":            func(r *task.Ref) { r.Wake() },
+		"Stack":           func(r *task.Ref) { r.Stack() },
+		"SetName":         func(r *task.Ref) { r.SetName("changed") },
+		"AddDoneCallback": func(r *task.Ref) { r.AddDoneCallback(func(*task.Ref) {}) },
+		"WakeOne":         func(*task.Ref) { line.WakeOne() },
+		"WakeAll":         func(*task.Ref) { line.WakeAll() },
 	}
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			err := task.Run(context.Background(), func(ctx context.Context) error {
-				r := task.Go(ctx, forever)
+				r := task.Go(ctx, func(ctx context.Context) error { return line.Wait(ctx, task.Text("a test")) })
 				if err := task.Yield(ctx); err != nil {
 					return err
 				}
@@ -253,7 +259,9 @@ func TestRefFromElsewhere(t *testing.T) {
 					mustMisuse(t, func() { call(r) }, name, r.String(), "baton")
 				}()
 				<-done
-				r.Cancel(nil)
+				if n := line.WakeAll(); n != 1 {
+					t.Errorf("%d tasks wait after the misuse, want 1", n)
+				}
 				return nil
 			})
 			if err != nil {

@@ -29,8 +29,9 @@ func (s State) String() string {
 	return [...]string{"ready", "running", "parked", "done"}[s]
 }
 
-// A Ref is a task, whatever the type of its result. A Ref belongs to the loop;
-// ID and String are safe from every goroutine.
+// A Ref is a task, whatever the type of its result. A Ref belongs to the loop: to
+// whoever holds its baton while it runs. ID and String are safe from every
+// goroutine.
 type Ref struct {
 	// What a switch reads and writes stands together, in one line of the
 	// processor's cache with the beginning of ctx: among ten thousand tasks the
@@ -102,7 +103,10 @@ func (r *Ref) Name() string {
 }
 
 // SetName names the task in reports.
-func (r *Ref) SetName(name string) { r.more().name = name }
+func (r *Ref) SetName(name string) {
+	r.held("SetName")
+	r.more().name = name
+}
 
 // String is "task 7 (main.crawl)".
 func (r *Ref) String() string { return fmt.Sprintf("task %d (%s)", r.id, r.Name()) }
@@ -157,6 +161,7 @@ func (r *Ref) Waiting() (Wait, bool) {
 // runtime.Stack formats it; nothing for a task that has not begun or has ended.
 // The task's goroutine writes it down itself, so it is exact.
 func (r *Ref) Stack() []byte {
+	r.held("Stack")
 	if r.worker == nil || !r.worker.started {
 		return nil
 	}

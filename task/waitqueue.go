@@ -45,11 +45,26 @@ func (q *WaitQueue) strangers(r *Ref, why Reason) {
 		r, r.b.loop, why.Reason(), q.line.head, q.line.head.b.loop)
 }
 
-// WakeOne wakes the task at the head of the line and returns it, or nil.
-func (q *WaitQueue) WakeOne() *Ref { return q.line.wakeOne() }
+// WakeOne wakes the task at the head of the line and returns it, or nil. The
+// caller holds the baton of its loop.
+func (q *WaitQueue) WakeOne() *Ref {
+	q.held("WaitQueue.WakeOne")
+	return q.line.wakeOne()
+}
 
-// WakeAll wakes all waiting tasks, in order, and returns how many they were.
-func (q *WaitQueue) WakeAll() int { return q.line.wakeAll() }
+// WakeAll wakes all waiting tasks, in order, and returns how many they were. The
+// caller holds the baton of their loop.
+func (q *WaitQueue) WakeAll() int {
+	q.held("WaitQueue.WakeAll")
+	return q.line.wakeAll()
+}
+
+// held panics unless the caller may wake those in the line.
+func (q *WaitQueue) held(call string) {
+	if r := q.line.head; r != nil && !r.b.word.Held() {
+		r.held(call)
+	}
+}
 
 // Len counts the waiting tasks, one by one.
 func (q *WaitQueue) Len() int {
