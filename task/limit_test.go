@@ -274,3 +274,21 @@ func TestShieldUnderStandardContext(t *testing.T) {
 		})
 	}
 }
+
+// context.WithoutCancel is the standard library's, and about what others see: it
+// does not shield a task's own wait.
+func TestWithoutCancelIsNoShield(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		waiter := task.Start(ctx, func(ctx context.Context) (int, error) {
+			return 0, sleep(context.WithoutCancel(ctx), time.Hour)
+		})
+		if err := turns(ctx, 2); err != nil {
+			return err
+		}
+		waiter.Cancel(nil)
+		if _, err := waiter.Await(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Await = %v, want a cancel", err)
+		}
+		return nil
+	})
+}
