@@ -15,16 +15,21 @@ import (
 // task cannot deadlock with itself, nobody gives back what it did not take, and
 // reports name the borrowers. The capacity can change at any time. Trio's
 // CapacityLimiter.
+//
+// The zero value has no tokens and is ready to use: whoever comes waits until
+// SetCapacity makes some.
 type Limiter struct {
-	permits   permits
-	capacity  int
+	permits  permits
+	capacity int
+
+	// Both are nil until the first borrower comes.
 	borrowers map[any]bool      // true: has a token; false: waits for one
 	pending   map[*task.Ref]any // who a waiting task borrows for
 }
 
 // NewLimiter returns a limiter with capacity tokens. A negative number panics.
 func NewLimiter(capacity int) *Limiter {
-	l := &Limiter{borrowers: make(map[any]bool), pending: make(map[*task.Ref]any)}
+	l := &Limiter{}
 	l.SetCapacity(capacity)
 	return l
 }
@@ -42,10 +47,11 @@ func (l *Limiter) AcquireFor(ctx context.Context, borrower any) error {
 	}
 	l.mustBeNew(borrower)
 	if l.permits.try() {
-		l.borrowers[borrower] = true
+		l.note(borrower, true)
 		return nil
 	}
-	l.borrowers[borrower] = false
+	meet(r, l.permits.waiters.First(), "a limiter") // before anything is noted
+	l.note(borrower, false)
 	l.pending[r] = borrower
 	if err := l.permits.waiters.Wait(ctx, (*limiterWait)(l)); err != nil {
 		delete(l.borrowers, borrower)
@@ -65,7 +71,7 @@ func (l *Limiter) TryAcquireFor(borrower any) bool {
 	if !l.permits.try() {
 		return false
 	}
-	l.borrowers[borrower] = true
+	l.note(borrower, true)
 	return true
 }
 
@@ -101,6 +107,14 @@ func (l *Limiter) handOut() {
 		l.borrowers[l.pending[r]] = true
 		delete(l.pending, r)
 	}
+}
+
+// note remembers that borrower has a token, or waits for one.
+func (l *Limiter) note(borrower any, has bool) {
+	if l.borrowers == nil {
+		l.borrowers, l.pending = make(map[any]bool), make(map[*task.Ref]any)
+	}
+	l.borrowers[borrower] = has
 }
 
 func (l *Limiter) mustBeNew(borrower any) {
