@@ -71,8 +71,7 @@ func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	if q.shut {
 		return ErrShutdown
 	}
-	q.putters.reason = "room in a queue"
-	_, err = q.putters.wait(ctx, r, item)
+	_, err = q.putters.wait(ctx, r, item, "room in a queue")
 	return err
 }
 
@@ -83,6 +82,7 @@ func (q *Queue[T]) TryPut(item T) bool {
 	case q.shut:
 		return false
 	case q.getters.head != nil:
+		q.getters.mayWake("a call of a queue")
 		q.getters.wake(item, nil)
 	case q.len < q.capacity:
 		q.push(item)
@@ -107,12 +107,12 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	if q.shut {
 		return none, ErrShutdown
 	}
-	q.getters.reason = "an item of a queue"
-	return q.getters.wait(ctx, r, none)
+	return q.getters.wait(ctx, r, none, "an item of a queue")
 }
 
 // TryGet is Get if that need not wait. It reports whether there was an item.
 func (q *Queue[T]) TryGet() (item T, ok bool) {
+	q.putters.mayWake("a call of a queue")
 	if q.len > 0 {
 		item, ok = q.pop(), true
 	}
@@ -177,14 +177,14 @@ func (q *Queue[T]) TaskDone() {
 	if q.unfinished == q.len {
 		misuse("TaskDone of a queue that has no unfinished items")
 	}
+	mayWake(q.joiners.First(), "TaskDone")
 	q.finish(1)
 }
 
-// finish counts n items as dealt with.
+// finish counts n items as dealt with. The caller has asked mayWake.
 func (q *Queue[T]) finish(n int) {
 	q.unfinished -= n
 	if q.unfinished == 0 {
-		mayWake(q.joiners.First(), "a call of a queue")
 		q.joiners.WakeAll()
 	}
 }
@@ -205,6 +205,9 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 // fails when nothing is left. If immediate, what is left is dropped, and counts
 // as dealt with; a second call can only add that.
 func (q *Queue[T]) Shutdown(immediate bool) {
+	q.getters.mayWake("Shutdown")
+	q.putters.mayWake("Shutdown")
+	mayWake(q.joiners.First(), "Shutdown")
 	q.shut = true
 	var none T
 	for q.getters.head != nil {
