@@ -25,21 +25,24 @@ type ending struct {
 // messages. The caller is to call stop.
 func watch(ctx context.Context, call string, tasks []*task.Ref) *ending {
 	self := task.Self(ctx)
+	for _, t := range tasks { // all of them, before a callback would have to be removed
+		if t.Loop() != self.Loop() {
+			misuse("%s: %v of %v awaits %v of %v; use a task.Portal between loops", call, self, self.Loop(), t, t.Loop())
+		}
+		if t == self {
+			misuse("%s: %v awaits itself; await it in another task", call, t)
+		}
+	}
 	e := &ending{tasks: tasks}
 	for i, t := range tasks {
-		switch {
-		case t.Loop() != self.Loop():
-			misuse("%s: %v of %v awaits %v of %v; use a task.Portal between loops", call, self, self.Loop(), t, t.Loop())
-		case t == self:
-			misuse("%s: %v awaits itself", call, t)
-		case t.Done():
+		if t.Done() {
 			e.ended = append(e.ended, i)
-		default:
-			e.remove = append(e.remove, t.AddDoneCallback(func(*task.Ref) {
-				e.ended = append(e.ended, i)
-				e.reader.WakeOne()
-			}))
+			continue
 		}
+		e.remove = append(e.remove, t.AddDoneCallback(func(*task.Ref) {
+			e.ended = append(e.ended, i)
+			e.reader.WakeOne()
+		}))
 	}
 	return e
 }

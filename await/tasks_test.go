@@ -133,6 +133,28 @@ func TestAllMisuse(t *testing.T) {
 	check(t, "Run", err)
 }
 
+// TestAllMisuseLeavesNothing: a call that panics has not asked any task to tell
+// its end. Otherwise the failure would wait for somebody to take it, and the
+// scope for its slowest task.
+func TestAllMisuseLeavesNothing(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		began := task.Now(ctx)
+		var self *task.Task[int]
+		self = task.Start(ctx, func(ctx context.Context) (int, error) {
+			return 0, task.Scope(ctx, func(ctx context.Context) error {
+				failing := after(ctx, time.Second, 0, errBody)
+				after(ctx, time.Hour, 0, nil)
+				panics(t, func() { await.All(ctx, failing, self) }, "itself")
+				return nil
+			})
+		})
+		if _, err := self.Await(ctx); err != errBody {
+			t.Errorf("Scope = %v, want %v", err, errBody)
+		}
+		took(ctx, t, began, time.Second)
+	})
+}
+
 // TestEach: tasks come in the order of their ends, also with equal deadlines and
 // for a slow reader. Behaviour 157.
 func TestEach(t *testing.T) {
