@@ -127,8 +127,8 @@ func (f *fickle) Err() error {
 	return context.Canceled
 }
 
-// TestQueueFickleContext: a call that did not get to park leaves nothing behind.
-func TestQueueFickleContext(t *testing.T) {
+// TestFickleContext: a call that did not get to park leaves nothing behind.
+func TestFickleContext(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		q := locks.NewQueue[int](0)
 		if _, err := q.Get(&fickle{Context: ctx}); !errors.Is(err, context.Canceled) {
@@ -142,6 +142,10 @@ func TestQueueFickleContext(t *testing.T) {
 		}
 		if _, ok := q.TryGet(); ok {
 			t.Error("somebody waits for room")
+		}
+		b := locks.NewBarrier(2)
+		if _, err := b.Wait(&fickle{Context: ctx}); !errors.Is(err, context.Canceled) || b.Waiting() != 0 {
+			t.Errorf("Wait = %v, want canceled, and %d wait", err, b.Waiting())
 		}
 	})
 }

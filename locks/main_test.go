@@ -60,13 +60,19 @@ type waiter struct {
 
 // wait starts fn as a task, and returns when it waits or has ended.
 func wait(ctx context.Context, fn func(ctx context.Context) error) *waiter {
+	w := begin(ctx, fn)
+	settle(ctx)
+	return w
+}
+
+// begin starts fn as a task, which has not run yet.
+func begin(ctx context.Context, fn func(ctx context.Context) error) *waiter {
 	w := &waiter{}
 	w.Task = task.Start(ctx, func(ctx context.Context) (struct{}, error) {
 		w.err = fn(ctx)
 		w.over = true
 		return struct{}{}, nil
 	})
-	settle(ctx)
 	return w
 }
 

@@ -13,7 +13,18 @@ import (
 	"baton/task"
 )
 
-// TestQueueOrder: FIFO, LIFO, priority; full and empty. Behaviour 207.
+// orders are the constructors of queues.
+var orders = []struct {
+	name string
+	make func(capacity int) *locks.Queue[int]
+}{
+	{"FIFO", locks.NewQueue[int]},
+	{"LIFO", locks.NewLIFOQueue[int]},
+	{"priority", func(capacity int) *locks.Queue[int] { return locks.NewPriorityQueue(capacity, cmp.Compare[int]) }},
+}
+
+// TestQueueOrder: FIFO, LIFO, priority; full and empty, and how many are in it.
+// Behaviour 207.
 func TestQueueOrder(t *testing.T) {
 	byTens := func(a, b int) int { return cmp.Compare(a/10, b/10) }
 	cases := []struct {
@@ -29,9 +40,9 @@ func TestQueueOrder(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			for range 3 {
-				for _, v := range []int{31, 10, 32, 20, 11, 33} {
-					if !c.q.TryPut(v) {
-						t.Fatalf("TryPut(%d) = false", v)
+				for i, v := range []int{31, 10, 32, 20, 11, 33} {
+					if !c.q.TryPut(v) || c.q.Len() != i+1 {
+						t.Fatalf("TryPut(%d) failed, or Len = %d is wrong", v, c.q.Len())
 					}
 				}
 				if full := c.q.Cap() == 6; full && c.q.TryPut(1) {
@@ -39,7 +50,9 @@ func TestQueueOrder(t *testing.T) {
 				}
 				var got []int
 				for v, ok := c.q.TryGet(); ok; v, ok = c.q.TryGet() {
-					got = append(got, v)
+					if got = append(got, v); len(got)+c.q.Len() != 6 {
+						t.Errorf("Len = %d after %d items of 6", c.q.Len(), len(got))
+					}
 				}
 				if !slices.Equal(got, c.want) || c.q.Len() != 0 {
 					t.Errorf("got %v, want %v", got, c.want)

@@ -5,6 +5,7 @@ package locks_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -31,44 +32,53 @@ func TestQueueZeroValue(t *testing.T) {
 }
 
 // TestQueueManyTasks: producers and consumers with little room never deadlock,
-// and every item arrives once. Behaviour 208.
+// and every item arrives once, whatever the order. Behaviour 208.
 func TestQueueManyTasks(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		q := locks.NewQueue[int](1)
-		seen := make(map[int]int)
-		err := task.Scope(ctx, func(ctx context.Context) error {
-			for range 3 {
-				task.Go(ctx, func(ctx context.Context) error {
-					for v, err := range q.All(ctx) {
-						if err != nil {
-							return err
+	for _, o := range orders {
+		for _, capacity := range []int{0, 1, 3} {
+			t.Run(fmt.Sprintf("%s with room for %d", o.name, capacity), func(t *testing.T) {
+				sim.Test(t, func(ctx context.Context, t *testing.T) {
+					seen := make(map[int]int)
+					check(t, "Scope", manyTasks(ctx, o.make(capacity), seen))
+					for i := range 150 {
+						if seen[i] != 1 {
+							t.Errorf("item %d arrived %d times", i, seen[i])
 						}
-						seen[v]++
-						q.TaskDone()
 					}
-					return nil
 				})
-			}
-			_, err := await.Map(ctx, []int{0, 100, 200}, func(ctx context.Context, from int) (int, error) {
-				for i := range 100 {
-					if err := q.Put(ctx, from+i); err != nil {
-						return 0, err
-					}
-				}
-				return 0, nil
 			})
-			if err == nil {
-				err = q.Join(ctx)
-			}
-			q.Shutdown(false)
-			return err
-		})
-		check(t, "Scope", err)
-		for i := range 300 {
-			if seen[i] != 1 {
-				t.Errorf("item %d arrived %d times", i, seen[i])
-			}
 		}
+	}
+}
+
+// manyTasks has three tasks put 150 items and three take them.
+func manyTasks(ctx context.Context, q *locks.Queue[int], seen map[int]int) error {
+	return task.Scope(ctx, func(ctx context.Context) error {
+		for range 3 {
+			task.Go(ctx, func(ctx context.Context) error {
+				for v, err := range q.All(ctx) {
+					if err != nil {
+						return err
+					}
+					seen[v]++
+					q.TaskDone()
+				}
+				return nil
+			})
+		}
+		_, err := await.Map(ctx, []int{0, 50, 100}, func(ctx context.Context, from int) (int, error) {
+			for i := range 50 {
+				if err := q.Put(ctx, from+i); err != nil {
+					return 0, err
+				}
+			}
+			return 0, nil
+		})
+		if err == nil {
+			err = q.Join(ctx)
+		}
+		q.Shutdown(false)
+		return err
 	})
 }
 
@@ -94,61 +104,48 @@ func TestQueueJoin(t *testing.T) {
 	})
 }
 
-// TestQueueShutdown: behaviour 212.
-func TestQueueShutdown(t *testing.T) {
-	ended := locks.ErrShutdown.Error()
-	for _, immediate := range []bool{false, true} {
-		sim.Test(t, func(ctx context.Context, t *testing.T) {
-			q := locks.NewQueue[int](1)
-			q.TryPut(1)
-			putter := wait(ctx, func(ctx context.Context) error { return q.Put(ctx, 2) })
-			joiner := wait(ctx, q.Join)
-			q.Shutdown(immediate)
-			if !q.IsShutdown() || q.TryPut(3) || !errors.Is(q.Put(ctx, 3), locks.ErrShutdown) {
-				t.Error("Put into a queue that was shut down")
-			}
-			settle(ctx)
-			want(t, []*waiter{putter}, ended)
-			if immediate {
-				want(t, []*waiter{joiner}, "ok")
-			} else {
-				want(t, []*waiter{joiner}, "-")
-				v, err := q.Get(ctx)
-				check(t, "Get of what is left", err)
-				if v != 1 {
-					t.Errorf("Get = %d, want 1", v)
-				}
-				q.TaskDone()
-				settle(ctx)
-				want(t, []*waiter{joiner}, "ok")
-			}
-			if _, err := q.Get(ctx); !errors.Is(err, locks.ErrShutdown) {
-				t.Errorf("Get = %v, want ErrShutdown", err)
-			}
-		})
-		sim.Test(t, func(ctx context.Context, t *testing.T) {
-			q := locks.NewQueue[int](1)
-			getter := wait(ctx, func(ctx context.Context) error { _, err := q.Get(ctx); return err })
-			q.Shutdown(immediate)
-			settle(ctx)
-			want(t, []*waiter{getter}, ended)
-		})
+// TestQueueJoinCounts: what Join waits for, with room for one item that is in the
+// queue already. Behaviour 211.
+func TestQueueJoinCounts(t *testing.T) {
+	type play struct {
+		q      *locks.Queue[int]
+		putter *waiter // waits for room
+		joiner *waiter
 	}
-	sim.Test(t, func(ctx context.Context, t *testing.T) { // it only escalates
-		q := locks.NewQueue[int](2)
-		q.TryPut(1)
-		q.TryPut(2)
-		q.TryGet()
-		joiner := wait(ctx, q.Join)
-		q.Shutdown(false)
-		q.Shutdown(true)
-		q.Shutdown(false)
-		settle(ctx)
-		want(t, []*waiter{joiner}, "-") // what was taken is not done
-		q.TaskDone()
-		settle(ctx)
-		want(t, []*waiter{joiner}, "ok")
-	})
+	take := func(p play) { p.q.TryGet() }
+	done := func(p play) { p.q.TaskDone() }
+	cases := []struct {
+		name  string
+		steps []func(play)
+		join  string
+	}{
+		{"taken is not done", []func(play){take}, "-"},
+		{"a putter that has got in counts", []func(play){take, done}, "-"},
+		{"both are done", []func(play){take, take, done, done}, "ok"},
+		{"a putter that has left does not", []func(play){func(p play) { p.putter.Cancel(nil) }, take, done}, "ok"},
+		{"a cancel of the putter is too late", []func(play){take, func(p play) { p.putter.Cancel(nil) }, done}, "-"},
+		{"a joiner may leave", []func(play){func(p play) { p.joiner.Cancel(nil) }, take, take, done, done}, "cancel"},
+		{"a joiner that is woken does not", []func(play){take, take, done, done, func(p play) { p.joiner.Cancel(nil) }}, "ok"},
+		{"what is put afterwards is too late", []func(play){take, take, done, done, func(p play) { p.q.TryPut(3) }}, "ok"},
+	}
+	for _, o := range orders {
+		for _, c := range cases {
+			t.Run(o.name+", "+c.name, func(t *testing.T) {
+				sim.Test(t, func(ctx context.Context, t *testing.T) {
+					q := o.make(1)
+					q.TryPut(1)
+					p := play{q, wait(ctx, func(ctx context.Context) error { return q.Put(ctx, 2) }), wait(ctx, q.Join)}
+					for _, step := range c.steps {
+						step(p)
+					}
+					settle(ctx)
+					want(t, []*waiter{p.joiner}, c.join)
+					p.joiner.Cancel(nil)
+					q.Shutdown(true)
+				})
+			})
+		}
+	}
 }
 
 // TestQueueAll: a range over a queue ends at Shutdown, at break and at a cancel.
