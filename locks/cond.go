@@ -9,7 +9,8 @@ import (
 )
 
 // A Cond lets tasks that hold a mutex wait for a change of what it protects. All
-// its methods need the mutex; using them without it is misuse and panics.
+// its methods need the mutex; using them without it is misuse and panics. Several
+// conditions may share one mutex.
 type Cond struct {
 	L *Mutex // which protects what the condition is about; not nil once it is used
 
@@ -48,7 +49,9 @@ func (c *Cond) holder() *task.Ref {
 	return c.L.holder
 }
 
-// relock locks the mutex, whatever happens to ctx.
+// relock locks the mutex, whatever happens to ctx: the caller's deferred Unlock
+// relies on it. The shield has no bound, for there is nothing that could be done
+// at its end. r is the task of ctx.
 func (c *Cond) relock(ctx context.Context, r *task.Ref) {
 	if c.L.holder == nil {
 		c.L.holder = r
@@ -78,14 +81,16 @@ func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
 }
 
 // Notify wakes the n tasks that have waited longest, or all if they are fewer.
-// They go on when they get the mutex.
+// They go on when they get the mutex. A notification is not kept for those who
+// come later. It never switches.
 func (c *Cond) Notify(n int) {
 	c.mayNotify("Notify")
 	for ; n > 0 && c.waiters.WakeOne() != nil; n-- {
 	}
 }
 
-// NotifyAll wakes all waiting tasks.
+// NotifyAll wakes all waiting tasks. They go on one after the other, each with the
+// mutex.
 func (c *Cond) NotifyAll() {
 	c.mayNotify("NotifyAll")
 	c.waiters.WakeAll()

@@ -72,6 +72,7 @@ func TestLimiterZeroValue(t *testing.T) {
 				}
 				panics(t, func() { l.Release(ctx) }, "no token")
 				panics(t, func() { l.SetCapacity(-1) }, "-1")
+				panics(t, func() { l.TryAcquireFor([]int{1}) }, "unhashable")
 
 				ws := []*waiter{wait(ctx, l.Acquire), wait(ctx, l.Acquire), wait(ctx, l.Acquire)}
 				ws[0].Cancel(nil)

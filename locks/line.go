@@ -21,18 +21,20 @@ type line[T any] struct {
 	why        task.Text // what everybody in the line waits for
 }
 
-// A place is a task's place in a line.
+// A place is a task's place in a line. It belongs to the task from join until wait
+// returns, though wake and Cancel take it out of the line before.
 type place[T any] struct {
 	line       *line[T] // nil outside of the line
 	task       *task.Ref
-	item       T
-	err        error
+	item       T     // what the task has brought, and after wake what it takes away
+	err        error // what wait returns after wake
 	next, prev *place[T]
 }
 
 // wait waits at the end of the line with an item until wake, and returns the
-// item and error that wake has left. After a cancel that is the item it came
-// with.
+// item and error that wake has left. After a cancel it returns the item that r
+// came with, and nobody else has it. r is the task of ctx, which has just passed
+// a Checkpoint. It may switch.
 func (l *line[T]) wait(ctx context.Context, r *task.Ref, item T, why task.Text) (T, error) {
 	l.meet(r, why)
 	l.why = why
@@ -43,7 +45,7 @@ func (l *line[T]) wait(ctx context.Context, r *task.Ref, item T, why task.Text) 
 	} else if p.line != nil {
 		p.leave() // a standard context was cancelled before Park
 	}
-	*p = place[T]{next: l.spare}
+	*p = place[T]{next: l.spare} // a spare one keeps neither item nor task alive
 	l.spare = p
 	return item, err
 }
@@ -92,7 +94,7 @@ func (l *line[T]) wake(item T, err error) (brought T) {
 	return brought
 }
 
-// leave takes p out of the line.
+// leave takes p out of the line, wherever in it that is, in constant time.
 func (p *place[T]) leave() {
 	l := p.line
 	if p.prev != nil {
@@ -109,7 +111,8 @@ func (p *place[T]) leave() {
 	p.line, p.next, p.prev = nil, nil, nil
 }
 
-// Cancel makes a place a task.Waiter.
+// Cancel takes the place out of the line. Nothing of it is in other hands, so the
+// wait is over at once. It makes a place a task.Waiter.
 func (p *place[T]) Cancel(*task.Ref) bool {
 	p.leave()
 	return true
