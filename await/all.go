@@ -11,7 +11,9 @@ import (
 // All waits for all tasks and returns their results, in the order of the
 // arguments. The same task may come twice. The first error of a task, in time,
 // is returned at once, and so is the cancel of ctx. Either ends the wait only:
-// the tasks go on, and what becomes of them is for their scope. asyncio's gather.
+// the tasks go on, and what becomes of them is for their scope. Of no tasks the
+// results are empty. A task that would wait for itself, or for one of another
+// loop, is misuse and panics, before anything is awaited. asyncio's gather.
 func All[T any](ctx context.Context, tasks ...*task.Task[T]) ([]T, error) {
 	e := watch(ctx, "All", refs(tasks))
 	defer e.stop()

@@ -11,9 +11,12 @@ import (
 
 // Receive receives from a Go channel while other tasks run: ok is false if the
 // channel is closed. A value that has been received is returned, even if ctx is
-// cancelled at that moment.
+// cancelled at that moment. It may switch. With an error nothing has been
+// received.
 //
-// While it waits it takes a goroutine. Between tasks a locks.Queue is cheaper.
+// While it waits it takes a goroutine, and keeps the loop from being idle: nobody
+// can tell whether somebody will ever send. Between tasks a locks.Queue is
+// cheaper.
 func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -38,8 +41,9 @@ func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) 
 	return v, ok, err
 }
 
-// Send sends v to a Go channel while other tasks run. With an error it has not
-// been sent. As ever, sending to a closed channel panics.
+// Send sends v to a Go channel while other tasks run. It may switch, and waits as
+// Receive does. With an error v has not been sent. As ever, sending to a closed
+// channel panics.
 func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -65,13 +69,14 @@ func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 }
 
 // outside calls fn on a goroutine and waits for its end. When ctx is cancelled,
-// quit is closed. It does not use the executor: that is for functions that
-// work, and only so many.
+// quit is closed, and fn is to return soon; the caller learns from what fn did,
+// and not from the cancel, whether anything was sent or received. It does not
+// use the executor: that is for functions that work, and only so many.
 func outside(ctx context.Context, r *task.Ref, reason string, fn func(quit <-chan struct{})) {
 	quit := make(chan struct{})
 	asked := false
 	v := &visit{loop: r.Loop(), errand: errand{task: r, reason: reason}}
-	v.quit = func() bool {
+	v.quit = func() bool { // may be asked again, by a second cancel
 		if !asked {
 			asked = true
 			close(quit)
@@ -86,13 +91,15 @@ func outside(ctx context.Context, r *task.Ref, reason string, fn func(quit <-cha
 	v.wait(ctx)
 }
 
-// A visit is an errand outside of the executor.
+// A visit is an errand outside of the executor. The loop does not know of its
+// goroutine, so it is a door, and comes back by the loop's mailbox.
 type visit struct {
 	errand
 	loop *loop.Loop
 }
 
-// Wake is the errand's return, as the loop receives it.
+// Wake is the errand's return, as the loop receives it: with the baton. It makes a
+// visit a loop.Waker.
 func (v *visit) Wake() {
 	v.loop.Shut()
 	v.end()

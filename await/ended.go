@@ -12,39 +12,47 @@ import (
 
 // An ending collects the places of tasks in a list, in the order in which they
 // end. Tasks tell their end by callbacks, which keep their order, so neither a
-// slow reader nor a shuffled schedule changes it.
+// slow reader nor a shuffled schedule changes it. It belongs to the task that
+// watches, its only reader.
 type ending struct {
 	tasks  []*task.Ref
 	ended  []int // places in tasks
 	read   int   // how many of ended have been returned
 	reader task.WaitQueue
-	remove []func() bool
+	remove []func() bool // takes the callbacks back
 }
 
-// watch begins to collect; tasks that have ended already come first. call is for
-// messages. The caller is to call stop.
+// watch begins to collect; tasks that have ended already come first. A task may
+// come twice, and then has two places. call is for messages. The caller is to
+// call stop: as long as somebody is to be called back, a scope puts off deciding
+// whose the failure of the task is.
 func watch(ctx context.Context, call string, tasks []*task.Ref) *ending {
 	self := task.Self(ctx)
+	for _, t := range tasks { // all of them, before a callback would have to be removed
+		if t.Loop() != self.Loop() {
+			misuse("%s: %v of %v awaits %v of %v; use a task.Portal between loops", call, self, self.Loop(), t, t.Loop())
+		}
+		if t == self {
+			misuse("%s: %v awaits itself; await it in another task", call, t)
+		}
+	}
 	e := &ending{tasks: tasks}
 	for i, t := range tasks {
-		switch {
-		case t.Loop() != self.Loop():
-			misuse("%s: %v of %v awaits %v of %v; use a task.Portal between loops", call, self, self.Loop(), t, t.Loop())
-		case t == self:
-			misuse("%s: %v awaits itself", call, t)
-		case t.Done():
+		if t.Done() {
 			e.ended = append(e.ended, i)
-		default:
-			e.remove = append(e.remove, t.AddDoneCallback(func(*task.Ref) {
-				e.ended = append(e.ended, i)
-				e.reader.WakeOne()
-			}))
+			continue
 		}
+		e.remove = append(e.remove, t.AddDoneCallback(func(*task.Ref) {
+			e.ended = append(e.ended, i)
+			e.reader.WakeOne()
+		}))
 	}
 	return e
 }
 
-// next returns the place of the next task that has ended, waiting for it.
+// next returns the place of the next task that has ended, waiting for it. It may
+// switch. It is called at most once for each place; after an error, which is the
+// cancel, it can be called again.
 func (e *ending) next(ctx context.Context) (int, error) {
 	if _, err := task.Checkpoint(ctx); err != nil {
 		return 0, err
@@ -58,7 +66,8 @@ func (e *ending) next(ctx context.Context) (int, error) {
 	return e.ended[e.read-1], nil
 }
 
-// stop ends the collecting.
+// stop ends the collecting. The tasks go on, and their failures are those of their
+// scope again, unless somebody awaits them.
 func (e *ending) stop() {
 	for _, remove := range e.remove {
 		remove()
@@ -68,10 +77,12 @@ func (e *ending) stop() {
 // endingWait is an ending as what a task waits for.
 type endingWait ending
 
+// Reason counts those that the wait could still be for.
 func (e *endingWait) Reason() string {
 	return fmt.Sprintf("the end of one of %d tasks", len(e.Owners()))
 }
 
+// Owners are the tasks that go on.
 func (e *endingWait) Owners() []*task.Ref {
 	return slices.DeleteFunc(slices.Clone(e.tasks), (*task.Ref).Done)
 }

@@ -12,13 +12,15 @@ import (
 )
 
 // An errand is what a goroutine does while a task waits for its return: the
-// task parks until then, whatever happens to its context.
+// task parks until then, whatever happens to its context. What they share goes
+// from one to the other with the return, which the loop passes on, so it needs no
+// lock.
 type errand struct {
 	task   *task.Ref
 	reason string
 	quit   func() bool // asks for an early end; true if the task need not wait for it
 
-	parked bool
+	parked bool // end is to wake the task: it may come when the task waits for nothing
 	left   bool // quit has ended the wait
 
 	// What the goroutine leaves behind, besides its result.
@@ -27,7 +29,8 @@ type errand struct {
 }
 
 // call calls fn on the errand's goroutine, and keeps a panic or Goexit for the
-// task.
+// task. After a Goexit of fn it does not return either, so what is to follow it
+// in any case is deferred by the caller.
 func (e *errand) call(fn func()) {
 	returned := false
 	defer func() {
@@ -45,7 +48,8 @@ func (e *errand) call(fn func()) {
 }
 
 // wait parks the task until the errand is over; a panic or Goexit of it goes on
-// here. It returns the *task.Canceled if quit has ended the wait before.
+// here. It returns the *task.Canceled if quit has ended the wait before; no other
+// cancel does, for what was lent to the goroutine must come back.
 func (e *errand) wait(ctx context.Context) error {
 	err := e.park(ctx)
 	// A standard context that was cancelled since the caller looked keeps Park
@@ -67,6 +71,7 @@ func (e *errand) wait(ctx context.Context) error {
 	return nil
 }
 
+// park is one wait for end, which may be cut short by a cancel.
 func (e *errand) park(ctx context.Context) error {
 	e.parked = true
 	err := task.Park(ctx, e)
@@ -74,7 +79,8 @@ func (e *errand) park(ctx context.Context) error {
 	return err
 }
 
-// end is the errand's return, on the loop.
+// end is the errand's return, with the baton. After a wait that was left nobody is
+// there to be woken.
 func (e *errand) end() {
 	if e.parked {
 		e.parked = false

@@ -12,8 +12,9 @@ import (
 
 // First runs the functions as tasks and returns the result of the first one that
 // succeeds. The others are cancelled, and awaited. If all fail the error joins
-// theirs, in the order of the arguments. No functions at all are misuse and
-// panic.
+// theirs, in the order of the arguments; if ctx was cancelled besides, it is the
+// *task.Canceled alone. A success counts even then. No functions at all are
+// misuse and panic.
 //
 // A function that succeeds too late has its result dropped; if it must be
 // closed, use a [Race] that disposes of it.
@@ -60,14 +61,16 @@ func (r Race[T]) First(ctx context.Context, fns ...func(ctx context.Context) (T,
 // A race is a First that runs.
 type race[T any] struct {
 	Race[T]
-	running int
-	errs    []error
-	won     bool
+	running int     // functions that have been started and have not ended
+	errs    []error // by the place of the function, not by the time
+	won     bool    // result is that of First, and all others are disposed of
 	result  T
 	starter task.WaitQueue // is woken when a function has ended
 }
 
-// start starts the functions in the scope of ctx.
+// start starts the functions in the scope of ctx. It may switch, between two of
+// them. The winner cancels that scope, so a start that is still to come does not
+// happen.
 func (r *race[T]) start(ctx context.Context, fns []func(ctx context.Context) (T, error)) error {
 	scope := task.ScopeOf(ctx)
 	for i, fn := range fns {
@@ -96,7 +99,9 @@ func (r *race[T]) start(ctx context.Context, fns []func(ctx context.Context) (T,
 	return nil
 }
 
-// pause waits until the next function is to be started.
+// pause waits until the next function is to be started. The error is the cancel of
+// ctx, from outside or by the winner. That its own timer has ended the wait is
+// none.
 func (r *race[T]) pause(ctx context.Context) error {
 	if r.Delay > 0 {
 		timed, release := WithTimeout(ctx, r.Delay)
@@ -112,6 +117,7 @@ func (r *race[T]) pause(ctx context.Context) error {
 	return task.Check(ctx)
 }
 
+// dispose is for a result that nobody will get.
 func (r *race[T]) dispose(v T) {
 	if r.Dispose != nil {
 		r.Dispose(v)

@@ -10,13 +10,17 @@ import (
 
 // Map calls fn for every item, each call in a task of its own, and returns the
 // results in the order of the items. The first failure cancels the other calls
-// and is returned when they have ended, as by a task.Scope.
+// and is returned when they have ended, as by a task.Scope. It may switch. With an
+// error there are no results, also not those of calls that succeeded: what must
+// be closed is fn's to remember.
 func Map[T, R any](ctx context.Context, items []T, fn func(ctx context.Context, item T) (R, error)) ([]R, error) {
 	return MapN(ctx, max(len(items), 1), items, fn)
 }
 
 // MapN is like Map with at most n calls at a time, which begin in the order of
-// the items. An n below one panics.
+// the items. An n below one panics. It starts n tasks at most, each of which takes
+// one item after another, so that a long list costs no more tasks than a short
+// one; between two items it passes a task.Checkpoint.
 func MapN[T, R any](ctx context.Context, n int, items []T, fn func(ctx context.Context, item T) (R, error)) ([]R, error) {
 	if n < 1 {
 		misuse("MapN with %d calls at a time", n)

@@ -80,7 +80,7 @@ func TestMapMissingResult(t *testing.T) {
 	})
 }
 
-// TestMapCancel: a cancel from outside ends all calls, and passes.
+// TestMapCancel: a cancel from outside ends all calls, and passes. Behaviour 161.
 func TestMapCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		began := task.Now(ctx)
@@ -95,6 +95,53 @@ func TestMapCancel(t *testing.T) {
 		}
 		took(ctx, t, began, time.Second)
 	})
+}
+
+// TestMapShielded: a shield around Map keeps a cancel from all calls, one inside a
+// call from that call only, for which Map waits. Behaviour 162.
+func TestMapShielded(t *testing.T) {
+	cases := []struct {
+		name     string
+		outside  bool // the shield is around Map
+		inside   int  // or in the call for this item
+		finished []int
+		took     time.Duration
+	}{
+		{"around Map", true, 0, []int{1, 2, 3}, 3 * time.Minute},
+		{"in a call", false, 3, []int{3}, 3 * time.Minute},
+		{"nowhere", false, 0, nil, time.Second},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				var finished []int
+				began := task.Now(ctx)
+				timed, release := await.WithTimeout(ctx, time.Second)
+				defer release()
+				shield := func(ctx context.Context, on bool) (context.Context, context.CancelFunc) {
+					if on {
+						return task.Shield(ctx, -1)
+					}
+					return ctx, func() {}
+				}
+				outer, release := shield(timed, c.outside)
+				defer release()
+				_, err := await.Map(outer, []int{1, 2, 3}, func(ctx context.Context, i int) (int, error) {
+					ctx, release := shield(ctx, i == c.inside)
+					defer release()
+					err := await.Sleep(ctx, time.Duration(i)*time.Minute)
+					if err == nil {
+						finished = append(finished, i)
+					}
+					return i, err
+				})
+				if (err == nil) != c.outside || !slices.Equal(finished, c.finished) {
+					t.Errorf("Map = %v, finished: %v, want %v", err, finished, c.finished)
+				}
+				took(ctx, t, began, c.took)
+			})
+		})
+	}
 }
 
 // TestMapStarvesNobody: calls that never wait let other tasks run. Guarantee G10.

@@ -11,7 +11,8 @@ import (
 )
 
 // Sleep waits until d has passed on the loop's clock, never less. If d is zero
-// or less it lets everything else that is ready run once.
+// or less it lets everything else that is ready run once. A cancel ends it at
+// once.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return task.Yield(ctx)
@@ -19,7 +20,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	return task.ParkUntil(ctx, after(ctx, d))
 }
 
-// after is d from now on the loop of ctx's task.
+// after is d from now on the loop of ctx's task, for a d of any length.
 func after(ctx context.Context, d time.Duration) time.Time {
 	return loop.After(task.Now(ctx), d)
 }

@@ -128,9 +128,36 @@ func TestAllMisuse(t *testing.T) {
 	check(t, "Run", err)
 	err = task.Run(context.Background(), func(ctx context.Context) error {
 		panics(t, func() { await.All(ctx, foreign) }, foreign.Loop().String(), task.Loop(ctx).String())
+		panics(t, func() {
+			for range await.Each(ctx, foreign) {
+				t.Error("a step")
+			}
+		}, foreign.Loop().String(), task.Loop(ctx).String())
 		return nil
 	})
 	check(t, "Run", err)
+}
+
+// TestAllMisuseLeavesNothing: a call that panics has not asked any task to tell
+// its end. Otherwise the failure would wait for somebody to take it, and the
+// scope for its slowest task.
+func TestAllMisuseLeavesNothing(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		began := task.Now(ctx)
+		var self *task.Task[int]
+		self = task.Start(ctx, func(ctx context.Context) (int, error) {
+			return 0, task.Scope(ctx, func(ctx context.Context) error {
+				failing := after(ctx, time.Second, 0, errBody)
+				after(ctx, time.Hour, 0, nil)
+				panics(t, func() { await.All(ctx, failing, self) }, "itself")
+				return nil
+			})
+		})
+		if _, err := self.Await(ctx); err != errBody {
+			t.Errorf("Scope = %v, want %v", err, errBody)
+		}
+		took(ctx, t, began, time.Second)
+	})
 }
 
 // TestEach: tasks come in the order of their ends, also with equal deadlines and
@@ -194,6 +221,75 @@ func TestEachLeave(t *testing.T) {
 		}
 		tasks[0].Cancel(nil)
 	})
+}
+
+// TestEachDuplicates: of no tasks there is no step, and a task that comes twice has
+// two, one after the other. Behaviour 154.
+func TestEachDuplicates(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		for tk, err := range await.Each[int](ctx) {
+			t.Errorf("a step with %v, %v", tk, err)
+		}
+		a, b := after(ctx, time.Second, 1, nil), after(ctx, time.Minute, 2, nil)
+		var seen []int
+		for tk, err := range await.Each(ctx, a, b, a) {
+			check(t, "Each", err)
+			v, err := tk.Result()
+			check(t, "Result", err)
+			seen = append(seen, v)
+		}
+		if !slices.Equal(seen, []int{1, 1, 2}) {
+			t.Errorf("seen %v", seen)
+		}
+	})
+}
+
+// TestLeaveNothing: a wait that is over has taken back what it asked of the tasks
+// that go on. Otherwise the failure of one, two seconds from now, would wait for
+// somebody to take it, and the scope for its slowest task. Behaviour 154.
+func TestLeaveNothing(t *testing.T) {
+	cases := map[string]func(ctx context.Context, quick, failing *task.Task[int]) error{
+		"All fails": func(ctx context.Context, quick, failing *task.Task[int]) error {
+			_, err := await.All(ctx, after(ctx, time.Second, 0, errors.New("the first")), failing)
+			return err
+		},
+		"All is cancelled": func(ctx context.Context, quick, failing *task.Task[int]) error {
+			return await.Timeout(ctx, time.Second, func(ctx context.Context) error {
+				_, err := await.All(ctx, quick, failing)
+				return err
+			})
+		},
+		"Each is left": func(ctx context.Context, quick, failing *task.Task[int]) error {
+			for _, err := range await.Each(ctx, quick, failing) {
+				return err
+			}
+			return nil
+		},
+		"Each is cancelled": func(ctx context.Context, quick, failing *task.Task[int]) error {
+			return await.Timeout(ctx, time.Second, func(ctx context.Context) error {
+				for _, err := range await.Each(ctx, failing, failing) {
+					return err
+				}
+				return nil
+			})
+		},
+	}
+	for name, leave := range cases {
+		t.Run(name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				began := task.Now(ctx)
+				err := task.Scope(ctx, func(ctx context.Context) error {
+					after(ctx, time.Hour, 0, nil)
+					leave(ctx, after(ctx, time.Second, 0, nil), after(ctx, 2*time.Second, 0, errBody))
+					return nil
+				})
+				if err != errBody {
+					t.Errorf("Scope = %v, want %v", err, errBody)
+				}
+				took(ctx, t, began, 2*time.Second)
+			})
+		})
+	}
 }
 
 // TestEachOfAnother: a range belongs to the task that it was made for. Guarantee

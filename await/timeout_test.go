@@ -89,6 +89,88 @@ func TestTimeoutAtTheDeadline(t *testing.T) {
 	})
 }
 
+// TestTimeoutOfTheEnded: a task that has ended is no reason for a timeout of zero to
+// pass; its result is there without waiting. Behaviour 158, which decides the
+// other way.
+func TestTimeoutOfTheEnded(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		work := after(ctx, 0, 42, nil)
+		check(t, "Sleep", await.Sleep(ctx, 1))
+		err := await.Timeout(ctx, 0, func(ctx context.Context) error {
+			if v, err := work.Result(); v != 42 || err != nil {
+				t.Errorf("Result = %d, %v", v, err)
+			}
+			_, err := work.Await(ctx)
+			return err
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Timeout = %v, want deadline exceeded", err)
+		}
+	})
+}
+
+// TestTimeoutSameMoment: a result and a cancel from outside in the same moment. The
+// one that was first decides what the wait returns, and the cancel is never
+// swallowed. Behaviour 159.
+func TestTimeoutSameMoment(t *testing.T) {
+	for _, resultFirst := range []bool{true, false} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			var f task.Future[int]
+			var v int
+			var err, next error
+			waiting := task.Go(ctx, func(ctx context.Context) error {
+				err = await.Timeout(ctx, time.Hour, func(ctx context.Context) (err error) {
+					v, err = f.Await(ctx)
+					return err
+				})
+				next = await.Sleep(ctx, 0)
+				return nil
+			})
+			check(t, "Sleep", await.Sleep(ctx, 1))
+			if resultFirst {
+				f.Set(42)
+			}
+			waiting.Cancel(nil)
+			if !resultFirst {
+				f.Set(42)
+			}
+			check(t, "Sleep", await.Sleep(ctx, 1))
+			if (v == 42) != resultFirst || (err == nil) != resultFirst || err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("Timeout = %v with %d, the result first: %v", err, v, resultFirst)
+			}
+			if !errors.Is(next, context.Canceled) {
+				t.Errorf("the next call = %v, want canceled", next)
+			}
+		})
+	}
+}
+
+// TestTimeoutOfTheCanceled: in a task that has absorbed a cancel a timeout has
+// nothing to add, before it is due or after, and under a shield it works as ever.
+// Behaviour 193.
+func TestTimeoutOfTheCanceled(t *testing.T) {
+	for _, d := range []time.Duration{0, time.Second} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			task.Self(ctx).Cancel(nil)
+			if await.Sleep(ctx, 1) == nil {
+				t.Error("Sleep did not return the cancel")
+			}
+			sleep := func(ctx context.Context) error { return await.Sleep(ctx, time.Hour) }
+			err := await.Timeout(ctx, d, sleep)
+			if !errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Timeout = %v, want canceled", err)
+			}
+			shielded, release := task.Shield(ctx, -1)
+			defer release()
+			began := task.Now(ctx)
+			if err := await.Timeout(shielded, d, sleep); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Timeout = %v under a shield, want deadline exceeded", err)
+			}
+			took(shielded, t, began, d)
+		})
+	}
+}
+
 // TestTimeoutOuterCancel: a cancel from outside passes, and is none of the
 // timeout's business. Behaviours 159, 193.
 func TestTimeoutOuterCancel(t *testing.T) {
@@ -241,7 +323,7 @@ func TestReschedule(t *testing.T) {
 }
 
 // TestWithTimeout: the context ends with the standard errors, is released
-// without a trace, and works again and again.
+// without a trace, and works again and again. Behaviours 187-189.
 func TestWithTimeout(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		timed, release := await.WithTimeout(ctx, time.Second)

@@ -21,6 +21,13 @@ func TestNoAllocation(t *testing.T) {
 	fifo := locks.NewQueue[int](4)
 	lifo := locks.NewLIFOQueue[int](4)
 	least := locks.NewPriorityQueue(4, func(a, b int) int { return a - b })
+	pair := locks.NewBarrier(2)
+	pass := func(ctx context.Context) (err error) { // again and again
+		for err == nil {
+			_, err = pair.Wait(ctx)
+		}
+		return err
+	}
 	there, back := locks.NewQueue[int](0), locks.NewQueue[int](0)
 	throughQueue := func(q *locks.Queue[int]) func(ctx context.Context) {
 		return func(ctx context.Context) {
@@ -43,25 +50,33 @@ func TestNoAllocation(t *testing.T) {
 		{"Queue", throughQueue(fifo)},
 		{"LIFOQueue", throughQueue(lifo)},
 		{"PriorityQueue", throughQueue(least)},
+		{"Barrier that waits", func(ctx context.Context) { pair.Wait(ctx) }},
 		{"Queue that waits", func(ctx context.Context) { there.Put(ctx, 1); back.Get(ctx) }},
 	}
 	err := task.Run(context.Background(), func(ctx context.Context) error {
-		task.Go(ctx, func(ctx context.Context) error {
-			for i, err := range there.All(ctx) {
-				if err != nil {
-					return err
-				}
-				back.Put(ctx, i)
-			}
-			return nil
-		})
+		task.Go(ctx, func(ctx context.Context) error { return echo(ctx, there, back) })
+		task.Go(ctx, ends(locks.ErrBroken, pass))
 		for _, c := range cases {
 			if n := testing.AllocsPerRun(100, func() { c.call(ctx) }); n != 0 {
 				t.Errorf("%s: %v allocations, want 0", c.name, n)
 			}
 		}
 		there.Shutdown(false)
+		pair.Abort()
 		return nil
 	})
 	check(t, "Run", err)
+}
+
+// echo puts what it gets from one queue into the other, until the first one ends.
+func echo(ctx context.Context, from, to *locks.Queue[int]) error {
+	for i, err := range from.All(ctx) {
+		if err == nil {
+			err = to.Put(ctx, i)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -16,80 +16,76 @@ var ErrBroken = errors.New("locks: barrier broken")
 // A Barrier makes tasks wait for each other: when a fixed number of them waits,
 // all go on, and the next round begins. Whoever comes while the tasks of a round
 // go on belongs to the next one.
+//
+// It is made by [NewBarrier]; the zero value has no parties, and its Wait panics.
 type Barrier struct {
 	parties int
-	round   *round
-	waiters task.WaitQueue // of the current round
+	waiters line[int] // of the current round; each is handed its index
 	broken  bool
-}
-
-// A round is what the tasks that pass a barrier together share.
-type round struct {
-	index int // for the next task that goes on
-	err   error
 }
 
 // NewBarrier returns a barrier for so many parties. A number below one panics.
 func NewBarrier(parties int) *Barrier {
 	if parties < 1 {
-		misuse("a barrier of %d parties", parties)
+		misuse("a barrier of %d parties; it takes at least one", parties)
 	}
-	return &Barrier{parties: parties, round: &round{}}
+	return &Barrier{parties: parties}
 }
 
 // Wait waits until all parties wait. It may switch. Each task of a round gets
-// another index below the number of parties; 0 is for the one that came last,
-// so that one of them can do what is to be done once.
+// another index below the number of parties: 0 is for the one that came last,
+// so that one of them can do what is to be done once, and the others count from
+// 1 in the order of their coming.
 //
-// A task that is cancelled leaves the round, which goes on waiting for another.
+// A task that is cancelled leaves the round in that moment, and the round goes on
+// waiting for another. One that is cancelled after the last party came has
+// passed.
 func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
-	if _, err := task.Checkpoint(ctx); err != nil {
+	r, err := task.Checkpoint(ctx)
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if b.broken {
+	case b.parties == 0:
+		misuse("Wait of a barrier without parties; make it by NewBarrier")
+	case b.broken:
 		return 0, ErrBroken
+	case b.waiters.len+1 < b.parties:
+		return b.waiters.wait(ctx, r, 0, "a barrier")
 	}
-	mine := b.round
-	// Counted anew each time: a task leaves the line in the moment of its cancel,
-	// and could take itself off a counter only later.
-	if b.waiters.Len()+1 == b.parties {
-		b.release("Wait", nil)
-	} else if err := b.waiters.Wait(ctx, task.Text("a barrier")); err != nil {
-		return 0, err
+	b.waiters.meet(r, "a barrier")
+	for i := 1; i < b.parties; i++ {
+		b.waiters.wake(i, nil)
 	}
-	if mine.err != nil {
-		return 0, mine.err
-	}
-	index = mine.index
-	mine.index++
-	return index, nil
+	return 0, nil
 }
 
-// release ends the round with err and begins the next. call is for messages.
-func (b *Barrier) release(call string, err error) {
-	mayWake(b.waiters.First(), call)
-	b.round.err = err
-	b.waiters.WakeAll()
-	b.round = &round{}
-}
-
-// Reset makes the barrier as new. Tasks that wait get ErrBroken.
+// Reset makes the barrier as new. Tasks that wait get ErrBroken; those whose
+// round is complete have passed, even if they have not run since.
 func (b *Barrier) Reset() {
-	b.release("Reset", ErrBroken)
+	b.fail("Reset")
 	b.broken = false
 }
 
 // Abort breaks the barrier: Wait returns ErrBroken, now and until Reset.
 func (b *Barrier) Abort() {
-	b.release("Abort", ErrBroken)
+	b.fail("Abort")
 	b.broken = true
+}
+
+// fail ends the round without success. call is for messages.
+func (b *Barrier) fail(call string) {
+	b.waiters.mayWake(call)
+	for b.waiters.len > 0 {
+		b.waiters.wake(0, ErrBroken)
+	}
 }
 
 // Parties returns the number of tasks that pass together.
 func (b *Barrier) Parties() int { return b.parties }
 
-// Waiting returns the number of tasks that wait.
-func (b *Barrier) Waiting() int { return b.waiters.Len() }
+// Waiting returns the number of tasks that wait. A task that is cancelled is not
+// one of them from that moment on.
+func (b *Barrier) Waiting() int { return b.waiters.len }
 
 // Broken reports whether the barrier was aborted.
 func (b *Barrier) Broken() bool { return b.broken }

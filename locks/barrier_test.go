@@ -46,10 +46,17 @@ func TestBarrier(t *testing.T) {
 // TestBarrierLast: the one that comes last gets 0.
 func TestBarrierLast(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		b := locks.NewBarrier(2)
-		w := wait(ctx, func(ctx context.Context) error { _, err := b.Wait(ctx); return err })
-		if b.Waiting() != 1 || b.Parties() != 2 {
-			t.Errorf("%d of %d wait, want 1 of 2", b.Waiting(), b.Parties())
+		b := locks.NewBarrier(3)
+		indices := make([]int, 2)
+		var ws []*waiter
+		for i := range indices {
+			ws = append(ws, wait(ctx, func(ctx context.Context) (err error) {
+				indices[i], err = b.Wait(ctx)
+				return err
+			}))
+		}
+		if b.Waiting() != 2 || b.Parties() != 3 {
+			t.Errorf("%d of %d wait, want 2 of 3", b.Waiting(), b.Parties())
 		}
 		i, err := b.Wait(ctx)
 		check(t, "Wait", err)
@@ -57,25 +64,70 @@ func TestBarrierLast(t *testing.T) {
 			t.Errorf("the last one got %d, and %d wait", i, b.Waiting())
 		}
 		settle(ctx)
-		want(t, []*waiter{w}, "ok")
+		want(t, ws, "ok", "ok")
+		if !slices.Equal(indices, []int{1, 2}) {
+			t.Errorf("the others got %v, want 1 and 2", indices)
+		}
 	})
 }
 
-// TestBarrierCancel: a cancelled task leaves at once, and does not break
-// anything.
+// TestBarrierCancel: two of three tasks wait, and then several things happen
+// before any of them runs. A cancelled task leaves in that moment and breaks
+// nothing; what was decided before is not changed by a cancel, nor by a Reset or
+// Abort.
 func TestBarrierCancel(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		b := locks.NewBarrier(2)
-		arrive := func(ctx context.Context) error { _, err := b.Wait(ctx); return err }
-		first := wait(ctx, arrive)
-		first.Cancel(nil)
-		second := wait(ctx, arrive) // arrives before first has run
-		want(t, []*waiter{first, second}, "cancel", "-")
-		check(t, "Wait", arrive(ctx))
-		second.Cancel(nil) // has passed
-		settle(ctx)
-		want(t, []*waiter{second}, "ok")
-	})
+	const broken = "locks: barrier broken"
+	type play struct {
+		ctx    context.Context
+		b      *locks.Barrier
+		first  *waiter
+		arrive func(ctx context.Context) error
+	}
+	cancel := func(p play) { p.first.Cancel(nil) }
+	complete := func(p play) { p.arrive(p.ctx) } // the third party does not wait
+	reset := func(p play) { p.b.Reset() }
+	abort := func(p play) { p.b.Abort() }
+	cases := []struct {
+		name    string
+		steps   []func(play)
+		waiting int // right after the steps
+		states  []string
+		broken  bool
+	}{
+		{"cancel", []func(play){cancel}, 1, []string{"cancel", "-"}, false},
+		{"cancel twice", []func(play){cancel, cancel}, 1, []string{"cancel", "-"}, false},
+		{"complete, cancel", []func(play){complete, cancel}, 0, []string{"ok", "ok"}, false},
+		{"complete, reset", []func(play){complete, reset}, 0, []string{"ok", "ok"}, false},
+		{"complete, abort", []func(play){complete, abort}, 0, []string{"ok", "ok"}, true},
+		{"cancel, reset", []func(play){cancel, reset}, 0, []string{"cancel", broken}, false},
+		{"reset, cancel", []func(play){reset, cancel}, 0, []string{broken, broken}, false},
+		{"cancel, abort", []func(play){cancel, abort}, 0, []string{"cancel", broken}, true},
+		{"abort, cancel", []func(play){abort, cancel}, 0, []string{broken, broken}, true},
+		{"abort, reset, cancel", []func(play){abort, reset, cancel}, 0, []string{broken, broken}, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				b := locks.NewBarrier(3)
+				arrive := func(ctx context.Context) error { _, err := b.Wait(ctx); return err }
+				ws := []*waiter{wait(ctx, arrive), wait(ctx, arrive)}
+				for _, step := range c.steps {
+					step(play{ctx, b, ws[0], arrive})
+				}
+				if b.Waiting() != c.waiting || b.Broken() != c.broken {
+					t.Errorf("%d wait, broken: %v", b.Waiting(), b.Broken())
+				}
+				settle(ctx)
+				want(t, ws, c.states...)
+				b.Reset() // and a round from the start
+				settle(ctx)
+				ws = []*waiter{wait(ctx, arrive), wait(ctx, arrive)}
+				check(t, "Wait", arrive(ctx))
+				settle(ctx)
+				want(t, ws, "ok", "ok")
+			})
+		})
+	}
 }
 
 // TestBarrierBroken: Abort and Reset.

@@ -4,6 +4,7 @@ package locks_test
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -115,4 +116,32 @@ func BenchmarkQueueTasks(b *testing.B) {
 		for range ch {
 		}
 	})
+}
+
+// BenchmarkBarrier has tasks meet again and again; an op is one Wait, which
+// should not cost more for many.
+func BenchmarkBarrier(b *testing.B) {
+	for _, parties := range []int{8, 1024} {
+		b.Run(strconv.Itoa(parties), func(b *testing.B) {
+			inTask(b, func(ctx context.Context) {
+				barrier := locks.NewBarrier(parties)
+				err := task.Scope(ctx, func(ctx context.Context) error {
+					for range parties {
+						task.Go(ctx, func(ctx context.Context) error {
+							for i := 0; i < b.N; i += parties {
+								if _, err := barrier.Wait(ctx); err != nil {
+									return err
+								}
+							}
+							return nil
+						})
+					}
+					return nil
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			})
+		})
+	}
 }

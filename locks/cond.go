@@ -9,9 +9,10 @@ import (
 )
 
 // A Cond lets tasks that hold a mutex wait for a change of what it protects. All
-// its methods need the mutex; using them without it is misuse and panics.
+// its methods need the mutex; using them without it is misuse and panics. Several
+// conditions may share one mutex.
 type Cond struct {
-	L *Mutex
+	L *Mutex // which protects what the condition is about; not nil once it is used
 
 	waiters task.WaitQueue
 }
@@ -27,19 +28,30 @@ func NewCond(l *Mutex) *Cond { return &Cond{L: l} }
 // returns nil, and the caller acts on it or passes it on with Notify.
 func (c *Cond) Wait(ctx context.Context) error {
 	r, err := task.Checkpoint(ctx)
-	if c.L.holder != r {
+	if c.holder() != r {
 		misuse("Wait of %v, which does not hold the mutex of the condition", r)
 	}
 	if err != nil {
 		return err
 	}
+	meet(r, c.waiters.First(), "a condition") // before the mutex is unlocked
 	c.L.Unlock()
 	err = c.waiters.Wait(ctx, task.Text("a condition"))
 	c.relock(ctx, r)
 	return err
 }
 
-// relock locks the mutex, whatever happens to ctx.
+// holder is the task that holds the mutex, or nil.
+func (c *Cond) holder() *task.Ref {
+	if c.L == nil {
+		misuse("a condition without a mutex; make it by NewCond, or set L")
+	}
+	return c.L.holder
+}
+
+// relock locks the mutex, whatever happens to ctx: the caller's deferred Unlock
+// relies on it. The shield has no bound, for there is nothing that could be done
+// at its end. r is the task of ctx.
 func (c *Cond) relock(ctx context.Context, r *task.Ref) {
 	if c.L.holder == nil {
 		c.L.holder = r
@@ -54,7 +66,7 @@ func (c *Cond) relock(ctx context.Context, r *task.Ref) {
 // switch, and returns with the mutex locked like Wait; the error is that of Wait.
 func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
 	r, err := task.Checkpoint(ctx)
-	if c.L.holder != r {
+	if c.holder() != r {
 		misuse("WaitFor of %v, which does not hold the mutex of the condition", r)
 	}
 	if err != nil {
@@ -69,14 +81,27 @@ func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
 }
 
 // Notify wakes the n tasks that have waited longest, or all if they are fewer.
-// They go on when they get the mutex.
+// They go on when they get the mutex. A notification is not kept for those who
+// come later. It never switches.
 func (c *Cond) Notify(n int) {
-	if h := c.L.holder; h == nil || h.State() != task.Running {
-		misuse("Notify by a caller that does not hold the mutex of the condition")
-	}
+	c.mayNotify("Notify")
 	for ; n > 0 && c.waiters.WakeOne() != nil; n-- {
 	}
 }
 
-// NotifyAll wakes all waiting tasks.
-func (c *Cond) NotifyAll() { c.Notify(c.waiters.Len()) }
+// NotifyAll wakes all waiting tasks. They go on one after the other, each with the
+// mutex.
+func (c *Cond) NotifyAll() {
+	c.mayNotify("NotifyAll")
+	c.waiters.WakeAll()
+}
+
+// mayNotify panics unless the caller is the task that holds the mutex, and of the
+// loop of those that wait. The baton comes first: without it the state of the
+// holder is none of the caller's business.
+func (c *Cond) mayNotify(call string) {
+	if h := c.holder(); h == nil || !h.Loop().Held() || h.State() != task.Running {
+		misuse("%s by a caller that does not hold the mutex of the condition; call it between Lock and Unlock", call)
+	}
+	mayWake(c.waiters.First(), call)
+}

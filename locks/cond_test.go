@@ -5,7 +5,9 @@ package locks_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -60,6 +62,35 @@ func TestCond(t *testing.T) {
 			t.Error("the mutex is locked in the end")
 		}
 	})
+}
+
+// TestCondNotify: so many of three waiters, whatever the number. Behaviour 201.
+func TestCondNotify(t *testing.T) {
+	cases := []struct{ n, woken int }{{-1, 0}, {0, 0}, {1, 1}, {2, 2}, {3, 3}, {4, 3}, {math.MaxInt, 3}}
+	for _, c := range cases {
+		t.Run(strconv.Itoa(c.n), func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				cond := locks.NewCond(&locks.Mutex{})
+				notify := func(n int) { locked(ctx, cond, func() error { cond.Notify(n); return nil }) }
+				notify(c.n) // nobody waits: it is not kept for those who come
+				var ws []*waiter
+				for range 3 {
+					ws = append(ws, wait(ctx, func(ctx context.Context) error {
+						return locked(ctx, cond, func() error { return cond.Wait(ctx) })
+					}))
+				}
+				want(t, ws, "-", "-", "-")
+				notify(c.n)
+				settle(ctx)
+				states := []string{"-", "-", "-"}
+				for i := range c.woken {
+					states[i] = "ok"
+				}
+				want(t, ws, states...)
+				notify(3)
+			})
+		})
+	}
 }
 
 // TestCondNotifyAll wakes everybody, one at a time.
@@ -131,6 +162,9 @@ func TestCondCancel(t *testing.T) {
 			if mu.Holder() != task.Self(ctx) {
 				t.Error("Wait returned without the mutex")
 			}
+			if again := task.Check(ctx); err != again {
+				t.Errorf("Wait = %v, not the cancel itself, %v", err, again)
+			}
 			return err
 		})
 		check(t, "Lock", mu.Lock(ctx))
@@ -148,18 +182,63 @@ func TestCondCancel(t *testing.T) {
 	})
 }
 
-// TestCondTimeout: a timeout around Wait leaves the mutex locked. Behaviour 203.
+// TestCondTimeout: a timeout around a wait leaves the mutex locked, also if
+// somebody else has it when the time is over, and if a cancel comes besides.
+// Behaviour 203.
 func TestCondTimeout(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		var mu locks.Mutex
-		c := locks.NewCond(&mu)
-		check(t, "Lock", mu.Lock(ctx))
-		err := await.Timeout(ctx, time.Second, c.Wait)
-		if !errors.Is(err, context.DeadlineExceeded) || mu.Holder() != task.Self(ctx) {
-			t.Errorf("Wait = %v with the mutex held by %v", err, mu.Holder())
+	never := func() bool { return false }
+	calls := map[string]func(c *locks.Cond, ctx context.Context) error{
+		"Wait":    (*locks.Cond).Wait,
+		"WaitFor": func(c *locks.Cond, ctx context.Context) error { return c.WaitFor(ctx, never) },
+	}
+	cases := []struct {
+		name         string
+		taken, freed time.Duration // when somebody else has the mutex
+		canceled     time.Duration // when the task is cancelled, if at all
+		took         time.Duration
+		want         string
+	}{
+		{"the mutex is free", 2, 2, 0, 1, "expired"},
+		{"the mutex is taken", 0, 5, 0, 5, "expired"},
+		{"cancelled before", 0, 5, 1, 5, "cancel"},
+		{"cancelled while it locks again", 0, 5, 3, 5, "cancel"},
+	}
+	for _, c := range cases {
+		for name, call := range calls {
+			t.Run(name+", "+c.name, func(t *testing.T) {
+				sim.Test(t, func(ctx context.Context, t *testing.T) {
+					cond, began := locks.NewCond(&locks.Mutex{}), task.Now(ctx)
+					// Cancels a moment before the timeout that is due in the same second.
+					second := func(n time.Duration) time.Duration { return n*time.Second - 1 }
+					w := wait(ctx, func(ctx context.Context) error {
+						cond.L.Lock(ctx)
+						err := await.Timeout(ctx, time.Second, func(ctx context.Context) error { return call(cond, ctx) })
+						if d := task.Now(ctx).Sub(began).Round(time.Second); cond.L.Holder() != task.Self(ctx) || d != c.took*time.Second {
+							t.Errorf("back after %v, with the mutex held by %v", d, cond.L.Holder())
+						}
+						cond.L.Unlock()
+						if errors.Is(err, context.DeadlineExceeded) {
+							return errors.New("expired")
+						}
+						return err
+					})
+					task.Go(ctx, func(ctx context.Context) error {
+						await.Sleep(ctx, second(c.taken))
+						cond.L.Lock(ctx)
+						await.Sleep(ctx, (c.freed-c.taken)*time.Second)
+						cond.L.Unlock()
+						return nil
+					})
+					if c.canceled > 0 {
+						await.Sleep(ctx, second(c.canceled))
+						w.Cancel(nil)
+					}
+					await.Sleep(ctx, time.Minute)
+					want(t, []*waiter{w}, c.want)
+				})
+			})
 		}
-		mu.Unlock()
-	})
+	}
 }
 
 // TestCondNothingLost: whatever is cancelled around a notification, every item

@@ -223,7 +223,7 @@ func TestNoStarving(t *testing.T) {
 }
 
 // FuzzExclusion plays a script of calls on a lock and on a model of it. The first
-// byte chooses the lock; each other one is a call.
+// byte chooses the lock; each other one is a call. Behaviours 196-199, 204.
 func FuzzExclusion(f *testing.F) {
 	f.Add([]byte{0, 0, 4, 8, 1, 2, 6, 3, 0, 4, 1, 1, 1, 1})
 	f.Add([]byte{1, 0, 0, 0, 1, 2, 1, 2, 3, 1})

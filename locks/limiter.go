@@ -14,17 +14,22 @@ import (
 // semaphore it knows who holds its tokens: each borrower has at most one, so a
 // task cannot deadlock with itself, nobody gives back what it did not take, and
 // reports name the borrowers. The capacity can change at any time. Trio's
-// CapacityLimiter.
+// CapacityLimiter. It keeps a map for that, where a semaphore has a number.
+//
+// The zero value has no tokens and is ready to use: whoever comes waits until
+// SetCapacity makes some.
 type Limiter struct {
-	permits   permits
-	capacity  int
+	permits  permits
+	capacity int
+
+	// Both are nil until the first borrower comes.
 	borrowers map[any]bool      // true: has a token; false: waits for one
 	pending   map[*task.Ref]any // who a waiting task borrows for
 }
 
 // NewLimiter returns a limiter with capacity tokens. A negative number panics.
 func NewLimiter(capacity int) *Limiter {
-	l := &Limiter{borrowers: make(map[any]bool), pending: make(map[*task.Ref]any)}
+	l := &Limiter{}
 	l.SetCapacity(capacity)
 	return l
 }
@@ -34,7 +39,10 @@ func NewLimiter(capacity int) *Limiter {
 func (l *Limiter) Acquire(ctx context.Context) error { return l.AcquireFor(ctx, task.Self(ctx)) }
 
 // AcquireFor is like Acquire on behalf of borrower: anything that can be a key
-// of a map. ReleaseFor gives the token back, from any task.
+// of a map; what cannot panics, as it does there. ReleaseFor gives the token back,
+// from any task. With an error borrower has no token. Until the call has returned
+// that error, borrower still counts as one that waits, for whom nobody else can
+// acquire.
 func (l *Limiter) AcquireFor(ctx context.Context, borrower any) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -42,10 +50,11 @@ func (l *Limiter) AcquireFor(ctx context.Context, borrower any) error {
 	}
 	l.mustBeNew(borrower)
 	if l.permits.try() {
-		l.borrowers[borrower] = true
+		l.note(borrower, true)
 		return nil
 	}
-	l.borrowers[borrower] = false
+	meet(r, l.permits.waiters.First(), "a limiter") // before anything is noted
+	l.note(borrower, false)
 	l.pending[r] = borrower
 	if err := l.permits.waiters.Wait(ctx, (*limiterWait)(l)); err != nil {
 		delete(l.borrowers, borrower)
@@ -59,13 +68,14 @@ func (l *Limiter) AcquireFor(ctx context.Context, borrower any) error {
 // whether it did. It never switches; ctx names the task.
 func (l *Limiter) TryAcquire(ctx context.Context) bool { return l.TryAcquireFor(task.Self(ctx)) }
 
-// TryAcquireFor is like TryAcquire on behalf of borrower.
+// TryAcquireFor is like TryAcquire on behalf of borrower. It panics where
+// AcquireFor does.
 func (l *Limiter) TryAcquireFor(borrower any) bool {
 	l.mustBeNew(borrower)
 	if !l.permits.try() {
 		return false
 	}
-	l.borrowers[borrower] = true
+	l.note(borrower, true)
 	return true
 }
 
@@ -74,7 +84,9 @@ func (l *Limiter) TryAcquireFor(borrower any) bool {
 // cancelled.
 func (l *Limiter) Release(ctx context.Context) { l.ReleaseFor(task.Self(ctx)) }
 
-// ReleaseFor gives the token of borrower back.
+// ReleaseFor gives the token of borrower back, for the task that has waited
+// longest, unless more tokens are lent than there are. A borrower without one is
+// misuse and panics.
 func (l *Limiter) ReleaseFor(borrower any) {
 	if !l.borrowers[borrower] {
 		misuse("Release for %v, which has no token of the limiter", borrower)
@@ -95,7 +107,9 @@ func (l *Limiter) SetCapacity(capacity int) {
 	l.handOut()
 }
 
-// handOut gives the tokens that are free to those who wait.
+// handOut gives the tokens that are free to those who wait. They are noted as
+// borrowers here and not when they run, so that a token can be given back for
+// them, and reports name them, at once.
 func (l *Limiter) handOut() {
 	for r := l.permits.next(); r != nil; r = l.permits.next() {
 		l.borrowers[l.pending[r]] = true
@@ -103,6 +117,16 @@ func (l *Limiter) handOut() {
 	}
 }
 
+// note remembers that borrower has a token, or waits for one.
+func (l *Limiter) note(borrower any, has bool) {
+	if l.borrowers == nil {
+		l.borrowers, l.pending = make(map[any]bool), make(map[*task.Ref]any)
+	}
+	l.borrowers[borrower] = has
+}
+
+// mustBeNew panics if borrower has a token or waits for one: with a second one it
+// would sooner or later wait for itself.
 func (l *Limiter) mustBeNew(borrower any) {
 	switch has, known := l.borrowers[borrower]; {
 	case has:
@@ -117,10 +141,11 @@ type LimiterStats struct {
 	Capacity  int
 	Lent      int   // may exceed Capacity after SetCapacity
 	Waiting   int   // tasks
-	Borrowers []any // those with a token; tasks first, in the order of their ID
+	Borrowers []any // those with a token; tasks first, by their ID, the rest in no order
 }
 
-// Stats describes the limiter.
+// Stats describes the limiter. It takes a walk over all borrowers and those who
+// wait, so it is for reports.
 func (l *Limiter) Stats() LimiterStats {
 	stats := LimiterStats{
 		Capacity: l.capacity,

@@ -53,6 +53,52 @@ func TestLimiterCapacity(t *testing.T) {
 	})
 }
 
+// TestLimiterZeroValue: the zero value is a limiter without tokens, like that of
+// NewLimiter(0); nothing about it needs the constructor.
+func TestLimiterZeroValue(t *testing.T) {
+	limiters := map[string]func() *locks.Limiter{
+		"zero value":    func() *locks.Limiter { return &locks.Limiter{} },
+		"NewLimiter(0)": func() *locks.Limiter { return locks.NewLimiter(0) },
+	}
+	for name, make := range limiters {
+		t.Run(name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				l := make()
+				if s := l.Stats(); s.Capacity != 0 || s.Lent != 0 || s.Waiting != 0 || s.Borrowers != nil {
+					t.Errorf("Stats = %+v", s)
+				}
+				if l.TryAcquire(ctx) || l.TryAcquireFor("guest") {
+					t.Error("there is a token")
+				}
+				panics(t, func() { l.Release(ctx) }, "no token")
+				panics(t, func() { l.SetCapacity(-1) }, "-1")
+				panics(t, func() { l.TryAcquireFor([]int{1}) }, "unhashable")
+
+				ws := []*waiter{wait(ctx, l.Acquire), wait(ctx, l.Acquire), wait(ctx, l.Acquire)}
+				ws[0].Cancel(nil)
+				settle(ctx)
+				want(t, ws, "cancel", "-", "-")
+				l.SetCapacity(1)
+				settle(ctx)
+				want(t, ws, "cancel", "ok", "-")
+				l.SetCapacity(3)
+				settle(ctx)
+				want(t, ws, "cancel", "ok", "ok")
+				if s := l.Stats(); s.Lent != 2 || !l.TryAcquire(ctx) || l.TryAcquireFor("guest") {
+					t.Errorf("%+v, and then not one token", s)
+				}
+				l.Release(ctx)
+			})
+		})
+	}
+	var first locks.Limiter // its first call makes tokens
+	first.SetCapacity(1)
+	if !first.TryAcquireFor("guest") || first.TryAcquireFor("another") {
+		t.Error("not one token")
+	}
+	first.ReleaseFor("guest")
+}
+
 // TestLimiterOwners: borrowers are known, in misuse and in reports.
 func TestLimiterOwners(t *testing.T) {
 	panics(t, func() { locks.NewLimiter(-1) }, "-1")

@@ -60,13 +60,19 @@ type waiter struct {
 
 // wait starts fn as a task, and returns when it waits or has ended.
 func wait(ctx context.Context, fn func(ctx context.Context) error) *waiter {
+	w := begin(ctx, fn)
+	settle(ctx)
+	return w
+}
+
+// begin starts fn as a task, which has not run yet.
+func begin(ctx context.Context, fn func(ctx context.Context) error) *waiter {
 	w := &waiter{}
 	w.Task = task.Start(ctx, func(ctx context.Context) (struct{}, error) {
 		w.err = fn(ctx)
 		w.over = true
 		return struct{}{}, nil
 	})
-	settle(ctx)
 	return w
 }
 
@@ -94,8 +100,8 @@ func want(t *testing.T, waiters []*waiter, states ...string) {
 
 // elsewhere runs a loop on another goroutine with a task that calls wait, and,
 // while that task is parked, calls meet in a task of a loop of its own. Then
-// it calls free with the first loop's baton.
-func elsewhere(t *testing.T, wait func(ctx context.Context) error, meet func(ctx context.Context, first string), free func()) {
+// it calls free in a task of the first loop.
+func elsewhere(t *testing.T, wait func(ctx context.Context) error, meet func(ctx context.Context, first string), free func(ctx context.Context)) {
 	t.Helper()
 	parked, leave := make(chan string), make(chan struct{})
 	done := make(chan error)
@@ -111,7 +117,7 @@ func elsewhere(t *testing.T, wait func(ctx context.Context) error, meet func(ctx
 				<-leave
 				return true, nil
 			})
-			free()
+			free(ctx)
 			return err
 		})
 	}()

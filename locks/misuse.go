@@ -17,7 +17,7 @@ func misuse(format string, args ...any) {
 // holds or awaits what r wants, or nil.
 func meet(r, other *task.Ref, what string) {
 	if other != nil && other.Loop() != r.Loop() {
-		misuse("%v of %v uses %s together with %v of %v; use a task.Portal between loops",
+		misuse("%v of %v waits for %s together with %v of %v; use a task.Portal between loops",
 			r, r.Loop(), what, other, other.Loop())
 	}
 }

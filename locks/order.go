@@ -3,13 +3,18 @@
 package locks
 
 // An order is where a queue keeps its items, and which of them is the next.
-// The queue counts them.
+// The queue counts them. What pop returns must not be kept alive by the order,
+// so each clears the place that it leaves. None gives memory back: a queue that
+// was long once will be so again.
 type order[T any] interface {
 	push(T)
 	pop() T // of an order that is not empty
 }
 
-// A ring is first in, first out. The size of its buffer is a power of two.
+// A ring is first in, first out. The size of its buffer is a power of two, so that
+// a place is the low bits of a count, also after the count has overflowed. The
+// zero value is an empty ring, and push and pop take constant time, on average
+// over those that grow it.
 type ring[T any] struct {
 	buf  []T
 	head uint // of the next pop; head and tail count on and on
@@ -33,6 +38,8 @@ func (r *ring[T]) pop() T {
 	return v
 }
 
+// grow doubles the buffer, which is full. What has wrapped around in the old one
+// stands in one piece in the new one.
 func (r *ring[T]) grow() {
 	old := r.buf
 	r.buf = make([]T, max(8, 2*len(old)))
@@ -59,13 +66,16 @@ func (s *stack[T]) pop() T {
 }
 
 // A heap gives the least item first, and equal ones in the order in which they
-// came.
+// came. It is a binary heap: push and pop call compare a number of times that
+// grows with the logarithm of the length. The one of container/heap would put
+// every item into an interface, which allocates.
 type heap[T any] struct {
 	compare func(a, b T) int
-	items   []ranked[T]
-	seq     uint64
+	items   []ranked[T] // the children of i are 2i+1 and 2i+2, and not less than it
+	seq     uint64      // of the last push
 }
 
+// A ranked item knows when it came, which a heap alone would forget.
 type ranked[T any] struct {
 	item T
 	seq  uint64

@@ -22,6 +22,10 @@ var ErrShutdown = errors.New("locks: queue shut down")
 // A Queue hands items from tasks to tasks. There is one type for all orders;
 // the constructor chooses. The zero value has no room: every Put waits for a
 // Get, as with an unbuffered channel.
+//
+// An item is in the queue from the moment in which there is room for it, or
+// somebody to take it, even if the task in Put runs only later. Before that it
+// counts neither for Len nor for Join.
 type Queue[T any] struct {
 	capacity int
 	len      int
@@ -45,7 +49,10 @@ func NewQueue[T any](capacity int) *Queue[T] { return newQueue[T](capacity, nil)
 func NewLIFOQueue[T any](capacity int) *Queue[T] { return newQueue(capacity, &stack[T]{}) }
 
 // NewPriorityQueue is like NewQueue, but Get returns the least item, as compare
-// says (see cmp.Compare), and equal ones in the order of Put.
+// says (see cmp.Compare), and equal ones in the order of Put. Only what is in the
+// queue is compared: tasks that wait in Put get in by the order of their coming,
+// so with no room at all there is no other order. compare runs inside of the
+// queue's calls and must not make any.
 func NewPriorityQueue[T any](capacity int, compare func(a, b T) int) *Queue[T] {
 	return newQueue(capacity, &heap[T]{compare: compare})
 }
@@ -71,18 +78,18 @@ func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	if q.shut {
 		return ErrShutdown
 	}
-	q.putters.reason = "room in a queue"
-	_, err = q.putters.wait(ctx, r, item)
+	_, err = q.putters.wait(ctx, r, item, "room in a queue")
 	return err
 }
 
 // TryPut is Put if that need not wait. It reports whether the item is in the
-// queue.
+// queue; if not the queue is full or was shut down. It never switches.
 func (q *Queue[T]) TryPut(item T) bool {
 	switch {
 	case q.shut:
 		return false
 	case q.getters.head != nil:
+		q.getters.mayWake("a call of a queue")
 		q.getters.wake(item, nil)
 	case q.len < q.capacity:
 		q.push(item)
@@ -107,12 +114,14 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	if q.shut {
 		return none, ErrShutdown
 	}
-	q.getters.reason = "an item of a queue"
-	return q.getters.wait(ctx, r, none)
+	return q.getters.wait(ctx, r, none, "an item of a queue")
 }
 
-// TryGet is Get if that need not wait. It reports whether there was an item.
+// TryGet is Get if that need not wait. It reports whether there was an item. It
+// never switches. The room that it makes goes to the task that has waited longest
+// in Put.
 func (q *Queue[T]) TryGet() (item T, ok bool) {
+	q.putters.mayWake("a call of a queue")
 	if q.len > 0 {
 		item, ok = q.pop(), true
 	}
@@ -129,6 +138,8 @@ func (q *Queue[T]) TryGet() (item T, ok bool) {
 	return item, true
 }
 
+// push puts an item among those that the queue has room for.
+//
 // push and pop keep the usual order apart: through the interface a Put and a Get
 // would take a third longer.
 func (q *Queue[T]) push(item T) {
@@ -140,6 +151,7 @@ func (q *Queue[T]) push(item T) {
 	}
 }
 
+// pop takes the next of at least one item.
 func (q *Queue[T]) pop() T {
 	q.len--
 	if q.order != nil {
@@ -167,7 +179,7 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 // wait in Put.
 func (q *Queue[T]) Len() int { return q.len }
 
-// Cap returns the capacity.
+// Cap returns the capacity, which is Unbounded for a queue without a limit.
 func (q *Queue[T]) Cap() int { return q.capacity }
 
 // TaskDone reports that an item taken out of the queue has been dealt with, for
@@ -177,14 +189,14 @@ func (q *Queue[T]) TaskDone() {
 	if q.unfinished == q.len {
 		misuse("TaskDone of a queue that has no unfinished items")
 	}
+	mayWake(q.joiners.First(), "TaskDone")
 	q.finish(1)
 }
 
-// finish counts n items as dealt with.
+// finish counts n items as dealt with. The caller has asked mayWake.
 func (q *Queue[T]) finish(n int) {
 	q.unfinished -= n
 	if q.unfinished == 0 {
-		mayWake(q.joiners.First(), "a call of a queue")
 		q.joiners.WakeAll()
 	}
 }
@@ -203,8 +215,12 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 
 // Shutdown ends the queue: Put fails, of tasks that wait in it too, and Get
 // fails when nothing is left. If immediate, what is left is dropped, and counts
-// as dealt with; a second call can only add that.
+// as dealt with; a second call can only add that. It never switches. Tasks in Join
+// go on waiting for what was taken and not reported, or is left.
 func (q *Queue[T]) Shutdown(immediate bool) {
+	q.getters.mayWake("Shutdown")
+	q.putters.mayWake("Shutdown")
+	mayWake(q.joiners.First(), "Shutdown")
 	q.shut = true
 	var none T
 	for q.getters.head != nil {

@@ -16,7 +16,7 @@ import (
 // FuzzQueue plays a script of calls on a queue and on a model of it. The first
 // byte chooses order and capacity; each other one is a call. Calls that do not
 // wait follow each other without a switch, so that wake-ups, cancels and
-// shutdown race in every order.
+// shutdown race in every order. Behaviours 207-209, 212.
 func FuzzQueue(f *testing.F) {
 	f.Add([]byte{0, 1, 1, 0, 0, 2, 3, 4})
 	for i := range byte(12) {

@@ -10,10 +10,11 @@ import (
 )
 
 // A Semaphore is a number of permits. The zero value has none, and is ready to
-// use.
+// use. It does not know who has them: any task and any callback may give one
+// back. A Limiter is the one that knows.
 type Semaphore struct {
 	permits permits
-	bound   int // of a bounded one, plus one
+	bound   int // of a bounded one, plus one: so zero is none
 }
 
 // NewSemaphore returns a semaphore with n permits. Release may add more. A
@@ -44,11 +45,13 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 	return s.permits.waiters.Wait(ctx, task.Text("a semaphore"))
 }
 
-// TryAcquire takes a permit if there is one, and reports whether it did.
+// TryAcquire takes a permit if there is one, and reports whether it did. It never
+// switches. While tasks wait it fails: what is released is theirs.
 func (s *Semaphore) TryAcquire() bool { return s.permits.try() }
 
 // Release gives a permit back, or adds one. It goes to the task that has
-// waited longest, if there is one.
+// waited longest, if there is one, which holds it from this moment. It never
+// switches. One more than a bounded semaphore has is misuse and panics.
 func (s *Semaphore) Release() {
 	if s.permits.free == s.limit() {
 		misuse("Release of a semaphore that has all of its %d permits", s.permits.free)
@@ -57,6 +60,7 @@ func (s *Semaphore) Release() {
 	s.permits.next()
 }
 
+// limit is the number of free permits that Release may not exceed.
 func (s *Semaphore) limit() int {
 	if s.bound > 0 {
 		return s.bound - 1
@@ -86,14 +90,17 @@ func (p *permits) try() bool {
 	return true
 }
 
-// add makes n more permits free, for next to hand out; n may be negative.
+// add makes n more permits free, for next to hand out; n may be negative. It
+// panics if the caller may not wake those who wait, and has changed nothing then.
+// call is for that message.
 func (p *permits) add(n int, call string) {
 	mayWake(p.waiters.First(), call)
 	p.free += n
 }
 
-// next hands a free permit to the first waiter, and returns who has it now, or
-// nil.
+// next hands a free permit to the first waiter, and returns who has it now; nil if
+// there is no permit or nobody waits. After add it is called until it returns
+// nil, or once if a single permit was added.
 func (p *permits) next() *task.Ref {
 	if p.free <= 0 || p.waiters.First() == nil {
 		return nil

@@ -48,7 +48,9 @@ var seedFlag = func() *uint64 {
 // inside.
 //
 // t.FailNow and t.SkipNow end the calling task, and then the test. A panic, a
-// deadlock and an error that nobody handled fail the test.
+// deadlock and an error that nobody handled fail the test. The test is over when
+// fn and all of its tasks have ended; what is left open of the network is closed
+// with the loop.
 func Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	Config{}.Test(t, fn)
@@ -71,7 +73,9 @@ func (c Config) Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	synctest.Test(t, func(t *testing.T) { c.run(t, fn) })
 }
 
-// run runs fn in the bubble.
+// run runs fn in the bubble. The numbers that the program draws and the schedule
+// come from two streams of the seed, so that drawing one more does not change the
+// schedule.
 func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	network := c.Network
 	network.Bubble = true
@@ -108,9 +112,11 @@ func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 }
 
 // shuffle is an order in which any of the ready tasks may be the next; callbacks
-// keep their places.
+// keep their places, because programs may rely on their order, and none should on
+// that of tasks.
 type shuffle struct{ rand *rand.Rand }
 
+// Arrange shuffles the steps of a batch among their places, and holds none back.
 func (s *shuffle) Arrange(batch []loop.Entry) (held int) {
 	var steps []int
 	for i, e := range batch {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Qspeed measures how fast a queue passes items from one task to ten others.
-// The queue has room for one item, so nearly every item costs two switches.
+// The queue has room for one item, so the tasks switch for nearly every item.
 //
 //	go run ./examples/qspeed
 //	BATON_HANDOFF=coroutine go run ./examples/qspeed
@@ -10,7 +10,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"baton/locks"
 	"baton/task"
@@ -25,10 +24,25 @@ const (
 func main() { task.Main(measure) }
 
 func measure(ctx context.Context) error {
+	began := task.Now(ctx)
+	sum, err := pass(ctx, items)
+	if err != nil {
+		return err
+	}
+	total := task.Now(ctx).Sub(began)
+	if want := items * (items - 1) / 2; sum != want {
+		return fmt.Errorf("qspeed: the items add up to %d, want %d", sum, want)
+	}
+	fmt.Printf("%.3f total seconds; %.3f usec per item.\n",
+		total.Seconds(), float64(total.Microseconds())/items)
+	return nil
+}
+
+// pass sends the numbers below n through a queue, and returns the sum of what came
+// out.
+func pass(ctx context.Context, n int) (sum int, err error) {
 	queue := locks.NewQueue[int](maxsize)
-	began := time.Now()
-	sum := 0
-	err := task.Scope(ctx, func(ctx context.Context) error {
+	err = task.Scope(ctx, func(ctx context.Context) error {
 		for range consumers {
 			task.Go(ctx, func(ctx context.Context) error {
 				for item, err := range queue.All(ctx) {
@@ -40,7 +54,7 @@ func measure(ctx context.Context) error {
 				return nil
 			})
 		}
-		for item := range items {
+		for item := range n {
 			if err := queue.Put(ctx, item); err != nil {
 				return err
 			}
@@ -48,14 +62,5 @@ func measure(ctx context.Context) error {
 		queue.Shutdown(false) // ends the consumers' ranges, and so the scope
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	total := time.Since(began)
-	if want := items * (items - 1) / 2; sum != want {
-		return fmt.Errorf("qspeed: the items add up to %d, want %d", sum, want)
-	}
-	fmt.Printf("%.3f total seconds; %.3f usec per item.\n",
-		total.Seconds(), float64(total.Microseconds())/items)
-	return nil
+	return sum, err
 }

@@ -12,6 +12,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"os"
+	"runtime"
 	"strings"
 
 	"baton/loop"
@@ -23,10 +26,10 @@ var full = flag.Bool("full", false, "print all frames, not only those of this fi
 
 func main() {
 	flag.Parse()
-	task.Main(show)
+	task.Main(func(ctx context.Context) error { return show(ctx, os.Stdout) })
 }
 
-func show(ctx context.Context) error {
+func show(ctx context.Context, w io.Writer) error {
 	ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -44,13 +47,13 @@ func show(ctx context.Context) error {
 	defer server.Close()
 
 	err = task.Scope(ctx, func(ctx context.Context) error {
-		t := task.Go(ctx, func(ctx context.Context) error { return divide(ctx, client) })
+		t := task.Go(ctx, func(ctx context.Context) error { return divide(ctx, w, client) })
 		t.SetName("divide")
-		stacks(ctx, "before: the task has not begun")
+		stacks(ctx, w, "before: the task has not begun")
 		if err := task.Yield(ctx); err != nil {
 			return err
 		}
-		stacks(ctx, "during: it waits for a line")
+		stacks(ctx, w, "during: it waits for a line")
 		_, err := server.Write(ctx, []byte("0\n"))
 		return err
 	})
@@ -58,22 +61,22 @@ func show(ctx context.Context) error {
 	if !errors.As(err, &panicked) {
 		return fmt.Errorf("stacks: the task ended with %v, not with a panic", err)
 	}
-	fmt.Printf("catching %v of %s\n", panicked.Value, panicked.Task)
-	fmt.Println(frames(panicked.Stack))
-	stacks(ctx, "after: it has ended")
+	fmt.Fprintf(w, "catching %v of %s\n", panicked.Value, panicked.Task)
+	fmt.Fprintln(w, frames(panicked.Stack))
+	stacks(ctx, w, "after: it has ended")
 
 	// Whoever keeps a panic to himself still has to report it: otherwise the
 	// loop does in the end, so that no crash is hidden.
 	task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
-		fmt.Println("the exception handler is told:", e.Message, e.Err)
+		fmt.Fprintln(w, "the exception handler is told:", e.Message, e.Err)
 	})
 	panicked.Report(ctx)
 	return nil
 }
 
 // divide reads a number and divides by it.
-func divide(ctx context.Context, s *netio.Stream) error {
-	stacks(ctx, "inside the task")
+func divide(ctx context.Context, w io.Writer, s *netio.Stream) error {
+	stacks(ctx, w, "inside the task")
 	line, err := s.ReadLine(ctx)
 	if err != nil {
 		return err
@@ -82,20 +85,20 @@ func divide(ctx context.Context, s *netio.Stream) error {
 	if _, err := fmt.Sscan(line, &n); err != nil {
 		return err
 	}
-	fmt.Println(1 / n)
+	fmt.Fprintln(w, 1/n)
 	return nil
 }
 
 // stacks prints the stack of every task of the loop. It never switches, so they
 // all belong to the same moment.
-func stacks(ctx context.Context, title string) {
-	fmt.Printf("--- %s ---\n", title)
+func stacks(ctx context.Context, w io.Writer, title string) {
+	fmt.Fprintf(w, "--- %s ---\n", title)
 	for _, t := range task.Tasks(ctx) {
-		fmt.Printf("%v, %v", t, t.State())
+		fmt.Fprintf(w, "%v, %v", t, t.State())
 		if wait, ok := t.Waiting(); ok {
-			fmt.Printf(", waits for %s", wait.Reason)
+			fmt.Fprintf(w, ", waits for %s", wait.Reason)
 		}
-		fmt.Printf("\n%s\n", frames(t.Stack()))
+		fmt.Fprintf(w, "\n%s\n", frames(t.Stack()))
 	}
 }
 
@@ -105,11 +108,12 @@ func frames(stack []byte) string {
 	if *full {
 		return string(stack)
 	}
+	_, here, _, _ := runtime.Caller(0)
 	var ours strings.Builder
 	lines := strings.Split(string(stack), "\n")
 	for i, line := range lines {
-		if strings.HasPrefix(line, "main.") && i+1 < len(lines) {
-			fmt.Fprintf(&ours, "%s\n%s\n", line, lines[i+1])
+		if i > 0 && strings.HasPrefix(line, "\t"+here+":") {
+			fmt.Fprintf(&ours, "%s\n%s\n", lines[i-1], line)
 		}
 	}
 	return ours.String()

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package await_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/sim"
+	"baton/task"
+)
+
+// TestOutside: every call says that its context belongs to no task, or not to the
+// one that calls. Behaviours 148, 194.
+func TestOutside(t *testing.T) {
+	body := func(ctx context.Context) error { t.Error("the function was called"); return nil }
+	result := func(ctx context.Context) (int, error) { return 0, body(ctx) }
+	ch := make(chan int, 1)
+	calls := map[string]func(ctx context.Context){
+		"Sleep":        func(ctx context.Context) { await.Sleep(ctx, time.Second) },
+		"Sleep(0)":     func(ctx context.Context) { await.Sleep(ctx, 0) },
+		"WithTimeout":  func(ctx context.Context) { await.WithTimeout(ctx, time.Second) },
+		"WithDeadline": func(ctx context.Context) { await.WithDeadline(ctx, time.Time{}) },
+		"Timeout":      func(ctx context.Context) { await.Timeout(ctx, time.Second, body) },
+		"Reschedule":   func(ctx context.Context) { await.Reschedule(ctx, time.Time{}) },
+		"All":          func(ctx context.Context) { await.All[int](ctx) },
+		"Each": func(ctx context.Context) {
+			for range await.Each[int](ctx) {
+				t.Error("a step")
+			}
+		},
+		"First": func(ctx context.Context) { await.First(ctx, result) },
+		"Map": func(ctx context.Context) {
+			await.Map(ctx, []int{1}, func(ctx context.Context, _ int) (int, error) { return result(ctx) })
+		},
+		"Blocking": func(ctx context.Context) { await.Blocking(ctx, result) },
+		"Abandon":  func(ctx context.Context) { await.Abandon(ctx, result, nil) },
+		"Receive":  func(ctx context.Context) { await.Receive(ctx, ch) },
+		"Send":     func(ctx context.Context) { await.Send(ctx, ch, 1) },
+	}
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			panics(t, func() { call(context.Background()) }, "does not belong to a task")
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				task.Go(ctx, func(own context.Context) error {
+					panics(t, func() { call(ctx) }, task.Self(own).String())
+					return nil
+				})
+			})
+		})
+	}
+	if len(ch) != 0 {
+		t.Error("a value was sent all the same")
+	}
+}

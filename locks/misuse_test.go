@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package locks_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"baton/locks"
+	"baton/sim"
+	"baton/task"
+)
+
+// locked calls fn with the mutex of a condition locked.
+func locked(ctx context.Context, c *locks.Cond, fn func() error) error {
+	if err := c.L.Lock(ctx); err != nil {
+		return err
+	}
+	defer c.L.Unlock()
+	return fn()
+}
+
+// TestTwoLoops: tasks of two loops that meet in a primitive panic, every time,
+// and the message names the caller and the other loop. Behaviour 206.
+func TestTwoLoops(t *testing.T) {
+	var (
+		held    locks.Mutex
+		event   locks.Event
+		cond    = locks.NewCond(&locks.Mutex{})
+		sem     locks.Semaphore
+		limiter locks.Limiter
+		two     = locks.NewBarrier(2)
+		three   = locks.NewBarrier(3)
+		get     = locks.NewQueue[int](1)
+		put     = locks.NewQueue[int](0)
+		join    = locks.NewQueue[int](1)
+	)
+	join.TryPut(1)
+	join.TryGet()
+	arrive := func(b *locks.Barrier) func(ctx context.Context) error {
+		return func(ctx context.Context) error {
+			if _, err := b.Wait(ctx); err != locks.ErrBroken {
+				return fmt.Errorf("Wait = %v, want ErrBroken", err)
+			}
+			return nil
+		}
+	}
+	cases := []struct {
+		name string
+		wait func(ctx context.Context) error
+		free func()
+	}{
+		{"Mutex", held.Lock, func() {}},
+		{"Event", event.Wait, event.Set},
+		{"Cond", func(ctx context.Context) error { return locked(ctx, cond, func() error { return cond.Wait(ctx) }) }, nil},
+		{"Semaphore", sem.Acquire, sem.Release},
+		{"Limiter", limiter.Acquire, func() { limiter.SetCapacity(1) }},
+		{"Barrier", arrive(three), three.Abort},
+		{"Barrier, the last one", arrive(two), two.Abort},
+		{"Queue.Get", func(ctx context.Context) error { _, err := get.Get(ctx); return err }, func() { get.TryPut(0) }},
+		{"Queue.Put", func(ctx context.Context) error { return put.Put(ctx, 0) }, func() { put.TryGet() }},
+		{"Queue.Join", join.Join, join.TaskDone},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			elsewhere(t, c.wait, func(ctx context.Context, first string) {
+				for range 2 {
+					panics(t, func() { c.wait(ctx) }, first, task.Self(ctx).String())
+				}
+			}, func(ctx context.Context) {
+				if c.free == nil {
+					check(t, "Lock", locked(ctx, cond, func() error { cond.Notify(1); return nil }))
+					return
+				}
+				c.free()
+			})
+		})
+	}
+}
+
+// A foreignWake is a call that wakes a waiter.
+type foreignWake struct {
+	name  string
+	wait  func(ctx context.Context) error
+	wake  func(ctx context.Context)
+	state func() any // what the call must not change if it panics
+}
+
+// foreignWakes makes each call from a goroutine without the baton: it panics, has
+// changed nothing, and the waiter is none the worse for it.
+func foreignWakes(t *testing.T, cases []foreignWake) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			elsewhere(t, c.wait, func(ctx context.Context, _ string) {
+				before := fmt.Sprint(c.state())
+				panics(t, func() { c.wake(ctx) }, "baton")
+				if after := fmt.Sprint(c.state()); after != before {
+					t.Errorf("the state was %v, and is %v", before, after)
+				}
+			}, c.wake)
+		})
+	}
+}
+
+// plain is a call that needs no ctx.
+func plain(fn func()) func(context.Context) { return func(context.Context) { fn() } }
+
+// ends is a wait that is to end with an error.
+func ends(want error, wait func(ctx context.Context) error) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		if err := wait(ctx); err != want {
+			return fmt.Errorf("the wait ended with %v, want %v", err, want)
+		}
+		return nil
+	}
+}
+
+// TestForeignWake: guarantee G24.
+func TestForeignWake(t *testing.T) {
+	var (
+		mu       locks.Mutex
+		event    locks.Event
+		cond     = locks.NewCond(&locks.Mutex{})
+		sem      locks.Semaphore
+		bounded  = locks.NewBoundedSemaphore(1)
+		limiter  = locks.NewLimiter(1)
+		capacity locks.Limiter
+		aborted  = locks.NewBarrier(2)
+		reset    = locks.NewBarrier(2)
+	)
+	bounded.TryAcquire()
+	limiter.TryAcquireFor("guest")
+	arrive := func(b *locks.Barrier) func(ctx context.Context) error {
+		return func(ctx context.Context) error { _, err := b.Wait(ctx); return err }
+	}
+	notified := func(ctx context.Context) error { return locked(ctx, cond, func() error { return cond.Wait(ctx) }) }
+	notify := func(fn func()) func(ctx context.Context) {
+		return func(ctx context.Context) { locked(ctx, cond, func() error { fn(); return nil }) }
+	}
+	foreignWakes(t, []foreignWake{
+		{"Mutex.Unlock", func(ctx context.Context) error { mu.TryLock(ctx); return mu.Lock(ctx) }, plain(mu.Unlock),
+			func() any { return mu.Holder() }},
+		{"Event.Set", event.Wait, plain(event.Set), func() any { return event.IsSet() }},
+		{"Cond.Notify", notified, notify(func() { cond.Notify(1) }), func() any { return cond.L.Locked() }},
+		{"Cond.NotifyAll", notified, notify(cond.NotifyAll), func() any { return cond.L.Locked() }},
+		{"Semaphore.Release", sem.Acquire, plain(sem.Release), func() any { return sem.Free() }},
+		{"bounded Semaphore.Release", bounded.Acquire, plain(bounded.Release), func() any { return bounded.Free() }},
+		{"Limiter.Release", limiter.Acquire, plain(func() { limiter.ReleaseFor("guest") }),
+			func() any { return limiter.Stats() }},
+		{"Limiter.SetCapacity", capacity.Acquire, plain(func() { capacity.SetCapacity(1) }),
+			func() any { return capacity.Stats() }},
+		{"Barrier.Abort", ends(locks.ErrBroken, arrive(aborted)), plain(aborted.Abort),
+			func() any { return aborted.Broken() }},
+		{"Barrier.Reset", ends(locks.ErrBroken, arrive(reset)), plain(reset.Reset),
+			func() any { return reset.Waiting() }},
+	})
+}
+
+// TestForeignWakeQueue: guarantee G24.
+func TestForeignWakeQueue(t *testing.T) {
+	empty, roomless := locks.NewQueue[int](1), locks.NewQueue[int](0)
+	least := locks.NewPriorityQueue(1, func(a, b int) int { return a - b })
+	full, join, getters, putters, joiners := locks.NewQueue[int](1), locks.NewQueue[int](1),
+		locks.NewQueue[int](1), locks.NewQueue[int](1), locks.NewQueue[int](1)
+	for _, q := range []*locks.Queue[int]{full, least, join, putters, joiners} {
+		q.TryPut(1)
+	}
+	join.TryGet()
+	get := func(q *locks.Queue[int]) func(ctx context.Context) error {
+		return func(ctx context.Context) error { _, err := q.Get(ctx); return err }
+	}
+	put := func(q *locks.Queue[int]) func(ctx context.Context) error {
+		return func(ctx context.Context) error { return q.Put(ctx, 2) }
+	}
+	shutdown := func(q *locks.Queue[int]) func(context.Context) { return plain(func() { q.Shutdown(true) }) }
+	state := func(q *locks.Queue[int]) func() any { return func() any { return fmt.Sprint(q.Len(), q.IsShutdown()) } }
+	foreignWakes(t, []foreignWake{
+		{"TryPut", get(empty), plain(func() { empty.TryPut(0) }), state(empty)},
+		{"TryGet", put(full), plain(func() { full.TryGet() }), state(full)},
+		{"TryGet of the least", put(least), plain(func() { least.TryGet() }), state(least)},
+		{"TryGet without room", put(roomless), plain(func() { roomless.TryGet() }), state(roomless)},
+		{"TaskDone", join.Join, plain(join.TaskDone), state(join)}, // the second would be one too many
+		{"Shutdown and Get", ends(locks.ErrShutdown, get(getters)), shutdown(getters), state(getters)},
+		{"Shutdown and Put", ends(locks.ErrShutdown, put(putters)), shutdown(putters), state(putters)},
+		{"Shutdown and Join", joiners.Join, shutdown(joiners), state(joiners)},
+	})
+}
+
+// TestForeignNotify: that the holder of the mutex runs somewhere does not let
+// another goroutine notify.
+func TestForeignNotify(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		c := locks.NewCond(&locks.Mutex{})
+		w := wait(ctx, func(ctx context.Context) error { return locked(ctx, c, func() error { return c.Wait(ctx) }) })
+		check(t, "Lock", c.L.Lock(ctx))
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			panics(t, func() { c.Notify(1) }, "does not hold the mutex")
+			panics(t, c.NotifyAll, "does not hold the mutex")
+		}()
+		<-done // with the baton, so the task runs all the time
+		c.L.Unlock()
+		settle(ctx)
+		want(t, []*waiter{w}, "-")
+		check(t, "Lock", locked(ctx, c, func() error { c.Notify(1); return nil }))
+		settle(ctx)
+		want(t, []*waiter{w}, "ok")
+	})
+}
+
+// TestUnmade: what cannot be used without its constructor says so.
+func TestUnmade(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		var barrier locks.Barrier
+		panics(t, func() { barrier.Wait(ctx) }, "NewBarrier")
+		var cond locks.Cond
+		for _, call := range []func(){
+			func() { cond.Wait(ctx) },
+			func() { cond.WaitFor(ctx, func() bool { return true }) },
+			func() { cond.Notify(1) },
+			cond.NotifyAll,
+		} {
+			panics(t, call, "NewCond")
+		}
+	})
+}
