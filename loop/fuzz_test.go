@@ -184,8 +184,8 @@ func (m *timerModel) check() {
 		}
 		return
 	}
-	for _, mt := range m.pending {
-		if want := m.start.Add(mt.when); !ok || !got.Equal(want) {
+	if len(m.pending) > 0 {
+		if want := m.start.Add(m.pending[0].when); !ok || !got.Equal(want) {
 			m.t.Fatalf("the next deadline is %v, %v, want %v", got, ok, want)
 		}
 		return
