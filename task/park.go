@@ -152,7 +152,10 @@ func Loop(ctx context.Context) *loop.Loop { return enter(ctx, "Loop").ref.b.loop
 // belongs to. The holder's goroutine comes first; the plain cur is read only by
 // the holder.
 func enter(ctx context.Context, call string) *node {
-	n := nodeOf(ctx)
+	n, ok := ctx.(*node)
+	if !ok {
+		n = nodeOf(ctx)
+	}
 	if n == nil {
 		misuse("%s with a context that does not belong to a task; start one with task.Run and pass its ctx on", call)
 	}
