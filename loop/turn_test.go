@@ -3,7 +3,6 @@
 package loop_test
 
 import (
-	"errors"
 	"net"
 	"testing"
 	"time"
@@ -216,16 +215,4 @@ func TestDrivenFromOutside(t *testing.T) {
 		next.RunOnce(-1)
 	}
 	ran.want(t, "in order of deadlines", "b1 a2 a3 b4 b4+")
-}
-
-// A world in which nothing comes from outside has neither a descriptor nor
-// anything to tell.
-func TestGuestWithoutOutside(t *testing.T) {
-	l := simulated(t)
-	if _, err := l.Descriptor(); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("Descriptor: %v, want errors.ErrUnsupported", err)
-	}
-	if err := l.Notify(func() {}); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("Notify: %v, want errors.ErrUnsupported", err)
-	}
 }

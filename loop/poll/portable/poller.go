@@ -10,6 +10,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"baton/loop/poll"
@@ -36,7 +37,8 @@ type Poller struct {
 	// bell rings when there may be something new under mu. Its one place is
 	// enough: whoever hears it looks at everything.
 	bell   chan struct{}
-	closed bool // belongs to the loop
+	notify atomic.Pointer[func()] // rings elsewhere, see Notify
+	closed bool                   // belongs to the loop
 
 	mu         sync.Mutex
 	head, tail *poll.Op            // finished, not reported, the oldest first
@@ -173,6 +175,9 @@ func (p *Poller) ring() {
 	select {
 	case p.bell <- struct{}{}:
 	default: // It rings already.
+	}
+	if notify := p.notify.Load(); notify != nil {
+		(*notify)()
 	}
 }
 

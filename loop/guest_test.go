@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop_test
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/loop/poll/portable"
+)
+
+// A host is another event loop, with a loop of ours as its guest.
+type host struct {
+	t     *testing.T
+	guest *loop.Loop
+	// told waits until something has come from outside for the guest, d at most;
+	// a negative d is no limit.
+	told func(d time.Duration) bool
+	runs int // of RunOnce
+}
+
+// hosts are the ways in which one gets to know of that.
+var hosts = map[string]func(t *testing.T) *host{"Notify": newNotifiedHost}
+
+// newNotifiedHost makes a host that is called.
+func newNotifiedHost(t *testing.T) *host {
+	t.Helper()
+	guest := open(t, loop.Config{Poller: portable.New(portable.Config{})})
+	calls := make(chan struct{}, 1)
+	err := guest.Notify(func() {
+		select {
+		case calls <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { guest.Notify(nil) })
+	told := func(d time.Duration) bool {
+		var late <-chan time.Time
+		if d >= 0 {
+			late = time.After(d)
+		}
+		select {
+		case <-calls:
+			return true
+		case <-late:
+			return false
+		}
+	}
+	return &host{t: t, guest: guest, told: told}
+}
+
+// run lets the guest do what there is to do.
+func (h *host) run() {
+	h.guest.RunOnce(0)
+	h.runs++
+}
+
+// until runs the guest when it has something to do, until done.
+func (h *host) until(done *bool) {
+	h.t.Helper()
+	for !*done {
+		wait := time.Duration(-1)
+		if when, ok := h.guest.NextDeadline(); ok {
+			wait = max(when.Sub(h.guest.Time()), 0)
+		}
+		h.told(wait)
+		h.run()
+	}
+}
+
+// completion is the owner of an operation that runs a function.
+type completion func(op *poll.Op)
+
+func (c completion) Complete(op *poll.Op) { c(op) }
+
+// A host has to wait for what it is told and for a deadline, and misses nothing.
+func TestGuest(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		begin func(h *host, done func())
+	}{
+		{"a callback", func(h *host, done func()) { h.guest.CallSoon(done) }},
+		{"a callback of a callback", func(h *host, done func()) {
+			h.guest.CallSoon(func() { h.guest.CallSoon(done) })
+		}},
+		{"a timer", func(h *host, done func()) { h.guest.CallLater(3*time.Millisecond, done) }},
+		{"another goroutine", func(h *host, done func()) {
+			go h.guest.CallSoonThreadsafe(done)
+		}},
+		{"an operation", func(h *host, done func()) {
+			listener := listen(h)
+			h.guest.Submit(&poll.Op{Kind: poll.Accept, Handle: listener, Owner: completion(func(op *poll.Op) {
+				op.Accepted.Close()
+				listener.Close()
+				done()
+			})})
+			go func() {
+				if c, err := net.Dial("tcp", listener.LocalAddr().String()); err == nil {
+					c.Close()
+				}
+			}()
+		}},
+		{"an operation that a callback ends", func(h *host, done func()) {
+			listener := listen(h)
+			h.guest.Submit(&poll.Op{Kind: poll.Accept, Handle: listener, Owner: completion(func(op *poll.Op) {
+				if !errors.Is(op.Err, net.ErrClosed) {
+					h.t.Errorf("accept: %v, want net.ErrClosed", op.Err)
+				}
+				done()
+			})})
+			h.guest.CallSoon(func() { listener.Close() })
+		}},
+	} {
+		for name, newHost := range hosts {
+			t.Run(c.name+" by "+name, func(t *testing.T) {
+				guard(t)
+				h := newHost(t)
+				done := false
+				c.begin(h, func() { done = true })
+				h.until(&done)
+				for h.told(0) { // what was too late for the last turn
+					h.run()
+				}
+				if h.runs > 10 {
+					t.Errorf("%d turns: the host is told for nothing", h.runs)
+				}
+			})
+		}
+	}
+}
+
+func listen(h *host) poll.Handle {
+	h.t.Helper()
+	listener, err := h.guest.Poller().Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, poll.ListenOptions{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return listener
+}
+
+// A guest without anything to do leaves its host alone.
+func TestQuietGuest(t *testing.T) {
+	for name, newHost := range hosts {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			if _, ok := h.guest.NextDeadline(); ok || h.told(0) {
+				t.Error("a new guest wants to run")
+			}
+			h.guest.CallSoon(func() {})
+			h.run()
+			if when, ok := h.guest.NextDeadline(); ok || h.told(0) {
+				t.Errorf("a guest that has run wants to run again: %v", when)
+			}
+		})
+	}
+}
+
+// What came before the host asked to be told is told at once.
+func TestNotifyIsNotLate(t *testing.T) {
+	guest := open(t, loop.Config{Poller: portable.New(portable.Config{})})
+	if _, err := guest.CallSoonThreadsafe(func() {}); err != nil {
+		t.Fatal(err)
+	}
+	told := false
+	if err := guest.Notify(func() { told = true }); err != nil || !told {
+		t.Errorf("Notify: %v, told: %v", err, told)
+	}
+}
+
+// A world in which nothing comes from outside has neither a descriptor nor
+// anything to tell.
+func TestGuestWithoutOutside(t *testing.T) {
+	l := simulated(t)
+	if _, err := l.Descriptor(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Descriptor: %v, want errors.ErrUnsupported", err)
+	}
+	if err := l.Notify(func() {}); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Notify: %v, want errors.ErrUnsupported", err)
+	}
+}
