@@ -26,6 +26,7 @@ type half struct {
 	op      poll.Op
 
 	cause error    // why op was taken back, unless by a cancel of the task
+	turns *turns   // of the calls through net.Conns; nil if there are none
 	view  *netConn // through which the call came, if that has another lifetime
 
 	timeout  time.Duration // of a call; 0 is none

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/loop"
 	"baton/netio"
 	"baton/sim"
 	"baton/task"
@@ -157,6 +158,37 @@ func TestNetConnLifetimeOutside(t *testing.T) {
 		write(ctx, t, far, "x")
 		must(near.Read(ctx, make([]byte, 1)))(t)
 	})
+}
+
+// A loop that has stopped running takes no calls: they do not wait for it. The
+// view may have been closed, or used before, or neither.
+func TestNetConnAfterRun(t *testing.T) {
+	for name, before := range map[string]func(conn net.Conn) error{
+		"new":    func(net.Conn) error { return nil },
+		"used":   func(conn net.Conn) error { return conn.SetDeadline(time.Time{}) },
+		"closed": net.Conn.Close,
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := must(loop.New(loop.Config{}))(t)
+			defer l.Close()
+			var conn net.Conn
+			want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
+				near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
+				conn = near.NetConn(ctx)
+				return errors.Join(far.Close(), outside(ctx, func() error { return before(conn) }))
+			}), nil)
+			for what, call := range map[string]func() error{
+				"Read":        func() error { _, err := conn.Read(make([]byte, 1)); return err },
+				"Write":       func() error { _, err := conn.Write(make([]byte, 1)); return err },
+				"SetDeadline": func() error { return conn.SetDeadline(time.Time{}) },
+			} {
+				if _, dressed := errors.AsType[*net.OpError](call()); !dressed {
+					t.Errorf("%s: %v, want a *net.OpError", what, call())
+				}
+			}
+			_ = conn.Close() // does not wait either
+		})
+	}
 }
 
 func TestNetConnMisuse(t *testing.T) {
