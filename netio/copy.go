@@ -28,9 +28,8 @@ func Copy(ctx context.Context, dst Writer, src *Stream) (int64, error) {
 	if err := src.begin(&src.in, r); err != nil {
 		return 0, err
 	}
-	n, err := src.copyTo(ctx, dst)
-	src.in.release()
-	return n, err
+	defer src.in.release() // also if dst panics
+	return src.copyTo(ctx, dst)
 }
 
 func (s *Stream) copyTo(ctx context.Context, dst Writer) (written int64, err error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"baton/loop"
 	"baton/loop/poll"
 	"baton/task"
 )
@@ -58,4 +59,13 @@ func join(a, b error) error {
 // misuse panics with what somebody did and what to do instead.
 func misuse(format string, args ...any) {
 	panic("netio: " + fmt.Sprintf(format, args...))
+}
+
+// mustHold panics unless the caller may use what belongs to l: it has the baton,
+// or the loop does not run, so that nobody has it.
+func mustHold(l *loop.Loop, call string, what fmt.Stringer) {
+	if word := l.Holder(); !word.Held() && !word.Free() {
+		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal, or the net.Conn of Stream.NetConn",
+			call, what, l)
+	}
 }

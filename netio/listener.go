@@ -288,6 +288,7 @@ func (l *Listener) String() string { return name(l.Addr()) }
 // later ones, a second Close included. Connections that nobody has accepted are
 // closed; streams that Accept has returned are not touched.
 func (l *Listener) Close() error {
+	mustHold(l.loop, "Listener.Close", l)
 	if l.closed {
 		return l.opError("close", net.ErrClosed)
 	}

@@ -99,11 +99,15 @@ func name(addr net.Addr) string {
 
 // Buffered returns how many bytes were read from the kernel and not yet asked
 // for: those a Read returns without waiting.
-func (s *Stream) Buffered() int { return s.ahead.len() }
+func (s *Stream) Buffered() int {
+	s.held("Stream.Buffered")
+	return s.ahead.len()
+}
 
 // SetLineLimit bounds ReadLine, ReadUntil and Peek from the next call on; zero
 // is DefaultLineLimit.
 func (s *Stream) SetLineLimit(n int) {
+	s.held("Stream.SetLineLimit")
 	if n <= 0 {
 		n = DefaultLineLimit
 	}
@@ -115,6 +119,7 @@ func (s *Stream) SetLineLimit(n int) {
 // error is os.ErrDeadlineExceeded, in a [*net.OpError]; the stream stays usable.
 // Zero is no timeout.
 func (s *Stream) SetReadTimeout(d time.Duration) {
+	s.held("Stream.SetReadTimeout")
 	s.in.timeout = max(d, 0)
 	s.in.relimit()
 }
@@ -122,6 +127,7 @@ func (s *Stream) SetReadTimeout(d time.Duration) {
 // SetWriteTimeout bounds how long one call that writes may wait, like
 // SetReadTimeout.
 func (s *Stream) SetWriteTimeout(d time.Duration) {
+	s.held("Stream.SetWriteTimeout")
 	s.out.timeout = max(d, 0)
 	s.out.relimit()
 }
@@ -130,17 +136,22 @@ func (s *Stream) SetWriteTimeout(d time.Duration) {
 // whatever direction: a reader does not time out while a writer gets on. Time in
 // which nobody waits does not count. Zero is no timeout.
 func (s *Stream) SetIdleTimeout(d time.Duration) {
+	s.held("Stream.SetIdleTimeout")
 	s.idle = max(d, 0)
 	s.in.relimit()
 	s.out.relimit()
 }
 
 // SetNoDelay switches Nagle's algorithm off, which is the default, or on.
-func (s *Stream) SetNoDelay(on bool) error { return s.handle.SetNoDelay(on) }
+func (s *Stream) SetNoDelay(on bool) error {
+	s.held("Stream.SetNoDelay")
+	return s.handle.SetNoDelay(on)
+}
 
 // CloseWrite ends the writing direction: the peer reads to the end of what was
 // written, and then io.EOF. This end can go on reading.
 func (s *Stream) CloseWrite() error {
+	s.held("Stream.CloseWrite")
 	if s.out.user != nil {
 		return s.out.busy("a CloseWrite")
 	}
@@ -149,13 +160,14 @@ func (s *Stream) CloseWrite() error {
 
 // Close closes the stream. What was written is still sent. Every call that
 // waits ends with net.ErrClosed, as do later ones, a second Close included.
-func (s *Stream) Close() error { return s.end(s.handle.Close) }
+func (s *Stream) Close() error { return s.end("Stream.Close", s.handle.Close) }
 
 // Abort closes the stream and drops what is not sent yet; over TCP, the peer is
 // told by a reset.
-func (s *Stream) Abort() error { return s.end(s.handle.Abort) }
+func (s *Stream) Abort() error { return s.end("Stream.Abort", s.handle.Abort) }
 
-func (s *Stream) end(how func() error) error {
+func (s *Stream) end(call string, how func() error) error {
+	s.held(call)
 	if s.closed {
 		return s.opError("close", net.ErrClosed)
 	}
@@ -168,6 +180,9 @@ func (s *Stream) end(how func() error) error {
 	}
 	return s.opError("close", err)
 }
+
+// held panics unless the caller may use the stream.
+func (s *Stream) held(call string) { mustHold(s.loop, call, s) }
 
 // opError dresses an error of the world with what was done to whom.
 func (s *Stream) opError(op string, err error) error {

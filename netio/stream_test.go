@@ -36,6 +36,7 @@ func TestStream(t *testing.T) {
 		{"a cancelled read loses nothing (218)", testCancelRead},
 		{"a cancelled write says how much (G6)", testCancelWrite},
 		{"copy leaves what was not written", testCopyError},
+		{"copy to a writer that panics", testCopyPanic},
 		{"timeouts", testTimeouts},
 		{"close with unread data (221)", testCloseUnread},
 	} {
@@ -279,6 +280,19 @@ func testCopyError(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	}
 	if rest := must(near.Peek(ctx, 4))(t); string(rest) != "cdef" {
 		t.Errorf("%q is left, want \"cdef\"", rest)
+	}
+}
+
+// rude takes nothing and panics.
+type rude struct{}
+
+func (rude) Write(context.Context, []byte) (int, error) { panic("rude") }
+
+func testCopyPanic(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	write(ctx, t, far, "abcdef")
+	panics(t, "Copy", func() { netio.Copy(ctx, rude{}, near) }, "rude")
+	if rest := must(near.Peek(ctx, 6))(t); string(rest) != "abcdef" {
+		t.Errorf("%q is left, want \"abcdef\"", rest)
 	}
 }
 
