@@ -37,7 +37,7 @@ func (e *BusyError) Error() string {
 func (e *BusyError) Is(target error) bool { return target == ErrBusy }
 
 // canceled is the error of a call whose operation was taken back because of a
-// cancel of ctx.
+// cancel of ctx: the *task.Canceled, bare.
 func canceled(ctx context.Context) error {
 	if err := task.Check(ctx); err != nil {
 		return err
@@ -45,7 +45,8 @@ func canceled(ctx context.Context) error {
 	return poll.ErrCanceled
 }
 
-// join is errors.Join, but one error alone stays as it is.
+// join is errors.Join, but one error alone stays as it is: callers compare those
+// that come bare.
 func join(a, b error) error {
 	switch {
 	case a == nil:

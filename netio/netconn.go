@@ -52,10 +52,12 @@ type netConn struct {
 	stop func() bool   // ends the look at ctx, and reports whether it had not ended yet
 }
 
-// Read implements net.Conn.
+// Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them;
+// for the end of ctx a task of it gets its *task.Canceled, and everybody else a
+// *net.OpError around the cause.
 func (c *netConn) Read(p []byte) (int, error) { return c.transfer(&c.s.in, p) }
 
-// Write implements net.Conn.
+// Write implements net.Conn. It writes all of p, like [Stream.Write].
 func (c *netConn) Write(p []byte) (int, error) { return c.transfer(&c.s.out, p) }
 
 // transfer does one call, for whoever calls. The task of ctx parks under ctx. Any
@@ -101,7 +103,9 @@ func (c *netConn) abroad(h *half, p []byte) (n int, err error) {
 	return n, err
 }
 
-// do does one call on the running task, which ctx belongs to.
+// do does one call on the running task, which ctx belongs to. It may switch. What
+// it has taken, the turn, the half and the view's place in it, it gives back however
+// it ends, in the opposite order: the next one in the line finds the half free.
 func (c *netConn) do(ctx context.Context, h *half, p []byte) (n int, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -146,7 +150,8 @@ func (c *netConn) enter(ctx context.Context, h *half, r *task.Ref) error {
 	return nil
 }
 
-// lapsed returns why ctx was cancelled, or nil. Safe from every goroutine.
+// lapsed returns why ctx was cancelled, or nil as long as it lasts. Safe from every
+// goroutine.
 func (c *netConn) lapsed() error {
 	if c.ctx.Err() == nil {
 		return nil
@@ -196,6 +201,9 @@ func (c *netConn) lookAway() {
 // lapse is the end of a view's ctx as the loop hears of it.
 type lapse netConn
 
+// Wake ends the calls through the view that do not park under its ctx: those that
+// wait for their turn, and the one at work in either direction. The stream stays as
+// it is. It is the loop's to call.
 func (l *lapse) Wake() {
 	c := (*netConn)(l)
 	for _, h := range []*half{&c.s.in, &c.s.out} {
@@ -206,10 +214,10 @@ func (l *lapse) Wake() {
 	}
 }
 
-// LocalAddr implements net.Conn.
+// LocalAddr implements net.Conn. It asks nobody, also after Close.
 func (c *netConn) LocalAddr() net.Addr { return c.s.local }
 
-// RemoteAddr implements net.Conn.
+// RemoteAddr implements net.Conn, like LocalAddr.
 func (c *netConn) RemoteAddr() net.Addr { return c.s.remote }
 
 // Close implements net.Conn. When ctx has been cancelled a goroutine outside
@@ -233,7 +241,9 @@ type closing Stream
 
 func (s *closing) Wake() { _ = (*Stream)(s).Close() }
 
-// SetDeadline implements net.Conn.
+// SetDeadline implements net.Conn. It is one change for both directions, of what
+// waits and of what comes; t is on the loop's clock, which in a virtual world is not
+// that of the machine. The timeouts of the stream go on beside it.
 func (c *netConn) SetDeadline(t time.Time) error {
 	return c.onLoop("set", func() error {
 		if err := c.s.in.setDeadline(t); err != nil {
@@ -243,21 +253,24 @@ func (c *netConn) SetDeadline(t time.Time) error {
 	})
 }
 
-// SetReadDeadline implements net.Conn.
+// SetReadDeadline implements net.Conn, for reading alone.
 func (c *netConn) SetReadDeadline(t time.Time) error {
 	return c.onLoop("set", func() error { return c.s.in.setDeadline(t) })
 }
 
-// SetWriteDeadline implements net.Conn.
+// SetWriteDeadline implements net.Conn, for writing alone. A Write that times out
+// may have written a part, as n tells.
 func (c *netConn) SetWriteDeadline(t time.Time) error {
 	return c.onLoop("set", func() error { return c.s.out.setDeadline(t) })
 }
 
-// CloseWrite is that of net.TCPConn.
+// CloseWrite is that of net.TCPConn, for those who look for it behind the
+// interface, as the server of net/http does. During a Write it is a [*BusyError].
 func (c *netConn) CloseWrite() error { return c.onLoop("close", c.s.CloseWrite) }
 
 // setDeadline has the calls of a direction time out at t on the loop's clock, the
-// one that waits included; the zero time is never.
+// one that waits included; the zero time is never. A time that has passed ends them
+// at once, which is how foreign code interrupts a Read.
 func (h *half) setDeadline(t time.Time) error {
 	if h.stream.closed {
 		return h.stream.opError("set", net.ErrClosed)
@@ -270,7 +283,8 @@ func (h *half) setDeadline(t time.Time) error {
 	return nil
 }
 
-// onLoop runs fn, which does not switch, with the loop's baton.
+// onLoop runs fn, which does not switch, with the loop's baton; the error is fn's,
+// or says why the view has ended before, as that of the operation op.
 func (c *netConn) onLoop(op string, fn func() error) error {
 	done, err := c.bring(fn)
 	if !done {

@@ -26,14 +26,17 @@ type turns struct {
 // A turn is what a call waits for. It is a task.Waiter.
 type turn struct {
 	turns *turns
-	place *list.Element
-	view  *netConn
-	task  *task.Ref
-	err   error // why there will be none
+	place *list.Element // in turns.waiting
+	view  *netConn      // through which the call came
+	task  *task.Ref     // who waits
+	err   error         // why there will be none; set by dismiss
 }
 
 // take waits until it is the turn of r, which calls through view and parks under
-// ctx. It may switch. Without an error r has to pass the turn on.
+// ctx. It may switch. Without an error r has to pass the turn on, however its call
+// ends. A turn that came beats a cancel; with an error, that of a cancel or of
+// dismiss, the call has not begun. The line has no limit of its own: each place in it
+// is that of a task, or of a goroutine that blocks.
 func (q *turns) take(ctx context.Context, r *task.Ref, view *netConn) error {
 	if q.user == nil {
 		q.user = r
@@ -48,7 +51,8 @@ func (q *turns) take(ctx context.Context, r *task.Ref, view *netConn) error {
 	return t.err
 }
 
-// pass ends a turn, and begins that of the task that has waited longest.
+// pass ends a turn, and begins that of the task that has waited longest, in the
+// moment of the call: nobody can come between. It does not switch.
 func (q *turns) pass() {
 	q.user = nil
 	if first := q.waiting.Front(); first != nil {
@@ -58,7 +62,8 @@ func (q *turns) pass() {
 	}
 }
 
-// dismiss ends the waits of all calls through view with err.
+// dismiss ends the waits of all calls through view with err. The call whose turn it
+// is goes on, and so do the waits of others. It does not switch.
 func (q *turns) dismiss(view *netConn, err error) {
 	for at := q.waiting.Front(); at != nil; {
 		t := at.Value.(*turn)
@@ -77,5 +82,6 @@ func (t *turn) Cancel(*task.Ref) bool {
 	return true
 }
 
+// Reason and Owners tell reports what a call waits for, and on whom first.
 func (t *turn) Reason() string      { return "its turn, and then " + t.turns.half.Reason() }
 func (t *turn) Owners() []*task.Ref { return []*task.Ref{t.turns.user} }
