@@ -76,6 +76,25 @@ func TestTimeoutOfCall(t *testing.T) {
 	})
 }
 
+// A Copy is one call, too.
+func TestTimeoutOfCopy(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
+		defer near.Close()
+		defer far.Close()
+		copying := task.Start(ctx, func(ctx context.Context) (int64, error) { return netio.Copy(ctx, near, near) })
+		for range 3 {
+			want(t, "sleep", sleep(ctx, 4*time.Second), nil)
+			write(ctx, t, far, "x")
+		}
+		n, err := copying.Await(ctx)
+		want(t, "Copy", err, os.ErrDeadlineExceeded)
+		if n != 2 {
+			t.Errorf("Copy = %d, want the 2 bytes of the first 10 s", n)
+		}
+	})
+}
+
 // Every call has its own time.
 func TestTimeoutOfNextCall(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
