@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"baton/netio"
@@ -81,6 +82,31 @@ func TestCancelOrData(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The end of a net.Conn's lifetime may come in one turn with bytes that do not end
+// the call yet: here with more of a line that was too long.
+func TestLifetimeAndData(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{LineLimit: 4})
+		defer near.Close()
+		defer far.Close()
+		write(ctx, t, far, "too long")
+		_, err := near.ReadLine(ctx)
+		want(t, "ReadLine", err, netio.ErrTooLong)
+		var conn net.Conn
+		owner := blocked(ctx, func(ctx context.Context) (int, error) {
+			conn = near.NetConn(ctx)
+			return 0, sleep(ctx, time.Hour)
+		})
+		reader := blocked(ctx, readByte(conn))
+		cause := errors.New("the end of a lifetime")
+		owner.Cancel(cause)
+		synctest.Wait() // until it is on its way to the loop, which waits for this task
+		write(ctx, t, far, ", and longer")
+		_, err = reader.Await(ctx)
+		want(t, "Read", err, cause)
+	})
 }
 
 // late is a context that is cancelled after it was asked so many times.

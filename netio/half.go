@@ -90,6 +90,9 @@ func (h *half) wait(ctx context.Context) {
 	if h.limited {
 		h.limit()
 	}
+	if h.view != nil {
+		h.view.hurry(h)
+	}
 	park(ctx, h)
 	h.waiting = false
 	if h.timed {

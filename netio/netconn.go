@@ -214,6 +214,14 @@ func (l *lapse) Wake() {
 	}
 }
 
+// hurry takes back an operation of h that begins to wait after the end of the view:
+// that is told once, perhaps between two operations of one call.
+func (c *netConn) hurry(h *half) {
+	if cause := c.lapsed(); cause != nil {
+		h.recall(cause)
+	}
+}
+
 // LocalAddr implements net.Conn. It asks nobody, also after Close.
 func (c *netConn) LocalAddr() net.Addr { return c.s.local }
 
