@@ -5,14 +5,22 @@ package netio
 import "baton/loop/poll"
 
 const (
-	firstSize = 4 << 10  // of a buffer of our own
-	keptSize  = 16 << 10 // larger ones are dropped as soon as they are empty
+	// firstSize is that of a buffer of our own, in bytes: a page, which holds a line
+	// of most protocols.
+	firstSize = 4 << 10
+
+	// keptSize is the largest buffer that an idle stream keeps, in bytes. One long
+	// line would otherwise cost its memory for as long as the connection lives.
+	keptSize = 16 << 10
 )
 
 // A buffer is what was read ahead: data[start:end] is still to be asked for. It
 // is empty most of the time: Read with nothing in it goes straight from the kernel
 // to the caller's memory. Then it has no memory, if the poller can bring the
 // buffer together with the data: an idle connection costs none.
+//
+// It belongs to its stream, and nothing in it switches or fails. How much it may
+// hold is for its user to decide: it grows as long as somebody asks for room.
 type buffer struct {
 	poller   poll.Poller
 	provided bool // the poller can bring buffers
@@ -22,12 +30,14 @@ type buffer struct {
 	start, end int
 }
 
+// len is how many bytes are still to be asked for.
 func (b *buffer) len() int { return b.end - b.start }
 
-// bytes are valid until the next call.
+// bytes are those that are still to be asked for, in b's own memory: they are
+// valid until the next call of b.
 func (b *buffer) bytes() []byte { return b.data[b.start:b.end] }
 
-// read moves as much as fits into p.
+// read moves as much as fits into p, and returns how many bytes that was.
 func (b *buffer) read(p []byte) int {
 	n := copy(p, b.bytes())
 	b.drop(n)
@@ -51,13 +61,15 @@ func (b *buffer) clear() {
 	}
 }
 
-// forget empties b and leaves its memory to whoever may still use it.
+// forget empties b and leaves its memory to whoever may still use it: what is
+// lent is not given back, because the poller would lend it to somebody else.
 func (b *buffer) forget() {
 	b.data, b.lent = nil, false
 	b.start, b.end = 0, 0
 }
 
-// replace makes data the memory of b.
+// replace makes data, which is ours or nil, the memory of b. Whoever calls it has
+// moved, or given up, what was in the old one.
 func (b *buffer) replace(data []byte) {
 	if b.lent {
 		b.poller.Recycle(b.data)
@@ -66,8 +78,11 @@ func (b *buffer) replace(data []byte) {
 }
 
 // room returns where the next bytes go; nil asks for a buffer of the poller's.
-// There is always enough of it that reading a line takes few operations, and the
-// memory of b is at most four times what is in it.
+// It is never empty otherwise, since an operation with an empty buffer finishes
+// at once with nothing. There is always enough of it that reading a line takes few
+// operations: sizes double, so growing is cheap in all, and the memory of b is at
+// most four times what is in it. A buffer that is lent came full, so it is never
+// a place to read into.
 func (b *buffer) room() []byte {
 	switch {
 	case b.end < len(b.data):

@@ -7,13 +7,11 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"baton/loop"
 	"baton/netio"
 	"baton/sim"
 	"baton/task"
@@ -138,93 +136,6 @@ func TestReasons(t *testing.T) {
 		writer.Await(ctx)
 		acceptor.Await(ctx)
 	})
-}
-
-// Misuse panics, and says what to do.
-func TestMisuse(t *testing.T) {
-	panics := func(what, message string, fn func()) {
-		t.Helper()
-		defer func() {
-			if v, _ := recover().(string); !strings.Contains(v, message) {
-				t.Errorf("%s: panic %q, want %q", what, v, message)
-			}
-		}()
-		fn()
-	}
-	real(t, func(ctx context.Context) error {
-		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
-		defer near.Close()
-		defer far.Close()
-		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
-		defer ln.Close()
-		panics("ReadUntil", "use Read", func() { near.ReadUntil(ctx, nil) })
-		panics("Peek", "-1 bytes", func() { near.Peek(ctx, -1) })
-		return outside(ctx, func() error {
-			real(t, func(ctx context.Context) error {
-				panics("Read on another loop", "use a Portal", func() { near.Read(ctx, nil) })
-				panics("Write on another loop", "use a Portal", func() { near.Write(ctx, nil) })
-				panics("Accept on another loop", "use a Portal", func() { ln.Accept(ctx) })
-				panics("NetConn on another loop", "use a Portal", func() { near.NetConn(ctx) })
-				return nil
-			})
-			return nil
-		})
-	})
-}
-
-// A net.Conn outlives neither its loop nor its scope: calls from outside fail
-// then, and do not hang.
-func TestNetConnAfterTheEnd(t *testing.T) {
-	l := must(loop.New(loop.Config{}))(t)
-	var conns []net.Conn
-	var streams []*netio.Stream
-	run := func(fn func(ctx context.Context) error) {
-		want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), fn), nil)
-	}
-	run(func(ctx context.Context) error {
-		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
-		streams = append(streams, near, far)
-		conns = append(conns, near.NetConn(ctx))
-		return task.Scope(ctx, func(ctx context.Context) error {
-			conns = append(conns, far.NetConn(ctx))
-			return nil
-		})
-	})
-	fails := func() {
-		t.Helper()
-		for _, conn := range conns {
-			if _, err := conn.Read(make([]byte, 1)); err == nil {
-				t.Error("Read: no error")
-			}
-		}
-	}
-	run(func(ctx context.Context) error { return outside(ctx, func() error { fails(); return nil }) })
-	want(t, "Close", errors.Join(streams[0].Close(), streams[1].Close()), nil)
-	want(t, "Close", l.Close(), nil)
-	fails()
-}
-
-// A Close from outside that comes too late for the loop does not hang.
-func TestNetConnCloseTooLate(t *testing.T) {
-	l := must(loop.New(loop.Config{}))(t)
-	var conn net.Conn
-	closed := make(chan struct{})
-	want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
-		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
-		defer far.Close()
-		conn = near.NetConn(ctx)
-		want(t, "SetDeadline", outside(ctx, func() error { return conn.SetDeadline(time.Time{}) }), nil)
-		go func() {
-			conn.Close() // nil or net.ErrClosed: the loop may have ended before
-			close(closed)
-		}()
-		for range 1000 {
-			runtime.Gosched() // the loop gets no turn meanwhile
-		}
-		return nil
-	}), nil)
-	<-closed
-	want(t, "Close", l.Close(), nil)
 }
 
 // The small ones.

@@ -9,7 +9,9 @@ import (
 	"baton/task"
 )
 
-// A Writer is what Copy writes to: a Stream, or what behaves like its Write.
+// A Writer is what Copy writes to: a Stream, or what behaves like its Write. It
+// takes all of p or says why not, as an io.Writer does; it may switch, and neither
+// changes p nor keeps it.
 type Writer interface {
 	Write(ctx context.Context, p []byte) (n int, err error)
 }
@@ -17,6 +19,12 @@ type Writer interface {
 // Copy writes to dst what src brings, up to the end of src, and returns how many
 // bytes dst took. The end of src is no error. What was read from src and not
 // taken by dst stays in src, to be read.
+//
+// It ends at the end of src, at the first error of either side, which is returned
+// as it is, and with the [*task.Canceled] of a cancel, which may come in the
+// middle of a Write of dst. It is one call that reads: the read timeout of src is
+// for all of it, counted from its first wait, so for a copy without an end the
+// idle timeout is the one to set.
 //
 // It needs no buffer while it waits for src, if the poller can bring one with the
 // data. Nobody else can read from src meanwhile; dst may be src.
@@ -28,11 +36,13 @@ func Copy(ctx context.Context, dst Writer, src *Stream) (int64, error) {
 	if err := src.begin(&src.in, r); err != nil {
 		return 0, err
 	}
-	n, err := src.copyTo(ctx, dst)
-	src.in.release()
-	return n, err
+	defer src.in.release() // also if dst panics
+	return src.copyTo(ctx, dst)
 }
 
+// copyTo is Copy for whoever is the user of s.in. Reading ahead is all the memory
+// it has, and every byte read is offered to dst before the next read: so a dst
+// that is slow slows src down, and on an error nothing is lost.
 func (s *Stream) copyTo(ctx context.Context, dst Writer) (written int64, err error) {
 	if err := s.pass(ctx); err != nil && err != io.EOF {
 		return 0, err

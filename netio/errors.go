@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"baton/loop"
 	"baton/loop/poll"
 	"baton/task"
 )
@@ -36,7 +37,7 @@ func (e *BusyError) Error() string {
 func (e *BusyError) Is(target error) bool { return target == ErrBusy }
 
 // canceled is the error of a call whose operation was taken back because of a
-// cancel of ctx.
+// cancel of ctx: the *task.Canceled, bare.
 func canceled(ctx context.Context) error {
 	if err := task.Check(ctx); err != nil {
 		return err
@@ -44,7 +45,8 @@ func canceled(ctx context.Context) error {
 	return poll.ErrCanceled
 }
 
-// join is errors.Join, but one error alone stays as it is.
+// join is errors.Join, but one error alone stays as it is: callers compare those
+// that come bare.
 func join(a, b error) error {
 	switch {
 	case a == nil:
@@ -58,4 +60,13 @@ func join(a, b error) error {
 // misuse panics with what somebody did and what to do instead.
 func misuse(format string, args ...any) {
 	panic("netio: " + fmt.Sprintf(format, args...))
+}
+
+// mustHold panics unless the caller may use what belongs to l: it has the baton,
+// or the loop does not run, so that nobody has it.
+func mustHold(l *loop.Loop, call string, what fmt.Stringer) {
+	if word := l.Holder(); !word.Held() && !word.Free() {
+		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal, or the net.Conn of Stream.NetConn",
+			call, what, l)
+	}
 }

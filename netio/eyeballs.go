@@ -18,11 +18,14 @@ import (
 // connects wins (RFC 8305, section 5). The dialing task parks once; completions
 // and the timer start the attempts that come next. It ends when no attempt is in
 // flight any more, so nothing outlives a Dial.
+//
+// One thing of the RFC is left out: its section 3 begins to connect while the name
+// server has answered for one family only. Here a resolver answers once, for both.
 type race struct {
 	loop   *loop.Loop
-	dialer Dialer
-	target target
-	delay  time.Duration
+	dialer Dialer        // for LocalAddr, and for errors
+	target target        // for errors and reports
+	delay  time.Duration // of the next attempt after the last one; negative: until that has failed
 
 	task     *task.Ref // of the Dial, while attempts are in flight
 	attempts []attempt
@@ -34,13 +37,15 @@ type race struct {
 	winner   poll.Handle
 }
 
-// An attempt is a connect to one address.
+// An attempt is a connect to one address. What it brings is in op until finish.
 type attempt struct {
 	race *race
 	op   poll.Op
-	err  error
+	err  error // why it has failed; nil before that
 }
 
+// newRace makes a race to the addresses, of which there is at least one, in the
+// order in which they are tried. It is run once.
 func newRace(l *loop.Loop, d Dialer, t target, addrs []net.Addr) *race {
 	r := &race{loop: l, dialer: d, target: t, attempts: make([]attempt, len(addrs))}
 	r.timer.Target = r
@@ -52,7 +57,9 @@ func newRace(l *loop.Loop, d Dialer, t target, addrs []net.Addr) *race {
 	return r
 }
 
-// run returns the first connection. A negative delay is no limit.
+// run returns the first connection, which is the caller's to close. It may switch.
+// The error is the verdict about all addresses or, if nobody has won by then, the
+// cancel of ctx; in either case nothing is open.
 func (r *race) run(ctx context.Context, delay time.Duration) (poll.Handle, error) {
 	r.delay = delay
 	r.launch()
@@ -73,7 +80,8 @@ func (r *race) run(ctx context.Context, delay time.Duration) (poll.Handle, error
 // launch starts the next attempt, and the one after it if that has failed at
 // once. It is called when the race begins, by the timer, and after every failure:
 // RFC 8305 lets the next attempt begin when the last one has failed, whoever else
-// is still on the way.
+// is still on the way. The timer counts from the last start; with the last address
+// there is nothing left to start. It does not switch.
 func (r *race) launch() {
 	for !r.over && r.next < len(r.attempts) {
 		a := &r.attempts[r.next]
@@ -92,7 +100,9 @@ func (r *race) launch() {
 	}
 }
 
-// fits reports whether the attempt's address can be reached from LocalAddr.
+// fits reports whether the attempt's address can be reached from LocalAddr: of
+// another family it cannot, and the kernel's error would say little. An address that is nil or unspecified fits, for the kernel then
+// chooses. If it does not fit the attempt has failed.
 func (r *race) fits(a *attempt) bool {
 	from, local := r.dialer.LocalAddr.(*net.TCPAddr)
 	to, remote := a.op.Addr.(*net.TCPAddr)
@@ -104,12 +114,15 @@ func (r *race) fits(a *attempt) bool {
 	return true
 }
 
+// v4 reports whether addr is of IPv4, mapped or not.
 func v4(addr *net.TCPAddr) bool { return addr.IP.To4() != nil }
 
 // Wake is the timer's: the last attempt has had its time for itself.
 func (r *race) Wake() { r.launch() }
 
-// Complete is told that the attempt is decided. It is the loop's to call.
+// Complete is told that the attempt is decided. It is the loop's to call, while the
+// dialing task is parked; that is woken once, by the last one. An attempt that
+// launch decides at once does not come here.
 func (a *attempt) Complete(*poll.Op) {
 	r := a.race
 	r.pending--
@@ -136,7 +149,9 @@ func (a *attempt) finish() {
 	a.op.Handle = nil
 }
 
-// stop ends the race: what is in flight is taken back.
+// stop ends the race: what is in flight is taken back, and is still reported, each
+// of it once. A connection that was made just before is closed then, or wins if
+// there is none. A second stop does nothing.
 func (r *race) stop() {
 	r.over = true
 	r.loop.StopTimer(&r.timer)
@@ -172,11 +187,14 @@ func (r *race) Cancel(*task.Ref) bool {
 	return false
 }
 
+// Reason and Owners tell reports what a Dial waits for: nobody on this loop.
 func (r *race) Reason() string      { return fmt.Sprintf("a connection to %s", r.target.text) }
 func (r *race) Owners() []*task.Ref { return nil }
 
 // interleave lets the families alternate, beginning with that of the first
-// address; within each the order stays (RFC 8305, section 4).
+// address; within each the order stays (RFC 8305, section 4, with a First Address
+// Family Count of 1). So one family that does not work costs one delay, however
+// many of its addresses come first. UNIX addresses are all of one family.
 func interleave(addrs []net.Addr) []net.Addr {
 	var first, second []net.Addr
 	for _, addr := range addrs {

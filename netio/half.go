@@ -26,6 +26,7 @@ type half struct {
 	op      poll.Op
 
 	cause error    // why op was taken back, unless by a cancel of the task
+	turns *turns   // of the calls through net.Conns; nil if there are none
 	view  *netConn // through which the call came, if that has another lifetime
 
 	timeout  time.Duration // of a call; 0 is none
@@ -34,13 +35,15 @@ type half struct {
 	timer    loop.Timer
 }
 
+// open makes h a direction of s: reading, or writing.
 func (h *half) open(s *Stream, kind poll.Kind) {
 	h.stream = s
 	h.op.Kind, h.op.Handle, h.op.Owner = kind, s.handle, h
 	h.timer.Target = (*clock)(h)
 }
 
-// release ends the call at work.
+// release ends the call at work: the next one has a time of its own. Nothing of it
+// is in flight, so whoever began it may release it, however it ends.
 func (h *half) release() {
 	h.user = nil
 	if h.timed {
@@ -51,8 +54,8 @@ func (h *half) release() {
 
 // do performs the operation of every call that reads or writes: a try, and a
 // park if it cannot finish at once. It returns how many bytes were moved, also
-// beside an error. Nothing in it allocates, and it looks at a clock only if it
-// must.
+// beside an error. The user of h calls it; a call may do several, which share its
+// time. Nothing in it allocates, and it looks at a clock only if it must.
 func (h *half) do(ctx context.Context) (int, error) {
 	if h.failed != nil {
 		return 0, h.failed
@@ -72,16 +75,23 @@ func (h *half) do(ctx context.Context) (int, error) {
 	return h.op.N, nil
 }
 
-// isLate reports whether the deadline has passed: then nothing is even tried.
+// isLate reports whether the deadline has passed: then nothing is even tried, as
+// package net has it. A timeout is never late here: it counts from the first wait,
+// and what need not wait is not timed out.
 func (h *half) isLate() bool {
 	return !h.deadline.IsZero() && !h.stream.loop.Time().Before(h.deadline)
 }
 
-// wait parks the task until its operation, which is in flight, is reported.
+// wait parks the task until its operation, which is in flight, is reported. What
+// ends it early, a cancel, a timeout or the end of a view, does so by asking the
+// poller for the operation: see recall and Cancel.
 func (h *half) wait(ctx context.Context) {
 	h.waiting, h.cause = true, nil
 	if h.limited {
 		h.limit()
+	}
+	if h.view != nil {
+		h.view.hurry(h)
 	}
 	park(ctx, h)
 	h.waiting = false
@@ -90,7 +100,9 @@ func (h *half) wait(ctx context.Context) {
 	}
 }
 
-// limit begins the time that the operation in flight has.
+// limit begins the time that the operation in flight has. That of the call began
+// with its first wait; the stream has been idle since a byte was moved, or since
+// somebody began to wait where nobody did.
 func (h *half) limit() {
 	s := h.stream
 	if h.timeout > 0 && h.until.IsZero() {
@@ -102,7 +114,9 @@ func (h *half) limit() {
 	h.arm()
 }
 
-// arm has the timer go off when the operation in flight is to time out.
+// arm has the timer go off when the operation in flight is to time out, or stops it
+// if that is never. A byte that the other direction moves only changes what end
+// returns: the timer finds out when it goes off, so a byte costs no timer.
 func (h *half) arm() {
 	h.timed = true
 	if when := h.end(); when.IsZero() {
@@ -112,7 +126,8 @@ func (h *half) arm() {
 	}
 }
 
-// end tells when the operation in flight is to time out; zero is never.
+// end tells when the operation in flight is to time out, on the loop's clock: at
+// the first of the three limits that are set. Zero is never.
 func (h *half) end() time.Time {
 	when := h.until
 	if d := h.deadline; !d.IsZero() && (when.IsZero() || d.Before(when)) {
@@ -126,7 +141,8 @@ func (h *half) end() time.Time {
 	return when
 }
 
-// relimit notes a change of what limits the calls.
+// relimit notes a change of what limits the calls, so that one flag tells most of
+// them that there is nothing to look at.
 func (h *half) relimit() {
 	h.limited = h.timeout > 0 || !h.deadline.IsZero() || h.stream.idle > 0
 }
@@ -139,7 +155,9 @@ func (s *Stream) other(h *half) *half {
 	return &s.in
 }
 
-// failure says what the operation's error is for the caller.
+// failure says what the operation's error is for the caller. Bare are the two that
+// callers compare, io.EOF and the cancel; the rest is dressed. An operation that was
+// taken back says so only if its own result did not come first.
 func (h *half) failure(ctx context.Context, err error) error {
 	switch err {
 	case io.EOF:
@@ -162,7 +180,8 @@ func (h *half) failure(ctx context.Context, err error) error {
 // flight: so the buffer is free when a call returns. It is the loop's to call.
 func (h *half) Complete(*poll.Op) { h.user.Wake() }
 
-// recall takes back the operation in flight, because of cause.
+// recall takes back the operation in flight, because of cause, which the call then
+// fails with. If bytes have come first it does not fail.
 func (h *half) recall(cause error) {
 	h.cause = cause
 	h.stream.loop.Poller().Cancel(&h.op)
@@ -203,7 +222,7 @@ func (c *clock) Wake() {
 	h.recall(os.ErrDeadlineExceeded)
 }
 
-// busy is the error of a second user.
+// busy is the error of a second user, who is named for it. There is a first one.
 func (h *half) busy(second string) error {
 	return &BusyError{Op: h.op.Kind.String(), First: h.user.String(), Second: second}
 }

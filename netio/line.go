@@ -33,6 +33,9 @@ func (s *Stream) ReadLine(ctx context.Context) (string, error) {
 	return line, err
 }
 
+// readLine is ReadLine for whoever is the user of s.in. It looks at every byte
+// once, however many packets the line comes in. The line feed itself does not
+// count against the limit, a carriage return before it does.
 func (s *Stream) readLine(ctx context.Context) (string, error) {
 	if err := s.pass(ctx); err != nil {
 		return "", err
@@ -62,7 +65,11 @@ func (s *Stream) readLine(ctx context.Context) (string, error) {
 	}
 }
 
-// pass drops the rest of a line that was too long.
+// pass drops the rest of a line that was too long, up to the line feed or the end
+// of the stream, without keeping it. It is the first thing that every call which
+// reads does, and not the last one of the ReadLine that failed: that one answers
+// at once, however long the peer goes on. If it is interrupted the next call goes
+// on with it. The user of s.in calls it, and it may switch.
 func (s *Stream) pass(ctx context.Context) error {
 	for s.skip {
 		if end := bytes.IndexByte(s.ahead.bytes(), '\n'); end >= 0 {
@@ -102,6 +109,9 @@ func (s *Stream) ReadUntil(ctx context.Context, delim []byte) ([]byte, error) {
 	return data, err
 }
 
+// readUntil is ReadUntil for whoever is the user of s.in. The limit is for what is
+// before delim, so as much as delim itself may be read beyond it: there it must
+// begin at the latest.
 func (s *Stream) readUntil(ctx context.Context, delim []byte) ([]byte, error) {
 	if err := s.pass(ctx); err != nil {
 		return nil, err

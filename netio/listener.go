@@ -20,12 +20,14 @@ const portTries = 16
 
 // A ListenConfig holds the choices of Listen. The zero value is the default.
 type ListenConfig struct {
-	// Backlog is how many connections the kernel holds before Accept. Default
-	// 1024.
+	// Backlog is how many connections the kernel holds before Accept, on each
+	// address. Default 1024; the system may have a lower limit (on Linux
+	// net.core.somaxconn), which holds silently.
 	Backlog int
 
 	// ReusePort lets several sockets share the address (SO_REUSEPORT), of other
-	// loops or processes.
+	// loops or processes, all of which must say so. On Linux the kernel spreads
+	// connections over them; those in the queue of one that closes are lost.
 	ReusePort bool
 
 	// KeepFile leaves the file of a UNIX socket in place when the listener is
@@ -45,18 +47,19 @@ type Listener struct {
 	loop    *loop.Loop
 	network string
 	config  StreamConfig
-	sockets []*socket
-	file    *socketFile // of a UNIX socket
+	sockets []*socket   // at least one, and the same ones, once Listen has returned
+	file    *socketFile // of a UNIX socket; nil if it is not to be removed
 	closed  bool
 
-	acceptor *task.Ref
+	acceptor *task.Ref     // who is in Accept
 	next     int           // the socket that Accept tries first
 	pending  int           // operations in flight
 	ready    []poll.Handle // accepted, and not yet returned
 	err      error         // of the Accept at work
 }
 
-// A socket is one address of a listener.
+// A socket is one address of a listener, with the one operation that can be in
+// flight there.
 type socket struct {
 	listener *Listener
 	op       poll.Op
@@ -111,7 +114,10 @@ func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Lis
 	return l, nil
 }
 
-// places are the addresses to listen on.
+// places are the addresses to listen on. It may switch, to look up a name. For no
+// host they are one of each family, since an IPv6 socket takes no IPv4 connections
+// here (IPV6_V6ONLY; RFC 3493, section 5.3): what one does is then independent of
+// the system's settings.
 func (t target) places(ctx context.Context, l *loop.Loop, timeout time.Duration) ([]net.Addr, error) {
 	if t.host != "" {
 		return t.resolve(ctx, l, timeout)
@@ -126,7 +132,9 @@ func (t target) places(ctx context.Context, l *loop.Loop, timeout time.Duration)
 	return all, nil
 }
 
-// open makes the sockets, all with the port of the first if they may choose.
+// open makes the sockets, all with the port of the first if they may choose. An
+// address that this machine does not have, or whose family it does not know, is an
+// error only if it was the last hope; after any error nothing is open.
 func (l *Listener) open(c ListenConfig, addrs []net.Addr) error {
 	var missing error
 	for _, addr := range addrs {
@@ -150,7 +158,8 @@ func (l *Listener) open(c ListenConfig, addrs []net.Addr) error {
 	return nil
 }
 
-// add makes one socket.
+// add makes one socket, which is in l.sockets then. Errors are those of
+// [poll.Poller], dressed already.
 func (l *Listener) add(c ListenConfig, addr net.Addr) error {
 	h, err := l.loop.Poller().Listen(addr, poll.ListenOptions{Backlog: c.Backlog, ReusePort: c.ReusePort})
 	if err != nil {
@@ -162,11 +171,11 @@ func (l *Listener) add(c ListenConfig, addr net.Addr) error {
 	return nil
 }
 
-// Addr returns the first address, with its port.
+// Addr returns the first address, with its port, also after Close.
 func (l *Listener) Addr() net.Addr { return l.sockets[0].op.Handle.LocalAddr() }
 
 // Addrs returns all addresses, in the order of the resolver, IPv4 first for an
-// empty host.
+// empty host. The slice is the caller's.
 func (l *Listener) Addrs() []net.Addr {
 	addrs := make([]net.Addr, len(l.sockets))
 	for i, s := range l.sockets {
@@ -179,7 +188,9 @@ func (l *Listener) Addrs() []net.Addr {
 // operation "accept"; running out of descriptors is one (EMFILE, ENFILE), and
 // leaves the connection in the kernel's queue for a later Accept. A cancel ends
 // the wait with a [*task.Canceled], unless there is a connection by then. A second
-// task that accepts gets a [*BusyError].
+// task that accepts gets a [*BusyError]. Connections that died in the queue are
+// skipped (ECONNABORTED is no error here); of one that dies later its stream
+// tells.
 func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -213,7 +224,8 @@ func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
 // has, the operations of the others are taken back: one in flight while nobody
 // accepts would keep the loop from being idle, and take connections that nobody
 // may ever ask for. Those that come all the same wait in l.ready. It leaves a
-// connection in l.ready or an error in l.err, and nothing in flight.
+// connection in l.ready or an error in l.err, and nothing in flight. What ends the
+// wait, a connection, an error, a cancel or Close, ends it on every socket.
 func (l *Listener) collect(ctx context.Context) {
 	l.err = nil
 	if len(l.ready) > 0 {
@@ -250,6 +262,9 @@ func (s *socket) Complete(*poll.Op) {
 	l.recall()
 }
 
+// finish takes the result of a socket's operation. Errors are remembered for the
+// Accept at work, a real one rather than that its operation was taken back; it
+// returns them only if no connection came.
 func (s *socket) finish() {
 	l := s.listener
 	switch {
@@ -263,7 +278,8 @@ func (s *socket) finish() {
 	s.op.Accepted = nil
 }
 
-// recall asks for the end of what is in flight.
+// recall asks for the end of what is in flight, on whatever sockets that is. The
+// results still come, to Complete.
 func (l *Listener) recall() {
 	for _, s := range l.sockets {
 		l.loop.Poller().Cancel(&s.op)
@@ -273,11 +289,13 @@ func (l *Listener) recall() {
 // accepting is a listener as what its acceptor waits for.
 type accepting Listener
 
+// Cancel makes it a task.Waiter: the operations come back first.
 func (a *accepting) Cancel(*task.Ref) bool {
 	(*Listener)(a).recall()
 	return false
 }
 
+// Reason and Owners tell reports what an Accept waits for: nobody on this loop.
 func (a *accepting) Reason() string      { return "a connection to " + (*Listener)(a).String() }
 func (a *accepting) Owners() []*task.Ref { return nil }
 
@@ -286,8 +304,11 @@ func (l *Listener) String() string { return name(l.Addr()) }
 
 // Close ends listening. An Accept that waits ends with net.ErrClosed, as do
 // later ones, a second Close included. Connections that nobody has accepted are
-// closed; streams that Accept has returned are not touched.
+// closed: over TCP the peers, for whom they were open, are told by a reset. Streams
+// that Accept has returned are not touched. It does not wait, and the address can be
+// listened on again when it returns.
 func (l *Listener) Close() error {
+	mustHold(l.loop, "Listener.Close", l)
 	if l.closed {
 		return l.opError("close", net.ErrClosed)
 	}
@@ -315,7 +336,7 @@ func (l *Listener) shut() error {
 	return errors.Join(errs...)
 }
 
-// opError dresses an error of the world.
+// opError dresses an error of the world, in the words that package net uses.
 func (l *Listener) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: l.network, Addr: l.Addr(), Err: err}
 }

@@ -20,12 +20,20 @@ import (
 // ctx is a lifetime, not an identity: the connection may change hands between
 // tasks, and its calls fail when ctx has been cancelled, whoever makes them. Its
 // deadlines run on the loop's clock; they are the stream's, as those of a socket
-// are. One goroutine may read while another writes; a second reader or writer
-// gets a [*BusyError]. Unlike with package net that is so for Write, too.
+// are.
+//
+// As with package net any number of goroutines may call at once: one reads while
+// another writes, and further readers, and writers, wait for their turn in the
+// order in which they came, also if they use different net.Conns of the stream.
+// Against a call of the stream itself there are no turns: whoever comes second
+// gets a [*BusyError].
 func (s *Stream) NetConn(ctx context.Context) net.Conn {
 	r := task.Self(ctx)
 	if r.Loop() != s.loop {
 		misuse("%v of %v uses a stream of %v; use a Portal between loops", r, r.Loop(), s.loop)
+	}
+	if s.in.turns == nil {
+		s.in.turns, s.out.turns = &turns{half: &s.in}, &turns{half: &s.out}
 	}
 	return &netConn{s: s, ctx: ctx, home: r, scope: task.ScopeOf(ctx)}
 }
@@ -40,14 +48,16 @@ type netConn struct {
 
 	// For callers that do not park under ctx; see look.
 	mu   sync.Mutex
-	over chan struct{} // closed when ctx is cancelled
-	stop func() bool
+	over chan struct{} // closed when ctx is cancelled, and by Close
+	stop func() bool   // ends the look at ctx, and reports whether it had not ended yet
 }
 
-// Read implements net.Conn.
+// Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them;
+// for the end of ctx a task of it gets its *task.Canceled, and everybody else a
+// *net.OpError around the cause.
 func (c *netConn) Read(p []byte) (int, error) { return c.transfer(&c.s.in, p) }
 
-// Write implements net.Conn.
+// Write implements net.Conn. It writes all of p, like [Stream.Write].
 func (c *netConn) Write(p []byte) (int, error) { return c.transfer(&c.s.out, p) }
 
 // transfer does one call, for whoever calls. The task of ctx parks under ctx. Any
@@ -71,12 +81,13 @@ func (c *netConn) transfer(h *half, p []byte) (n int, err error) {
 // The scope does not end before the task, so once it has begun p comes back;
 // until then the caller can give up.
 func (c *netConn) abroad(h *half, p []byte) (n int, err error) {
-	err = net.ErrClosed // if the scope has ended, and takes no task
+	op := h.op.Kind.String()
 	over := c.look()
 	var v visit
 	sent := v.send(c.s.loop, func() {
 		defer func() {
-			if recover() != nil {
+			if recover() != nil { // the scope has ended, and takes no task
+				err = c.gone(op)
 				close(v.done)
 			}
 		}()
@@ -86,30 +97,29 @@ func (c *netConn) abroad(h *half, p []byte) (n int, err error) {
 			return nil
 		})
 	})
-	if !sent {
-		return 0, c.s.opError(h.op.Kind.String(), net.ErrClosed)
-	}
-	if !v.wait(over) {
-		return 0, c.s.opError(h.op.Kind.String(), context.Cause(c.ctx))
+	if !sent || !v.wait(over) {
+		return 0, c.gone(op)
 	}
 	return n, err
 }
 
-// do does one call on the running task, which ctx belongs to.
+// do does one call on the running task, which ctx belongs to. It may switch. What
+// it has taken, the turn, the half and the view's place in it, it gives back however
+// it ends, in the opposite order: the next one in the line finds the half free.
 func (c *netConn) do(ctx context.Context, h *half, p []byte) (n int, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return 0, err
 	}
+	if err := c.enter(ctx, h, r); err != nil {
+		return 0, err
+	}
+	defer h.turns.pass()
 	if err := c.s.begin(h, r); err != nil {
 		return 0, err
 	}
 	defer h.release()
 	if ctx != c.ctx {
-		if err := c.lapsed(); err != nil {
-			return 0, c.s.opError(h.op.Kind.String(), err)
-		}
-		c.look()
 		h.view = c
 		defer func() { h.view = nil }()
 	}
@@ -119,7 +129,29 @@ func (c *netConn) do(ctx context.Context, h *half, p []byte) (n int, err error) 
 	return c.s.write(ctx, p)
 }
 
-// lapsed returns why ctx was cancelled, or nil. Safe from every goroutine.
+// enter waits for the turn of a call. For one that does not park under the view's
+// ctx the view looks at that: it is asked before the wait, since its end is told
+// once, and after it, since the end may come together with the turn.
+func (c *netConn) enter(ctx context.Context, h *half, r *task.Ref) error {
+	if ctx == c.ctx {
+		return h.turns.take(ctx, r, c)
+	}
+	c.look()
+	if c.lapsed() != nil {
+		return c.gone(h.op.Kind.String())
+	}
+	if err := h.turns.take(ctx, r, c); err != nil {
+		return err
+	}
+	if c.lapsed() != nil {
+		h.turns.pass()
+		return c.gone(h.op.Kind.String())
+	}
+	return nil
+}
+
+// lapsed returns why ctx was cancelled, or nil as long as it lasts. Safe from every
+// goroutine.
 func (c *netConn) lapsed() error {
 	if c.ctx.Err() == nil {
 		return nil
@@ -127,8 +159,20 @@ func (c *netConn) lapsed() error {
 	return context.Cause(c.ctx)
 }
 
-// look begins to look at ctx, until Close, and returns what is closed when ctx
-// is cancelled. Safe from every goroutine.
+// gone is the error of a call that finds the view at its end: it says why ctx was
+// cancelled, or that the view was closed. Safe from every goroutine.
+func (c *netConn) gone(op string) error {
+	cause := c.lapsed()
+	if cause == nil {
+		cause = net.ErrClosed
+	}
+	return c.s.opError(op, cause)
+}
+
+// look begins to look at ctx, until Close, and returns what is closed at the end
+// of either: a loop that has stopped running takes no visit any more and says so
+// to nobody, but before it stops every ctx is cancelled. Safe from every
+// goroutine.
 func (c *netConn) look() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -143,40 +187,73 @@ func (c *netConn) look() <-chan struct{} {
 	return c.over
 }
 
+// lookAway ends the look at ctx, which may last much longer than the view. Who
+// still waits for the loop to begin with a call waits no longer.
+func (c *netConn) lookAway() {
+	c.look()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stop() {
+		close(c.over)
+	}
+}
+
 // lapse is the end of a view's ctx as the loop hears of it.
 type lapse netConn
 
+// Wake ends the calls through the view that do not park under its ctx: those that
+// wait for their turn, and the one at work in either direction. The stream stays as
+// it is. It is the loop's to call.
 func (l *lapse) Wake() {
 	c := (*netConn)(l)
 	for _, h := range []*half{&c.s.in, &c.s.out} {
+		h.turns.dismiss(c, c.gone(h.op.Kind.String()))
 		if h.view == c && h.waiting {
 			h.recall(c.lapsed())
 		}
 	}
 }
 
-// LocalAddr implements net.Conn.
+// hurry takes back an operation of h that begins to wait after the end of the view:
+// that is told once, perhaps between two operations of one call.
+func (c *netConn) hurry(h *half) {
+	if cause := c.lapsed(); cause != nil {
+		h.recall(cause)
+	}
+}
+
+// LocalAddr implements net.Conn. It asks nobody, also after Close.
 func (c *netConn) LocalAddr() net.Addr { return c.s.local }
 
-// RemoteAddr implements net.Conn.
+// RemoteAddr implements net.Conn, like LocalAddr.
 func (c *netConn) RemoteAddr() net.Addr { return c.s.remote }
 
-// Close implements net.Conn.
+// Close implements net.Conn. When ctx has been cancelled a goroutine outside
+// cannot know whether the loop still runs: the stream is closed if it does, and
+// nobody waits for it.
 func (c *netConn) Close() error {
-	err := c.onLoop(c.s.Close)
-	// Only now: the end of ctx is also what a call waits for that comes when the
-	// loop runs no more.
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stop != nil {
-		c.stop()
+	done, err := c.bring(c.s.Close)
+	switch {
+	case done:
+	case c.lapsed() != nil:
+		_ = c.s.loop.Post((*closing)(c.s)) // a closed loop has closed everything
+	default:
+		err = c.gone("close")
 	}
+	c.lookAway()
 	return err
 }
 
-// SetDeadline implements net.Conn.
+// closing is a stream whose Close nobody waits for.
+type closing Stream
+
+func (s *closing) Wake() { _ = (*Stream)(s).Close() }
+
+// SetDeadline implements net.Conn. It is one change for both directions, of what
+// waits and of what comes; t is on the loop's clock, which in a virtual world is not
+// that of the machine. The timeouts of the stream go on beside it.
 func (c *netConn) SetDeadline(t time.Time) error {
-	return c.onLoop(func() error {
+	return c.onLoop("set", func() error {
 		if err := c.s.in.setDeadline(t); err != nil {
 			return err // of the stream as a whole
 		}
@@ -184,21 +261,24 @@ func (c *netConn) SetDeadline(t time.Time) error {
 	})
 }
 
-// SetReadDeadline implements net.Conn.
+// SetReadDeadline implements net.Conn, for reading alone.
 func (c *netConn) SetReadDeadline(t time.Time) error {
-	return c.onLoop(func() error { return c.s.in.setDeadline(t) })
+	return c.onLoop("set", func() error { return c.s.in.setDeadline(t) })
 }
 
-// SetWriteDeadline implements net.Conn.
+// SetWriteDeadline implements net.Conn, for writing alone. A Write that times out
+// may have written a part, as n tells.
 func (c *netConn) SetWriteDeadline(t time.Time) error {
-	return c.onLoop(func() error { return c.s.out.setDeadline(t) })
+	return c.onLoop("set", func() error { return c.s.out.setDeadline(t) })
 }
 
-// CloseWrite is that of net.TCPConn.
-func (c *netConn) CloseWrite() error { return c.onLoop(c.s.CloseWrite) }
+// CloseWrite is that of net.TCPConn, for those who look for it behind the
+// interface, as the server of net/http does. During a Write it is a [*BusyError].
+func (c *netConn) CloseWrite() error { return c.onLoop("close", c.s.CloseWrite) }
 
 // setDeadline has the calls of a direction time out at t on the loop's clock, the
-// one that waits included; the zero time is never.
+// one that waits included; the zero time is never. A time that has passed ends them
+// at once, which is how foreign code interrupts a Read.
 func (h *half) setDeadline(t time.Time) error {
 	if h.stream.closed {
 		return h.stream.opError("set", net.ErrClosed)
@@ -211,26 +291,28 @@ func (h *half) setDeadline(t time.Time) error {
 	return nil
 }
 
-// onLoop runs fn, which does not switch, with the loop's baton. A goroutine
-// outside waits for that as long as ctx lasts; it happens even after that.
-func (c *netConn) onLoop(fn func() error) error {
+// onLoop runs fn, which does not switch, with the loop's baton; the error is fn's,
+// or says why the view has ended before, as that of the operation op.
+func (c *netConn) onLoop(op string, fn func() error) error {
+	done, err := c.bring(fn)
+	if !done {
+		return c.gone(op)
+	}
+	return err
+}
+
+// bring runs fn with the loop's baton. A goroutine outside waits for that; done
+// is false if the end of the view came first, and fn is not called then.
+func (c *netConn) bring(fn func() error) (done bool, err error) {
 	if c.s.loop.Held() {
-		return fn()
+		return true, fn()
 	}
 	over := c.look()
-	var err error
 	var v visit
 	sent := v.send(c.s.loop, func() {
 		err = fn()
 		close(v.done)
 	})
-	if !sent {
-		return net.ErrClosed
-	}
-	select {
-	case <-v.done:
-		return err
-	case <-over:
-		return nil
-	}
+	done = sent && v.wait(over)
+	return done, err
 }

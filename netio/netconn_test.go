@@ -9,11 +9,12 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
 
+	"baton/loop"
 	"baton/netio"
 	"baton/sim"
 	"baton/task"
@@ -159,37 +160,88 @@ func TestNetConnLifetimeOutside(t *testing.T) {
 	})
 }
 
-func TestNetConnMisuse(t *testing.T) {
-	panics := func(t *testing.T, what, message string, fn func()) {
-		t.Helper()
-		defer func() {
-			if v, _ := recover().(string); !strings.Contains(v, message) {
-				t.Errorf("%s: panic %q, want %q", what, v, message)
-			}
-		}()
-		fn()
+// A net.Conn outlives neither its loop nor its scope: calls from outside fail
+// then, and do not hang.
+func TestNetConnAfterTheEnd(t *testing.T) {
+	l := must(loop.New(loop.Config{}))(t)
+	var conns []net.Conn
+	var streams []*netio.Stream
+	run := func(fn func(ctx context.Context) error) {
+		want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), fn), nil)
 	}
-	near := func(ctx context.Context) net.Conn {
-		s, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
-		far.Close()
-		return s.NetConn(ctx)
-	}
-	real(t, func(ctx context.Context) error {
-		conn := near(ctx)
-		defer conn.Close()
-		var done task.Future[struct{}]
-		task.Loop(ctx).CallSoon(func() {
-			panics(t, "Read in a callback", "start a task", func() { conn.Read(nil) })
-			done.Set(struct{}{})
-		})
-		_, err := done.Await(ctx)
-		want(t, "Await", err, nil)
-		return outside(ctx, func() error {
-			real(t, func(context.Context) error {
-				panics(t, "Read on another loop", "Portal", func() { conn.Read(nil) })
-				return nil
-			})
+	run(func(ctx context.Context) error {
+		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		streams = append(streams, near, far)
+		conns = append(conns, near.NetConn(ctx))
+		return task.Scope(ctx, func(ctx context.Context) error {
+			conns = append(conns, far.NetConn(ctx))
 			return nil
 		})
 	})
+	fails := func() {
+		t.Helper()
+		for _, conn := range conns {
+			if _, err := conn.Read(make([]byte, 1)); err == nil {
+				t.Error("Read: no error")
+			}
+		}
+	}
+	run(func(ctx context.Context) error { return outside(ctx, func() error { fails(); return nil }) })
+	want(t, "Close", errors.Join(streams[0].Close(), streams[1].Close()), nil)
+	want(t, "Close", l.Close(), nil)
+	fails()
+}
+
+// A Close from outside that comes too late for the loop does not hang.
+func TestNetConnCloseTooLate(t *testing.T) {
+	l := must(loop.New(loop.Config{}))(t)
+	var conn net.Conn
+	closed := make(chan struct{})
+	want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
+		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		conn = near.NetConn(ctx)
+		want(t, "SetDeadline", outside(ctx, func() error { return conn.SetDeadline(time.Time{}) }), nil)
+		go func() {
+			conn.Close() // nil or net.ErrClosed: the loop may have ended before
+			close(closed)
+		}()
+		for range 1000 {
+			runtime.Gosched() // the loop gets no turn meanwhile
+		}
+		return nil
+	}), nil)
+	<-closed
+	want(t, "Close", l.Close(), nil)
+}
+
+// A loop that has stopped running takes no calls: they do not wait for it. The
+// view may have been closed, or used before, or neither.
+func TestNetConnAfterRun(t *testing.T) {
+	for name, before := range map[string]func(conn net.Conn) error{
+		"new":    func(net.Conn) error { return nil },
+		"used":   func(conn net.Conn) error { return conn.SetDeadline(time.Time{}) },
+		"closed": net.Conn.Close,
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := must(loop.New(loop.Config{}))(t)
+			defer l.Close()
+			var conn net.Conn
+			want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
+				near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
+				conn = near.NetConn(ctx)
+				return errors.Join(far.Close(), outside(ctx, func() error { return before(conn) }))
+			}), nil)
+			for what, call := range map[string]func() error{
+				"Read":        func() error { _, err := conn.Read(make([]byte, 1)); return err },
+				"Write":       func() error { _, err := conn.Write(make([]byte, 1)); return err },
+				"SetDeadline": func() error { return conn.SetDeadline(time.Time{}) },
+			} {
+				if _, dressed := errors.AsType[*net.OpError](call()); !dressed {
+					t.Errorf("%s: %v, want a *net.OpError", what, call())
+				}
+			}
+			_ = conn.Close() // does not wait either
+		})
+	}
 }

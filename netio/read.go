@@ -11,7 +11,10 @@ import (
 )
 
 // Read reads what is there into p, at least one byte, and waits for it if it
-// must. At the end of the stream it returns io.EOF.
+// must. At the end of the stream it returns io.EOF, and goes on doing so.
+//
+// p belongs to the kernel until Read returns, whatever happens meanwhile. An empty
+// p reads nothing and does not wait.
 func (s *Stream) Read(ctx context.Context, p []byte) (int, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -27,7 +30,8 @@ func (s *Stream) Read(ctx context.Context, p []byte) (int, error) {
 
 // ReadFull fills p. If the stream ends before the first byte the error is
 // io.EOF, and after it io.ErrUnexpectedEOF; n bytes were read, whatever the
-// error.
+// error, and a caller that goes on after a cancel or a timeout asks for p[n:].
+// The LineLimit is not for p, which the caller has already.
 func (s *Stream) ReadFull(ctx context.Context, p []byte) (n int, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -51,10 +55,11 @@ func (s *Stream) ReadFull(ctx context.Context, p []byte) (n int, err error) {
 	return n, err
 }
 
-// Peek returns the next n bytes without taking them: they are valid until the
-// next call that reads. If there are fewer before an error, those are returned
-// with the error, which is io.EOF at the end of the stream. More than the
-// stream's LineLimit are ErrTooLong.
+// Peek returns the next n bytes without taking them: they are in the stream's own
+// memory, valid until the next call that reads. If there are fewer before an error,
+// those are returned with the error, which is io.EOF at the end of the stream. More
+// than the stream's LineLimit are ErrTooLong, and a negative n is misuse and
+// panics.
 func (s *Stream) Peek(ctx context.Context, n int) ([]byte, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -77,7 +82,9 @@ func (s *Stream) Peek(ctx context.Context, n int) ([]byte, error) {
 	return s.ahead.bytes()[:min(n, s.ahead.len())], err
 }
 
-// read is Read for whoever is the user of s.in.
+// read is Read for whoever is the user of s.in. It is one operation at most, so
+// that a cancel has either had the bytes or had no effect; and what was read ahead
+// asks nobody, whatever became of the connection since.
 func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 	if s.skip {
 		if err := s.pass(ctx); err != nil {
@@ -96,7 +103,10 @@ func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 	return n, err
 }
 
-// fill reads more bytes ahead, at least one.
+// fill reads more bytes ahead, at least one, or returns why not; the user of s.in
+// calls it. It knows no limit: whoever looks for the end of something counts. Bytes
+// that come when the stream was closed meanwhile are dropped: Close has forgotten
+// the buffer to which they would be added.
 func (s *Stream) fill(ctx context.Context) error {
 	s.in.op.Buf = s.ahead.room()
 	n, err := s.in.do(ctx)

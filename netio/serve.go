@@ -128,12 +128,19 @@ func (srv *Server) forget(v *service) {
 // Close stops accepting. Connections that are being served are not touched, and
 // ServeListener returns when the last of them has ended. A server that is closed
 // stays closed.
-func (srv *Server) Close() error { return srv.advance(closed) }
+func (srv *Server) Close() error { return srv.end("Server.Close", closed) }
 
 // Abort ends the server at once: every connection is reset, and every handler is
 // cancelled with ErrShutdown as the cause. ServeListener returns when they have
 // ended.
-func (srv *Server) Abort() error { return srv.advance(aborted) }
+func (srv *Server) Abort() error { return srv.end("Server.Abort", aborted) }
+
+func (srv *Server) end(call string, p phase) error {
+	for _, v := range srv.services {
+		mustHold(v.listener.loop, call, v.listener)
+	}
+	return srv.advance(p)
+}
 
 // Shutdown stops accepting and waits until all handlers have ended, at most
 // Grace; then it cancels them, with ErrShutdown as the cause, waits for their

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -200,122 +198,6 @@ func TestShutdownCause(t *testing.T) {
 	})
 }
 
-// What a handler does concerns its own connection (69, 222): who is told what.
-func TestHandlerErrors(t *testing.T) {
-	boom := errors.New("boom")
-	for _, c := range []struct {
-		name     string
-		handler  netio.Handler
-		reported string // in the error given to OnError; "" is nothing
-	}{
-		{"nil", func(context.Context, *netio.Stream) error { return nil }, ""},
-		{"error", func(context.Context, *netio.Stream) error { return boom }, "boom"},
-		{"io.EOF", func(context.Context, *netio.Stream) error { return io.EOF }, ""},
-		{"wrapped EPIPE", func(context.Context, *netio.Stream) error {
-			return fmt.Errorf("answer: %w", syscall.EPIPE)
-		}, ""},
-		{"io.EOF and an error", func(context.Context, *netio.Stream) error {
-			return fmt.Errorf("answer: %w", errors.Join(io.EOF, boom))
-		}, "boom"},
-		{"io.EOF and EPIPE", func(context.Context, *netio.Stream) error {
-			return errors.Join(io.EOF, syscall.EPIPE)
-		}, ""},
-		{"own timeout", func(ctx context.Context, s *netio.Stream) error {
-			s.SetReadTimeout(time.Second)
-			_, err := s.ReadLine(ctx)
-			return err
-		}, "i/o timeout"},
-		{"Canceled of another", func(ctx context.Context, s *netio.Stream) error {
-			t := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, sleep(ctx, time.Hour) })
-			t.Cancel(boom)
-			_, err := t.Await(ctx)
-			return err
-		}, "boom"},
-		{"panic", func(context.Context, *netio.Stream) error { panic(boom) }, "panicked: boom"},
-		{"panic with io.EOF", func(context.Context, *netio.Stream) error { panic(io.EOF) }, "panicked: EOF"},
-		{"a task fails", func(ctx context.Context, s *netio.Stream) error {
-			task.Go(ctx, func(context.Context) error { return boom })
-			_, err := s.ReadLine(ctx)
-			return err
-		}, "boom"},
-		{"a task panics", func(ctx context.Context, s *netio.Stream) error {
-			task.Go(ctx, func(context.Context) error { panic(boom) })
-			return nil
-		}, "panicked: boom"},
-		{"closes by itself", func(_ context.Context, s *netio.Stream) error { return s.Close() }, ""},
-		{"aborts by itself", func(_ context.Context, s *netio.Stream) error { return s.Abort() }, ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			sim.Test(t, func(ctx context.Context, t *testing.T) {
-				var exceptions []loop.Exception
-				task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
-					exceptions = append(exceptions, e)
-				})
-				first := true
-				s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
-					if !first {
-						return echo(ctx, s)
-					}
-					first = false
-					return c.handler(ctx, s)
-				})
-				bad := s.dial(ctx, t)
-				if _, err := bad.ReadLine(ctx); err == nil {
-					t.Error("the connection is still open")
-				}
-				bad.Close()
-				good := s.dial(ctx, t)
-				write(ctx, t, good, "still there\n")
-				if line, err := good.ReadLine(ctx); line != "still there" || err != nil {
-					t.Errorf("the next connection: %q, %v", line, err)
-				}
-				good.Close()
-				want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
-				want(t, "ServeListener", s.end(ctx), nil)
-				switch {
-				case c.reported == "" && len(s.errs)+len(exceptions) > 0:
-					t.Errorf("reported: %v, %v", s.errs, exceptions)
-				case c.reported != "" && (len(s.errs) != 1 || !strings.Contains(s.errs[0].Error(), c.reported)):
-					t.Errorf("reported: %v, want %q", s.errs, c.reported)
-				}
-				panics := strings.HasPrefix(c.reported, "panicked")
-				if panics != (len(exceptions) == 1) || panics && len(exceptions[0].Stack) == 0 {
-					t.Errorf("%d exceptions: %v", len(exceptions), exceptions)
-				}
-			})
-		})
-	}
-}
-
-// Without OnError, and with one that panics, errors reach the exception handler.
-func TestOnError(t *testing.T) {
-	for _, onError := range []func(*netio.Stream, error){nil, func(*netio.Stream, error) { panic("on error") }} {
-		sim.Test(t, func(ctx context.Context, t *testing.T) {
-			var messages []string
-			task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
-				messages = append(messages, e.String())
-			})
-			ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
-			srv := &netio.Server{OnError: onError}
-			task.Go(ctx, func(ctx context.Context) error {
-				return srv.ServeListener(ctx, ln, func(context.Context, *netio.Stream) error { return errors.New("boom") })
-			})
-			c := must(netio.Dial(ctx, "tcp", ln.Addr().String()))(t)
-			_, err := c.ReadLine(ctx)
-			want(t, "ReadLine", err, io.EOF)
-			wanted := fmt.Sprintf("serving %v->%v: boom", c.RemoteAddr(), c.LocalAddr())
-			if onError != nil {
-				wanted = "on error"
-			}
-			c.Close()
-			want(t, "Shutdown", srv.Shutdown(ctx), nil)
-			if len(messages) != 1 || !strings.Contains(messages[0], wanted) {
-				t.Errorf("%q, want %q", messages, wanted)
-			}
-		})
-	}
-}
-
 // A short world is one in which no connection can be accepted.
 type short struct{ poll.Poller }
 
@@ -436,51 +318,6 @@ func TestManyClients(t *testing.T) {
 			t.Errorf("reported: %v", s.errs)
 		}
 	})
-}
-
-// Abort ends even a handler whose peer does not read (63).
-func TestAbortFullBuffer(t *testing.T) {
-	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
-		if w.network != "tcp" {
-			return
-		}
-		var handlers []error
-		s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
-			_, err := s.Write(ctx, make([]byte, 64<<20))
-			handlers = append(handlers, err)
-			return err
-		})
-		c := s.dial(ctx, t)
-		defer c.Close()
-		must(c.Peek(ctx, 1))(t)
-		want(t, "Abort", s.srv.Abort(), nil)
-		want(t, "ServeListener", s.end(ctx), nil)
-		if !slices.ContainsFunc(handlers, func(err error) bool { return errors.Is(err, net.ErrClosed) }) {
-			t.Errorf("the handler: %v", handlers)
-		}
-	})
-}
-
-// FailNow in a handler ends the test, not only the handler.
-func TestHandlerGoexit(t *testing.T) {
-	err := task.Run(context.Background(), func(ctx context.Context) error {
-		ctx, release := task.Shield(ctx, time.Minute)
-		defer release()
-		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
-		task.Go(ctx, func(ctx context.Context) error {
-			c, err := netio.Dial(ctx, "tcp", ln.Addr().String())
-			if err != nil {
-				return err
-			}
-			c.ReadLine(ctx)
-			return c.Close()
-		})
-		return (&netio.Server{}).ServeListener(ctx, ln, func(context.Context, *netio.Stream) error {
-			runtime.Goexit()
-			return nil
-		})
-	})
-	want(t, "Run", err, task.ErrGoexit)
 }
 
 func TestServeBadAddress(t *testing.T) {

@@ -17,7 +17,10 @@ import (
 	"baton/task"
 )
 
-// How long a server pauses that has run out of something, at first and at most.
+// How long a server pauses that has run out of something, at first and at most. It
+// doubles in between, as package net/http has it: at once again would keep the
+// processor busy for nothing, since the connection stays in the kernel's queue and
+// accept fails as before.
 const (
 	firstPause   = 5 * time.Millisecond
 	longestPause = time.Second
@@ -31,14 +34,15 @@ type service struct {
 	name     string // of the handler, for the names of its tasks
 	scope    *task.ScopeRef
 	phase    phase
-	sessions []*session
+	sessions []*session // at work, in no order
 
 	// news is where the service's own task waits: for room for one more
 	// connection, for descriptors, and in the end for the last one to go.
 	news task.WaitQueue
 }
 
-// nameOf returns the name of a handler as tasks are named.
+// nameOf returns the name of a handler as tasks are named: its package and
+// function, without the path. It is looked up once and not for each connection.
 func nameOf(h Handler) string {
 	full := runtime.FuncForPC(reflect.ValueOf(h).Pointer()).Name()
 	return full[strings.LastIndexByte(full, '/')+1:]
@@ -46,6 +50,9 @@ func nameOf(h Handler) string {
 
 // run serves from the first connection to the end of the last one. The handlers
 // are shielded from a cancel of ctx: they are cancelled by cut, after the grace.
+// The shield itself has no bound, for the grace is the bound. The error says how it
+// ended, in the order in which things happened: accepting, the end of the
+// listener, the grace, and whatever was left.
 func (v *service) run(ctx context.Context) error {
 	shielded, release := task.Shield(ctx, -1)
 	defer release()
@@ -73,7 +80,12 @@ func (v *service) run(ctx context.Context) error {
 
 // accept runs under the caller's own ctx, outside the shield: a cancel ends it
 // at once. It starts a session for every connection. It returns nil when
-// somebody has closed the listener.
+// somebody has closed the listener, and otherwise what ends the server: the cancel
+// of ctx, or an error of accepting that waiting cannot cure. The connections that
+// are being served are not its business.
+//
+// At MaxConns it leaves connections in the kernel's queue, where they cost no
+// descriptor; those still there when the listener closes are reset.
 func (v *service) accept(ctx context.Context) error {
 	var pause time.Duration
 	for {
@@ -104,7 +116,7 @@ func (v *service) accept(ctx context.Context) error {
 }
 
 // pause waits for d, at most: the end of a connection gives a descriptor back,
-// and the end of the server must not wait.
+// and the end of the server must not wait. The error is the cancel of ctx.
 func (v *service) pause(ctx context.Context, d time.Duration) error {
 	bounded, release := limited(ctx, d)
 	defer release()
@@ -115,7 +127,8 @@ func (v *service) pause(ctx context.Context, d time.Duration) error {
 }
 
 // isShortage reports whether err will pass when others have given something
-// back.
+// back: descriptors of this process or of the machine, or memory of the kernel
+// (accept(2)).
 func isShortage(err error) bool {
 	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, shortage) {
@@ -154,7 +167,9 @@ func (v *service) drain(ctx, inner context.Context) (left int, canceled error) {
 	return left, canceled
 }
 
-// advance takes the service to a phase of its end.
+// advance takes the service to a phase of its end, from any task or callback of the
+// loop; it does not switch. A phase it has passed already changes nothing. The
+// error is that of closing the listener.
 func (v *service) advance(p phase) error {
 	v.phase = max(v.phase, p)
 	if v.phase == aborted {
@@ -172,8 +187,8 @@ func (v *service) advance(p phase) error {
 	return v.listener.Close()
 }
 
-// cut cancels the handlers. Their connections are closed when they have ended, so
-// a handler can still say goodbye, under a Shield.
+// cut cancels the handlers, and does not wait for them. Their connections are
+// closed when they have ended, so a handler can still say goodbye, under a Shield.
 func (v *service) cut() {
 	v.phase = aborted
 	v.scope.Cancel(ErrShutdown)

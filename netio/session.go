@@ -16,15 +16,17 @@ import (
 	"baton/task"
 )
 
-// A session is a connection that is being served.
+// A session is a connection that is being served. It owns the stream: however the
+// handler ends, the stream is closed after it, and nothing is left of either.
 type session struct {
 	service *service
 	stream  *Stream
 	task    *task.Ref
-	index   int // in service.sessions
+	index   int // in service.sessions, whose order means nothing
 }
 
-// start serves s by a task of its own.
+// start serves s by a task of its own, named for its handler, of the service's
+// scope. It does not switch: the handler begins in the next turn.
 func (v *service) start(s *Stream) {
 	c := &session{service: v, stream: s, index: len(v.sessions)}
 	v.sessions = append(v.sessions, c)
@@ -55,7 +57,8 @@ func (c *session) run(ctx context.Context) (_ error) {
 }
 
 // end closes the connection, makes room for the next one, and reports what went
-// wrong.
+// wrong, last: whoever is told may look at the server, or close it. It runs
+// deferred, also while the task unwinds, and so it must not switch.
 func (c *session) end(ctx context.Context, err error) {
 	if !c.stream.closed {
 		err = join(err, c.stream.Close())
@@ -71,8 +74,13 @@ func (c *session) end(ctx context.Context, err error) {
 	}
 }
 
-// isUsual reports whether err is how connections end every day. Joined errors
-// are only if each of them is: no failure hides behind an end of the stream.
+// isUsual reports whether err is how connections end every day: the peer has left
+// (io.EOF, ECONNRESET, EPIPE), the handler or the server has closed the stream, or
+// the handler was cancelled and says so. Nobody can do anything about those, and a
+// busy server would report little else. A cancel counts only if it is the server's,
+// so ctx is the session's own: a handler that returns what it has made of some
+// other task's cancel has failed. Joined errors are usual only if each of them is:
+// no failure hides behind an end of the stream.
 func isUsual(ctx context.Context, err error) bool {
 	switch e := err.(type) {
 	case *task.PanicError:
@@ -95,7 +103,10 @@ func isUsual(ctx context.Context, err error) bool {
 	return false
 }
 
-// report gives an error to whoever is to know. s may be nil.
+// report gives an error to whoever is to know: OnError, or without one the loop's
+// exception handler, which hears of panics in either case, with their stack. s is
+// nil for an error of accepting. A panic of OnError itself is caught here, since it
+// would end the server for the sake of one connection. It does not switch.
 func (srv *Server) report(ctx context.Context, s *Stream, err error) {
 	p, panicked := errors.AsType[*task.PanicError](err)
 	if panicked {

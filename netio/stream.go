@@ -23,7 +23,9 @@ type StreamConfig struct {
 	LineLimit int
 
 	// ReadTimeout, WriteTimeout and IdleTimeout are those of SetReadTimeout,
-	// SetWriteTimeout and SetIdleTimeout. Zero is none.
+	// SetWriteTimeout and SetIdleTimeout. Zero is none: a peer that has vanished
+	// without a word is then waited for without end, for no TCP keep-alives (RFC
+	// 9293, section 3.8.4) are sent.
 	ReadTimeout  time.Duration
 	WriteTimeout time.Duration
 	IdleTimeout  time.Duration
@@ -62,7 +64,8 @@ type Stream struct {
 	vector [][]byte // the headers of WriteBuffers, kept for the next one
 }
 
-// newStream makes a stream of a handle of l.
+// newStream makes a stream of a handle of l, which it owns from then on. The caller
+// has the baton.
 func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
 	s := &Stream{loop: l, handle: h, local: h.LocalAddr(), remote: h.RemoteAddr()}
 	s.in.open(s, poll.Read)
@@ -99,11 +102,15 @@ func name(addr net.Addr) string {
 
 // Buffered returns how many bytes were read from the kernel and not yet asked
 // for: those a Read returns without waiting.
-func (s *Stream) Buffered() int { return s.ahead.len() }
+func (s *Stream) Buffered() int {
+	s.held("Stream.Buffered")
+	return s.ahead.len()
+}
 
 // SetLineLimit bounds ReadLine, ReadUntil and Peek from the next call on; zero
 // is DefaultLineLimit.
 func (s *Stream) SetLineLimit(n int) {
+	s.held("Stream.SetLineLimit")
 	if n <= 0 {
 		n = DefaultLineLimit
 	}
@@ -115,6 +122,7 @@ func (s *Stream) SetLineLimit(n int) {
 // error is os.ErrDeadlineExceeded, in a [*net.OpError]; the stream stays usable.
 // Zero is no timeout.
 func (s *Stream) SetReadTimeout(d time.Duration) {
+	s.held("Stream.SetReadTimeout")
 	s.in.timeout = max(d, 0)
 	s.in.relimit()
 }
@@ -122,6 +130,7 @@ func (s *Stream) SetReadTimeout(d time.Duration) {
 // SetWriteTimeout bounds how long one call that writes may wait, like
 // SetReadTimeout.
 func (s *Stream) SetWriteTimeout(d time.Duration) {
+	s.held("Stream.SetWriteTimeout")
 	s.out.timeout = max(d, 0)
 	s.out.relimit()
 }
@@ -130,32 +139,48 @@ func (s *Stream) SetWriteTimeout(d time.Duration) {
 // whatever direction: a reader does not time out while a writer gets on. Time in
 // which nobody waits does not count. Zero is no timeout.
 func (s *Stream) SetIdleTimeout(d time.Duration) {
+	s.held("Stream.SetIdleTimeout")
 	s.idle = max(d, 0)
 	s.in.relimit()
 	s.out.relimit()
 }
 
 // SetNoDelay switches Nagle's algorithm off, which is the default, or on.
-func (s *Stream) SetNoDelay(on bool) error { return s.handle.SetNoDelay(on) }
+func (s *Stream) SetNoDelay(on bool) error {
+	s.held("Stream.SetNoDelay")
+	return s.handle.SetNoDelay(on)
+}
 
 // CloseWrite ends the writing direction: the peer reads to the end of what was
-// written, and then io.EOF. This end can go on reading.
+// written, and then io.EOF. This end can go on reading. During a Write it is a
+// [*BusyError], for it would cut that off; a Write after it fails with EPIPE.
 func (s *Stream) CloseWrite() error {
+	s.held("Stream.CloseWrite")
 	if s.out.user != nil {
 		return s.out.busy("a CloseWrite")
 	}
 	return s.handle.CloseWrite()
 }
 
-// Close closes the stream. What was written is still sent. Every call that
-// waits ends with net.ErrClosed, as do later ones, a second Close included.
-func (s *Stream) Close() error { return s.end(s.handle.Close) }
+// Close closes the stream. What was written is still sent, by the kernel: Close
+// does not wait for that. Every call that waits ends with net.ErrClosed, as do
+// later ones, a second Close included.
+//
+// Over TCP the peer may lose what was written last if this end has not read
+// everything that had come: the kernel tells it by a reset (RFC 9293, section
+// 3.6.1). A protocol whose peer may still be sending needs CloseWrite, and then
+// reading up to io.EOF, before Close.
+func (s *Stream) Close() error { return s.end("Stream.Close", s.handle.Close) }
 
 // Abort closes the stream and drops what is not sent yet; over TCP, the peer is
 // told by a reset.
-func (s *Stream) Abort() error { return s.end(s.handle.Abort) }
+func (s *Stream) Abort() error { return s.end("Stream.Abort", s.handle.Abort) }
 
-func (s *Stream) end(how func() error) error {
+// end is Close, and Abort, by what is done to the handle. The calls that wait are
+// woken by their operations, which the poller reports as closed; the stream is done
+// with at once.
+func (s *Stream) end(call string, how func() error) error {
+	s.held(call)
 	if s.closed {
 		return s.opError("close", net.ErrClosed)
 	}
@@ -169,12 +194,18 @@ func (s *Stream) end(how func() error) error {
 	return s.opError("close", err)
 }
 
-// opError dresses an error of the world with what was done to whom.
+// held panics unless the caller may use the stream.
+func (s *Stream) held(call string) { mustHold(s.loop, call, s) }
+
+// opError dresses an error of the world with what was done to whom, in the words
+// that package net uses. Safe from every goroutine.
 func (s *Stream) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: s.local.Network(), Source: s.local, Addr: s.remote, Err: err}
 }
 
-// begin makes r the user of a half for one call, until release.
+// begin makes r, which is running, the user of a half for one call, until release.
+// A second user is an error and not a wait: two readers that took turns would tear
+// apart what belongs together, and nobody would notice.
 func (s *Stream) begin(h *half, r *task.Ref) error {
 	if h.user != nil {
 		return h.busy(r.String())

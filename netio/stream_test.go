@@ -8,14 +8,11 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"baton/netio"
-	"baton/sim"
 	"baton/task"
 )
 
@@ -36,6 +33,7 @@ func TestStream(t *testing.T) {
 		{"a cancelled read loses nothing (218)", testCancelRead},
 		{"a cancelled write says how much (G6)", testCancelWrite},
 		{"copy leaves what was not written", testCopyError},
+		{"copy to a writer that panics", testCopyPanic},
 		{"timeouts", testTimeouts},
 		{"close with unread data (221)", testCloseUnread},
 	} {
@@ -221,100 +219,6 @@ func testBusy(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	want(t, "the first writer", err, net.ErrClosed)
 }
 
-func testCancelRead(ctx context.Context, t *testing.T, near, far *netio.Stream) {
-	write(ctx, t, far, "one line")
-	reader := blocked(ctx, func(ctx context.Context) (string, error) { return near.ReadLine(ctx) })
-	cause := errors.New("a test")
-	reader.Cancel(cause)
-	line, err := reader.Await(ctx)
-	var canceled *task.Canceled
-	if line != "" || !errors.Is(err, cause) || !errors.As(err, &canceled) {
-		t.Errorf("a cancelled ReadLine = %q, %v", line, err)
-	}
-	if _, dressed := errors.AsType[*net.OpError](err); dressed {
-		t.Errorf("a cancel is dressed as an error of the network: %v", err)
-	}
-	write(ctx, t, far, "\r\n")
-	if line, err := near.ReadLine(ctx); line != "one line" || err != nil {
-		t.Errorf("the next ReadLine = %q, %v", line, err)
-	}
-}
-
-func testCancelWrite(ctx context.Context, t *testing.T, near, far *netio.Stream) {
-	writer := fill(ctx, near)
-	writer.Cancel(nil)
-	n, err := writer.Await(ctx)
-	want(t, "a cancelled Write", err, context.Canceled)
-	if n >= 32<<20 {
-		t.Errorf("a cancelled Write took %d bytes", n)
-	}
-	end := task.Start(ctx, func(ctx context.Context) (int, error) {
-		n, err := near.Write(ctx, []byte("end"))
-		return n, errors.Join(err, near.CloseWrite())
-	})
-	if got := must(io.ReadAll(far.NetConn(ctx)))(t); len(got) != n+3 {
-		t.Errorf("the peer read %d bytes, want %d", len(got), n+3)
-	}
-	must(end.Await(ctx))(t)
-}
-
-// stingy takes some bytes and then fails.
-type stingy struct{ left int }
-
-func (s *stingy) Write(ctx context.Context, p []byte) (int, error) {
-	if len(p) > s.left {
-		return s.left, io.ErrShortWrite
-	}
-	s.left -= len(p)
-	return len(p), nil
-}
-
-func testCopyError(ctx context.Context, t *testing.T, near, far *netio.Stream) {
-	write(ctx, t, far, "abcdef")
-	must(near.Peek(ctx, 6))(t)
-	n, err := netio.Copy(ctx, &stingy{left: 2}, near)
-	want(t, "Copy", err, io.ErrShortWrite)
-	if n != 2 {
-		t.Errorf("Copy = %d, want 2", n)
-	}
-	if rest := must(near.Peek(ctx, 4))(t); string(rest) != "cdef" {
-		t.Errorf("%q is left, want \"cdef\"", rest)
-	}
-}
-
-func testTimeouts(ctx context.Context, t *testing.T, near, far *netio.Stream) {
-	write(ctx, t, far, "begin")
-	timedOut := func(what string, err error) {
-		t.Helper()
-		want(t, what, err, os.ErrDeadlineExceeded)
-		var netErr net.Error
-		if !errors.As(err, &netErr) || !netErr.Timeout() {
-			t.Errorf("%s: %v is no timeout of package net", what, err)
-		}
-		if errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s: %v passes for a cancel", what, err)
-		}
-	}
-	near.SetReadTimeout(10 * time.Millisecond)
-	_, err := near.ReadLine(ctx)
-	timedOut("ReadLine", err)
-	near.SetReadTimeout(0)
-	near.SetIdleTimeout(10 * time.Millisecond)
-	_, err = near.ReadLine(ctx)
-	timedOut("ReadLine, idle", err)
-	near.SetIdleTimeout(0)
-	near.SetWriteTimeout(10 * time.Millisecond)
-	n, err := near.Write(ctx, make([]byte, 32<<20))
-	timedOut("Write", err)
-	if n == 0 {
-		t.Error("a Write that timed out took no bytes")
-	}
-	write(ctx, t, far, ", end\n")
-	if line, err := near.ReadLine(ctx); line != "begin, end" || err != nil {
-		t.Errorf("after timeouts ReadLine = %q, %v", line, err)
-	}
-}
-
 func testCloseUnread(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	write(ctx, t, far, "nobody reads this")
 	want(t, "Close", near.Close(), nil)
@@ -341,191 +245,5 @@ func TestAbortResets(t *testing.T) {
 		}
 		_, err = far.Read(ctx, make([]byte, 1))
 		want(t, "a second Read (217)", err, syscall.ECONNRESET)
-	})
-}
-
-// A cancel and the data may come in one turn: the call has either had the data
-// or had no effect (G6).
-func TestCancelOrData(t *testing.T) {
-	for range 20 {
-		sim.Test(t, func(ctx context.Context, t *testing.T) {
-			near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
-			defer near.Close()
-			defer far.Close()
-			reader := blocked(ctx, func(ctx context.Context) (string, error) {
-				buf := make([]byte, 10)
-				n, err := near.Read(ctx, buf)
-				return string(buf[:n]), err
-			})
-			task.Go(ctx, func(ctx context.Context) error { reader.Cancel(nil); return nil })
-			task.Go(ctx, func(ctx context.Context) error { write(ctx, t, far, "data"); return nil })
-			got, err := reader.Await(ctx)
-			if (err == nil) != (got == "data") {
-				t.Errorf("Read = %q, %v", got, err)
-			}
-			if err != nil {
-				buf := make([]byte, 4)
-				must(near.ReadFull(ctx, buf))(t)
-				got = string(buf)
-			}
-			if got != "data" {
-				t.Errorf("read %q", got)
-			}
-		})
-	}
-}
-
-// A timeout is for a call, not for a wait: bytes that trickle in do not help.
-func TestTimeoutOfCall(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{
-			ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Second,
-		})
-		defer near.Close()
-		task.Go(ctx, func(ctx context.Context) error {
-			defer far.Close()
-			for range 15 {
-				if _, err := far.Write(ctx, []byte("x")); err != nil {
-					return nil // the reader has given up
-				}
-				if err := sleep(ctx, time.Second); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		start := task.Now(ctx)
-		_, err := near.ReadLine(ctx)
-		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
-		if took := task.Now(ctx).Sub(start); took != 10*time.Second {
-			t.Errorf("ReadLine timed out after %v, want 10 s: the idle timeout is not for a stream that moves", took)
-		}
-	})
-}
-
-// Every call has its own time.
-func TestTimeoutOfNextCall(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
-		defer near.Close()
-		task.Go(ctx, func(ctx context.Context) error {
-			defer far.Close()
-			for range 3 {
-				if err := sleep(ctx, 6*time.Second); err != nil {
-					return err
-				}
-				write(ctx, t, far, "x\n")
-			}
-			return nil
-		})
-		for range 3 {
-			_, err := near.ReadLine(ctx)
-			want(t, "ReadLine", err, nil)
-		}
-	})
-}
-
-// A timeout that is taken away during a call leaves nothing behind.
-func TestTimeoutTakenAway(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
-		defer near.Close()
-		defer far.Close()
-		for range 2 {
-			reader := blocked(ctx, near.ReadLine)
-			near.SetReadTimeout(0)
-			write(ctx, t, far, "x\n")
-			must(reader.Await(ctx))(t)
-			want(t, "sleep", sleep(ctx, time.Minute), nil)
-		}
-		// One that is set during a call is for the next one.
-		reader := blocked(ctx, near.ReadLine)
-		near.SetReadTimeout(time.Second)
-		want(t, "sleep", sleep(ctx, time.Minute), nil)
-		write(ctx, t, far, "x\n")
-		must(reader.Await(ctx))(t)
-		_, err := near.ReadLine(ctx)
-		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
-	})
-}
-
-// Who begins to wait does not make a stream less idle.
-func TestIdleTogether(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
-		defer near.Close()
-		defer far.Close()
-		full := fill(ctx, near)
-		full.Cancel(nil)
-		full.Await(ctx)
-		near.SetIdleTimeout(2 * time.Second)
-		start := task.Now(ctx)
-		reader := blocked(ctx, near.ReadLine)
-		want(t, "sleep", sleep(ctx, time.Second), nil)
-		n, err := near.Write(ctx, make([]byte, 1))
-		want(t, "Write", err, os.ErrDeadlineExceeded)
-		_, err = reader.Await(ctx)
-		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
-		if took := task.Now(ctx).Sub(start); n != 0 || took != 2*time.Second {
-			t.Errorf("idle after %v, want 2 s", took)
-		}
-	})
-}
-
-// A reader is not idle while a writer on the same stream gets on.
-func TestIdleBothWays(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
-		defer near.Close()
-		defer far.Close()
-		near.SetIdleTimeout(2 * time.Second)
-		start := task.Now(ctx)
-		reader := task.Start(ctx, func(ctx context.Context) (time.Duration, error) {
-			_, err := near.ReadLine(ctx)
-			return task.Now(ctx).Sub(start), err
-		})
-		for range 5 {
-			write(ctx, t, near, "x")
-			want(t, "sleep", sleep(ctx, time.Second), nil)
-		}
-		took, err := reader.Await(ctx)
-		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
-		if took != 6*time.Second {
-			t.Errorf("idle after %v, want 2 s after the last write, which was after 4 s", took)
-		}
-	})
-}
-
-// late is a context that is cancelled after it was asked so many times.
-type late struct {
-	context.Context
-	left int
-}
-
-func (l *late) Err() error {
-	if l.left--; l.left < 0 {
-		return context.Canceled
-	}
-	return nil
-}
-
-// A standard context may be cancelled at any moment, also between the checkpoint
-// and the park. The buffer must come back all the same.
-func TestStandardCancel(t *testing.T) {
-	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
-		near, far := w.pair(ctx, t, netio.StreamConfig{})
-		defer near.Close()
-		defer far.Close()
-		for left := range 3 {
-			std, cancel := context.WithCancel(ctx)
-			if left == 2 { // while it is parked
-				time.AfterFunc(time.Millisecond, cancel)
-			}
-			_, err := near.Read(&late{std, left}, make([]byte, 1))
-			want(t, "Read", err, context.Canceled)
-			cancel()
-		}
-		write(ctx, t, far, "x")
-		must(near.Read(ctx, make([]byte, 1)))(t)
 	})
 }

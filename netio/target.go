@@ -23,8 +23,10 @@ type target struct {
 	port    int
 }
 
-// parse reads an address without asking anybody. Errors are those of package
-// net.
+// parse reads an address without asking anybody: what is wrong with it is told at
+// once, before a name is looked up. IPv6 addresses stand in brackets, and may have
+// a zone (RFC 3986, section 3.2.2; RFC 4007, section 11). An empty host is legal.
+// Errors are those of package net, bare.
 func parse(network, address string) (target, error) {
 	t := target{network: network, text: address}
 	switch network {
@@ -55,7 +57,8 @@ func parse(network, address string) (target, error) {
 // The default one may ask the C library, on a thread and for as long as it likes.
 var services = net.Resolver{PreferGo: true}
 
-// port is the number of a port, which may be written as that of a service.
+// port is the number of a port, which may be written as that of a service. The
+// context is never waited under: the look-up reads a file at most.
 func port(network, service string) (int, error) {
 	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
 		return int(n), nil
@@ -63,7 +66,9 @@ func port(network, service string) (int, error) {
 	return services.LookupPort(context.Background(), network, service)
 }
 
-// suits reports whether ip is of the family that the network asks for.
+// suits reports whether ip is of the family that the network asks for. An IPv4
+// address that is mapped into IPv6 (RFC 4291, section 2.5.5.2) is an IPv4 one, as
+// it is for the kernel.
 func (t target) suits(ip netip.Addr) bool {
 	switch v4 := ip.Unmap().Is4(); t.network {
 	case "tcp4":
@@ -85,12 +90,19 @@ func (t target) addr() net.Addr {
 // written is a target as a net.Addr that has not been resolved.
 type written target
 
+// Network and String make it a net.Addr.
 func (w written) Network() string { return w.network }
 func (w written) String() string  { return w.text }
 
-// resolve returns all addresses of the target, in the order of the resolver. A
-// TCP target without a host is this machine, which a nil IP means to connect.
-// Errors are bare: *net.DNSError, or *task.Canceled.
+// resolve returns all addresses of the target, in the order of the resolver, which
+// has sorted them by how well they can be reached from here (RFC 6724). A TCP
+// target without a host is this machine, which a nil IP means to connect. It may
+// switch, and never blocks the loop: who asks the name server is the poller's
+// business. What the poller knows without asking, a literal address among it, costs
+// no wait.
+//
+// A timeout of zero is the default; the loop's clock counts it. Errors are bare:
+// *net.DNSError, also for a look-up that took too long, or *task.Canceled.
 func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration) ([]net.Addr, error) {
 	if t.network == "unix" {
 		return []net.Addr{&net.UnixAddr{Name: t.text, Net: "unix"}}, nil
@@ -123,22 +135,25 @@ func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration
 	return addrs, nil
 }
 
-// A query is one operation that a task waits for, and that no stream owns.
+// A query is one operation that a task waits for, and that no stream owns: a
+// look-up, or a connect that is only a question. It is used once.
 type query struct {
 	loop   *loop.Loop
 	op     poll.Op
-	task   *task.Ref
-	reason string
+	task   *task.Ref // who waits, while op is in flight
+	reason string    // what for, in words
 }
 
+// newQuery makes a query; the caller fills in the operation's kind and operands.
 func newQuery(l *loop.Loop, reason string) *query {
 	q := &query{loop: l, reason: reason}
 	q.op.Owner = q
 	return q
 }
 
-// run performs the operation. A cancel is passed on to it; a result that came
-// first counts.
+// run performs the operation, and may switch. A cancel is passed on to it; a result
+// that came first counts, so whatever run returns, what the operation has made is
+// the caller's to close if there is no error, and nobody's otherwise.
 func (q *query) run(ctx context.Context) error {
 	if q.loop.Submit(&q.op) {
 		return q.op.Err

@@ -17,7 +17,14 @@ import (
 )
 
 // openUnix makes the socket of a UNIX listener. It binds first and looks at what
-// is in the way only then, so the usual case asks the file system nothing.
+// is in the way only then, so the usual case asks the file system nothing. A name
+// that begins with @ has no file (unix(7), abstract), and neither has one of a
+// virtual world.
+//
+// It may switch, if something is in the way. Two processes that replace the same
+// stale file at the same moment may both succeed, and the later one has the name:
+// who starts several needs a lock of his own. Errors are [*net.OpError], or the
+// [*task.Canceled] of a cancel; nothing is open then.
 func (l *Listener) openUnix(ctx context.Context, c ListenConfig, t target) error {
 	addr := &net.UnixAddr{Name: t.text, Net: "unix"}
 	err := l.add(c, addr)
@@ -44,7 +51,10 @@ func (l *Listener) openUnix(ctx context.Context, c ListenConfig, t target) error
 }
 
 // isStale reports whether the file at addr is a socket on which nobody listens:
-// only a connect can tell. The error is that of a cancel.
+// only a connect can tell, by ECONNREFUSED. Any other answer, a full queue or no
+// permission, is somebody's, and a file of another kind is not ours to remove. The
+// error is that of a cancel. A listener that is alive sees a connection that ends
+// at once.
 func (l *Listener) isStale(ctx context.Context, addr *net.UnixAddr) (bool, error) {
 	info, err := os.Lstat(addr.Name)
 	if err != nil || info.Mode().Type() != fs.ModeSocket {
@@ -69,7 +79,9 @@ type socketFile struct {
 	info fs.FileInfo
 }
 
-// newSocketFile remembers the file at path, or returns nil if there is none.
+// newSocketFile remembers the file at path, or returns nil if there is none. It is
+// called right after the bind that made it; who replaces it in between is too fast
+// to be told apart.
 func newSocketFile(path string) *socketFile {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -78,7 +90,9 @@ func newSocketFile(path string) *socketFile {
 	return &socketFile{path, info}
 }
 
-// remove removes the file unless it was replaced or is gone.
+// remove removes the file unless it was replaced or is gone, neither of which is an
+// error. The path is as it was given to bind, so a program that has changed its
+// directory since needs an absolute one.
 func (f *socketFile) remove() error {
 	info, err := os.Lstat(f.path)
 	if err != nil || !os.SameFile(f.info, info) {

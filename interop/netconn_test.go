@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package interop_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"golang.org/x/net/nettest"
+
+	"baton/netio"
+	"baton/task"
+)
+
+// Netio's net.Conn passes the suite of those who define what one is. The suite
+// calls from goroutines of its own, outside of every loop.
+func TestNetConn(t *testing.T) {
+	pollers := []string{"portable"}
+	if runtime.GOOS == "linux" {
+		pollers = append(pollers, "epoll")
+	}
+	for _, poller := range pollers {
+		for _, handoff := range []task.Handoff{task.Channel, task.Coroutine} {
+			for _, network := range []string{"tcp", "unix"} {
+				t.Run(fmt.Sprintf("%s %v %s", poller, handoff, network), func(t *testing.T) {
+					t.Setenv("BATON_POLLER", poller)
+					w := wire{task.Runner{Handoff: handoff}, network}
+					t.Run("one loop", func(t *testing.T) { w.test(t, w.oneLoop) })
+					t.Run("two loops", func(t *testing.T) { w.test(t, w.twoLoops) })
+					t.Run("package net", func(t *testing.T) { w.test(t, w.packageNet) })
+				})
+			}
+		}
+	}
+}
+
+// A wire makes connections of one kind.
+type wire struct {
+	runner  task.Runner
+	network string
+}
+
+// test runs the suite over connections that connect makes: it returns both ends,
+// and the hosts that serve them, which may have failed.
+func (w wire) test(t *testing.T, connect func(t *testing.T) (near, far net.Conn, hosts []*host)) {
+	nettest.TestConn(t, func() (net.Conn, net.Conn, func(), error) {
+		near, far, hosts := connect(t)
+		stop := func() {
+			near.Close() // again, if the suite has
+			far.Close()
+			for _, h := range hosts {
+				if err := h.stop(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return near, far, stop, nil
+	})
+}
+
+// address is one to listen on.
+func (w wire) address(t *testing.T) string {
+	if w.network == "tcp" {
+		return "127.0.0.1:0"
+	}
+	dir, err := os.MkdirTemp("", "interop") // t.TempDir is too long for an address
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
+// dial opens one end.
+func (w wire) dial(address string) func(ctx context.Context) ([]*netio.Stream, error) {
+	return func(ctx context.Context) ([]*netio.Stream, error) {
+		s, err := netio.Dial(ctx, w.network, address)
+		return []*netio.Stream{s}, err
+	}
+}
+
+// oneLoop has both ends on the same loop.
+func (w wire) oneLoop(t *testing.T) (near, far net.Conn, hosts []*host) {
+	h := newHost(w.runner, func(ctx context.Context) ([]*netio.Stream, error) {
+		ln, err := netio.Listen(ctx, w.network, w.address(t))
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close()
+		accepting := task.Start(ctx, ln.Accept)
+		near, err := netio.Dial(ctx, w.network, ln.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		far, err := accepting.Await(ctx)
+		return []*netio.Stream{near, far}, err
+	})
+	conns := h.opened(t)
+	return conns[0], conns[1], []*host{h}
+}
+
+// twoLoops has each end on a loop of its own.
+func (w wire) twoLoops(t *testing.T) (near, far net.Conn, hosts []*host) {
+	address := make(chan string, 1)
+	accepting := newHost(w.runner, func(ctx context.Context) ([]*netio.Stream, error) {
+		defer close(address)
+		ln, err := netio.Listen(ctx, w.network, w.address(t))
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close()
+		address <- ln.Addr().String()
+		s, err := ln.Accept(ctx)
+		return []*netio.Stream{s}, err
+	})
+	dialing := newHost(w.runner, w.dial(<-address))
+	return dialing.opened(t)[0], accepting.opened(t)[0], []*host{dialing, accepting}
+}
+
+// packageNet has the other end served by package net.
+func (w wire) packageNet(t *testing.T) (near, far net.Conn, hosts []*host) {
+	ln, err := net.Listen(w.network, w.address(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	h := newHost(w.runner, w.dial(ln.Addr().String()))
+	far, err = ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.opened(t)[0], far, []*host{h}
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/netio"
+	"baton/task"
+)
+
+// panics wants a panic that says what was wrong and what to do.
+func panics(t testing.TB, what string, fn func(), messages ...string) {
+	t.Helper()
+	defer func() {
+		v, _ := recover().(string)
+		for _, m := range messages {
+			if !strings.Contains(v, m) {
+				t.Errorf("%s: panic %q, want %q", what, v, m)
+			}
+		}
+	}()
+	fn()
+}
+
+// Misuse panics, and says what to do.
+func TestMisuse(t *testing.T) {
+	real(t, func(ctx context.Context) error {
+		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
+		defer ln.Close()
+		panics(t, "ReadUntil", func() { near.ReadUntil(ctx, nil) }, "use Read")
+		panics(t, "Peek", func() { near.Peek(ctx, -1) }, "-1 bytes")
+		return outside(ctx, func() error {
+			real(t, func(ctx context.Context) error {
+				panics(t, "Read on another loop", func() { near.Read(ctx, nil) }, "use a Portal")
+				panics(t, "Write on another loop", func() { near.Write(ctx, nil) }, "use a Portal")
+				panics(t, "Accept on another loop", func() { ln.Accept(ctx) }, "use a Portal")
+				panics(t, "NetConn on another loop", func() { near.NetConn(ctx) }, "use a Portal")
+				return nil
+			})
+			return nil
+		})
+	})
+}
+
+// What takes no ctx is for whoever has the baton of the loop, too: nobody else
+// may call it while the loop runs.
+func TestMisuseWithoutBaton(t *testing.T) {
+	var s *netio.Stream
+	var ln *netio.Listener
+	var srv netio.Server
+	calls := map[string]func(){
+		"Stream.Close":           func() { s.Close() },
+		"Stream.Abort":           func() { s.Abort() },
+		"Stream.CloseWrite":      func() { s.CloseWrite() },
+		"Stream.Buffered":        func() { s.Buffered() },
+		"Stream.SetLineLimit":    func() { s.SetLineLimit(1) },
+		"Stream.SetReadTimeout":  func() { s.SetReadTimeout(time.Second) },
+		"Stream.SetWriteTimeout": func() { s.SetWriteTimeout(time.Second) },
+		"Stream.SetIdleTimeout":  func() { s.SetIdleTimeout(time.Second) },
+		"Stream.SetNoDelay":      func() { s.SetNoDelay(false) },
+		"Listener.Close":         func() { ln.Close() },
+		"Server.Close":           func() { srv.Close() },
+		"Server.Abort":           func() { srv.Abort() },
+	}
+	refused := func() {
+		for name, call := range calls {
+			panics(t, name, call, name+" of 127.0.0.1:", "does not hold the baton", "use a Portal")
+		}
+	}
+	real(t, func(ctx context.Context) error {
+		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		s, ln = near, must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
+		serving := blocked(ctx, func(ctx context.Context) (int, error) {
+			return 0, srv.ServeListener(ctx, ln, echo)
+		})
+		want(t, "outside", outside(ctx, func() error {
+			refused()
+			real(t, func(context.Context) error { refused(); return nil })
+			return nil
+		}), nil)
+
+		write(ctx, t, far, "nothing has happened\n")
+		if line, err := s.ReadLine(ctx); line != "nothing has happened" || err != nil {
+			t.Errorf("ReadLine = %q, %v", line, err)
+		}
+		var done task.Future[struct{}]
+		task.Loop(ctx).CallSoon(func() { // a callback has the baton
+			want(t, "Close", srv.Close(), nil)
+			s.SetReadTimeout(time.Second)
+			done.Set(struct{}{})
+		})
+		must(done.Await(ctx))(t)
+		_, err := serving.Await(ctx)
+		return err
+	})
+	for _, call := range calls {
+		call() // the loop runs no more, and nobody has its baton
+	}
+}
+
+func TestNetConnMisuse(t *testing.T) {
+	near := func(ctx context.Context) net.Conn {
+		s, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		far.Close()
+		return s.NetConn(ctx)
+	}
+	real(t, func(ctx context.Context) error {
+		conn := near(ctx)
+		defer conn.Close()
+		var done task.Future[struct{}]
+		task.Loop(ctx).CallSoon(func() {
+			panics(t, "Read in a callback", func() { conn.Read(nil) }, "start a task")
+			done.Set(struct{}{})
+		})
+		_, err := done.Await(ctx)
+		want(t, "Await", err, nil)
+		return outside(ctx, func() error {
+			real(t, func(context.Context) error {
+				panics(t, "Read on another loop", func() { conn.Read(nil) }, "Portal")
+				return nil
+			})
+			return nil
+		})
+	})
+}

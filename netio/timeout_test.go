@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+func testTimeouts(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	write(ctx, t, far, "begin")
+	timedOut := func(what string, err error) {
+		t.Helper()
+		want(t, what, err, os.ErrDeadlineExceeded)
+		var netErr net.Error
+		if !errors.As(err, &netErr) || !netErr.Timeout() {
+			t.Errorf("%s: %v is no timeout of package net", what, err)
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v passes for a cancel", what, err)
+		}
+	}
+	near.SetReadTimeout(10 * time.Millisecond)
+	_, err := near.ReadLine(ctx)
+	timedOut("ReadLine", err)
+	near.SetReadTimeout(0)
+	near.SetIdleTimeout(10 * time.Millisecond)
+	_, err = near.ReadLine(ctx)
+	timedOut("ReadLine, idle", err)
+	near.SetIdleTimeout(0)
+	near.SetWriteTimeout(10 * time.Millisecond)
+	n, err := near.Write(ctx, make([]byte, 32<<20))
+	timedOut("Write", err)
+	if n == 0 {
+		t.Error("a Write that timed out took no bytes")
+	}
+	write(ctx, t, far, ", end\n")
+	if line, err := near.ReadLine(ctx); line != "begin, end" || err != nil {
+		t.Errorf("after timeouts ReadLine = %q, %v", line, err)
+	}
+}
+
+// A timeout is for a call, not for a wait: bytes that trickle in do not help.
+func TestTimeoutOfCall(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{
+			ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Second,
+		})
+		defer near.Close()
+		task.Go(ctx, func(ctx context.Context) error {
+			defer far.Close()
+			for range 15 {
+				if _, err := far.Write(ctx, []byte("x")); err != nil {
+					return nil // the reader has given up
+				}
+				if err := sleep(ctx, time.Second); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		start := task.Now(ctx)
+		_, err := near.ReadLine(ctx)
+		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
+		if took := task.Now(ctx).Sub(start); took != 10*time.Second {
+			t.Errorf("ReadLine timed out after %v, want 10 s: the idle timeout is not for a stream that moves", took)
+		}
+	})
+}
+
+// A Copy is one call, too.
+func TestTimeoutOfCopy(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
+		defer near.Close()
+		defer far.Close()
+		copying := task.Start(ctx, func(ctx context.Context) (int64, error) { return netio.Copy(ctx, near, near) })
+		for range 3 {
+			want(t, "sleep", sleep(ctx, 4*time.Second), nil)
+			write(ctx, t, far, "x")
+		}
+		n, err := copying.Await(ctx)
+		want(t, "Copy", err, os.ErrDeadlineExceeded)
+		if n != 2 {
+			t.Errorf("Copy = %d, want the 2 bytes of the first 10 s", n)
+		}
+	})
+}
+
+// Every call has its own time.
+func TestTimeoutOfNextCall(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
+		defer near.Close()
+		task.Go(ctx, func(ctx context.Context) error {
+			defer far.Close()
+			for range 3 {
+				if err := sleep(ctx, 6*time.Second); err != nil {
+					return err
+				}
+				write(ctx, t, far, "x\n")
+			}
+			return nil
+		})
+		for range 3 {
+			_, err := near.ReadLine(ctx)
+			want(t, "ReadLine", err, nil)
+		}
+	})
+}
+
+// A timeout that is taken away during a call leaves nothing behind.
+func TestTimeoutTakenAway(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
+		defer near.Close()
+		defer far.Close()
+		for range 2 {
+			reader := blocked(ctx, near.ReadLine)
+			near.SetReadTimeout(0)
+			write(ctx, t, far, "x\n")
+			must(reader.Await(ctx))(t)
+			want(t, "sleep", sleep(ctx, time.Minute), nil)
+		}
+		// One that is set during a call is for the next one.
+		reader := blocked(ctx, near.ReadLine)
+		near.SetReadTimeout(time.Second)
+		want(t, "sleep", sleep(ctx, time.Minute), nil)
+		write(ctx, t, far, "x\n")
+		must(reader.Await(ctx))(t)
+		_, err := near.ReadLine(ctx)
+		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
+	})
+}
+
+// Who begins to wait does not make a stream less idle.
+func TestIdleTogether(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		full := fill(ctx, near)
+		full.Cancel(nil)
+		full.Await(ctx)
+		near.SetIdleTimeout(2 * time.Second)
+		start := task.Now(ctx)
+		reader := blocked(ctx, near.ReadLine)
+		want(t, "sleep", sleep(ctx, time.Second), nil)
+		n, err := near.Write(ctx, make([]byte, 1))
+		want(t, "Write", err, os.ErrDeadlineExceeded)
+		_, err = reader.Await(ctx)
+		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
+		if took := task.Now(ctx).Sub(start); n != 0 || took != 2*time.Second {
+			t.Errorf("idle after %v, want 2 s", took)
+		}
+	})
+}
+
+// A reader is not idle while a writer on the same stream gets on.
+func TestIdleBothWays(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		near.SetIdleTimeout(2 * time.Second)
+		start := task.Now(ctx)
+		reader := task.Start(ctx, func(ctx context.Context) (time.Duration, error) {
+			_, err := near.ReadLine(ctx)
+			return task.Now(ctx).Sub(start), err
+		})
+		for range 5 {
+			write(ctx, t, near, "x")
+			want(t, "sleep", sleep(ctx, time.Second), nil)
+		}
+		took, err := reader.Await(ctx)
+		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
+		if took != 6*time.Second {
+			t.Errorf("idle after %v, want 2 s after the last write, which was after 4 s", took)
+		}
+	})
+}
