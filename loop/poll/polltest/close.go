@@ -5,11 +5,11 @@ package polltest
 import (
 	"errors"
 	"net"
-	"sync"
 
 	"baton/loop/poll"
 )
 
+// closeCases are about handles that are closed, busy or somebody else's.
 var closeCases = []testCase{
 	{
 		name:        "close/in flight",
@@ -37,7 +37,7 @@ var closeCases = []testCase{
 	},
 	{
 		name:        "close/afterwards",
-		explanation: "A closed handle stays closed: operations finish at once with net.ErrClosed, and so does a second Close.",
+		explanation: "A closed handle stays closed: operations finish at once with net.ErrClosed, and so does every other call; its addresses stay, for the report of what happened.",
 		run: func(r *rig) {
 			client, _ := r.pair()
 			l := r.listen()
@@ -49,10 +49,16 @@ var closeCases = []testCase{
 				}
 				r.want(op, net.ErrClosed)
 			}
-			for _, again := range []func() error{client.Close, client.Abort, l.Close} {
+			for _, again := range []func() error{
+				client.Close, client.Abort, client.CloseWrite, func() error { return client.SetNoDelay(true) },
+				l.Close, l.Abort, l.CloseWrite,
+			} {
 				if err := again(); !errors.Is(err, net.ErrClosed) {
-					r.t.Errorf("the second Close returned %v, want net.ErrClosed", err)
+					r.t.Errorf("a call on a closed handle returned %v, want net.ErrClosed", err)
 				}
+			}
+			if client.LocalAddr() == nil || client.RemoteAddr() == nil || l.LocalAddr() == nil {
+				r.t.Error("a closed handle has forgotten its addresses")
 			}
 		},
 	},
@@ -132,57 +138,6 @@ var closeCases = []testCase{
 				r.want(op, poll.ErrForeign)
 			}
 			r.ok("Close", l.Close())
-		},
-	},
-	{
-		name:        "close/poller",
-		explanation: "Close of a poller drops what is in flight, leaves nothing running and may be called again; a Wake may come at any time, even later.",
-		run: func(r *rig) {
-			p := r.second()
-			l, err := p.Listen(loopback(), poll.ListenOptions{})
-			r.ok("Listen", err)
-			ops := []*poll.Op{accept(l), connect(l.LocalAddr())}
-			if p.Caps().Has(poll.Lookups) {
-				ops = append(ops, lookup("ip", "unknown.invalid"))
-			}
-			for _, op := range ops {
-				p.Submit(op)
-			}
-			var wakes sync.WaitGroup
-			for range 4 {
-				wakes.Go(func() {
-					for range 1000 {
-						p.Wake()
-					}
-				})
-			}
-			r.ok("Close", p.Close())
-			r.ok("the second Close", p.Close())
-			wakes.Wait()
-			p.Wake()
-		},
-	},
-	{
-		name:        "close/use again elsewhere",
-		explanation: "An Op that a closed poller has dropped is free for another poller, and drags nothing along.",
-		run: func(r *rig) {
-			p := r.second()
-			l, err := p.Listen(loopback(), poll.ListenOptions{})
-			r.ok("Listen", err)
-			other, err := p.Listen(loopback(), poll.ListenOptions{})
-			r.ok("Listen", err)
-			first, second := accept(l), accept(other)
-			p.Submit(first)
-			p.Submit(second)
-			p.Cancel(first)
-			p.Cancel(second)
-			r.ok("Close", p.Close())
-
-			first.Handle = r.listen()
-			r.submit(first)
-			r.poller.Cancel(first)
-			r.finish(first)
-			r.want(first, poll.ErrCanceled)
 		},
 	},
 }

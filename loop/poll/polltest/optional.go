@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 
 	"baton/loop/poll"
 )
@@ -31,22 +29,6 @@ var optionalCases = []testCase{
 			r.finish(big)
 			r.ok("CloseWrite", client.CloseWrite())
 			r.want(r.do(read(server, 8)), io.EOF)
-		},
-	},
-	{
-		name:        "unix/errors",
-		explanation: "A UNIX address that nobody listens on is an error, and so is one that is taken.",
-		needs:       poll.Unix,
-		run: func(r *rig) {
-			addr := unixAddr(r)
-			if op := r.do(connect(addr)); op.Err == nil || op.Handle != nil {
-				r.t.Errorf("connected to nobody: handle %v, error %v", op.Handle, op.Err)
-			}
-			_, err := r.poller.Listen(addr, poll.ListenOptions{})
-			r.ok("Listen", err)
-			if _, err := r.poller.Listen(addr, poll.ListenOptions{}); err == nil {
-				r.t.Error("two listeners have one path")
-			}
 		},
 	},
 	{
@@ -99,20 +81,32 @@ var optionalCases = []testCase{
 		},
 	},
 	{
+		name:        "provided/stays valid",
+		explanation: "A buffer is the caller's until Recycle, whatever happens to its connection meanwhile: a parser may still look at the last words of a peer that is gone.",
+		needs:       poll.Provided,
+		run: func(r *rig) {
+			client, server := r.pair()
+			r.say(client, "the last words")
+			held := r.must(&poll.Op{Kind: poll.Read, Handle: server})
+			r.ok("Close", client.Close())
+			r.ok("Close", server.Close())
+			client, server = r.pair()
+			for range 10 { // who would take the buffer, if it were free
+				r.say(client, "somebody else's")
+				op := r.must(&poll.Op{Kind: poll.Read, Handle: server})
+				r.poller.Recycle(op.Buf[:1]) // its end may be cut off
+			}
+			if got := string(held.Buf[:held.N]); got != "the last words" {
+				r.t.Errorf("the buffer holds %q now", got)
+			}
+			r.poller.Recycle(held.Buf)
+		},
+	},
+	{
 		name:        "undeclared",
 		explanation: "What a poller does not declare fails at once with errors.ErrUnsupported, so that whoever needs it can say so or do without.",
 		run:         undeclared,
 	},
-}
-
-// unixAddr makes an address in a directory of its own. A test's TempDir may be
-// too deep for the 107 bytes of a UNIX address.
-func unixAddr(r *rig) *net.UnixAddr {
-	r.t.Helper()
-	dir, err := os.MkdirTemp("", "poll")
-	r.ok("MkdirTemp", err)
-	r.t.Cleanup(func() { os.RemoveAll(dir) })
-	return &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unix"}
 }
 
 func undeclared(r *rig) {

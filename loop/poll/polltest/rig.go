@@ -33,6 +33,9 @@ func newRig(t testing.TB, open func(t testing.TB) poll.Poller) *rig {
 // second makes another poller, of which the caller takes care.
 func (r *rig) second() poll.Poller { return r.open(r.t) }
 
+// aside is a rig for another poller, which the case closes.
+func (r *rig) aside() *rig { return newRig(r.t, r.open) }
+
 // close ends a case. A duplicate report that is late comes out here.
 func (r *rig) close() {
 	if !r.t.Failed() && len(r.flying) == 0 {
@@ -108,6 +111,19 @@ func (r *rig) quiet() {
 		if r.wait(d); len(r.flying) != before {
 			r.t.Fatalf("Wait reported %d operations that had no reason to finish", before-len(r.flying))
 		}
+	}
+}
+
+// sleep lets d pass by the poller's clock, although nothing happens. A Wait may
+// return early for no reason, but not again and again.
+func (r *rig) sleep(d time.Duration) {
+	r.t.Helper()
+	start, waits := r.poller.Now(), 0
+	for left := d; left > 0; left = start.Add(d).Sub(r.poller.Now()) {
+		if waits++; waits > 5 {
+			r.t.Fatalf("%d Waits returned early, and %v of %v are still left", waits-1, left, d)
+		}
+		r.wait(left)
 	}
 }
 

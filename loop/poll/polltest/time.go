@@ -8,23 +8,26 @@ import (
 	"baton/loop/poll"
 )
 
+// timeCases are about Now and about how long a Wait lasts.
 var timeCases = []testCase{
 	{
 		name:        "timer/never early",
 		explanation: "A Wait with nothing to report lasts until Now says that d has passed, give or take a stray early return; a loop whose timers come early runs callbacks before their time.",
 		run: func(r *rig) {
-			for _, d := range []time.Duration{1, 50 * time.Microsecond, time.Millisecond, 7 * time.Millisecond} {
+			// Shorter than a clock's tick, a kernel's slack, a millisecond;
+			// and not a whole number of any.
+			for _, d := range []time.Duration{1, 50 * time.Microsecond, time.Millisecond, 1234567, 7 * time.Millisecond} {
 				start := r.poller.Now()
-				waits := 0
-				for left := d; left > 0; left = start.Add(d).Sub(r.poller.Now()) {
-					if waits++; waits > 5 {
-						r.t.Fatalf("%d Waits returned early, and %v of %v are still left", waits-1, left, d)
-					}
-					r.wait(left)
-				}
+				r.sleep(d)
 				r.t.Logf("Wait(%v) took %v", d, r.poller.Now().Sub(start))
 			}
 		},
+	},
+	{
+		name:        "timer/in time",
+		explanation: "On an idle machine a Wait is at most 1 ms late, 0.1 ms if the poller has a thread to itself. A poller that rounds its timeouts, or finds out about them by the way, makes every sleep longer.",
+		lacks:       poll.Virtual,
+		run:         inTime,
 	},
 	{
 		name:        "timer/exact",
@@ -76,4 +79,70 @@ var timeCases = []testCase{
 			}
 		},
 	},
+	{
+		name:        "timer/one at a time",
+		explanation: "A deadline is that of one Wait. One that a completion or a Wake has cut short must not end a later Wait, when the loop has other plans.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			for range 5 {
+				op := read(server, 1)
+				r.submit(op)
+				r.say(client, "x")
+				r.wait(2 * time.Millisecond)
+				r.finish(op)
+				r.sleep(4 * time.Millisecond)
+				r.poller.Wake()
+				r.wait(2 * time.Millisecond)
+				r.sleep(4 * time.Millisecond)
+			}
+		},
+	},
+	{
+		name:        "timer/goes forward",
+		explanation: "Now never goes backwards, whoever asks and whatever happens between: durations are differences of two answers.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			last := r.poller.Now()
+			later := func(what string) {
+				r.t.Helper()
+				now := r.poller.Now()
+				if now.Before(last) {
+					r.t.Fatalf("%s moved the clock from %v back to %v", what, last, now)
+				}
+				last = now
+			}
+			for range 50 {
+				r.say(client, "x")
+				later("a Write")
+				r.hear(server, "x")
+				later("a Read")
+				r.wait(time.Microsecond)
+				later("a Wait")
+				elsewhere(func() { later("another goroutine") })
+			}
+		},
+	},
+}
+
+// inTime waits until a Wait was in time once. One that is late proves nothing on
+// a busy machine; that none is in time, in five seconds, proves a lot. The length
+// is no whole number of milliseconds, which a poller that counts in them cannot
+// meet to a tenth.
+func inTime(r *rig) {
+	const d = 1500 * time.Microsecond
+	bound := time.Millisecond
+	if r.poller.Caps().Has(poll.Pinned) {
+		bound /= 10
+	}
+	best := time.Hour
+	for begin := r.poller.Now(); r.poller.Now().Sub(begin) < 5*time.Second; {
+		start := r.poller.Now()
+		r.sleep(d)
+		late := r.poller.Now().Sub(start) - d
+		if best = min(best, late); best <= bound {
+			r.t.Logf("%v late, at most %v allowed", best, bound)
+			return
+		}
+	}
+	r.t.Errorf("no Wait(%v) was less than %v late, want at most %v", d, best, bound)
 }

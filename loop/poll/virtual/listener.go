@@ -41,6 +41,9 @@ func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*listener, erro
 	}
 	switch addr := addr.(type) {
 	case *net.TCPAddr:
+		if err := malformed(addr); err != nil {
+			return nil, err
+		}
 		return l, p.net.bind(l, addrPort(addr), opts.ReusePort)
 	case *net.UnixAddr:
 		return l, p.net.bindUnix(l, addr)

@@ -170,6 +170,10 @@ func (p *Poller) connect(op *poll.Op) {
 	refusal := syscall.ECONNREFUSED
 	switch addr := op.Addr.(type) {
 	case *net.TCPAddr:
+		if err := malformed(addr); err != nil {
+			p.finish(op, err)
+			return
+		}
 		l = p.net.find(destination(addr))
 	case *net.UnixAddr:
 		l, refusal = p.net.unix[addr.Name], syscall.ENOENT
@@ -190,6 +194,9 @@ func (p *Poller) connect(op *poll.Op) {
 func (n *network) source(local net.Addr, remote netip.AddrPort) (netip.AddrPort, error) {
 	from := netip.AddrPortFrom(remote.Addr(), 0)
 	if local, ok := local.(*net.TCPAddr); ok && local != nil {
+		if err := malformed(local); err != nil {
+			return from, err
+		}
 		asked := addrPort(local)
 		if asked.Addr().Is4() != remote.Addr().Is4() {
 			return from, os.NewSyscallError("bind", syscall.EAFNOSUPPORT)
@@ -210,6 +217,15 @@ func (n *network) source(local net.Addr, remote netip.AddrPort) (netip.AddrPort,
 		from = netip.AddrPortFrom(from.Addr(), port)
 	}
 	return from, nil
+}
+
+// malformed tells what is wrong with an address whose IP has a length that no
+// family has. For addrPort it would be the same as no IP, which means all.
+func malformed(addr *net.TCPAddr) error {
+	if len(addr.IP) != 0 && addr.IP.To16() == nil {
+		return &net.AddrError{Err: "neither an IPv4 nor an IPv6 address", Addr: addr.IP.String()}
+	}
+	return nil
 }
 
 // addrPort is addr in its shortest form; no IP at all means all of IPv4.
