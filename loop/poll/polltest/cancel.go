@@ -10,6 +10,9 @@ import (
 	"baton/loop/poll"
 )
 
+// cancelCases are about Cancel, and what it races with. Which side wins such a race
+// is up to the poller and the moment; each case says what either may leave behind,
+// and is repeated until both have probably been seen.
 var cancelCases = []testCase{
 	{
 		name:        "cancel/in flight",
@@ -168,6 +171,48 @@ var cancelCases = []testCase{
 			r.finish(op)
 			r.want(op, net.ErrClosed)
 			r.quiet()
+		},
+	},
+	{
+		name:        "cancel/provided",
+		explanation: "A Read without a buffer that is cancelled brings data with a buffer or neither. A buffer beside an error would be lost: nobody gives it back.",
+		needs:       poll.Provided,
+		run: func(r *rig) {
+			client, server := r.pair()
+			for range 100 {
+				op := &poll.Op{Kind: poll.Read, Handle: server}
+				r.submit(op)
+				r.say(client, "x")
+				r.poller.Cancel(op)
+				r.finish(op)
+				switch {
+				case op.Err == nil && op.N == 1 && string(op.Buf[:1]) == "x":
+					r.poller.Recycle(op.Buf)
+				case errors.Is(op.Err, poll.ErrCanceled) && op.N == 0 && op.Buf == nil:
+					r.hear(server, "x")
+				default:
+					r.t.Fatalf("n %d, %d bytes of buffer, error %v", op.N, len(op.Buf), op.Err)
+				}
+			}
+		},
+	},
+	{
+		name:        "cancel/one direction",
+		explanation: "Cancel ends one operation, and nothing else of its handle: a reader that gives up must not cut off the writer.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			out := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(16 << 20)}
+			in := read(client, 8)
+			r.submit(in)
+			r.submit(out)
+			r.poller.Cancel(in)
+			r.finish(in)
+			r.want(in, poll.ErrCanceled)
+			drain(r, server, out.Buf, func() int { return 1 << 20 })
+			r.finish(out)
+			if out.Err != nil || out.N != len(out.Buf) {
+				r.t.Errorf("wrote %d of %d bytes, error %v", out.N, len(out.Buf), out.Err)
+			}
 		},
 	},
 	{

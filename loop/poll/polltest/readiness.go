@@ -133,6 +133,36 @@ var readinessCases = []testCase{
 		},
 	},
 	{
+		name:        "adopt/descriptor reuse",
+		explanation: "The owner of a descriptor may close it once its handle is closed, and a new one may get its number. What was known of the old one does not hold for the new one.",
+		needs:       poll.Adopts | poll.Readiness,
+		run: func(r *rig) {
+			for range 20 {
+				in, out := pipe(r)
+				h := adopt(r, in)
+				_, err := out.Write([]byte("unread"))
+				r.ok("write", err)
+				r.must(readable(h))
+				r.ok("Close", h.Close())
+				r.ok("close by the owner", in.Close())
+				r.ok("close by the owner", out.Close())
+
+				in, out = pipe(r)
+				h = adopt(r, in)
+				op := readable(h)
+				r.submit(op)
+				r.quiet()
+				_, err = out.Write([]byte("new"))
+				r.ok("write", err)
+				r.finish(op)
+				r.hear(h, "new")
+				r.ok("Close", h.Close())
+				r.ok("close by the owner", in.Close())
+				r.ok("close by the owner", out.Close())
+			}
+		},
+	},
+	{
 		name:        "adopt/file",
 		explanation: "A regular file cannot be watched, and Adopt says so: later it would be a wait for ever.",
 		needs:       poll.Adopts,

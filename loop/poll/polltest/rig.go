@@ -4,6 +4,7 @@ package polltest
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
@@ -114,17 +115,20 @@ func (r *rig) quiet() {
 	}
 }
 
-// sleep lets d pass by the poller's clock, although nothing happens. A Wait may
-// return early for no reason, but not again and again.
-func (r *rig) sleep(d time.Duration) {
+// sleep lets d pass by the poller's clock, although nothing happens, and returns
+// how many Waits were early. A stray one may be, but not again and again.
+func (r *rig) sleep(d time.Duration) (early int) {
 	r.t.Helper()
-	start, waits := r.poller.Now(), 0
+	start := r.poller.Now()
 	for left := d; left > 0; left = start.Add(d).Sub(r.poller.Now()) {
-		if waits++; waits > 5 {
-			r.t.Fatalf("%d Waits returned early, and %v of %v are still left", waits-1, left, d)
+		if early >= 5 {
+			r.t.Fatalf("%d Waits returned early, and %v of %v are still left", early, left, d)
 		}
-		r.wait(left)
+		if r.wait(left); r.poller.Now().Sub(start) < d {
+			early++
+		}
 	}
+	return early
 }
 
 // want checks the error of op.
@@ -141,6 +145,17 @@ func (r *rig) ok(what string, err error) {
 	if err != nil {
 		r.t.Fatalf("%s: %v", what, err)
 	}
+}
+
+// random is a source whose seed is printed if the case fails.
+func (r *rig) random() *rand.Rand {
+	seed := rand.Uint64()
+	r.t.Cleanup(func() {
+		if r.t.Failed() {
+			r.t.Logf("seed %d", seed)
+		}
+	})
+	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // loopback is this machine, port 0.

@@ -16,10 +16,15 @@ var timeCases = []testCase{
 		run: func(r *rig) {
 			// Shorter than a clock's tick, a kernel's slack, a millisecond;
 			// and not a whole number of any.
+			const rounds = 10
 			for _, d := range []time.Duration{1, 50 * time.Microsecond, time.Millisecond, 1234567, 7 * time.Millisecond} {
-				start := r.poller.Now()
-				r.sleep(d)
-				r.t.Logf("Wait(%v) took %v", d, r.poller.Now().Sub(start))
+				early := 0
+				for range rounds {
+					early += r.sleep(d)
+				}
+				if early > rounds/2 {
+					r.t.Errorf("%d Waits of %d were shorter than %v", early, rounds+early, d)
+				}
 			}
 		},
 	},

@@ -10,6 +10,9 @@ import (
 	"baton/loop/poll"
 )
 
+// wakeCases are about the one call that other goroutines make. What is lost here
+// is lost for good: the loop sleeps, and nobody knows. So most of these cases
+// hang when they fail, and the suite's limit ends them.
 var wakeCases = []testCase{
 	{
 		name:        "wake/before Wait",
@@ -33,12 +36,29 @@ var wakeCases = []testCase{
 				r.poller.Wake()
 			}
 			r.wait(-1)
-			start, waits := r.poller.Now(), 0
-			for r.poller.Now().Sub(start) < time.Millisecond {
-				if waits++; waits > 5 {
-					r.t.Fatalf("after 100 Wakes and one Wait, %d more Waits returned early", waits-1)
+			r.sleep(time.Millisecond)
+		},
+	},
+	{
+		name:        "wake/before a report",
+		explanation: "A Wait that has operations to report takes the Wakes before it along: the loop looks at its queues after every Wait, so a second look would find nothing.",
+		run: func(r *rig) {
+			const rounds = 20
+			early := 0
+			for range rounds {
+				client, server := r.pair()
+				op := read(server, 8)
+				r.submit(op)
+				r.ok("Close", server.Close())
+				r.poller.Wake()
+				if r.wait(patience); r.flying[op] {
+					r.t.Fatal("the Wait after a Close did not report what it ended")
 				}
-				r.wait(time.Millisecond)
+				early += r.sleep(time.Millisecond)
+				r.ok("Close", client.Close())
+			}
+			if early > rounds/2 {
+				r.t.Errorf("%d Waits of %d were ended by a Wake of the one before", early, rounds+early)
 			}
 		},
 	},
@@ -66,6 +86,68 @@ var wakeCases = []testCase{
 			for range 2000 {
 				rounds <- struct{}{}
 				r.wait(-1) // would hang
+			}
+			close(rounds)
+			wakes.Wait()
+		},
+	},
+	{
+		name:        "wake/out of a long Wait",
+		explanation: "A Wake ends a Wait with a deadline far away just as well. A poller without limit of time sleeps differently from one with it, hence both.",
+		lacks:       poll.Jumps, // such a clock has jumped before anybody wakes
+		run: func(r *rig) {
+			for range 5 {
+				start := r.poller.Now()
+				time.AfterFunc(5*time.Millisecond, r.poller.Wake)
+				r.wait(time.Hour)
+				if passed := r.poller.Now().Sub(start); passed >= time.Hour {
+					r.t.Fatalf("the Wait took %v", passed)
+				}
+				r.sleep(time.Millisecond)
+			}
+		},
+	},
+	{
+		name:        "wake/out of an endless Wait",
+		explanation: "A Wait without a limit lasts, whatever deadlines and wake-ups were before: one that returns again and again keeps a processor busy for nothing.",
+		run: func(r *rig) {
+			for range 5 {
+				r.poller.Wake()
+				r.wait(time.Hour)
+				r.sleep(time.Millisecond)
+				var posted atomic.Bool
+				time.AfterFunc(5*time.Millisecond, func() {
+					posted.Store(true)
+					r.poller.Wake()
+				})
+				for waits := 0; !posted.Load(); waits++ {
+					if waits > 5 {
+						r.t.Fatalf("%d Waits without a limit have returned for no reason", waits)
+					}
+					r.wait(-1)
+				}
+			}
+		},
+	},
+	{
+		name:        "wake/as time runs out",
+		explanation: "A Wake may come at the very moment at which a Wait ends by itself. It ends that one or the next; if neither, what was posted waits for a timer, perhaps for ever.",
+		run: func(r *rig) {
+			var posted atomic.Bool
+			rounds := make(chan struct{}, 1)
+			var wakes sync.WaitGroup
+			wakes.Go(func() {
+				for range rounds {
+					posted.Store(true)
+					r.poller.Wake()
+				}
+			})
+			for i := range 2000 {
+				rounds <- struct{}{}
+				r.wait(time.Duration(i%100) * time.Microsecond)
+				for !posted.Swap(false) {
+					r.wait(-1) // would hang
+				}
 			}
 			close(rounds)
 			wakes.Wait()

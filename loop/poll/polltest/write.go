@@ -5,7 +5,6 @@ package polltest
 import (
 	"bytes"
 	"math/rand/v2"
-	"time"
 
 	"baton/loop/poll"
 )
@@ -71,13 +70,7 @@ func chunked(name string, size int, chunk func(*rand.Rand) int) testCase {
 		name:        "write/" + name,
 		explanation: "A Write finishes when everything is taken, and the reader gets the same bytes in the same order however it cuts them.",
 		run: func(r *rig) {
-			seed := uint64(time.Now().UnixNano())
-			random := rand.New(rand.NewPCG(seed, 0))
-			defer func() {
-				if r.t.Failed() {
-					r.t.Logf("seed %d", seed)
-				}
-			}()
+			random := r.random()
 			client, server := r.pair()
 			op := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(size)}
 			r.submit(op)
