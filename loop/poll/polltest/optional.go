@@ -32,6 +32,21 @@ var optionalCases = []testCase{
 		},
 	},
 	{
+		name:        "unix/not TCP",
+		explanation: "What only TCP has does no harm to a UNIX socket: SetNoDelay takes either value, and Abort is a Close. Code for streams need not ask which sort it has.",
+		needs:       poll.Unix,
+		run: func(r *rig) {
+			l, err := r.poller.Listen(unixAddr(r), poll.ListenOptions{})
+			r.ok("Listen", err)
+			client, server := r.connect(l)
+			for _, on := range []bool{false, true} {
+				r.ok("SetNoDelay", client.SetNoDelay(on))
+			}
+			r.ok("Abort", client.Abort())
+			r.want(r.do(read(server, 8)), io.EOF)
+		},
+	},
+	{
 		name:        "provided/read",
 		explanation: "A Read without a buffer brings one when there is data, and only then: an idle connection costs none.",
 		needs:       poll.Provided,
