@@ -48,7 +48,8 @@ func (q *queue) push(op *poll.Op) {
 	q.tail = op
 }
 
-// drainTo empties q onto the end of done; the operations are then nobody's.
+// drainTo empties q onto the end of done; the operations are then nobody's, and
+// may be submitted again before the next one is looked at.
 func (q *queue) drainTo(done []*poll.Op) []*poll.Op {
 	for op := q.head; op != nil; {
 		next := op.Private.Next

@@ -210,7 +210,8 @@ func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 // one.
 func (p *Poller) Wake() { p.clock.wake() }
 
-// Recycle takes back the buffer that a Read brought.
+// Recycle takes back the buffer that a Read brought. That of a closed poller
+// goes to the collector with it.
 func (p *Poller) Recycle(buf []byte) { p.spare.putProvided(buf) }
 
 // Close ends the world with everything in it. Nothing has to be undone: there
