@@ -89,22 +89,6 @@ func TestAbstractName(t *testing.T) {
 	}
 }
 
-// With ReusePort two listeners share an address, without it they do not.
-func TestReusePort(t *testing.T) {
-	p := open(t, epoll.Config{})
-	shared := poll.ListenOptions{ReusePort: true}
-	l, err := p.Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, shared)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Listen(l.LocalAddr(), shared); err != nil {
-		t.Errorf("the second listener: %v", err)
-	}
-	if _, err := p.Listen(l.LocalAddr(), poll.ListenOptions{}); !errors.Is(err, syscall.EADDRINUSE) {
-		t.Errorf("a listener that does not share: %v, want EADDRINUSE", err)
-	}
-}
-
 // Addresses that the kernel would cut short or take for another sort of socket
 // are errors of Listen and Connect.
 func TestBadUnixAddresses(t *testing.T) {

@@ -67,6 +67,29 @@ var addressCases = []testCase{
 		},
 	},
 	{
+		name:        "address/shared",
+		explanation: "With ReusePort several listeners share an address, if all of them ask for it and the system can; where it cannot, Listen says so.",
+		run: func(r *rig) {
+			shared := poll.ListenOptions{ReusePort: true}
+			l, err := r.poller.Listen(loopback(), shared)
+			if errors.Is(err, errors.ErrUnsupported) {
+				return
+			}
+			r.ok("Listen", err)
+			other, err := r.poller.Listen(l.LocalAddr(), shared)
+			r.ok("the second Listen", err)
+			if _, err := r.poller.Listen(l.LocalAddr(), poll.ListenOptions{}); !errors.Is(err, syscall.EADDRINUSE) {
+				r.t.Errorf("a listener that does not share: %v, want EADDRINUSE", err)
+			}
+			// Which of them gets a connection is up to the system. When one is
+			// closed the other gets all.
+			r.ok("Close", other.Close())
+			for range 5 {
+				r.connect(l)
+			}
+		},
+	},
+	{
 		name:        "unix/errors",
 		explanation: "A UNIX address that nobody listens on is an error, and so is one that is taken.",
 		needs:       poll.Unix,

@@ -10,9 +10,9 @@ import (
 	"baton/loop/poll"
 )
 
-// cancelCases are about Cancel, and what it races with. Which side wins such a race
-// is up to the poller and the moment; each case says what either may leave behind,
-// and is repeated until both have probably been seen.
+// cancelCases are about Cancel, and what it races with. Which side wins such a
+// race is up to the poller and the moment; each case says what either may leave
+// behind, and is repeated until both have probably been seen.
 var cancelCases = []testCase{
 	{
 		name:        "cancel/in flight",
@@ -23,7 +23,7 @@ var cancelCases = []testCase{
 			for _, op := range []*poll.Op{read(server, 8), accept(l)} {
 				r.submit(op)
 				r.poller.Cancel(op)
-				r.poller.Cancel(op)
+				r.poller.Cancel(op) // one report all the same
 				r.finish(op)
 				r.want(op, poll.ErrCanceled)
 				r.quiet()
@@ -37,6 +37,7 @@ var cancelCases = []testCase{
 		explanation: "Cancel of an operation that is not in flight does nothing, whether it was never submitted, finished at once or was reported: a task that was woken may still be cancelled.",
 		run: func(r *rig) {
 			client, server := r.pair()
+			// Its fields are as make left them: a poller must not follow them.
 			never := read(server, 8)
 			r.poller.Cancel(never)
 
@@ -50,6 +51,8 @@ var cancelCases = []testCase{
 			r.finish(reported)
 			r.poller.Cancel(reported)
 			r.quiet()
+			// A Connect is where this is tempting: Cancel of one in flight has a
+			// socket to close, and the Op still points to it afterwards.
 			opened := r.must(connect(r.listen().LocalAddr()))
 			r.poller.Cancel(opened)
 			if r.do(write(opened.Handle, "x")).Err != nil {
@@ -136,6 +139,7 @@ var cancelCases = []testCase{
 			} else if op.N != len(op.Buf) {
 				r.t.Errorf("wrote %d of %d bytes without an error", op.N, len(op.Buf))
 			}
+			// The reader sees one unbroken stream exactly if N was right.
 			rest := &poll.Op{Kind: poll.Write, Handle: client, Buf: op.Buf[op.N:]}
 			r.submit(rest)
 			drain(r, server, op.Buf, func() int { return 1 << 20 })

@@ -9,7 +9,10 @@ import (
 	"baton/loop/poll"
 )
 
-// closeCases are about handles that are closed, busy or somebody else's.
+// closeCases are about handles that are closed, busy or somebody else's. With
+// closing come the bugs that no test of a single connection finds: numbers of
+// descriptors are used again at once, and what the kernel had to say about the
+// last one may still be under way.
 var closeCases = []testCase{
 	{
 		name:        "close/in flight",
@@ -28,6 +31,7 @@ var closeCases = []testCase{
 			r.finish(in, out, queued)
 			r.want(in, net.ErrClosed)
 			r.want(queued, net.ErrClosed)
+			// Unless the kernel has taken 32 MiB, which some might.
 			if !atOnce {
 				r.want(out, net.ErrClosed)
 			}
@@ -71,6 +75,8 @@ var closeCases = []testCase{
 				client, server := r.connect(l)
 				old := read(server, 8)
 				r.submit(old)
+				// What this Wait does not report, later ones must not pin on
+				// the new connection.
 				r.say(client, "for the old one")
 				r.wait(0)
 				r.ok("Close", server.Close())

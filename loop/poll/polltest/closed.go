@@ -128,6 +128,9 @@ func closeInFlight(r *rig) {
 	}
 }
 
+// callsAfterClose makes every call there is. Which error goes first where
+// several would be right (closed, foreign, unsupported) is left to the poller,
+// so only operations are tried that would have been good ones.
 func callsAfterClose(r *rig) {
 	o := r.aside()
 	p, caps := o.poller, o.poller.Caps()
@@ -168,7 +171,8 @@ func callsAfterClose(r *rig) {
 			r.t.Errorf("the addresses of a handle were %s and are %s", before[i], after)
 		}
 	}
-	// Waits do not wait, with a Wake and without.
+	// Waits do not wait, with a Wake and without; one that did would hang, or
+	// move a virtual clock, which nobody would notice any more.
 	p.Wait(nil, -1)
 	p.Wake()
 	p.Wait(nil, time.Hour)

@@ -17,6 +17,9 @@ import (
 // a process that may not have so many gets as many as there are.
 const crowd = 1000
 
+// loadCases are about many operations at a time, and about what happens to them
+// in no particular order. Choices are drawn from a seed that a failure prints;
+// with a kernel in between it repeats the choices, not the timing.
 var loadCases = []testCase{
 	{
 		name:        "load/ten thousand operations",
@@ -57,6 +60,7 @@ var loadCases = []testCase{
 			for _, i := range random.Perm(len(ops)) {
 				met[i] = fates[random.IntN(len(fates))]
 				met[i].strike(r, clients[i], ops[i])
+				// Mostly many things have happened when the poller looks.
 				if random.IntN(10) == 0 {
 					r.wait(0)
 				}
@@ -115,7 +119,7 @@ func (r *rig) crowd() (clients, servers []poll.Handle) {
 		r.submit(out)
 		r.finish(out)
 		if errors.Is(out.Err, syscall.EMFILE) {
-			r.poller.Cancel(in)
+			r.poller.Cancel(in) // nobody comes
 		}
 		r.finish(in)
 		if errors.Is(out.Err, syscall.EMFILE) || errors.Is(in.Err, syscall.EMFILE) {

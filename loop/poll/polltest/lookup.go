@@ -11,6 +11,9 @@ import (
 	"baton/loop/poll"
 )
 
+// lookupCases are about names. They ask for what every machine knows without a
+// network, and for a name that none may know (RFC 6761); so what they see
+// depends on the resolver as little as can be.
 var lookupCases = []testCase{
 	{
 		name:        "lookup/localhost",
@@ -67,6 +70,8 @@ var lookupCases = []testCase{
 		explanation: "A Lookup can be cancelled, is reported once, and its answer bothers nobody later.",
 		needs:       poll.Lookups,
 		run: func(r *rig) {
+			// The answer may be faster. A later Lookup finds the table of
+			// questions in order either way.
 			for range 20 {
 				op := lookup("ip", "unknown.invalid")
 				if !r.submit(op) {

@@ -11,7 +11,9 @@ import (
 )
 
 // optionalCases are about UNIX sockets, Reads without a buffer, and what the
-// poller does not declare.
+// poller does not declare. A capability is a promise in both directions: what is
+// declared works, and what is not declared fails in one way, so that callers
+// find out by Caps or by the error, as they like.
 var optionalCases = []testCase{
 	{
 		name:        "unix/echo",
@@ -82,6 +84,7 @@ var optionalCases = []testCase{
 		run: func(r *rig) {
 			client, server := r.pair()
 			other, another := r.pair()
+			// Both are held at a time, and given back in another order.
 			for range 5 { // the first buffers are new, later ones were recycled
 				r.say(client, "first")
 				r.say(other, "other")
@@ -124,6 +127,8 @@ var optionalCases = []testCase{
 	},
 }
 
+// undeclared asks for everything that might be missing. The handle is a good
+// one, so that nothing but the kind can be wrong.
 func undeclared(r *rig) {
 	client, _ := r.pair()
 	caps := r.poller.Caps()
@@ -136,6 +141,7 @@ func undeclared(r *rig) {
 		{poll.Readiness, writable(client)},
 		{poll.Provided, &poll.Op{Kind: poll.Read, Handle: client}},
 		{poll.Unix, connect(&net.UnixAddr{Name: "nowhere", Net: "unix"})},
+		// Kinds that nobody has: a capability that nobody declares.
 		{1 << 31, &poll.Op{Handle: client}},
 		{1 << 31, &poll.Op{Kind: 200, Handle: client}},
 	} {

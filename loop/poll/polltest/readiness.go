@@ -14,7 +14,10 @@ import (
 func readable(h poll.Handle) *poll.Op { return &poll.Op{Kind: poll.Readable, Handle: h} }
 func writable(h poll.Handle) *poll.Op { return &poll.Op{Kind: poll.Writable, Handle: h} }
 
-// readinessCases are about Readable, Writable and Adopt.
+// readinessCases are about Readable, Writable and Adopt: what AddReader needs,
+// and what a descriptor from elsewhere can be used for. Readiness is a state
+// and not an event, whatever the kernel calls it: an edge that was seen is
+// still true.
 var readinessCases = []testCase{
 	{
 		name:        "readiness/readable",
@@ -31,6 +34,7 @@ var readinessCases = []testCase{
 			r.finish(op)
 			r.must(readable(server))
 			r.hear(server, "data")
+			// The end of a stream is something to read, too, again and again.
 			last := readable(server)
 			r.submit(last)
 			r.quiet()
@@ -52,7 +56,7 @@ var readinessCases = []testCase{
 			out := connect(l.LocalAddr())
 			r.submit(out)
 			r.finish(op)
-			r.must(accept(l))
+			r.must(accept(l)) // it took nothing
 			r.finish(out)
 		},
 	},
@@ -177,6 +181,8 @@ var readinessCases = []testCase{
 	},
 }
 
+// adoptPipe uses a pipe as a poller does, and then as its owner does: what a
+// poller believes to know of a descriptor must not hide what the owner has done.
 func adoptPipe(r *rig) {
 	in, out := pipe(r)
 	reader, writer := adopt(r, in), adopt(r, out)

@@ -13,7 +13,8 @@ import (
 )
 
 // patience is how long, by the poller's clock, an operation may take that has
-// nothing to wait for.
+// nothing to wait for. It ends cases that would fail anyway, so it may be long
+// enough for any machine.
 const patience = 10 * time.Second
 
 // A rig is a poller under test. Everything goes through it, so that it can
@@ -23,10 +24,11 @@ type rig struct {
 	t      testing.TB
 	open   func(t testing.TB) poll.Poller
 	poller poll.Poller
-	flying map[*poll.Op]bool
-	done   []*poll.Op
+	flying map[*poll.Op]bool // in flight, as far as Submit and Wait have told
+	done   []*poll.Op        // what the last wait has reported
 }
 
+// newRig makes a rig with a poller of its own. It must be closed.
 func newRig(t testing.TB, open func(t testing.TB) poll.Poller) *rig {
 	return &rig{t: t, open: open, poller: open(t), flying: map[*poll.Op]bool{}}
 }
@@ -47,7 +49,8 @@ func (r *rig) close() {
 	}
 }
 
-// submit starts op and reports whether it finished at once.
+// submit starts op and reports whether it finished at once. One that did must
+// not be reported by a Wait any more, which wait checks.
 func (r *rig) submit(op *poll.Op) bool {
 	r.t.Helper()
 	if r.flying[op] {
@@ -60,7 +63,9 @@ func (r *rig) submit(op *poll.Op) bool {
 	return false
 }
 
-// wait calls Wait once and checks what it reports.
+// wait calls Wait once and checks what it reports: only what is in flight, and
+// nothing twice. Nearly all waiting is done here, so every case checks that by
+// the way.
 func (r *rig) wait(d time.Duration) {
 	r.t.Helper()
 	r.done = r.poller.Wait(r.done[:0], d)
@@ -72,7 +77,8 @@ func (r *rig) wait(d time.Duration) {
 	}
 }
 
-// finish waits until ops are reported.
+// finish waits until ops are reported. What else is reported meanwhile is noted
+// in flying; a case that cares looks there.
 func (r *rig) finish(ops ...*poll.Op) {
 	r.t.Helper()
 	limit := r.poller.Now().Add(patience)
@@ -104,7 +110,10 @@ func (r *rig) must(op *poll.Op) *poll.Op {
 	return op
 }
 
-// quiet checks that nothing is reported, now and a moment later.
+// quiet checks that nothing is reported, now and a moment later. The look
+// before the moment makes a poller take in what has happened, the one after it
+// what has come meanwhile. A millisecond is long on one machine and short on
+// another: what quiet does not find is missed, and never a failure.
 func (r *rig) quiet() {
 	r.t.Helper()
 	for _, d := range []time.Duration{0, time.Millisecond, 0} {
@@ -131,7 +140,7 @@ func (r *rig) sleep(d time.Duration) (early int) {
 	return early
 }
 
-// want checks the error of op.
+// want checks the error of op; target may be wrapped in it.
 func (r *rig) want(op *poll.Op, target error) {
 	r.t.Helper()
 	if !errors.Is(op.Err, target) {
@@ -139,7 +148,7 @@ func (r *rig) want(op *poll.Op, target error) {
 	}
 }
 
-// ok checks the error of a call.
+// ok checks the error of a call without which the case makes no sense.
 func (r *rig) ok(what string, err error) {
 	r.t.Helper()
 	if err != nil {
@@ -161,7 +170,7 @@ func (r *rig) random() *rand.Rand {
 // loopback is this machine, port 0.
 func loopback() *net.TCPAddr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
-// listen makes a TCP listener.
+// listen makes a TCP listener on a port that nobody else has.
 func (r *rig) listen() poll.Handle {
 	r.t.Helper()
 	l, err := r.poller.Listen(loopback(), poll.ListenOptions{})
@@ -208,7 +217,7 @@ func lookup(network, host string) *poll.Op {
 	return &poll.Op{Kind: poll.Lookup, Network: network, Host: host}
 }
 
-// say writes text on h.
+// say writes text on h, which must have room for it: nobody reads meanwhile.
 func (r *rig) say(h poll.Handle, text string) {
 	r.t.Helper()
 	if op := r.must(write(h, text)); op.N != len(text) {
@@ -216,7 +225,7 @@ func (r *rig) say(h poll.Handle, text string) {
 	}
 }
 
-// hear reads exactly text from h.
+// hear reads exactly text from h, in as many pieces as it comes in.
 func (r *rig) hear(h poll.Handle, text string) {
 	r.t.Helper()
 	var got []byte

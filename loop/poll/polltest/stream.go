@@ -11,6 +11,9 @@ import (
 	"baton/loop/poll"
 )
 
+// streamCases are what every program does with a connection, and how it ends.
+// Errors are compared with the kernel's, wrapped or not: whoever wraps them for
+// users must find them.
 var streamCases = []testCase{
 	{
 		name:        "stream/echo",

@@ -9,6 +9,10 @@ import (
 )
 
 // timeCases are about Now and about how long a Wait lasts.
+//
+// All durations are differences of the poller's own Now, never of the machine's
+// clock: in a virtual world the two have nothing to do with each other. So a
+// case takes no time there, and bounds hold exactly.
 var timeCases = []testCase{
 	{
 		name:        "timer/never early",
@@ -62,6 +66,7 @@ var timeCases = []testCase{
 			if r.poller.Caps().Has(poll.Virtual) && !r.poller.Now().Equal(start) {
 				r.t.Errorf("Wait(0) moved the virtual clock by %v", r.poller.Now().Sub(start))
 			}
+			// A Read that has nothing to do with time is in flight all along.
 			if !r.flying[op] {
 				r.t.Errorf("a Read without data finished: %v", op.Err)
 			}
@@ -75,6 +80,8 @@ var timeCases = []testCase{
 			op := read(server, 8)
 			r.submit(op)
 			r.say(client, "now")
+			// The data may need a moment on its way, and a Wait may be early,
+			// but a poller that waits for its deadline does so at the first.
 			start := r.poller.Now()
 			for r.flying[op] && r.poller.Now().Sub(start) < time.Hour {
 				r.wait(time.Hour)
@@ -93,11 +100,11 @@ var timeCases = []testCase{
 				op := read(server, 1)
 				r.submit(op)
 				r.say(client, "x")
-				r.wait(2 * time.Millisecond)
+				r.wait(2 * time.Millisecond) // cut short by the Read
 				r.finish(op)
 				r.sleep(4 * time.Millisecond)
 				r.poller.Wake()
-				r.wait(2 * time.Millisecond)
+				r.wait(2 * time.Millisecond) // cut short by the Wake
 				r.sleep(4 * time.Millisecond)
 			}
 		},
@@ -129,10 +136,10 @@ var timeCases = []testCase{
 	},
 }
 
-// inTime waits until a Wait was in time once. One that is late proves nothing on
-// a busy machine; that none is in time, in five seconds, proves a lot. The length
-// is no whole number of milliseconds, which a poller that counts in them cannot
-// meet to a tenth.
+// inTime waits until a Wait was in time once. One that is late proves nothing
+// on a busy machine; that none is in time, in five seconds, proves a lot. The
+// length is no whole number of milliseconds, which a poller that counts in them
+// cannot meet to a tenth.
 func inTime(r *rig) {
 	const d = 1500 * time.Microsecond
 	bound := time.Millisecond

@@ -66,6 +66,8 @@ var wakeCases = []testCase{
 		name:        "wake/after Wait(0)",
 		explanation: "A Wake is for the next Wait of any kind; one that only looks takes it too, and a later Wake counts anew.",
 		run: func(r *rig) {
+			// Whether the first one is gone by now nobody can tell: the next
+			// Wait may end because of either. That it ends is the promise.
 			r.poller.Wake()
 			r.wait(0)
 			r.poller.Wake()
@@ -76,6 +78,8 @@ var wakeCases = []testCase{
 		name:        "wake/during Wait",
 		explanation: "A Wake from another goroutine ends the Wait in progress.",
 		run: func(r *rig) {
+			// The channel has no room, so a Wake comes just when the case goes
+			// on into its Wait: sometimes before, sometimes during it.
 			rounds := make(chan struct{})
 			var wakes sync.WaitGroup
 			wakes.Go(func() {
@@ -112,6 +116,8 @@ var wakeCases = []testCase{
 		explanation: "A Wait without a limit lasts, whatever deadlines and wake-ups were before: one that returns again and again keeps a processor busy for nothing.",
 		run: func(r *rig) {
 			for range 5 {
+				// Deadlines that a poller might still have in its books: one
+				// that was never reached, and one that has just passed.
 				r.poller.Wake()
 				r.wait(time.Hour)
 				r.sleep(time.Millisecond)
@@ -142,6 +148,8 @@ var wakeCases = []testCase{
 					r.poller.Wake()
 				}
 			})
+			// This is how a loop waits: what was posted is looked for after each
+			// Wait, and before one without a limit.
 			for i := range 2000 {
 				rounds <- struct{}{}
 				r.wait(time.Duration(i%100) * time.Microsecond)
@@ -186,7 +194,9 @@ var wakeCases = []testCase{
 }
 
 // wakeFromMany posts and wakes from eight goroutines, each of which goes on
-// only when its post was seen. A lost Wake is a hang.
+// only when its post was seen. A lost Wake is a hang: the poster waits for the
+// loop, and the loop, which sleeps, for the poster. The bits are taken after the
+// Wait and not before, so that a Wake which comes too early does not help.
 func wakeFromMany(r *rig) {
 	const posters, posts = 8, 500
 	var posted atomic.Int64

@@ -9,7 +9,10 @@ import (
 	"baton/loop/poll"
 )
 
-// writeCases move more than any socket buffer holds.
+// writeCases move more than any socket buffer holds, so that a Write has to go
+// on by itself while others do their work. What arrives is compared byte by
+// byte: a poller that loses its place sends a piece twice, or not at all, and
+// only then.
 var writeCases = []testCase{
 	chunked("a byte at a time", 32<<10, func(*rand.Rand) int { return 1 }),
 	chunked("seven at a time", 128<<10, func(*rand.Rand) int { return 7 }),
@@ -33,6 +36,7 @@ var writeCases = []testCase{
 			other, another := r.pair()
 			big := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(16 << 20)}
 			r.submit(big)
+			// Nobody reads yet, so the large Write holds up whatever it can.
 			for range 20 {
 				r.say(other, "meanwhile")
 				r.hear(another, "meanwhile")
@@ -64,7 +68,9 @@ var writeCases = []testCase{
 	},
 }
 
-// chunked sends size bytes to a reader with buffers of chunk bytes.
+// chunked sends size bytes to a reader with buffers of chunk bytes. A reader
+// that is slower than the writer, or faster, or has room for one byte, makes
+// the two wait for each other in all the ways there are.
 func chunked(name string, size int, chunk func(*rand.Rand) int) testCase {
 	return testCase{
 		name:        "write/" + name,
@@ -83,7 +89,9 @@ func chunked(name string, size int, chunk func(*rand.Rand) int) testCase {
 	}
 }
 
-// vectored sends buffers of the given sizes.
+// vectored sends buffers of the given sizes. Empty ones may stand anywhere, and
+// there may be more than a kernel takes in one call (1024 on most). The elements
+// of Bufs are the poller's to change, so the bytes to compare with are copied.
 func vectored(r *rig, sizes []int) {
 	r.t.Helper()
 	total := 0
@@ -109,7 +117,8 @@ func vectored(r *rig, sizes []int) {
 	r.ok("Close", server.Close())
 }
 
-// drain reads want from h.
+// drain reads want from h, while whatever else is in flight goes on. Reading one
+// byte too many is wrong as well: nothing may follow.
 func drain(r *rig, h poll.Handle, want []byte, chunk func() int) {
 	r.t.Helper()
 	op := &poll.Op{Kind: poll.Read, Handle: h}
@@ -132,6 +141,7 @@ func pattern(n int) []byte {
 	return b
 }
 
+// repeat returns n times size.
 func repeat(size, n int) []int {
 	sizes := make([]int, n)
 	for i := range sizes {
