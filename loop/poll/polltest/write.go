@@ -132,11 +132,15 @@ func drain(r *rig, h poll.Handle, want []byte, chunk func() int) {
 }
 
 // pattern makes n bytes whose period is a prime, so that a lost or doubled
-// piece shows.
+// piece shows. Copies of whole periods keep it, and are made faster than bytes.
 func pattern(n int) []byte {
+	const period = 251
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(i % 251)
+	for i := range min(n, period) {
+		b[i] = byte(i)
+	}
+	for done := period; done < n; done *= 2 {
+		copy(b[done:], b[:done])
 	}
 	return b
 }
