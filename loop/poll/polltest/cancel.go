@@ -32,6 +32,8 @@ var cancelCases = []testCase{
 			r.hear(server, "still fine")
 		},
 	},
+	// An Op keeps traces of where it was. A Cancel that follows them ends the
+	// wrong thing: a later operation of the same handle, or the handle.
 	{
 		name:        "cancel/not in flight",
 		explanation: "Cancel of an operation that is not in flight does nothing, whether it was never submitted, finished at once or was reported: a task that was woken may still be cancelled.",
@@ -63,6 +65,8 @@ var cancelCases = []testCase{
 			}
 		},
 	},
+	// With a goroutine or a ring the Read may have happened when the Cancel
+	// arrives. Then the bytes are in the buffer, and nowhere else.
 	{
 		name:        "cancel/race with data",
 		explanation: "A Read that is cancelled when its data is there ends either with the data or with ErrCanceled, and then the data is there for the next Read: a cancel must not lose bytes.",
@@ -84,6 +88,8 @@ var cancelCases = []testCase{
 			}
 		},
 	},
+	// The same for a connection: one that was accepted and not reported would
+	// be open for ever, and its peer would wait.
 	{
 		name:        "cancel/race with accept",
 		explanation: "An Accept that is cancelled when a connection is there ends either with it or without; then the next Accept gets it.",
@@ -103,6 +109,8 @@ var cancelCases = []testCase{
 			}
 		},
 	},
+	// A socket that is being connected has no owner but the operation. Whoever
+	// cancels it must close it, unless it is reported.
 	{
 		name:        "cancel/connect",
 		explanation: "A cancelled Connect ends with ErrCanceled and no handle, or with the connection.",
@@ -124,6 +132,7 @@ var cancelCases = []testCase{
 			}
 		},
 	},
+	// Large, so that the cancel comes in the middle: what was sent was sent.
 	{
 		name:        "cancel/write",
 		explanation: "A cancelled Write says how many bytes were taken, and exactly these arrive; a stream whose writer was cancelled can be continued.",
@@ -146,6 +155,8 @@ var cancelCases = []testCase{
 			r.finish(rest)
 		},
 	},
+	// Two who want to end it, and one report. The first one wins, but where a
+	// kernel is asked it may be either.
 	{
 		name:        "cancel/then close",
 		explanation: "Cancel and Close of one operation are still one report.",
@@ -219,6 +230,8 @@ var cancelCases = []testCase{
 			}
 		},
 	},
+	// This is what a poller on a ring gets wrong if it reports a cancelled
+	// operation before the kernel has let go of it.
 	{
 		name:        "cancel/buffer comes back",
 		explanation: "When a cancelled Read is reported, its buffer is the caller's again, and data that comes later must not be written into it.",
@@ -241,6 +254,8 @@ var cancelCases = []testCase{
 			}
 		},
 	},
+	// What Cancel has left (a deadline in the past, a flag) must not end the
+	// next life.
 	{
 		name:        "cancel/use again",
 		explanation: "An Op may be submitted again as soon as it is reported, and carries nothing over.",

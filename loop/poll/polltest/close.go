@@ -14,6 +14,7 @@ import (
 // descriptors are used again at once, and what the kernel had to say about the
 // last one may still be under way.
 var closeCases = []testCase{
+	// All three directions of what can wait: reading, writing, accepting.
 	{
 		name:        "close/in flight",
 		explanation: "Close of a handle reports what is in flight on it with net.ErrClosed; nobody waits for ever on a closed connection.",
@@ -66,6 +67,8 @@ var closeCases = []testCase{
 			}
 		},
 	},
+	// Data on the old connection that nobody read is an event that is still in
+	// the kernel's list when the descriptor's number is used again.
 	{
 		name:        "close/descriptor reuse",
 		explanation: "A new connection often gets the descriptor number of one just closed. What the kernel still has to say about the old one must not finish operations on the new one.",
@@ -99,6 +102,8 @@ var closeCases = []testCase{
 			}
 		},
 	},
+	// A poller that keeps one operation for each direction would overwrite the
+	// first, which then is never reported.
 	{
 		name:        "close/busy",
 		explanation: "A second operation in one direction finishes at once with ErrBusy, and the first one does not notice: two readers of one stream would tear it apart.",
@@ -129,6 +134,8 @@ var closeCases = []testCase{
 			r.finish(big)
 		},
 	},
+	// The loops run on different goroutines: touching the handle would be a
+	// data race even to find out.
 	{
 		name:        "close/foreign handle",
 		explanation: "A handle of another poller is refused with ErrForeign: its loop runs elsewhere.",

@@ -39,6 +39,8 @@ var closedCases = []testCase{
 			o.poller.Recycle(held.Buf)
 		},
 	},
+	// Links in Op.Private that nobody has cleared would pull the old poller's
+	// list into the new one's.
 	{
 		name:        "closed/use again elsewhere",
 		explanation: "An Op that a closed poller has dropped is free for another poller, and drags nothing along.",

@@ -74,6 +74,8 @@ var loadCases = []testCase{
 			r.quiet()
 		},
 	},
+	// Most moves make no sense, and that is the point: misuse of a handle is an
+	// error of the operation and nobody else's trouble.
 	{
 		name:        "load/random life",
 		explanation: "Whatever is submitted, cancelled and closed in whatever order, an operation is reported once and ends with an error of the seam or of the world.",
@@ -85,6 +87,8 @@ var loadCases = []testCase{
 			}
 		},
 	},
+	// Tables of handles grow and are reused meanwhile; the one that stays keeps
+	// its place.
 	{
 		name:        "load/many connections",
 		explanation: "Connections come and go by the hundred without disturbing one that stays.",

@@ -35,6 +35,8 @@ var lookupCases = []testCase{
 			}
 		},
 	},
+	// Some resolvers bring IPv4 addresses in IPv6's form, which is another
+	// value.
 	{
 		name:        "lookup/numbers",
 		explanation: "An address needs no resolver, and stays what it is.",
@@ -85,6 +87,8 @@ var lookupCases = []testCase{
 			}
 		},
 	},
+	// With a limit on questions in flight the last of them would wait for the
+	// first; with none, the answers come in any order.
 	{
 		name:        "lookup/many",
 		explanation: "Look-ups do not wait for each other.",

@@ -48,6 +48,8 @@ var optionalCases = []testCase{
 			r.want(r.do(read(server, 8)), io.EOF)
 		},
 	},
+	// The buffer is chosen when there are data. Nothing may be left of it where
+	// there were none in the end.
 	{
 		name:        "provided/read",
 		explanation: "A Read without a buffer brings one when there is data, and only then: an idle connection costs none.",

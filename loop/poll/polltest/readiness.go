@@ -19,6 +19,8 @@ func writable(h poll.Handle) *poll.Op { return &poll.Op{Kind: poll.Writable, Han
 // and not an event, whatever the kernel calls it: an edge that was seen is
 // still true.
 var readinessCases = []testCase{
+	// Unlike a Read it takes nothing, so nothing is told again by the kernel:
+	// the poller must ask, or remember.
 	{
 		name:        "readiness/readable",
 		explanation: "Readable waits until there is something to read, takes nothing, and finishes again as long as it is there.",
@@ -60,6 +62,8 @@ var readinessCases = []testCase{
 			r.finish(out)
 		},
 	},
+	// A stream is full when two buffers are, the writer's and the reader's, and
+	// the second fills by itself for a while.
 	{
 		name:        "readiness/writable",
 		explanation: "Writable waits while the peer does not read, and finishes when it does.",
@@ -112,6 +116,9 @@ var readinessCases = []testCase{
 		needs:       poll.Adopts,
 		run:         adoptPipe,
 	},
+	// The registration of the first handle must be gone, although the
+	// descriptor is not: closing it, which ends registrations, is its owner's
+	// business.
 	{
 		name:        "adopt/again",
 		explanation: "A descriptor may be adopted again after its handle was closed: AddReader follows RemoveReader.",
@@ -166,6 +173,8 @@ var readinessCases = []testCase{
 			}
 		},
 	},
+	// Kernels that watch sockets have no idea of files (EPERM from epoll),
+	// which are always ready and block all the same.
 	{
 		name:        "adopt/file",
 		explanation: "A regular file cannot be watched, and Adopt says so: later it would be a wait for ever.",

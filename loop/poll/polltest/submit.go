@@ -52,6 +52,8 @@ var submitCases = []testCase{
 			}
 		},
 	},
+	// A list that is linked through the Ops themselves must have been cut
+	// before the first of them is given away.
 	{
 		name:        "submit/from within a report",
 		explanation: "One Wait may report many operations. The loop tells their owners one by one, and each may submit its own again before the others are told.",

@@ -14,6 +14,9 @@ import (
 // clock: in a virtual world the two have nothing to do with each other. So a
 // case takes no time there, and bounds hold exactly.
 var timeCases = []testCase{
+	// Timeouts are cut to the clock's unit somewhere on their way to a kernel,
+	// and cutting is the wrong direction. A poller that wakes early by a little
+	// and lets the loop ask again spends a turn on every timer.
 	{
 		name:        "timer/never early",
 		explanation: "A Wait with nothing to report lasts until Now says that d has passed, give or take a stray early return; a loop whose timers come early runs callbacks before their time.",
@@ -52,6 +55,8 @@ var timeCases = []testCase{
 			}
 		},
 	},
+	// A timeout of zero and no timeout are neighbours in most interfaces: one
+	// typing error makes a busy loop sleep.
 	{
 		name:        "timer/poll does not wait",
 		explanation: "Wait(0) only looks. A busy loop calls it every few steps.",
@@ -72,6 +77,8 @@ var timeCases = []testCase{
 			}
 		},
 	},
+	// Catches a poller that looks for completions before it sleeps and after,
+	// but is not woken by them.
 	{
 		name:        "timer/completion first",
 		explanation: "A Wait ends with the first completion, not with its deadline: otherwise every answer would be as late as the next timer.",
@@ -91,6 +98,8 @@ var timeCases = []testCase{
 			}
 		},
 	},
+	// Where a deadline is a property of something that lives longer than a Wait
+	// (a timer, a file), it must be taken back or overwritten.
 	{
 		name:        "timer/one at a time",
 		explanation: "A deadline is that of one Wait. One that a completion or a Wake has cut short must not end a later Wait, when the loop has other plans.",
@@ -109,6 +118,8 @@ var timeCases = []testCase{
 			}
 		},
 	},
+	// A wall clock is set back by its owner now and then; time.Time has a
+	// second reading that is not, as long as nobody rounds it away.
 	{
 		name:        "timer/goes forward",
 		explanation: "Now never goes backwards, whoever asks and whatever happens between: durations are differences of two answers.",

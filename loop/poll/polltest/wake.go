@@ -14,6 +14,8 @@ import (
 // is lost for good: the loop sleeps, and nobody knows. So most of these cases
 // hang when they fail, and the suite's limit ends them.
 var wakeCases = []testCase{
+	// The classic lost wake-up: the flag is read, the Wake comes, the poller
+	// sleeps.
 	{
 		name:        "wake/before Wait",
 		explanation: "A Wake before a Wait ends that Wait at once, however often it was called: the loop looks at its queue, then waits, and a callback may be posted between the two.",
@@ -28,6 +30,7 @@ var wakeCases = []testCase{
 			}
 		},
 	},
+	// A counter or a pipe in place of a flag remembers each of them.
 	{
 		name:        "wake/many are one",
 		explanation: "Wakes before one Wait end that Wait only; otherwise a burst of posts makes the loop spin.",
@@ -74,6 +77,8 @@ var wakeCases = []testCase{
 			r.wait(-1) // would hang
 		},
 	},
+	// The other half of the classic: the poller is already on its way to sleep
+	// and can no longer see a flag; something must reach it there.
 	{
 		name:        "wake/during Wait",
 		explanation: "A Wake from another goroutine ends the Wait in progress.",
@@ -95,6 +100,8 @@ var wakeCases = []testCase{
 			wakes.Wait()
 		},
 	},
+	// The two clocks meet here: the deadline must not win because it was set
+	// first.
 	{
 		name:        "wake/out of a long Wait",
 		explanation: "A Wake ends a Wait with a deadline far away just as well. A poller without limit of time sleeps differently from one with it, hence both.",
@@ -166,6 +173,8 @@ var wakeCases = []testCase{
 		explanation: "No Wake is lost: whoever posts something and then wakes the loop may rely on it being seen, whatever seven others do at that moment.",
 		run:         wakeFromMany,
 	},
+	// A Wait that was woken returns by another path, on which the finished
+	// operations are easily forgotten.
 	{
 		name:        "wake/loses no completion",
 		explanation: "A Wait that a Wake has ended must not drop what finished meanwhile.",
