@@ -11,8 +11,8 @@
 // the same reason: whoever decides what happens next must own the clock.
 //
 // A poller is never told about callbacks or tasks. It serves one loop, and all
-// its methods but Now and Wake belong to whoever holds that loop's baton: they
-// are called from changing goroutines, but never from two at once.
+// its methods but Now, Caps and Wake belong to whoever holds that loop's baton:
+// they are called from changing goroutines, but never from two at once.
 //
 // The conformance suite for implementations is package polltest; epoll,
 // portable and virtual pass it.
@@ -44,7 +44,8 @@
 //   - An operation that takes something out of the world (a connection, a
 //     message, the exit status of a child) takes it and is finished, or is
 //     cancelled and has left it there. A status that was collected is reported
-//     in spite of a Cancel: nobody can collect it twice.
+//     in spite of a Cancel, or kept for the next operation on that child if the
+//     Cancel is reported already: nobody can collect it twice.
 //   - Handles come out of operations or of Adopt, so that a world in memory can
 //     have them: a file is what opening reports, a child what starting it
 //     reports, and only a descriptor of somebody else (a pidfd, a pipe) is
