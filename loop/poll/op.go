@@ -73,11 +73,15 @@ type Op struct {
 	Addrs    []netip.Addr // Lookup
 	Err      error        // nil, io.EOF, ErrCanceled, net.ErrClosed or the world's own
 
-	// Owner is told by the loop when a Wait has reported the operation. The
-	// poller does not touch it.
+	// Owner is told by the loop when a Wait has reported the operation, but not
+	// when Submit has finished it: then the submitter knows. The poller does
+	// not touch it.
 	Owner Completer
 
-	// Private is for the poller alone, while the operation is in flight.
+	// Private is for the poller alone, while the operation is in flight. What
+	// is left in it afterwards means nothing, not even to the same poller: a
+	// link for its lists, a small number (a state, the index of a table) and
+	// whatever else the operation needs there.
 	Private struct {
 		Next  *Op
 		State uint32

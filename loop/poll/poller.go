@@ -10,7 +10,7 @@ import (
 
 // A Poller is one loop's view of the outside world. All methods but Now, Caps
 // and Wake belong to the loop: whoever holds its baton calls them, one call at
-// a time, from any goroutine (from one thread only if Caps has [Pinned]).
+// a time, from any goroutine ([Pinned] narrows that for Wait and Close).
 type Poller interface {
 	// Now tells the time of this world: time.Now, unless Caps has [Virtual].
 	// It never goes backwards. Safe from every goroutine.
@@ -22,9 +22,18 @@ type Poller interface {
 	Caps() Caps
 
 	// Listen makes a listening socket. Nothing in it waits, so it is a plain
-	// call: addr is a *net.TCPAddr (port 0 chooses one) or a *net.UnixAddr.
-	// Sockets are close-on-exec and do not block; TCP listeners reuse
-	// addresses, and an IPv6 one takes no IPv4 connections.
+	// call. The type of addr says what it makes:
+	//   - *net.TCPAddr; port 0 chooses one. Without an IP, or with 0.0.0.0, it
+	//     listens on all IPv4 addresses of this machine, with :: on all of
+	//     IPv6. It takes connections of its own family only. A connection to
+	//     such an address goes to this machine, 127.0.0.1 or ::1.
+	//   - *net.UnixAddr, a file. Closing the listener leaves it, for by then it
+	//     may be a successor's, and only the caller can tell: the file is the
+	//     caller's to remove, and until then the name is taken (EADDRINUSE).
+	//     With [Virtual] it is only a name, and free after Close.
+	//
+	// Sockets are close-on-exec and do not block; TCP listeners reuse the
+	// addresses of connections that linger.
 	// Errors are *net.OpError of the operation "listen".
 	Listen(addr net.Addr, opts ListenOptions) (Handle, error)
 
@@ -37,6 +46,12 @@ type Poller interface {
 	// Submit starts op. It returns true if op is already finished (its result
 	// fields are set, and Wait will not report it); otherwise op is in flight
 	// and belongs, with its buffers, to the poller until Wait reports it.
+	// Whatever an earlier life left in the result fields is cleared first.
+	//
+	// An Op may be submitted again as soon as it is finished, and no sooner: a
+	// cancelled one is in flight until it is reported, like any other. To
+	// submit one that is in flight is misuse; a poller that notices it panics.
+	//
 	// At most one operation per handle and direction may be in flight
 	// (Read, Accept and Readable are one direction; Write, Connect and
 	// Writable the other); a second one finishes at once with [ErrBusy].
@@ -44,7 +59,9 @@ type Poller interface {
 
 	// Cancel asks for the end of op. If op is in flight it is still reported by
 	// Wait, exactly once, as soon as its buffers are free: with [ErrCanceled],
-	// or with its own result if that came first. Otherwise Cancel does nothing.
+	// or with its own result if that came first. What it has moved until then
+	// is not lost: its N tells of it, or the next operation finds it. Cancel of
+	// an operation that is not in flight does nothing.
 	Cancel(op *Op)
 
 	// Wait appends the finished operations to done. If there are none it waits
@@ -52,19 +69,34 @@ type Poller interface {
 	// d == 0 never waits, d < 0 sets no limit. A Wake since the last Wait ends
 	// this one at once. It may return early with nothing to report, but not
 	// again and again, and it never counts d as passed before Now says so.
+	// On an idle machine it is at most 1 ms late, or 0.1 ms with [Pinned]; with
+	// [Virtual] it is exact.
 	Wait(done []*Op, d time.Duration) []*Op
 
-	// Wake ends a Wait, the one in progress or the next one. Calls before that
-	// Wait are one. Safe from every goroutine, also during and after Close.
+	// Wake ends one Wait: the one in progress, or else the next one, which then
+	// does not wait, however it is called and whatever it reports. Wakes are
+	// not counted: those before one Wait are one. A Wake that comes while a
+	// Wait is about to return for another reason is taken by that one or ends
+	// the next one; it is never lost.
+	// Wake orders no memory: what it is about needs a lock of its own.
+	// Safe from every goroutine, also during and after Close.
 	Wake()
 
 	// Recycle gives back the buffer of a Read that was submitted without one
-	// (see [Provided]). The caller must not touch buf again.
+	// (see [Provided]): buf begins where Op.Buf began, and only its end may
+	// have been cut off. The caller must not touch it again. Until then it is
+	// the caller's and stays valid, even if its handle or the poller is closed.
 	Recycle(buf []byte)
 
-	// Close ends the poller. Operations in flight are dropped: when Close
-	// returns, nothing touches them any more, and no descriptor and no
-	// goroutine of the poller is left. A second Close does nothing.
+	// Close ends the poller and closes its handles. Operations in flight are
+	// dropped: when Close returns, nothing touches them any more, and no
+	// descriptor and no goroutine of the poller is left; it waits for what
+	// cannot be interrupted. A second Close does nothing.
+	//
+	// Calls after that do no harm: operations finish at once with net.ErrClosed,
+	// Listen, Adopt and the methods of handles fail with it (errors.Is), Wait
+	// returns at once with nothing, Cancel and Recycle do nothing, and Now,
+	// Caps and the handles' addresses stay what they were.
 	Close() error
 }
 
@@ -72,6 +104,7 @@ type Poller interface {
 // methods do not wait and belong to the loop, like those of the poller.
 type Handle interface {
 	// LocalAddr and RemoteAddr may be nil (an adopted descriptor, a listener).
+	// They answer after Close, too: whoever reports the end needs them.
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
 
@@ -82,9 +115,11 @@ type Handle interface {
 	// SetNoDelay switches Nagle's algorithm. New TCP sockets send at once.
 	SetNoDelay(on bool) error
 
-	// Close closes the handle. Operations in flight on it are reported by the
-	// next Wait with net.ErrClosed; later ones finish at once with it. A
-	// second Close returns net.ErrClosed.
+	// Close closes the handle. Operations in flight on it are reported with
+	// net.ErrClosed, or with their own result if that came first, as soon as
+	// their buffers are free: on a socket by the next Wait. Later operations
+	// finish at once with net.ErrClosed, the other methods and a second Close
+	// return it.
 	Close() error
 
 	// Abort is a Close that drops what the kernel has not sent yet and, where
@@ -111,7 +146,7 @@ const (
 	Vectored                   // one Write of several buffers reaches the kernel as one call
 	Virtual                    // Now is not the machine's clock
 	Jumps                      // Wait moves the clock by itself, whatever other goroutines do
-	Pinned                     // all calls but Now, Caps and Wake must come from one thread
+	Pinned                     // Wait and Close must come from one thread, that of the first Wait
 )
 
 var capNames = [...]string{

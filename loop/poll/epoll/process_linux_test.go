@@ -5,11 +5,8 @@ package epoll_test
 import (
 	"errors"
 	"os"
-	"os/signal"
-	"runtime"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,28 +14,21 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// Out of descriptors, Accept says so each time it is asked, and the connection
-// waits in the queue until there are some again, although no event comes for it.
-func TestAcceptWithoutDescriptors(t *testing.T) {
+// Out of descriptors, New and Accept say which call has failed.
+func TestWithoutDescriptors(t *testing.T) {
 	l := newLine(t, open(t, epoll.Config{}))
 	l.must(&poll.Op{Kind: poll.Connect, Addr: l.listener.LocalAddr()})
 	op := &poll.Op{Kind: poll.Accept, Handle: l.listener}
-
-	restore := noDescriptors(t)
-	for range 3 {
-		if !l.poller.Submit(op) {
-			l.await(op)
-		}
-		var call *os.SyscallError
-		if !errors.Is(op.Err, syscall.EMFILE) || !errors.As(op.Err, &call) || op.Accepted != nil {
-			t.Errorf("accepted %v, error %v, want EMFILE in a *os.SyscallError", op.Accepted, op.Err)
+	noDescriptors(t)
+	if !l.poller.Submit(op) {
+		l.await(op)
+	}
+	_, err := epoll.New(epoll.Config{})
+	for what, err := range map[string]error{"Accept": op.Err, "New": err} {
+		if call := (*os.SyscallError)(nil); !errors.Is(err, syscall.EMFILE) || !errors.As(err, &call) {
+			t.Errorf("%s: %v, want EMFILE in a *os.SyscallError", what, err)
 		}
 	}
-	if _, err := epoll.New(epoll.Config{}); !errors.Is(err, syscall.EMFILE) {
-		t.Errorf("New: %v, want EMFILE", err)
-	}
-	restore()
-	l.must(op)
 }
 
 // An Accept that was in flight when the descriptors ran out is reported, too.
@@ -128,53 +118,6 @@ func descriptors(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(entries)
-}
-
-// Signals interrupt system calls (EINTR). Neither a Wait nor an operation may
-// end because of one.
-func TestSignals(t *testing.T) {
-	for _, mode := range modes {
-		t.Run(mode.name, func(t *testing.T) { underSignals(t, mode.config) })
-	}
-}
-
-func underSignals(t *testing.T, c epoll.Config) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGUSR1)
-	defer signal.Stop(signals)
-
-	l := newLine(t, open(t, c))
-	pid, thread := unix.Getpid(), unix.Gettid()
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				unix.Tgkill(pid, thread, unix.SIGUSR1)
-				runtime.Gosched()
-			}
-		}
-	}()
-	for range 300 {
-		in := &poll.Op{Kind: poll.Read, Handle: l.server, Buf: make([]byte, 64)}
-		l.poller.Submit(in)
-		early := l.poller.Now().Add(100 * time.Microsecond)
-		if l.wait(100 * time.Microsecond); l.poller.Now().Before(early) {
-			t.Fatal("a signal ended a Wait")
-		}
-		l.must(&poll.Op{Kind: poll.Write, Handle: l.client, Buf: []byte("x")})
-		l.await(in)
-		client, server := l.connect()
-		client.Close()
-		server.Close()
-	}
-	close(stop)
-	<-stopped
 }
 
 // Descriptor numbers have no limit at 1024, as select has.

@@ -10,6 +10,9 @@ import (
 	"baton/loop/poll"
 )
 
+// cancelCases are about Cancel, and what it races with. Which side wins such a
+// race is up to the poller and the moment; each case says what either may leave
+// behind, and is repeated until both have probably been seen.
 var cancelCases = []testCase{
 	{
 		name:        "cancel/in flight",
@@ -20,7 +23,7 @@ var cancelCases = []testCase{
 			for _, op := range []*poll.Op{read(server, 8), accept(l)} {
 				r.submit(op)
 				r.poller.Cancel(op)
-				r.poller.Cancel(op)
+				r.poller.Cancel(op) // one report all the same
 				r.finish(op)
 				r.want(op, poll.ErrCanceled)
 				r.quiet()
@@ -29,11 +32,14 @@ var cancelCases = []testCase{
 			r.hear(server, "still fine")
 		},
 	},
+	// An Op keeps traces of where it was. A Cancel that follows them ends the
+	// wrong thing: a later operation of the same handle, or the handle.
 	{
 		name:        "cancel/not in flight",
 		explanation: "Cancel of an operation that is not in flight does nothing, whether it was never submitted, finished at once or was reported: a task that was woken may still be cancelled.",
 		run: func(r *rig) {
 			client, server := r.pair()
+			// Its fields are as make left them: a poller must not follow them.
 			never := read(server, 8)
 			r.poller.Cancel(never)
 
@@ -47,6 +53,8 @@ var cancelCases = []testCase{
 			r.finish(reported)
 			r.poller.Cancel(reported)
 			r.quiet()
+			// A Connect is where this is tempting: Cancel of one in flight has a
+			// socket to close, and the Op still points to it afterwards.
 			opened := r.must(connect(r.listen().LocalAddr()))
 			r.poller.Cancel(opened)
 			if r.do(write(opened.Handle, "x")).Err != nil {
@@ -57,6 +65,8 @@ var cancelCases = []testCase{
 			}
 		},
 	},
+	// With a goroutine or a ring the Read may have happened when the Cancel
+	// arrives. Then the bytes are in the buffer, and nowhere else.
 	{
 		name:        "cancel/race with data",
 		explanation: "A Read that is cancelled when its data is there ends either with the data or with ErrCanceled, and then the data is there for the next Read: a cancel must not lose bytes.",
@@ -78,6 +88,8 @@ var cancelCases = []testCase{
 			}
 		},
 	},
+	// The same for a connection: one that was accepted and not reported would
+	// be open for ever, and its peer would wait.
 	{
 		name:        "cancel/race with accept",
 		explanation: "An Accept that is cancelled when a connection is there ends either with it or without; then the next Accept gets it.",
@@ -97,6 +109,8 @@ var cancelCases = []testCase{
 			}
 		},
 	},
+	// A socket that is being connected has no owner but the operation. Whoever
+	// cancels it must close it, unless it is reported.
 	{
 		name:        "cancel/connect",
 		explanation: "A cancelled Connect ends with ErrCanceled and no handle, or with the connection.",
@@ -118,6 +132,7 @@ var cancelCases = []testCase{
 			}
 		},
 	},
+	// Large, so that the cancel comes in the middle: what was sent was sent.
 	{
 		name:        "cancel/write",
 		explanation: "A cancelled Write says how many bytes were taken, and exactly these arrive; a stream whose writer was cancelled can be continued.",
@@ -133,12 +148,15 @@ var cancelCases = []testCase{
 			} else if op.N != len(op.Buf) {
 				r.t.Errorf("wrote %d of %d bytes without an error", op.N, len(op.Buf))
 			}
+			// The reader sees one unbroken stream exactly if N was right.
 			rest := &poll.Op{Kind: poll.Write, Handle: client, Buf: op.Buf[op.N:]}
 			r.submit(rest)
 			drain(r, server, op.Buf, func() int { return 1 << 20 })
 			r.finish(rest)
 		},
 	},
+	// Two who want to end it, and one report. The first one wins, but where a
+	// kernel is asked it may be either.
 	{
 		name:        "cancel/then close",
 		explanation: "Cancel and Close of one operation are still one report.",
@@ -171,6 +189,50 @@ var cancelCases = []testCase{
 		},
 	},
 	{
+		name:        "cancel/provided",
+		explanation: "A Read without a buffer that is cancelled brings data with a buffer or neither. A buffer beside an error would be lost: nobody gives it back.",
+		needs:       poll.Provided,
+		run: func(r *rig) {
+			client, server := r.pair()
+			for range 100 {
+				op := &poll.Op{Kind: poll.Read, Handle: server}
+				r.submit(op)
+				r.say(client, "x")
+				r.poller.Cancel(op)
+				r.finish(op)
+				switch {
+				case op.Err == nil && op.N == 1 && string(op.Buf[:1]) == "x":
+					r.poller.Recycle(op.Buf)
+				case errors.Is(op.Err, poll.ErrCanceled) && op.N == 0 && op.Buf == nil:
+					r.hear(server, "x")
+				default:
+					r.t.Fatalf("n %d, %d bytes of buffer, error %v", op.N, len(op.Buf), op.Err)
+				}
+			}
+		},
+	},
+	{
+		name:        "cancel/one direction",
+		explanation: "Cancel ends one operation, and nothing else of its handle: a reader that gives up must not cut off the writer.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			out := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(16 << 20)}
+			in := read(client, 8)
+			r.submit(in)
+			r.submit(out)
+			r.poller.Cancel(in)
+			r.finish(in)
+			r.want(in, poll.ErrCanceled)
+			drain(r, server, out.Buf, func() int { return 1 << 20 })
+			r.finish(out)
+			if out.Err != nil || out.N != len(out.Buf) {
+				r.t.Errorf("wrote %d of %d bytes, error %v", out.N, len(out.Buf), out.Err)
+			}
+		},
+	},
+	// This is what a poller on a ring gets wrong if it reports a cancelled
+	// operation before the kernel has let go of it.
+	{
 		name:        "cancel/buffer comes back",
 		explanation: "When a cancelled Read is reported, its buffer is the caller's again, and data that comes later must not be written into it.",
 		run: func(r *rig) {
@@ -192,6 +254,8 @@ var cancelCases = []testCase{
 			}
 		},
 	},
+	// What Cancel has left (a deadline in the past, a flag) must not end the
+	// next life.
 	{
 		name:        "cancel/use again",
 		explanation: "An Op may be submitted again as soon as it is reported, and carries nothing over.",

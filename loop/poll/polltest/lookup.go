@@ -11,6 +11,9 @@ import (
 	"baton/loop/poll"
 )
 
+// lookupCases are about names. They ask for what every machine knows without a
+// network, and for a name that none may know (RFC 6761); so what they see
+// depends on the resolver as little as can be.
 var lookupCases = []testCase{
 	{
 		name:        "lookup/localhost",
@@ -32,6 +35,8 @@ var lookupCases = []testCase{
 			}
 		},
 	},
+	// Some resolvers bring IPv4 addresses in IPv6's form, which is another
+	// value.
 	{
 		name:        "lookup/numbers",
 		explanation: "An address needs no resolver, and stays what it is.",
@@ -67,6 +72,8 @@ var lookupCases = []testCase{
 		explanation: "A Lookup can be cancelled, is reported once, and its answer bothers nobody later.",
 		needs:       poll.Lookups,
 		run: func(r *rig) {
+			// The answer may be faster. A later Lookup finds the table of
+			// questions in order either way.
 			for range 20 {
 				op := lookup("ip", "unknown.invalid")
 				if !r.submit(op) {
@@ -80,6 +87,8 @@ var lookupCases = []testCase{
 			}
 		},
 	},
+	// With a limit on questions in flight the last of them would wait for the
+	// first; with none, the answers come in any order.
 	{
 		name:        "lookup/many",
 		explanation: "Look-ups do not wait for each other.",

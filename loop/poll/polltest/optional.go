@@ -6,14 +6,14 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 
 	"baton/loop/poll"
 )
 
 // optionalCases are about UNIX sockets, Reads without a buffer, and what the
-// poller does not declare.
+// poller does not declare. A capability is a promise in both directions: what is
+// declared works, and what is not declared fails in one way, so that callers
+// find out by Caps or by the error, as they like.
 var optionalCases = []testCase{
 	{
 		name:        "unix/echo",
@@ -34,21 +34,22 @@ var optionalCases = []testCase{
 		},
 	},
 	{
-		name:        "unix/errors",
-		explanation: "A UNIX address that nobody listens on is an error, and so is one that is taken.",
+		name:        "unix/not TCP",
+		explanation: "What only TCP has does no harm to a UNIX socket: SetNoDelay takes either value, and Abort is a Close. Code for streams need not ask which sort it has.",
 		needs:       poll.Unix,
 		run: func(r *rig) {
-			addr := unixAddr(r)
-			if op := r.do(connect(addr)); op.Err == nil || op.Handle != nil {
-				r.t.Errorf("connected to nobody: handle %v, error %v", op.Handle, op.Err)
-			}
-			_, err := r.poller.Listen(addr, poll.ListenOptions{})
+			l, err := r.poller.Listen(unixAddr(r), poll.ListenOptions{})
 			r.ok("Listen", err)
-			if _, err := r.poller.Listen(addr, poll.ListenOptions{}); err == nil {
-				r.t.Error("two listeners have one path")
+			client, server := r.connect(l)
+			for _, on := range []bool{false, true} {
+				r.ok("SetNoDelay", client.SetNoDelay(on))
 			}
+			r.ok("Abort", client.Abort())
+			r.want(r.do(read(server, 8)), io.EOF)
 		},
 	},
+	// The buffer is chosen when there are data. Nothing may be left of it where
+	// there were none in the end.
 	{
 		name:        "provided/read",
 		explanation: "A Read without a buffer brings one when there is data, and only then: an idle connection costs none.",
@@ -85,6 +86,7 @@ var optionalCases = []testCase{
 		run: func(r *rig) {
 			client, server := r.pair()
 			other, another := r.pair()
+			// Both are held at a time, and given back in another order.
 			for range 5 { // the first buffers are new, later ones were recycled
 				r.say(client, "first")
 				r.say(other, "other")
@@ -99,22 +101,36 @@ var optionalCases = []testCase{
 		},
 	},
 	{
+		name:        "provided/stays valid",
+		explanation: "A buffer is the caller's until Recycle, whatever happens to its connection meanwhile: a parser may still look at the last words of a peer that is gone.",
+		needs:       poll.Provided,
+		run: func(r *rig) {
+			client, server := r.pair()
+			r.say(client, "the last words")
+			held := r.must(&poll.Op{Kind: poll.Read, Handle: server})
+			r.ok("Close", client.Close())
+			r.ok("Close", server.Close())
+			client, server = r.pair()
+			for range 10 { // who would take the buffer, if it were free
+				r.say(client, "somebody else's")
+				op := r.must(&poll.Op{Kind: poll.Read, Handle: server})
+				r.poller.Recycle(op.Buf[:1]) // its end may be cut off
+			}
+			if got := string(held.Buf[:held.N]); got != "the last words" {
+				r.t.Errorf("the buffer holds %q now", got)
+			}
+			r.poller.Recycle(held.Buf)
+		},
+	},
+	{
 		name:        "undeclared",
 		explanation: "What a poller does not declare fails at once with errors.ErrUnsupported, so that whoever needs it can say so or do without.",
 		run:         undeclared,
 	},
 }
 
-// unixAddr makes an address in a directory of its own. A test's TempDir may be
-// too deep for the 107 bytes of a UNIX address.
-func unixAddr(r *rig) *net.UnixAddr {
-	r.t.Helper()
-	dir, err := os.MkdirTemp("", "poll")
-	r.ok("MkdirTemp", err)
-	r.t.Cleanup(func() { os.RemoveAll(dir) })
-	return &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unix"}
-}
-
+// undeclared asks for everything that might be missing. The handle is a good
+// one, so that nothing but the kind can be wrong.
 func undeclared(r *rig) {
 	client, _ := r.pair()
 	caps := r.poller.Caps()
@@ -127,6 +143,7 @@ func undeclared(r *rig) {
 		{poll.Readiness, writable(client)},
 		{poll.Provided, &poll.Op{Kind: poll.Read, Handle: client}},
 		{poll.Unix, connect(&net.UnixAddr{Name: "nowhere", Net: "unix"})},
+		// Kinds that nobody has: a capability that nobody declares.
 		{1 << 31, &poll.Op{Handle: client}},
 		{1 << 31, &poll.Op{Kind: 200, Handle: client}},
 	} {

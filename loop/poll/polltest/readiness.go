@@ -14,8 +14,13 @@ import (
 func readable(h poll.Handle) *poll.Op { return &poll.Op{Kind: poll.Readable, Handle: h} }
 func writable(h poll.Handle) *poll.Op { return &poll.Op{Kind: poll.Writable, Handle: h} }
 
-// readinessCases are about Readable, Writable and Adopt.
+// readinessCases are about Readable, Writable and Adopt: what AddReader needs,
+// and what a descriptor from elsewhere can be used for. Readiness is a state
+// and not an event, whatever the kernel calls it: an edge that was seen is
+// still true.
 var readinessCases = []testCase{
+	// Unlike a Read it takes nothing, so nothing is told again by the kernel:
+	// the poller must ask, or remember.
 	{
 		name:        "readiness/readable",
 		explanation: "Readable waits until there is something to read, takes nothing, and finishes again as long as it is there.",
@@ -31,6 +36,7 @@ var readinessCases = []testCase{
 			r.finish(op)
 			r.must(readable(server))
 			r.hear(server, "data")
+			// The end of a stream is something to read, too, again and again.
 			last := readable(server)
 			r.submit(last)
 			r.quiet()
@@ -52,10 +58,12 @@ var readinessCases = []testCase{
 			out := connect(l.LocalAddr())
 			r.submit(out)
 			r.finish(op)
-			r.must(accept(l))
+			r.must(accept(l)) // it took nothing
 			r.finish(out)
 		},
 	},
+	// A stream is full when two buffers are, the writer's and the reader's, and
+	// the second fills by itself for a while.
 	{
 		name:        "readiness/writable",
 		explanation: "Writable waits while the peer does not read, and finishes when it does.",
@@ -108,6 +116,9 @@ var readinessCases = []testCase{
 		needs:       poll.Adopts,
 		run:         adoptPipe,
 	},
+	// The registration of the first handle must be gone, although the
+	// descriptor is not: closing it, which ends registrations, is its owner's
+	// business.
 	{
 		name:        "adopt/again",
 		explanation: "A descriptor may be adopted again after its handle was closed: AddReader follows RemoveReader.",
@@ -133,6 +144,38 @@ var readinessCases = []testCase{
 		},
 	},
 	{
+		name:        "adopt/descriptor reuse",
+		explanation: "The owner of a descriptor may close it once its handle is closed, and a new one may get its number. What was known of the old one does not hold for the new one.",
+		needs:       poll.Adopts | poll.Readiness,
+		run: func(r *rig) {
+			for range 20 {
+				in, out := pipe(r)
+				h := adopt(r, in)
+				_, err := out.Write([]byte("unread"))
+				r.ok("write", err)
+				r.must(readable(h))
+				r.ok("Close", h.Close())
+				r.ok("close by the owner", in.Close())
+				r.ok("close by the owner", out.Close())
+
+				in, out = pipe(r)
+				h = adopt(r, in)
+				op := readable(h)
+				r.submit(op)
+				r.quiet()
+				_, err = out.Write([]byte("new"))
+				r.ok("write", err)
+				r.finish(op)
+				r.hear(h, "new")
+				r.ok("Close", h.Close())
+				r.ok("close by the owner", in.Close())
+				r.ok("close by the owner", out.Close())
+			}
+		},
+	},
+	// Kernels that watch sockets have no idea of files (EPERM from epoll),
+	// which are always ready and block all the same.
+	{
 		name:        "adopt/file",
 		explanation: "A regular file cannot be watched, and Adopt says so: later it would be a wait for ever.",
 		needs:       poll.Adopts,
@@ -147,6 +190,8 @@ var readinessCases = []testCase{
 	},
 }
 
+// adoptPipe uses a pipe as a poller does, and then as its owner does: what a
+// poller believes to know of a descriptor must not hide what the owner has done.
 func adoptPipe(r *rig) {
 	in, out := pipe(r)
 	reader, writer := adopt(r, in), adopt(r, out)

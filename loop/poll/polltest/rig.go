@@ -4,6 +4,7 @@ package polltest
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
@@ -12,7 +13,8 @@ import (
 )
 
 // patience is how long, by the poller's clock, an operation may take that has
-// nothing to wait for.
+// nothing to wait for. It ends cases that would fail anyway, so it may be long
+// enough for any machine.
 const patience = 10 * time.Second
 
 // A rig is a poller under test. Everything goes through it, so that it can
@@ -22,16 +24,20 @@ type rig struct {
 	t      testing.TB
 	open   func(t testing.TB) poll.Poller
 	poller poll.Poller
-	flying map[*poll.Op]bool
-	done   []*poll.Op
+	flying map[*poll.Op]bool // in flight, as far as Submit and Wait have told
+	done   []*poll.Op        // what the last wait has reported
 }
 
+// newRig makes a rig with a poller of its own. It must be closed.
 func newRig(t testing.TB, open func(t testing.TB) poll.Poller) *rig {
 	return &rig{t: t, open: open, poller: open(t), flying: map[*poll.Op]bool{}}
 }
 
 // second makes another poller, of which the caller takes care.
 func (r *rig) second() poll.Poller { return r.open(r.t) }
+
+// aside is a rig for another poller, which the case closes.
+func (r *rig) aside() *rig { return newRig(r.t, r.open) }
 
 // close ends a case. A duplicate report that is late comes out here.
 func (r *rig) close() {
@@ -43,7 +49,8 @@ func (r *rig) close() {
 	}
 }
 
-// submit starts op and reports whether it finished at once.
+// submit starts op and reports whether it finished at once. One that did must
+// not be reported by a Wait any more, which wait checks.
 func (r *rig) submit(op *poll.Op) bool {
 	r.t.Helper()
 	if r.flying[op] {
@@ -56,7 +63,9 @@ func (r *rig) submit(op *poll.Op) bool {
 	return false
 }
 
-// wait calls Wait once and checks what it reports.
+// wait calls Wait once and checks what it reports: only what is in flight, and
+// nothing twice. Nearly all waiting is done here, so every case checks that by
+// the way.
 func (r *rig) wait(d time.Duration) {
 	r.t.Helper()
 	r.done = r.poller.Wait(r.done[:0], d)
@@ -68,7 +77,8 @@ func (r *rig) wait(d time.Duration) {
 	}
 }
 
-// finish waits until ops are reported.
+// finish waits until ops are reported. What else is reported meanwhile is noted
+// in flying; a case that cares looks there.
 func (r *rig) finish(ops ...*poll.Op) {
 	r.t.Helper()
 	limit := r.poller.Now().Add(patience)
@@ -100,7 +110,10 @@ func (r *rig) must(op *poll.Op) *poll.Op {
 	return op
 }
 
-// quiet checks that nothing is reported, now and a moment later.
+// quiet checks that nothing is reported, now and a moment later. The look
+// before the moment makes a poller take in what has happened, the one after it
+// what has come meanwhile. A millisecond is long on one machine and short on
+// another: what quiet does not find is missed, and never a failure.
 func (r *rig) quiet() {
 	r.t.Helper()
 	for _, d := range []time.Duration{0, time.Millisecond, 0} {
@@ -111,7 +124,23 @@ func (r *rig) quiet() {
 	}
 }
 
-// want checks the error of op.
+// sleep lets d pass by the poller's clock, although nothing happens, and returns
+// how many Waits were early. A stray one may be, but not again and again.
+func (r *rig) sleep(d time.Duration) (early int) {
+	r.t.Helper()
+	start := r.poller.Now()
+	for left := d; left > 0; left = start.Add(d).Sub(r.poller.Now()) {
+		if early >= 5 {
+			r.t.Fatalf("%d Waits returned early, and %v of %v are still left", early, left, d)
+		}
+		if r.wait(left); r.poller.Now().Sub(start) < d {
+			early++
+		}
+	}
+	return early
+}
+
+// want checks the error of op; target may be wrapped in it.
 func (r *rig) want(op *poll.Op, target error) {
 	r.t.Helper()
 	if !errors.Is(op.Err, target) {
@@ -119,7 +148,7 @@ func (r *rig) want(op *poll.Op, target error) {
 	}
 }
 
-// ok checks the error of a call.
+// ok checks the error of a call without which the case makes no sense.
 func (r *rig) ok(what string, err error) {
 	r.t.Helper()
 	if err != nil {
@@ -127,10 +156,21 @@ func (r *rig) ok(what string, err error) {
 	}
 }
 
+// random is a source whose seed is printed if the case fails.
+func (r *rig) random() *rand.Rand {
+	seed := rand.Uint64()
+	r.t.Cleanup(func() {
+		if r.t.Failed() {
+			r.t.Logf("seed %d", seed)
+		}
+	})
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
 // loopback is this machine, port 0.
 func loopback() *net.TCPAddr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
-// listen makes a TCP listener.
+// listen makes a TCP listener on a port that nobody else has.
 func (r *rig) listen() poll.Handle {
 	r.t.Helper()
 	l, err := r.poller.Listen(loopback(), poll.ListenOptions{})
@@ -177,7 +217,7 @@ func lookup(network, host string) *poll.Op {
 	return &poll.Op{Kind: poll.Lookup, Network: network, Host: host}
 }
 
-// say writes text on h.
+// say writes text on h, which must have room for it: nobody reads meanwhile.
 func (r *rig) say(h poll.Handle, text string) {
 	r.t.Helper()
 	if op := r.must(write(h, text)); op.N != len(text) {
@@ -185,7 +225,7 @@ func (r *rig) say(h poll.Handle, text string) {
 	}
 }
 
-// hear reads exactly text from h.
+// hear reads exactly text from h, in as many pieces as it comes in.
 func (r *rig) hear(h poll.Handle, text string) {
 	r.t.Helper()
 	var got []byte

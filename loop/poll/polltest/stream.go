@@ -11,7 +11,11 @@ import (
 	"baton/loop/poll"
 )
 
+// streamCases are what every program does with a connection, and how it ends.
+// Errors are compared with the kernel's, wrapped or not: whoever wraps them for
+// users must find them.
 var streamCases = []testCase{
+	// If this fails, nothing else in the list is worth reading.
 	{
 		name:        "stream/echo",
 		explanation: "Bytes written on one side are read on the other, in both directions.",
@@ -73,6 +77,9 @@ var streamCases = []testCase{
 			r.quiet()
 		},
 	},
+	// An edge-triggered kernel tells of the eight bytes once. A poller that
+	// believes the stream to be empty after each Read waits for ever at the
+	// second.
 	{
 		name:        "stream/read by pieces",
 		explanation: "What does not fit into one Read stays for the next, also if no new event comes for it.",
@@ -87,6 +94,8 @@ var streamCases = []testCase{
 			r.quiet()
 		},
 	},
+	// A read of zero bytes looks like the end of a stream, and zero bytes
+	// written like no progress.
 	{
 		name:        "stream/empty buffers",
 		explanation: "An empty Read or Write finishes at once and says nothing about the stream.",
@@ -104,6 +113,8 @@ var streamCases = []testCase{
 			r.hear(server, "still there")
 		},
 	},
+	// Here the end is one of one direction only. A poller that takes the
+	// kernel's hang-up for the end of both cuts off the answer.
 	{
 		name:        "stream/half close",
 		explanation: "After CloseWrite the peer reads everything, then io.EOF as often as it asks, and can still answer.",
@@ -119,6 +130,7 @@ var streamCases = []testCase{
 			r.hear(client, "an answer")
 		},
 	},
+	// No bytes come for it, and a Read of none is what it must be woken by.
 	{
 		name:        "stream/half close wakes a reader",
 		explanation: "A Read in flight is told of the end of the stream.",
@@ -135,6 +147,8 @@ var streamCases = []testCase{
 			}
 		},
 	},
+	// One event tells of both. A poller that clears its bit after a short read
+	// has used up the event, and the end never shows.
 	{
 		name:        "stream/data and end at once",
 		explanation: "Data that comes together with the end of the stream is read before it, also by a reader with a large buffer who believes a short read to be the last.",
@@ -154,6 +168,8 @@ var streamCases = []testCase{
 			}
 		},
 	},
+	// Both orders: a Read that waits is told by an event, a later one by its
+	// own try.
 	{
 		name:        "stream/abort",
 		explanation: "Abort resets the connection: a peer that waits or will read learns that the stream did not end well.",
@@ -170,6 +186,8 @@ var streamCases = []testCase{
 			r.want(r.do(read(server, 8)), syscall.ECONNRESET)
 		},
 	},
+	// The first Write may well succeed, since the kernel learns from the answer
+	// to it that nobody is there; hence many.
 	{
 		name:        "stream/write to nobody",
 		explanation: "Writing to a peer that has closed ends with an error, not with silence.",
@@ -189,6 +207,8 @@ var streamCases = []testCase{
 			r.t.Error("1000 writes to a closed peer, and no error")
 		},
 	},
+	// A refusal on loopback often comes at once and elsewhere later; both are
+	// the same error.
 	{
 		name:        "stream/refused",
 		explanation: "A Connect to where nobody listens fails with ECONNREFUSED and leaves no handle.",
@@ -217,6 +237,8 @@ var streamCases = []testCase{
 			}
 		},
 	},
+	// Whoever closes first has the connection in TIME_WAIT. Without
+	// SO_REUSEADDR that keeps the port from the next listener.
 	{
 		name:        "stream/listen again",
 		explanation: "An address can be listened on again as soon as its listener is closed, although connections it had accepted still linger: a server that restarts must not wait for minutes.",
@@ -232,6 +254,8 @@ var streamCases = []testCase{
 			r.connect(again)
 		},
 	},
+	// One event may stand for twenty connections, of which each Accept takes
+	// one.
 	{
 		name:        "stream/backlog",
 		explanation: "Connections that came before anybody accepts are kept, and accepted one by one.",

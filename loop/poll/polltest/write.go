@@ -5,12 +5,14 @@ package polltest
 import (
 	"bytes"
 	"math/rand/v2"
-	"time"
 
 	"baton/loop/poll"
 )
 
-// writeCases move more than any socket buffer holds.
+// writeCases move more than any socket buffer holds, so that a Write has to go
+// on by itself while others do their work. What arrives is compared byte by
+// byte: a poller that loses its place sends a piece twice, or not at all, and
+// only then.
 var writeCases = []testCase{
 	chunked("a byte at a time", 32<<10, func(*rand.Rand) int { return 1 }),
 	chunked("seven at a time", 128<<10, func(*rand.Rand) int { return 7 }),
@@ -34,6 +36,7 @@ var writeCases = []testCase{
 			other, another := r.pair()
 			big := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(16 << 20)}
 			r.submit(big)
+			// Nobody reads yet, so the large Write holds up whatever it can.
 			for range 20 {
 				r.say(other, "meanwhile")
 				r.hear(another, "meanwhile")
@@ -65,19 +68,15 @@ var writeCases = []testCase{
 	},
 }
 
-// chunked sends size bytes to a reader with buffers of chunk bytes.
+// chunked sends size bytes to a reader with buffers of chunk bytes. A reader
+// that is slower than the writer, or faster, or has room for one byte, makes
+// the two wait for each other in all the ways there are.
 func chunked(name string, size int, chunk func(*rand.Rand) int) testCase {
 	return testCase{
 		name:        "write/" + name,
 		explanation: "A Write finishes when everything is taken, and the reader gets the same bytes in the same order however it cuts them.",
 		run: func(r *rig) {
-			seed := uint64(time.Now().UnixNano())
-			random := rand.New(rand.NewPCG(seed, 0))
-			defer func() {
-				if r.t.Failed() {
-					r.t.Logf("seed %d", seed)
-				}
-			}()
+			random := r.random()
 			client, server := r.pair()
 			op := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(size)}
 			r.submit(op)
@@ -90,7 +89,9 @@ func chunked(name string, size int, chunk func(*rand.Rand) int) testCase {
 	}
 }
 
-// vectored sends buffers of the given sizes.
+// vectored sends buffers of the given sizes. Empty ones may stand anywhere, and
+// there may be more than a kernel takes in one call (1024 on most). The elements
+// of Bufs are the poller's to change, so the bytes to compare with are copied.
 func vectored(r *rig, sizes []int) {
 	r.t.Helper()
 	total := 0
@@ -116,7 +117,8 @@ func vectored(r *rig, sizes []int) {
 	r.ok("Close", server.Close())
 }
 
-// drain reads want from h.
+// drain reads want from h, while whatever else is in flight goes on. Reading one
+// byte too many is wrong as well: nothing may follow.
 func drain(r *rig, h poll.Handle, want []byte, chunk func() int) {
 	r.t.Helper()
 	op := &poll.Op{Kind: poll.Read, Handle: h}
@@ -130,15 +132,20 @@ func drain(r *rig, h poll.Handle, want []byte, chunk func() int) {
 }
 
 // pattern makes n bytes whose period is a prime, so that a lost or doubled
-// piece shows.
+// piece shows. Copies of whole periods keep it, and are made faster than bytes.
 func pattern(n int) []byte {
+	const period = 251
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(i % 251)
+	for i := range min(n, period) {
+		b[i] = byte(i)
+	}
+	for done := period; done < n; done *= 2 {
+		copy(b[done:], b[:done])
 	}
 	return b
 }
 
+// repeat returns n times size.
 func repeat(size, n int) []int {
 	sizes := make([]int, n)
 	for i := range sizes {

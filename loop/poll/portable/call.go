@@ -12,18 +12,27 @@ import (
 
 // A call is a Connect or a Lookup in flight: a goroutine with a context to
 // cancel. These are rare beside reads and writes, so each may allocate.
+//
+// The operation belongs to the goroutine until it is posted: that may take a
+// while after a Cancel, for package net is asked to give up, not forced.
 type call struct {
 	poller *Poller
 	ctx    context.Context
 	cancel context.CancelFunc
 }
 
+// owner, stop and free make a call a worker. It serves one operation, so there
+// is nothing to free.
 func (c *call) owner() *Poller { return c.poller }
 func (c *call) stop()          { c.cancel() }
 func (c *call) free()          {}
 
 // startCall starts a Connect or a Lookup. A host that is a number needs no
-// goroutine.
+// goroutine. Calls are not limited in number: a resolver limits itself, and a
+// dial costs little more than its socket.
+//
+// An error of a call that was told to give up is the cancel's, whatever package
+// net makes of it; a result is a result.
 func (p *Poller) startCall(op *poll.Op) bool {
 	do := p.connect
 	if op.Kind == poll.Lookup {
@@ -50,7 +59,9 @@ func (p *Poller) startCall(op *poll.Op) bool {
 
 // connect dials, on the goroutine of a call. A dial that succeeds in spite of a
 // Cancel counts: its handle is reported, and not lost. The addresses are numbers
-// or paths, so package net asks no resolver and tries only one of them.
+// or paths, so package net asks no resolver and tries only one of them. It gives
+// TCP sockets no delay by itself, as the seam wants it. Multipath TCP is off:
+// the other pollers have plain TCP, and this one is their reference.
 func (p *Poller) connect(ctx context.Context, op *poll.Op) error {
 	dialer := net.Dialer{KeepAlive: -1} // The seam promises none.
 	dialer.SetMultipathTCP(false)
@@ -78,13 +89,16 @@ func (p *Poller) connect(ctx context.Context, op *poll.Op) error {
 	return nil
 }
 
-// unmap returns addr with an IPv4 address in its own, short form.
+// unmap returns addr with an IPv4 address in its own, short form: as IPv6 it
+// would get a socket of that family. No IP at all stays none, for which package
+// net dials 127.0.0.1.
 func unmap(addr *net.TCPAddr) netip.AddrPort {
 	at := addr.AddrPort()
 	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 }
 
-// lookup asks the resolver, on the goroutine of a call.
+// lookup asks the resolver, on the goroutine of a call. The order of the
+// addresses is the resolver's; who dials them chooses.
 func (p *Poller) lookup(ctx context.Context, op *poll.Op) error {
 	addrs, err := p.resolver.LookupNetIP(ctx, op.Network, op.Host)
 	if err != nil {

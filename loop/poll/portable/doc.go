@@ -16,6 +16,6 @@
 //   - the end of a Lookup that the C library serves: its thread goes on after
 //     Cancel and Close until the system gives up, as with any net.Resolver.
 //
-// Closing a UNIX-domain listener leaves its file, unlike with package net: by then
-// it may be another one's, and only the caller can tell.
+// Closing a UNIX-domain listener leaves its file, unlike with package net: by
+// then it may be another one's, and only the caller can tell.
 package portable

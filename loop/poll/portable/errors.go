@@ -12,7 +12,9 @@ import (
 )
 
 // cause takes package net's dress off an error: what is under it is what the
-// seam speaks of. The only deadlines here are those of lane.stop.
+// seam speaks of, mostly a *os.SyscallError. The only deadlines here are those
+// of lane.stop. That a socket was closed under its caller has several shapes in
+// package net, and one here. io.EOF has no dress and stays what it is.
 func cause(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		err = op.Err
@@ -26,7 +28,8 @@ func cause(err error) error {
 	return err
 }
 
-// lookupError makes a *net.DNSError of the resolver's other errors.
+// lookupError makes a *net.DNSError of the resolver's other errors, which are
+// about the question (an unknown network) and not about the answer.
 func lookupError(host string, err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns
@@ -34,7 +37,8 @@ func lookupError(host string, err error) error {
 	return &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: host}
 }
 
-// misfit is the error of an operation that the handle cannot have.
+// misfit is the error of an operation that the handle cannot have. A kernel
+// would have an error of its own for each; package net has no call to find out.
 func misfit(kind poll.Kind, what string) error {
 	return fmt.Errorf("portable: %v of %s: %w", kind, what, errors.ErrUnsupported)
 }

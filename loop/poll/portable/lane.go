@@ -31,7 +31,7 @@ type lane struct {
 	canceled bool           // a deadline has passed and must be lifted
 }
 
-// open makes l ready; it must not be copied afterwards.
+// open makes l ready; it must not be copied afterwards, for start points to it.
 func (l *lane) open(p *Poller, do func(*poll.Op), deadline func(time.Time) error) {
 	l.poller, l.do, l.deadline = p, do, deadline
 	l.start = func() {
@@ -42,9 +42,11 @@ func (l *lane) open(p *Poller, do func(*poll.Op), deadline func(time.Time) error
 	}
 }
 
+// owner, stop and free make a lane a worker.
 func (l *lane) owner() *Poller { return l.poller }
 
-// submit starts op.
+// submit starts op. A deadline that an earlier Cancel has set is lifted first;
+// nobody else uses the deadline of this direction, so no other can be lost.
 func (l *lane) submit(op *poll.Op) bool {
 	if l.busy {
 		return fail(op, poll.ErrBusy)
@@ -70,6 +72,8 @@ func (l *lane) stop() {
 	_ = l.deadline(time.Unix(1, 0))
 }
 
+// free lets the next operation in. Only a report does: one that is finished and
+// not reported still is in flight for everybody else.
 func (l *lane) free() { l.busy = false }
 
 // end waits until the operation is posted. The socket must be closed, so that

@@ -11,7 +11,8 @@ import (
 	"baton/loop/poll"
 )
 
-// An acceptor is what *net.TCPListener and *net.UnixListener have in common.
+// An acceptor is what *net.TCPListener and *net.UnixListener have in common. Its
+// deadline is what cancels an Accept.
 type acceptor interface {
 	net.Listener
 	SetDeadline(time.Time) error
@@ -22,11 +23,11 @@ type listener struct {
 	poller   *Poller
 	acceptor acceptor
 	accept   lane
-	closed   bool
+	closed   bool // belongs to the loop
 }
 
-// Listen makes a listening socket with the backlog that package net chooses.
-// A TCP address without an IP means every IPv4 address. The file of a UNIX socket
+// Listen makes a listening socket with the backlog that package net chooses. A
+// TCP address without an IP means every IPv4 address. The file of a UNIX socket
 // is the caller's to remove.
 func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, error) {
 	if p.closed {
@@ -43,7 +44,9 @@ func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, er
 }
 
 // listen opens the socket. SO_REUSEADDR and close-on-exec are what package net
-// does anyway, and "tcp6" is what keeps IPv4 out.
+// does anyway, and "tcp6" is what keeps IPv4 out. Package net would remove the
+// file of a UNIX socket on Close; the seam leaves that to the caller, who knows
+// whether it is still this socket's.
 func listen(addr net.Addr, opts poll.ListenOptions) (acceptor, error) {
 	var network string
 	switch addr := addr.(type) {
@@ -71,7 +74,8 @@ func listen(addr net.Addr, opts poll.ListenOptions) (acceptor, error) {
 }
 
 // family is the network whose sockets take connections to addr and to no
-// address of the other family.
+// address of the other family. Plain "tcp" would make one socket for both where
+// the system can, whenever no IP is given.
 func family(addr *net.TCPAddr) string {
 	if len(addr.IP) == 0 || addr.IP.To4() != nil {
 		return "tcp4"
@@ -79,6 +83,8 @@ func family(addr *net.TCPAddr) string {
 	return "tcp6"
 }
 
+// listenError is an error of the operation "listen" that package net had no
+// occasion to find.
 func listenError(addr net.Addr, err error) error {
 	opErr := &net.OpError{Op: "listen", Addr: addr, Err: err}
 	if addr != nil {
@@ -87,6 +93,7 @@ func listenError(addr net.Addr, err error) error {
 	return opErr
 }
 
+// owner makes a listener a socket, with start.
 func (l *listener) owner() *Poller { return l.poller }
 
 // start accepts; nothing else can be done with l.
@@ -112,10 +119,11 @@ func (l *listener) acceptOne(op *poll.Op) {
 	op.Accepted = newConn(l.poller, accepted.(stream))
 }
 
-// LocalAddr returns where l listens.
+// LocalAddr returns where l listens, with the port that was chosen, also after
+// Close.
 func (l *listener) LocalAddr() net.Addr { return l.acceptor.Addr() }
 
-// RemoteAddr returns nil.
+// RemoteAddr returns nil: a listener has no peer.
 func (l *listener) RemoteAddr() net.Addr { return nil }
 
 // CloseWrite fails: there is nothing to write to.
@@ -136,6 +144,7 @@ func (l *listener) SetNoDelay(bool) error {
 }
 
 // Close ends listening. An Accept in flight is queued for Wait when it returns.
+// What it had accepted already is its result in spite of that, as with a Cancel.
 func (l *listener) Close() error {
 	if l.closed {
 		return net.ErrClosed
@@ -147,5 +156,5 @@ func (l *listener) Close() error {
 	return err
 }
 
-// Abort is Close.
+// Abort is Close. The kernel resets what nobody has accepted in any case.
 func (l *listener) Abort() error { return l.Close() }

@@ -100,7 +100,8 @@ func inBubble() bool {
 // Now is time.Now. Safe from every goroutine.
 func (p *Poller) Now() time.Time { return time.Now() }
 
-// Caps tells what the poller can do. Safe from every goroutine.
+// Caps tells what the poller can do: what package net can. Plan 9 has no sockets
+// of the UNIX domain. Safe from every goroutine.
 func (p *Poller) Caps() poll.Caps {
 	if runtime.GOOS == "plan9" {
 		return poll.Lookups | poll.Vectored
@@ -113,7 +114,9 @@ func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
 	return nil, fmt.Errorf("portable: adopt: %w", errors.ErrUnsupported)
 }
 
-// Submit starts op. It panics if op is already in flight.
+// Submit starts op. It panics if op is already in flight: a second goroutine
+// would write into the same fields. What a closed poller or another one has left
+// in op.Private does not count.
 func (p *Poller) Submit(op *poll.Op) bool {
 	if p.inFlight(op) {
 		panic("portable: Submit of an operation that is in flight; wait until Wait has reported it")
@@ -156,7 +159,8 @@ func (p *Poller) inFlight(op *poll.Op) bool {
 	return ok && w.owner() == p && !p.closed
 }
 
-// post queues a finished operation. Workers call it.
+// post queues a finished operation. Workers call it. The lock is also what makes
+// their writes to the operation, and to its buffers, visible to the loop.
 func (p *Poller) post(op *poll.Op) {
 	p.mu.Lock()
 	op.Private.Next = nil
@@ -170,7 +174,8 @@ func (p *Poller) post(op *poll.Op) {
 	p.ring()
 }
 
-// ring makes a Wait look. It never blocks: one ring is as good as many.
+// ring makes a Wait look. It never blocks: one ring is as good as many, and
+// comes after the change that it is about, so no look misses it.
 func (p *Poller) ring() {
 	select {
 	case p.bell <- struct{}{}:
@@ -190,7 +195,9 @@ func (p *Poller) Wake() {
 }
 
 // Wait appends the finished operations to done, waiting for the first one or a
-// Wake, but not longer than d.
+// Wake, but not longer than d. It looks before it waits: what was posted since
+// the last look needs no switch. The timer is reset and not made, so that a
+// Wait allocates nothing.
 func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	done, some := p.take(done)
 	if some || d == 0 || p.closed {
@@ -217,7 +224,8 @@ func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 }
 
 // take appends the finished operations to done, and reports whether there were
-// any or somebody called Wake.
+// any or somebody called Wake. The list is taken as a whole, so the lock is held
+// for a moment however long it is.
 func (p *Poller) take(done []*poll.Op) ([]*poll.Op, bool) {
 	p.mu.Lock()
 	op, some := p.head, p.head != nil || p.woken
@@ -237,7 +245,9 @@ func (p *Poller) take(done []*poll.Op) ([]*poll.Op, bool) {
 func (p *Poller) Recycle([]byte) {}
 
 // Close ends the poller. It waits for its goroutines, which end as soon as the
-// kernel lets go of their buffers.
+// kernel lets go of their buffers. First the calls are told to give up, then the
+// sockets are closed under the lanes; what comes through in between is a handle
+// like any other, and closed by the second round.
 func (p *Poller) Close() error {
 	if p.closed {
 		return nil
@@ -252,7 +262,9 @@ func (p *Poller) Close() error {
 	return nil
 }
 
-// closeAll closes the handles there are. Each waits for its own goroutines.
+// closeAll closes the handles there are. Each waits for its own goroutines, and
+// those want the lock, so it is not held meanwhile. The order is the map's;
+// nobody is told of these ends.
 func (p *Poller) closeAll() {
 	p.mu.Lock()
 	open := p.open

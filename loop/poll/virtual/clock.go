@@ -11,18 +11,23 @@ import (
 // goroutine, the rest belongs to the loop. Waking is part of it because it is
 // what a wait for time competes with: only the clock knows how to do both.
 type clock interface {
+	// now never goes backwards.
 	now() time.Time
+	// wake is kept until woken or wait takes it, even if nobody waits. Many
+	// are one.
 	wake()
 	// woken takes a pending wake-up, if there is one.
 	woken() bool
 	// wait returns at until, or earlier with true if it was woken; the zero
-	// time never comes.
+	// time never comes. A pending wake-up goes first, and no time passes.
 	wait(until time.Time) bool
 	// stop frees what the clock holds; now and wake still work.
 	stop()
 }
 
-// A bell is the wake-up of a Wait: rung any number of times, heard once.
+// A bell is the wake-up of a Wait: rung any number of times, heard once. Its
+// one place is what makes many wake-ups one, and a channel can be waited for
+// together with a timer, durably if it was made in a bubble.
 type bell chan struct{}
 
 func newBell() bell { return make(bell, 1) }
@@ -43,13 +48,16 @@ func (b bell) woken() bool {
 	}
 }
 
-// An ownClock stands still until somebody waits for it, and then jumps.
+// An ownClock stands still until somebody waits for it, and then jumps: whatever
+// other goroutines do meanwhile takes no time. That is the difference between
+// poll.Jumps and a bubble, which asks them first.
 type ownClock struct {
 	bell
 	mu   sync.Mutex
 	time time.Time // guarded by mu: Now comes from every goroutine
 }
 
+// newOwnClock makes a clock that stands at start, or where a bubble's would.
 func newOwnClock(start time.Time) *ownClock {
 	if start.IsZero() {
 		start = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
@@ -65,7 +73,9 @@ func (c *ownClock) now() time.Time {
 	return c.time
 }
 
-// wait jumps, or blocks for good if there is nowhere to jump to.
+// wait jumps, or blocks for good if there is nowhere to jump to: then only a
+// wake-up from outside can go on with this world. It never moves back, for until
+// may have been computed before another wait.
 func (c *ownClock) wait(until time.Time) bool {
 	if until.IsZero() {
 		<-c.bell
@@ -82,6 +92,7 @@ func (c *ownClock) wait(until time.Time) bool {
 	return false
 }
 
+// stop has nothing to free.
 func (c *ownClock) stop() {}
 
 // A bubbleClock is the clock of the surrounding testing/synctest bubble. Its
@@ -92,12 +103,15 @@ type bubbleClock struct {
 	timer *time.Timer
 }
 
+// newBubbleClock is called inside the bubble. The timer is made once, and only
+// reset by a wait, so that waiting allocates nothing.
 func newBubbleClock() *bubbleClock {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	return &bubbleClock{bell: newBell(), timer: timer}
 }
 
+// now is the bubble's time: package time knows in which one it was called.
 func (c *bubbleClock) now() time.Time { return time.Now() }
 
 // wait blocks on channels of the bubble alone, so it counts as durably blocked,
@@ -117,4 +131,5 @@ func (c *bubbleClock) wait(until time.Time) bool {
 	}
 }
 
+// stop ends the timer, although between two waits it is stopped anyway.
 func (c *bubbleClock) stop() { c.timer.Stop() }

@@ -15,3 +15,9 @@ func TestConformance(t *testing.T) {
 		return virtual.New(virtual.Config{})
 	})
 }
+
+func TestConformanceInBubbles(t *testing.T) {
+	polltest.RunInBubbles(t, func(t testing.TB) poll.Poller {
+		return virtual.New(virtual.Config{Bubble: true})
+	})
+}

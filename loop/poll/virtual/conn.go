@@ -19,9 +19,9 @@ import (
 // the port, which belongs to the network.
 type conn struct {
 	poller        *Poller
-	peer          *conn // never nil; the two point to each other for good
-	local, remote net.Addr
-	port          uint16 // held by this end until both are closed; 0 is none
+	peer          *conn    // never nil; the two point to each other for good
+	local, remote net.Addr // never change, so they answer after Close, too
+	port          uint16   // held by this end until both are closed; 0 is none
 
 	in          ring     // from the peer; empty once this end is closed or reset
 	read, write *poll.Op // in flight, one for each direction
@@ -30,13 +30,15 @@ type conn struct {
 	reset       bool // the peer has aborted
 }
 
-// newPair returns two ends of one stream, without addresses.
+// newPair returns two ends of one stream, without addresses and without a port:
+// those are the business of who makes the connection.
 func newPair(p, q *Poller) (*conn, *conn) {
 	a, b := &conn{poller: p}, &conn{poller: q}
 	a.peer, b.peer = b, a
 	return a, b
 }
 
+// owner and remove make a conn a place.
 func (c *conn) owner() *Poller { return c.poller }
 
 // remove makes room for another operation. Bytes that a Write has already put
@@ -49,7 +51,10 @@ func (c *conn) remove(op *poll.Op) {
 	}
 }
 
-// start begins an operation on c and takes it as far as it goes.
+// start begins an operation on c and takes it as far as it goes. An error goes
+// before everything that would work, and being closed before being busy, so
+// that a case of misuse has one error whatever else is wrong with it. Nothing
+// is moved for an operation that is refused.
 func (c *conn) start(op *poll.Op) {
 	slot, to := &c.read, c
 	if op.Kind == poll.Write || op.Kind == poll.Writable {
@@ -70,18 +75,21 @@ func (c *conn) start(op *poll.Op) {
 }
 
 // pump serves the direction whose bytes go to c, until neither the writer nor
-// the reader can go on. Taking turns in one place, instead of each side calling
-// the other, keeps the order of completions plain: a Write is finished before
-// the Read that takes its bytes. It ends because every turn takes bytes from an
-// operation or finishes one, and nobody submits in between.
+// the reader can go on. Everything that may let one of them go on ends with a
+// call of it: an operation, room, bytes, the end of the stream, a reset. Taking
+// turns in one place, instead of each side calling the other, keeps the order
+// of completions plain: a Write is finished before the Read that takes its
+// bytes. It ends because every turn takes bytes from an operation or finishes
+// one, and nobody submits in between.
 func (c *conn) pump() {
 	for c.fill() || c.drain() {
 	}
 }
 
-// fill lets the operation of the writing end go on, and reports whether it did.
-// It looks at errors first: to a connection that is broken nothing is written,
-// even if there is room.
+// fill lets the operation of the writing end go on, and reports whether it did:
+// a Write as far as there is room, a Writable if there is any. It looks at
+// errors first: to a connection that is broken nothing is written, even if
+// there is room.
 func (c *conn) fill() bool {
 	from := c.peer
 	op := from.write
@@ -109,7 +117,10 @@ func (c *conn) fill() bool {
 	return n > 0
 }
 
-// writeErr tells why c cannot write, or nil.
+// writeErr tells why c cannot write, or nil. A reset is told before an end of
+// its own making, as by a kernel, whose connection is gone then; and a peer
+// that has closed is one that would answer with a reset, which is told at once
+// here.
 func (c *conn) writeErr() error {
 	switch {
 	case c.reset:
@@ -121,7 +132,9 @@ func (c *conn) writeErr() error {
 }
 
 // take moves bytes of a Write into the ring, and reports how many and whether
-// these were the last. Op.Private.State counts the buffers that are done.
+// these were the last. Op.Private.State counts the buffers that are done; the
+// one in work is cut where it lies, as the seam allows, so nothing else is to
+// be kept. A Write of nothing is all done, with or without room.
 func (c *conn) take(op *poll.Op) (n int, all bool) {
 	spare := &c.poller.spare
 	if op.Bufs == nil {
@@ -144,7 +157,8 @@ func (c *conn) take(op *poll.Op) (n int, all bool) {
 
 // drain lets the operation of the reading end go on, and reports whether it
 // did. Bytes come before the end of the stream; a reset has left none. Both
-// repeat themselves as often as they are asked for.
+// repeat themselves as often as they are asked for. A Readable takes nothing and
+// never fails: it only tells that a Read would not wait.
 func (c *conn) drain() bool {
 	op := c.read
 	if op == nil {
@@ -174,7 +188,9 @@ func (c *conn) drain() bool {
 }
 
 // give moves bytes from the ring to a Read, into a buffer of ours if it came
-// without one.
+// without one. That is taken here, where there are bytes for certain, so that a
+// Read which waits holds none; cut to what there is, it still has its capacity,
+// by which Recycle knows it.
 func (c *conn) give(op *poll.Op) {
 	spare := &c.poller.spare
 	if op.Buf == nil {
@@ -184,10 +200,15 @@ func (c *conn) give(op *poll.Op) {
 	op.N = c.in.read(op.Buf, spare)
 }
 
-func (c *conn) LocalAddr() net.Addr  { return c.local }
+// LocalAddr is the address of this end.
+func (c *conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr is the address of the other end.
 func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
-// CloseWrite ends the writing direction; a Write in flight fails with EPIPE.
+// CloseWrite ends the writing direction; a Write in flight fails with EPIPE, for
+// what it has not brought on the way yet has nowhere to go. Doing it twice is no
+// error, as with shutdown(2).
 func (c *conn) CloseWrite() error {
 	switch {
 	case c.isClosed():
@@ -200,10 +221,11 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// SetNoDelay has no effect.
+// SetNoDelay has no effect: nothing is ever delayed.
 func (c *conn) SetNoDelay(bool) error { return setNoDelay(c.local, c.isClosed()) }
 
-// Close ends this end. The peer still reads what was written.
+// Close ends this end. The peer still reads what was written; what the peer had
+// written and nobody has read is gone.
 func (c *conn) Close() error {
 	if c.isClosed() {
 		return net.ErrClosed
@@ -225,7 +247,8 @@ func (c *conn) Abort() error {
 
 // end closes c and tells the peer, by a reset or by the end of the stream. The
 // order is that of a kernel: first what this end had in flight, then what the
-// news brings about at the other one.
+// news brings about at the other one. The port is free when nobody can send from
+// it or to it any more.
 func (c *conn) end(reset bool) {
 	c.closed = true
 	for _, slot := range []**poll.Op{&c.read, &c.write} {
@@ -247,9 +270,11 @@ func (c *conn) end(reset bool) {
 	}
 }
 
+// isClosed also covers the handles of a closed world, which nobody walks through
+// at its end.
 func (c *conn) isClosed() bool { return c.closed || c.poller.closed }
 
-// closeError is an error of the operation "close".
+// closeError is an error of the operation "close", in package net's words.
 func closeError(addr net.Addr, err error) error {
 	return &net.OpError{Op: "close", Net: networkOf(addr), Addr: addr, Err: err}
 }

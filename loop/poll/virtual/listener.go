@@ -12,11 +12,13 @@ import (
 	"baton/loop/poll"
 )
 
+// defaultBacklog is what package poll promises for a Backlog of zero.
 const defaultBacklog = 1024
 
 // A listener is a listening socket. Connections go through it in this order:
 // waiting for room in the backlog (still unanswered), backlog (established,
-// not accepted), accepted.
+// not accepted), accepted. A kernel lets those wait who find the backlog full,
+// and asks again on their behalf; here they are simply the next in line.
 type listener struct {
 	poller *Poller
 	addr   net.Addr
@@ -25,12 +27,13 @@ type listener struct {
 
 	waiting []*poll.Op // Connect, the oldest first
 	backlog []*conn    // the server's ends, the oldest first
-	limit   int        // of backlog
+	limit   int        // of backlog, above zero
 	accept  *poll.Op   // Accept or Readable in flight
 	closed  bool
 }
 
-// listen makes a listener with an address. Its errors are bare.
+// listen makes a listener with an address. Its errors are bare; Listen dresses
+// them, once for all of them.
 func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*listener, error) {
 	if p.closed {
 		return nil, net.ErrClosed
@@ -41,6 +44,9 @@ func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*listener, erro
 	}
 	switch addr := addr.(type) {
 	case *net.TCPAddr:
+		if err := malformed(addr); err != nil {
+			return nil, err
+		}
 		return l, p.net.bind(l, addrPort(addr), opts.ReusePort)
 	case *net.UnixAddr:
 		return l, p.net.bindUnix(l, addr)
@@ -48,9 +54,12 @@ func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*listener, erro
 	return nil, unsupported(addr)
 }
 
+// owner and remove make a listener a place.
 func (l *listener) owner() *Poller { return l.poller }
 
-// remove forgets an Accept or Readable, or a Connect that waits for room.
+// remove forgets an Accept or Readable, or a Connect that waits for room. A
+// connection in the backlog is no operation any more: it waits for the next
+// Accept, whoever gave up on an earlier one.
 func (l *listener) remove(op *poll.Op) {
 	if l.accept == op {
 		l.accept = nil
@@ -61,6 +70,7 @@ func (l *listener) remove(op *poll.Op) {
 
 // start begins an operation on l. What a kernel refuses for a listening socket
 // is refused with its error; a write would fail at once, hence l is Writable.
+// Accept and Readable are one direction, and wait for the same thing.
 func (l *listener) start(op *poll.Op) {
 	switch {
 	case l.closed:
@@ -78,7 +88,8 @@ func (l *listener) start(op *poll.Op) {
 	}
 }
 
-// arrive is the coming of a Connect: established if there is room.
+// arrive is the coming of a Connect: established if there is room. It joins the
+// queue even then, so that nobody overtakes those who came before.
 func (l *listener) arrive(op *poll.Op) {
 	op.Private.Any = l
 	l.waiting = append(l.waiting, op)
@@ -87,7 +98,12 @@ func (l *listener) arrive(op *poll.Op) {
 
 // serve moves connections on as far as they can go. It is called whenever one
 // has come or room was made; every change of the three queues goes through it,
-// so they move in one order, the order of arrival.
+// so they move in one order, the order of arrival. Connections that were reset
+// while nobody accepted them are skipped, as the seam has it: they died in the
+// queue, and their bytes with them.
+//
+// It ends, since each round of it takes something from a queue that nobody adds
+// to in between.
 func (l *listener) serve() {
 	for {
 		for len(l.waiting) > 0 && len(l.backlog) < l.limit {
@@ -111,10 +127,12 @@ func (l *listener) serve() {
 	}
 }
 
-// establish answers a Connect with one end of a new connection and puts the
-// other one into the backlog. Whoever dialled may write before anybody accepts,
-// as with TCP. Only now does it get its port: a Connect that never arrives holds
-// none.
+// establish answers a Connect with one end of a new connection, or with the
+// reason why there is none (no port is free, or not the one asked for), and
+// puts the other one into the backlog. Whoever dialled may write before anybody
+// accepts, as with TCP. Only now does it get its port: a Connect that never
+// arrives holds none. The client holds the port for both ends; the server's
+// side of the connection is on the listener's port, which is shared.
 func (l *listener) establish(op *poll.Op) {
 	client, server := newPair(l.poller, l.poller)
 	switch to := op.Addr.(type) {
@@ -142,13 +160,13 @@ func (l *listener) establish(op *poll.Op) {
 	l.poller.finish(op, nil)
 }
 
-// LocalAddr is where l listens, with the port that was chosen.
+// LocalAddr is where l listens, with the port that was chosen, also after Close.
 func (l *listener) LocalAddr() net.Addr { return l.addr }
 
 // RemoteAddr is nil.
 func (l *listener) RemoteAddr() net.Addr { return nil }
 
-// CloseWrite fails: a listening socket is not connected.
+// CloseWrite fails with ENOTCONN: a listening socket is not connected.
 func (l *listener) CloseWrite() error {
 	if l.isClosed() {
 		return closeError(l.addr, net.ErrClosed)
@@ -156,11 +174,13 @@ func (l *listener) CloseWrite() error {
 	return closeError(l.addr, os.NewSyscallError("shutdown", syscall.ENOTCONN))
 }
 
-// SetNoDelay has no effect.
+// SetNoDelay has no effect on what l accepts: nothing is ever delayed.
 func (l *listener) SetNoDelay(bool) error { return setNoDelay(l.addr, l.isClosed()) }
 
 // Close ends listening, and its name is free at once. Connections that nobody
-// accepted are reset, and those that still waited for room are refused.
+// accepted are reset, and those that still waited for room are refused, in the
+// order in which they came. The Accept in flight is told first: it belongs to
+// who has called Close, and the rest is news for others.
 func (l *listener) Close() error {
 	if l.isClosed() {
 		return net.ErrClosed
@@ -181,7 +201,8 @@ func (l *listener) Close() error {
 	return nil
 }
 
-// Abort is Close.
+// Abort is Close: what is in the backlog is reset by that, too.
 func (l *listener) Abort() error { return l.Close() }
 
+// isClosed also covers the handles of a closed world.
 func (l *listener) isClosed() bool { return l.closed || l.poller.closed }

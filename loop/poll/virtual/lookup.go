@@ -11,7 +11,8 @@ import (
 )
 
 // hostTable returns the names that Lookup knows. The two addresses of
-// localhost stand in the order in which most machines have them.
+// localhost stand in the order in which most machines have them. The table is a
+// copy: a test may go on changing its own map.
 func hostTable(hosts map[string][]netip.Addr) map[string][]netip.Addr {
 	table := map[string][]netip.Addr{
 		"localhost": {netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()},
@@ -29,7 +30,9 @@ func canonical(name string) string {
 }
 
 // startLookup answers op, or has it wait for as long as the resolver of this
-// world takes. The answer is looked up when it is due.
+// world takes. The answer is looked up when it is due. A number is not asked
+// about, for no resolver is: so a program that is given addresses works in a
+// world without one.
 func (p *Poller) startLookup(op *poll.Op) {
 	if _, err := netip.ParseAddr(op.Host); err != nil && p.config.LookupDelay != nil {
 		if delay := p.config.LookupDelay(op.Host); delay != 0 {
@@ -41,7 +44,9 @@ func (p *Poller) startLookup(op *poll.Op) {
 }
 
 // resolve answers op. A name without an address of the wanted family does not
-// exist, as with the resolvers of the system.
+// exist, as with the resolvers of the system; nor does an empty name, or one in
+// a network of another name. The slice is the operation's own, whatever the
+// caller does with it.
 func (p *Poller) resolve(op *poll.Op) {
 	all := p.names[canonical(op.Host)]
 	if addr, err := netip.ParseAddr(op.Host); err == nil {

@@ -9,6 +9,7 @@ import "baton/loop/poll"
 // operation itself tells where to cancel it, and no table of operations is
 // needed.
 type place interface {
+	// owner tells whose operation it is. Pollers never touch each other's.
 	owner() *Poller
 	// remove forgets op, which is in this place.
 	remove(op *poll.Op)
@@ -35,6 +36,7 @@ func (q *queue) remove(*poll.Op) { panic("virtual: a finished operation cannot b
 
 func (q *queue) empty() bool { return q.head == nil }
 
+// push makes op the last one to be reported.
 func (q *queue) push(op *poll.Op) {
 	op.Private.Any = q
 	op.Private.Next = nil
@@ -46,7 +48,8 @@ func (q *queue) push(op *poll.Op) {
 	q.tail = op
 }
 
-// drainTo empties q onto the end of done; the operations are then nobody's.
+// drainTo empties q onto the end of done; the operations are then nobody's, and
+// may be submitted again before the next one is looked at.
 func (q *queue) drainTo(done []*poll.Op) []*poll.Op {
 	for op := q.head; op != nil; {
 		next := op.Private.Next

@@ -22,8 +22,8 @@ type Config struct {
 	// Bubble takes the time from the testing/synctest bubble in which New is
 	// called: Now is time.Now, and a Wait is durably blocked, so that the
 	// bubble's clock jumps when all its goroutines wait. All of the poller,
-	// Wake included, must then stay inside the bubble.
-	// Otherwise the poller has a clock of its own, which nothing but Wait moves.
+	// Wake included, must then stay inside the bubble. Otherwise the poller has
+	// a clock of its own, which nothing but Wait moves.
 	Bubble bool
 
 	// Hosts are the names that Lookup knows besides "localhost" and numeric
@@ -40,7 +40,10 @@ type Config struct {
 	Dial func(addr net.Addr) (delay time.Duration, err error)
 }
 
-// A Poller is a world in memory: a clock and the network of one host.
+// A Poller is a world in memory: a clock and the network of one host. All of it
+// but the clock belongs to the loop, so it needs no lock; and it walks through
+// no map, so that the same calls give the same results.
+//
 // It follows the contract of [poll.Poller]; a closed one finishes every
 // operation at once with net.ErrClosed.
 type Poller struct {
@@ -117,7 +120,8 @@ func (p *Poller) Submit(op *poll.Op) bool {
 	return atOnce
 }
 
-// start hands op to whom it concerns, who keeps it or finishes it.
+// start hands op to whom it concerns, who keeps it (and is its place from then
+// on) or finishes it, by finish and in no other way.
 func (p *Poller) start(op *poll.Op) {
 	switch {
 	case p.closed:
@@ -133,7 +137,8 @@ func (p *Poller) start(op *poll.Op) {
 	}
 }
 
-// startOn starts an operation on a socket.
+// startOn starts an operation on a socket. A handle of another poller is another
+// world's, even if its addresses are the same.
 func (p *Poller) startOn(h poll.Handle, op *poll.Op) {
 	switch h := h.(type) {
 	case *conn:
@@ -150,7 +155,9 @@ func (p *Poller) startOn(h poll.Handle, op *poll.Op) {
 	p.finish(op, poll.ErrForeign)
 }
 
-// finish ends op, which waits nowhere any more, with err.
+// finish ends op, which waits nowhere any more, with err. The one that is being
+// submitted is finished at once; all others are reported in the order in which
+// they come here.
 func (p *Poller) finish(op *poll.Op, err error) {
 	op.Err = err
 	op.Private.Any = nil
@@ -174,6 +181,9 @@ func (p *Poller) Cancel(op *poll.Op) {
 // Wait appends the finished operations to done. If there are none, time goes
 // on: to the next thing that happens in this world, but not by more than d.
 // With d < 0 and nothing that will ever happen it blocks until Wake.
+//
+// What has become due is run before the first look and after each move of the
+// clock, for in a bubble time also passes outside of Wait.
 func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	now := p.Now()
 	var deadline time.Time // zero: none
@@ -200,10 +210,13 @@ func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 // one.
 func (p *Poller) Wake() { p.clock.wake() }
 
-// Recycle takes back the buffer that a Read brought.
+// Recycle takes back the buffer that a Read brought. That of a closed poller
+// goes to the collector with it.
 func (p *Poller) Recycle(buf []byte) { p.spare.putProvided(buf) }
 
-// Close ends the world with everything in it.
+// Close ends the world with everything in it. Nothing has to be undone: there
+// are no goroutines and no descriptors, and handles ask the poller whether it
+// is closed.
 func (p *Poller) Close() error {
 	if p.closed {
 		return nil

@@ -2,6 +2,8 @@
 
 package virtual
 
+// A ring is small enough for a program that writes and never reads to meet back
+// pressure in a test, and large enough for one message of most protocols.
 const (
 	ringSize     = 64 << 10 // bytes on the way in one direction of a conn
 	providedSize = 16 << 10 // bytes a Read without a buffer brings at most
@@ -16,7 +18,8 @@ type ring struct {
 	size int    // how many bytes there are
 }
 
-// write takes as much of b as fits, and returns how much that is.
+// write takes as much of b as fits, and returns how much that is. Two copies at
+// most, one up to the end of the memory and one from its beginning.
 func (r *ring) write(b []byte, spare *buffers) int {
 	if len(b) == 0 || r.size == ringSize {
 		return 0
@@ -46,7 +49,7 @@ func (r *ring) read(b []byte, spare *buffers) int {
 	return len(b)
 }
 
-// drop forgets what is in r and gives back its memory.
+// drop forgets what is in r and gives back its memory. What is empty has none.
 func (r *ring) drop(spare *buffers) {
 	if r.data != nil {
 		spare.putRing(r.data)
@@ -57,6 +60,9 @@ func (r *ring) drop(spare *buffers) {
 // buffers are the memory that is in nobody's hands just now. What comes back is
 // taken again first, while it is in the processor's caches; the limit keeps a
 // burst from being paid for ever.
+//
+// They are not cleared. Only bytes that were written are ever read from a ring,
+// and of a buffer that was provided a Read tells how many are its own.
 type buffers struct {
 	rings    [][]byte
 	provided [][]byte
@@ -68,7 +74,8 @@ func (s *buffers) putRing(b []byte) { put(&s.rings, b, ringSize) }
 func (s *buffers) provide() []byte      { return take(&s.provided, providedSize) }
 func (s *buffers) putProvided(b []byte) { put(&s.provided, b, providedSize) }
 
-// take returns a buffer of size bytes with any content.
+// take returns a buffer of size bytes with any content. The list forgets it, so
+// that it is not kept alive by two.
 func take(list *[][]byte, size int) []byte {
 	last := len(*list) - 1
 	if last < 0 {
@@ -80,7 +87,9 @@ func take(list *[][]byte, size int) []byte {
 	return b
 }
 
-// put keeps b for later, unless it is not one of ours or there are enough.
+// put keeps b for later, unless it is not one of ours or there are enough. That
+// it is ours only its capacity tells; a caller who gives back something else of
+// that size has made a present.
 func put(list *[][]byte, b []byte, size int) {
 	if cap(b) == size && len(*list) < maxSpare {
 		*list = append(*list, b[:size])

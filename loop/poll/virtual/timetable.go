@@ -11,7 +11,11 @@ import (
 // A timetable holds the operations that go on by themselves at a known time,
 // and those that never will. It is a binary heap by time and then by order of
 // entry; Op.Private.State is the place of an operation in entries, plus one, so
-// that it can be found again; zero means never.
+// that it can be found again; zero means never. Those are in no list at all: the
+// operation knows its place, and Cancel needs no more.
+//
+// Connects and Lookups stay here while they are under way. Reads and writes take
+// no time in this world; they wait for each other, in their conns.
 type timetable struct {
 	poller  *Poller
 	entries []entry
@@ -25,6 +29,7 @@ type entry struct {
 	op  *poll.Op
 }
 
+// before is the order in which entries happen: total, so that a seed replays.
 func (e entry) before(other entry) bool {
 	if e.at.Equal(other.at) {
 		return e.seq < other.seq
@@ -32,9 +37,11 @@ func (e entry) before(other entry) bool {
 	return e.at.Before(other.at)
 }
 
+// owner and remove make the timetable a place.
 func (t *timetable) owner() *Poller { return t.poller }
 
-// after lets op go on when delay has passed, or never if it is below zero.
+// after lets op go on when delay has passed, or never if it is below zero. Then
+// only Cancel and Close end it, as with a peer that does not answer.
 func (t *timetable) after(delay time.Duration, op *poll.Op) {
 	op.Private.Any = t
 	op.Private.State = 0
@@ -46,7 +53,8 @@ func (t *timetable) after(delay time.Duration, op *poll.Op) {
 	t.up(len(t.entries) - 1)
 }
 
-// next tells when the first entry is due.
+// next tells when the first entry is due, if there is one: it is as far as a
+// Wait may let time pass.
 func (t *timetable) next() (time.Time, bool) {
 	if len(t.entries) == 0 {
 		return time.Time{}, false
@@ -55,7 +63,9 @@ func (t *timetable) next() (time.Time, bool) {
 }
 
 // run lets go on what is due at now, in order. What goes on may finish, or wait
-// elsewhere (for room in a backlog); nothing comes back here.
+// elsewhere (for room in a backlog); nothing comes back here, so this ends.
+// Several things may be due at one moment, and all happen before anybody is told
+// of the first: the loop sees a moment of this world as a whole.
 func (t *timetable) run(now time.Time) {
 	for len(t.entries) > 0 && !t.entries[0].at.After(now) {
 		op := t.entries[0].op
@@ -69,8 +79,10 @@ func (t *timetable) run(now time.Time) {
 	}
 }
 
-// remove takes op out, from anywhere in the heap: the last entry takes its place
-// and moves up or down from there, whichever is right.
+// remove takes op out, from anywhere in the heap: the last entry takes its
+// place and moves up or down from there, whichever is right. A cancelled entry
+// leaves at once, and does not wait for its time: an operation may be submitted
+// again as soon as it is reported, and may be in the table once only.
 func (t *timetable) remove(op *poll.Op) {
 	if op.Private.State == 0 {
 		return
@@ -94,7 +106,8 @@ func (t *timetable) put(i int, e entry) {
 	e.op.Private.State = uint32(i + 1)
 }
 
-// up moves entry i towards the root until its parent is before it.
+// up moves entry i towards the root until its parent is before it. The entry is
+// held aside and written once, at its place, as in down.
 func (t *timetable) up(i int) {
 	e := t.entries[i]
 	for i > 0 {

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package portable_test
+
+import (
+	"net"
+	"testing"
+
+	"baton/loop/poll"
+	"baton/loop/poll/portable"
+)
+
+// The deadline that cancels one operation must not end the next one.
+func TestOperationAfterCancel(t *testing.T) {
+	r := newRig(t, portable.Config{})
+	client, server := r.pair(loopback)
+	l, err := r.Listen(loopback, poll.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		for _, op := range []*poll.Op{
+			read(server),
+			{Kind: poll.Accept, Handle: l},
+			{Kind: poll.Write, Handle: client, Buf: []byte("x")},
+		} {
+			if r.Submit(op) {
+				t.Fatalf("%v finishes at once: %v", op.Kind, op.Err)
+			}
+			r.Cancel(op)
+			r.await(op)
+			if op.Kind == poll.Write && op.Err == nil {
+				if op := r.finish(read(server)); op.N != 1 {
+					t.Fatalf("after a Write that was faster than Cancel: read %d, %v", op.N, op.Err)
+				}
+			} else if op.Err != poll.ErrCanceled {
+				t.Fatalf("a cancelled %v: %v, want ErrCanceled", op.Kind, op.Err)
+			}
+		}
+		writing := r.finish(&poll.Op{Kind: poll.Write, Handle: client, Buf: []byte("hello")})
+		reading := r.finish(read(server))
+		if writing.Err != nil || string(reading.Buf[:reading.N]) != "hello" {
+			t.Fatalf("after Cancel: write %v, read %q, %v", writing.Err, reading.Buf[:reading.N], reading.Err)
+		}
+		connect := r.finish(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()})
+		accept := r.finish(&poll.Op{Kind: poll.Accept, Handle: l})
+		if connect.Err != nil || accept.Err != nil {
+			t.Fatalf("after Cancel: connect %v, accept %v", connect.Err, accept.Err)
+		}
+		connect.Handle.Abort()
+		accept.Accepted.Close()
+	}
+}
+
+// A Read that is faster than its Cancel keeps its bytes: whatever is written
+// arrives, in this Read or in the next.
+func TestCancelLosesNothing(t *testing.T) {
+	r := newRig(t, portable.Config{})
+	client, server := r.pair(loopback)
+	canceled := 0
+	for i := range 500 {
+		reading := read(server)
+		if r.Submit(reading) {
+			t.Fatalf("read finishes at once: %v", reading.Err)
+		}
+		writing := &poll.Op{Kind: poll.Write, Handle: client, Buf: []byte{byte(i)}}
+		r.Submit(writing)
+		r.Cancel(reading)
+		for left := 2; left > 0; {
+			left -= len(r.Wait(nil, hangLimit))
+		}
+		if reading.Err == poll.ErrCanceled {
+			canceled++
+			r.finish(reading)
+		}
+		if reading.Err != nil || reading.N != 1 || reading.Buf[0] != byte(i) {
+			t.Fatalf("byte %d: read %d, %v, %d", i, reading.N, reading.Err, reading.Buf[0])
+		}
+	}
+	t.Logf("%d of 500 Reads were cancelled in time", canceled)
+}
+
+// What Close ends is reported by the very next Wait, even by one that only looks.
+func TestCloseIsReportedAtOnce(t *testing.T) {
+	r := newRig(t, portable.Config{})
+	for range 100 {
+		client, server := r.pair(loopback)
+		reading := read(client)
+		r.Submit(reading)
+		client.Close()
+		if done := r.Wait(nil, 0); len(done) != 1 || reading.Err != net.ErrClosed {
+			t.Fatalf("Wait(0) after Close reports %d operations, the Read has error %v", len(done), reading.Err)
+		}
+		server.Close()
+	}
+}
