@@ -81,6 +81,11 @@ func (s *socket) opened(op *poll.Op) bool {
 		return s.refused(op, os.NewSyscallError("getsockname", err))
 	}
 	s.local = netAddr(local)
+	if tcp, ok := s.remote.(*net.TCPAddr); ok && (tcp.IP == nil || tcp.IP.IsUnspecified()) {
+		if remote, err := unix.Getpeername(s.fd); err == nil {
+			s.remote = netAddr(remote) // the kernel has chosen loopback
+		}
+	}
 	// A connect to a free port from which the kernel draws local ports may,
 	// once in many thousand times, meet itself.
 	if op.Local == nil && s.tcp && s.local.String() == s.remote.String() {

@@ -126,6 +126,9 @@ func (p *Poller) Caps() poll.Caps { return capabilities }
 
 // Submit implements [poll.Poller].
 func (p *Poller) Submit(op *poll.Op) bool {
+	if op.Private.Any != nil && p.inFlight(op) {
+		panic("epoll: Submit of an operation that is in flight; wait until Wait has reported it")
+	}
 	op.N, op.Accepted, op.Addrs, op.Err = 0, nil, nil, nil
 	switch op.Kind {
 	case poll.Accept, poll.Read, poll.Write, poll.Readable, poll.Writable:
@@ -149,9 +152,27 @@ func fail(op *poll.Op, err error) bool {
 	return true
 }
 
+// inFlight tells whether op is submitted to p and not reported: Private.Any is
+// what it waits for, or p itself when it is finished. What another poller, or this
+// one when it was closed, has left there does not count.
+func (p *Poller) inFlight(op *poll.Op) bool {
+	if p.closed {
+		return false
+	}
+	switch at := op.Private.Any.(type) {
+	case *socket:
+		return at.poller == p
+	case *lookup:
+		return at.op == op && at.poller == p
+	case *Poller:
+		return at == p
+	}
+	return false
+}
+
 // finish puts op, which was in flight, among those that Wait reports.
 func (p *Poller) finish(op *poll.Op) {
-	op.Private.Any = nil
+	op.Private.Any = p
 	p.finished.push(op)
 	if !p.inWait {
 		p.tellHost()
@@ -324,7 +345,7 @@ func (q *queue) push(op *poll.Op) {
 func (q *queue) drain(done []*poll.Op) []*poll.Op {
 	for op := q.first; op != nil; {
 		next := op.Private.Next
-		op.Private.Next = nil
+		op.Private.Next, op.Private.Any = nil, nil
 		done = append(done, op)
 		op = next
 	}
