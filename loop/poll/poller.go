@@ -50,7 +50,7 @@ type Poller interface {
 	//
 	// An Op may be submitted again as soon as it is finished, and no sooner: a
 	// cancelled one is in flight until it is reported, like any other. To
-	// submit one that is in flight is misuse; a poller that notices it panics.
+	// submit one that is in flight is misuse and panics.
 	//
 	// At most one operation per handle and direction may be in flight
 	// (Read, Accept and Readable are one direction; Write, Connect and

@@ -32,6 +32,29 @@ var cancelCases = []testCase{
 			r.hear(server, "still fine")
 		},
 	},
+	{
+		name:        "cancel/submitted again",
+		explanation: "An operation in flight is submitted again by mistake: it panics, also between a Cancel and its report, and the operation is as it was.",
+		run: func(r *rig) {
+			_, server := r.pair()
+			op := read(server, 8)
+			again := func(when string) {
+				defer func() {
+					if recover() == nil {
+						r.t.Errorf("Submit of an operation in flight %s did not panic", when)
+					}
+				}()
+				r.poller.Submit(op)
+			}
+			r.submit(op)
+			again("before its Cancel")
+			r.poller.Cancel(op)
+			again("after its Cancel")
+			r.finish(op)
+			r.want(op, poll.ErrCanceled)
+			r.quiet()
+		},
+	},
 	// An Op keeps traces of where it was. A Cancel that follows them ends the
 	// wrong thing: a later operation of the same handle, or the handle.
 	{
