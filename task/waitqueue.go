@@ -48,22 +48,25 @@ func (q *WaitQueue) strangers(r *Ref, why Reason) {
 // WakeOne wakes the task at the head of the line and returns it, or nil. The
 // caller holds the baton of its loop.
 func (q *WaitQueue) WakeOne() *Ref {
-	q.held("WaitQueue.WakeOne")
-	return q.line.wakeOne()
+	r := q.line.head
+	if r == nil {
+		return nil
+	}
+	if !r.b.word.Held() {
+		r.held("WaitQueue.WakeOne")
+	}
+	q.line.remove(r)
+	r.ready()
+	return r
 }
 
 // WakeAll wakes all waiting tasks, in order, and returns how many they were. The
 // caller holds the baton of their loop.
 func (q *WaitQueue) WakeAll() int {
-	q.held("WaitQueue.WakeAll")
-	return q.line.wakeAll()
-}
-
-// held panics unless the caller may wake those in the line.
-func (q *WaitQueue) held(call string) {
-	if r := q.line.head; r != nil && !r.b.word.Held() {
-		r.held(call)
+	if r := q.line.head; r != nil {
+		r.held("WaitQueue.WakeAll")
 	}
+	return q.line.wakeAll()
 }
 
 // Len counts the waiting tasks, one by one.
