@@ -52,7 +52,7 @@ func run(args []string, out io.Writer) (err error) {
 		asJSON  = flags.Bool("json", false, "print a JSON object for each line")
 		pattern = flags.String("run", "", "measure the rows whose name matches this `regexp`")
 		rounds  = flags.Int("rounds", leastRounds, "rounds of each side; the medians are shown")
-		fresh   = flags.Bool("fresh", false, "give every contestant a process of its own, all its rounds the same one")
+		fresh   = flags.Bool("fresh", false, "give every contestant a process of its own, for all its rounds")
 		profile = flags.String("cpuprofile", "", "write a CPU profile of the whole run to this `file`")
 		park    = flags.String("parked", "", "internal: park many of these and print what one costs")
 		sitting = flags.String("seat", "", "internal: measure rounds of this contestant, as standard input asks")
@@ -62,6 +62,9 @@ func run(args []string, out io.Writer) (err error) {
 	}
 	if *rounds < leastRounds {
 		return fmt.Errorf("-rounds %d: a median needs at least %d", *rounds, leastRounds)
+	}
+	if *fresh && *profile != "" {
+		return errors.New("-cpuprofile is of this process, in which nothing is measured with -fresh")
 	}
 	wanted, err := regexp.Compile(*pattern)
 	if err != nil {

@@ -34,6 +34,7 @@ func TestRunRefuses(t *testing.T) {
 		{"-rounds", "4"},
 		{"-run", "("},
 		{"-parked", "threads"},
+		{"-fresh", "-cpuprofile", "unused"},
 		{"-seat", "switch/2 threads"},
 	} {
 		if err := run(args, io.Discard); err == nil {

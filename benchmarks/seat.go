@@ -66,7 +66,8 @@ func sit(name string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for lines := bufio.NewScanner(in); lines.Scan(); {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
 		least, err := strconv.ParseInt(lines.Text(), 10, 64)
 		if err != nil {
 			return fmt.Errorf("-seat: %w", err)
@@ -79,7 +80,7 @@ func sit(name string, in io.Reader, out io.Writer) error {
 		}
 		fmt.Fprintln(out, value)
 	}
-	return nil
+	return lines.Err()
 }
 
 // sideOf finds the side that a seat's name, "shape who", means.

@@ -30,8 +30,8 @@
 //
 //  1. If nothing is ready it asks the poller, and waits: for an operation, for
 //     another goroutine, or until the next timer. A busy loop asks without
-//     waiting, every 32 turns or 64 steps; earlier if a step was long; not at
-//     all while no operation is in flight.
+//     waiting, every 32 turns or 64 steps, earlier if the watchdog finds that
+//     steps are long, and not at all while no operation is in flight.
 //  2. It queues what the poller reports, then what other goroutines have
 //     brought, then the timers that are due, in order of time and then of
 //     creation.

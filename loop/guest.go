@@ -14,6 +14,7 @@ import (
 // RunOnce: now if something is ready, and otherwise when the next timer is due.
 // False means that only something from outside can make anything ready.
 func (l *Loop) NextDeadline() (time.Time, bool) {
+	l.mustHold("NextDeadline")
 	if l.head < len(l.batch) || len(l.ready) > 0 || !l.mail.empty() {
 		return l.Time(), true
 	}

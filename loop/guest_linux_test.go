@@ -3,12 +3,14 @@
 package loop_test
 
 import (
+	"os"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"baton/loop"
+	"baton/loop/poll"
 	"baton/loop/poll/epoll"
 )
 
@@ -26,21 +28,70 @@ func newPollingHost(t *testing.T) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readable := func(d time.Duration) bool {
-		timeout := -1
-		if d >= 0 {
-			timeout = int((d + time.Millisecond - 1).Milliseconds())
-		}
-		set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		for {
-			n, err := unix.Poll(set, timeout)
-			if err != unix.EINTR {
-				if err != nil {
-					t.Fatal(err)
-				}
-				return n > 0
-			}
-		}
+	return &host{t: t, guest: guest, told: func(d time.Duration) bool { return readable(t, fd, d) }}
+}
+
+// readable waits for a descriptor, d at most.
+func readable(t *testing.T, fd uintptr, d time.Duration) bool {
+	t.Helper()
+	timeout := -1
+	if d >= 0 {
+		timeout = int((d + time.Millisecond - 1).Milliseconds())
 	}
-	return &host{t: t, guest: guest, told: readable}
+	set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(set, timeout)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	}
+}
+
+// What was finished before somebody asked for the descriptor makes it readable,
+// and closing the loop leaves no descriptor.
+func TestDescriptorIsNotLate(t *testing.T) {
+	open := descriptors(t)
+	poller, err := epoll.New(epoll.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guest, err := loop.New(loop.Config{Poller: poller})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := listen(&host{t: t, guest: guest})
+	ended := false
+	guest.Submit(&poll.Op{Kind: poll.Accept, Handle: listener, Owner: completion(func(*poll.Op) { ended = true })})
+	listener.Close()
+	fd, err := guest.Descriptor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !readable(t, fd, time.Second) {
+		t.Error("the descriptor is not readable")
+	}
+	guest.RunOnce(0)
+	if !ended {
+		t.Error("the operation is not reported")
+	}
+	if err := guest.Close(); err != nil {
+		t.Error(err)
+	}
+	if left := descriptors(t); left != open {
+		t.Errorf("%d descriptors are open, %d were before", left, open)
+	}
+}
+
+// descriptors counts those of the process.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
 }

@@ -31,7 +31,7 @@ type Loop struct {
 	id     uint64
 	cfg    Config
 	poller poll.Poller
-	pinned bool
+	atHome bool      // turns begin on the loop's own goroutine only
 	real   bool      // the poller's clock is the machine's
 	start  time.Time // timers count from here
 
@@ -98,7 +98,7 @@ func New(cfg Config) (*Loop, error) {
 		id:       lastID.Add(1),
 		cfg:      cfg,
 		poller:   cfg.Poller,
-		pinned:   cfg.Poller.Caps().Has(poll.Pinned),
+		atHome:   cfg.Poller.Caps().Has(poll.Pinned) || cfg.Order != nil,
 		real:     !cfg.Poller.Caps().Has(poll.Virtual),
 		start:    cfg.Poller.Now(),
 		word:     new(holder.Word),

@@ -10,8 +10,8 @@ type Order interface {
 	// Arrange reorders batch in place and returns how many entries at its end
 	// are held back: they move to the front of the next turn. Every entry must
 	// still be there once; callbacks must keep their order among themselves and
-	// must not be held. The loop undoes an arrangement that breaks this, and one
-	// in which Arrange panics, which the exception handler is told. A loop
+	// must not be held. The loop undoes an arrangement that breaks this. So it
+	// does if Arrange panics, which is reported to the exception handler. A loop
 	// that has held entries back for 128 turns in a row runs everything once,
 	// so that holding cannot become starving.
 	Arrange(batch []Entry) (held int)
@@ -46,8 +46,8 @@ func (l *Loop) arrange() {
 	l.batch = l.batch[:cut]
 }
 
-// askOrder calls the Order. A panic in it is an exception: a turn may begin on the
-// goroutine of a task, which it must not unwind.
+// askOrder calls the Order, on the loop's own goroutine. A panic in it is an
+// exception.
 func (l *Loop) askOrder() (held int, ok bool) {
 	defer func() {
 		if v := recover(); v != nil {

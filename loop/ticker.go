@@ -42,4 +42,7 @@ func (t *goTicker) wait() bool {
 	}
 }
 
-func (t *goTicker) close() { close(t.closed) }
+func (t *goTicker) close() {
+	t.timer.Stop()
+	close(t.closed)
+}

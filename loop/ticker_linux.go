@@ -25,7 +25,12 @@ func newTicker() ticker {
 	if err != nil {
 		return newGoTicker()
 	}
-	return &timerfd{file: os.NewFile(uintptr(fd), "timerfd"), fired: make([]byte, 8)}
+	file := os.NewFile(uintptr(fd), "timerfd")
+	if err := file.SetReadDeadline(time.Time{}); err != nil { // Go's poller does not watch it
+		file.Close()
+		return newGoTicker()
+	}
+	return &timerfd{file: file, fired: make([]byte, 8)}
 }
 
 func (t *timerfd) start(tick time.Duration) {

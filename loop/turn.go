@@ -78,8 +78,9 @@ func (l *Loop) runBatch() {
 // Take removes and returns the next step, for a task that has just parked and
 // holds the baton: it hands over to that step itself. It ends the turn and polls
 // if the turn is over. False means that the baton must go to the loop's own
-// goroutine: a callback is next, Stop was called, nothing is left to wait for,
-// or the poller belongs to one thread.
+// goroutine: a callback is next, Stop was called, nothing is left to wait for, the
+// poller belongs to one thread, or the turn begins with an Order, which is a user's
+// code and has no business on the goroutine of a task.
 func (l *Loop) Take() (Entry, bool) {
 	for {
 		if l.head < len(l.batch) {
@@ -93,7 +94,7 @@ func (l *Loop) Take() (Entry, bool) {
 			l.moved()
 			return e, true
 		}
-		if l.stopping || l.mode == onceMode || l.pinned || !l.advance() {
+		if l.stopping || l.mode == onceMode || l.atHome || !l.advance() {
 			return Entry{}, false
 		}
 	}

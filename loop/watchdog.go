@@ -119,7 +119,6 @@ func (d *watchdog) idle() bool { return d.resting.Load() || !d.loop.running.Load
 // sleep waits until the loop runs turns again; false means quit.
 func (d *watchdog) sleep(tick time.Duration) bool {
 	d.ticker.stop()
-	defer d.ticker.start(tick)
 	d.asleep.Store(true)
 	defer d.asleep.Store(false)
 	for d.idle() {
@@ -129,6 +128,7 @@ func (d *watchdog) sleep(tick time.Duration) bool {
 			return false
 		}
 	}
+	d.ticker.start(tick)
 	return true
 }
 

@@ -59,12 +59,21 @@ func (f *foreignContexts) register(ctx context.Context, n *node, then func(*Canc
 	return f.add(ctx, n.ref.b, n.ref.String, then)
 }
 
+// admit panics if ctx has a deadline that never comes: it is on the standard clock,
+// and that of the loop jumps. Every call under ctx asks, before it has any effect.
+func (f *foreignContexts) admit(ctx context.Context, b *baton, who func() string) {
+	if !b.virtual || !b.loop.Poller().Caps().Has(poll.Jumps) {
+		return
+	}
+	if _, limited := ctx.Deadline(); limited {
+		misuse("%s uses a deadline of the standard library, which does not run on the clock of %v; use await.WithTimeout", who(), b.loop)
+	}
+}
+
 // add counts ctx as a door while it is watched: whoever holds its cancel
 // function may come back. who is for messages.
 func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, then func(*Canceled)) (stop func()) {
-	if _, limited := ctx.Deadline(); limited && b.loop.Poller().Caps().Has(poll.Jumps) {
-		misuse("%s uses a deadline of the standard library, which does not run on the clock of %v; use await.WithTimeout", who(), b.loop)
-	}
+	f.admit(ctx, b, who)
 	w := &foreignContext{ctx: ctx, then: then}
 	_, noDoor := ctx.(quiet)
 	if !noDoor {

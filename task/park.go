@@ -154,14 +154,24 @@ func Loop(ctx context.Context) *loop.Loop { return enter(ctx, "Loop").ref.b.loop
 func enter(ctx context.Context, call string) *node {
 	n, ok := ctx.(*node)
 	if !ok {
-		n = nodeOf(ctx)
+		return enterForeign(ctx, call)
 	}
+	if r := n.ref; !r.b.word.Held() || r.b.cur != r {
+		stranger(n, call)
+	}
+	return n
+}
+
+// enterForeign is enter under a context of the standard library.
+func enterForeign(ctx context.Context, call string) *node {
+	n := nodeOf(ctx)
 	if n == nil {
 		misuse("%s with a context that does not belong to a task; start one with task.Run and pass its ctx on", call)
 	}
 	if r := n.ref; !r.b.word.Held() || r.b.cur != r {
 		stranger(n, call)
 	}
+	n.ref.b.foreign.admit(ctx, n.ref.b, n.ref.String)
 	return n
 }
 

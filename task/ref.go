@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"baton/loop"
@@ -30,8 +31,8 @@ func (s State) String() string {
 }
 
 // A Ref is a task, whatever the type of its result. A Ref belongs to the loop: to
-// whoever holds its baton while it runs. ID and String are safe from every
-// goroutine.
+// whoever holds its baton while it runs. ID, Name and String are safe from
+// every goroutine.
 type Ref struct {
 	// What a switch reads and writes stands together, in one line of the
 	// processor's cache with the beginning of ctx: among ten thousand tasks the
@@ -58,23 +59,27 @@ type Ref struct {
 	body     body
 	err      error
 	awaiters line // see outcome
-	extra    *extra
+	extra    atomic.Pointer[extra]
 }
 
 // extra is what few tasks need.
 type extra struct {
-	name      string
+	name      atomic.Pointer[string]
 	callbacks []*callback
 	panics    []*PanicError // returned by its scopes
 	call      *Call         // of a portal, which wants the error
 	stop      func()        // ends the watching of a standard context
 }
 
+// more returns the extra of r, which belongs to the holder of the baton but for the
+// name, and makes it if there is none.
 func (r *Ref) more() *extra {
-	if r.extra == nil {
-		r.extra = &extra{}
+	x := r.extra.Load()
+	if x == nil {
+		x = &extra{}
+		r.extra.Store(x)
 	}
-	return r.extra
+	return x
 }
 
 // A body is the function of a task, with room for its result.
@@ -92,8 +97,10 @@ func (r *Ref) ID() uint64 { return r.id }
 
 // Name returns the name given by SetName, or the name of the task's function.
 func (r *Ref) Name() string {
-	if r.extra != nil && r.extra.name != "" {
-		return r.extra.name
+	if x := r.extra.Load(); x != nil {
+		if name := x.name.Load(); name != nil && *name != "" {
+			return *name
+		}
 	}
 	if r.body == nil {
 		return "ended"
@@ -105,7 +112,7 @@ func (r *Ref) Name() string {
 // SetName names the task in reports.
 func (r *Ref) SetName(name string) {
 	r.held("SetName")
-	r.more().name = name
+	r.more().name.Store(&name)
 }
 
 // String is "task 7 (main.crawl)".
@@ -195,8 +202,8 @@ func (r *Ref) end(err error) {
 	if r.awaiters.wakeAll() > 0 {
 		r.observed = true
 	}
-	if r.extra != nil {
-		r.extra.end(r)
+	if x := r.extra.Load(); x != nil {
+		x.end(r)
 	}
 	if r == r.b.root {
 		r.b.loop.Stop()
@@ -225,7 +232,10 @@ func (x *extra) end(r *Ref) {
 }
 
 // expected reports whether somebody is to be called back with the outcome.
-func (r *Ref) expected() bool { return r.extra != nil && len(r.extra.callbacks) > 0 }
+func (r *Ref) expected() bool {
+	x := r.extra.Load()
+	return x != nil && len(x.callbacks) > 0
+}
 
 // carry remembers the panics in an error that one of the task's scopes has
 // returned to it: if the task drops them, they are reported at its end.

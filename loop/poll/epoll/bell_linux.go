@@ -3,6 +3,7 @@
 package epoll
 
 import (
+	"encoding/binary"
 	"os"
 	"sync"
 
@@ -37,7 +38,8 @@ func (b *bell) ring() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fd >= 0 {
-		one := [8]byte{1} // any number but zero, in any byte order
+		var one [8]byte
+		binary.NativeEndian.PutUint64(one[:], 1) // 2^64 rings are a long time
 		unix.Write(b.fd, one[:])
 	}
 }

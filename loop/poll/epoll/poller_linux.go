@@ -226,6 +226,14 @@ func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	return p.finished.drain(done)
 }
 
+// giveWay has the next Wait go on with the write of s.
+func (p *Poller) giveWay(s *socket) {
+	p.eager = append(p.eager, s)
+	if !p.inWait {
+		p.tellHost()
+	}
+}
+
 // goOn continues the writes that gave way for the others' sake.
 func (p *Poller) goOn() {
 	if len(p.eager) == 0 {
@@ -297,9 +305,7 @@ func (p *Poller) Descriptor() (uintptr, error) {
 			return 0, err
 		}
 		p.host.Store(b)
-		if p.state.Load() == notified { // by a Wake that had no bell to ring
-			b.ring()
-		}
+		b.ring() // for what came before there was a bell
 	}
 	return uintptr(p.epfd), nil
 }

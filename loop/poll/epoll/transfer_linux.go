@@ -74,7 +74,7 @@ func (s *socket) write(op *poll.Op) bool {
 			return false
 		}
 		if sent >= turnBytes {
-			s.poller.eager = append(s.poller.eager, s)
+			s.poller.giveWay(s)
 			return false
 		}
 		n, err := s.send(op)
