@@ -7,6 +7,7 @@
 //	go run ./benchmarks                        every row, as a table
 //	go run ./benchmarks -run 'switch|spawn'    some rows
 //	go run ./benchmarks -json                  an object for each line
+//	go run ./benchmarks -markdown              the table of the README
 //	go run ./benchmarks -fresh                 every contestant in its own process
 //
 // A row is named shape/H, where H is the hand-over: channel or coroutine. Ours
@@ -50,6 +51,7 @@ func run(args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
 	var (
 		asJSON  = flags.Bool("json", false, "print a JSON object for each line")
+		asTable = flags.Bool("markdown", false, "print the table of the README")
 		pattern = flags.String("run", "", "measure the rows whose name matches this `regexp`")
 		rounds  = flags.Int("rounds", leastRounds, "rounds of each side; the medians are shown")
 		fresh   = flags.Bool("fresh", false, "give every contestant a process of its own, for all its rounds")
@@ -86,8 +88,11 @@ func run(args []string, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, removePrograms()) }()
 
 	report := newTable(out)
-	if *asJSON {
+	switch {
+	case *asJSON:
 		report = newJSON(out)
+	case *asTable:
+		report = newMarkdown(out)
 	}
 	plan := plan{rounds: *rounds, least: 100 * time.Millisecond, procs: procs(), fresh: *fresh}
 	for _, s := range shapes() {

@@ -104,3 +104,32 @@ func TestBrokenOutput(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkdown: a row for a shape, both hand-overs side by side, and only the peer
+// of the limit.
+func TestMarkdown(t *testing.T) {
+	other := func(change func(l *line)) line {
+		l := measured
+		change(&l)
+		return l
+	}
+	var out bytes.Buffer
+	r := newMarkdown(&out)
+	r.lines([]line{
+		measured,
+		other(func(l *line) { l.peer, l.limit = "nobody", 0 }),
+		other(func(l *line) { l.procs, l.ratio = 1, 1.25 }),
+		other(func(l *line) { l.name, l.value.median, l.ratio = "switch/2/coroutine", 1234567, 0.7 }),
+	})
+	r.lines([]line{unmeasured})
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+	const want = "| row | ours, `channel` | ratio | ours, `coroutine` | ratio | peer |\n" +
+		"| --- | ---: | ---: | ---: | ---: | --- |\n" +
+		"| switch/2 | 150 | 1.50 / 1.25 | 1,234,567 | 0.70 | 100 ns/switch, goroutines |\n" +
+		"| echo/50 | - | - | - |  | 0.0 ns/message, C epoll |\n"
+	if out.String() != want {
+		t.Errorf("printed\n%swant\n%s", &out, want)
+	}
+}
