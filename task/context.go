@@ -28,8 +28,8 @@ type node struct {
 
 	// canceled is set once and decides Err and Cause, which must not change any
 	// more once they have been told (package context's rule). by is the same
-	// until a scope further out is cancelled too: then switch points return that,
-	// for it is what the caller must get out of.
+	// until a scope further out is cancelled too: then switch points return that
+	// cancel, whose scope is the one to leave.
 	canceled atomic.Pointer[Canceled]
 
 	first      *node // children: those that a cancel goes down to, in order; its prev is the last one

@@ -28,8 +28,7 @@ var ErrClosed = errors.New("task: portal closed")
 
 // Canceled is what every switch point returns after the scope, timeout or task
 // it belongs to was cancelled. errors.Is finds context.DeadlineExceeded in it
-// if a deadline was the cause, and context.Canceled otherwise. It never finds
-// both.
+// if a deadline was the cause, and context.Canceled otherwise.
 type Canceled struct {
 	Scope fmt.Stringer // what was cancelled; nil for a context of the standard library
 	Cause error        // why; never nil

@@ -29,9 +29,9 @@ type Future[T any] struct {
 }
 
 // Await waits for the result, as often as it is asked. It returns what was set,
-// or the error of Fail; or the *Canceled if ctx is cancelled first, which ends
-// the wait and not the future. A future that has its result switches only when
-// the task's budget is spent.
+// or the error of Fail; or the *Canceled if ctx is cancelled, already or before
+// the result comes, which ends the wait and not the future. A future that has
+// its result switches only when the task's budget is spent.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	n := enter(ctx, "Future.Await")
 	f.bind(n.ref.b.loop, n.ref.String())
