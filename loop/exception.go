@@ -40,7 +40,9 @@ func (l *Loop) SetExceptionHandler(fn func(*Loop, Exception)) {
 	l.handler = fn
 }
 
-// CallExceptionHandler gives e to the exception handler.
+// CallExceptionHandler gives e to the exception handler. The handler runs in
+// the call, which never switches. It belongs to the loop: the handler may use
+// the loop in turn.
 func (l *Loop) CallExceptionHandler(e Exception) {
 	l.handlerMu.Lock()
 	fn := l.handler
@@ -58,7 +60,10 @@ func (l *Loop) CallExceptionHandler(e Exception) {
 }
 
 // call runs a callback on the loop's goroutine. A panic in it is an exception;
-// the next callback runs as if nothing had happened.
+// the next callback runs as if nothing had happened, but a chain of
+// CallRepeatedly ends. A Goexit is none: it passes through to whoever called
+// Run, as t.FailNow needs it, and the rest of the turn is left for the next
+// Run.
 func (l *Loop) call(r Runner) {
 	defer func() {
 		v := recover()

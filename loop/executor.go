@@ -12,23 +12,27 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// A Job is a function in the executor. It belongs to the loop.
+// A Job is a function in the executor. It belongs to the loop: to the holder of
+// its baton. Only failure is written on the executor's goroutine, before the
+// post that lets the loop read it.
 type Job struct {
 	loop     *Loop
 	fn, then func()
-	site     string // where it was submitted, in debug mode
-	cancel   func() bool
-	failure  *Exception // the function's panic
-	finished bool
+	site     string      // where it was submitted, in debug mode
+	cancel   func() bool // the executor's
+	failure  *Exception  // the function's panic
+	finished bool        // no longer counted among the loop's jobs
 }
 
 // RunInExecutor runs fn off the loop, on a goroutine that does not hold the
 // baton, and then has then, which may be nil, run as a callback. The loop is not
 // idle in between. PEP 3156's run_in_executor.
 //
-// However fn ends, then runs: if fn panicked the exception handler is told first,
-// and runtime.Goexit is an end like any other. So whoever waits does not wait
-// for ever, and fn leaves its result where then finds it.
+// However fn ends, then runs: if fn panicked the exception handler is told
+// first, and runtime.Goexit is an end like any other. So whoever waits does not
+// wait for ever, and fn leaves its result where then finds it. RunInExecutor
+// itself never waits; if the executor is full, fn waits its turn. fn must not
+// use the loop, but for what is safe from every goroutine.
 func (l *Loop) RunInExecutor(fn, then func()) *Job {
 	l.mustHold("RunInExecutor")
 	if fn == nil {
@@ -40,13 +44,15 @@ func (l *Loop) RunInExecutor(fn, then func()) *Job {
 	return j
 }
 
+// run is what the executor calls, on a goroutine of its own.
 func (j *Job) run() {
 	defer j.end()
 	j.fn()
 }
 
 // end tells the loop. One that is closed has given up on the job and has no
-// turn left to report a panic in, but it must not vanish.
+// turn left to report a panic in, but it must not vanish. It is deferred, so a
+// Goexit of the function's comes through here as well.
 func (j *Job) end() {
 	if v := recover(); v != nil {
 		e := panicked("function in the executor "+nameOf(j.fn, j.site), v)
@@ -86,22 +92,29 @@ func (j *Job) Cancel() bool {
 
 // goroutines is the default executor: a goroutine for each function, so many at
 // a time; the others wait in the order in which they came.
+//
+// The semaphore could keep the line itself, but each function in it would cost
+// a waiting goroutine, and none could be taken back. It counts the slots, and
+// lets Close wait for all of them with a limit.
 type goroutines struct {
 	slots *semaphore.Weighted
 	limit int64
 
 	mu      sync.Mutex
-	running int
+	running int    // slots taken; Close tells it
 	waiting []*job // only while all slots are taken
-	closed  bool
+	closed  bool   // nothing starts any more
 }
 
+// A job is a function in the line. It is a struct so that it has an address, by
+// which remove finds it: functions cannot be compared.
 type job struct{ fn func() }
 
 func newGoroutines(limit int) *goroutines {
 	return &goroutines{slots: semaphore.NewWeighted(int64(limit)), limit: int64(limit)}
 }
 
+// Submit implements [Executor]. A closed executor drops fn.
 func (g *goroutines) Submit(fn func()) func() bool {
 	j := &job{fn}
 	g.mu.Lock()
@@ -117,13 +130,15 @@ func (g *goroutines) Submit(fn func()) func() bool {
 	return func() bool { return g.remove(j) }
 }
 
+// run has a slot, which next gives away however fn ends.
 func (g *goroutines) run(j *job) {
 	defer g.next()
 	j.fn()
 }
 
 // next gives the slot of a function that has ended to the one that has waited
-// longest, if there is one.
+// longest, if there is one. That gets a goroutine of its own: this one may be
+// in Goexit.
 func (g *goroutines) next() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -138,6 +153,8 @@ func (g *goroutines) next() {
 	go g.run(j)
 }
 
+// remove takes a function out of the line; false means that it has begun, or
+// was dropped.
 func (g *goroutines) remove(j *job) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -149,7 +166,7 @@ func (g *goroutines) remove(j *job) bool {
 	return true
 }
 
-// Close waits until it has all slots itself.
+// Close implements [Executor]. It waits until it has all slots itself.
 func (g *goroutines) Close(d time.Duration) int {
 	g.mu.Lock()
 	g.closed, g.waiting = true, nil

@@ -12,7 +12,9 @@ import (
 
 // NextDeadline tells by when whoever drives the loop from outside has to call
 // RunOnce: now if something is ready, and otherwise when the next timer is due.
-// False means that only something from outside can make anything ready.
+// False means that only something from outside can make anything ready. It
+// belongs to the loop, and is right until something else is called: ask again
+// after each RunOnce. A Post after the question makes the Descriptor readable.
 func (l *Loop) NextDeadline() (time.Time, bool) {
 	l.mustHold("NextDeadline")
 	if l.head < len(l.batch) || len(l.ready) > 0 || !l.mail.empty() {

@@ -10,13 +10,15 @@ import (
 	"time"
 )
 
-// A Handle is a callback that was scheduled. It belongs to the loop.
+// A Handle is a callback that was scheduled. It belongs to the loop: methods
+// that change it panic on other goroutines, also if CallSoonThreadsafe has made
+// it there.
 type Handle struct {
 	loop  *Loop
-	fn    func()
-	timer Timer
+	fn    func()        // nil once it has run for the last time or was cancelled
+	timer Timer         // not used by CallSoon
 	every time.Duration // of CallRepeatedly; or once; or 0 for CallSoon
-	when  time.Duration // on the loop's clock
+	when  time.Duration // since the loop's start; meaningless for CallSoon
 	pc    uintptr       // of the function to name, when that is not fn or fn is dropped
 	site  string        // where it was made, in debug mode
 }
@@ -25,7 +27,8 @@ type Handle struct {
 const once time.Duration = -1
 
 // CallSoon has fn run in the next turn. Callbacks run in the order of the
-// calls, each exactly once.
+// calls, each exactly once, on the loop's own goroutine. fn must not switch;
+// PEP 3156's call_soon, whose arguments a closure brings here.
 func (l *Loop) CallSoon(fn func()) *Handle {
 	l.mustHold("CallSoon")
 	h := l.handle(fn)
@@ -33,8 +36,9 @@ func (l *Loop) CallSoon(fn func()) *Handle {
 	return h
 }
 
-// CallLater has fn run when d has passed on the loop's clock, never earlier. A
-// delay of zero or less is a CallSoon: nobody can cheat to the front.
+// CallLater has fn run when d has passed on the loop's clock, never earlier,
+// and late if callbacks or steps before it take long. A delay of zero or less
+// is a CallSoon: nobody can cheat to the front.
 func (l *Loop) CallLater(d time.Duration, fn func()) *Handle {
 	l.mustHold("CallLater")
 	now := l.clock()
@@ -62,10 +66,10 @@ func (l *Loop) CallRepeatedly(interval time.Duration, fn func()) *Handle {
 	return h
 }
 
-// CallSoonThreadsafe is CallSoon from any goroutine. It wakes a loop that waits;
-// a busy one sees the call when it polls, at most 32 turns later. It keeps
-// nothing alive: a loop may become idle before the call arrives. The error is
-// ErrClosed.
+// CallSoonThreadsafe is CallSoon from any goroutine. It wakes a loop that
+// waits; a busy one sees the call when it polls, at most 32 turns later. Calls
+// from one goroutine keep their order. It keeps nothing alive: a loop may
+// become idle before the call arrives. The error is ErrClosed.
 func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
 	h := l.handle(fn)
 	if err := l.Post(h); err != nil {
@@ -74,17 +78,20 @@ func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
 	return h, nil
 }
 
-// After is t plus d, without overflow for delays of any length.
+// After is t plus d, without overflow for delays of any length. Timers beyond
+// that are none that anybody will see.
 func After(t time.Time, d time.Duration) time.Time {
 	const limit = math.MaxInt64 / 4 // 73 years
 	return t.Add(min(d, limit))
 }
 
+// later is After for times since the loop's start.
 func later(now, d time.Duration) time.Duration {
 	const limit = math.MaxInt64 / 4 // as in After
 	return now + min(d, limit)
 }
 
+// handle makes a Handle that is not scheduled yet. Safe from every goroutine.
 func (l *Loop) handle(fn func()) *Handle {
 	if fn == nil {
 		panic("loop: a callback must not be nil")
@@ -96,13 +103,16 @@ func (l *Loop) handle(fn func()) *Handle {
 }
 
 // queue makes fn ready, as the callback that runs the user's function: it is
-// user that messages name.
+// user that messages name. The caller holds the baton.
 func (l *Loop) queue(fn, user func(), site string) *Handle {
 	h := &Handle{loop: l, fn: fn, pc: pcOf(user), site: site}
 	l.Ready(Entry{Runner: h})
 	return h
 }
 
+// callAt schedules fn for when; now is the clock as the caller has read it,
+// once for each call. A time that has passed goes into the ready queue at once,
+// where it keeps its place among the CallSoons.
 func (l *Loop) callAt(now, when time.Duration, fn func()) *Handle {
 	h := l.handle(fn)
 	h.when, h.every = when, once
@@ -122,7 +132,9 @@ func (h *Handle) Wake() {
 	}
 }
 
-// Run calls the callback. It is the loop's to call.
+// Run calls the callback. It is the loop's to call. What runs once is dropped
+// first: from inside, its own Handle is no longer pending. What repeats may
+// cancel itself from inside.
 func (h *Handle) Run() {
 	fn := h.fn
 	if fn == nil {
@@ -183,10 +195,13 @@ func (h *Handle) String() string {
 	return name(h.pc, h.site)
 }
 
+// pcOf tells functions apart for messages; it keeps nothing alive.
 func pcOf(fn func()) uintptr { return reflect.ValueOf(fn).Pointer() }
 
 func nameOf(fn func(), site string) string { return name(pcOf(fn), site) }
 
+// name is the function at pc, as the linker calls it, and where it was
+// scheduled.
 func name(pc uintptr, site string) string {
 	s := runtime.FuncForPC(pc).Name()
 	if site != "" {
@@ -195,7 +210,8 @@ func name(pc uintptr, site string) string {
 	return s
 }
 
-// site is the place from which the loop was called, in debug mode.
+// site is the place from which the loop was called, in debug mode; it is empty
+// otherwise, for walking the stack is not free.
 func (l *Loop) site() string {
 	if !l.debug.Load() {
 		return ""
@@ -215,6 +231,8 @@ func caller() string {
 	}
 }
 
+// inLoop reports whether a function is a method of this package's, as
+// everything is by which a callback can come in.
 func inLoop(function string) bool {
 	const prefix = "baton/loop.("
 	return len(function) > len(prefix) && function[:len(prefix)] == prefix

@@ -35,10 +35,14 @@ type Loop struct {
 	real   bool      // the poller's clock is the machine's
 	start  time.Time // timers count from here
 
+	// The word is right whenever a user's code runs. enter and leave write it,
+	// and in between the tasks, each when it has received the baton.
 	word *holder.Word
 
 	// The ready queue: batch[head:] is what this turn still runs, ready what
-	// has been added meanwhile for the next one.
+	// has been added meanwhile for the next one. The two change places with each
+	// turn, so that a busy loop allocates nothing. Entries before head are zero
+	// and keep nothing alive.
 	batch []Entry
 	head  int
 	ready []Entry
@@ -46,15 +50,15 @@ type Loop struct {
 
 	timers timerHeap
 	now    time.Duration // since start, as of the last poll
-	done   []*poll.Op
+	done   []*poll.Op    // what the last poll has reported; reused by the next
 
 	turnsSincePoll int
 	stepsSincePoll int
 	busyPolls      uint // polls that did not wait
 	alone          bool // there is one processor
 	mode           mode
-	stopping       bool
-	limit          time.Duration // of the wait of a RunOnce
+	stopping       bool          // Stop was called, in this Run or before it
+	limit          time.Duration // of the wait of a RunOnce; negative is none
 
 	// What can still make something ready, besides timers: see Idle.
 	inflight int // operations submitted and not reported
@@ -62,12 +66,14 @@ type Loop struct {
 	doors    int // portals and contexts from outside
 
 	mail     mailbox
-	watchers map[uintptr]*watched
+	watchers map[uintptr]*watched // by descriptor
 	signals  map[os.Signal]*signalHandler
 	relays   sync.WaitGroup // the goroutines of signals
-	dog      *watchdog
-	before   func()
+	dog      *watchdog      // nil without one
+	before   func()         // of BeforePoll
 
+	// Besides the word, the mailbox and what never changes, other goroutines
+	// touch only what is from here on.
 	marked  atomic.Bool // by the watchdog, until the next step
 	overdue atomic.Bool // the watchdog asks for a poll
 	running atomic.Bool
@@ -78,6 +84,7 @@ type Loop struct {
 	handler   func(*Loop, Exception)
 }
 
+// A mode is which Run method runs, as far as a turn must know.
 type mode uint8
 
 const (
@@ -88,7 +95,8 @@ const (
 
 var lastID atomic.Uint64
 
-// New makes a loop. The error is that of the poller.
+// New makes a loop. The error is that of the poller. Until it runs, the loop
+// belongs to the caller, who may prepare it.
 func New(cfg Config) (*Loop, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -121,7 +129,8 @@ func (l *Loop) Poller() poll.Poller { return l.poller }
 // Rand returns the loop's source of random numbers. It belongs to the loop.
 func (l *Loop) Rand() *rand.Rand { return l.cfg.Rand }
 
-// Holder is the word that names the goroutine holding the baton.
+// Holder is the word that names the goroutine holding the baton. It is for
+// package task, which writes it; nobody else can.
 func (l *Loop) Holder() *holder.Word { return l.word }
 
 // Held reports whether the calling goroutine holds the loop's baton: it is the
@@ -132,8 +141,9 @@ func (l *Loop) Held() bool { return l.word.Held() }
 // from every goroutine.
 func (l *Loop) Time() time.Time { return l.poller.Now() }
 
-// clock is how long the loop has existed, on its own clock. That of a real world
-// is the machine's, and of that the monotonic part is enough: it costs half.
+// clock is how long the loop has existed, on its own clock. That of a real
+// world is the machine's, and of that the monotonic part is enough: it costs
+// half. Safe from every goroutine, though only the holder asks.
 func (l *Loop) clock() time.Duration {
 	if l.real {
 		return time.Since(l.start)
@@ -141,8 +151,8 @@ func (l *Loop) clock() time.Duration {
 	return l.poller.Now().Sub(l.start)
 }
 
-// Age is how old the loop is on its own clock, as of the last poll: coarser than
-// Time, and free.
+// Age is how old the loop is on its own clock, as of the last poll: coarser
+// than Time, and free. It belongs to the loop.
 func (l *Loop) Age() time.Duration { return l.now }
 
 // IsRunning reports whether the loop is inside one of its Run methods. Safe from every
@@ -161,8 +171,10 @@ func (l *Loop) Debug() bool { return l.debug.Load() }
 
 // Close ends the loop: handles still queued are dropped, signal handlers
 // removed, watched descriptors released; functions in the executor get
-// Config.Drain to end, and those that do not are reported in the error. Close
-// panics if the loop runs; a second Close does nothing.
+// Config.Drain to end, and those that do not are reported in the error, joined
+// to that of the poller. It blocks the calling goroutine so long. Close panics
+// if the loop runs; a second Close does nothing. The mailbox goes first, so
+// that nobody comes in any more.
 func (l *Loop) Close() error {
 	if l.running.Load() {
 		panic(fmt.Sprintf("loop: Close of %v while it runs; call Stop and let Run return first", l))
@@ -189,8 +201,9 @@ func (l *Loop) Close() error {
 }
 
 // Submit starts an operation of the loop's poller. It reports whether op is
-// already finished; otherwise op.Owner is told when it is. An operation in
-// flight keeps the loop from being idle.
+// already finished; otherwise op.Owner is told when it is, between two steps.
+// The errors of the operation are in op.Err. An operation in flight keeps the
+// loop from being idle, and belongs to the poller, buffers included.
 func (l *Loop) Submit(op *poll.Op) bool {
 	l.mustHold("Submit")
 	if l.poller.Submit(op) {
@@ -200,8 +213,10 @@ func (l *Loop) Submit(op *poll.Op) bool {
 	return false
 }
 
-// Post has w woken in the loop's next turn. Safe from every goroutine; like
-// CallSoonThreadsafe it keeps nothing alive, and it reports ErrClosed.
+// Post has w woken when the loop polls next, which a loop that waits does at
+// once and a busy one at most 32 turns later. It never waits. Safe from every
+// goroutine; like CallSoonThreadsafe it keeps nothing alive, and it reports
+// ErrClosed.
 func (l *Loop) Post(w Waker) error {
 	if !l.mail.put(w) {
 		return ErrClosed
@@ -211,18 +226,22 @@ func (l *Loop) Post(w Waker) error {
 }
 
 // Open counts a door: something outside that may still bring work, so that a
-// loop with nothing else to wait for is not idle. Every Open needs a Shut.
+// loop with nothing else to wait for is not idle. Every Open needs a Shut. Both
+// belong to the loop.
 func (l *Loop) Open() { l.doors++ }
 
 // Shut is the end of an Open.
 func (l *Loop) Shut() { l.doors-- }
 
 // BeforePoll has fn run before every poll, with the baton; it must not switch.
-// It replaces the function set before; nil is none.
+// It replaces the function set before; nil is none. What fn makes ready is
+// taken into account: the poll does not wait then. It is for package task, and
+// belongs to the loop.
 func (l *Loop) BeforePoll(fn func()) { l.before = fn }
 
 // mustHold panics unless the caller may use the loop: it holds the baton, or
-// the loop does not run and is open.
+// the loop does not run and is open. Which goroutine it belongs to while it
+// does not run nobody knows, so nothing is checked then.
 func (l *Loop) mustHold(call string) {
 	if l.word.Held() {
 		return
@@ -242,7 +261,8 @@ var registry struct {
 }
 
 // Current returns the running loop whose baton the calling goroutine holds, or
-// nil. It is a slow path, for messages and adapters.
+// nil. It is a slow path, for messages and adapters. Safe from every goroutine.
+// A loop is listed while it runs, and a goroutine holds one baton at a time.
 func Current() *Loop {
 	registry.Lock()
 	defer registry.Unlock()
@@ -254,7 +274,9 @@ func Current() *Loop {
 	return nil
 }
 
-// enter makes the calling goroutine the loop's own until leave.
+// enter makes the calling goroutine the loop's own until leave. The
+// compare-and-swap comes before the word: of two goroutines that run one loop
+// at the same time the second panics and has touched nothing.
 func (l *Loop) enter(call string) {
 	if l.closed.Load() {
 		panic(fmt.Sprintf("loop: %s of %v, which is closed", call, l))
@@ -275,6 +297,9 @@ func (l *Loop) enter(call string) {
 	}
 }
 
+// leave gives the baton up, and the mark of the watchdog, which would otherwise
+// be the last step's. The word is freed before running: another goroutine may
+// enter from then on, and write its own.
 func (l *Loop) leave() {
 	registry.Lock()
 	for i, other := range registry.loops {

@@ -8,17 +8,22 @@ import (
 )
 
 // A mailbox is where other goroutines leave what the loop is to wake: the only
-// part of a loop that is shared while it runs.
+// part of a loop that is shared while it runs. The lock orders memory: what a
+// goroutine wrote before put is seen by whoever takes.
 type mailbox struct {
 	mu     sync.Mutex
 	in     []Waker
 	closed bool
 
-	full atomic.Bool // so that a busy loop looks without the lock
-	out  []Waker     // belongs to the loop: what take returned last
+	// full says that in is not empty, so that a busy loop looks without the lock.
+	// It is written with the lock. A look that comes too early misses nothing: the
+	// poller's Wake follows every put, and ends the next wait.
+	full atomic.Bool
+	out  []Waker // belongs to the loop: what take returned last
 }
 
-// put reports false if the mailbox is closed.
+// put adds w, and reports false if the mailbox is closed. Safe from every
+// goroutine.
 func (m *mailbox) put(w Waker) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -31,7 +36,8 @@ func (m *mailbox) put(w Waker) bool {
 }
 
 // take returns what has come in, in order. The slice is valid until the next
-// take.
+// take. The two slices change places, so that nothing is allocated; what was
+// taken last time is let go of. Only the holder of the baton calls it.
 func (m *mailbox) take() []Waker {
 	clear(m.out)
 	m.out = m.out[:0]
@@ -45,9 +51,10 @@ func (m *mailbox) take() []Waker {
 	return m.out
 }
 
+// empty is the holder's look without the lock.
 func (m *mailbox) empty() bool { return !m.full.Load() }
 
-// close reports whether the mailbox was open.
+// close drops what has come in and reports whether the mailbox was open.
 func (m *mailbox) close() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

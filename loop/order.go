@@ -2,6 +2,7 @@
 
 package loop
 
+// maxTurnsHeld is in how many turns in a row an Order may hold something back.
 const maxTurnsHeld = 128
 
 // An Order arranges the entries of a turn, before any of them has run. The
@@ -20,12 +21,14 @@ type Order interface {
 // An arrangement is what a loop with an Order remembers, so that checking one
 // allocates nothing.
 type arrangement struct {
-	held   int     // consecutive turns in which something was held back
-	before []Entry // the batch as it was
-	steps  map[Runner]int
+	held   int            // consecutive turns in which something was held back
+	before []Entry        // the batch as it was
+	steps  map[Runner]int // see lawful
 }
 
 // arrange lets the Order have its way with the new batch, within its contract.
+// What is held back comes before what the turn adds, so in the next turn it is
+// first again.
 func (l *Loop) arrange() {
 	a := &l.order
 	a.before = append(a.before[:0], l.batch...)
@@ -58,7 +61,9 @@ func (l *Loop) askOrder() (held int, ok bool) {
 }
 
 // lawful reports whether after holds the steps of before, its callbacks in
-// their order, and no callback among the last held entries.
+// their order, and no callback among the last held entries. Steps are counted,
+// up as they were and down as they are: all counts must come out as nothing.
+// Callbacks are compared one after the other.
 func (a *arrangement) lawful(after []Entry, held int) bool {
 	if held < 0 || held > len(after) {
 		return false

@@ -13,6 +13,9 @@ import (
 // A signalHandler is what a loop does about one signal. Each has a channel of
 // its own, so that a flood of one signal cannot push out another one, and so
 // that removing one leaves the others installed at every moment.
+//
+// It is a Waker, and posted by its relay; fn, site and background belong to the
+// loop.
 type signalHandler struct {
 	loop       *Loop
 	fn         func() // nil: removed
@@ -23,11 +26,13 @@ type signalHandler struct {
 	posted   atomic.Bool    // in the mailbox already
 }
 
-// AddSignalHandler has fn run as a callback whenever the process receives sig.
-// It replaces the handler set before for sig on this loop; other loops and
-// packages receive the signal as well. Signals of one kind that come faster
-// than the loop turns are one. A signal that the system does not let programs
-// catch is an error (os.ErrInvalid).
+// AddSignalHandler has fn run as a callback whenever the process receives sig;
+// it must not switch. It replaces the handler set before for sig on this loop;
+// other loops and packages receive the signal as well. Signals of one kind that
+// come faster than the loop turns are one, as with the kernel (signal(7)). A
+// signal that the system does not let programs catch is an error
+// (os.ErrInvalid). The handler keeps the loop from being idle until it is
+// removed. PEP 3156's add_signal_handler.
 func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	return l.addSignalHandler(sig, fn, false)
 }
@@ -38,6 +43,9 @@ func (l *Loop) AddBackgroundSignalHandler(sig os.Signal, fn func()) error {
 	return l.addSignalHandler(sig, fn, true)
 }
 
+// addSignalHandler asks the os/signal package for a signal only once: replacing
+// a handler leaves no moment in which the signal would do what it does by
+// default.
 func (l *Loop) addSignalHandler(sig os.Signal, fn func(), background bool) error {
 	l.mustHold("AddSignalHandler")
 	if fn == nil {
@@ -74,7 +82,8 @@ func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 	return true
 }
 
-// closeSignals removes all handlers and waits for their goroutines.
+// closeSignals removes all handlers and waits for their goroutines. The loop is
+// closed already, so what they still post is refused.
 func (l *Loop) closeSignals() {
 	for _, h := range l.signals {
 		h.remove()
@@ -93,6 +102,8 @@ func (l *Loop) expectsSignal() bool {
 	return false
 }
 
+// remove ends the relay, which ends with its channel. A handler is removed
+// once.
 func (h *signalHandler) remove() {
 	signal.Stop(h.incoming) // nothing is sent on the channel after this
 	close(h.incoming)
@@ -117,6 +128,7 @@ func (h *signalHandler) Wake() {
 	}
 }
 
+// call is the callback.
 func (h *signalHandler) call() {
 	if h.fn != nil { // not removed in the same turn
 		h.fn()

@@ -8,4 +8,5 @@ import "os"
 
 var uncatchable = []os.Signal{os.Kill}
 
+// validSignal lets os/signal decide.
 func validSignal(os.Signal) error { return nil }

@@ -18,12 +18,14 @@ type ticker interface {
 	close()
 }
 
-// goTicker is a ticker on Go's own timers.
+// goTicker is a ticker on Go's own timers. It serves where the kernel has none,
+// or no descriptor is left.
 type goTicker struct {
 	timer  *time.Ticker
 	closed chan struct{}
 }
 
+// newGoTicker returns a stopped ticker; the hour never passes.
 func newGoTicker() *goTicker {
 	t := &goTicker{timer: time.NewTicker(time.Hour), closed: make(chan struct{})}
 	t.timer.Stop()

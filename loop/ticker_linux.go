@@ -10,12 +10,13 @@ import (
 )
 
 // timerfd is a ticker of the kernel's, waited for inside Go's network poller.
-// While any timer of Go's own is set, Go's scheduler reads the clock each time it
-// looks for a goroutine to run; for the channel hand-over that was a seventh of
-// a switch. This one it asks for only when it is idle, or every 10 ms.
+// While any timer of Go's own is set, Go's scheduler reads the clock each time
+// it looks for a goroutine to run; for the channel hand-over that was a seventh
+// of a switch. This one it asks for only when it is idle, or every 10 ms. See
+// timerfd_create(2).
 type timerfd struct {
 	file  *os.File
-	fired []byte
+	fired []byte // where read puts the number of ticks, which nobody needs
 }
 
 // newTicker returns a stopped ticker. When no descriptor is left, it is one of
@@ -33,11 +34,14 @@ func newTicker() ticker {
 	return &timerfd{file: file, fired: make([]byte, 8)}
 }
 
+// start sets the first tick and those after it. CLOCK_MONOTONIC does not jump
+// when somebody sets the machine's clock.
 func (t *timerfd) start(tick time.Duration) {
 	every := unix.NsecToTimespec(int64(tick))
 	t.set(&unix.ItimerSpec{Interval: every, Value: every})
 }
 
+// stop disarms it: the kernel takes a zero value for that.
 func (t *timerfd) stop() { t.set(&unix.ItimerSpec{}) }
 
 // set goes through the file, so that a close at the same time cannot make the
@@ -49,6 +53,8 @@ func (t *timerfd) set(spec *unix.ItimerSpec) {
 	}
 }
 
+// wait parks in Go's network poller, without a thread. Ticks that nobody waited
+// for are one.
 func (t *timerfd) wait() bool {
 	_, err := t.file.Read(t.fired)
 	return err == nil

@@ -4,4 +4,5 @@
 
 package loop
 
+// newTicker returns a stopped ticker.
 func newTicker() ticker { return newGoTicker() }

@@ -20,14 +20,20 @@ const (
 // Run runs turns until Stop is called or the loop is idle: nothing is ready,
 // and no operation, timer, job, watcher, signal handler or door is left that
 // could make something ready. It reports whether it was stopped.
+//
+// The calling goroutine becomes the loop's own until Run returns. It must hold
+// no baton, and the loop must be open and not run: everything else is misuse
+// and panics. That goes for RunForever and RunOnce as well.
 func (l *Loop) Run() (stopped bool) { return l.run(idleMode, -1, "Run") }
 
-// RunForever runs turns until Stop is called; an idle loop waits.
+// RunForever runs turns until Stop is called; an idle loop waits. PEP 3156's
+// run_forever.
 func (l *Loop) RunForever() { l.run(foreverMode, -1, "RunForever") }
 
 // RunOnce runs one full turn. If nothing is ready it waits for something, at
-// most max; negative sets no limit. It serves a loop that is driven from
-// outside.
+// most max; 0 does not wait and negative sets no limit. It serves a loop that
+// is driven from outside: the poller is asked in each, so that its descriptor
+// does not stay readable.
 func (l *Loop) RunOnce(max time.Duration) {
 	l.run(onceMode, max, "RunOnce")
 }
@@ -35,12 +41,15 @@ func (l *Loop) RunOnce(max time.Duration) {
 // Stop ends Run or RunForever after the current turn: everything ready in it
 // still runs, what it adds waits for the next Run. On a loop that does not run,
 // the next Run makes one turn that does not wait. Use CallSoonThreadsafe to
-// stop a loop from another goroutine.
+// stop a loop from another goroutine. It never switches: a task that calls it
+// goes on to its next switch point.
 func (l *Loop) Stop() {
 	l.mustHold("Stop")
 	l.stopping = true
 }
 
+// run is all three. Its deferred function works for a Goexit in a callback,
+// too; what that leaves of the batch is where the next Run begins.
 func (l *Loop) run(m mode, limit time.Duration, call string) (stopped bool) {
 	l.enter(call)
 	l.mode, l.limit = m, limit
@@ -76,11 +85,15 @@ func (l *Loop) runBatch() {
 }
 
 // Take removes and returns the next step, for a task that has just parked and
-// holds the baton: it hands over to that step itself. It ends the turn and polls
-// if the turn is over. False means that the baton must go to the loop's own
-// goroutine: a callback is next, Stop was called, nothing is left to wait for, the
-// poller belongs to one thread, or the turn begins with an Order, which is a user's
-// code and has no business on the goroutine of a task.
+// holds the baton: it hands over to that step itself. It ends the turn and
+// polls if the turn is over. False means that the baton must go to the loop's
+// own goroutine: a callback is next, Stop was called, nothing is left to wait
+// for, the poller belongs to one thread, or the turn begins with an Order, which
+// is a user's code and has no business on the goroutine of a task.
+//
+// Whoever takes a step must see to it that it runs: the loop has forgotten it.
+// On the way Take runs Baton's wake-ups and completions, never a user's
+// callback: that could unwind the task by Goexit, and would grow its stack.
 func (l *Loop) Take() (Entry, bool) {
 	for {
 		if l.head < len(l.batch) {
@@ -101,7 +114,8 @@ func (l *Loop) Take() (Entry, bool) {
 }
 
 // Ahead returns the entry that n entries of this turn stand before, if the turn
-// is that long.
+// is that long. It is for prefetching: nothing says that the entry will run as
+// the n-th, for a callback before it may cancel or stop.
 func (l *Loop) Ahead(n int) (Entry, bool) {
 	if i := l.head + n; i < len(l.batch) {
 		return l.batch[i], true
@@ -109,11 +123,16 @@ func (l *Loop) Ahead(n int) (Entry, bool) {
 	return Entry{}, false
 }
 
-// Ready adds an entry to the ready queue: it runs in the next turn.
+// Ready adds an entry to the ready queue: it runs in the next turn, after what
+// is there. The caller holds the baton, and adds no entry that is in the queue.
 func (l *Loop) Ready(e Entry) { l.ready = append(l.ready, e) }
 
 // advance begins a turn: it polls if that is due, and makes what is ready at
 // this moment the batch. It returns false if there is nothing left to wait for.
+//
+// It runs on whatever goroutine holds the baton, unless the poller is pinned.
+// What was added since the last turn is taken all at once, after the poll, so
+// that a wake-up that the poll has found runs in this turn.
 func (l *Loop) advance() bool {
 	if l.head < len(l.batch) { // left over by a callback that ended in Goexit
 		return true
@@ -135,7 +154,11 @@ func (l *Loop) advance() bool {
 
 // poll asks the poller what is finished, waiting if nothing is ready, and
 // queues, in this order: finished operations, what other goroutines have
-// posted, due timers.
+// posted, due timers. It returns false, and has queued nothing, if nothing is
+// left to wait for.
+//
+// The time of the turn is read once, after the wait and before anything is
+// queued: all timers are due or not by the same clock.
 func (l *Loop) poll() bool {
 	l.turnsSincePoll, l.stepsSincePoll = 0, 0
 	if l.overdue.Load() {
@@ -180,8 +203,9 @@ func (l *Loop) poll() bool {
 	return true
 }
 
-// patience is how long the poll that begins now may wait: 0 not at all, negative
-// without limit. It is false if waiting would be for nothing.
+// patience is how long the poll that begins now may wait: 0 not at all,
+// negative without limit. It is false if waiting would be for nothing. A timer
+// that is due makes it 0; a limit of RunOnce only shortens it.
 func (l *Loop) patience() (time.Duration, bool) {
 	if len(l.ready) > 0 || l.stopping {
 		return 0, true
@@ -204,6 +228,7 @@ func (l *Loop) patience() (time.Duration, bool) {
 
 // Idle reports whether nothing is ready and nothing is left that could make
 // something ready: no operation, timer, job, watcher, signal handler or door.
+// It belongs to the loop.
 func (l *Loop) Idle() bool {
 	return l.head == len(l.batch) && len(l.ready) == 0 && l.timers.len() == 0 && l.mail.empty() &&
 		l.inflight == 0 && l.jobs == 0 && l.doors == 0 && !l.expectsSignal()

@@ -19,7 +19,8 @@ type watched struct {
 // A watcher calls back whenever its descriptor is ready in its direction: it
 // submits a readiness operation, queues the callback when that is finished, and
 // submits the next one after the callback has returned. So it is
-// level-triggered over a poller of completions.
+// level-triggered over a poller of completions. The operation is in flight
+// (busy) or the callback in the ready queue (queued), never both.
 type watcher struct {
 	loop   *Loop
 	file   poll.Handle
@@ -32,11 +33,12 @@ type watcher struct {
 }
 
 // AddReader has fn run in every turn in which reading from fd would not wait: a
-// callback that does not read runs again. It replaces the reader set before;
-// the writer of fd is independent. The descriptor stays the caller's: remove
-// the watchers before closing it. The error tells that fd cannot be watched
-// (a regular file, a descriptor that a stream of this loop owns), or that the
-// poller cannot watch (errors.ErrUnsupported).
+// callback that does not read runs again. fn must not switch. It replaces the
+// reader set before; the writer of fd is independent. The descriptor stays the
+// caller's: remove the watchers before closing it. A watched descriptor keeps
+// the loop from being idle. The error tells that fd cannot be watched (a
+// regular file, a descriptor that a stream of this loop owns), or that the
+// poller cannot watch (errors.ErrUnsupported). PEP 3156's add_reader.
 func (l *Loop) AddReader(fd uintptr, fn func()) error {
 	return l.watch("AddReader", fd, poll.Readable, fn)
 }
@@ -58,6 +60,9 @@ func (l *Loop) RemoveWriter(fd uintptr) bool {
 	return l.unwatch("RemoveWriter", fd, poll.Writable)
 }
 
+// watch adopts the descriptor when its first direction is watched. A callback
+// of the reader before that is already queued is taken back; its operation, if
+// it is in flight, serves the new one.
 func (l *Loop) watch(call string, fd uintptr, kind poll.Kind, fn func()) error {
 	l.mustHold(call)
 	if fn == nil {
@@ -83,6 +88,7 @@ func (l *Loop) watch(call string, fd uintptr, kind poll.Kind, fn func()) error {
 	return nil
 }
 
+// adopt fails here, and not in the first operation, if the poller cannot watch.
 func (l *Loop) adopt(fd uintptr) (poll.Handle, error) {
 	if !l.poller.Caps().Has(poll.Adopts | poll.Readiness) {
 		return nil, errors.ErrUnsupported
@@ -90,6 +96,9 @@ func (l *Loop) adopt(fd uintptr) (poll.Handle, error) {
 	return l.poller.Adopt(fd)
 }
 
+// unwatch gives the descriptor back with its last direction. While the other
+// one is watched, an operation in flight is left alone: it finds nobody to
+// call.
 func (l *Loop) unwatch(call string, fd uintptr, kind poll.Kind) bool {
 	if l.closed.Load() {
 		return false
@@ -145,6 +154,7 @@ func (w *watcher) Complete(*poll.Op) {
 	}
 }
 
+// fire is the callback in the ready queue.
 func (w *watcher) fire() {
 	w.queued = nil
 	defer w.submit() // also when fn panics: the descriptor is still ready

@@ -15,7 +15,7 @@ import (
 // reported while it still does, once for each step.
 type SlowStep struct {
 	Loop  *Loop
-	Held  time.Duration // at least
+	Held  time.Duration // at least; counted from the watchdog's first look at it
 	Stack []byte        // of the goroutine that holds the baton; nil if it has gone on
 }
 
@@ -29,6 +29,10 @@ func (s SlowStep) String() string {
 // step wipes it off. A mark that stays is a step that goes on. So no step reads
 // a clock or counts anything, and the watchdog sleeps while the loop waits: it
 // is armed only while turns run.
+//
+// It reads nothing of the loop but flags, so it may run at any time, and what
+// it says may be out of date by the moment it is read. Turned down: to measure
+// every step, which costs two readings of the clock and tells only afterwards.
 type watchdog struct {
 	loop   *Loop
 	start  sync.Once
@@ -50,19 +54,25 @@ func newWatchdog(l *Loop) *watchdog {
 	return &watchdog{loop: l, quit: make(chan struct{}), rouse: make(chan struct{}, 1)}
 }
 
-// moved is called when a step begins, and when the last one has ended.
+// moved is called when a step begins, and when the last one has ended. It is
+// nearly always a load and nothing else: an atomic store in every step would
+// cost many times that.
 func (l *Loop) moved() {
 	if l.marked.Load() {
 		l.marked.Store(false)
 	}
 }
 
-// rest and arm frame every wait of the loop.
+// rest and arm frame every wait of the loop; both are for the holder. A step
+// that ends in a wait is no longer one, so its mark goes with rest.
 func (d *watchdog) rest() {
 	d.resting.Store(true)
 	d.loop.moved()
 }
 
+// arm starts the watchdog's goroutine at the first run. After resting is taken
+// back it looks for asleep; the watchdog sets asleep and then looks for resting
+// (sleep). So one of the two sees the other, and no wake-up is lost.
 func (d *watchdog) arm() {
 	d.start.Do(d.begin)
 	d.resting.Store(false)
@@ -88,6 +98,9 @@ func (d *watchdog) close() {
 	d.ended.Wait()
 }
 
+// watch is the watchdog's goroutine. A step that goes on is marked within a
+// tick of its beginning, and reported within a tick of having had its mark for
+// the limit.
 func (d *watchdog) watch() {
 	const samples = 4 // within the limit, at least
 	l, limit := d.loop, d.loop.cfg.SlowStep
@@ -114,6 +127,7 @@ func (d *watchdog) watch() {
 	}
 }
 
+// idle reports whether no step can be going on.
 func (d *watchdog) idle() bool { return d.resting.Load() || !d.loop.running.Load() }
 
 // sleep waits until the loop runs turns again; false means quit.

@@ -19,25 +19,34 @@ import (
 const stepBudget = 256
 
 // A baton is what the tasks of one loop share: who runs now, and the goroutines
-// that can. It belongs to its holder.
+// that can. Each Run makes one. It belongs to its holder; other goroutines read
+// loop and word, which never change.
 type baton struct {
 	loop *loop.Loop
 	word *holder.Word
 	hand handoff
-	cur  *Ref    // the running task; nil in callbacks, while polling and between tasks
+
+	// cur is the running task; nil in callbacks, while polling and between tasks.
+	// It says nothing to a goroutine that word does not name: look there first.
+	cur  *Ref
 	home *worker // the loop's own goroutine
 
-	workers []*worker // all that live, in no order
+	workers []*worker // all that live but home, in no order
 	idle    []*worker // those without a task; the last one is used first
-	asker   *worker   // see stackOf
+	asker   *worker   // who waits for an answer: see stackOf
 
-	virtual bool
-	root    *Ref
-	lastID  uint64
+	virtual bool   // the loop's clock is not that of package time
+	root    *Ref   // the task of main
+	lastID  uint64 // of the task that was made last
 	foreign foreignContexts
-	panics  []*PanicError
+
+	// panics are those of tasks, for verdict: whoever caught one may have dropped
+	// it. Reported ones leave when the list would grow.
+	panics []*PanicError
 }
 
+// newBaton makes the baton of one Run on l. It starts no goroutine: each begins
+// when the baton is first passed to it.
 func newBaton(l *loop.Loop, h Handoff) *baton {
 	b := &baton{
 		loop:    l,
@@ -53,15 +62,16 @@ func newBaton(l *loop.Loop, h Handoff) *baton {
 	return b
 }
 
-// hold makes r the running task; its worker's goroutine has just received the
-// baton for it.
+// hold makes r the running task, with a fresh budget: a step begins. Its
+// worker's goroutine calls it, when the word names that goroutine already.
 func (b *baton) hold(r *Ref) {
 	b.cur = r
 	r.state = Running
 	r.budget = stepBudget
 }
 
-// holder is the worker of the goroutine that has the baton.
+// holder is the worker of the goroutine that has the baton, for that goroutine
+// to call.
 func (b *baton) holder() *worker {
 	if b.cur != nil {
 		return b.cur.worker
@@ -79,10 +89,10 @@ func (b *baton) holder() *worker {
 // from what tasks call most: the processor mispredicts every return on the way
 // up from a coroutine switch, which costs more than the calls down.
 func (b *baton) next(r *Ref) *worker {
-	b.cur = nil
+	b.cur = nil // first: Take may end the turn and poll, in the name of no task
 	to := b.home
 	if e, ok := b.loop.Take(); ok {
-		next := e.Runner.(*Ref)
+		next := e.Runner.(*Ref) // only this package makes steps for a loop with tasks
 		if next == r {
 			b.hold(r)
 			return nil
@@ -91,6 +101,8 @@ func (b *baton) next(r *Ref) *worker {
 			to = b.workerOf(next)
 		}
 	}
+	// For the prefetch only: the goroutine parks a few frames below here. A
+	// stack that moves later makes it a useless hint, not a wrong one.
 	var here byte
 	r.worker.top = uintptr(unsafe.Pointer(&here))
 	if _, many := b.loop.Ahead(farAhead); many {
@@ -99,7 +111,10 @@ func (b *baton) next(r *Ref) *worker {
 	return to
 }
 
-// back makes r the running task: its goroutine has the baton again.
+// back makes r the running task: its goroutine has the baton again. The word
+// comes before everything else, for whoever looks must find this goroutine to
+// be the holder; a question (stackOf) is answered before the step begins, since
+// the baton is then only on loan.
 func (b *baton) back(r *Ref) {
 	w := r.worker
 	b.word.Hold(w.g)
@@ -117,7 +132,11 @@ const (
 	closeAhead = 3 // the worker's goroutine and slot
 )
 
-// prefetch asks for the memory of tasks whose steps come soon.
+// prefetch asks for the memory of tasks whose steps come soon. The caller has
+// seen that the turn has farAhead more entries, so few ready tasks, which are
+// in the cache anyway, do not pay for it. Each distance reads only what a
+// longer one has asked for some steps ago. Any of the entries may be a
+// callback.
 func (b *baton) prefetch() {
 	if e, _ := b.loop.Ahead(farAhead); e.Step {
 		prefetch.Line(uintptr(unsafe.Pointer(e.Runner.(*Ref))))
@@ -134,14 +153,17 @@ func (b *baton) prefetch() {
 }
 
 // runStep is the loop side of a step: the loop's own goroutine hands the baton
-// over and waits until it comes back.
+// over and waits until it comes back. By then any number of other steps may
+// have run, for tasks pass it on among themselves.
 func (b *baton) runStep(r *Ref) {
 	b.home.g = gid.G()
 	b.home.park(b.workerOf(r))
 	b.cur = nil
 }
 
-// workerOf returns the worker that runs r's next step.
+// workerOf returns the worker that runs r's next step. A task gets one with its
+// first step and keeps it to its end: the one that became idle last, or else a
+// new one, whose goroutine handoff.pass starts.
 func (b *baton) workerOf(r *Ref) *worker {
 	if r.worker != nil {
 		return r.worker
@@ -163,7 +185,8 @@ func (b *baton) workerOf(r *Ref) *worker {
 	return w
 }
 
-// forget drops a worker whose goroutine ends.
+// forget drops a worker whose goroutine ends. It is not among the idle. The
+// last worker takes its place, so workers[w.index] is w for all that are left.
 func (b *baton) forget(w *worker) {
 	last := b.workers[len(b.workers)-1]
 	b.workers[w.index], last.index = last, w.index
@@ -171,7 +194,9 @@ func (b *baton) forget(w *worker) {
 	b.workers = b.workers[:len(b.workers)-1]
 }
 
-// close ends all goroutines. Every task has ended; the caller runs home.
+// close ends all goroutines, and returns when they have ended. Every task has
+// ended before, so each goroutine is idle, and one that is not is a fault in
+// this package. The caller runs home; the loop does not run.
 func (b *baton) close() {
 	if len(b.idle) != len(b.workers) {
 		panic(fmt.Sprintf("task: %d goroutines, but %d idle, after the last task has ended", len(b.workers), len(b.idle)))

@@ -19,21 +19,23 @@ import (
 // Done, Err, Value, Deadline and AfterFunc are safe from every goroutine; all
 // else belongs to the baton.
 type node struct {
-	ref    *Ref      // the task that may switch under this context
-	by     *Canceled // what switch points return: see canceled
+	ref    *Ref      // the task that may switch under this context; nil above the root
+	by     *Canceled // what switch points return; nil while not cancelled
 	scope  *scope    // the nearest scope: where Go starts tasks
 	parent *node     // whose cancel comes down here; nil for a root
 
 	horizon *horizon // what the contexts further out tell
 
-	// canceled is set once and decides Err and Cause; by is the same until a
-	// scope further out is cancelled too.
+	// canceled is set once and decides Err and Cause, which must not change any
+	// more once they have been told (package context's rule). by is the same
+	// until a scope further out is cancelled too: then switch points return that
+	// cancel, whose scope is the one to leave.
 	canceled atomic.Pointer[Canceled]
 
 	first      *node // children: those that a cancel goes down to, in order; its prev is the last one
 	next, prev *node
-	shadow     atomic.Pointer[shadow]
-	limit      *limit // of a timeout or shield, or nil
+	shadow     atomic.Pointer[shadow] // nil until somebody needs it: see shade
+	limit      *limit                 // of a timeout or shield, or nil
 }
 
 // A horizon is what a context tells of those further out. Other goroutines read
@@ -46,7 +48,9 @@ type horizon struct {
 // nodeKey finds our node behind contexts of the standard library.
 type nodeKey struct{}
 
-// nodeOf returns the nearest node that ctx is or was derived from.
+// nodeOf returns the nearest node that ctx is or was derived from. It is nil
+// for a context that comes from no task. Safe from every goroutine; enter asks
+// whether the caller may use it.
 func nodeOf(ctx context.Context) *node {
 	if n, ok := ctx.(*node); ok {
 		return n
@@ -59,7 +63,11 @@ func nodeOf(ctx context.Context) *node {
 }
 
 // attach makes n a child of parent in the tree: it starts cancelled if parent
-// is. ctx is what the user derived it from.
+// is. ctx is what the user derived it from. The caller has set ref, scope and
+// limit.
+//
+// A shield alone starts alive below a cancelled parent; Shield has it armed
+// then.
 func (n *node) attach(parent *node, ctx context.Context) {
 	n.horizon = parent.horizon
 	if ctx != context.Context(parent) {
@@ -75,6 +83,9 @@ func (n *node) attach(parent *node, ctx context.Context) {
 	parent.append(n)
 }
 
+// append makes child the last of n's children. They are a list through the
+// nodes themselves, ended by nil in next; the prev of the first is the last, so
+// that neither appending nor leaving from the middle searches.
 func (n *node) append(child *node) {
 	child.parent, child.next = n, nil
 	if n.first == nil {
@@ -87,7 +98,9 @@ func (n *node) append(child *node) {
 }
 
 // detach takes n out of the tree, when its task or block has ended. What is
-// left below it moves up.
+// left below it moves up. It moves to the end of the parent's children, in
+// order: a task may outlive the block or the task under whose context it was
+// started, and a cancel from further out must still find it.
 func (n *node) detach() {
 	p := n.parent
 	if p.first == n {
@@ -110,7 +123,14 @@ func (n *node) detach() {
 }
 
 // cancel ends n and everything below it, as c. What is parked there is
-// interrupted; the order is that of the tree, so it can be replayed.
+// interrupted; the order is that of the tree, so it can be replayed. The holder
+// of the baton calls it; it wakes and does not switch.
+//
+// Every node is marked before what is parked under it is woken, and the
+// standard library is told at once: a goroutine that sees Done closed finds Err
+// set. The same c again stops the walk: what is below has it already. Another
+// c, from further out, goes all the way down and replaces by, though not
+// canceled. A shield is told of the cancel and keeps it from what is inside.
 func (n *node) cancel(c *Canceled) {
 	if n.by == c {
 		return
@@ -143,7 +163,8 @@ func (n *node) mine() *Canceled {
 
 // expire ends n with the task or scope that it belongs to: whoever still waits
 // for it elsewhere is released. Tasks below it live on, in the care of their
-// scope.
+// scope. Blocks of the same task that nobody released are below it: they end
+// with it.
 func (n *node) expire() {
 	if n.by == nil {
 		n.by = released
@@ -160,10 +181,13 @@ func (n *node) expire() {
 	n.detach()
 }
 
-// Done returns a channel that is closed when the context is cancelled.
+// Done returns a channel that is closed when the context is cancelled, or has
+// ended with its task, scope or block. To select on it in a task would hold the
+// baton meanwhile: it is for other goroutines and foreign libraries.
 func (n *node) Done() <-chan struct{} { return n.shade().ctx.Done() }
 
-// Err returns nil, context.Canceled or context.DeadlineExceeded.
+// Err returns nil, context.Canceled or context.DeadlineExceeded: the bare
+// sentinel, as package context promises. context.Cause tells why.
 func (n *node) Err() error {
 	if c := n.canceled.Load(); c != nil {
 		return c.sentinel()
@@ -173,6 +197,9 @@ func (n *node) Err() error {
 
 // Deadline tells the earliest deadline that the standard clock agrees with:
 // none if the loop's clock is another one.
+//
+// Only horizons and atomics are read here: other goroutines ask, while the task
+// moves its deadlines (Reschedule).
 func (n *node) Deadline() (time.Time, bool) {
 	var earliest time.Time
 	sooner := func(when time.Time) {
@@ -192,7 +219,9 @@ func (n *node) Deadline() (time.Time, bool) {
 }
 
 // Value looks up the keys of the context package and of this one, and then what
-// the contexts further out hold.
+// the contexts further out hold. The first key is how a context of the standard
+// library leads back to ours; the second is how that library finds the
+// cancelCtx to hang a derived context on.
 func (n *node) Value(key any) any {
 	switch key {
 	case nodeKey{}:
@@ -204,7 +233,8 @@ func (n *node) Value(key any) any {
 }
 
 // AfterFunc has f run when the context is cancelled, on a goroutine of its own;
-// stop reports whether it prevented that. The context package uses it.
+// stop reports whether it prevented that. The context package asks for it where
+// Value does not lead it to a cancelCtx.
 func (n *node) AfterFunc(f func()) (stop func() bool) {
 	return context.AfterFunc(n.shade().ctx, f)
 }

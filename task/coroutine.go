@@ -22,17 +22,24 @@ import (
 // slot that it was born with is resumed, wanted or not; it passes the baton on
 // to whom it was meant for.
 type coroutines struct {
-	target *worker // for whom the baton is on its way
+	target *worker // for whom the baton is on its way: any other one who wakes passes it on
 	ending bool    // end runs: whoever is resumed ends
 }
 
 // A slot is one runtime coroutine: a place with one parked goroutine.
+//
+// iter.Pull forbids calls of next at the same time, not calls from different
+// goroutines: the baton orders them, and Pull's own marks for the race detector
+// go along with it.
 type slot struct {
 	next  func() (struct{}, bool)
 	yield func(struct{}) bool
 	odd   bool // next was used last, so yield is the one to use now
 }
 
+// newSlot makes the slot with which w's goroutine is born. The goroutine starts
+// at the first swap. Pull's stop is not kept: it would only resume whoever is
+// parked here, as next does.
 func newSlot(w *worker) *slot {
 	s := &slot{}
 	s.next, _ = iter.Pull(func(yield func(struct{}) bool) {
@@ -42,7 +49,9 @@ func newSlot(w *worker) *slot {
 	return s
 }
 
-// swap parks w here and resumes the goroutine that was parked here.
+// swap parks w here and resumes the goroutine that was parked here. It returns
+// when somebody else parks here in w's place, or the goroutine that was born
+// here ends.
 func (s *slot) swap(w *worker) {
 	w.at = s
 	if s.odd {
@@ -54,6 +63,10 @@ func (s *slot) swap(w *worker) {
 	}
 }
 
+// pass costs one swap, but for those that end a goroutine. A worker that wakes
+// without being the target was resumed by the end of a goroutine (leave): it
+// parks where the target is parked and so passes the baton on, as often as it
+// takes. While end runs no baton is under way, and a dying worker just returns.
 func (c *coroutines) pass(from, to *worker) {
 	if !to.started {
 		to.started = true
@@ -79,14 +92,19 @@ func (c *coroutines) pass(from, to *worker) {
 	}
 }
 
-// leave names the heir; the end of from's goroutine resumes whoever is parked in
-// its birth slot, and that one passes on to the heir.
+// leave names the heir; the end of from's goroutine resumes whoever is parked
+// in its birth slot, and that one passes on to the heir. There always is one,
+// for the goroutines that do not run are as many as the slots.
 func (c *coroutines) leave(_, to *worker) { c.target = to }
 
 // survive lives on: if this goroutine ended, iter.Pull would pass the Goexit to
 // whoever is parked in its birth slot. It serves tasks from within the deferred
-// call until the baton is closed.
+// call until the baton is closed. Then there are no tasks any more, and nobody to
+// take the baton: a worker that the Goexit is passed on to just ends.
 func (c *coroutines) survive(w *worker) {
+	if c.ending {
+		return
+	}
 	w.gone = true
 	if to := w.rest(); to != nil {
 		c.pass(w, to)
@@ -101,6 +119,10 @@ func (c *coroutines) survive(w *worker) {
 // goroutine that is in Goexit may pass the Goexit on, to a worker that is
 // ending anyway or to the stand-in; so that is a goroutine made to die, while
 // home waits outside all slots.
+//
+// A worker whose turn has come through another one's end is skipped, so there
+// is one stand-in for each cycle. Its goroutine is waited for: when end
+// returns, no goroutine of the baton is left but home's own.
 func (c *coroutines) end(_ *worker, workers []*worker) {
 	c.ending = true
 	for _, w := range workers {

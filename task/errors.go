@@ -15,28 +15,32 @@ import (
 )
 
 // ErrGoexit is the error of a task whose function ended by runtime.Goexit, as
-// t.FailNow does.
+// t.FailNow does. It fails the task's scope like any other error; if the task
+// is that of main, Run does not return it but ends its own caller by Goexit.
 var ErrGoexit = errors.New("task: ended by runtime.Goexit")
 
 // ErrNotDone is returned by Result of a future or task that has none yet.
 var ErrNotDone = errors.New("task: not done")
 
-// ErrClosed is returned by a portal that was closed.
+// ErrClosed is the error of a function that did not begin because its portal,
+// or the portal's loop, was closed.
 var ErrClosed = errors.New("task: portal closed")
 
 // Canceled is what every switch point returns after the scope, timeout or task
-// it belongs to was cancelled. errors.Is finds context.DeadlineExceeded in it if
-// a deadline was the cause, and context.Canceled otherwise.
+// it belongs to was cancelled. errors.Is finds context.DeadlineExceeded in it
+// if a deadline was the cause, and context.Canceled otherwise.
 type Canceled struct {
 	Scope fmt.Stringer // what was cancelled; nil for a context of the standard library
 	Cause error        // why; never nil
 
-	origin   *node
-	deadline bool
+	origin   *node // what was cancelled; nil for a context of the standard library
+	deadline bool  // it stands for context.DeadlineExceeded
 }
 
 // newCanceled describes the cancel of origin, or of a standard context if that
-// is nil.
+// is nil. A cancel is one Canceled for everything that it reaches, so that it
+// can be told from another one by its address, and a scope of many tasks makes
+// only one.
 func newCanceled(origin *node, cause error) *Canceled {
 	if cause == nil {
 		cause = context.Canceled
@@ -49,6 +53,8 @@ func newCanceled(origin *node, cause error) *Canceled {
 }
 
 // foreignCanceled describes the cancel of a context of the standard library.
+// ctx.Err decides about the deadline, not the cause: a program may give any
+// cause to a timeout, and DeadlineExceeded to a plain cancel.
 func foreignCanceled(ctx context.Context) *Canceled {
 	c := newCanceled(nil, context.Cause(ctx))
 	c.deadline = ctx.Err() == context.DeadlineExceeded
@@ -77,15 +83,20 @@ func (c *Canceled) sentinel() error {
 }
 
 // A PanicError is the error of a task whose function panicked. Run panics with
-// it in the end, so that no crash is hidden.
+// it in the end, so that no crash is hidden. What it tells never changes, so
+// every goroutine may read it.
 type PanicError struct {
 	Value any    // what the task panicked with
 	Stack []byte // the task's own stack at that moment
 	Task  string // which task it was
 
-	reported bool
+	reported bool // an exception handler was told
 }
 
+// newPanicError is called by the deferred function that has recovered v: the
+// stack below it is still that of the panic. The baton remembers the panic
+// until somebody has reported it, so that one which is dropped on the way is
+// not lost.
 func newPanicError(r *Ref, v any) *PanicError {
 	p := &PanicError{Value: v, Stack: debug.Stack(), Task: r.String()}
 	b := r.b
@@ -98,9 +109,12 @@ func newPanicError(r *Ref, v any) *PanicError {
 
 // Report gives the panic to the exception handler of the calling task's loop,
 // for whoever handles the error of a task without passing it on. A panic is
-// reported once.
+// reported once. It does not switch: the handler runs later, as a callback of
+// the loop.
 func (p *PanicError) Report(ctx context.Context) { p.report(Loop(ctx)) }
 
+// report is for the holder of the baton, or, after the loop has run, for the
+// goroutine that ran it.
 func (p *PanicError) report(l *loop.Loop) {
 	if p.reported {
 		return
@@ -115,6 +129,8 @@ func (p *PanicError) report(l *loop.Loop) {
 	}
 }
 
+// tell calls the handler, now. Of two reports that were queued only the first
+// one does.
 func (p *PanicError) tell(l *loop.Loop) {
 	if p.reported {
 		return
@@ -140,14 +156,14 @@ func (p *PanicError) Unwrap() error {
 
 // A DeadlockError says that a loop had nothing left that could wake anybody,
 // and which tasks were parked then. It is the cause with which they are
-// cancelled.
+// cancelled. The waits are in the order in which the tasks were created.
 type DeadlockError struct{ Waits []Wait }
 
 // A Wait is a parked task as DeadlockError and Waits report it.
 type Wait struct {
 	Task   string        // name and function
 	Reason string        // what it waits for
-	Since  time.Duration // how long, on the loop's clock
+	Since  time.Duration // how long, on the loop's clock as of its last poll
 	On     []string      // tasks that could end the wait, if anybody in particular
 }
 
@@ -175,8 +191,12 @@ func misuse(format string, args ...any) {
 	panic("task: " + fmt.Sprintf(format, args...))
 }
 
-// without returns err less what is only the echo of a cancel of origin: its
-// Canceled, wrapped or joined, and the bare sentinel.
+// without returns err less what is only the echo of a cancel, and nil if
+// nothing else is left. An echo is a Canceled of which own is true, wrapped or
+// joined, and, if c is not nil, the bare sentinel that c stands for: code that
+// asked ctx.Err returns that and can say no more. A panic is never an echo,
+// even if it panicked with one. What is left of joined errors is joined anew
+// only if some of them were dropped; otherwise err comes back as it was.
 func without(err error, c *Canceled, own func(*Canceled) bool) error {
 	if err == nil {
 		return nil

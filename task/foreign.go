@@ -12,21 +12,23 @@ import (
 // A foreignContexts is the set of standard contexts, derived from ours, whose
 // cancel somebody waits for. Such a context tells its cancel on a goroutine of
 // its own, some time later; a simulated loop cannot leave it at that and looks
-// itself, in the order of the registrations, before every poll.
+// itself, in the order of the registrations, before every poll. In a real world
+// the list is not kept: there the goroutine's post is enough.
 type foreignContexts struct{ list []*foreignContext }
 
 // A foreignContext is one of them, and what to do when it is cancelled.
 type foreignContext struct {
 	ctx  context.Context
-	then func(*Canceled)
-	told bool // the cancel was acted on
-	over bool // nobody waits for it any more
+	then func(*Canceled) // runs with the baton, once; must not switch
+	told bool            // the cancel was acted on
+	over bool            // nobody waits for it any more
 }
 
 func nothing() {}
 
 // watch has the parked task of n interrupted when ctx is cancelled, until the
-// returned function is called.
+// returned function is called. The news may come late, when the task has been
+// woken and waits for something else: parks tells one wait from the next.
 func (f *foreignContexts) watch(ctx context.Context, n *node) (stop func()) {
 	r := n.ref
 	parks := r.parks + 1 // the one that is to come
@@ -38,7 +40,8 @@ func (f *foreignContexts) watch(ctx context.Context, n *node) (stop func()) {
 }
 
 // follow has target cancelled when ctx is, until the returned function is
-// called. ctx was derived from n.
+// called. ctx was derived from n. A ctx that is cancelled already acts at once,
+// so that the first switch point sees it.
 func (f *foreignContexts) follow(ctx context.Context, n, target *node) (stop func()) {
 	spread := func(c *Canceled) {
 		if target.by == nil { // else ctx has ended with n, whose cancel says more
@@ -52,6 +55,9 @@ func (f *foreignContexts) follow(ctx context.Context, n, target *node) (stop fun
 	return f.register(ctx, n, spread)
 }
 
+// register is add for a context derived from n. One that can only end together
+// with n needs no watching: n's own cancel interrupts what waits. They are told
+// apart by the channel, which a context with nothing but values passes through.
 func (f *foreignContexts) register(ctx context.Context, n *node, then func(*Canceled)) (stop func()) {
 	if ctx.Done() == n.Done() {
 		return nothing // only values were added
@@ -72,6 +78,9 @@ func (f *foreignContexts) admit(ctx context.Context, b *baton, who func() string
 
 // add counts ctx as a door while it is watched: whoever holds its cancel
 // function may come back. who is for messages.
+//
+// A deadline of the standard library is misuse on a clock that jumps: it would
+// run on the machine's, and nothing could be replayed.
 func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, then func(*Canceled)) (stop func()) {
 	f.admit(ctx, b, who)
 	w := &foreignContext{ctx: ctx, then: then}
@@ -82,6 +91,8 @@ func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, 
 	if b.virtual {
 		f.list = append(f.list, w)
 	}
+	// On a goroutine of the context package's. On a closed loop the post fails;
+	// then nobody waits any more.
 	cancel := context.AfterFunc(ctx, func() { b.loop.Post(w) })
 	return func() {
 		if w.over {
@@ -99,6 +110,7 @@ func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, 
 }
 
 // look acts on every context that has been cancelled. It runs before a poll.
+// What it does may end the watching of others, so it goes through a copy.
 func (f *foreignContexts) look() {
 	for _, w := range slices.Clone(f.list) {
 		if w.ctx.Err() != nil {
@@ -107,7 +119,8 @@ func (f *foreignContexts) look() {
 	}
 }
 
-// Wake acts on the cancel of the context. It is the loop's to call.
+// Wake acts on the cancel of the context. It is the loop's to call. The post
+// and look may both have seen the cancel; the second one is for nothing.
 func (w *foreignContext) Wake() {
 	if !w.over && !w.told {
 		w.told = true

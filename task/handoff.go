@@ -11,7 +11,8 @@ import (
 )
 
 // A Handoff is a way of passing the baton from one goroutine to another. Both
-// behave the same; they differ in what a switch costs.
+// behave the same; they differ in what a switch costs. A task cannot tell which
+// one is in use.
 type Handoff uint8
 
 const (
@@ -41,7 +42,9 @@ func (h Handoff) String() string {
 }
 
 // handoff is one way of passing the baton. Its methods are called by the
-// holder, with the goroutine's own worker as from.
+// holder, with the goroutine's own worker as from. None of them touches the
+// holder word: a goroutine writes that itself when it has the baton again
+// (baton.back, worker.resume).
 type handoff interface {
 	// pass gives the baton to the worker to, starting its goroutine if it has
 	// none yet, and returns when somebody has passed the baton back to from.
@@ -66,7 +69,9 @@ type handoff interface {
 // Channel unless the program asks for Coroutine in Runner.Handoff.
 const newestTested = 26
 
-// choose turns what Runner.Handoff says into one of the two.
+// choose turns what Runner.Handoff says into one of the two. The environment is
+// read for each Run. A name that nobody knows panics: a typing error must not
+// pass for the default.
 func (h Handoff) choose() Handoff {
 	switch h {
 	case Channel, Coroutine:

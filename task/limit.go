@@ -11,7 +11,8 @@ import (
 	"baton/loop"
 )
 
-// ShieldTime is how long a Shield without a bound lasts.
+// ShieldTime is how long a Shield without a bound of its own lasts once a
+// cancel has come.
 const ShieldTime = 5 * time.Second
 
 // A limit is a context with a time: a deadline, or a shield, which holds a
@@ -21,20 +22,26 @@ type limit struct {
 	timer    loop.Timer
 	cause    error  // of the cancel at the deadline
 	stop     func() // ends the watching of a standard context, or nil
-	ended    bool
-	standard bool // the loop's clock is that of package time
-	shown    atomic.Pointer[time.Time]
-	outer    *limit  // the next timeout outwards
-	inside   horizon // what the context tells
+	ended    bool   // released
+	standard bool   // the loop's clock is that of package time
+
+	// What Deadline tells other goroutines: when, or nil if the deadline was taken
+	// away, and where to go on.
+	shown  atomic.Pointer[time.Time]
+	outer  *limit  // the next timeout outwards, as far as no shield hides it
+	inside horizon // what the context tells; here, so that it is no allocation
 
 	shield  bool
-	bound   time.Duration
-	pending *Canceled // what a shield holds off
+	bound   time.Duration // negative is none
+	pending *Canceled     // what a shield holds off: the last cancel from outside
 }
 
-// released is the cancel of a block that has ended.
+// released is the cancel of a block, scope or task that has ended: whoever
+// still waits under its context was left behind, and goes on with this.
 var released = newCanceled(nil, context.Canceled)
 
+// newLimit makes a limit of the calling task under ctx; call is for messages.
+// The caller attaches it, when it knows which of the two it is.
 func newLimit(ctx context.Context, call string) *limit {
 	n := enter(ctx, call)
 	l := &limit{standard: !n.ref.b.virtual}
@@ -45,8 +52,13 @@ func newLimit(ctx context.Context, call string) *limit {
 }
 
 // WithDeadline returns a context that is cancelled at when on the loop's clock,
-// with cause (nil is context.DeadlineExceeded). Release ends it before, and must
-// be called; safe from every goroutine. Reschedule moves the deadline.
+// with cause (nil is context.DeadlineExceeded). errors.Is sees
+// context.DeadlineExceeded in what switch points under it return then, whatever
+// the cause. It never switches; a time that has passed cancels the context at
+// once. Release ends the context before, and what still runs under it, and must
+// be called; safe from every goroutine, it takes effect at once if the caller
+// holds the baton and otherwise in the loop's next poll. Reschedule moves the
+// deadline.
 func WithDeadline(ctx context.Context, when time.Time, cause error) (context.Context, context.CancelFunc) {
 	l := newLimit(ctx, "WithDeadline")
 	if cause == nil {
@@ -66,6 +78,10 @@ func WithDeadline(ctx context.Context, when time.Time, cause error) (context.Con
 // Release ends it, and must be called. (context.WithoutCancel is no shield: a
 // cancel ends what a task waits for wherever the task is, and only a Shield says
 // for how long it may go on.)
+//
+// The bound begins when the cancel comes, or with Shield if it has come before.
+// To make a shield and to release it never switches. Trio has it as an
+// attribute of a cancel scope, without the bound.
 func Shield(ctx context.Context, bound time.Duration) (shielded context.Context, release context.CancelFunc) {
 	if bound == 0 {
 		bound = ShieldTime
@@ -85,7 +101,9 @@ func Shield(ctx context.Context, bound time.Duration) (shielded context.Context,
 
 // Reschedule moves the deadline of the nearest WithDeadline that ctx is or was
 // derived from, and reports whether there is one that has not passed; the zero
-// time takes it away.
+// time takes it away, and a time that has passed cancels at once. Only a
+// deadline that the task itself has set is moved, one beyond a Shield too; that
+// of another task, which ctx has inherited, is not. It never switches.
 func Reschedule(ctx context.Context, when time.Time) bool {
 	for n := enter(ctx, "Reschedule"); n != nil; n = n.parent {
 		if l := n.limit; l != nil && !l.shield {
@@ -103,15 +121,17 @@ func Reschedule(ctx context.Context, when time.Time) bool {
 }
 
 // Expired reports whether ctx is a context of WithDeadline whose own deadline
-// has cancelled it.
+// has cancelled it. It is false for every other context, also one derived from
+// it, and for one that something further out has cancelled. The caller holds
+// the baton.
 func Expired(ctx context.Context) bool {
 	n, ok := ctx.(*node)
 	return ok && n.limit != nil && n.by != nil && n.by.origin == n
 }
 
-// Own reports whether err is the echo of ctx's own deadline: the edge of a block
-// decides by it what to make of the error. It stays the echo if something
-// further out is cancelled before the block ends.
+// Own reports whether err is the echo of ctx's own deadline: the edge of a
+// block decides by it what to make of the error. It stays the echo if something
+// further out is cancelled before the block ends. The caller holds the baton.
 func Own(ctx context.Context, err error) bool {
 	n, ok := ctx.(*node)
 	if err == nil || !ok || n.limit == nil {
@@ -125,7 +145,9 @@ func Own(ctx context.Context, err error) bool {
 }
 
 // seenFrom is what the context of l tells, when those further out tell o: a
-// timeout adds its own deadline, and a shield hides theirs.
+// timeout adds its own deadline, and a shield hides theirs. Those of the
+// standard library may have one, too: WithoutCancel hides it and keeps the
+// values.
 func (l *limit) seenFrom(o *horizon) *horizon {
 	l.inside = *o
 	if l.shield {
@@ -144,6 +166,8 @@ func (l *limit) follow(ctx context.Context) {
 	}
 }
 
+// set moves the deadline to when; the zero time is none. One that has passed
+// acts here and now: a turn later would be a switch point too late.
 func (l *limit) set(when time.Time) {
 	b := l.ref.b
 	if when.IsZero() {
@@ -163,7 +187,9 @@ func (l *limit) set(when time.Time) {
 	b.loop.StartTimer(&l.timer, when)
 }
 
-// arm starts the bound of a shield when a cancel comes from outside.
+// arm starts the bound of a shield when a cancel comes from outside. A second
+// one comes from further out and takes the first one's place, but the time goes
+// on: a shield lasts for its bound, however many want to end it.
 func (l *limit) arm(c *Canceled) {
 	if l.pending != nil {
 		l.pending = c
@@ -176,7 +202,8 @@ func (l *limit) arm(c *Canceled) {
 	}
 }
 
-// Wake is the timer's: the deadline or the bound has passed.
+// Wake is the timer's: the deadline or the bound has passed. It is the loop's
+// to call, and set's.
 func (l *limit) Wake() {
 	if l.shield {
 		l.cancel(l.pending)
@@ -189,7 +216,8 @@ func (l *limit) Wake() {
 	}
 }
 
-// release ends the block.
+// release ends the block. A standard context calls it from any goroutine; only
+// the holder may touch the tree, so for all others it goes through the mailbox.
 func (l *limit) release() {
 	b := l.ref.b
 	if b.word.Held() {
@@ -199,6 +227,8 @@ func (l *limit) release() {
 	}
 }
 
+// drop ends the limit, once: whatever lives under it, tasks that were started
+// there included, is cancelled as released, and it leaves the tree.
 func (l *limit) drop() {
 	b := l.ref.b
 	if l.ended {

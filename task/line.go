@@ -5,7 +5,8 @@ package task
 // A line is parked tasks in the order in which they came, linked through
 // themselves, so that one who leaves from the middle costs nothing. The head's
 // qprev is the tail: a task has a line of its own, and a hundred thousand tasks
-// are a hundred thousand words less.
+// are a hundred thousand words less. It belongs to the holder of the baton; a
+// task stands in at most one line, since it waits for one thing at a time.
 type line struct{ head *Ref }
 
 // push puts r at the end.
@@ -20,7 +21,8 @@ func (l *line) push(r *Ref) {
 	l.head.qprev = r
 }
 
-// remove takes r, which is in the line, out of it.
+// remove takes r, which is in the line, out of it. Nothing checks that it is: a
+// Waiter is told of a cancel only while its task is parked on it.
 func (l *line) remove(r *Ref) {
 	switch {
 	case r == l.head:
@@ -37,7 +39,8 @@ func (l *line) remove(r *Ref) {
 	r.qnext, r.qprev = nil, nil
 }
 
-// wakeOne wakes the task at the head and returns it, or nil.
+// wakeOne wakes the task at the head and returns it, or nil. The task has left
+// the line by then: whatever cancels it now comes too late.
 func (l *line) wakeOne() *Ref {
 	r := l.head
 	if r != nil {

@@ -17,10 +17,12 @@ type SignalError struct{ Signal os.Signal }
 // Error names the signal.
 func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 
-// Main is for func main: it runs main like [Run] and ends the process. The first
-// SIGINT or SIGTERM cancels main with a *SignalError as the cause, so that it
-// can clean up; a second one ends the process at once. A clean end exits with 0;
-// an error is printed to standard error and exits with 1.
+// Main is for func main: it runs main like [Run] and ends the process; it does
+// not return. The first SIGINT or SIGTERM cancels main with a *SignalError as
+// the cause, so that it can clean up; a second one ends the process at once,
+// with 1. A clean end exits with 0; an error is printed to standard error and
+// exits with 1; a panic in a task ends the process as any panic does, after the
+// other tasks have been cancelled and have ended.
 func Main(main func(ctx context.Context) error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	incoming := make(chan os.Signal, 2)
@@ -42,7 +44,8 @@ func Main(main func(ctx context.Context) error) {
 	end(err)
 }
 
-// end ends the process as err demands.
+// end ends the process as err demands. Of an error that is the echo of a signal
+// only the signal is printed: what it has cancelled is no news.
 func end(err error) {
 	if err != nil {
 		var s *SignalError
@@ -56,5 +59,6 @@ func end(err error) {
 }
 
 // quiet is the context of Main. Signals alone do not keep a program from being
-// deadlocked, so it does not count as a door.
+// deadlocked, so it does not count as a door. foreignContexts.add knows it by
+// its type.
 type quiet struct{ context.Context }

@@ -9,8 +9,11 @@ import (
 	"baton/loop"
 )
 
-// A Reason is what a parked task waits for, in words for people.
+// A Reason is what a parked task waits for, in words for people. Both methods
+// are called with the baton, for reports; they must not switch and should not
+// change anything.
 type Reason interface {
+	// Reason completes "task 7 waits for …".
 	Reason() string
 	// Owners are the tasks that could end the wait; nil if there is nobody in
 	// particular.
@@ -24,7 +27,10 @@ type Waiter interface {
 	// Cancel is told that the parked task r was cancelled. True means that the
 	// wait is over without effect: Park returns the *Canceled. False means that
 	// something lent out must come back first (a buffer in the hands of the
-	// kernel): the waiter will Wake r itself.
+	// kernel): the waiter will Wake r itself. Whoever cancels calls it, with
+	// the baton; it must not switch, and if it returns true not wake r. After
+	// False it may be called again, if something further out is cancelled too.
+	// Trio calls it abort_fn.
 	Cancel(r *Ref) bool
 }
 
@@ -40,7 +46,8 @@ func (Text) Owners() []*Ref { return nil }
 // Park parks the calling task until somebody calls Wake on it. It returns the
 // *Canceled at once, without parking, if ctx is cancelled, and if the wait is
 // ended by a cancel that w agrees with. A wake-up beats a cancel: after a Wake
-// it returns nil, whatever happens before the task runs.
+// it returns nil, whatever happens before the task runs. It checks and spends
+// no budget: Checkpoint does.
 func Park(ctx context.Context, w Waiter) error {
 	n := enter(ctx, "Park")
 	if c := n.interrupted(ctx); c != nil {
@@ -50,7 +57,8 @@ func Park(ctx context.Context, w Waiter) error {
 }
 
 // Wake makes a parked task ready: the wait is over. It belongs to the loop, and
-// to whoever the task waits for; waking a task that is not parked panics.
+// to whoever the task waits for; waking a task that is not parked panics. It
+// never switches: the task runs in the loop's next turn.
 func (r *Ref) Wake() {
 	r.held("Wake")
 	if r.state != Parked {
@@ -61,8 +69,10 @@ func (r *Ref) Wake() {
 
 // Checkpoint begins a call that may switch: it checks that the caller is the
 // task that ctx belongs to, returns the *Canceled if ctx is cancelled, and
-// yields once if the task has made many such calls in this step. It returns the
-// calling task.
+// yields once if the task has made many such calls in this step: 256. Then it
+// may return the *Canceled of a cancel that came meanwhile. It returns the
+// calling task, also beside an error. Trio's checkpoint always yields; here
+// that would be a switch for each free lock.
 func Checkpoint(ctx context.Context) (*Ref, error) {
 	n, ok := ctx.(*node)
 	if !ok {
@@ -93,7 +103,9 @@ func checkpointForeign(ctx context.Context) (*Ref, error) {
 	return n.ref, nil
 }
 
-// Check returns the *Canceled if ctx is cancelled. It never switches.
+// Check returns the *Canceled if ctx is cancelled, and nil otherwise. It never
+// switches and spends no budget: it is for long computations. Trio calls it
+// checkpoint_if_cancelled.
 func Check(ctx context.Context) error {
 	if c := enter(ctx, "Check").interrupted(ctx); c != nil {
 		return c
@@ -101,7 +113,9 @@ func Check(ctx context.Context) error {
 	return nil
 }
 
-// Yield lets everything else that is ready run once before it returns.
+// Yield switches: it lets everything else that is ready run once before it
+// returns. If ctx is cancelled already it returns the *Canceled at once; if
+// that happens meanwhile, after the others have run.
 func Yield(ctx context.Context) error {
 	n := enter(ctx, "Yield")
 	if c := n.interrupted(ctx); c != nil {
@@ -119,7 +133,10 @@ func Yield(ctx context.Context) error {
 	return nil
 }
 
-// ParkUntil parks the calling task until when on the loop's clock, never less.
+// ParkUntil parks the calling task until when on the loop's clock, never
+// shorter, or until ctx is cancelled, and returns the *Canceled then. A time
+// that has passed is a switch, too. It allocates nothing: the timer is the
+// worker's.
 func ParkUntil(ctx context.Context, when time.Time) error {
 	n := enter(ctx, "ParkUntil")
 	if c := n.interrupted(ctx); c != nil {
@@ -131,7 +148,8 @@ func ParkUntil(ctx context.Context, when time.Time) error {
 	return n.ref.wait(ctx, n, (*alarm)(w))
 }
 
-// alarm is the timer of a worker, as what its task waits for.
+// alarm is the timer of a worker, as what its task waits for. A worker has one
+// task and a task waits once, so one timer is enough.
 type alarm worker
 
 func (a *alarm) Reason() string { return "its timer" }
@@ -142,15 +160,16 @@ func (a *alarm) Cancel(*Ref) bool {
 	return true
 }
 
-// Now tells the time on the loop of the calling task.
+// Now tells the time on the loop of the calling task. It never switches.
 func Now(ctx context.Context) time.Time { return enter(ctx, "Now").ref.b.loop.Time() }
 
-// Loop returns the loop of the calling task.
+// Loop returns the loop of the calling task. It never switches.
 func Loop(ctx context.Context) *loop.Loop { return enter(ctx, "Loop").ref.b.loop }
 
 // enter returns the node of ctx after checking that the caller is the task it
 // belongs to. The holder's goroutine comes first; the plain cur is read only by
-// the holder.
+// the holder. call names the caller in messages. Every call of this package
+// that takes a ctx begins here, or does the same on its fast path.
 func enter(ctx context.Context, call string) *node {
 	n, ok := ctx.(*node)
 	if !ok {
@@ -175,7 +194,8 @@ func enterForeign(ctx context.Context, call string) *node {
 	return n
 }
 
-// stranger panics with both sides of a context in the wrong hands.
+// stranger panics with both sides of a context in the wrong hands. It is apart
+// from enter to keep that small; which sides there are is found out only here.
 func stranger(n *node, call string) {
 	b := n.ref.b
 	if b.word.Held() {
@@ -191,7 +211,9 @@ func stranger(n *node, call string) {
 }
 
 // interrupted returns what a switch point under ctx, which belongs to n, must
-// return: nil, or the cancel.
+// return: nil, or the cancel. n is asked before a context of the standard
+// library that was derived from it: if that has ended because of n, n says
+// more.
 func (n *node) interrupted(ctx context.Context) *Canceled {
 	if n.by != nil {
 		return n.by
@@ -205,8 +227,10 @@ func (n *node) interrupted(ctx context.Context) *Canceled {
 	return nil
 }
 
-// wait parks the running task on w, under ctx, which belongs to n. It returns the
-// *Canceled that ended the wait, or nil.
+// wait parks the running task on w, under ctx, which belongs to n. It returns
+// the *Canceled that ended the wait, or nil. The caller has checked that ctx is
+// not cancelled, and has put r wherever w will look for it: from parkOn on a
+// wake-up or a cancel may come.
 func (r *Ref) wait(ctx context.Context, n *node, w Waiter) error {
 	if ctx != context.Context(n) {
 		return r.waitForeign(ctx, n, w)
@@ -226,7 +250,7 @@ func (r *Ref) waitForeign(ctx context.Context, n *node, w Waiter) error {
 }
 
 // parkOn says what the running task, which is about to give the baton away,
-// waits for.
+// waits for. since is the time of the last poll: a switch reads no clock.
 func (r *Ref) parkOn(n *node, w Waiter) {
 	r.state, r.under, r.on, r.abort = Parked, n, w, nil
 	r.since = r.b.loop.Age()

@@ -10,22 +10,24 @@ import (
 	"baton/loop"
 )
 
-// A Portal is a door through which other goroutines run functions as tasks of
-// a scope and get their results. While it is open the loop is not idle. Its
-// methods are safe from every goroutine but the ones that hold a baton: for
-// them Do and Wait would wait for themselves, and panic.
+// A Portal is a door through which other goroutines run functions as tasks of a
+// scope and get their results. While it is open the loop is not idle. Its
+// methods are safe from every goroutine. Only those that wait, Do and
+// Call.Wait, panic on one that holds a baton: there they would stop the loop
+// they wait for. asyncio calls it run_coroutine_threadsafe, and Trio
+// from_thread.run.
 type Portal struct {
 	b     *baton
-	scope *scope
+	scope *scope // lists the portal while it is open; belongs to the baton
 
 	mu      sync.Mutex
 	closed  bool
-	pending map[*Call]bool // posted, and not yet a task
+	pending map[*Call]bool // posted, and not yet a task; nil once closed
 }
 
 // OpenPortal opens a portal to ctx's scope. It is closed by Close, and by the
-// scope when its function has returned, or when its last task has ended if it was
-// opened later than that.
+// scope when its function has returned, or when its last task has ended if it
+// was opened later than that. It never switches.
 func OpenPortal(ctx context.Context) *Portal {
 	n := enter(ctx, "OpenPortal")
 	p := &Portal{b: n.ref.b, scope: n.scope, pending: make(map[*Call]bool)}
@@ -35,6 +37,7 @@ func OpenPortal(ctx context.Context) *Portal {
 }
 
 // A Call is a function on its way through a portal: a future for goroutines.
+// Its methods are safe from every goroutine, but see Portal about Wait.
 type Call struct {
 	portal *Portal
 	fn     func(ctx context.Context) error
@@ -44,17 +47,23 @@ type Call struct {
 	cause  error // of a Cancel that came before the task; belongs to the loop
 }
 
-// Do runs fn as a task of the portal's scope and returns its error. A panic in fn
-// fails the scope, and is returned as well. The error is ErrClosed if the portal
-// was closed before fn began.
+// Do runs fn as a task of the portal's scope, waits for its end on the calling
+// goroutine, and returns its error. A panic in fn fails the scope, and is
+// returned as well. The error is ErrClosed if the portal was closed before fn
+// began. fn's own ctx is what ends it early: to give up waiting, use Go and
+// Call.Cancel.
 func (p *Portal) Do(fn func(ctx context.Context) error) error {
 	outside("Do")
 	return p.Go(fn).Wait()
 }
 
-// Go starts fn as a task of the portal's scope. Its error belongs to the Call.
+// Go starts fn as a task of the portal's scope, and does not wait: fn begins in
+// one of the loop's next turns, after those of earlier calls. Its error belongs
+// to the Call.
 func (p *Portal) Go(fn func(ctx context.Context) error) *Call {
 	c := &Call{portal: p, fn: fn, done: make(chan struct{})}
+	// The lock is held across the post: the arrival takes it too, so it finds the
+	// call among those pending, however soon it comes.
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.b.loop.Post((*arrival)(c)) != nil {
@@ -66,7 +75,8 @@ func (p *Portal) Go(fn func(ctx context.Context) error) *Call {
 }
 
 // Close closes the portal: functions that have not begun fail with ErrClosed.
-// Those that run go on; their scope waits for them.
+// Those that run go on; their scope waits for them. It never waits, and a
+// second Close does nothing.
 func (p *Portal) Close() {
 	p.mu.Lock()
 	if p.closed {
@@ -87,34 +97,44 @@ func (p *Portal) Close() {
 	}
 }
 
-// Wait waits for the end of the function and returns its error.
+// Wait waits for the end of the function, on the calling goroutine, and returns
+// its error. Any number of goroutines may wait, and as often as they like.
 func (c *Call) Wait() error {
 	outside("Wait")
 	<-c.done
 	return c.err
 }
 
-// outside panics if the caller holds the baton of some loop.
+// outside panics if the caller holds the baton of some loop: of the portal's
+// own, which would then wait for itself, or of another one, which would stand
+// still.
 func outside(call string) {
 	if l := loop.Current(); l != nil {
 		misuse("%s of a portal's call by a task of %v would stop its loop; portals are for other goroutines", call, l)
 	}
 }
 
-// Done is closed when the function has ended.
+// Done is closed when the function has ended; Wait then returns at once.
 func (c *Call) Done() <-chan struct{} { return c.done }
 
-// Cancel cancels the task with a cause; nil is context.Canceled.
+// Cancel cancels the task with a cause; nil is context.Canceled. It does not
+// wait. A function that has not begun begins all the same, cancelled, like
+// every task; one that has ended is not affected.
 func (c *Call) Cancel(cause error) {
 	c.portal.b.loop.Post(&recall{c, cause})
 }
 
+// finish gives the call its result, once: whoever takes it out of pending, or
+// is its task, is the one to do it.
 func (c *Call) finish(err error) {
 	c.err = err
 	close(c.done)
 }
 
-// arrival is a call as the loop receives it.
+// arrival is a call as the loop receives it. It is a Waker: it makes the task,
+// and that begins in the turn that follows. A call that is not pending any more
+// has its ErrClosed. The scope has not ended, for it closes its portals before
+// that.
 type arrival Call
 
 func (a *arrival) Wake() {
@@ -129,6 +149,7 @@ func (a *arrival) Wake() {
 	}
 	t := &background{fn: c.fn}
 	c.ref = &t.ref
+	// Observed from the start: the error is the call's, and not the scope's.
 	t.ref.body, t.ref.started, t.ref.observed = t, true, true
 	t.ref.more().call = c
 	p.scope.adopt(&t.ref, &p.scope.node, &p.scope.node)
@@ -137,7 +158,9 @@ func (a *arrival) Wake() {
 	}
 }
 
-// recall is the cancel of a call as the loop receives it.
+// recall is the cancel of a call as the loop receives it. The mailbox keeps the
+// order, so it comes after the arrival; if that found the call gone, cause is
+// set for nobody.
 type recall struct {
 	call  *Call
 	cause error
@@ -160,7 +183,8 @@ type departure Portal
 
 func (d *departure) Wake() { (*Portal)(d).shut() }
 
-// shut is the loop's part of Close.
+// shut is the loop's part of Close. The door is counted, and the portal listed,
+// with the baton only.
 func (p *Portal) shut() {
 	p.b.loop.Shut()
 	p.scope.portals = slices.DeleteFunc(p.scope.portals, func(other *Portal) bool { return other == p })

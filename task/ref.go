@@ -71,8 +71,8 @@ type extra struct {
 	stop      func()        // ends the watching of a standard context
 }
 
-// more returns the extra of r, which belongs to the holder of the baton but for the
-// name, and makes it if there is none.
+// more returns r's extra, which it makes at the first need: most tasks end
+// without one. It belongs to the holder of the baton, but for the name.
 func (r *Ref) more() *extra {
 	x := r.extra.Load()
 	if x == nil {
@@ -84,7 +84,11 @@ func (r *Ref) more() *extra {
 
 // A body is the function of a task, with room for its result.
 type body interface {
+	// run calls the function under the task's own context, on its worker's
+	// goroutine, and keeps the result.
 	run(*Ref) error
+
+	// function is what Name names.
 	function() any
 }
 
@@ -95,7 +99,8 @@ func Self(ctx context.Context) *Ref { return enter(ctx, "Self").ref }
 // ID is the task's number on its loop, in the order of creation from 1.
 func (r *Ref) ID() uint64 { return r.id }
 
-// Name returns the name given by SetName, or the name of the task's function.
+// Name returns the name given by SetName, or the name of the task's function,
+// with its package and without the package's path.
 func (r *Ref) Name() string {
 	if x := r.extra.Load(); x != nil {
 		if name := x.name.Load(); name != nil && *name != "" {
@@ -109,7 +114,8 @@ func (r *Ref) Name() string {
 	return full[strings.LastIndexByte(full, '/')+1:]
 }
 
-// SetName names the task in reports.
+// SetName names the task in reports. It belongs to the loop, as all that
+// changes a task.
 func (r *Ref) SetName(name string) {
 	r.held("SetName")
 	r.more().name.Store(&name)
@@ -128,8 +134,10 @@ func (r *Ref) State() State { return r.state }
 func (r *Ref) Done() bool { return r.state == Done }
 
 // Cancel cancels the task with a cause (nil is context.Canceled) and reports
-// false if it has already ended. Its scope is not affected. The first cause
-// stays.
+// false if it has already ended. It goes down to what the task has started
+// under its own context; its scope is not affected. The first cause stays. It
+// never switches: the task learns of it at its next switch point, or where it
+// is parked, in the loop's next turn. A task may cancel itself.
 func (r *Ref) Cancel(cause error) bool {
 	r.held("Cancel")
 	if r.state == Done {
@@ -141,14 +149,16 @@ func (r *Ref) Cancel(cause error) bool {
 	return true
 }
 
-// held panics unless the caller has the baton, or the loop does not run.
+// held panics unless the caller has the baton, or the loop does not run. Where
+// no loop runs there is nobody to race with.
 func (r *Ref) held(call string) {
 	if word := r.b.word; !word.Held() && !word.Free() {
 		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal", call, r, r.b.loop)
 	}
 }
 
-// Waiting describes the wait of a parked task.
+// Waiting describes the wait of a parked task; false means that it is not
+// parked.
 func (r *Ref) Waiting() (Wait, bool) {
 	if r.state != Parked {
 		return Wait{}, false
@@ -165,8 +175,9 @@ func (r *Ref) Waiting() (Wait, bool) {
 }
 
 // Stack returns the stack of a task that is parked, or of the caller itself, as
-// runtime.Stack formats it; nothing for a task that has not begun or has ended.
-// The task's goroutine writes it down itself, so it is exact.
+// runtime.Stack formats it, cut off after 64 KiB; nothing for a task that has
+// not begun or has ended. The task's goroutine writes it down itself, so it is
+// exact: the baton goes there and back, and no other task runs in between.
 func (r *Ref) Stack() []byte {
 	r.held("Stack")
 	if r.worker == nil || !r.worker.started {
@@ -175,17 +186,22 @@ func (r *Ref) Stack() []byte {
 	return r.b.stackOf(r.worker)
 }
 
-// Run hands the baton to the task until it parks. It is the loop's to call.
+// Run hands the baton to the task until it parks. It is the loop's to call. It
+// returns when the loop's own goroutine has the baton again.
 func (r *Ref) Run() { r.b.runStep(r) }
 
 // ready puts the next step of a parked or new task into the ready queue.
+// Whoever calls it has seen that the task is parked, and has taken it out of
+// every line: an entry twice in the queue would be two steps for one wake-up.
+// The running task calls it in Yield.
 func (r *Ref) ready() {
 	r.state = Ready
 	r.b.loop.Ready(loop.Entry{Runner: r, Step: true})
 }
 
-// interrupt ends the wait of a parked task by a cancel, unless what it waits for
-// must come back first.
+// interrupt ends the wait of a parked task by a cancel, unless what it waits
+// for must come back first. Then Wake ends the wait, which has had its effect,
+// and the next switch point tells of the cancel.
 func (r *Ref) interrupt(c *Canceled) {
 	if r.on.Cancel(r) {
 		r.abort = c
@@ -193,7 +209,10 @@ func (r *Ref) interrupt(c *Canceled) {
 	}
 }
 
-// end is the end of the task: on its own goroutine, with its baton.
+// end is the end of the task: on its own goroutine, with its baton. The task is
+// done before anybody is told, so that whoever asks finds the result; its
+// context ends before its awaiters run; its scope, which may end with it, comes
+// last.
 func (r *Ref) end(err error) {
 	r.err = err
 	r.state = Done
@@ -213,7 +232,8 @@ func (r *Ref) end(err error) {
 }
 
 // end tells everybody else who is to know, and reports panics that the task
-// dropped.
+// dropped. The call of a portal comes last: its goroutine runs on at once, at
+// the same time as this one.
 func (x *extra) end(r *Ref) {
 	if x.stop != nil {
 		x.stop()
@@ -238,7 +258,8 @@ func (r *Ref) expected() bool {
 }
 
 // carry remembers the panics in an error that one of the task's scopes has
-// returned to it: if the task drops them, they are reported at its end.
+// returned to it: if the task drops them, they are reported at its end. What is
+// passed on is not reported: the error holds the panic then.
 func (r *Ref) carry(err error) {
 	var p *PanicError
 	if errors.As(err, &p) {
@@ -247,7 +268,8 @@ func (r *Ref) carry(err error) {
 	}
 }
 
-// outcome is a task as what others wait for.
+// outcome is a task as what others wait for. It is a Waiter without an
+// allocation; the waiting tasks stand in awaiters.
 type outcome Ref
 
 func (o *outcome) Reason() string { return "the end of " + (*Ref)(o).String() }

@@ -13,15 +13,17 @@ import (
 )
 
 // ErrStopped is the cause with which Run cancels its tasks when somebody stops
-// the loop under them.
+// the loop under them. Run then waits for them, and the loop runs on so long.
 var ErrStopped = errors.New("task: the loop was stopped")
 
 // A Runner runs a function as the root of a tree of tasks, on a loop, and
 // returns when the tree is empty. The zero value makes a loop of its own for
-// each Run.
+// each Run. A Runner may be used again, unless Config brings a Poller or an
+// Executor: those are closed with their loop.
 type Runner struct {
 	// Loop is the loop to run on; the caller closes it. One loop serves several
-	// Runs, one after another.
+	// Runs, one after another; what is on it besides tasks (callbacks, timers)
+	// goes on in the next one.
 	Loop *loop.Loop
 
 	// Config is for the loop that Run makes if Loop is nil.
@@ -41,12 +43,15 @@ type Runner struct {
 // task, all are cancelled with a *DeadlockError, and Run returns that. A
 // cancellable ctx counts as something that could.
 //
-// Run inside a task, or on a loop that runs, is misuse and panics.
+// Run keeps the calling goroutine, which becomes the loop's own: callbacks run
+// on it. Run inside a task, or on a loop that runs, is misuse and panics.
 func Run(ctx context.Context, main func(ctx context.Context) error) error {
 	return Runner{}.Run(ctx, main)
 }
 
-// Run is like the function Run, with what the Runner brings.
+// Run is like the function Run, with what the Runner brings. An error of the
+// kernel's in making the loop or in closing it is returned wrapped, or joined
+// to main's.
 func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (err error) {
 	if l := loop.Current(); l != nil {
 		misuse("Run inside %v; use Scope for tasks of the same loop, and await.Blocking for another loop", l)
@@ -70,6 +75,10 @@ func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (
 	return b.run(ctx, main)
 }
 
+// run is Run on b, from the first task to the last goroutine. A Goexit of a
+// callback's unwinds it: the tasks are then cancelled and awaited in the
+// deferred function, for a goroutine in Goexit may go on as long as it likes in
+// there.
 func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) error {
 	leave := b.begin(ctx, main)
 	defer leave()
@@ -87,7 +96,11 @@ func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) e
 	return b.verdict()
 }
 
-// begin makes the root task. What it returns undoes it, when the task has ended.
+// begin makes the root task, with the root scope right below it. Its context
+// hangs on an anchor without a task, which brings what ctx tells, so that no
+// node but that is without a parent. ctx is a door while main runs: whoever can
+// cancel it may still do so. What begin returns undoes it, when the task has
+// ended.
 func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error) (leave func()) {
 	t := &rootTask{main: main}
 	r := &t.ref
@@ -120,7 +133,8 @@ func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error)
 	}
 }
 
-// rootTask is the task of main, with the root scope.
+// rootTask is the task of main, with the root scope. The scope is part of it,
+// and its context is the scope's: what fails in main fails there.
 type rootTask struct {
 	ref   Ref
 	scope scope
@@ -130,7 +144,10 @@ type rootTask struct {
 func (t *rootTask) run(*Ref) error { return t.scope.run(t.main) }
 func (t *rootTask) function() any  { return t.main }
 
-// drive runs the loop until the root task has ended.
+// drive runs the loop until the root task has ended. Its end stops the loop; if
+// the loop returns for another reason it is stopped by somebody else, or idle,
+// and then no task can ever be woken. Every task is cancelled for that, and the
+// loop runs again, so that they can clean up.
 func (b *baton) drive() {
 	deadlocks := 0
 	for b.root.state != Done {
@@ -149,7 +166,9 @@ func (b *baton) drive() {
 	}
 }
 
-// verdict is the outcome of the root task, after everything has ended.
+// verdict is the outcome of the root task, after everything has ended. The
+// first panic that is part of the error passes on, with the goroutine of Run;
+// all others that nobody has reported are reported now, since nobody else will.
 func (b *baton) verdict() error {
 	err := b.root.err
 	var fatal *PanicError
@@ -170,13 +189,15 @@ func (b *baton) verdict() error {
 }
 
 // Tasks lists all tasks of the caller's loop that have not ended, in the order
-// of their creation.
+// of their creation. The root task is among them. It never switches.
 func Tasks(ctx context.Context) []*Ref { return enter(ctx, "Tasks").ref.b.tasks() }
 
 // Waits describes all parked tasks of the caller's loop: who waits for what,
-// since when, and on whom.
+// since when, and on whom. It is in the order of Tasks, and never switches.
 func Waits(ctx context.Context) []Wait { return enter(ctx, "Waits").ref.b.waits() }
 
+// tasks walks the tree, which has every task that has not ended. Its order is
+// that of contexts, so the tasks are sorted by age at the end.
 func (b *baton) tasks() []*Ref {
 	var list []*Ref
 	var walk func(n *node)
@@ -193,6 +214,7 @@ func (b *baton) tasks() []*Ref {
 	return list
 }
 
+// waits is Waits for the holder of the baton, and for whoever runs the loop.
 func (b *baton) waits() []Wait {
 	var list []Wait
 	for _, r := range b.tasks() {

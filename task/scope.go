@@ -9,33 +9,37 @@ import (
 )
 
 // A scope owns tasks: it ends when its function and all of them have ended.
+// Trio calls it a nursery. It belongs to the holder of the baton.
 type scope struct {
 	node
 	phase phase
 	count int // of live tasks
 
-	failed    bool
-	errs      []error // failures, the first first
-	unawaited []*Ref  // tasks of Start that failed before anybody awaited them
-	cause     error   // of ScopeRef.Cancel
-	portals   []*Portal
+	failed    bool      // and cancelled for it; errs may be empty all the same
+	errs      []error   // failures, the first first
+	unawaited []*Ref    // tasks of Start that failed before anybody awaited them
+	cause     error     // of ScopeRef.Cancel; what Scope returns if nothing fails
+	portals   []*Portal // open ones, in the order of OpenPortal
 }
 
+// A phase is how far a scope has come. It never goes back.
 type phase uint8
 
 const (
 	open    phase = iota // its function runs
 	joining              // the function has returned, tasks still run
-	closed
+	closed               // no task is left, and none can start
 )
 
 // Scope runs fn, and returns when fn and all tasks started under it have ended.
-// The first failure, of fn or of a task of Go, cancels all of them with itself
-// as the cause and is returned; several different failures are joined, the first
-// one first. Cancels that the scope itself caused are no failures. A panic in fn
-// passes on after the tasks have ended.
+// It switches while it has to wait for them, even if fn does not. The first
+// failure, of fn or of a task of Go, cancels all of them with itself as the
+// cause and is returned; several different failures are joined, the first one
+// first. Cancels that the scope itself caused are no failures. A panic in fn
+// passes on after the tasks have ended, and so does a Goexit.
 //
-// A cancel of ctx reaches fn and the tasks; Scope still waits for them.
+// A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
+// long their cleanup takes.
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx, "Scope")
 	s := &scope{}
@@ -47,6 +51,9 @@ func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	return s.run(fn)
 }
 
+// run is the life of a scope whose node is attached. All of the end is in the
+// deferred function, so that a panic or Goexit of fn's waits for the tasks,
+// too: it parks in there, which for Go is a deferred call like any other.
 func (s *scope) run(fn func(ctx context.Context) error) (err error) {
 	returned := false
 	defer func() {
@@ -68,11 +75,15 @@ func (s *scope) run(fn func(ctx context.Context) error) (err error) {
 }
 
 // errUnwinding is the cause for which a scope's tasks are cancelled when its
-// function panics.
+// function panics. It is nobody's failure: what passes through says it all.
 var errUnwinding = errors.New("task: the scope's function panicked or called runtime.Goexit")
 
 // join waits for the tasks. What was started to be awaited and was not is a
-// failure of the scope now.
+// failure of the scope now. Others may start tasks in it between the end of the
+// last one and the owner's step, so it counts again.
+//
+// The portals close before the wait: an open one would keep the loop from being
+// idle, and so a deadlock of the tasks from being found.
 func (s *scope) join() {
 	s.phase = joining
 	s.blame()
@@ -85,7 +96,8 @@ func (s *scope) join() {
 	s.phase = closed
 }
 
-// blame makes the errors that nobody has asked for the scope's.
+// blame makes the errors that nobody has asked for the scope's. The error
+// counts as it is: settle has found that it is no echo.
 func (s *scope) blame() {
 	for _, r := range s.unawaited {
 		if !r.observed {
@@ -95,6 +107,8 @@ func (s *scope) blame() {
 	s.unawaited = nil
 }
 
+// closePortals goes through a copy, for each Close takes its portal off the
+// list.
 func (s *scope) closePortals() {
 	for _, p := range slices.Clone(s.portals) {
 		p.Close()
@@ -110,6 +124,7 @@ func (j *join) Cancel(*Ref) bool { return false }
 func (j *join) Owners() []*Ref   { return (*scope)(j).tasks() }
 
 // fail cancels the scope for its first failure, and keeps all different ones.
+// errUnwinding only cancels.
 func (s *scope) fail(err error) {
 	if !s.failed {
 		s.failed = true
@@ -120,11 +135,15 @@ func (s *scope) fail(err error) {
 	}
 }
 
+// same reports whether two errors are one and the same. Their types may forbid
+// to ask (slices, maps), and then they are not.
 func same(a, b error) bool {
 	defer func() { recover() }() // errors of types that cannot be compared
 	return a == b
 }
 
+// result is what Scope returns, after the end. Failures go before the cause of
+// a ScopeRef.Cancel, which was only asked for.
 func (s *scope) result() error {
 	switch len(s.errs) {
 	case 0:
@@ -138,12 +157,17 @@ func (s *scope) result() error {
 	return errors.Join(s.errs...)
 }
 
-// own drops from err what is only the echo of this scope's cancel.
+// own drops from err what is only the echo of this scope's cancel. An error
+// that came from a cancel further out stays, for the caller is under that
+// cancel as well.
 func (s *scope) own(err error) error {
 	return without(err, s.mine(), func(c *Canceled) bool { return c.origin == &s.node })
 }
 
 // adopt makes r a task of the scope, under the context ctx that belongs to n.
+// Its first step is in the next turn. The scope is that of the task's errors; n
+// is what it inherits values, deadlines and cancels from, and may lie in
+// another task's block.
 func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 	if s.phase == closed {
 		misuse("a task cannot start in %v, which has ended", s)
@@ -160,7 +184,8 @@ func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 	r.ready()
 }
 
-// ended is told by a task that it has ended.
+// ended is told by a task that it has ended. It may wake the scope's owner, but
+// only out of join: what else the owner waits for has nothing to do with it.
 func (s *scope) ended(r *Ref) {
 	s.count--
 	if r.err != nil {
@@ -171,7 +196,11 @@ func (s *scope) ended(r *Ref) {
 	}
 }
 
-// settle decides whose the error of an ended task is.
+// settle decides whose the error of an ended task is. What only echoes a cancel
+// is nobody's: of the task, of the scope, or a plain one from anywhere. A
+// panic, and any error of a task of Go, is the scope's at once. That of a task
+// of Start is, once the scope's function has returned and nobody awaits it or
+// has it called back; before, it is kept for who may still come.
 func (s *scope) settle(r *Ref) {
 	echo := r.ctx.by
 	if echo != nil && !s.caused(echo) {
@@ -194,7 +223,8 @@ func (s *scope) settle(r *Ref) {
 }
 
 // caused reports whether c is a cancel of the scope itself or of one of its
-// tasks: no failure, whichever task brings it.
+// tasks: no failure, whichever task brings it. A task of the scope is cancelled
+// by whoever has its Ref, and that is no news to anybody.
 func (s *scope) caused(c *Canceled) bool {
 	n := c.origin
 	if n == nil || n == &s.node {
@@ -203,20 +233,24 @@ func (s *scope) caused(c *Canceled) bool {
 	return n.scope == s && n.ref != s.ref && n == &n.ref.ctx
 }
 
-// tasks lists the live tasks, the oldest first.
+// tasks lists the live tasks, the oldest first. It walks the whole tree: for
+// reports and for ScopeRef.Tasks only.
 func (s *scope) tasks() []*Ref {
 	return slices.DeleteFunc(s.ref.b.tasks(), func(r *Ref) bool { return r.ctx.scope != s || r == s.ref.b.root })
 }
 
-// A ScopeRef is a handle on a scope, for the tasks and callbacks of its loop. It
-// lets a task start work that outlives it, and end the work of others.
+// A ScopeRef is a handle on a scope, for the tasks and callbacks of its loop.
+// It lets a task start work that outlives it, and end the work of others. Its
+// methods never switch, and panic on a goroutine that does not hold the baton
+// while the loop runs.
 type ScopeRef struct{ s *scope }
 
-// ScopeOf returns the scope that Go and Start use under ctx.
+// ScopeOf returns the scope that Go and Start use under ctx: the innermost one,
+// in the calling task or around it. It never switches.
 func ScopeOf(ctx context.Context) *ScopeRef { return &ScopeRef{enter(ctx, "ScopeOf").scope} }
 
 // Go starts fn as a task of the scope, like [Go]. It panics if the scope has
-// ended.
+// ended. The task is under the scope's own context, whoever starts it.
 func (s *ScopeRef) Go(fn func(ctx context.Context) error) *Ref {
 	s.held("Go")
 	t := &background{fn: fn}
@@ -226,7 +260,8 @@ func (s *ScopeRef) Go(fn func(ctx context.Context) error) *Ref {
 }
 
 // Cancel cancels the scope. Scope then returns cause, or nil if that is nil or
-// context.Canceled, unless something fails besides.
+// context.Canceled, unless something fails besides. The first cause stays; a
+// scope that has ended is not affected.
 func (s *ScopeRef) Cancel(cause error) {
 	s.held("Cancel")
 	if s.s.mine() != nil || s.s.phase == closed {
@@ -240,6 +275,7 @@ func (s *ScopeRef) Cancel(cause error) {
 }
 
 // Tasks lists the tasks of the scope that have not ended, the oldest first.
+// Tasks of scopes inside it are not among them.
 func (s *ScopeRef) Tasks() []*Ref {
 	s.held("Tasks")
 	return s.s.tasks()
@@ -248,6 +284,7 @@ func (s *ScopeRef) Tasks() []*Ref {
 // String names the scope by its task.
 func (s *ScopeRef) String() string { return s.s.String() }
 
+// held panics unless the caller has the baton, or the loop does not run.
 func (s *ScopeRef) held(call string) {
 	if b := s.s.ref.b; !b.word.Held() && !b.word.Free() {
 		misuse("ScopeRef.%s of %v from a goroutine that does not hold the baton; use a Portal", call, s.s)

@@ -13,9 +13,9 @@ import (
 // children, cancelled with it and with the same Err and Cause, without a
 // goroutine. It is made when somebody first needs it.
 type shadow struct {
-	ctx  context.Context
-	gate *gate
-	stop context.CancelCauseFunc
+	ctx  context.Context         // the cancelCtx; its parent is gate
+	gate *gate                   // ends it as a deadline
+	stop context.CancelCauseFunc // ends it as a cancel
 }
 
 // shade returns the shadow of n. Safe from every goroutine: a race with another
@@ -36,7 +36,9 @@ func (n *node) shade() *shadow {
 	return s
 }
 
-// cancel passes c on to the standard library. It may be called twice.
+// cancel passes c on to the standard library, from the holder's goroutine or
+// from that of a maker which came late. It may be called twice, at the same
+// time too: the first one counts.
 func (s *shadow) cancel(c *Canceled) {
 	if c.deadline {
 		s.gate.expire(c)
@@ -55,9 +57,14 @@ type gate struct {
 	cause context.Context // set when the gate has ended
 }
 
+// Deadline has nothing to tell: Deadline of the node does, and comes first.
 func (g *gate) Deadline() (time.Time, bool) { return time.Time{}, false }
-func (g *gate) Done() <-chan struct{}       { return g.done }
 
+// Done must not be nil, or WithCancelCause would take the gate for a context
+// that never ends, and not ask it for AfterFunc.
+func (g *gate) Done() <-chan struct{} { return g.done }
+
+// Err is what this is all for: the one error that a gate can end with.
 func (g *gate) Err() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -79,7 +86,8 @@ func (g *gate) Value(key any) any {
 }
 
 // AfterFunc takes the child that context.WithCancelCause makes, in place of the
-// goroutine that it would start otherwise.
+// goroutine that it would start otherwise. It asks once, while the shadow is
+// made, before the gate can end.
 func (g *gate) AfterFunc(f func()) func() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -93,6 +101,8 @@ func (g *gate) AfterFunc(f func()) func() bool {
 	}
 }
 
+// expire ends the gate with c's cause. The child is told without the lock: it
+// asks the gate for Err and cause in the call.
 func (g *gate) expire(c *Canceled) {
 	ended, stop := context.WithCancelCause(context.Background())
 	stop(c.Cause)
@@ -112,13 +122,17 @@ func (g *gate) expire(c *Canceled) {
 }
 
 // shadowKey is the key under which the context package looks for a cancelCtx,
-// found by watching it ask.
+// found by watching it ask: a variable of that package's own. Without it
+// context.Cause would know no cause of ours, and a context derived by way of a
+// WithValue would need a goroutine.
 var shadowKey = func() any {
 	var s spy
 	context.Cause(&s)
 	return s.key
 }()
 
+// A spy says that it has ended, so that context.Cause goes on to look for the
+// cancelCtx that knows why, and writes down what it was asked for.
 type spy struct {
 	context.Context
 	key any

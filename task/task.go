@@ -7,17 +7,19 @@ import (
 )
 
 // A Task is a function that runs one step at a time, interleaved with the other
-// tasks of its loop, and its result.
+// tasks of its loop, and its result. Start makes it. Everything but its ID and
+// its String belongs to the loop: to whoever holds the baton.
 type Task[T any] struct {
 	Ref
 	fn    func(ctx context.Context) (T, error)
-	value T
+	value T // the result, once the task has ended; stands beside an error too
 }
 
-// Start starts fn as a task of ctx's scope, for its result: somebody is to Await
-// it. If nobody has by the time the scope's function returns, its error becomes
-// the scope's; a panic always does, at once. The task begins in the loop's next
-// turn and runs up to its first switch point even if it is cancelled before.
+// Start starts fn as a task of ctx's scope, for its result: somebody is to
+// Await it. If nobody has by the time the scope's function returns, its error
+// becomes the scope's; a panic always does, at once. The task begins in the
+// loop's next turn and runs up to its first switch point even if it is
+// cancelled before. Start itself never switches.
 func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Task[T] {
 	t := &Task[T]{fn: fn}
 	t.body, t.started = t, true
@@ -26,6 +28,8 @@ func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) 
 	return t
 }
 
+// run and function make the task its own body, which is one allocation for
+// both.
 func (t *Task[T]) run(r *Ref) (err error) {
 	t.value, err = t.fn(&r.ctx)
 	return err
@@ -34,8 +38,10 @@ func (t *Task[T]) run(r *Ref) (err error) {
 func (t *Task[T]) function() any { return t.fn }
 
 // Await waits for the task's end and returns its result, as often as it is
-// asked. A cancel of ctx ends the wait, not the task. A task that awaits itself,
-// or one of another loop, is misuse and panics.
+// asked. A cancel of ctx ends the wait, not the task, and the error is the
+// *Canceled then. Of a task that has ended it switches only when the caller's
+// budget is spent. A task that awaits itself, or one of another loop, is misuse
+// and panics.
 func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	n := enter(ctx, "Await")
 	if n.ref.b != t.b {
@@ -62,6 +68,7 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 }
 
 // Result returns the result of a task that has ended, and ErrNotDone otherwise.
+// As with Await the error is the caller's from then on. It never switches.
 func (t *Task[T]) Result() (T, error) {
 	if t.state != Done {
 		var zero T
@@ -72,8 +79,9 @@ func (t *Task[T]) Result() (T, error) {
 }
 
 // Go starts fn as a task of ctx's scope, as background work: its error is the
-// scope's, and cancels it. The task begins in the loop's next turn and runs up to
-// its first switch point even if it is cancelled before.
+// scope's, and cancels it. The task begins in the loop's next turn and runs up
+// to its first switch point even if it is cancelled before. Go itself never
+// switches.
 func Go(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := enter(ctx, "Go")
 	t := &background{fn: fn}
@@ -104,7 +112,7 @@ func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready f
 		returned := false
 		defer func() {
 			if !returned && reported.tryFail(ErrNotReady) {
-				r.started = false
+				r.started = false // a panic or Goexit is the scope's
 			}
 		}()
 		err := fn(ctx, func(v T) {
@@ -124,6 +132,8 @@ func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready f
 		return struct{}{}, err
 	})
 	v, err := reported.Await(ctx)
+	// The wait was cancelled, not fn: it must not go on where nobody knows of it,
+	// and its end is awaited as that of every task, however long that takes.
 	if err != nil && !t.Ref.Done() {
 		t.Ref.Cancel(err)
 		shielded, release := Shield(ctx, -1)

@@ -5,18 +5,20 @@ package task
 import "context"
 
 // A WaitQueue is a line of parked tasks, the one place on which everything
-// parks that waits for other tasks. Those woken first are those that came first,
-// and waiting in it costs no allocation. The zero value is an empty queue. It
-// belongs to the loop of its waiters.
+// parks that waits for other tasks. Those woken first are those that came
+// first, and waiting in it costs no allocation. The zero value is an empty
+// queue. It belongs to the loop of its waiters: all its methods are for the
+// holder of that baton, and none but Wait switches. Trio calls it a ParkingLot.
 type WaitQueue struct {
 	line line
-	why  Reason
+	why  Reason // of whoever came last; nil until somebody has waited
 }
 
 // Wait parks the calling task at the end of the line until it is woken, and
 // returns nil then. If ctx is cancelled first it returns the *Canceled, and the
 // task has left the line: nobody is woken in vain. why is for reports, and the
-// same for all waiters of a queue.
+// same for all waiters of a queue. It parks even if what the task waits for is
+// there: the caller looks before.
 func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 	n := enter(ctx, "WaitQueue.Wait")
 	if c := n.interrupted(ctx); c != nil {
@@ -46,7 +48,9 @@ func (q *WaitQueue) strangers(r *Ref, why Reason) {
 }
 
 // WakeOne wakes the task at the head of the line and returns it, or nil. The
-// caller holds the baton of its loop.
+// caller holds the baton of its loop. The task runs in the loop's next turn,
+// and its Wait returns nil, whatever is cancelled until then. So what it waits
+// for can be given to it here and now.
 func (q *WaitQueue) WakeOne() *Ref {
 	r := q.line.head
 	if r == nil {
@@ -81,13 +85,14 @@ func (q *WaitQueue) Len() int {
 // First returns the task at the head of the line, or nil.
 func (q *WaitQueue) First() *Ref { return q.line.head }
 
-// Reason and Owners are those that the waiters gave.
+// Reason tells what the waiters wait for, in their own words.
 func (q *WaitQueue) Reason() string { return q.why.Reason() }
 
 // Owners are the tasks that could wake the waiters.
 func (q *WaitQueue) Owners() []*Ref { return q.why.Owners() }
 
-// Cancel takes r out of the line. It makes a WaitQueue a Waiter.
+// Cancel takes r out of the line. It makes a WaitQueue a Waiter. It always
+// agrees: to leave the line undoes the wait.
 func (q *WaitQueue) Cancel(r *Ref) bool {
 	q.line.remove(r)
 	return true

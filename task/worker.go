@@ -9,15 +9,19 @@ import (
 	"baton/loop"
 )
 
-// inTransit is the holder while a goroutine that ends passes the baton on. It is
-// no g; the g of the ending goroutine might belong to another one any moment.
+// inTransit is the holder while a goroutine that ends passes the baton on. It
+// is no g; the g of the ending goroutine might belong to another one any
+// moment. Nor is it 0, which would mean that the loop does not run.
 const inTransit = 1
 
 // maxIdle is how many goroutines without a task a baton keeps for new tasks.
+// The rest of a burst is given back, its stacks included.
 const maxIdle = 1024
 
 // A worker is a goroutine that runs tasks, one after another. It takes part in
-// hand-overs; the loop's own goroutine has one too, which runs no tasks.
+// hand-overs; the loop's own goroutine has one too, which runs no tasks. Only
+// the holder of the baton touches it, but for what its own goroutine does at
+// the very end.
 type worker struct {
 	b    *baton
 	g    uintptr       // of the goroutine
@@ -25,11 +29,11 @@ type worker struct {
 	at   *slot         // coroutines: where it is parked
 	ch   chan struct{} // channels: where it waits
 	ask  func()        // what to do on this goroutine before parking again
-	task *Ref          // whose step runs here; nil while idle
+	task *Ref          // whose step runs here; nil while idle. task.worker is this one
 
-	started bool
+	started bool // there is a goroutine; the first pass makes it
 	dying   bool // to end as soon as it is resumed
-	ended   bool
+	ended   bool // main has returned
 	gone    bool // its goroutine is in Goexit and must not end
 
 	birth *slot      // coroutines: where the end of the goroutine resumes whoever is parked
@@ -37,7 +41,8 @@ type worker struct {
 	timer loop.Timer // of the task's sleep
 }
 
-// main is the whole life of a worker's goroutine.
+// main is the whole life of a worker's goroutine. It begins with the baton, and
+// with a task: nobody starts a goroutine for less.
 func (w *worker) main() {
 	w.g = gid.G()
 	w.b.word.Hold(w.g)
@@ -67,7 +72,9 @@ func (w *worker) serve() {
 }
 
 // run runs a task from its first step to its end. A panic ends here, with the
-// task's own stack.
+// task's own stack. No panic value is nil (runtime.PanicNilError), so a
+// deferred call that finds neither a return nor a value is in Goexit. r.end
+// never parks, so it may be called from there.
 func (w *worker) run(r *Ref) {
 	w.b.hold(r)
 	returned := false
@@ -91,7 +98,8 @@ func (w *worker) run(r *Ref) {
 // first one of a task that has no goroutine yet: then it has one now, and rest
 // returns nil. Otherwise the worker becomes idle, and rest returns the one to
 // pass the baton to; resume follows. With enough idle ones the goroutine is to
-// end instead: it has no task and nobody to pass to.
+// end instead: it has no task and nobody to pass to. One in Goexit never ends
+// before the baton does (coroutines.survive).
 func (w *worker) rest() *worker {
 	b := w.b
 	w.task = nil
@@ -116,14 +124,15 @@ func (w *worker) rest() *worker {
 }
 
 // resume takes the baton again, for the worker's next task; a worker that is to
-// end has none.
+// end has none. It leaves the word alone: others end at the same time.
 func (w *worker) resume() {
 	if !w.dying {
 		w.b.word.Hold(w.g)
 	}
 }
 
-// retire gives the baton to whoever is next, for a goroutine that ends.
+// retire gives the baton to whoever is next, for a goroutine that ends. Unlike
+// rest it takes no task for itself.
 func (w *worker) retire() {
 	b := w.b
 	b.forget(w)
@@ -136,7 +145,8 @@ func (w *worker) retire() {
 	b.hand.leave(w, to)
 }
 
-// park passes the baton and returns when it has come back.
+// park passes the baton and returns when it has come back. It is for home; a
+// task parks by baton.next and baton.back.
 func (w *worker) park(to *worker) {
 	w.b.hand.pass(w, to)
 	w.b.word.Hold(w.g)
@@ -145,7 +155,9 @@ func (w *worker) park(to *worker) {
 	}
 }
 
-// answer does what was asked of a parked worker, and parks again.
+// answer does what was asked of a parked worker, and parks again. It may be
+// asked several times before its own step comes; the last pass that returns
+// without a question is that step.
 func (w *worker) answer() {
 	for w.ask != nil {
 		asker := w.b.asker
@@ -157,7 +169,10 @@ func (w *worker) answer() {
 }
 
 // stackOf returns the stack of a parked worker: the worker is resumed, writes
-// it down and parks again.
+// it down and parks again. The caller holds the baton, and gets it back
+// straight from there: the loop takes no part in it, and cur stays the caller's
+// task. runtime.Stack of all goroutines would stop the world, and not say which
+// is which.
 func (b *baton) stackOf(w *worker) []byte {
 	buf := make([]byte, 64<<10)
 	write := func() { buf = buf[:runtime.Stack(buf, false)] }

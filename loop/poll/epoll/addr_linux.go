@@ -15,7 +15,9 @@ import (
 // IPv4 one that means "all" to bind and "this machine" to connect.
 //
 // UNIX names that begin with '@' are abstract: package unix writes a zero byte
-// for it, and back (unix(7)).
+// for it, and back (unix(7)). An IPv4 address in IPv6's clothes
+// (::ffff:1.2.3.4) is an IPv4 one, as in package net. Other types are
+// errors.ErrUnsupported.
 func sockaddr(addr net.Addr) (family int, _ unix.Sockaddr, _ error) {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
@@ -39,7 +41,8 @@ func sockaddr(addr net.Addr) (family int, _ unix.Sockaddr, _ error) {
 }
 
 // netAddr translates an address of the kernel. It returns nil for what is no
-// address of a stream. The result shares memory with addr.
+// address of a stream. The result shares memory with addr. An unnamed UNIX
+// socket, as a client's mostly is, has an empty name (unix(7)).
 func netAddr(addr unix.Sockaddr) net.Addr {
 	switch a := addr.(type) {
 	case *unix.SockaddrInet4:
@@ -53,7 +56,9 @@ func netAddr(addr unix.Sockaddr) net.Addr {
 }
 
 // zoneID and zoneName translate the zones of link-local addresses, which are
-// names of interfaces, or their numbers.
+// names of interfaces, or their numbers (RFC 4007, section 11). A zone that
+// nobody knows is 0, none, and a link-local address without one the kernel
+// refuses.
 func zoneID(zone string) uint32 {
 	if zone == "" {
 		return 0
@@ -65,6 +70,7 @@ func zoneID(zone string) uint32 {
 	return uint32(id)
 }
 
+// zoneName gives the number if the interface is gone.
 func zoneName(id uint32) string {
 	if id == 0 {
 		return ""

@@ -22,6 +22,8 @@ import (
 // What others do with the descriptor is unknown here. So no bits are kept, and
 // the kernel is asked to report a level, once for each operation that has to
 // wait: the cost is one epoll_ctl more.
+//
+// A regular file cannot be watched, which is the kernel's EPERM (epoll_ctl(2)).
 func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
 	if p.closed {
 		return nil, fmt.Errorf("epoll: adopt: %w", net.ErrClosed)
@@ -36,7 +38,8 @@ func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
 	return s, nil
 }
 
-// prepare makes an adopted descriptor ready for a try.
+// prepare makes an adopted descriptor ready for a try. The bits are set for
+// each: nothing is known of what happened since the last.
 func (s *socket) prepare(k poll.Kind) error {
 	s.canRead, s.canWrite = true, true
 	if s.tamed || k == poll.Readable || k == poll.Writable {
@@ -49,7 +52,9 @@ func (s *socket) prepare(k poll.Kind) error {
 	return nil
 }
 
-// arm asks for one event for the operations in flight.
+// arm asks for one event for the operations in flight. One-shot, so a
+// descriptor that stays ready and has nobody waiting is silent. EPOLLERR and
+// EPOLLHUP come unasked.
 func (s *socket) arm() error {
 	events := uint32(unix.EPOLLONESHOT)
 	if s.in != nil {
@@ -62,7 +67,8 @@ func (s *socket) arm() error {
 }
 
 // rearm goes on after an event. If the kernel refuses, nothing would ever end
-// what is in flight.
+// what is in flight. So both end with the error, and whoever waits learns of
+// it.
 func (s *socket) rearm() {
 	if err := s.arm(); err != nil {
 		s.end(s.in, err)

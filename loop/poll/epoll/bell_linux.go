@@ -11,15 +11,16 @@ import (
 )
 
 // A bell is what ends a wait for the epoll descriptor in the kernel: an eventfd
-// in the set.
+// in the set (eventfd(2)). Its event is nobody's operation, so whoever sees it
+// only looks what has changed.
 type bell struct {
-	// mu keeps the descriptor open while somebody writes to it.
+	// mu keeps the descriptor open while somebody writes to it. It guards fd.
 	mu sync.Mutex
 	fd int // -1 after close
 }
 
-// newBell hangs a bell into an epoll set. Edge-triggered, every ring is an event,
-// and nobody needs to read the counter.
+// newBell hangs a bell into an epoll set. Edge-triggered, every ring is an
+// event, and nobody needs to read the counter.
 func newBell(epfd int) (*bell, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
@@ -33,7 +34,9 @@ func newBell(epfd int) (*bell, error) {
 	return &bell{fd: fd}, nil
 }
 
-// ring is safe from every goroutine, also after close.
+// ring is safe from every goroutine, also after close. The lock costs little
+// beside the system call, and without it the number could be another file's by
+// the time of the write.
 func (b *bell) ring() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -44,6 +47,7 @@ func (b *bell) ring() {
 	}
 }
 
+// close may be called again, and does nothing then.
 func (b *bell) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

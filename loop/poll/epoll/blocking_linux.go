@@ -12,14 +12,17 @@ import (
 )
 
 // blocking sleeps in the kernel, in epoll_pwait2 (Linux 5.11), whose timeouts
-// are not rounded to milliseconds. A bell wakes it.
+// are not rounded to milliseconds. A bell wakes it. It holds a thread while it
+// sleeps, and Go's scheduler has to notice that and bring another one: that is
+// what makes it the dearer one to wake.
 type blocking struct {
-	epfd int
-	bell *bell
+	epfd int   // the poller's; closed here
+	bell *bell // rung by rouse
 }
 
 // newBlocking takes the epoll descriptor over. On a kernel without epoll_pwait2
-// the error is errors.ErrUnsupported.
+// the error is errors.ErrUnsupported. It is found out by a call that does not
+// wait.
 func newBlocking(epfd int) (*blocking, error) {
 	b := &blocking{epfd: epfd}
 	var events [1]unix.EpollEvent
@@ -36,7 +39,9 @@ func newBlocking(epfd int) (*blocking, error) {
 }
 
 // block waits for events until d has passed; d < 0 sets no limit. The kernel
-// writes into memory of the poller, which the race detector need not see.
+// writes into memory of the poller, which the race detector need not see. It is
+// a call that tells the scheduler, since it may take its time. EINTR, which
+// Go's own signals for preemption cause, is for the caller to see.
 func (b *blocking) block(events []unix.EpollEvent, d time.Duration) (int, syscall.Errno) {
 	timeout := unix.NsecToTimespec(int64(d))
 	limit := &timeout
@@ -49,7 +54,9 @@ func (b *blocking) block(events []unix.EpollEvent, d time.Duration) (int, syscal
 }
 
 // sleep looks at the state after every return of the kernel. A Wake between the
-// change to waiting and the call has rung the bell by then.
+// change to waiting and the call has rung the bell by then. An early end of the
+// kernel's for no reason (a signal, the bell of an earlier Wake) is slept off
+// with what is left of the time; so is an event that finishes nothing.
 func (b *blocking) sleep(p *Poller, d time.Duration) {
 	deadline := time.Now().Add(d)
 	if !p.state.CompareAndSwap(running, waiting) {
@@ -69,8 +76,10 @@ func (b *blocking) sleep(p *Poller, d time.Duration) {
 	}
 }
 
+// rouse implements sleeper.
 func (b *blocking) rouse() { b.bell.ring() }
 
+// close implements sleeper. Nobody sleeps.
 func (b *blocking) close() error {
 	b.bell.close()
 	return os.NewSyscallError("close", unix.Close(b.epfd))

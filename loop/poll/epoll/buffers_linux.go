@@ -8,10 +8,12 @@ const (
 )
 
 // buffers are those of Reads that came without one. A buffer is taken when
-// there may be data, not before, so an idle connection has none.
+// there may be data, not before, so an idle connection has none. They belong to
+// the loop, so there is no need for a sync.Pool, which the collector empties.
 type buffers struct{ free [][]byte }
 
-// take returns a buffer of bufferSize bytes with anything in it.
+// take returns a buffer of bufferSize bytes with anything in it. Nothing is
+// zeroed: what a Read has not written lies beyond its N.
 func (b *buffers) take() []byte {
 	n := len(b.free)
 	if n == 0 {

@@ -14,8 +14,14 @@ import (
 // connect starts op, a Connect. Until the kernel has decided, the socket has no
 // owner but the operation: Cancel and a refusal close it, and no handle is seen.
 //
+// EINPROGRESS is the usual answer of TCP: the socket becomes writable when the
+// kernel has decided (connect(2)), so the operation waits where a Write would.
+//
 // A UNIX socket whose listener has a full queue is refused with EAGAIN at once;
 // the kernel has no way to wait for room there without a thread.
+//
+// The errors of the kernel are bare system call errors: who dials knows the
+// rest.
 func (p *Poller) connect(op *poll.Op) bool {
 	if p.closed {
 		return fail(op, net.ErrClosed)
@@ -44,6 +50,8 @@ func (p *Poller) connect(op *poll.Op) bool {
 		unix.Close(fd)
 		return fail(op, os.NewSyscallError("connect", err))
 	}
+	// After the call, not before: a socket that has never been connected counts as
+	// hung up (EPOLLHUP), and the event would be taken for the kernel's decision.
 	s, failure := p.register(fd, family != unix.AF_UNIX)
 	if failure != nil {
 		return fail(op, failure)
@@ -58,7 +66,8 @@ func (p *Poller) connect(op *poll.Op) bool {
 }
 
 // connected reports whether the kernel has decided about op. SO_ERROR tells the
-// reason of a failure, once; the second reader would get none (connect(2)).
+// reason of a failure, once; the second reader would get none (connect(2)). It
+// is the try of a Connect: false means that it waits on.
 func (s *socket) connected(op *poll.Op) bool {
 	code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
@@ -74,7 +83,8 @@ func (s *socket) connected(op *poll.Op) bool {
 	return s.opened(op)
 }
 
-// opened finishes op with s as its handle.
+// opened finishes op with s as its handle. The kernel has chosen the local
+// address by then. A socket that cannot tell it is of no use, and refused.
 func (s *socket) opened(op *poll.Op) bool {
 	local, err := unix.Getsockname(s.fd)
 	if err != nil {
@@ -87,7 +97,8 @@ func (s *socket) opened(op *poll.Op) bool {
 		}
 	}
 	// A connect to a free port from which the kernel draws local ports may,
-	// once in many thousand times, meet itself.
+	// once in many thousand times, meet itself: TCP allows both sides to open at
+	// the same time (RFC 9293, section 3.5). Nobody listens, so it is refused.
 	if op.Local == nil && s.tcp && s.local.String() == s.remote.String() {
 		return s.refused(op, os.NewSyscallError("connect", unix.ECONNREFUSED))
 	}
@@ -95,7 +106,8 @@ func (s *socket) opened(op *poll.Op) bool {
 	return true
 }
 
-// refused finishes op without a handle, and gives the descriptor back.
+// refused finishes op without a handle, and gives the descriptor back. The next
+// address, if there is one, is the caller's next operation.
 func (s *socket) refused(op *poll.Op, err error) bool {
 	s.drop()
 	op.Err = err

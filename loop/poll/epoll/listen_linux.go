@@ -12,13 +12,17 @@ import (
 )
 
 // defaultBacklog is the number of connections the kernel holds before Accept.
+// The kernel cuts it down to net.core.somaxconn without a word (listen(2)).
 const defaultBacklog = 1024
 
 // Listen implements [poll.Poller]. A TCPAddr without an IP means all IPv4
-// addresses. The file of a UNIX socket is the caller's to remove.
+// addresses. The file of a UNIX socket is the caller's to remove. The socket is
+// in the set from then on, and connections are events even while nobody
+// accepts.
 func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, error) {
 	s, err := p.listen(addr, opts)
 	if err != nil {
+		// For the message: a nil address has no network of its own.
 		network := "tcp"
 		if addr != nil {
 			network = addr.Network()
@@ -28,6 +32,8 @@ func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, er
 	return s, nil
 }
 
+// listen is Listen with the kernel's bare errors. Until register has the
+// descriptor, it is closed here on the way out.
 func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*socket, error) {
 	if p.closed {
 		return nil, net.ErrClosed
@@ -56,7 +62,8 @@ func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*socket, error)
 // listenOn binds fd and tells where it listens now, which is news if the port
 // was 0. SO_REUSEADDR lets a server start again while connections of its
 // predecessor are in TIME_WAIT; unlike on other systems it does not let two
-// listeners share a port, which is what SO_REUSEPORT is for (socket(7)).
+// listeners share a port, which is what SO_REUSEPORT is for (socket(7)). Both
+// must be set before bind. fd stays the caller's, who closes it after an error.
 func listenOn(fd, family int, addr net.Addr, opts poll.ListenOptions) (net.Addr, error) {
 	if family != unix.AF_UNIX {
 		if err := setInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
@@ -88,6 +95,9 @@ func listenOn(fd, family int, addr net.Addr, opts poll.ListenOptions) (net.Addr,
 // accept takes one connection. Those that died in the queue are skipped, one
 // call each. After EMFILE and ENFILE the connection is still in the queue and
 // no event will come for it, so canRead stays set.
+//
+// One and not all that are there: each is some task's, and they take turns. The
+// caller finds canRead still set and tries again without an event.
 func (s *socket) accept(op *poll.Op) bool {
 	for s.canRead {
 		fd, remote, err := unix.Accept4(s.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
@@ -107,7 +117,8 @@ func (s *socket) accept(op *poll.Op) bool {
 }
 
 // accepted makes a handle of a connection. TCP_NODELAY is inherited from the
-// listener, O_NONBLOCK is not (accept(2)).
+// listener, O_NONBLOCK is not (accept(2)). If anything fails the connection is
+// closed, and op has the error.
 func (s *socket) accepted(fd int, remote unix.Sockaddr) (poll.Handle, error) {
 	local, err := unix.Getsockname(fd)
 	if err != nil {
@@ -123,8 +134,13 @@ func (s *socket) accepted(fd int, remote unix.Sockaddr) (poll.Handle, error) {
 	return conn, nil
 }
 
-// newSocket makes a stream socket that does not block and no child inherits. All
-// of it in one call: a child forked between two calls would get the socket.
+// newSocket makes a stream socket that does not block and no child inherits.
+// All of it in one call: a child forked between two calls would get the socket.
+//
+// TCP_NODELAY is what package net sets, too: a stream writes whole messages,
+// and Nagle's algorithm would have them wait for a delayed acknowledgement (RFC
+// 1122, section 4.2.3.2). IPV6_V6ONLY, for IPv4 has a socket of its own, and
+// the default is the machine's (net.ipv6.bindv6only).
 func newSocket(family int) (int, error) {
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -143,7 +159,8 @@ func newSocket(family int) (int, error) {
 	return fd, nil
 }
 
-// bind gives fd its local address, which must be of the socket's own family.
+// bind gives fd its local address, which must be of the socket's own family:
+// what the kernel says to another one depends on which two were mixed.
 func bind(fd, family int, addr net.Addr) error {
 	own, local, err := sockaddr(addr)
 	if err != nil {
@@ -155,6 +172,7 @@ func bind(fd, family int, addr net.Addr) error {
 	return os.NewSyscallError("bind", unix.Bind(fd, local))
 }
 
+// setInt sets an option of a socket.
 func setInt(fd, level, option, value int) error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, option, value))
 }

@@ -16,29 +16,30 @@ import (
 // a goroutine.
 type lookups struct {
 	resolver *net.Resolver
-	ctx      context.Context
-	stop     context.CancelFunc
-	running  sync.WaitGroup
+	ctx      context.Context    // of all questions
+	stop     context.CancelFunc // ends ctx
+	running  sync.WaitGroup     // their goroutines
 
 	// asked counts the questions whose answers were not collected. It belongs
 	// to the loop, and spares a Wait the lock when there are none.
 	asked int
 
 	mu       sync.Mutex
-	answered []*lookup
+	answered []*lookup // in the order of the answers; the goroutines append
 }
 
 // A lookup is one question. Its goroutine knows nothing of the operation, so a
 // cancelled one can be reported before the resolver gives up.
 type lookup struct {
 	poller *Poller
-	op     *poll.Op // nil once cancelled; belongs to the loop
-	cancel context.CancelFunc
+	op     *poll.Op           // nil once cancelled; belongs to the loop
+	cancel context.CancelFunc // makes the resolver give up
 
-	addrs []netip.Addr
-	err   error
+	addrs []netip.Addr // these two are the goroutine's until it has
+	err   error        // put the lookup among the answered
 }
 
+// open makes it ready; nil is net.DefaultResolver.
 func (l *lookups) open(resolver *net.Resolver) {
 	if resolver == nil {
 		resolver = net.DefaultResolver
@@ -59,6 +60,8 @@ func (l *lookups) close() {
 // addresses of configured services are, and need no goroutine.
 //
 // Nothing limits the number of questions but the resolver itself.
+//
+// The errors are *net.DNSError, and those of the caller's making come at once.
 func (p *Poller) lookup(op *poll.Op) bool {
 	if p.closed {
 		return fail(op, net.ErrClosed)
@@ -87,7 +90,9 @@ func (p *Poller) lookup(op *poll.Op) bool {
 }
 
 // ask runs on a goroutine of its own. It writes to l before it takes the lock,
-// and the loop reads after it has had it: addrs and err need no other guard.
+// and the loop reads after it has had it: addrs and err need no other guard. An
+// answer that nobody waits for any more wakes the loop all the same, once, and
+// is dropped there.
 func (l *lookup) ask(ctx context.Context, network, host string) {
 	defer l.cancel()
 	p := l.poller
@@ -104,7 +109,8 @@ func (l *lookup) ask(ctx context.Context, network, host string) {
 	p.Wake()
 }
 
-// lookupError makes a *net.DNSError of the resolver's other errors.
+// lookupError makes a *net.DNSError of the resolver's other errors. The seam
+// promises no other (poll.Lookup); errors.Is still finds the cause.
 func lookupError(host string, err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns
@@ -112,14 +118,17 @@ func lookupError(host string, err error) error {
 	return &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: host}
 }
 
-// abandon lets the question go; its answer will be dropped.
+// abandon lets the question go; its answer will be dropped. Its goroutine may
+// go on for as long as the resolver likes.
 func (l *lookup) abandon() {
 	l.op = nil
 	l.cancel()
 }
 
 // collect finishes the operations whose answers are there, in the order of the
-// answers, and drops those that were cancelled meanwhile.
+// answers, and drops those that were cancelled meanwhile. It is called after
+// the state is running again (Poller.Wait), so an answer that comes too late
+// for it ends the next Wait.
 func (l *lookups) collect(p *Poller) {
 	if l.asked == 0 {
 		return

@@ -14,7 +14,8 @@ import (
 var longAgo = time.Unix(1, 0)
 
 // nested sleeps inside Go's network poller: an epoll descriptor is readable
-// when it has events, so it can be a file among the runtime's own.
+// when it has events, so it can be a file among the runtime's own. While it
+// sleeps it is a parked goroutine, no more.
 type nested struct {
 	file *os.File
 	conn syscall.RawConn
@@ -24,7 +25,12 @@ type nested struct {
 	stale bool
 }
 
-// newNested takes the poller's epoll descriptor over.
+// newNested takes the poller's epoll descriptor over. If that fails the
+// descriptor is closed.
+//
+// n.look runs inside RawConn.Read, on the goroutine that sleeps: the runtime
+// calls it before it parks and after each event, until it says that there is
+// something.
 func newNested(p *Poller) (*nested, error) {
 	// os.NewFile asks the runtime to watch only what does not block.
 	if err := unix.SetNonblock(p.epfd, true); err != nil {
@@ -78,4 +84,5 @@ func (n *nested) sleep(p *Poller, d time.Duration) {
 // so that nobody sleeps.
 func (n *nested) rouse() { n.file.SetReadDeadline(longAgo) }
 
+// close implements sleeper. The file owns the descriptor.
 func (n *nested) close() error { return n.file.Close() }

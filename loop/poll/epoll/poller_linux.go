@@ -30,12 +30,15 @@ type Config struct {
 	Resolver *net.Resolver
 }
 
-// capabilities is what every Poller declares.
+// capabilities is what every Poller declares. Not Pinned: an epoll descriptor
+// takes calls from any thread, one after another.
 const capabilities = poll.Unix | poll.Lookups | poll.Readiness | poll.Adopts |
 	poll.Provided | poll.Vectored
 
 // The states of a Poller, seen from Wake. Only the loop leaves waiting and
-// notified for running, only Wake enters notified.
+// notified for running, only Wake enters notified. The loop enters waiting from
+// running alone, by a compare-and-swap: a Wake that came before it is not slept
+// over.
 const (
 	running  uint32 = iota // the loop is at work and will look before it sleeps
 	waiting                // the loop sleeps, or is about to
@@ -43,21 +46,22 @@ const (
 )
 
 // A Poller is an epoll instance with its sockets. It implements [poll.Poller],
-// whose rules say who may call what.
+// whose rules say who may call what: Now, Caps and Wake are for every goroutine,
+// everything else for the loop.
 type Poller struct {
 	state   atomic.Uint32
 	host    atomic.Pointer[bell] // for whoever waits for Descriptor, if somebody does
 	sleeper sleeper
 	epfd    int
 	closed  bool
-	inWait  bool // finished operations are being collected
+	inWait  bool // what finishes now is reported by the Wait that runs
 
 	// events is where the kernel puts what it has to tell. Its length bounds
 	// the work of one look.
 	events [256]unix.EpollEvent
 	slots  slots
 
-	finished queue
+	finished queue     // what the next Wait reports
 	eager    []*socket // writes that gave way and need no event to go on
 	spare    []*socket // the other half of eager, swapped with it
 	buffers  buffers
@@ -97,6 +101,7 @@ func New(c Config) (*Poller, error) {
 	}
 	p := &Poller{epfd: epfd}
 	p.lookups.open(c.Resolver)
+	// The sleeper owns the descriptor from here on, and has closed it if it fails.
 	if c.Blocking {
 		p.sleeper, err = newBlocking(epfd)
 	} else {
@@ -124,7 +129,8 @@ func (p *Poller) Now() time.Time { return time.Now() }
 // Caps tells that everything optional is there, but a virtual clock.
 func (p *Poller) Caps() poll.Caps { return capabilities }
 
-// Submit implements [poll.Poller].
+// Submit implements [poll.Poller]. It tries op at once, and never waits; see
+// the package for what happens then.
 func (p *Poller) Submit(op *poll.Op) bool {
 	if op.Private.Any != nil && p.inFlight(op) {
 		panic("epoll: Submit of an operation that is in flight; wait until Wait has reported it")
@@ -146,7 +152,7 @@ func (p *Poller) Submit(op *poll.Op) bool {
 	return fail(op, errors.ErrUnsupported)
 }
 
-// fail finishes op at once.
+// fail finishes op at once. It returns what Submit is to return.
 func fail(op *poll.Op, err error) bool {
 	op.Err = err
 	return true
@@ -170,7 +176,9 @@ func (p *Poller) inFlight(op *poll.Op) bool {
 	return false
 }
 
-// finish puts op, which was in flight, among those that Wait reports.
+// finish puts op, which was in flight, among those that Wait reports. Its owner
+// has taken it out of wherever it was. A host that waits for the descriptor has
+// to be told, unless a Wait is about to report it.
 func (p *Poller) finish(op *poll.Op) {
 	op.Private.Any = p
 	p.finished.push(op)
@@ -187,7 +195,8 @@ func (p *Poller) tellHost() {
 	}
 }
 
-// Cancel implements [poll.Poller].
+// Cancel implements [poll.Poller]. The kernel holds nothing of an operation, so
+// each ends here and now, and the next Wait reports it.
 func (p *Poller) Cancel(op *poll.Op) {
 	switch at := op.Private.Any.(type) {
 	case *socket:
@@ -204,6 +213,9 @@ func (p *Poller) Cancel(op *poll.Op) {
 }
 
 // Wait implements [poll.Poller].
+//
+// Writes that gave way go on first, so no more than a turn passes between their
+// parts; while there are any, nobody sleeps.
 func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	if p.closed {
 		return done
@@ -234,7 +246,9 @@ func (p *Poller) giveWay(s *socket) {
 	}
 }
 
-// goOn continues the writes that gave way for the others' sake.
+// goOn continues the writes that gave way for the others' sake. One that gives
+// way again is for the next Wait: the lists change places. A socket in the list
+// may be closed by now: it has no Write any more.
 func (p *Poller) goOn() {
 	if len(p.eager) == 0 {
 		return
@@ -253,6 +267,7 @@ func (p *Poller) goOn() {
 //
 // The call cannot block, so it does not tell the scheduler (which saves 40 ns
 // of 250); the buffer is the poller's own, so the race detector misses nothing.
+// It is epoll_pwait, for newer architectures, as arm64, have no epoll_wait.
 func (p *Poller) look() {
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epfd),
@@ -272,7 +287,9 @@ func (p *Poller) look() {
 	}
 }
 
-// dispatch hands events to their sockets.
+// dispatch hands events to their sockets. The kernel gives back 64 bits of the
+// caller's choice (epoll_data), of which Fd and Pad are the halves. No slot is
+// the bell's: its event has done its work.
 func (p *Poller) dispatch(events []unix.EpollEvent) {
 	for i := range events {
 		if s := p.slots.at(events[i].Fd, events[i].Pad); s != nil {
@@ -282,7 +299,9 @@ func (p *Poller) dispatch(events []unix.EpollEvent) {
 }
 
 // Wake implements [poll.Poller]. On a loop that is at work it costs one atomic
-// operation.
+// operation. A caller that finds notified has nothing to do: a Wake before it
+// has not been taken yet. A swap, because between a look and a store the loop
+// could fall asleep.
 func (p *Poller) Wake() {
 	if p.state.Load() == notified {
 		return
@@ -293,8 +312,10 @@ func (p *Poller) Wake() {
 	p.tellHost()
 }
 
-// Descriptor implements [poll.Pollable]: an epoll descriptor is readable when it
-// has events, and from here on it has one for each Wake.
+// Descriptor implements [poll.Pollable]: an epoll descriptor is readable when
+// it has events, and from here on it has one for each Wake. Wakes that come at
+// the same time ring the bell themselves or are seen here, for each side writes
+// before it reads; at worst both ring.
 func (p *Poller) Descriptor() (uintptr, error) {
 	if p.closed {
 		return 0, net.ErrClosed
@@ -310,11 +331,12 @@ func (p *Poller) Descriptor() (uintptr, error) {
 	return uintptr(p.epfd), nil
 }
 
-// Recycle implements [poll.Poller].
+// Recycle implements [poll.Poller]. It belongs to the loop.
 func (p *Poller) Recycle(buf []byte) { p.buffers.put(buf) }
 
 // Close implements [poll.Poller]. It waits for the goroutines of look-ups,
-// which are told to give up.
+// which are told to give up. A Wake may still come; it finds a closed file or
+// bell, and does no harm.
 func (p *Poller) Close() error {
 	if p.closed {
 		return nil
@@ -335,6 +357,8 @@ func (p *Poller) Close() error {
 }
 
 // A queue holds finished operations, first in, first out, without allocating.
+// The links are in the operations, which are in flight until drain forgets
+// them.
 type queue struct{ first, last *poll.Op }
 
 func (q *queue) push(op *poll.Op) {
@@ -347,7 +371,8 @@ func (q *queue) push(op *poll.Op) {
 	q.last = op
 }
 
-// drain appends the operations to done, and forgets them.
+// drain appends the operations to done, and forgets them. Then their owners may
+// submit them again, even before the last one is told.
 func (q *queue) drain(done []*poll.Op) []*poll.Op {
 	for op := q.first; op != nil; {
 		next := op.Private.Next

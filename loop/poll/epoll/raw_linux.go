@@ -17,7 +17,10 @@ import (
 // so it is announced.
 const rawBytes = 16 << 10
 
-// rawRead is unix.Read for a descriptor that does not block.
+// rawRead is unix.Read for a descriptor that does not block. EINTR is the
+// caller's. The buffer stays where it is during the call: only goroutines'
+// stacks move, and no stack moves in the middle of a system call of its own
+// goroutine.
 func rawRead(fd int, buf []byte) (int, error) {
 	if len(buf) > rawBytes {
 		return unix.Read(fd, buf)
@@ -35,7 +38,8 @@ func rawRead(fd int, buf []byte) (int, error) {
 	return int(n), nil
 }
 
-// rawWrite is unix.Write for a descriptor that does not block.
+// rawWrite is unix.Write for a descriptor that does not block. buf is not
+// empty.
 func (p *Poller) rawWrite(fd int, buf []byte) (int, error) {
 	if len(buf) > rawBytes {
 		return unix.Write(fd, buf)

@@ -23,7 +23,8 @@ type slot struct {
 	generation int32   // of the present socket, or of the next one
 }
 
-// take gives s a slot.
+// take gives s a slot, the one that was freed last if there is any, so the
+// table is as long as the most sockets there ever were at a time.
 func (t *slots) take(s *socket) {
 	if n := len(t.free); n > 0 {
 		s.slot = t.free[n-1]
@@ -36,14 +37,16 @@ func (t *slots) take(s *socket) {
 	s.generation = t.all[s.slot].generation
 }
 
-// release ends the generation of s.
+// release ends the generation of s. It is called when the descriptor closes,
+// before its number can be another one's.
 func (t *slots) release(s *socket) {
 	t.all[s.slot].socket = nil
 	t.all[s.slot].generation++
 	t.free = append(t.free, s.slot)
 }
 
-// at returns the socket of an event, or nil if it is gone.
+// at returns the socket of an event, or nil if it is gone. It may be asked for
+// any event that the kernel reports, however old.
 func (t *slots) at(index, generation int32) *socket {
 	if index == noSlot || t.all[index].generation != generation {
 		return nil

@@ -12,14 +12,15 @@ import (
 )
 
 // A socket is a descriptor with what is known about it. It implements
-// [poll.Handle].
+// [poll.Handle]. It belongs to the loop.
 type socket struct {
 	poller     *Poller
 	fd         int
-	slot       int32
-	generation int32
+	slot       int32 // in poller.slots
+	generation int32 // of the slot
 
-	// in and out are the operations in flight, one for each direction.
+	// in and out are the operations in flight, one for each direction. While one
+	// is, its Private.Any is this socket, and the last try has said "not yet".
 	in, out *poll.Op
 
 	// canRead and canWrite say that a try is worth a system call. They are set
@@ -31,8 +32,8 @@ type socket struct {
 	// been: only EAGAIN clears canRead.
 	lasting bool
 
-	tcp     bool // a TCP socket
-	adopted bool // somebody else's descriptor, see adopt
+	tcp     bool // a TCP socket; otherwise a UNIX one, or adopted
+	adopted bool // somebody else's descriptor, see Adopt
 	tamed   bool // an adopted descriptor that was made not to block
 	closed  bool
 
@@ -42,6 +43,9 @@ type socket struct {
 }
 
 const (
+	// An error or hang-up ends both directions, so it is in both sets; epoll
+	// reports the two unasked (epoll_ctl(2)). Urgent data counts for reading,
+	// since that is where a short read stops.
 	readEvents  = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 	writeEvents = unix.EPOLLOUT | unix.EPOLLHUP | unix.EPOLLERR
 	lastEvents  = unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
@@ -51,7 +55,9 @@ const (
 )
 
 // register makes a socket of fd and tells the kernel. If that fails it closes
-// fd.
+// fd. The bits are set: nothing has been tried yet. What is ready already is an
+// event too, as epoll_ctl(2) has it for EPOLL_CTL_ADD, so nothing can be missed
+// between the making of a socket and this.
 func (p *Poller) register(fd int, tcp bool) (*socket, error) {
 	s := &socket{poller: p, fd: fd, tcp: tcp, canRead: true, canWrite: true}
 	p.slots.take(s)
@@ -62,14 +68,16 @@ func (p *Poller) register(fd int, tcp bool) (*socket, error) {
 	return s, nil
 }
 
-// control is epoll_ctl for the descriptor of s.
+// control is epoll_ctl for the descriptor of s. The data it leaves with the
+// kernel comes back with each event: see slots.
 func (s *socket) control(action int, events uint32) error {
 	event := unix.EpollEvent{Events: events, Fd: s.slot, Pad: s.generation}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(s.poller.epfd, action, s.fd, &event))
 }
 
-// drop gives the descriptor and the slot back, and forgets what is in flight.
-// Closing a descriptor ends its registration.
+// drop gives the descriptor and the slot back, and forgets what is in flight,
+// whose report is its callers' part. Closing a descriptor ends its
+// registration.
 func (s *socket) drop() error {
 	s.closed = true
 	s.poller.slots.release(s)
@@ -86,7 +94,8 @@ func (s *socket) drop() error {
 	return os.NewSyscallError("close", unix.Close(s.fd))
 }
 
-// submit starts op, which works on s.
+// submit starts op, which works on s. A try comes first: most writes and many
+// reads are done by it.
 func (s *socket) submit(op *poll.Op) bool {
 	if s.closed {
 		return fail(op, net.ErrClosed)
@@ -115,7 +124,8 @@ func (s *socket) submit(op *poll.Op) bool {
 	return false
 }
 
-// side returns where an operation of kind k is kept while it is in flight.
+// side returns where an operation of kind k is kept while it is in flight. A
+// connect is decided by the socket's becoming writable.
 func (s *socket) side(k poll.Kind) **poll.Op {
 	switch k {
 	case poll.Write, poll.Connect, poll.Writable:
@@ -125,6 +135,8 @@ func (s *socket) side(k poll.Kind) **poll.Op {
 }
 
 // try does what can be done of op now, and reports whether that is all of it.
+// It may be called at any time, with or without an event, and any number of
+// times.
 func (s *socket) try(op *poll.Op) bool {
 	switch op.Kind {
 	case poll.Read:
@@ -142,9 +154,10 @@ func (s *socket) try(op *poll.Op) bool {
 	}
 }
 
-// event is told what the kernel reports: the state of the descriptor at the time
-// of the look, not only what has changed. An error or hang-up is news for both
-// directions, and each learns the details by its own try.
+// event is told what the kernel reports: the state of the descriptor at the
+// time of the look, not only what has changed. An error or hang-up is news for
+// both directions, and each learns the details by its own try. lasting comes
+// first: the tries must know it, for a short read means less then.
 func (s *socket) event(events uint32) {
 	if events&lastEvents != 0 {
 		s.lasting = true
@@ -160,7 +173,8 @@ func (s *socket) event(events uint32) {
 	}
 }
 
-// readable goes on with the operation that reads.
+// readable goes on with the operation that reads. With none in flight the bit
+// is all that stays of the event.
 func (s *socket) readable() {
 	s.canRead = true
 	if op := s.in; op != nil && s.try(op) {
@@ -178,7 +192,8 @@ func (s *socket) writable() {
 	}
 }
 
-// end finishes op, which may be in flight here, with err.
+// end finishes op, which may be in flight here, with err. If it is not, nothing
+// happens: it has finished by itself.
 func (s *socket) end(op *poll.Op, err error) {
 	switch {
 	case op == nil:
@@ -203,7 +218,10 @@ func (s *socket) cancel(op *poll.Op) {
 	}
 }
 
-// Close implements [poll.Handle].
+// Close implements [poll.Handle]. It ends what is in flight before it gives the
+// descriptor back, whose number may be another file's at once. A close that
+// Linux interrupts has closed all the same (close(2)), so it is not tried
+// again.
 func (s *socket) Close() error {
 	if s.closed {
 		return net.ErrClosed
@@ -217,13 +235,15 @@ func (s *socket) Close() error {
 // ECONNRESET anyway, and of nothing else.
 func (s *socket) Abort() error {
 	if s.tcp && !s.closed {
-		// A linger of zero seconds makes close send a reset.
+		// A linger of zero seconds makes close send a reset, and drop what was
+		// not sent (RFC 9293, section 3.10.5). If it fails, close is a plain one.
 		unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	return s.Close()
 }
 
-// CloseWrite implements [poll.Handle].
+// CloseWrite implements [poll.Handle]. A read or write in flight goes on; the
+// write ends with EPIPE.
 func (s *socket) CloseWrite() error {
 	if s.closed {
 		return s.opError("close", net.ErrClosed)
@@ -232,7 +252,8 @@ func (s *socket) CloseWrite() error {
 }
 
 // SetNoDelay implements [poll.Handle]. A UNIX socket has no such delay, and
-// takes either value.
+// takes either value. An adopted descriptor may be anything, so the kernel
+// decides.
 func (s *socket) SetNoDelay(on bool) error {
 	if s.closed {
 		return s.opError("set", net.ErrClosed)
@@ -248,13 +269,16 @@ func (s *socket) SetNoDelay(on bool) error {
 	return s.opError("set", os.NewSyscallError("setsockopt", err))
 }
 
-// LocalAddr implements [poll.Handle].
+// LocalAddr implements [poll.Handle]: what the kernel said when the socket was
+// made. Nil for an adopted descriptor.
 func (s *socket) LocalAddr() net.Addr { return s.local }
 
-// RemoteAddr implements [poll.Handle].
+// RemoteAddr implements [poll.Handle]. Nil for a listener and an adopted
+// descriptor.
 func (s *socket) RemoteAddr() net.Addr { return s.remote }
 
-// opError dresses the errors of the methods.
+// opError dresses the errors of the methods. Those of operations are bare,
+// since their owner knows what it was about.
 func (s *socket) opError(operation string, err error) error {
 	if err == nil {
 		return nil

@@ -21,7 +21,9 @@ const (
 )
 
 // read makes one call at most: the next bytes are for the next Read, and for
-// everybody else's turn before it.
+// everybody else's turn before it. An empty buffer finishes at once, or it
+// could not be told from the end of the stream. The buffer that the poller
+// brings is taken for the try, and goes back if there was nothing.
 func (s *socket) read(op *poll.Op) bool {
 	if op.Buf != nil && len(op.Buf) == 0 {
 		return true
@@ -68,6 +70,10 @@ func (s *socket) read(op *poll.Op) bool {
 // write sends until everything is sent, the kernel takes no more or turnBytes
 // are reached. A short write is no proof that the socket is full: only EAGAIN
 // promises an event.
+//
+// op.N counts along, so an error or a cancel tells what had gone out. A Write
+// that gives way is still in flight, and continued by goOn without an event:
+// the kernel has room, so none would come.
 func (s *socket) write(op *poll.Op) bool {
 	for sent := 0; s.left(op); {
 		if !s.canWrite {
@@ -94,7 +100,8 @@ func (s *socket) write(op *poll.Op) bool {
 }
 
 // left reports whether op has bytes that were not sent. It leaves next at a
-// buffer that is not empty, so every call of the kernel can take something.
+// buffer that is not empty, so every call of the kernel can take something. A
+// Write of nothing has none, and finishes without a system call.
 func (s *socket) left(op *poll.Op) bool {
 	if op.Bufs == nil {
 		return op.N < len(op.Buf)
@@ -106,7 +113,8 @@ func (s *socket) left(op *poll.Op) bool {
 }
 
 // send makes one call. Package unix keeps up to eight buffers' addresses on the
-// stack; more cost one allocation, which is little beside copying them.
+// stack; more cost one allocation, which is little beside copying them. The
+// list is cut off at what one call takes; write calls again.
 func (s *socket) send(op *poll.Op) (int, error) {
 	if op.Bufs == nil {
 		return s.poller.rawWrite(s.fd, op.Buf[op.N:])
@@ -120,6 +128,7 @@ func (s *socket) send(op *poll.Op) (int, error) {
 
 // advance takes n bytes that were sent from the front of op. Buffers are cut
 // where they lie, as the seam allows, so that no copy of their list is needed.
+// The Write's owner has them back, cut, when it is reported.
 func (s *socket) advance(op *poll.Op, n int) {
 	op.N += n
 	for op.Bufs != nil && n > 0 {
@@ -133,7 +142,9 @@ func (s *socket) advance(op *poll.Op, n int) {
 }
 
 // ready asks the kernel for Readable and Writable: the bits only say that a try
-// is worth it, not that it will succeed.
+// is worth it, not that it will succeed. A level is asked for, and the kernel's
+// answer to poll(2) with no time is one; an edge that has passed would not
+// tell.
 func (s *socket) ready(op *poll.Op, events int16) bool {
 	fds := [1]unix.PollFd{{Fd: int32(s.fd), Events: events}}
 	n, err := unix.Poll(fds[:], 0)
