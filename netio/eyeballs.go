@@ -100,9 +100,10 @@ func (r *race) launch() {
 	}
 }
 
-// fits reports whether the attempt's address can be reached from LocalAddr: of
-// another family it cannot, and the kernel's error would say little. An address that is nil or unspecified fits, for the kernel then
-// chooses. If it does not fit the attempt has failed.
+// fits reports whether the attempt's address can be reached from LocalAddr: from
+// another family it cannot, and the kernel's error would say little. An address
+// without an IP fits, on either side, and so does every one if LocalAddr is nil: the
+// kernel then chooses. If it does not fit the attempt has failed.
 func (r *race) fits(a *attempt) bool {
 	from, local := r.dialer.LocalAddr.(*net.TCPAddr)
 	to, remote := a.op.Addr.(*net.TCPAddr)

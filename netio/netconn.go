@@ -18,8 +18,13 @@ import (
 // that reads or writes.
 //
 // ctx is a lifetime, not an identity: the connection may change hands between
-// tasks, and its calls fail when ctx has been cancelled, whoever makes them. Its
-// deadlines run on the loop's clock; they are the stream's, as those of a socket
+// tasks, and its calls fail when ctx has been cancelled, whoever makes them. The
+// ctx of a task ends with it. One that never does, of [context.WithoutCancel], is no
+// shield here either (see [task.Shield]): its net.Conn lasts as long as the task,
+// until that ends or is cancelled. Whoever has added a cancel to such a ctx must
+// call it, or goroutines outside may wait for a loop that runs no more.
+//
+// Deadlines run on the loop's clock; they are the stream's, as those of a socket
 // are.
 //
 // As with package net any number of goroutines may call at once: one reads while
@@ -35,7 +40,8 @@ func (s *Stream) NetConn(ctx context.Context) net.Conn {
 	if s.in.turns == nil {
 		s.in.turns, s.out.turns = &turns{half: &s.in}, &turns{half: &s.out}
 	}
-	return &netConn{s: s, ctx: ctx, home: r, scope: task.ScopeOf(ctx)}
+	_, own := r.Running()
+	return &netConn{s: s, ctx: ctx, home: r, own: own, scope: task.ScopeOf(ctx)}
 }
 
 // A netConn is a view of a stream. What is not said to be safe from every
@@ -43,13 +49,14 @@ func (s *Stream) NetConn(ctx context.Context) net.Conn {
 type netConn struct {
 	s     *Stream
 	ctx   context.Context
-	home  *task.Ref      // the task of ctx
-	scope *task.ScopeRef // where goroutines outside have their work done
+	home  *task.Ref       // the task of ctx
+	own   context.Context // that of home; see life
+	scope *task.ScopeRef  // where goroutines outside have their work done
 
 	// For callers that do not park under ctx; see look.
 	mu   sync.Mutex
-	over chan struct{} // closed when ctx is cancelled, and by Close
-	stop func() bool   // ends the look at ctx, and reports whether it had not ended yet
+	over chan struct{} // closed at the end of life, and by Close
+	stop func() bool   // ends the look at life, and reports whether it had not ended yet
 }
 
 // Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them;
@@ -79,7 +86,8 @@ func (c *netConn) transfer(h *half, p []byte) (n int, err error) {
 // abroad does one call for a goroutine outside, by a task of ctx's scope: that
 // gives it everything a task has, its place in reports and the scope's cancel.
 // The scope does not end before the task, so once it has begun p comes back;
-// until then the caller can give up.
+// until then the caller can give up. The caller knows nothing of that task: its
+// cancel is dressed like any other end of the view.
 func (c *netConn) abroad(h *half, p []byte) (n int, err error) {
 	op := h.op.Kind.String()
 	over := c.look()
@@ -100,12 +108,15 @@ func (c *netConn) abroad(h *half, p []byte) (n int, err error) {
 	if !sent || !v.wait(over) {
 		return 0, c.gone(op)
 	}
+	if canceled, bare := err.(*task.Canceled); bare {
+		err = c.s.opError(op, canceled.Cause)
+	}
 	return n, err
 }
 
 // do does one call on the running task, which ctx belongs to. It may switch. What
-// it has taken, the turn, the half and the view's place in it, it gives back however
-// it ends, in the opposite order: the next one in the line finds the half free.
+// it has taken, the turn with the half and the view's place in it, it gives back
+// however it ends, in the opposite order.
 func (c *netConn) do(ctx context.Context, h *half, p []byte) (n int, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -115,10 +126,6 @@ func (c *netConn) do(ctx context.Context, h *half, p []byte) (n int, err error) 
 		return 0, err
 	}
 	defer h.turns.pass()
-	if err := c.s.begin(h, r); err != nil {
-		return 0, err
-	}
-	defer h.release()
 	if ctx != c.ctx {
 		h.view = c
 		defer func() { h.view = nil }()
@@ -129,9 +136,9 @@ func (c *netConn) do(ctx context.Context, h *half, p []byte) (n int, err error) 
 	return c.s.write(ctx, p)
 }
 
-// enter waits for the turn of a call. For one that does not park under the view's
-// ctx the view looks at that: it is asked before the wait, since its end is told
-// once, and after it, since the end may come together with the turn.
+// enter waits for the turn of a call, which has h then. For one that does not park
+// under the view's ctx the view looks at that: it is asked before the wait, since
+// its end is told once, and after it, since the end may come together with the turn.
 func (c *netConn) enter(ctx context.Context, h *half, r *task.Ref) error {
 	if ctx == c.ctx {
 		return h.turns.take(ctx, r, c)
@@ -150,17 +157,27 @@ func (c *netConn) enter(ctx context.Context, h *half, r *task.Ref) error {
 	return nil
 }
 
-// lapsed returns why ctx was cancelled, or nil as long as it lasts. Safe from every
-// goroutine.
-func (c *netConn) lapsed() error {
-	if c.ctx.Err() == nil {
-		return nil
+// life is the context whose end is that of the view: ctx, or its task's own if ctx
+// cannot end. Safe from every goroutine.
+func (c *netConn) life() context.Context {
+	if c.ctx.Done() == nil {
+		return c.own
 	}
-	return context.Cause(c.ctx)
+	return c.ctx
 }
 
-// gone is the error of a call that finds the view at its end: it says why ctx was
-// cancelled, or that the view was closed. Safe from every goroutine.
+// lapsed returns why life has ended, or nil as long as it lasts. Safe from every
+// goroutine.
+func (c *netConn) lapsed() error {
+	life := c.life()
+	if life.Err() == nil {
+		return nil
+	}
+	return context.Cause(life)
+}
+
+// gone is the error of a call that finds the view at its end: it says why its life
+// has ended, or that the view was closed. Safe from every goroutine.
 func (c *netConn) gone(op string) error {
 	cause := c.lapsed()
 	if cause == nil {
@@ -169,17 +186,17 @@ func (c *netConn) gone(op string) error {
 	return c.s.opError(op, cause)
 }
 
-// look begins to look at ctx, until Close, and returns what is closed at the end
-// of either: a loop that has stopped running takes no visit any more and says so
-// to nobody, but before it stops every ctx is cancelled. Safe from every
-// goroutine.
+// look begins to look at the view's life, until Close, and returns what is closed
+// at the end of either: a loop that has stopped running takes no visit any more and
+// says so to nobody, but before it stops every task has ended, and so every life
+// that its user does not hold up. Safe from every goroutine.
 func (c *netConn) look() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over == nil {
 		over := make(chan struct{})
 		c.over = over
-		c.stop = context.AfterFunc(c.ctx, func() {
+		c.stop = context.AfterFunc(c.life(), func() {
 			_ = c.s.loop.Post((*lapse)(c)) // a closed loop has ended everything
 			close(over)
 		})
@@ -187,7 +204,7 @@ func (c *netConn) look() <-chan struct{} {
 	return c.over
 }
 
-// lookAway ends the look at ctx, which may last much longer than the view. Who
+// lookAway ends the look at life, which may last much longer than the view. Who
 // still waits for the loop to begin with a call waits no longer.
 func (c *netConn) lookAway() {
 	c.look()
@@ -198,7 +215,7 @@ func (c *netConn) lookAway() {
 	}
 }
 
-// lapse is the end of a view's ctx as the loop hears of it.
+// lapse is the end of a view's life as the loop hears of it.
 type lapse netConn
 
 // Wake ends the calls through the view that do not park under its ctx: those that

@@ -147,8 +147,9 @@ func TestNetConnLifetimeOutside(t *testing.T) {
 		owner := blocked(ctx, func(ctx context.Context) (int, error) {
 			conn := near.NetConn(ctx)
 			wait.Go(func() {
-				if _, err := conn.Read(make([]byte, 1)); err == nil {
-					t.Error("Read: no error")
+				_, err := conn.Read(make([]byte, 1))
+				if _, dressed := err.(*net.OpError); !dressed {
+					t.Errorf("Read: %v, want a *net.OpError", err)
 				}
 			})
 			return 0, sleep(ctx, time.Hour)
@@ -157,6 +158,57 @@ func TestNetConnLifetimeOutside(t *testing.T) {
 		want(t, "outside", outside(ctx, func() error { wait.Wait(); return nil }), nil)
 		write(ctx, t, far, "x")
 		must(near.Read(ctx, make([]byte, 1)))(t)
+	})
+}
+
+// A goroutine outside knows nothing of the task that reads for it: the cancel of
+// that with its scope is an error of the network for it, too, around the cause.
+func TestNetConnScopeCancel(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		cause := errors.New("the end of a scope")
+		var reading error
+		want(t, "Scope", task.Scope(ctx, func(ctx context.Context) error {
+			conn := near.NetConn(ctx)
+			ended := blocked(ctx, func(ctx context.Context) (int, error) {
+				shielded, release := task.Shield(ctx, time.Minute)
+				defer release()
+				return 0, outside(shielded, func() error { _, reading = conn.Read(make([]byte, 1)); return nil })
+			})
+			want(t, "sleep", sleep(ctx, time.Second), nil) // until the Read waits
+			task.ScopeOf(ctx).Cancel(cause)
+			ended.Await(ctx)
+			return nil
+		}), cause)
+		want(t, "Read", reading, cause)
+		if _, dressed := reading.(*net.OpError); !dressed {
+			t.Errorf("Read: %T, want a *net.OpError", reading)
+		}
+		if canceled, found := errors.AsType[*task.Canceled](reading); found {
+			t.Errorf("Read: %v shows a task to a stranger", canceled)
+		}
+	})
+}
+
+// Close from outside closes the stream also when ctx has been cancelled, and then
+// does not wait for that: here the loop cannot take it before Close returns.
+func TestNetConnCloseAfterCancel(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		var conn net.Conn
+		owner := blocked(ctx, func(ctx context.Context) (int, error) {
+			conn = near.NetConn(ctx)
+			return 0, sleep(ctx, time.Hour)
+		})
+		owner.Cancel(nil)
+		closed := make(chan error)
+		go func() { closed <- conn.Close() }()
+		want(t, "Close", <-closed, nil) // with the baton, which stops the loop
+		want(t, "sleep", sleep(ctx, time.Second), nil)
+		want(t, "Close of the stream, afterwards", near.Close(), net.ErrClosed)
 	})
 }
 
@@ -218,30 +270,55 @@ func TestNetConnCloseTooLate(t *testing.T) {
 // A loop that has stopped running takes no calls: they do not wait for it. The
 // view may have been closed, or used before, or neither.
 func TestNetConnAfterRun(t *testing.T) {
-	for name, before := range map[string]func(conn net.Conn) error{
-		"new":    func(net.Conn) error { return nil },
-		"used":   func(conn net.Conn) error { return conn.SetDeadline(time.Time{}) },
-		"closed": net.Conn.Close,
+	asIs := func(ctx context.Context) context.Context { return ctx }
+	cause := errors.New("the end of a lifetime")
+	for _, c := range []struct {
+		name   string
+		life   func(ctx context.Context) context.Context
+		before func(conn net.Conn) error
+		end    error // of the root task
+	}{
+		{"new", asIs, func(net.Conn) error { return nil }, nil},
+		{"used", asIs, func(conn net.Conn) error { return conn.SetDeadline(time.Time{}) }, nil},
+		{"closed", asIs, net.Conn.Close, nil},
+		{"endless", context.WithoutCancel, func(net.Conn) error { return nil }, nil},
+		{"endless, used", context.WithoutCancel, func(conn net.Conn) error { return conn.SetDeadline(time.Time{}) }, nil},
+		{"endless, cancelled", context.WithoutCancel, func(net.Conn) error { return nil }, cause},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			l := must(loop.New(loop.Config{}))(t)
 			defer l.Close()
 			var conn net.Conn
 			want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
 				near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
-				conn = near.NetConn(ctx)
-				return errors.Join(far.Close(), outside(ctx, func() error { return before(conn) }))
-			}), nil)
+				conn = near.NetConn(c.life(ctx))
+				return errors.Join(far.Close(), outside(ctx, func() error { return c.before(conn) }), c.end)
+			}), c.end)
 			for what, call := range map[string]func() error{
 				"Read":        func() error { _, err := conn.Read(make([]byte, 1)); return err },
 				"Write":       func() error { _, err := conn.Write(make([]byte, 1)); return err },
 				"SetDeadline": func() error { return conn.SetDeadline(time.Time{}) },
 			} {
-				if _, dressed := errors.AsType[*net.OpError](call()); !dressed {
-					t.Errorf("%s: %v, want a *net.OpError", what, call())
+				err := returns(t, what, call)
+				if _, dressed := errors.AsType[*net.OpError](err); !dressed {
+					t.Errorf("%s: %v, want a *net.OpError", what, err)
 				}
 			}
-			_ = conn.Close() // does not wait either
+			returns(t, "Close", conn.Close) // with whatever error
 		})
+	}
+}
+
+// returns is what call returns, if it does: the time limit is against hangs only.
+func returns(t *testing.T, what string, call func() error) error {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() { result <- call() }()
+	select {
+	case err := <-result:
+		return err
+	case <-time.After(10 * time.Second):
+		t.Fatalf("%s does not return", what)
+		return nil
 	}
 }

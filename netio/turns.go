@@ -29,18 +29,20 @@ type turn struct {
 	place *list.Element // in turns.waiting
 	view  *netConn      // through which the call came
 	task  *task.Ref     // who waits
+	begun bool          // pass has made the task the user of the half
 	err   error         // why there will be none; set by dismiss
 }
 
 // take waits until it is the turn of r, which calls through view and parks under
-// ctx. It may switch. Without an error r has to pass the turn on, however its call
-// ends. A turn that came beats a cancel; with an error, that of a cancel or of
-// dismiss, the call has not begun. The line has no limit of its own: each place in it
-// is that of a task, or of a goroutine that blocks.
+// ctx, and makes r the user of the half. It may switch. Without an error r has to
+// pass both on, however its call ends. A turn that came beats a cancel; with an
+// error, that of a cancel, of dismiss or of begin, the call has not begun. The line
+// has no limit of its own: each place in it is that of a task, or of a goroutine
+// that blocks.
 func (q *turns) take(ctx context.Context, r *task.Ref, view *netConn) error {
 	if q.user == nil {
 		q.user = r
-		return nil
+		return q.begin(r)
 	}
 	t := &turn{turns: q, view: view, task: r}
 	t.place = q.waiting.PushBack(t)
@@ -48,16 +50,41 @@ func (q *turns) take(ctx context.Context, r *task.Ref, view *netConn) error {
 		q.waiting.Remove(t.place) // a standard context was cancelled before Park
 		return err
 	}
-	return t.err
+	if t.err != nil || t.begun {
+		return t.err
+	}
+	return q.begin(r)
 }
 
-// pass ends a turn, and begins that of the task that has waited longest, in the
-// moment of the call: nobody can come between. It does not switch.
+// begin makes r, whose turn it is, the user of the half. If a call of the stream
+// itself is at work there, the turn is over.
+func (q *turns) begin(r *task.Ref) error {
+	if err := q.half.stream.begin(q.half, r); err != nil {
+		q.next()
+		return err
+	}
+	return nil
+}
+
+// pass ends the turn of the half's user, and begins that of the task that has
+// waited longest, in the moment of the call, half included: nobody can come
+// between, not even a call of the stream itself. It does not switch.
 func (q *turns) pass() {
+	q.half.release()
+	q.next()
+}
+
+// next gives the turn to the task that has waited longest, and the half with it
+// unless a call of the stream itself has that: whether the call is done by the time
+// the task runs, take finds out. It does not switch.
+func (q *turns) next() {
 	q.user = nil
 	if first := q.waiting.Front(); first != nil {
 		t := q.waiting.Remove(first).(*turn)
 		q.user = t.task
+		if q.half.user == nil {
+			q.half.user, t.begun = t.task, true
+		}
 		t.task.Wake()
 	}
 }

@@ -154,3 +154,136 @@ func TestTurnsBusy(t *testing.T) {
 		must(line.Await(ctx))(t)
 	})
 }
+
+// With the turn comes the direction itself: who has just given it back cannot take
+// it again past the one who waits, by a call of the stream itself.
+func TestTurnsHandOver(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		conn := near.NetConn(ctx)
+		first := blocked(ctx, func(ctx context.Context) (byte, error) {
+			got := must(readByte(conn)(ctx))(t)
+			_, err := near.Read(ctx, make([]byte, 1))
+			want(t, "Read of the stream, in between", err, netio.ErrBusy)
+			return got, nil
+		})
+		second := blocked(ctx, readByte(conn))
+		write(ctx, t, far, "12")
+		for i, r := range []*task.Task[byte]{first, second} {
+			if got, err := r.Await(ctx); got != "12"[i] || err != nil {
+				t.Errorf("reader %d has %q, %v", i+1, got, err)
+			}
+		}
+
+		const size = 32 << 20
+		fill := blocked(ctx, func(ctx context.Context) (int, error) {
+			n, err := conn.Write(make([]byte, size))
+			want(t, "CloseWrite, in between", near.CloseWrite(), netio.ErrBusy)
+			return n, err
+		})
+		queued := blocked(ctx, func(context.Context) (int, error) { return conn.Write([]byte("end")) })
+		must(far.ReadFull(ctx, make([]byte, size+3)))(t)
+		must(fill.Await(ctx))(t)
+		must(queued.Await(ctx))(t)
+		want(t, "CloseWrite", near.CloseWrite(), nil)
+	})
+}
+
+// The end of a net.Conn's lifetime is its own: others go on waiting.
+func TestTurnsOfOthers(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		lifetime := lifetime(ctx, near)
+		conn := near.NetConn(ctx)
+		first := blocked(ctx, readByte(conn))
+		second := blocked(ctx, readByte(lifetime.conn))
+		third := blocked(ctx, readByte(near.NetConn(ctx))) // one more that looks at its ctx
+		cause := errors.New("the end of a lifetime")
+		lifetime.Cancel(cause)
+		_, err := second.Await(ctx)
+		want(t, "who waited for a turn", err, cause)
+		_, err = readByte(lifetime.conn)(ctx) // does not join the line
+		want(t, "who comes afterwards", err, cause)
+		write(ctx, t, far, "13")
+		for i, r := range []*task.Task[byte]{first, third} {
+			if got, err := r.Await(ctx); got != "13"[i] || err != nil {
+				t.Errorf("a reader with another lifetime has %q, %v", got, err)
+			}
+		}
+	})
+}
+
+// A limited is a net.Conn whose lifetime is that of a task of its own.
+type limited struct {
+	*task.Task[int]
+	conn net.Conn
+}
+
+// lifetime makes a net.Conn of s that lasts for an hour, or until it is cancelled.
+func lifetime(ctx context.Context, s *netio.Stream) *limited {
+	var l limited
+	l.Task = blocked(ctx, func(ctx context.Context) (int, error) {
+		l.conn = s.NetConn(ctx)
+		return 0, sleep(ctx, time.Hour)
+	})
+	return &l
+}
+
+// The turn and the end of the lifetime may come together: then the call has not
+// begun, takes nothing, and gives the turn on.
+func TestTurnsTooLate(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		lifetime := lifetime(ctx, near)
+		cause := errors.New("the end of a lifetime")
+		conn := near.NetConn(ctx)
+		first := blocked(ctx, func(ctx context.Context) (byte, error) {
+			defer lifetime.Cancel(cause) // with the turn on its way
+			return readByte(conn)(ctx)
+		})
+		second := blocked(ctx, readByte(lifetime.conn))
+		third := blocked(ctx, readByte(conn))
+		write(ctx, t, far, "13")
+		must(first.Await(ctx))(t)
+		got, err := second.Await(ctx)
+		want(t, "whose turn came too late", err, cause)
+		if got != 0 {
+			t.Errorf("it has taken %q", got)
+		}
+		if got := must(third.Await(ctx))(t); got != '3' {
+			t.Errorf("the next one has %q", got)
+		}
+	})
+}
+
+// A standard context that is cancelled between the checkpoint and the park leaves
+// nobody behind in the line.
+func TestTurnsStandardCancel(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		conn := near.NetConn(ctx)
+		first := blocked(ctx, readByte(conn))
+		second := task.Start(ctx, func(ctx context.Context) (byte, error) {
+			std, cancel := context.WithCancel(ctx)
+			defer cancel()
+			return readByte(near.NetConn(&late{std, 1}))(ctx)
+		})
+		_, err := second.Await(ctx)
+		want(t, "who came too late", err, context.Canceled)
+		third := blocked(ctx, readByte(conn))
+		write(ctx, t, far, "13")
+		for i, r := range []*task.Task[byte]{first, third} {
+			if got, err := r.Await(ctx); got != "13"[i] || err != nil {
+				t.Errorf("a reader has %q, %v", got, err)
+			}
+		}
+	})
+}
