@@ -86,8 +86,9 @@ func (w wire) dial(address string) func(ctx context.Context) ([]*netio.Stream, e
 
 // oneLoop has both ends on the same loop.
 func (w wire) oneLoop(t *testing.T) (near, far net.Conn, hosts []*host) {
+	address := w.address(t)
 	h := newHost(w.runner, func(ctx context.Context) ([]*netio.Stream, error) {
-		ln, err := netio.Listen(ctx, w.network, w.address(t))
+		ln, err := netio.Listen(ctx, w.network, address)
 		if err != nil {
 			return nil, err
 		}
@@ -106,19 +107,23 @@ func (w wire) oneLoop(t *testing.T) (near, far net.Conn, hosts []*host) {
 
 // twoLoops has each end on a loop of its own.
 func (w wire) twoLoops(t *testing.T) (near, far net.Conn, hosts []*host) {
-	address := make(chan string, 1)
+	address, listening := w.address(t), make(chan string, 1)
 	accepting := newHost(w.runner, func(ctx context.Context) ([]*netio.Stream, error) {
-		defer close(address)
-		ln, err := netio.Listen(ctx, w.network, w.address(t))
+		defer close(listening)
+		ln, err := netio.Listen(ctx, w.network, address)
 		if err != nil {
 			return nil, err
 		}
 		defer ln.Close()
-		address <- ln.Addr().String()
+		listening <- ln.Addr().String()
 		s, err := ln.Accept(ctx)
 		return []*netio.Stream{s}, err
 	})
-	dialing := newHost(w.runner, w.dial(<-address))
+	address, ok := <-listening
+	if !ok {
+		accepting.opened(t) // which says why
+	}
+	dialing := newHost(w.runner, w.dial(address))
 	return dialing.opened(t)[0], accepting.opened(t)[0], []*host{dialing, accepting}
 }
 
@@ -130,9 +135,10 @@ func (w wire) packageNet(t *testing.T) (near, far net.Conn, hosts []*host) {
 	}
 	defer ln.Close()
 	h := newHost(w.runner, w.dial(ln.Addr().String()))
+	near = h.opened(t)[0] // the backlog has the connection then
 	far, err = ln.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h.opened(t)[0], far, []*host{h}
+	return near, far, []*host{h}
 }

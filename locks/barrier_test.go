@@ -4,6 +4,7 @@ package locks_test
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"testing"
 
@@ -39,6 +40,35 @@ func TestBarrier(t *testing.T) {
 			if !slices.Equal(got, []int{0, 1, 2}) {
 				t.Errorf("round %d had the indices %v", r, got)
 			}
+		}
+	})
+}
+
+// TestBarrierIndices: the last one has 0 and the others count from 1 in the order in
+// which they came; one that has left does not count.
+func TestBarrierIndices(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		b := locks.NewBarrier(3)
+		index := make(map[string]int)
+		come := func(name string) *waiter {
+			return wait(ctx, func(ctx context.Context) error {
+				i, err := b.Wait(ctx)
+				if err == nil {
+					index[name] = i
+				}
+				return err
+			})
+		}
+		a := come("a")
+		rest := []*waiter{come("b")}
+		a.Cancel(nil)
+		a.Await(ctx)
+		rest = append(rest, come("c"), come("d"))
+		for _, w := range rest {
+			w.Await(ctx)
+		}
+		if want := map[string]int{"b": 1, "c": 2, "d": 0}; !maps.Equal(index, want) {
+			t.Errorf("indices %v, want %v", index, want)
 		}
 	})
 }
