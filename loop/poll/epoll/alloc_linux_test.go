@@ -88,6 +88,38 @@ func hotPaths(t *testing.T, c epoll.Config) {
 	}
 }
 
+// So it is when many connections are at work at a time, each with a buffer of the
+// poller.
+func TestManyBuffersDoNotAllocate(t *testing.T) {
+	const connections = 200
+	l := newLine(t, open(t, epoll.Config{}))
+	out, in := make([]*poll.Op, connections), make([]*poll.Op, connections)
+	for i := range connections {
+		client, server := l.connect()
+		out[i] = &poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, 64)}
+		in[i] = &poll.Op{Kind: poll.Read, Handle: server}
+	}
+	round := func() {
+		for i := range connections {
+			in[i].Buf = nil
+			l.poller.Submit(in[i])
+		}
+		for _, op := range out {
+			l.must(op)
+		}
+		for read := 0; read < connections; read += len(l.done) {
+			l.wait(-1)
+		}
+		for _, op := range in {
+			l.poller.Recycle(op.Buf)
+		}
+	}
+	round() // makes the buffers
+	if n := testing.AllocsPerRun(20, round); n != 0 {
+		t.Errorf("%v allocations in a round of %d connections", n, connections)
+	}
+}
+
 // A line is a connection of a poller with itself.
 type line struct {
 	t              testing.TB

@@ -4,7 +4,11 @@ package epoll
 
 const (
 	bufferSize = 16 << 10 // bytes one Read without a buffer takes at most
-	bufferKeep = 64       // buffers kept for later; the collector gets the others
+
+	// bufferKeep is how many buffers are kept for later; the collector gets the
+	// others. One look may finish so many Reads: with fewer, a server with hundreds
+	// of connections at work would make new ones all the time.
+	bufferKeep = maxEvents
 )
 
 // buffers are those of Reads that came without one. A buffer is taken when

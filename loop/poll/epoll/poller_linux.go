@@ -45,6 +45,9 @@ const (
 	notified               // a Wake came since the last Wait
 )
 
+// maxEvents is how many events one look takes from the kernel at most.
+const maxEvents = 256
+
 // A Poller is an epoll instance with its sockets. It implements [poll.Poller],
 // whose rules say who may call what: Now, Caps and Wake are for every goroutine,
 // everything else for the loop.
@@ -58,7 +61,7 @@ type Poller struct {
 
 	// events is where the kernel puts what it has to tell. Its length bounds
 	// the work of one look.
-	events [256]unix.EpollEvent
+	events [maxEvents]unix.EpollEvent
 	slots  slots
 
 	finished queue     // what the next Wait reports
