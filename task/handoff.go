@@ -25,7 +25,7 @@ const (
 	Channel
 
 	// Coroutine switches through the runtime's own coroutines (iter.Pull),
-	// without Go's scheduler: about three times faster. A task must not call
+	// without Go's scheduler, at less than half the cost. A task must not call
 	// runtime.LockOSThread, nor run in a cgo callback. That crashes the process.
 	Coroutine
 )
