@@ -121,20 +121,26 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 // never switches. The room that it makes goes to the task that has waited longest
 // in Put.
 func (q *Queue[T]) TryGet() (item T, ok bool) {
+	if q.putters.head != nil {
+		return q.takeOver()
+	}
+	if q.len == 0 {
+		return item, false
+	}
+	return q.pop(), true
+}
+
+// takeOver is TryGet when a task waits in Put: there is an item in any case.
+func (q *Queue[T]) takeOver() (T, bool) {
 	q.putters.mayWake("a call of a queue")
-	if q.len > 0 {
-		item, ok = q.pop(), true
-	}
-	if q.putters.head == nil {
-		return item, ok
-	}
 	var none T
-	next := q.putters.wake(none, nil)
-	q.unfinished++
-	if !ok {
-		return next, true
+	if q.len == 0 {
+		q.unfinished++
+		return q.putters.wake(none, nil), true
 	}
-	q.push(next)
+	item := q.pop()
+	q.push(q.putters.wake(none, nil))
+	q.unfinished++
 	return item, true
 }
 
