@@ -28,7 +28,8 @@ var ErrClosed = errors.New("task: portal closed")
 
 // Canceled is what every switch point returns after the scope, timeout or task
 // it belongs to was cancelled. errors.Is finds context.DeadlineExceeded in it
-// if a deadline was the cause, and context.Canceled otherwise.
+// if a deadline was the cause, and context.Canceled otherwise; never both, unless
+// the cause of a deadline wraps the other one.
 type Canceled struct {
 	Scope fmt.Stringer // what was cancelled; nil for a context of the standard library
 	Cause error        // why; never nil
@@ -72,8 +73,14 @@ func (c *Canceled) Error() string {
 // Is reports whether target is the sentinel that this cancel stands for.
 func (c *Canceled) Is(target error) bool { return target == c.sentinel() }
 
-// Unwrap returns the cause.
-func (c *Canceled) Unwrap() error { return c.Cause }
+// Unwrap returns the cause, but not context.Canceled as the cause that somebody
+// gave a deadline: who asks for both sentinels must not be told both.
+func (c *Canceled) Unwrap() error {
+	if c.deadline && c.Cause == context.Canceled {
+		return nil
+	}
+	return c.Cause
+}
 
 func (c *Canceled) sentinel() error {
 	if c.deadline {
