@@ -61,23 +61,28 @@ func (l *Loop) CallExceptionHandler(e Exception) {
 
 // call runs a callback on the loop's goroutine. A panic in it is an exception;
 // the next callback runs as if nothing had happened, but a chain of
-// CallRepeatedly ends. A Goexit is none: it passes through to whoever called
-// Run, as t.FailNow needs it, and the rest of the turn is left for the next
+// CallRepeatedly ends. A Goexit ends that too, and passes through to whoever
+// called Run, as t.FailNow needs it; the rest of the turn is left for the next
 // Run.
 func (l *Loop) call(r Runner) {
+	returned := false
 	defer func() {
-		v := recover()
-		if v == nil {
+		if returned {
 			return
 		}
-		e := panicked(fmt.Sprintf("callback %v", r), v)
-		if h, ok := r.(*Handle); ok {
-			e.Handle = h
+		v := recover() // nil in Goexit
+		h, ok := r.(*Handle)
+		if ok {
 			h.Cancel()
 		}
-		l.CallExceptionHandler(e)
+		if v != nil {
+			e := panicked(fmt.Sprintf("callback %v", r), v)
+			e.Handle = h
+			l.CallExceptionHandler(e)
+		}
 	}()
 	r.Run()
+	returned = true
 }
 
 // panicked is the exception for a recovered v. It is called by the deferred

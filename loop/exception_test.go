@@ -189,3 +189,29 @@ func TestPending(t *testing.T) {
 		}
 	}
 }
+
+// A callback that calls Goexit ends the goroutine of Run and its own chain; the
+// loop can run again, and goes on with the turn.
+func TestGoexitInCallback(t *testing.T) {
+	l := simulated(t)
+	var ran notes
+	chain := l.CallRepeatedly(time.Second, func() {
+		ran.add("chain")()
+		runtime.Goexit()
+	})
+	l.CallLater(time.Second, ran.add("next"))
+	ended := make(chan bool)
+	go func() {
+		defer func() { ended <- true }()
+		l.Run()
+		ended <- false
+	}()
+	if !<-ended {
+		t.Fatal("Run has returned")
+	}
+	if chain.Pending() {
+		t.Error("the chain goes on")
+	}
+	l.Run()
+	ran.want(t, "in all", "chain next")
+}
