@@ -55,8 +55,7 @@ func newWatchdog(l *Loop) *watchdog {
 }
 
 // moved is called when a step begins, and when the last one has ended. It is
-// nearly always a load and nothing else: an atomic store in every step would
-// cost many times that.
+// nearly always a load and nothing else.
 func (l *Loop) moved() {
 	if l.marked.Load() {
 		l.marked.Store(false)

@@ -24,17 +24,15 @@ func (l *line) push(r *Ref) {
 // remove takes r, which is in the line, out of it. Nothing checks that it is: a
 // Waiter is told of a cancel only while its task is parked on it.
 func (l *line) remove(r *Ref) {
-	switch {
-	case r == l.head:
+	if r == l.head {
 		l.head = r.qnext
-	default:
+	} else {
 		r.qprev.qnext = r.qnext
 	}
-	switch {
-	case r.qnext != nil:
+	if r.qnext != nil {
 		r.qnext.qprev = r.qprev
-	case l.head != nil:
-		l.head.qprev = r.qprev
+	} else if l.head != nil {
+		l.head.qprev = r.qprev // r was the tail
 	}
 	r.qnext, r.qprev = nil, nil
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // A Task is a function that runs one step at a time, interleaved with the other
-// tasks of its loop, and its result. Start makes it. Everything but its ID and
-// its String belongs to the loop: to whoever holds the baton.
+// tasks of its loop, and its result. Start makes it. Everything but its ID,
+// Name and String belongs to the loop: to whoever holds the baton.
 type Task[T any] struct {
 	Ref
 	fn    func(ctx context.Context) (T, error)

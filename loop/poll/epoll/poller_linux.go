@@ -316,9 +316,9 @@ func (p *Poller) Wake() {
 }
 
 // Descriptor implements [poll.Pollable]: an epoll descriptor is readable when
-// it has events, and from here on it has one for each Wake. Wakes that come at
-// the same time ring the bell themselves or are seen here, for each side writes
-// before it reads; at worst both ring.
+// it has events, and from here on it has one for each Wake. The first call rings
+// for whatever has come before; a Wake at the same time that does not see the
+// bell yet came before that ring.
 func (p *Poller) Descriptor() (uintptr, error) {
 	if p.closed {
 		return 0, net.ErrClosed
