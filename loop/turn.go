@@ -107,9 +107,14 @@ func (l *Loop) Take() (Entry, bool) {
 			l.moved()
 			return e, true
 		}
-		if l.stopping || l.mode == onceMode || l.atHome || !l.advance() {
+		if l.stopping || l.mode == onceMode || l.atHome {
 			return Entry{}, false
 		}
+		l.turnsSincePoll++
+		if l.pollDue() && !l.poll() {
+			return Entry{}, false
+		}
+		l.flip() // with an Order, which arranges what is next, turns begin at home
 	}
 }
 
@@ -127,29 +132,36 @@ func (l *Loop) Ahead(n int) (Entry, bool) {
 // is there. The caller holds the baton, and adds no entry that is in the queue.
 func (l *Loop) Ready(e Entry) { l.ready = append(l.ready, e) }
 
-// advance begins a turn: it polls if that is due, and makes what is ready at
-// this moment the batch. It returns false if there is nothing left to wait for.
-//
-// It runs on whatever goroutine holds the baton, unless the poller is pinned.
-// What was added since the last turn is taken all at once, after the poll, so
-// that a wake-up that the poll has found runs in this turn.
+// advance begins a turn on the loop's own goroutine: it polls if that is due, and
+// makes what is ready at this moment the batch. It returns false if there is
+// nothing left to wait for. A turn that begins in Take is the same, but for what
+// cannot be the case there.
 func (l *Loop) advance() bool {
 	if l.head < len(l.batch) { // left over by a callback that ended in Goexit
 		return true
 	}
 	l.turnsSincePoll++
-	if len(l.ready) == 0 || l.turnsSincePoll >= maxTurnsUnpolled || l.stepsSincePoll >= maxStepsUnpolled ||
-		l.stopping || l.mode == onceMode || l.overdue.Load() {
-		if !l.poll() {
-			return false
-		}
+	if (l.stopping || l.mode == onceMode || l.pollDue()) && !l.poll() {
+		return false
 	}
-	l.batch, l.ready = l.ready, l.batch[:0]
-	l.head = 0
+	l.flip()
 	if l.cfg.Order != nil && len(l.batch) > 0 {
 		l.arrange()
 	}
 	return true
+}
+
+// pollDue reports whether the turn that begins now looks outside first.
+func (l *Loop) pollDue() bool {
+	return len(l.ready) == 0 || l.turnsSincePoll >= maxTurnsUnpolled || l.stepsSincePoll >= maxStepsUnpolled ||
+		l.overdue.Load()
+}
+
+// flip makes what is ready the batch. It comes after the poll, so that a wake-up
+// that the poll has found runs in this turn.
+func (l *Loop) flip() {
+	l.batch, l.ready = l.ready, l.batch[:0]
+	l.head = 0
 }
 
 // poll asks the poller what is finished, waiting if nothing is ready, and

@@ -87,7 +87,8 @@ func (b *baton) holder() *worker {
 //
 // The three are called one after another, and not by a function of their own,
 // from what tasks call most: the processor mispredicts every return on the way
-// up from a coroutine switch, which costs more than the calls down.
+// up from a switch, which costs more than the calls down. WaitQueue.Wait, under
+// which most tasks park, repeats what pass does for the same reason.
 func (b *baton) next(r *Ref) *worker {
 	b.cur = nil // first: Take may end the turn and poll, in the name of no task
 	to := b.home
@@ -101,11 +102,11 @@ func (b *baton) next(r *Ref) *worker {
 			to = b.workerOf(next)
 		}
 	}
-	// For the prefetch only: the goroutine parks a few frames below here. A
-	// stack that moves later makes it a useless hint, not a wrong one.
-	var here byte
-	r.worker.top = uintptr(unsafe.Pointer(&here))
 	if _, many := b.loop.Ahead(farAhead); many {
+		// The goroutine parks a few frames below here. A stack that moves later
+		// makes it a useless hint, not a wrong one.
+		var here byte
+		r.worker.top = uintptr(unsafe.Pointer(&here))
 		b.prefetch()
 	}
 	return to

@@ -37,18 +37,6 @@ type slot struct {
 	odd   bool // next was used last, so yield is the one to use now
 }
 
-// newSlot makes the slot with which w's goroutine is born. The goroutine starts
-// at the first swap. Pull's stop is not kept: it would only resume whoever is
-// parked here, as next does.
-func newSlot(w *worker) *slot {
-	s := &slot{}
-	s.next, _ = iter.Pull(func(yield func(struct{}) bool) {
-		s.yield = yield
-		w.main()
-	})
-	return s
-}
-
 // swap parks w here and resumes the goroutine that was parked here. It returns
 // when somebody else parks here in w's place, or the goroutine that was born
 // here ends.
@@ -68,28 +56,50 @@ func (s *slot) swap(w *worker) {
 // parks where the target is parked and so passes the baton on, as often as it
 // takes. While end runs no baton is under way, and a dying worker just returns.
 func (c *coroutines) pass(from, to *worker) {
-	if !to.started {
-		to.started = true
-		to.birth = newSlot(to)
-		to.at = to.birth
-	}
-	c.target = to
-	s := to.at
-	from.at = s
-	if s.odd { // slot.swap, without its return
+	if s := c.aim(from, to); s.odd { // slot.swap, without its return
 		s.odd = false
 		s.yield(struct{}{})
 	} else {
 		s.odd = true
 		s.next()
 	}
-	for c.target != from {
-		if c.ending && from.dying {
+	if c.target != from {
+		c.relay(from)
+	}
+}
+
+// aim prepares a swap: the baton is for to, and from will be parked in the slot
+// where to is, which aim returns.
+func (c *coroutines) aim(from, to *worker) *slot {
+	if !to.started {
+		to.begin()
+	}
+	c.target = to
+	from.at = to.at
+	return to.at
+}
+
+// relay passes the baton on to its target, until it comes to w: w was resumed by
+// the end of a goroutine that was born where w was parked.
+func (c *coroutines) relay(w *worker) {
+	for c.target != w {
+		if c.ending && w.dying {
 			return
 		}
-		// Resumed by the end of a goroutine that was born where from was parked.
-		c.target.at.swap(from)
+		c.target.at.swap(w)
 	}
+}
+
+// begin makes the slot with which w's goroutine is born, and parks it there, to
+// start at the first swap. Pull's stop is not kept: it would only resume whoever
+// is parked in the slot, as next does.
+func (w *worker) begin() {
+	s := &slot{}
+	s.next, _ = iter.Pull(func(yield func(struct{}) bool) {
+		s.yield = yield
+		w.main()
+	})
+	w.started, w.birth, w.at = true, s, s
 }
 
 // leave names the heir; the end of from's goroutine resumes whoever is parked

@@ -37,14 +37,24 @@ func (l *line) remove(r *Ref) {
 	r.qnext, r.qprev = nil, nil
 }
 
+// pop takes the task at the head out and returns it; there is one.
+func (l *line) pop() *Ref {
+	r := l.head
+	if l.head = r.qnext; l.head != nil {
+		l.head.qprev = r.qprev // the tail
+	}
+	r.qnext, r.qprev = nil, nil
+	return r
+}
+
 // wakeOne wakes the task at the head and returns it, or nil. The task has left
 // the line by then: whatever cancels it now comes too late.
 func (l *line) wakeOne() *Ref {
-	r := l.head
-	if r != nil {
-		l.remove(r)
-		r.ready()
+	if l.head == nil {
+		return nil
 	}
+	r := l.pop()
+	r.ready()
 	return r
 }
 

@@ -55,9 +55,17 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 		_, err = Checkpoint(ctx)
 	} else if c := n.interrupted(ctx); c != nil {
 		err = c
+	} else if ctx != context.Context(n) {
+		t.awaiters.push(n.ref)
+		err = n.ref.waitForeign(ctx, n, (*outcome)(&t.Ref))
 	} else {
 		t.awaiters.push(n.ref)
-		err = n.ref.wait(ctx, n, (*outcome)(&t.Ref))
+		n.ref.parkOn(n, (*outcome)(&t.Ref))
+		if to := t.b.next(n.ref); to != nil {
+			t.b.hand.pass(n.ref.worker, to)
+			t.b.back(n.ref)
+		}
+		err = n.ref.unparked()
 	}
 	if err != nil {
 		var zero T

@@ -20,25 +20,60 @@ type WaitQueue struct {
 // same for all waiters of a queue. It parks even if what the task waits for is
 // there: the caller looks before.
 func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
+	n, ok := ctx.(*node)
+	if !ok {
+		return q.waitForeign(ctx, why)
+	}
+	r := n.ref
+	if !r.b.word.Held() || r.b.cur != r {
+		stranger(n, "WaitQueue.Wait")
+	}
+	if n.by != nil {
+		return n.by
+	}
+	q.join(r, why)
+	r.parkOn(n, q)
+	if to := r.b.next(r); to != nil {
+		w := r.worker
+		switch hand := r.b.hand.(type) { // pass, without its return: see baton.next
+		case *coroutines:
+			s := hand.aim(w, to)
+			if s.odd {
+				s.odd = false
+				s.yield(struct{}{})
+			} else {
+				s.odd = true
+				s.next()
+			}
+			if hand.target != w {
+				hand.relay(w)
+			}
+		case *channels:
+			hand.give(to)
+			<-w.ch
+		}
+		r.b.back(r)
+	}
+	return r.unparked()
+}
+
+// waitForeign is Wait under a context of the standard library.
+func (q *WaitQueue) waitForeign(ctx context.Context, why Reason) error {
 	n := enter(ctx, "WaitQueue.Wait")
 	if c := n.interrupted(ctx); c != nil {
 		return c
 	}
-	r := n.ref
+	q.join(n.ref, why)
+	return n.ref.wait(ctx, n, q)
+}
+
+// join puts r at the end of the line, which is that of one loop.
+func (q *WaitQueue) join(r *Ref, why Reason) {
 	if q.line.head != nil && q.line.head.b != r.b {
 		q.strangers(r, why)
 	}
 	q.why = why
 	q.line.push(r)
-	if ctx != context.Context(n) {
-		return r.wait(ctx, n, q)
-	}
-	r.parkOn(n, q) // Ref.wait from here on, without its return
-	if to := r.b.next(r); to != nil {
-		r.b.hand.pass(r.worker, to)
-		r.b.back(r)
-	}
-	return r.unparked()
 }
 
 // strangers panics because r and the tasks in the line have different loops.
@@ -59,7 +94,7 @@ func (q *WaitQueue) WakeOne() *Ref {
 	if !r.b.word.Held() {
 		r.held("WaitQueue.WakeOne")
 	}
-	q.line.remove(r)
+	q.line.pop()
 	r.ready()
 	return r
 }
