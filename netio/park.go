@@ -12,12 +12,15 @@ import (
 // No cancel ends that before: w's Cancel asks for the operations' end, and
 // returns false.
 func park(ctx context.Context, w task.Waiter) {
-	if task.Park(ctx, w) == nil {
-		return
+	if task.Park(ctx, w) != nil {
+		insist(ctx, w)
 	}
-	// A context of the standard library can be cancelled at any moment, so also
-	// between a checkpoint and here. What is in flight must come back all the
-	// same.
+}
+
+// insist is park for a ctx that was cancelled before: one of the standard library
+// can be at any moment, so also between a checkpoint and the park. What is in
+// flight must come back all the same.
+func insist(ctx context.Context, w task.Waiter) {
 	w.Cancel(nil)
 	shielded, release := task.Shield(ctx, -1)
 	defer release()

@@ -76,6 +76,9 @@ func (b *blocking) sleep(p *Poller, d time.Duration) {
 	}
 }
 
+// awake implements sleeper.
+func (b *blocking) awake() {}
+
 // rouse implements sleeper.
 func (b *blocking) rouse() { b.bell.ring() }
 

@@ -3,7 +3,9 @@
 package epoll
 
 import (
+	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -16,13 +18,23 @@ var longAgo = time.Unix(1, 0)
 // nested sleeps inside Go's network poller: an epoll descriptor is readable
 // when it has events, so it can be a file among the runtime's own. While it
 // sleeps it is a parked goroutine, no more.
+//
+// What the runtime watches is not the poller's own descriptor but a relay: an
+// epoll set of which that is the only member. While the loop is busy the relay
+// is switched off. Otherwise every event of its sockets would wake the thread
+// that waits in the runtime's poller, for nothing.
+//
+// Where there is more than one processor, a short sleep is a doze in the kernel:
+// see doze.
 type nested struct {
-	file *os.File
-	conn syscall.RawConn
-	look func(uintptr) bool // made once, so that a sleep allocates nothing
+	doze
+	relay int
+	file  *os.File // the relay, which it owns
+	conn  syscall.RawConn
+	look  func(uintptr) bool // made once, so that a sleep allocates nothing
 
-	// stale says that the file may have a deadline from earlier.
-	stale bool
+	armed bool // the relay is switched on
+	stale bool // the relay may have a deadline from earlier
 }
 
 // newNested takes the poller's epoll descriptor over. If that fails the
@@ -32,37 +44,97 @@ type nested struct {
 // calls it before it parks and after each event, until it says that there is
 // something.
 func newNested(p *Poller) (*nested, error) {
-	// os.NewFile asks the runtime to watch only what does not block.
-	if err := unix.SetNonblock(p.epfd, true); err != nil {
-		unix.Close(p.epfd)
-		return nil, os.NewSyscallError("fcntl", err)
+	n := &nested{doze: doze{epfd: p.epfd}}
+	if err := n.open(); err != nil {
+		n.close()
+		return nil, err
 	}
-	n := &nested{file: os.NewFile(uintptr(p.epfd), "epoll")}
 	n.look = func(uintptr) bool {
 		p.look()
 		return p.finished.first != nil
 	}
-	conn, err := n.file.SyscallConn()
-	if err == nil {
-		err = n.file.SetReadDeadline(time.Time{}) // fails if it is not watched
-	}
-	if err != nil {
-		n.file.Close()
-		return nil, err
-	}
-	n.conn = conn
 	return n, nil
 }
 
-// sleep has three steps, and their order is what loses no wake-up. First the
-// deadline is set, while no Wake touches it. Then the state becomes waiting;
-// from here on a Wake sets the deadline itself. Then the runtime is asked: it
-// looks at the deadline and at the events (through n.look) before it parks.
+// open makes what n needs. What there is when it fails close takes down.
+func (n *nested) open() (err error) {
+	if n.relay, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	// os.NewFile asks the runtime to watch only what does not block.
+	if err := unix.SetNonblock(n.relay, true); err != nil {
+		unix.Close(n.relay)
+		return os.NewSyscallError("fcntl", err)
+	}
+	n.file = os.NewFile(uintptr(n.relay), "epoll")
+	if err := n.file.SetReadDeadline(time.Time{}); err != nil { // it is not watched
+		return err
+	}
+	if n.conn, err = n.file.SyscallConn(); err != nil {
+		return err
+	}
+	if err := n.control(unix.EPOLL_CTL_ADD, 0); err != nil {
+		return err
+	}
+	n.bell, err = newBell(n.epfd)
+	return err
+}
+
+// control sets what the relay watches the poller's descriptor for.
+func (n *nested) control(action int, events uint32) error {
+	event := unix.EpollEvent{Events: events}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(n.relay, action, n.epfd, &event))
+}
+
+// arm switches the relay on or off. It is level-triggered: what has come before
+// it is switched on shows at once.
+func (n *nested) arm(on bool) {
+	if n.armed == on {
+		return
+	}
+	n.armed = on
+	events := uint32(0)
+	if on {
+		events = unix.EPOLLIN
+	}
+	if err := n.control(unix.EPOLL_CTL_MOD, events); err != nil {
+		panic(fmt.Sprintf("epoll: somebody closed the poller's descriptor: %v", err))
+	}
+}
+
+// awake implements sleeper.
+func (n *nested) awake() { n.arm(false) }
+
+// sleep dozes if that is likely to be enough, and parks for what is left of the
+// time. How it went tells whether the next one is to begin with a doze.
+func (n *nested) sleep(p *Poller, d time.Duration) {
+	began := time.Now()
+	if n.short {
+		n.arm(false)
+		if n.doze.sleep(p, d) {
+			return
+		}
+		if d >= 0 {
+			if d -= time.Since(began); d <= 0 {
+				return
+			}
+		}
+	}
+	n.park(p, d)
+	n.short = p.finished.first != nil && time.Since(began) < dozeTime && runtime.GOMAXPROCS(0) > 1
+}
+
+// park has four steps, and their order is what loses no wake-up. First the relay
+// is switched on. Then the deadline is set, while no Wake touches it. Then the
+// state becomes waiting; from here on a Wake sets the deadline itself. Then the
+// runtime is asked: it looks at the deadline and at the events (through n.look)
+// before it parks.
 //
 // A Wake may be so slow between its two steps (state, deadline) that a completion
 // ends this sleep first, and the deadline hits a later one. That one ends early
 // with nothing to report, once.
-func (n *nested) sleep(p *Poller, d time.Duration) {
+func (n *nested) park(p *Poller, d time.Duration) {
+	n.arm(true)
 	switch {
 	case d > 0:
 		n.file.SetReadDeadline(time.Now().Add(d))
@@ -80,9 +152,23 @@ func (n *nested) sleep(p *Poller, d time.Duration) {
 	}
 }
 
-// rouse makes the sleep's deadline pass. An error says that the file is closed,
-// so that nobody sleeps.
-func (n *nested) rouse() { n.file.SetReadDeadline(longAgo) }
+// rouse ends the doze, or makes the sleep's deadline pass. An error says that
+// the file is closed, so that nobody sleeps.
+func (n *nested) rouse() {
+	if n.dozing.Load() {
+		n.bell.ring()
+	} else {
+		n.file.SetReadDeadline(longAgo)
+	}
+}
 
-// close implements sleeper. The file owns the descriptor.
-func (n *nested) close() error { return n.file.Close() }
+// close implements sleeper. What open has not come to is nil.
+func (n *nested) close() error {
+	if n.bell != nil {
+		n.bell.close()
+	}
+	if n.file != nil {
+		n.file.Close()
+	}
+	return os.NewSyscallError("close", unix.Close(n.epfd))
+}

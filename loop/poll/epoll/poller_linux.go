@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -81,6 +82,9 @@ type sleeper interface {
 	// called only while the poller's state can be moved to waiting, which it
 	// does itself.
 	sleep(p *Poller, d time.Duration)
+
+	// awake is told by a loop that looks without sleeping.
+	awake()
 
 	// rouse ends the sleep. Safe from every goroutine, also after close.
 	rouse()
@@ -226,6 +230,7 @@ func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	p.inWait = true
 	p.goOn()
 	if d == 0 || p.finished.first != nil || len(p.eager) > 0 {
+		p.sleeper.awake()
 		p.look()
 	} else {
 		p.sleeper.sleep(p, d)
@@ -273,7 +278,7 @@ func (p *Poller) goOn() {
 // It is epoll_pwait, for newer architectures, as arm64, have no epoll_wait.
 func (p *Poller) look() {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epfd),
+		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epfd),
 			uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
 		if errno == unix.EINTR {
 			continue

@@ -3,6 +3,7 @@
 package epoll
 
 import (
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +26,7 @@ func rawRead(fd int, buf []byte) (int, error) {
 	if len(buf) > rawBytes {
 		return unix.Read(fd, buf)
 	}
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd),
+	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)))
 	if errno != 0 {
 		return 0, errno
@@ -45,7 +46,7 @@ func (p *Poller) rawWrite(fd int, buf []byte) (int, error) {
 		return unix.Write(fd, buf)
 	}
 	p.seen = buf[0] ^ buf[len(buf)-1] // for the race detector, which does not see the kernel read
-	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd),
+	n, _, errno := syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)))
 	if errno != 0 {
 		return 0, errno
