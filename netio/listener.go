@@ -34,7 +34,7 @@ type ListenConfig struct {
 	// closed.
 	KeepFile bool
 
-	// ResolveTimeout bounds the look-up of a name. Default 30 s.
+	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.
 	ResolveTimeout time.Duration
 
 	// Stream is for the streams that Accept returns.

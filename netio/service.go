@@ -118,7 +118,7 @@ func (v *service) accept(ctx context.Context) error {
 // pause waits for d, at most: the end of a connection gives a descriptor back,
 // and the end of the server must not wait. The error is the cancel of ctx.
 func (v *service) pause(ctx context.Context, d time.Duration) error {
-	bounded, release := limited(ctx, d)
+	bounded, _, release := limited(ctx, d) // d is positive
 	defer release()
 	if err := v.news.Wait(bounded, v); !task.Own(bounded, err) {
 		return err

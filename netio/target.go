@@ -101,8 +101,9 @@ func (w written) String() string  { return w.text }
 // business. What the poller knows without asking, a literal address among it, costs
 // no wait.
 //
-// A timeout of zero is the default; the loop's clock counts it. Errors are bare:
-// *net.DNSError, also for a look-up that took too long, or *task.Canceled.
+// A timeout of zero is the default, a negative one is none; the loop's clock counts
+// it. Errors are bare: *net.DNSError, also for a look-up that took too long, or the
+// *task.Canceled of a cancel of ctx.
 func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration) ([]net.Addr, error) {
 	if t.network == "unix" {
 		return []net.Addr{&net.UnixAddr{Name: t.text, Net: "unix"}}, nil
@@ -117,12 +118,12 @@ func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration
 	if timeout == 0 {
 		timeout = defaultResolveTimeout
 	}
-	bounded, release := limited(ctx, timeout)
+	bounded, own, release := limited(ctx, timeout)
 	defer release()
 	q := newQuery(l, "the addresses of "+t.host)
 	q.op.Kind, q.op.Host, q.op.Network = poll.Lookup, t.host, "ip"+t.network[len("tcp"):]
 	err := q.run(bounded)
-	if task.Own(bounded, err) {
+	if own && task.Own(bounded, err) {
 		return nil, &net.DNSError{Err: "i/o timeout", Name: t.host, IsTimeout: true, IsTemporary: true}
 	}
 	if err != nil {

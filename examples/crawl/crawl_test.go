@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net"
 	"net/url"
 	"regexp"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"baton/await"
+	"baton/loop/poll/virtual"
 	"baton/netio"
 	"baton/sim"
 	"baton/task"
@@ -279,6 +281,32 @@ func TestBackoff(t *testing.T) {
 		}
 		if took := c.ended.Sub(c.began); took != (1+2+4)*pause {
 			t.Errorf("four tries took %v, want %v", took, (1+2+4)*pause)
+		}
+	})
+}
+
+// TestGivenUp: a page whose time is over says so and says how long it had, also if
+// it was still on its way to the server, on the last try.
+func TestGivenUp(t *testing.T) {
+	silent := sim.Config{Network: virtual.Config{
+		Dial: func(net.Addr) (time.Duration, error) { return -1, nil },
+	}}
+	silent.Test(t, func(ctx context.Context, t *testing.T) {
+		cfg := defaults()
+		cfg.MaxTries, cfg.Timeout = 1, time.Second
+		c := newCrawler(cfg)
+		if err := c.addRoots([]string{"http://10.0.0.1/"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.crawl(ctx); err != nil {
+			t.Fatal(err)
+		}
+		p := c.pages["http://10.0.0.1/"]
+		if took := c.ended.Sub(c.began); !errors.Is(p.Err, errTimeout) || p.Tries != 1 || took != time.Second {
+			t.Errorf("%v in try %d after %v, want errTimeout in the first after 1 s", p.Err, p.Tries, took)
+		}
+		if want := "http://10.0.0.1/ error given up after 1s (try 1)"; p.String() != want {
+			t.Errorf("the report says %q, want %q", p, want)
 		}
 	})
 }
