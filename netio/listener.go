@@ -50,6 +50,7 @@ type Listener struct {
 	sockets []*socket   // at least one, and the same ones, once Listen has returned
 	file    *socketFile // of a UNIX socket; nil if it is not to be removed
 	closed  bool
+	service *service // which is told of Close; nil if nobody serves it
 
 	acceptor *task.Ref     // who is in Accept
 	next     int           // the socket that Accept tries first
@@ -313,6 +314,9 @@ func (l *Listener) Close() error {
 		return l.opError("close", net.ErrClosed)
 	}
 	l.closed = true
+	if l.service != nil { // it may wait for something else than a connection
+		l.service.news.WakeOne()
+	}
 	return l.shut()
 }
 

@@ -35,8 +35,11 @@ type Server struct {
 	// Listen is for Serve.
 	Listen ListenConfig
 
-	// MaxConns bounds the connections that are served at a time; further ones
-	// wait in the kernel's queue. Zero is no bound.
+	// MaxConns bounds the connections that are served at a time, over all
+	// listeners of the server, which take turns. Further ones wait in the kernel's
+	// queue, but for one that each of several listeners has accepted, to have its
+	// place in the line. Zero is no bound. It is not changed once the server
+	// serves.
 	MaxConns int
 
 	// Grace is how long handlers get to finish by themselves when the server is
@@ -50,6 +53,7 @@ type Server struct {
 
 	phase    phase
 	services []*service     // one for each ServeListener at work
+	room     room           // for all of them
 	left     int            // connections that were cut off
 	ended    task.WaitQueue // those who wait for the end in Shutdown
 }
@@ -113,7 +117,10 @@ func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Hand
 		return fmt.Errorf("netio: serve: %w", net.ErrClosed)
 	}
 	v := &service{server: srv, listener: ln, handler: handler, name: nameOf(handler)}
+	ln.service = v
 	srv.services = append(srv.services, v)
+	srv.room.size = srv.MaxConns
+	srv.wake() // whoever was alone is not any more
 	defer srv.forget(v)
 	return v.run(ctx)
 }
@@ -152,7 +159,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	}
 	err := srv.advance(draining)
 	for len(srv.services) > 0 {
-		if canceled := srv.ended.Wait(ctx, (*shutdown)(srv)); canceled != nil {
+		if canceled := srv.ended.Wait(ctx, (*crowd)(srv)); canceled != nil {
 			for _, v := range srv.services {
 				v.cut()
 			}
@@ -163,25 +170,6 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 		err = join(err, &LeftError{Conns: srv.left, Grace: srv.grace()})
 	}
 	return err
-}
-
-// shutdown is a server as what Shutdown waits for.
-type shutdown Server
-
-func (s *shutdown) Reason() string {
-	n := 0
-	for _, v := range s.services {
-		n += len(v.sessions)
-	}
-	return fmt.Sprintf("the end of its connections, %d left", n)
-}
-
-func (s *shutdown) Owners() []*task.Ref {
-	var all []*task.Ref
-	for _, v := range s.services {
-		all = append(all, v.Owners()...)
-	}
-	return all
 }
 
 // advance takes the server, and everything it serves, to a phase of its end.

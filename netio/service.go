@@ -84,21 +84,21 @@ func (v *service) run(ctx context.Context) error {
 // of ctx, or an error of accepting that waiting cannot cure. The connections that
 // are being served are not its business.
 //
-// At MaxConns it leaves connections in the kernel's queue, where they cost no
-// descriptor; those still there when the listener closes are reset.
+// A sole service without room leaves connections in the kernel's queue, where they
+// cost no descriptor; those still there when the listener closes are reset.
 func (v *service) accept(ctx context.Context) error {
 	var pause time.Duration
 	for {
-		for most := v.server.MaxConns; most > 0 && len(v.sessions) >= most && v.phase == serving; {
-			if err := v.news.Wait(ctx, v); err != nil {
-				return err
-			}
+		if err := v.await(ctx, func() bool { return !v.sole() || v.server.room.free(v) }); err != nil {
+			return err
 		}
 		s, err := v.listener.Accept(ctx)
 		switch {
 		case err == nil:
 			pause = 0
-			v.start(s)
+			if err := v.admit(ctx, s); err != nil {
+				return err
+			}
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case isShortage(err):

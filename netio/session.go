@@ -30,6 +30,7 @@ type session struct {
 func (v *service) start(s *Stream) {
 	c := &session{service: v, stream: s, index: len(v.sessions)}
 	v.sessions = append(v.sessions, c)
+	v.server.room.taken++
 	c.task = v.scope.Go(c.run)
 	c.task.SetName(v.name)
 }
@@ -68,7 +69,8 @@ func (c *session) end(ctx context.Context, err error) {
 	v.sessions[c.index], last.index = last, c.index
 	v.sessions[len(v.sessions)-1] = nil
 	v.sessions = v.sessions[:len(v.sessions)-1]
-	v.news.WakeOne()
+	v.server.room.taken--
+	v.server.wake()
 	if err != nil && !isUsual(ctx, err) {
 		v.server.report(ctx, c.stream, err)
 	}
