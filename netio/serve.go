@@ -26,7 +26,8 @@ type Handler = func(ctx context.Context, s *Stream) error
 //
 // What a handler returns concerns its own connection only: that is closed, and
 // the error is reported, unless it is how connections usually end: io.EOF,
-// ECONNRESET, EPIPE, net.ErrClosed, and a cancel after the handler was cancelled.
+// ECONNRESET, EPIPE, net.ErrClosed, and, after the handler was cancelled, a
+// [*task.Canceled] or the bare context.Canceled or ErrShutdown.
 // A panic is reported with its stack. Neither ends the server.
 //
 // A server that runs out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
