@@ -93,6 +93,7 @@ func Serve(ctx context.Context, network, address string, handler Handler) error 
 // Serve listens on address and serves every connection. It is Listen and
 // ServeListener.
 func (srv *Server) Serve(ctx context.Context, network, address string, handler Handler) error {
+	mustHandle(handler) // before there is a listener, which nobody would close
 	ln, err := srv.Listen.Listen(ctx, network, address)
 	if err != nil {
 		return err
@@ -110,9 +111,7 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 // A cancel of ctx reaches the handlers only when the grace is over, so a handler
 // that wants to end earlier has to be told so otherwise.
 func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Handler) error {
-	if handler == nil {
-		panic("netio: a server needs a handler")
-	}
+	mustHandle(handler)
 	if srv.phase != serving {
 		_ = ln.Close() // it was given to us
 		return fmt.Errorf("netio: serve: %w", net.ErrClosed)
@@ -124,6 +123,12 @@ func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Hand
 	srv.wake() // whoever was alone is not any more
 	defer srv.forget(v)
 	return v.run(ctx)
+}
+
+func mustHandle(handler Handler) {
+	if handler == nil {
+		misuse("a server needs a handler")
+	}
 }
 
 func (srv *Server) forget(v *service) {
