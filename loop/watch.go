@@ -39,9 +39,10 @@ type watcher struct {
 // caller's: remove the watchers before closing it. If the poller finds that it
 // cannot watch any longer, as when the descriptor was closed all the same, the
 // watcher is removed and the exception handler is told. A watched descriptor
-// keeps the loop from being idle. The error tells that fd cannot be watched (a
-// regular file, a descriptor that a stream of this loop owns), or that the
-// poller cannot watch (errors.ErrUnsupported). PEP 3156's add_reader.
+// keeps the loop from being idle. The error tells that fd cannot be watched, and
+// says why: a regular file (EPERM), or a descriptor that belongs to a stream of
+// this loop, which it names (EEXIST); or that the poller cannot watch
+// (errors.ErrUnsupported). PEP 3156's add_reader.
 func (l *Loop) AddReader(fd uintptr, fn func()) error {
 	return l.watch("AddReader", fd, poll.Readable, fn)
 }

@@ -4,6 +4,7 @@ package loop_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -106,6 +107,7 @@ func TestWatchHighDescriptor(t *testing.T) {
 	}
 }
 
+// What cannot be watched is told in words, and errors.Is finds the kernel's reason.
 func TestWatchErrors(t *testing.T) {
 	l := onEpoll(t)
 	file, err := os.CreateTemp(t.TempDir(), "")
@@ -113,19 +115,32 @@ func TestWatchErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
+	dir, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	read, _ := pipe(t)
+	h, err := l.Poller().Adopt(uintptr(read))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
 	for _, c := range []struct {
-		name string
 		fd   uintptr
 		want error
+		why  string
 	}{
-		{"a regular file", file.Fd(), unix.EPERM},
-		{"no descriptor", 1 << 20, unix.EBADF},
+		{file.Fd(), unix.EPERM, "a regular file cannot be watched"},
+		{dir.Fd(), unix.EPERM, "a directory cannot be watched"},
+		{uintptr(read), unix.EEXIST, fmt.Sprintf("descriptor %d belongs to whoever has adopted it before", read)},
+		{1 << 20, unix.EBADF, "bad file descriptor"},
 	} {
-		if err := l.AddReader(c.fd, func() {}); !errors.Is(err, c.want) || !strings.Contains(err.Error(), "AddReader") {
-			t.Errorf("AddReader of %s: %v, want %v", c.name, err, c.want)
-		}
-		if err := l.AddWriter(c.fd, func() {}); !errors.Is(err, c.want) || !strings.Contains(err.Error(), "AddWriter") {
-			t.Errorf("AddWriter of %s: %v, want %v", c.name, err, c.want)
+		for call, add := range map[string]func(uintptr, func()) error{"AddReader": l.AddReader, "AddWriter": l.AddWriter} {
+			err := add(c.fd, func() {})
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), call) || !strings.Contains(err.Error(), c.why) {
+				t.Errorf("%s: %v, want %v and %q", call, err, c.want, c.why)
+			}
 		}
 	}
 	if !l.Idle() {
