@@ -311,6 +311,29 @@ func TestGivenUp(t *testing.T) {
 	})
 }
 
+// TestPermanent: what another try cannot mend is tried once.
+func TestPermanent(t *testing.T) {
+	for root, tries := range map[string]int{
+		"http://127.0.0.1:99999/": 1, // no port
+		"http://nowhere.example/": 1, // no such host
+		"http://127.0.0.1:1/":     4, // nobody listens there, yet
+	} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			c := newCrawler(defaults())
+			c.Timeout = time.Second
+			if err := c.addRoots([]string{root}); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.crawl(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if p := c.pages[root]; p.Err == nil || p.Tries != tries {
+				t.Errorf("%s: %v after %d tries, want %d", root, p.Err, p.Tries, tries)
+			}
+		})
+	}
+}
+
 // TestTLS: an https URL fails, once, with a word about why.
 func TestTLS(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
