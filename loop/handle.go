@@ -175,8 +175,9 @@ func (h *Handle) drop() {
 	h.fn = nil
 }
 
-// Pending reports whether the callback is still to run.
-func (h *Handle) Pending() bool { return h.fn != nil }
+// Pending reports whether the callback is still to run. On a closed loop none is:
+// Close has dropped them all, without a look at each.
+func (h *Handle) Pending() bool { return h.fn != nil && !h.loop.closed.Load() }
 
 // When tells for when the callback is or was scheduled; the zero time means the
 // turn after the call.

@@ -34,20 +34,20 @@ type signalHandler struct {
 // (os.ErrInvalid). The handler keeps the loop from being idle until it is
 // removed. PEP 3156's add_signal_handler.
 func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
-	return l.addSignalHandler(sig, fn, false)
+	return l.addSignalHandler("AddSignalHandler", sig, fn, false)
 }
 
 // AddBackgroundSignalHandler is AddSignalHandler for a handler that waits for
 // nothing in particular: with only such handlers left, a loop is idle.
 func (l *Loop) AddBackgroundSignalHandler(sig os.Signal, fn func()) error {
-	return l.addSignalHandler(sig, fn, true)
+	return l.addSignalHandler("AddBackgroundSignalHandler", sig, fn, true)
 }
 
 // addSignalHandler asks the os/signal package for a signal only once: replacing
 // a handler leaves no moment in which the signal would do what it does by
 // default.
-func (l *Loop) addSignalHandler(sig os.Signal, fn func(), background bool) error {
-	l.mustHold("AddSignalHandler")
+func (l *Loop) addSignalHandler(call string, sig os.Signal, fn func(), background bool) error {
+	l.mustHold(call)
 	if fn == nil {
 		panic("loop: a signal handler must not be nil")
 	}

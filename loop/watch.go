@@ -10,8 +10,10 @@ import (
 )
 
 // A watched is a descriptor that somebody else owns, adopted for as long as one
-// of its two directions is watched.
+// of its two directions is watched. It is in loop.watchers then.
 type watched struct {
+	loop           *Loop
+	fd             uintptr
 	file           poll.Handle
 	reader, writer watcher
 }
@@ -22,8 +24,7 @@ type watched struct {
 // level-triggered over a poller of completions. The operation is in flight
 // (busy) or the callback in the ready queue (queued), never both.
 type watcher struct {
-	loop   *Loop
-	file   poll.Handle
+	of     *watched
 	kind   poll.Kind // poll.Readable or poll.Writable
 	fn     func()    // nil: this direction is not watched
 	site   string    // where it was added, in debug mode
@@ -35,10 +36,13 @@ type watcher struct {
 // AddReader has fn run in every turn in which reading from fd would not wait: a
 // callback that does not read runs again. fn must not switch. It replaces the
 // reader set before; the writer of fd is independent. The descriptor stays the
-// caller's: remove the watchers before closing it. A watched descriptor keeps
-// the loop from being idle. The error tells that fd cannot be watched (a
-// regular file, a descriptor that a stream of this loop owns), or that the
-// poller cannot watch (errors.ErrUnsupported). PEP 3156's add_reader.
+// caller's: remove the watchers before closing it. If the poller finds that it
+// cannot watch any longer, as when the descriptor was closed all the same, the
+// watcher is removed and the exception handler is told. A watched descriptor
+// keeps the loop from being idle. The error tells that fd cannot be watched, and
+// says why: a regular file (EPERM), or a descriptor that belongs to a stream of
+// this loop, which it names (EEXIST); or that the poller cannot watch
+// (errors.ErrUnsupported). PEP 3156's add_reader.
 func (l *Loop) AddReader(fd uintptr, fn func()) error {
 	return l.watch("AddReader", fd, poll.Readable, fn)
 }
@@ -74,17 +78,18 @@ func (l *Loop) watch(call string, fd uintptr, kind poll.Kind, fn func()) error {
 		if err != nil {
 			return fmt.Errorf("loop: %s of descriptor %d: %w", call, fd, err)
 		}
-		d = &watched{
-			file:   file,
-			reader: watcher{loop: l, file: file, kind: poll.Readable},
-			writer: watcher{loop: l, file: file, kind: poll.Writable},
-		}
+		d = &watched{loop: l, fd: fd, file: file}
+		d.reader = watcher{of: d, kind: poll.Readable}
+		d.writer = watcher{of: d, kind: poll.Writable}
 		l.watchers[fd] = d
 	}
 	w := d.side(kind)
 	w.unqueue()
 	w.fn, w.site = fn, l.site()
-	w.submit()
+	if err := w.submit(); err != nil {
+		w.remove()
+		return fmt.Errorf("loop: %s of descriptor %d: %w", call, fd, err)
+	}
 	return nil
 }
 
@@ -96,9 +101,6 @@ func (l *Loop) adopt(fd uintptr) (poll.Handle, error) {
 	return l.poller.Adopt(fd)
 }
 
-// unwatch gives the descriptor back with its last direction. While the other
-// one is watched, an operation in flight is left alone: it finds nobody to
-// call.
 func (l *Loop) unwatch(call string, fd uintptr, kind poll.Kind) bool {
 	if l.closed.Load() {
 		return false
@@ -108,13 +110,7 @@ func (l *Loop) unwatch(call string, fd uintptr, kind poll.Kind) bool {
 	if d == nil || d.side(kind).fn == nil {
 		return false
 	}
-	w := d.side(kind)
-	w.fn = nil
-	w.unqueue()
-	if d.reader.fn == nil && d.writer.fn == nil {
-		delete(l.watchers, fd)
-		d.file.Close() // ends what is in flight; the descriptor itself stays open
-	}
+	d.side(kind).remove()
 	return true
 }
 
@@ -133,30 +129,77 @@ func (w *watcher) unqueue() {
 	}
 }
 
-// submit asks for the next readiness, unless that is under way.
-func (w *watcher) submit() {
+// remove ends the watching, and gives the descriptor back with its last
+// direction. While the other one is watched, an operation in flight is left
+// alone: it finds nobody to call.
+func (w *watcher) remove() {
+	d := w.of
+	w.fn = nil
+	w.unqueue()
+	if d.reader.fn == nil && d.writer.fn == nil {
+		delete(d.loop.watchers, d.fd)
+		d.file.Close() // ends what is in flight; the descriptor itself stays open
+	}
+}
+
+// submit asks for the next readiness, unless that is under way. The error is
+// that of an operation which has failed at once.
+func (w *watcher) submit() error {
 	if w.fn == nil || w.busy || w.queued != nil {
-		return
+		return nil
 	}
-	w.op = poll.Op{Kind: w.kind, Handle: w.file, Owner: w}
-	if w.loop.Submit(&w.op) {
-		w.Complete(&w.op)
-	} else {
+	w.op = poll.Op{Kind: w.kind, Handle: w.of.file, Owner: w}
+	if !w.of.loop.Submit(&w.op) {
 		w.busy = true
+		return nil
 	}
+	if w.op.Err == nil {
+		w.queue()
+	}
+	return w.op.Err
 }
 
 // Complete queues the callback. It is the loop's to call.
 func (w *watcher) Complete(*poll.Op) {
 	w.busy = false
-	if w.fn != nil {
-		w.queued = w.loop.queue(w.fire, w.fn, w.site)
+	switch {
+	case w.fn == nil:
+	case w.op.Err != nil:
+		w.fail(w.op.Err)
+	default:
+		w.queue()
 	}
 }
+
+func (w *watcher) queue() { w.queued = w.of.loop.queue(w.fire, w.fn, w.site) }
 
 // fire is the callback in the ready queue.
 func (w *watcher) fire() {
 	w.queued = nil
-	defer w.submit() // also when fn panics: the descriptor is still ready
+	defer w.again() // also when fn panics: the descriptor is still ready
 	w.fn()
+}
+
+// again goes on after the callback, which may have closed the descriptor.
+func (w *watcher) again() {
+	if err := w.submit(); err != nil {
+		w.fail(err)
+	}
+}
+
+// fail ends the watching because of an error of the poller's: the next operation
+// would fail in the same way, at once, in every turn. There is no caller left to
+// tell, so the exception handler is, by a callback like any other.
+func (w *watcher) fail(err error) {
+	l, fn, site := w.of.loop, w.fn, w.site
+	side := "reader"
+	if w.kind == poll.Writable {
+		side = "writer"
+	}
+	e := Exception{
+		Message: fmt.Sprintf("loop: the %s of descriptor %d, %s, is removed", side, w.of.fd, nameOf(fn, site)),
+		Err:     err,
+	}
+	w.remove()
+	l.queue(func() { l.CallExceptionHandler(e) }, fn, site)
 }

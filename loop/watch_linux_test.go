@@ -4,13 +4,16 @@ package loop_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"baton/loop"
+	"baton/loop/poll"
 	"baton/loop/poll/epoll"
 )
 
@@ -69,33 +72,42 @@ func TestWatchPipe(t *testing.T) {
 	}
 }
 
-func TestWatchHighDescriptor(t *testing.T) {
-	guard(t)
+// high is a copy of fd with a high number, which nobody else gets by chance. It is
+// the caller's to close.
+func high(t *testing.T, fd int) uintptr {
+	t.Helper()
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	l := onEpoll(t)
-	read, write := pipe(t)
-	high, err := unix.FcntlInt(uintptr(read), unix.F_DUPFD_CLOEXEC, int(min(limit.Cur-1, 3000)))
+	copied, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, int(min(limit.Cur-1, 3000)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(high)
+	return uintptr(copied)
+}
+
+func TestWatchHighDescriptor(t *testing.T) {
+	guard(t)
+	l := onEpoll(t)
+	read, write := pipe(t)
+	fd := high(t, read)
+	defer unix.Close(int(fd))
 	ran := false
-	if err := l.AddReader(uintptr(high), func() {
+	if err := l.AddReader(fd, func() {
 		ran = true
-		l.RemoveReader(uintptr(high))
+		l.RemoveReader(fd)
 	}); err != nil {
 		t.Fatal(err)
 	}
 	unix.Write(write, []byte("x"))
 	l.Run()
 	if !ran {
-		t.Errorf("the reader of descriptor %d did not run", high)
+		t.Errorf("the reader of descriptor %d did not run", fd)
 	}
 }
 
+// What cannot be watched is told in words, and errors.Is finds the kernel's reason.
 func TestWatchErrors(t *testing.T) {
 	l := onEpoll(t)
 	file, err := os.CreateTemp(t.TempDir(), "")
@@ -103,19 +115,32 @@ func TestWatchErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
+	dir, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	read, _ := pipe(t)
+	h, err := l.Poller().Adopt(uintptr(read))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
 	for _, c := range []struct {
-		name string
 		fd   uintptr
 		want error
+		why  string
 	}{
-		{"a regular file", file.Fd(), unix.EPERM},
-		{"no descriptor", 1 << 20, unix.EBADF},
+		{file.Fd(), unix.EPERM, "a regular file cannot be watched"},
+		{dir.Fd(), unix.EPERM, "a directory cannot be watched"},
+		{uintptr(read), unix.EEXIST, fmt.Sprintf("descriptor %d belongs to whoever has adopted it before", read)},
+		{1 << 20, unix.EBADF, "bad file descriptor"},
 	} {
-		if err := l.AddReader(c.fd, func() {}); !errors.Is(err, c.want) || !strings.Contains(err.Error(), "AddReader") {
-			t.Errorf("AddReader of %s: %v, want %v", c.name, err, c.want)
-		}
-		if err := l.AddWriter(c.fd, func() {}); !errors.Is(err, c.want) || !strings.Contains(err.Error(), "AddWriter") {
-			t.Errorf("AddWriter of %s: %v, want %v", c.name, err, c.want)
+		for call, add := range map[string]func(uintptr, func()) error{"AddReader": l.AddReader, "AddWriter": l.AddWriter} {
+			err := add(c.fd, func() {})
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), call) || !strings.Contains(err.Error(), c.why) {
+				t.Errorf("%s: %v, want %v and %q", call, err, c.want, c.why)
+			}
 		}
 	}
 	if !l.Idle() {
@@ -143,6 +168,102 @@ func TestWatchLeavesDescriptorOpen(t *testing.T) {
 			t.Errorf("the descriptor is gone: %v", err)
 		}
 	}
+}
+
+// Who closes a descriptor that is still watched breaks the rule, and is told so,
+// once for each direction. The loop does not spin, and has nothing left to wait for.
+func TestWatchClosedDescriptor(t *testing.T) {
+	guard(t)
+	l := onEpoll(t)
+	l.SetDebug(true)
+	var told []loop.Exception
+	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { told = append(told, e) })
+	_, write := pipe(t)
+	fd := high(t, write) // no other file gets its number meanwhile
+	calls := 0
+	writer := func() {
+		if calls++; calls == 1 {
+			unix.Close(int(fd))
+		}
+	}
+	if err := l.AddWriter(fd, writer); err != nil {
+		t.Fatal(err)
+	}
+	l.Run() // until idle
+	if calls != 1 || len(told) != 1 || !l.Idle() {
+		t.Fatalf("the writer ran %d times, reported: %v; idle: %v", calls, told, l.Idle())
+	}
+	message := told[0].String()
+	for _, part := range []string{"the writer of descriptor", "TestWatchClosedDescriptor.func", "watch_linux_test.go:", "bad file descriptor"} {
+		if !strings.Contains(message, part) {
+			t.Errorf("reported %q, want %q in it", message, part)
+		}
+	}
+	if !errors.Is(told[0].Err, unix.EBADF) || l.RemoveWriter(fd) {
+		t.Errorf("reported %v, and the writer is still there: %v", told[0].Err, l.RemoveWriter(fd))
+	}
+}
+
+// If one direction cannot be watched, the other one is left alone.
+func TestWatchFails(t *testing.T) {
+	guard(t)
+	p, err := epoll.New(epoll.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sick := &failing{Poller: p}
+	l := open(t, loop.Config{Poller: sick})
+	read, _ := pipe(t)
+	var told []error
+	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { told = append(told, e.Err) })
+	if err := l.AddReader(uintptr(read), func() { t.Error("the reader ran") }); err != nil {
+		t.Fatal(err)
+	}
+	sick.now = true
+	if err := l.AddWriter(uintptr(read), func() {}); !errors.Is(err, errSick) || !strings.Contains(err.Error(), "AddWriter") {
+		t.Errorf("AddWriter: %v, want %v", err, errSick)
+	}
+	if l.RemoveWriter(uintptr(read)) {
+		t.Error("there is a writer after AddWriter failed")
+	}
+	sick.late = true // what is in flight, too
+	l.Run()
+	if len(told) != 1 || !errors.Is(told[0], errSick) {
+		t.Errorf("reported: %v, want %v once", told, errSick)
+	}
+	if l.RemoveReader(uintptr(read)) {
+		t.Error("there is a reader that cannot be watched")
+	}
+}
+
+var errSick = errors.New("the poller is sick")
+
+// A failing poller has had enough: readiness operations fail, at once, or when they
+// are reported.
+type failing struct {
+	poll.Poller
+	now, late bool
+	flying    *poll.Op
+}
+
+func (f *failing) Submit(op *poll.Op) bool {
+	if f.now && (op.Kind == poll.Readable || op.Kind == poll.Writable) {
+		op.Err = errSick
+		return true
+	}
+	f.flying = op
+	return f.Poller.Submit(op)
+}
+
+func (f *failing) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
+	if f.late {
+		f.Cancel(f.flying)
+	}
+	done = f.Poller.Wait(done, d)
+	for _, op := range done {
+		op.Err = errSick
+	}
+	return done
 }
 
 // A panic in a reader is reported with the reader's own name, and in debug mode

@@ -28,7 +28,7 @@ type Dialer struct {
 	// which gives an address up after some minutes.
 	Timeout time.Duration
 
-	// ResolveTimeout bounds the look-up of a name. Default 30 s.
+	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.
 	ResolveTimeout time.Duration
 
 	// FallbackDelay is how long an attempt has for itself before the next
@@ -52,8 +52,10 @@ func Dial(ctx context.Context, network, address string) (*Stream, error) {
 // began; the first connection wins, and the others are closed.
 //
 // Errors are [*net.OpError] of the operation "dial", one for each address,
-// joined, or the first alone if all have the same cause. A cancel of ctx ends the
-// attempts with a [*task.Canceled], unless there is a connection by then.
+// joined, or the first alone if all have the same cause. Timeout ends the attempts
+// with os.ErrDeadlineExceeded in a [*net.OpError]; a cancel of ctx, by a deadline of
+// the caller's too, with the [*task.Canceled], bare, unless there is a connection by
+// then.
 func (d Dialer) Dial(ctx context.Context, network, address string) (*Stream, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -63,10 +65,10 @@ func (d Dialer) Dial(ctx context.Context, network, address string) (*Stream, err
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Source: d.LocalAddr, Err: err}
 	}
-	bounded, release := limited(ctx, d.Timeout)
+	bounded, own, release := limited(ctx, d.Timeout)
 	defer release()
 	s, err := d.dial(bounded, r.Loop(), t)
-	if task.Own(bounded, err) {
+	if own && task.Own(bounded, err) {
 		return nil, d.opError(t, nil, os.ErrDeadlineExceeded)
 	}
 	return s, err
@@ -101,10 +103,13 @@ func (d Dialer) opError(t target, addr net.Addr, err error) error {
 }
 
 // limited is ctx with a timeout on the loop's clock, if d is positive. Its
-// cause is os.ErrDeadlineExceeded.
-func limited(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+// cause is os.ErrDeadlineExceeded. Own is false if there is none: the context is
+// then the caller's, who may have made it with a deadline and waits for the echo of
+// that. So task.Own is to be asked only if own is true.
+func limited(ctx context.Context, d time.Duration) (bounded context.Context, own bool, release context.CancelFunc) {
 	if d <= 0 {
-		return ctx, func() {}
+		return ctx, false, func() {}
 	}
-	return task.WithDeadline(ctx, loop.After(task.Now(ctx), d), os.ErrDeadlineExceeded)
+	bounded, release = task.WithDeadline(ctx, loop.After(task.Now(ctx), d), os.ErrDeadlineExceeded)
+	return bounded, true, release
 }

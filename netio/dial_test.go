@@ -127,6 +127,12 @@ func TestHappyEyeballs(t *testing.T) {
 			log:  []string{"0s 10.0.0.1", "0s fd00::1"},
 			errs: []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH},
 		}, {
+			name:  "an address that comes twice is tried once",
+			addrs: []string{"10.0.0.1", "10.0.0.1", "::ffff:10.0.0.1"},
+			fates: map[string]fate{"10.0.0.1": {err: refused}},
+			log:   []string{"0s 10.0.0.1"},
+			errs:  []error{syscall.ECONNREFUSED},
+		}, {
 			name:   "a timeout of the whole",
 			addrs:  []string{"10.0.0.1", "10.0.0.2"},
 			fates:  map[string]fate{"10.0.0.1": {delay: never}, "10.0.0.2": {delay: never}},

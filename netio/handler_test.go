@@ -108,6 +108,49 @@ func TestHandlerErrors(t *testing.T) {
 	}
 }
 
+// What a handler makes of its own cancel is no failure, in whatever form it says so;
+// before that cancel, and for anything else, it is.
+func TestHandlerEcho(t *testing.T) {
+	boom := errors.New("boom")
+	for _, c := range []struct {
+		name     string
+		canceled bool // the handler, before it returns
+		result   func(ctx context.Context, err error) error
+		reported bool
+	}{
+		{"Canceled", true, func(_ context.Context, err error) error { return err }, false},
+		{"ctx.Err()", true, func(ctx context.Context, _ error) error { return ctx.Err() }, false},
+		{"context.Cause", true, func(ctx context.Context, _ error) error { return context.Cause(ctx) }, false},
+		{"wrapped", true, func(ctx context.Context, _ error) error { return fmt.Errorf("work: %w", ctx.Err()) }, false},
+		{"joined", true, func(ctx context.Context, err error) error { return errors.Join(ctx.Err(), err, io.EOF) }, false},
+		{"with a failure", true, func(ctx context.Context, _ error) error { return errors.Join(ctx.Err(), boom) }, true},
+		{"another sentinel", true, func(context.Context, error) error { return context.DeadlineExceeded }, true},
+		{"a panic", true, func(ctx context.Context, _ error) error { panic(ctx.Err()) }, true},
+		{"of somebody else", false, func(context.Context, error) error { return context.Canceled }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				task.Loop(ctx).SetExceptionHandler(func(*loop.Loop, loop.Exception) {}) // of the panic
+				s := serve(ctx, t, &netio.Server{Grace: 2 * time.Second}, func(ctx context.Context, s *netio.Stream) error {
+					d := time.Second
+					if c.canceled {
+						d = time.Hour
+					}
+					return c.result(ctx, linger(d)(ctx, s))
+				})
+				defer s.greeted(ctx, t).Close()
+				var left *netio.LeftError
+				if err := s.srv.Shutdown(ctx); errors.As(err, &left) != c.canceled {
+					t.Errorf("Shutdown: %v", err)
+				}
+				if (len(s.errs) == 1) != c.reported || len(s.errs) > 1 {
+					t.Errorf("reported: %v, want %v", s.errs, c.reported)
+				}
+			})
+		})
+	}
+}
+
 // Without OnError, and with one that panics, errors reach the exception handler.
 func TestOnError(t *testing.T) {
 	for _, onError := range []func(*netio.Stream, error){nil, func(*netio.Stream, error) { panic("on error") }} {

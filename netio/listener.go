@@ -34,7 +34,7 @@ type ListenConfig struct {
 	// closed.
 	KeepFile bool
 
-	// ResolveTimeout bounds the look-up of a name. Default 30 s.
+	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.
 	ResolveTimeout time.Duration
 
 	// Stream is for the streams that Accept returns.
@@ -50,6 +50,7 @@ type Listener struct {
 	sockets []*socket   // at least one, and the same ones, once Listen has returned
 	file    *socketFile // of a UNIX socket; nil if it is not to be removed
 	closed  bool
+	service *service // which is told of Close; nil if nobody serves it
 
 	acceptor *task.Ref     // who is in Accept
 	next     int           // the socket that Accept tries first
@@ -73,7 +74,7 @@ func Listen(ctx context.Context, network, address string) (*Listener, error) {
 
 // Listen listens on address. An empty host means all addresses of this machine,
 // and a port of 0 chooses one. If the host has several addresses it listens on
-// all of them, with one port, IPv4 and IPv6 on sockets of their own; what this
+// all of them, once on each, with one port, IPv4 and IPv6 on sockets of their own; what this
 // machine does not have of them is left out.
 //
 // A UNIX socket's file that nobody listens on any more is replaced; any other
@@ -313,6 +314,9 @@ func (l *Listener) Close() error {
 		return l.opError("close", net.ErrClosed)
 	}
 	l.closed = true
+	if l.service != nil { // it may wait for something else than a connection
+		l.service.news.WakeOne()
+	}
 	return l.shut()
 }
 

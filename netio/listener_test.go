@@ -31,6 +31,10 @@ func port(ln *netio.Listener) string {
 func TestListenAll(t *testing.T) {
 	cfg := sim.Config{Network: virtual.Config{Hosts: map[string][]netip.Addr{
 		"host": {netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00::1"), netip.MustParseAddr("10.0.0.2")},
+		"twice": {
+			netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("fd00::1"), netip.MustParseAddr("127.0.0.1"),
+			netip.MustParseAddr("::ffff:127.0.0.1"), netip.MustParseAddr("fd00::1"),
+		},
 	}}}
 	for _, c := range []struct {
 		network, address string
@@ -43,6 +47,8 @@ func TestListenAll(t *testing.T) {
 		{"tcp4", ":0", []string{"0.0.0.0"}},
 		{"tcp6", ":0", []string{"::"}},
 		{"tcp", "localhost:0", []string{"127.0.0.1", "::1"}},
+		{"tcp", "twice:0", []string{"127.0.0.1", "fd00::1"}},
+		{"tcp", "twice:80", []string{"127.0.0.1", "fd00::1"}},
 	} {
 		cfg.Test(t, func(ctx context.Context, t *testing.T) {
 			ln := must(netio.Listen(ctx, c.network, c.address))(t)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"baton/netio"
+	"baton/sim"
 	"baton/task"
 )
 
@@ -47,6 +48,20 @@ func TestMisuse(t *testing.T) {
 			})
 			return nil
 		})
+	})
+}
+
+// A server without a handler opens nothing, and takes nothing.
+func TestServeNil(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		const address = "127.0.0.1:7000"
+		var srv netio.Server
+		panics(t, "Serve", func() { netio.Serve(ctx, "tcp", address, nil) }, "needs a handler")
+		panics(t, "Server.Serve", func() { srv.Serve(ctx, "tcp", address, nil) }, "needs a handler")
+		ln := must(netio.Listen(ctx, "tcp", address))(t)
+		panics(t, "ServeListener", func() { srv.ServeListener(ctx, ln, nil) }, "needs a handler")
+		want(t, "Close", ln.Close(), nil) // it is still the caller's
+		want(t, "Shutdown", srv.Shutdown(ctx), nil)
 	})
 }
 

@@ -26,7 +26,8 @@ type Handler = func(ctx context.Context, s *Stream) error
 //
 // What a handler returns concerns its own connection only: that is closed, and
 // the error is reported, unless it is how connections usually end: io.EOF,
-// ECONNRESET, EPIPE, net.ErrClosed, and a cancel after the handler was cancelled.
+// ECONNRESET, EPIPE, net.ErrClosed, and, after the handler was cancelled, a
+// [*task.Canceled] or the bare context.Canceled or ErrShutdown.
 // A panic is reported with its stack. Neither ends the server.
 //
 // A server that runs out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
@@ -35,8 +36,11 @@ type Server struct {
 	// Listen is for Serve.
 	Listen ListenConfig
 
-	// MaxConns bounds the connections that are served at a time; further ones
-	// wait in the kernel's queue. Zero is no bound.
+	// MaxConns bounds the connections that are served at a time, over all
+	// listeners of the server, which take turns. Further ones wait in the kernel's
+	// queue, but for one that each of several listeners has accepted, to have its
+	// place in the line. Zero is no bound. It is not changed once the server
+	// serves.
 	MaxConns int
 
 	// Grace is how long handlers get to finish by themselves when the server is
@@ -50,6 +54,7 @@ type Server struct {
 
 	phase    phase
 	services []*service     // one for each ServeListener at work
+	room     room           // for all of them
 	left     int            // connections that were cut off
 	ended    task.WaitQueue // those who wait for the end in Shutdown
 }
@@ -88,6 +93,7 @@ func Serve(ctx context.Context, network, address string, handler Handler) error 
 // Serve listens on address and serves every connection. It is Listen and
 // ServeListener.
 func (srv *Server) Serve(ctx context.Context, network, address string, handler Handler) error {
+	mustHandle(handler) // before there is a listener, which nobody would close
 	ln, err := srv.Listen.Listen(ctx, network, address)
 	if err != nil {
 		return err
@@ -105,17 +111,24 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 // A cancel of ctx reaches the handlers only when the grace is over, so a handler
 // that wants to end earlier has to be told so otherwise.
 func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Handler) error {
-	if handler == nil {
-		panic("netio: a server needs a handler")
-	}
+	mustHandle(handler)
 	if srv.phase != serving {
 		_ = ln.Close() // it was given to us
 		return fmt.Errorf("netio: serve: %w", net.ErrClosed)
 	}
 	v := &service{server: srv, listener: ln, handler: handler, name: nameOf(handler)}
+	ln.service = v
 	srv.services = append(srv.services, v)
+	srv.room.size = srv.MaxConns
+	srv.wake() // whoever was alone is not any more
 	defer srv.forget(v)
 	return v.run(ctx)
+}
+
+func mustHandle(handler Handler) {
+	if handler == nil {
+		misuse("a server needs a handler")
+	}
 }
 
 func (srv *Server) forget(v *service) {
@@ -152,7 +165,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	}
 	err := srv.advance(draining)
 	for len(srv.services) > 0 {
-		if canceled := srv.ended.Wait(ctx, (*shutdown)(srv)); canceled != nil {
+		if canceled := srv.ended.Wait(ctx, (*crowd)(srv)); canceled != nil {
 			for _, v := range srv.services {
 				v.cut()
 			}
@@ -163,25 +176,6 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 		err = join(err, &LeftError{Conns: srv.left, Grace: srv.grace()})
 	}
 	return err
-}
-
-// shutdown is a server as what Shutdown waits for.
-type shutdown Server
-
-func (s *shutdown) Reason() string {
-	n := 0
-	for _, v := range s.services {
-		n += len(v.sessions)
-	}
-	return fmt.Sprintf("the end of its connections, %d left", n)
-}
-
-func (s *shutdown) Owners() []*task.Ref {
-	var all []*task.Ref
-	for _, v := range s.services {
-		all = append(all, v.Owners()...)
-	}
-	return all
 }
 
 // advance takes the server, and everything it serves, to a phase of its end.

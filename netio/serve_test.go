@@ -236,52 +236,6 @@ func TestEndInPause(t *testing.T) {
 	}
 }
 
-// At most MaxConns connections are served at a time; the others wait, and are
-// served in the end.
-func TestMaxConns(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		now, most := 0, 0
-		s := serve(ctx, t, &netio.Server{MaxConns: 3}, func(ctx context.Context, s *netio.Stream) error {
-			now++
-			most = max(most, now)
-			defer func() { now-- }()
-			return linger(time.Second)(ctx, s)
-		})
-		var clients []*task.Task[string]
-		start := task.Now(ctx)
-		for range 10 {
-			clients = append(clients, task.Start(ctx, func(ctx context.Context) (string, error) {
-				c := s.dial(ctx, t)
-				defer c.Close()
-				return c.ReadLine(ctx)
-			}))
-		}
-		for _, c := range clients {
-			must(c.Await(ctx))(t)
-		}
-		want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
-		if took := task.Now(ctx).Sub(start); most != 3 || took != 4*time.Second {
-			t.Errorf("%d at a time, %v for all; want 3 and 4 s", most, took)
-		}
-	})
-}
-
-// A server that is full can be ended.
-func TestMaxConnsEnd(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		s := serve(ctx, t, &netio.Server{MaxConns: 1, Grace: time.Second}, linger(time.Hour))
-		defer s.greeted(ctx, t).Close()
-		waiting := s.dial(ctx, t)
-		defer waiting.Close()
-		var left *netio.LeftError
-		if err := s.srv.Shutdown(ctx); !errors.As(err, &left) {
-			t.Errorf("Shutdown: %v", err)
-		}
-		_, err := waiting.ReadLine(ctx)
-		want(t, "who was never accepted", err, syscall.ECONNRESET)
-	})
-}
-
 // 1000 clients, in every world (222).
 func TestManyClients(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {

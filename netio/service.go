@@ -84,21 +84,21 @@ func (v *service) run(ctx context.Context) error {
 // of ctx, or an error of accepting that waiting cannot cure. The connections that
 // are being served are not its business.
 //
-// At MaxConns it leaves connections in the kernel's queue, where they cost no
-// descriptor; those still there when the listener closes are reset.
+// A sole service without room leaves connections in the kernel's queue, where they
+// cost no descriptor; those still there when the listener closes are reset.
 func (v *service) accept(ctx context.Context) error {
 	var pause time.Duration
 	for {
-		for most := v.server.MaxConns; most > 0 && len(v.sessions) >= most && v.phase == serving; {
-			if err := v.news.Wait(ctx, v); err != nil {
-				return err
-			}
+		if err := v.await(ctx, func() bool { return !v.sole() || v.server.room.free(v) }); err != nil {
+			return err
 		}
 		s, err := v.listener.Accept(ctx)
 		switch {
 		case err == nil:
 			pause = 0
-			v.start(s)
+			if err := v.admit(ctx, s); err != nil {
+				return err
+			}
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case isShortage(err):
@@ -118,7 +118,7 @@ func (v *service) accept(ctx context.Context) error {
 // pause waits for d, at most: the end of a connection gives a descriptor back,
 // and the end of the server must not wait. The error is the cancel of ctx.
 func (v *service) pause(ctx context.Context, d time.Duration) error {
-	bounded, release := limited(ctx, d)
+	bounded, _, release := limited(ctx, d) // d is positive
 	defer release()
 	if err := v.news.Wait(bounded, v); !task.Own(bounded, err) {
 		return err

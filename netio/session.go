@@ -30,6 +30,7 @@ type session struct {
 func (v *service) start(s *Stream) {
 	c := &session{service: v, stream: s, index: len(v.sessions)}
 	v.sessions = append(v.sessions, c)
+	v.server.room.taken++
 	c.task = v.scope.Go(c.run)
 	c.task.SetName(v.name)
 }
@@ -68,7 +69,8 @@ func (c *session) end(ctx context.Context, err error) {
 	v.sessions[c.index], last.index = last, c.index
 	v.sessions[len(v.sessions)-1] = nil
 	v.sessions = v.sessions[:len(v.sessions)-1]
-	v.news.WakeOne()
+	v.server.room.taken--
+	v.server.wake()
 	if err != nil && !isUsual(ctx, err) {
 		v.server.report(ctx, c.stream, err)
 	}
@@ -79,8 +81,10 @@ func (c *session) end(ctx context.Context, err error) {
 // the handler was cancelled and says so. Nobody can do anything about those, and a
 // busy server would report little else. A cancel counts only if it is the server's,
 // so ctx is the session's own: a handler that returns what it has made of some
-// other task's cancel has failed. Joined errors are usual only if each of them is:
-// no failure hides behind an end of the stream.
+// other task's cancel has failed. After the server's cancel the bare sentinel is an
+// echo too, as it is for a scope, and so is the bare cause: much code returns
+// ctx.Err(). Joined errors are usual only if each of them is: no failure hides
+// behind an end of the stream.
 func isUsual(ctx context.Context, err error) bool {
 	switch e := err.(type) {
 	case *task.PanicError:
@@ -94,6 +98,9 @@ func isUsual(ctx context.Context, err error) bool {
 	}
 	if inner := errors.Unwrap(err); inner != nil {
 		return isUsual(ctx, inner)
+	}
+	if echo := ctx.Err(); echo != nil && (errors.Is(err, echo) || errors.Is(err, ErrShutdown)) {
+		return true
 	}
 	for _, usual := range []error{io.EOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, usual) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -94,15 +95,16 @@ type written target
 func (w written) Network() string { return w.network }
 func (w written) String() string  { return w.text }
 
-// resolve returns all addresses of the target, in the order of the resolver, which
+// resolve returns all addresses of the target, each once, in the order of the resolver, which
 // has sorted them by how well they can be reached from here (RFC 6724). A TCP
 // target without a host is this machine, which a nil IP means to connect. It may
 // switch, and never blocks the loop: who asks the name server is the poller's
 // business. What the poller knows without asking, a literal address among it, costs
 // no wait.
 //
-// A timeout of zero is the default; the loop's clock counts it. Errors are bare:
-// *net.DNSError, also for a look-up that took too long, or *task.Canceled.
+// A timeout of zero is the default, a negative one is none; the loop's clock counts
+// it. Errors are bare: *net.DNSError, also for a look-up that took too long, or the
+// *task.Canceled of a cancel of ctx.
 func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration) ([]net.Addr, error) {
 	if t.network == "unix" {
 		return []net.Addr{&net.UnixAddr{Name: t.text, Net: "unix"}}, nil
@@ -117,22 +119,38 @@ func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration
 	if timeout == 0 {
 		timeout = defaultResolveTimeout
 	}
-	bounded, release := limited(ctx, timeout)
+	bounded, own, release := limited(ctx, timeout)
 	defer release()
 	q := newQuery(l, "the addresses of "+t.host)
 	q.op.Kind, q.op.Host, q.op.Network = poll.Lookup, t.host, "ip"+t.network[len("tcp"):]
 	err := q.run(bounded)
-	if task.Own(bounded, err) {
+	if own && task.Own(bounded, err) {
 		return nil, &net.DNSError{Err: "i/o timeout", Name: t.host, IsTimeout: true, IsTemporary: true}
 	}
 	if err != nil {
 		return nil, err
 	}
-	addrs := make([]net.Addr, len(q.op.Addrs))
-	for i, ip := range q.op.Addrs {
+	ips := distinct(q.op.Addrs)
+	addrs := make([]net.Addr, len(ips))
+	for i, ip := range ips {
 		addrs[i] = net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(t.port)))
 	}
 	return addrs, nil
+}
+
+// distinct returns the addresses without those that came before. A hosts file may
+// well say one twice: it would be listened on beside itself, and dialed again after
+// it has failed. One that is mapped into IPv6 is the same as the IPv4 one. They are
+// few, so no table is kept; ips stays as it is.
+func distinct(ips []netip.Addr) []netip.Addr {
+	var all []netip.Addr
+	for _, ip := range ips {
+		same := func(other netip.Addr) bool { return other.Unmap() == ip.Unmap() }
+		if !slices.ContainsFunc(all, same) {
+			all = append(all, ip)
+		}
+	}
+	return all
 }
 
 // A query is one operation that a task waits for, and that no stream owns: a

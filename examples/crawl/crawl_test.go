@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net"
 	"net/url"
 	"regexp"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"baton/await"
+	"baton/loop/poll/virtual"
 	"baton/netio"
 	"baton/sim"
 	"baton/task"
@@ -281,6 +283,55 @@ func TestBackoff(t *testing.T) {
 			t.Errorf("four tries took %v, want %v", took, (1+2+4)*pause)
 		}
 	})
+}
+
+// TestGivenUp: a page whose time is over says so and says how long it had, also if
+// it was still on its way to the server, on the last try.
+func TestGivenUp(t *testing.T) {
+	silent := sim.Config{Network: virtual.Config{
+		Dial: func(net.Addr) (time.Duration, error) { return -1, nil },
+	}}
+	silent.Test(t, func(ctx context.Context, t *testing.T) {
+		cfg := defaults()
+		cfg.MaxTries, cfg.Timeout = 1, time.Second
+		c := newCrawler(cfg)
+		if err := c.addRoots([]string{"http://10.0.0.1/"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.crawl(ctx); err != nil {
+			t.Fatal(err)
+		}
+		p := c.pages["http://10.0.0.1/"]
+		if took := c.ended.Sub(c.began); !errors.Is(p.Err, errTimeout) || p.Tries != 1 || took != time.Second {
+			t.Errorf("%v in try %d after %v, want errTimeout in the first after 1 s", p.Err, p.Tries, took)
+		}
+		if want := "http://10.0.0.1/ error given up after 1s (try 1)"; p.String() != want {
+			t.Errorf("the report says %q, want %q", p, want)
+		}
+	})
+}
+
+// TestPermanent: what another try cannot mend is tried once.
+func TestPermanent(t *testing.T) {
+	for root, tries := range map[string]int{
+		"http://127.0.0.1:99999/": 1, // no port
+		"http://nowhere.example/": 1, // no such host
+		"http://127.0.0.1:1/":     4, // nobody listens there, yet
+	} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			c := newCrawler(defaults())
+			c.Timeout = time.Second
+			if err := c.addRoots([]string{root}); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.crawl(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if p := c.pages[root]; p.Err == nil || p.Tries != tries {
+				t.Errorf("%s: %v after %d tries, want %d", root, p.Err, p.Tries, tries)
+			}
+		})
+	}
 }
 
 // TestTLS: an https URL fails, once, with a word about why.

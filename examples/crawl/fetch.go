@@ -52,9 +52,15 @@ func (c *crawler) fetch(ctx context.Context, p *page) (res *response, err error)
 }
 
 // broken reports whether it was the connection that failed, so that another one
-// may do better: it could not be made, or it ended too early.
+// may do better: it could not be made, or it ended too early. An address that is
+// none, or a name that does not exist, is no better the next time.
 func broken(err error) bool {
 	var op *net.OpError
+	var address *net.AddrError
+	var name *net.DNSError
+	if errors.As(err, &address) || errors.As(err, &name) && name.IsNotFound {
+		return false
+	}
 	return errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 

@@ -36,67 +36,17 @@ const (
 )
 
 func main() {
-	cfg, roots := parse()
+	cfg, roots, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2)
+	}
+	cfg.Log, cfg.Report = os.Stderr, os.Stdout
 	task.Main(func(ctx context.Context) error {
 		return run(ctx, cfg, roots)
 	})
-}
-
-// parse reads the command line, and ends the program if that makes no sense.
-func parse() (config, []string) {
-	cfg := config{Log: os.Stderr, Report: os.Stdout}
-	flag.IntVar(&cfg.MaxRedirect, "max_redirect", 10, "follow at most so many redirects in a row")
-	flag.IntVar(&cfg.MaxTries, "max_tries", 4, "try a page so often while connections break")
-	flag.IntVar(&cfg.MaxTasks, "max_tasks", 100, "fetch so many pages at a time")
-	flag.IntVar(&cfg.MaxPool, "max_pool", 100, "keep so many idle connections")
-	flag.DurationVar(&cfg.Timeout, "timeout", 0, "give a page up after this time (default 30s, and 1s for the demo site)")
-	flag.BoolFunc("strict", "stay on the hosts of the URLs given (default)", set(&cfg.Lenient, false))
-	flag.BoolFunc("lenient", "stay in the domains of the URLs given", set(&cfg.Lenient, true))
-	flag.BoolFunc("v", "say more: every URL; twice: every fetch; three times: connections", func(string) error {
-		cfg.Level++
-		return nil
-	})
-	flag.BoolFunc("q", "say less: no progress, no errors", func(string) error {
-		cfg.Level--
-		return nil
-	})
-	flag.Func("exclude", "skip URLs that match this `regexp`", func(s string) (err error) {
-		cfg.Exclude, err = regexp.Compile(s)
-		return err
-	})
-	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: crawl [flags] [URL...]")
-		flag.PrintDefaults()
-	}
-	flag.Parse()
-
-	err := cfg.check()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "crawl:", err)
-		os.Exit(2)
-	}
-	return cfg, flag.Args()
-}
-
-// set is a flag without a value that gives p the value v.
-func set(p *bool, v bool) func(string) error {
-	return func(string) error {
-		*p = v
-		return nil
-	}
-}
-
-// check says what is wrong with the numbers.
-func (cfg config) check() error {
-	switch {
-	case cfg.MaxTasks < 1:
-		return errors.New("-max_tasks must be at least 1")
-	case cfg.MaxTries < 1:
-		return errors.New("-max_tries must be at least 1")
-	case cfg.MaxRedirect < 0 || cfg.MaxPool < 0 || cfg.Timeout < 0:
-		return errors.New("-max_redirect, -max_pool and -timeout must not be negative")
-	}
-	return nil
 }
 
 // run crawls roots, or the demo site if there are none, and prints the report,

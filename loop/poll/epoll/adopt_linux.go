@@ -3,17 +3,20 @@
 package epoll
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"baton/loop/poll"
 )
 
-// Adopt implements [poll.Poller]. One descriptor can be adopted once at a time
-// (EEXIST), and its handle must be closed before the descriptor is.
+// Adopt implements [poll.Poller]. One descriptor can be adopted once at a time, and
+// not if it is a socket of this poller (EEXIST; the error says whose it is). Its
+// handle must be closed before the descriptor is.
 //
 // Readable and Writable leave the descriptor as it is. The first Read, Write or
 // Accept sets O_NONBLOCK on its open file, for everybody who shares it, and
@@ -23,7 +26,8 @@ import (
 // the kernel is asked to report a level, once for each operation that has to
 // wait: the cost is one epoll_ctl more.
 //
-// A regular file cannot be watched, which is the kernel's EPERM (epoll_ctl(2)).
+// A regular file or a directory cannot be watched, which is the kernel's EPERM
+// (epoll_ctl(2)).
 func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
 	if p.closed {
 		return nil, fmt.Errorf("epoll: adopt: %w", net.ErrClosed)
@@ -33,9 +37,61 @@ func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
 	if err := s.control(unix.EPOLL_CTL_ADD, unix.EPOLLONESHOT); err != nil {
 		s.closed = true
 		p.slots.release(s)
-		return nil, fmt.Errorf("epoll: adopt: %w", err)
+		return nil, fmt.Errorf("epoll: adopt: %s%w", p.why(int(fd), err), err)
 	}
 	return s, nil
+}
+
+// why puts in words what the kernel's refusal of fd means, to stand before it; it
+// is empty if the error says it all.
+func (p *Poller) why(fd int, err error) string {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return kindOf(fd) + " cannot be watched: "
+	case errors.Is(err, unix.EEXIST):
+		return fmt.Sprintf("descriptor %d belongs to %s: ", fd, p.owner(fd))
+	}
+	return ""
+}
+
+func kindOf(fd int) string {
+	var stat unix.Stat_t
+	if unix.Fstat(fd, &stat) == nil {
+		switch stat.Mode & unix.S_IFMT {
+		case unix.S_IFREG:
+			return "a regular file"
+		case unix.S_IFDIR:
+			return "a directory"
+		}
+	}
+	return "a file of this kind"
+}
+
+// owner says who has registered fd here, by what users know: streams and
+// listeners have addresses.
+func (p *Poller) owner(fd int) string {
+	i := slices.IndexFunc(p.slots.all, func(t slot) bool { return t.socket != nil && t.socket.fd == fd })
+	if i < 0 {
+		return "the poller"
+	}
+	switch s := p.slots.all[i].socket; {
+	case s.adopted:
+		return "whoever has adopted it before"
+	case s.local == nil:
+		return fmt.Sprintf("a connection to %v that is being made", s.remote)
+	case s.remote == nil:
+		return fmt.Sprintf("a listener on %v", s.local)
+	default:
+		return fmt.Sprintf("a stream from %s to %s", named(s.local), named(s.remote))
+	}
+}
+
+// named is an end of a connection; one of a UNIX socket may have no name.
+func named(addr net.Addr) string {
+	if addr.String() == "" {
+		return "an unnamed socket"
+	}
+	return addr.String()
 }
 
 // prepare makes an adopted descriptor ready for a try. The bits are set for

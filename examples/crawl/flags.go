@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// parse reads the command line: flags, with one dash or two, and URLs, in any
+// order. What is wrong with it is written to out, with the usage, and returned;
+// flag.ErrHelp is the wish to see the usage.
+func parse(args []string, out io.Writer) (cfg config, roots []string, err error) {
+	flags := flag.NewFlagSet("crawl", flag.ContinueOnError)
+	flags.SetOutput(out)
+	flags.IntVar(&cfg.MaxRedirect, "max_redirect", 10, "follow at most so many redirects in a row")
+	flags.IntVar(&cfg.MaxTries, "max_tries", 4, "try a page so often while connections break")
+	flags.IntVar(&cfg.MaxTasks, "max_tasks", 100, "fetch so many pages at a time")
+	flags.IntVar(&cfg.MaxPool, "max_pool", 100, "keep so many idle connections")
+	flags.DurationVar(&cfg.Timeout, "timeout", 0, "give a page up after this time (default 30s, and 1s for the demo site)")
+	flags.BoolFunc("strict", "stay on the hosts of the URLs given (default)", func(s string) error {
+		strict, err := strconv.ParseBool(s)
+		cfg.Lenient = !strict
+		return err
+	})
+	flags.BoolVar(&cfg.Lenient, "lenient", false, "stay in the domains of the URLs given")
+	flags.BoolFunc("v", "say more: every URL; twice: every fetch; three times: connections", count(&cfg.Level, 1))
+	flags.BoolFunc("q", "say less: no progress, no errors", count(&cfg.Level, -1))
+	flags.Func("exclude", "skip URLs that match this `regexp`", func(s string) (err error) {
+		cfg.Exclude, err = regexp.Compile(s)
+		return err
+	})
+	flags.Usage = func() {
+		fmt.Fprintln(out, "usage: crawl [flags] [URL...]")
+		flags.PrintDefaults()
+	}
+	args, roots = split(flags, args)
+	if err := flags.Parse(args); err != nil {
+		return cfg, nil, err
+	}
+	if err := cfg.check(); err != nil {
+		fmt.Fprintln(out, "crawl:", err)
+		return cfg, nil, err
+	}
+	return cfg, roots, nil
+}
+
+// count is a flag without a value that adds by to p each time it is given.
+func count(p *int, by int) func(string) error {
+	return func(s string) error {
+		on, err := strconv.ParseBool(s)
+		if on {
+			*p += by
+		}
+		return err
+	}
+}
+
+// Letters that are counted may stand behind one dash.
+var counted = regexp.MustCompile(`^-[vq]{2,}$`)
+
+// split tells the flags, with their values, from the URLs. Package flag takes all
+// that follows the first URL for URLs, and knows no -vv. After -- there are only
+// URLs.
+func split(known *flag.FlagSet, args []string) (flags, roots []string) {
+	for i := 0; i < len(args); i++ {
+		switch arg := args[i]; {
+		case arg == "--":
+			return flags, append(roots, args[i+1:]...)
+		case !strings.HasPrefix(arg, "-") || arg == "-":
+			roots = append(roots, arg)
+		case counted.MatchString(arg):
+			for _, letter := range arg[1:] {
+				flags = append(flags, "-"+string(letter))
+			}
+		default:
+			flags = append(flags, arg)
+			if takesNext(known, arg) && i+1 < len(args) {
+				i++
+				flags = append(flags, args[i])
+			}
+		}
+	}
+	return flags, roots
+}
+
+// takesNext reports whether the value of a flag is the argument after it.
+func takesNext(known *flag.FlagSet, arg string) bool {
+	f := known.Lookup(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")) // with =value it is unknown
+	if f == nil {
+		return false
+	}
+	alone, ok := f.Value.(interface{ IsBoolFlag() bool })
+	return !ok || !alone.IsBoolFlag()
+}
+
+// check says what is wrong with the numbers.
+func (cfg config) check() error {
+	switch {
+	case cfg.MaxTasks < 1:
+		return errors.New("-max_tasks must be at least 1")
+	case cfg.MaxTries < 1:
+		return errors.New("-max_tries must be at least 1")
+	case cfg.MaxRedirect < 0 || cfg.MaxPool < 0 || cfg.Timeout < 0:
+		return errors.New("-max_redirect, -max_pool and -timeout must not be negative")
+	}
+	return nil
+}

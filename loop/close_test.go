@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+)
+
+// What looptest does not ask of every loop, a closed one refuses as well: it
+// panics, and says which call it was (19).
+func TestUseAfterClose(t *testing.T) {
+	l := simulated(t)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for call, use := range map[string]func(){
+		"Submit":                     func() { l.Submit(&poll.Op{Kind: poll.Lookup, Host: "localhost"}) },
+		"AddSignalHandler":           func() { l.AddSignalHandler(os.Interrupt, func() {}) },
+		"AddBackgroundSignalHandler": func() { l.AddBackgroundSignalHandler(os.Interrupt, func() {}) },
+		"RunInExecutor":              func() { l.RunInExecutor(func() { t.Error("it ran") }, nil) },
+	} {
+		func() {
+			defer func() {
+				if v, _ := recover().(string); !strings.Contains(v, call+" on ") || !strings.Contains(v, "closed") {
+					t.Errorf("%s after Close: panic %q", call, v)
+				}
+			}()
+			use()
+		}()
+	}
+	if err := l.Post(nil); !errors.Is(err, loop.ErrClosed) {
+		t.Errorf("Post after Close: %v, want ErrClosed", err)
+	}
+}
+
+// Close drops what is scheduled, and its handles say so.
+func TestPendingAfterClose(t *testing.T) {
+	l := simulated(t)
+	nothing := func() {}
+	posted, err := l.CallSoonThreadsafe(nothing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handles := []*loop.Handle{
+		l.CallSoon(nothing), l.CallLater(time.Hour, nothing), l.CallRepeatedly(time.Hour, nothing), posted,
+	}
+	for i, want := range []bool{true, false} {
+		for _, h := range handles {
+			if h.Pending() != want {
+				t.Errorf("after %d Close: %v is pending: %v", i, h, h.Pending())
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, h := range handles {
+		h.Cancel() // cleanup comes in any order
+	}
+}
+
+// Close gives the executor five seconds if the program has not said otherwise, and
+// tells what was left after them.
+func TestDrain(t *testing.T) {
+	for _, c := range []struct{ drain, want time.Duration }{
+		{0, 5 * time.Second}, {time.Minute, time.Minute}, {-1, -1},
+	} {
+		for left, message := range []string{"", "1 blocking functions still run after " + c.want.String()} {
+			executor := &inline{left: left}
+			l, err := loop.New(loop.Config{Executor: executor, Drain: c.drain})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = l.Close()
+			if (err == nil) != (left == 0) || err != nil && !strings.Contains(err.Error(), message) {
+				t.Errorf("Close with %d functions left: %v, want %q", left, err, message)
+			}
+			if executor.drain != c.want {
+				t.Errorf("Drain %v: the executor was given %v, want %v", c.drain, executor.drain, c.want)
+			}
+		}
+	}
+}

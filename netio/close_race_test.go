@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+// The end of a server and the disconnect of its last client may come in one turn:
+// the one before the other, the other before the one, or the end just when the
+// handler has returned and nobody has been told yet. The server ends at once, and
+// waits for no connection that is gone already (62).
+func TestCloseOrDisconnect(t *testing.T) {
+	orders := map[string]func(disconnect, end func(), returned *task.Future[bool]){
+		"end first":        func(disconnect, end func(), _ *task.Future[bool]) { end(); disconnect() },
+		"disconnect first": func(disconnect, end func(), _ *task.Future[bool]) { disconnect(); end() },
+		"end in between": func(disconnect, end func(), returned *task.Future[bool]) {
+			returned.AddDoneCallback(func(*task.Future[bool]) { end() })
+			disconnect()
+		},
+	}
+	ends := map[string]func(s *site) error{
+		"Server.Close":   func(s *site) error { return s.srv.Close() },
+		"Listener.Close": func(s *site) error { return s.ln.Close() },
+	}
+	for order, play := range orders {
+		for name, end := range ends {
+			for most := range 2 { // at 1 the server waits for room, otherwise for a connection
+				t.Run(fmt.Sprintf("%s, %s, %d", order, name, most), func(t *testing.T) {
+					for range 20 { // schedules
+						sim.Test(t, func(ctx context.Context, t *testing.T) {
+							var returned task.Future[bool]
+							s := serve(ctx, t, &netio.Server{MaxConns: most}, func(ctx context.Context, s *netio.Stream) error {
+								defer returned.Set(true)
+								return hello(ctx, s)
+							})
+							c := s.greeted(ctx, t)
+							start := task.Now(ctx)
+							play(
+								func() { want(t, "the client's Close", c.Close(), nil) },
+								func() { want(t, name, end(s), nil) },
+								&returned)
+							want(t, "ServeListener", s.end(ctx), nil)
+							want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
+							if took := task.Now(ctx).Sub(start); took != 0 || len(s.errs) > 0 {
+								t.Errorf("the end took %v, reported: %v", took, s.errs)
+							}
+						})
+					}
+				})
+			}
+		}
+	}
+}
+
+// hello is a handler that says hello, and ends with its client.
+func hello(ctx context.Context, s *netio.Stream) error {
+	if _, err := s.Write(ctx, []byte("hello\n")); err != nil {
+		return err
+	}
+	_, err := s.ReadLine(ctx)
+	return err
+}
