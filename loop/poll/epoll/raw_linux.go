@@ -26,8 +26,8 @@ func rawRead(fd int, buf []byte) (int, error) {
 	if len(buf) > rawBytes {
 		return unix.Read(fd, buf)
 	}
-	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd),
-		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)))
+	n, _, errno := syscall.RawSyscall6(unix.SYS_READ, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), 0, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -46,8 +46,8 @@ func (p *Poller) rawWrite(fd int, buf []byte) (int, error) {
 		return unix.Write(fd, buf)
 	}
 	p.seen = buf[0] ^ buf[len(buf)-1] // for the race detector, which does not see the kernel read
-	n, _, errno := syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd),
-		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)))
+	n, _, errno := syscall.RawSyscall6(unix.SYS_WRITE, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), 0, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
