@@ -15,6 +15,9 @@ type timerBucket struct {
 	order   bucketOrder
 }
 
+// A timerNode is a started timer with its key. The key is not in the Timer: that
+// is part of something larger, far away from the next one, and a comparison would
+// have to fetch both.
 type timerNode struct {
 	when  time.Duration // since the loop's start
 	seq   uint64        // ties are broken by the order of the starts
@@ -35,11 +38,14 @@ const (
 	heap                     // it is a heap of four children a node
 )
 
+// at is the node at i, valid until it is moved.
 func (b *timerBucket) at(i int) *timerNode {
 	return &b.blocks[uint(i)/blockLen][uint(i)%blockLen]
 }
 
-// push adds n. An empty bucket is in any order, and begins as led.
+// push adds n. An empty bucket is in any order and begins as led, which most
+// remain: what is started later is mostly due later. A loose one stays loose, for
+// its least may be any of the others.
 func (b *timerBucket) push(n timerNode, free *freeBlocks) {
 	last := b.len
 	if last%blockLen == 0 {
@@ -88,7 +94,8 @@ func (b *timerBucket) replace(i int, n timerNode) {
 	}
 }
 
-// drop gives the last block away.
+// drop gives the last block away, which has no timers any more. Its place in the
+// list is cleared, so that nothing holds a block that is not kept.
 func (b *timerBucket) drop(free *freeBlocks) {
 	last := len(b.blocks) - 1
 	free.put(b.blocks[last])
@@ -117,7 +124,7 @@ func (b *timerBucket) least() *timerNode {
 	return b.at(0)
 }
 
-// scan makes b led.
+// scan makes b led. It spends what the changes have paid in.
 func (b *timerBucket) scan() {
 	least := 0
 	for i := range b.len {
@@ -129,7 +136,9 @@ func (b *timerBucket) scan() {
 	b.order, b.changes = led, 0
 }
 
-// sort makes b a heap, from the bottom up, which takes linear time.
+// sort makes b a heap, from the bottom up, which takes linear time. From there
+// on the least costs no search, and a change no more than the depth of the heap:
+// changes pay for the one sort, too, since the bucket was filled by as many.
 func (b *timerBucket) sort() {
 	for i := (b.len - 2) / 4; i >= 0; i-- {
 		b.down(i, *b.at(i))
