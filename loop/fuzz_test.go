@@ -4,6 +4,7 @@ package loop_test
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -18,26 +19,78 @@ func FuzzTimers(f *testing.F) {
 	f.Add([]byte{0, 5, 0, 3, 0, 5, 3, 0, 1, 1, 3, 9})
 	f.Add([]byte{0, 0, 0, 7, 2, 0, 4, 2, 1, 3, 2, 3, 0, 3, 255})
 	f.Add([]byte{5, 3, 0, 4, 5, 3, 3, 2, 3, 2, 1, 0, 3, 9, 3, 9, 3, 9})
-	wide := []byte{}
-	for i := range byte(120) { // deep enough for every branch of the heap
-		wide = append(wide, 0, i*37+1)
-	}
-	for i := range byte(60) {
-		wide = append(wide, 1, i*11, 2, i*7, 4, i*13, 3, 3)
-	}
-	f.Add(append(wide, 3, 255))
+	f.Add(heapScript())
+	f.Add(sortedScript())
+	f.Add(farScript())
 	f.Fuzz(func(t *testing.T, script []byte) {
 		m := &timerModel{t: t, loop: simulated(t)}
 		m.start = m.loop.Time()
 		for len(script) >= 2 {
-			m.instruction(script[0]%6, script[1])
+			m.instruction(script[0]%9, script[1])
 			script = script[2:]
 		}
-		m.advance(time.Hour)
+		for len(m.pending) > 0 {
+			m.advance(max(m.pending[0].when-m.now, 0))
+		}
+		m.advance(0)
 		if len(m.pending) > 0 || !m.loop.Idle() {
 			t.Errorf("%d timers are left; the loop is idle: %v", len(m.pending), m.loop.Idle())
 		}
 	})
+}
+
+// heapScript fills one bucket with several blocks of timers and takes the first
+// one again and again, so that it becomes a heap; then it adds and takes from
+// everywhere, and lets time pass.
+func heapScript() []byte {
+	var script []byte
+	for i := range byte(200) {
+		script = append(script, 6+i%2, 160+i%4)
+	}
+	for i := range byte(50) {
+		script = append(script, 1, i*4)
+	}
+	for i := range byte(250) {
+		script = append(script, 7, 163-i%4, 1, i*37, 2, i*7)
+	}
+	for i := range byte(60) {
+		script = append(script, 8, 150+i%16, 1, i*7, 5, i*91, 4, i*13, 3, i%4)
+	}
+	return script
+}
+
+// sortedScript makes a heap, too, takes half of it away in any order, and the
+// rest from the first to the last without letting time pass: whatever stands in
+// a wrong place should be the first at some moment.
+func sortedScript() []byte {
+	var script []byte
+	r := rand.New(rand.NewPCG(5, 6))
+	later := make([]byte, 256)
+	for i := range later {
+		later[i] = 160 + byte(r.IntN(4))
+		script = append(script, 3, byte(i%3), 7, later[i])
+	}
+	sorted := r.Perm(256)
+	half := slices.Clone(sorted[:128])
+	slices.SortFunc(sorted, func(a, b int) int {
+		return cmp.Or(cmp.Compare(later[a], later[b]), cmp.Compare(a, b))
+	})
+	for _, i := range slices.Concat(sorted[:4], half, sorted) {
+		script = append(script, 1, byte(i))
+	}
+	return script
+}
+
+// farScript has timers and times of every magnitude.
+func farScript() []byte {
+	var script []byte
+	for i := range byte(240) {
+		script = append(script, 6, i, 7, i*3, 0, i, 4, i*7, 2, i*5)
+	}
+	for i := range byte(190) {
+		script = append(script, 8, i, 1, i*17, 7, i*5)
+	}
+	return script
 }
 
 // A timerModel is a loop and what it should do.
@@ -49,8 +102,9 @@ type timerModel struct {
 	timers  []*modelTimer
 	pending []*modelTimer // sorted
 	ran     []*modelTimer
-	made    int  // breaks ties
-	soon    bool // something is ready
+	stopped []bool // what StopTimer has said to those that ran
+	made    int    // breaks ties
+	soon    bool   // something is ready
 }
 
 type modelTimer struct {
@@ -65,13 +119,9 @@ type modelTimer struct {
 
 // instruction does one thing to the loop and to the list.
 func (m *timerModel) instruction(op, arg byte) {
-	when := m.now + time.Duration(arg)
 	switch op {
 	case 0:
-		mt := &modelTimer{}
-		mt.handle = m.loop.CallAt(m.start.Add(when), func() { m.fire(mt) })
-		m.insert(mt, when)
-		m.soon = m.soon || when <= m.now
+		m.callAt(m.now + time.Duration(arg))
 	case 1:
 		if mt := m.pick(arg); mt != nil {
 			m.stop(mt)
@@ -84,17 +134,43 @@ func (m *timerModel) instruction(op, arg byte) {
 		m.advance(time.Duration(arg))
 	case 4:
 		if mt := m.pick(arg); mt != nil && mt.handle == nil {
-			m.loop.StartTimer(&mt.timer, m.start.Add(when))
 			m.remove(mt)
-			m.insert(mt, when)
+			m.startAt(mt, m.now+time.Duration(arg))
 		}
 	case 5:
-		mt := &modelTimer{}
-		mt.timer.Target = waker(func() { m.fire(mt) })
-		m.loop.StartTimer(&mt.timer, m.start.Add(when))
-		m.insert(mt, when)
+		m.startAt(m.timer(), m.now+time.Duration(arg)-8) // perhaps in the past
+	case 6:
+		m.callAt(m.now + span(arg))
+	case 7:
+		m.startAt(m.timer(), m.now+span(arg))
+	case 8:
+		m.advance(min(span(arg), 1<<48)) // so that no script gets to the end of time
 	}
 	m.check()
+}
+
+// span makes a time of any magnitude, up to 64 years, of two bits of precision
+// and six of exponent.
+func span(arg byte) time.Duration {
+	return time.Duration(4+arg%4) << min(arg/4, 60) >> 2
+}
+
+func (m *timerModel) callAt(when time.Duration) {
+	mt := &modelTimer{}
+	mt.handle = m.loop.CallAt(m.start.Add(when), func() { m.fire(mt) })
+	m.insert(mt, when)
+	m.soon = m.soon || when <= m.now
+}
+
+func (m *timerModel) timer() *modelTimer {
+	mt := &modelTimer{}
+	mt.timer.Target = waker(func() { m.fire(mt) })
+	return mt
+}
+
+func (m *timerModel) startAt(mt *modelTimer, when time.Duration) {
+	m.loop.StartTimer(&mt.timer, m.start.Add(when))
+	m.insert(mt, when)
 }
 
 func (m *timerModel) pick(arg byte) *modelTimer {
@@ -135,44 +211,76 @@ func (m *timerModel) stop(mt *modelTimer) {
 	}
 }
 
+// fire is what every timer and callback does. It may end another one, which
+// may be due in the same poll.
 func (m *timerModel) fire(mt *modelTimer) {
 	if now := m.loop.Time().Sub(m.start); now < mt.when {
 		m.t.Errorf("a timer for %v ran at %v", mt.when, now)
 	}
 	m.ran = append(m.ran, mt)
+	switch c := mt.cancels; {
+	case c == nil:
+	case c.handle != nil:
+		c.handle.Cancel()
+	default:
+		m.stopped = append(m.stopped, m.loop.StopTimer(&c.timer))
+	}
 }
 
 // advance lets time pass, as far as the next timers at most, and compares what
 // ran.
 func (m *timerModel) advance(d time.Duration) {
 	for limit := m.now + d; ; {
-		m.ran = nil
+		m.ran, m.stopped = nil, nil
 		m.loop.RunOnce(limit - m.now)
 		m.soon = false
 		m.now = m.loop.Time().Sub(m.start)
-		// Handles run in the turn, timers already while it is prepared.
-		var wantTimers, want []*modelTimer
-		for len(m.pending) > 0 && m.pending[0].when <= m.now {
-			mt := m.pending[0]
-			m.pending = m.pending[1:]
-			if mt.handle == nil {
-				wantTimers = append(wantTimers, mt)
-			} else {
-				want = append(want, mt)
-			}
-		}
-		if want = append(wantTimers, want...); !slices.Equal(m.ran, want) {
+		want, stopped := m.due()
+		if !slices.Equal(m.ran, want) {
 			m.t.Fatalf("at %v: %d timers ran, want %d, or in another order", m.now, len(m.ran), len(want))
 		}
-		for _, mt := range want {
-			if mt.cancels != nil {
-				m.stop(mt.cancels)
-			}
+		if !slices.Equal(m.stopped, stopped) {
+			m.t.Fatalf("at %v: StopTimer says %v, want %v", m.now, m.stopped, stopped)
 		}
 		if m.now >= limit && len(want) == 0 {
 			return
 		}
 	}
+}
+
+// due is what should run now, and what StopTimer should say meanwhile. Handles
+// run in the turn, timers already while it is prepared.
+func (m *timerModel) due() (ran []*modelTimer, stopped []bool) {
+	var ready []*modelTimer
+	run := func(mt *modelTimer) {
+		ran = append(ran, mt)
+		c := mt.cancels
+		if c == nil {
+			return
+		}
+		was := m.remove(c)
+		if c.handle == nil {
+			stopped = append(stopped, was)
+		}
+		if i := slices.Index(ready, c); i >= 0 {
+			ready = slices.Delete(ready, i, i+1)
+		}
+	}
+	for len(m.pending) > 0 && m.pending[0].when <= m.now {
+		mt := m.pending[0]
+		m.pending = m.pending[1:]
+		if mt.handle == nil {
+			run(mt)
+		} else {
+			ready = append(ready, mt)
+		}
+	}
+	for len(ready) > 0 {
+		mt := ready[0]
+		ready = ready[1:]
+		run(mt)
+	}
+	return ran, stopped
 }
 
 // check compares what the loop says will be next.

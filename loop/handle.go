@@ -17,21 +17,26 @@ type Handle struct {
 	loop  *Loop
 	fn    func()        // nil once it has run for the last time or was cancelled
 	timer Timer         // not used by CallSoon
-	every time.Duration // of CallRepeatedly; or once; or 0 for CallSoon
-	when  time.Duration // since the loop's start; meaningless for CallSoon
+	when  time.Duration // since the loop's start, or soon
 	pc    uintptr       // of the function to name, when that is not fn or fn is dropped
+	rare  *rarities     // nil for most; so a Handle is one cache line
+}
+
+// rarities are what few Handles have.
+type rarities struct {
+	every time.Duration // of CallRepeatedly, or 0
 	site  string        // where it was made, in debug mode
 }
 
-// once is the interval of a callback that runs once, at a time.
-const once time.Duration = -1
+// soon is the time of a callback without one, as CallSoon makes it.
+const soon time.Duration = math.MinInt64
 
 // CallSoon has fn run in the next turn. Callbacks run in the order of the
 // calls, each exactly once, on the loop's own goroutine. fn must not switch;
 // PEP 3156's call_soon, whose arguments a closure brings here.
 func (l *Loop) CallSoon(fn func()) *Handle {
 	l.mustHold("CallSoon")
-	h := l.handle(fn)
+	h := l.handle(fn, soon)
 	l.Ready(Entry{Runner: h})
 	return h
 }
@@ -62,7 +67,10 @@ func (l *Loop) CallRepeatedly(interval time.Duration, fn func()) *Handle {
 	}
 	now := l.clock()
 	h := l.callAt(now, later(now, interval), fn)
-	h.every = interval
+	if h.rare == nil {
+		h.rare = new(rarities)
+	}
+	h.rare.every = interval
 	return h
 }
 
@@ -71,7 +79,7 @@ func (l *Loop) CallRepeatedly(interval time.Duration, fn func()) *Handle {
 // from one goroutine keep their order. It keeps nothing alive: a loop may
 // become idle before the call arrives. The error is ErrClosed.
 func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
-	h := l.handle(fn)
+	h := l.handle(fn, soon)
 	if err := l.Post(h); err != nil {
 		return nil, err
 	}
@@ -92,20 +100,25 @@ func later(now, d time.Duration) time.Duration {
 }
 
 // handle makes a Handle that is not scheduled yet. Safe from every goroutine.
-func (l *Loop) handle(fn func()) *Handle {
+func (l *Loop) handle(fn func(), when time.Duration) *Handle {
 	if fn == nil {
 		panic("loop: a callback must not be nil")
 	}
-	h := &Handle{loop: l, fn: fn}
+	h := &Handle{loop: l, fn: fn, when: when}
 	h.timer.Target = h
-	h.site = l.site()
+	if l.debug.Load() {
+		h.rare = &rarities{site: caller()}
+	}
 	return h
 }
 
 // queue makes fn ready, as the callback that runs the user's function: it is
 // user that messages name. The caller holds the baton.
 func (l *Loop) queue(fn, user func(), site string) *Handle {
-	h := &Handle{loop: l, fn: fn, pc: pcOf(user), site: site}
+	h := &Handle{loop: l, fn: fn, when: soon, pc: pcOf(user)}
+	if site != "" {
+		h.rare = &rarities{site: site}
+	}
 	l.Ready(Entry{Runner: h})
 	return h
 }
@@ -114,8 +127,7 @@ func (l *Loop) queue(fn, user func(), site string) *Handle {
 // once for each call. A time that has passed goes into the ready queue at once,
 // where it keeps its place among the CallSoons.
 func (l *Loop) callAt(now, when time.Duration, fn func()) *Handle {
-	h := l.handle(fn)
-	h.when, h.every = when, once
+	h := l.handle(fn, when)
 	if when <= now {
 		l.Ready(Entry{Runner: h})
 	} else {
@@ -140,14 +152,14 @@ func (h *Handle) Run() {
 	if fn == nil {
 		return
 	}
-	if h.every <= 0 {
+	if h.rare == nil || h.rare.every == 0 {
 		h.drop()
 		fn()
 		return
 	}
 	fn()
 	if h.fn != nil {
-		h.when = later(h.loop.clock(), h.every)
+		h.when = later(h.loop.clock(), h.rare.every)
 		h.loop.startTimer(&h.timer, h.when)
 	}
 }
@@ -182,7 +194,7 @@ func (h *Handle) Pending() bool { return h.fn != nil && !h.loop.closed.Load() }
 // When tells for when the callback is or was scheduled; the zero time means the
 // turn after the call.
 func (h *Handle) When() time.Time {
-	if h.every == 0 {
+	if h.when == soon {
 		return time.Time{}
 	}
 	return h.loop.start.Add(h.when)
@@ -190,10 +202,14 @@ func (h *Handle) When() time.Time {
 
 // String names the function, and in debug mode where it was scheduled.
 func (h *Handle) String() string {
-	if h.pc == 0 {
-		return nameOf(h.fn, h.site)
+	site := ""
+	if h.rare != nil {
+		site = h.rare.site
 	}
-	return name(h.pc, h.site)
+	if h.pc == 0 {
+		return nameOf(h.fn, site)
+	}
+	return name(h.pc, site)
 }
 
 // pcOf tells functions apart for messages; it keeps nothing alive.

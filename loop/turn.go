@@ -208,8 +208,8 @@ func (l *Loop) poll() bool {
 	for _, w := range l.mail.take() {
 		w.Wake()
 	}
-	for l.timers.due(l.now) {
-		t := l.timers.pop()
+	l.timers.advance(l.now)
+	for t := l.timers.pop(); t != nil; t = l.timers.pop() {
 		t.Target.Wake()
 	}
 	return true
@@ -242,7 +242,7 @@ func (l *Loop) patience() (time.Duration, bool) {
 // something ready: no operation, timer, job, watcher, signal handler or door.
 // It belongs to the loop.
 func (l *Loop) Idle() bool {
-	return l.head == len(l.batch) && len(l.ready) == 0 && l.timers.len() == 0 && l.mail.empty() &&
+	return l.head == len(l.batch) && len(l.ready) == 0 && l.timers.empty() && l.mail.empty() &&
 		l.inflight == 0 && l.jobs == 0 && l.doors == 0 && !l.expectsSignal()
 }
 
