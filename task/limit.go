@@ -211,7 +211,7 @@ func (l *limit) Wake() {
 	}
 	if l.by == nil {
 		c := newCanceled(&l.node, l.cause)
-		c.deadline = true // whatever the cause
+		c.standFor(context.DeadlineExceeded) // whatever the cause
 		l.cancel(c)
 	}
 }
