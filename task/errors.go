@@ -227,6 +227,14 @@ func misuse(format string, args ...any) {
 	panic("task: " + fmt.Sprintf(format, args...))
 }
 
+// mustHave panics in the call that was given no function. The task would panic
+// when it begins, and nobody could tell any more who started it.
+func mustHave(fn bool, call string) {
+	if !fn {
+		misuse("%s of a nil function", call)
+	}
+}
+
 // without returns err less what is only the echo of a cancel, and nil if
 // nothing else is left. An echo is a Canceled of which own is true, wrapped or
 // joined, and, if c is not nil, the bare sentinel that c stands for: code that

@@ -56,6 +56,7 @@ func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (
 	if l := loop.Current(); l != nil {
 		misuse("Run inside %v; use Scope for tasks of the same loop, and await.Blocking for another loop", l)
 	}
+	mustHave(main != nil, "Run")
 	l := r.Loop
 	if l == nil {
 		if l, err = loop.New(r.Config); err != nil {

@@ -42,6 +42,7 @@ const (
 // long their cleanup takes.
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx, "Scope")
+	mustHave(fn != nil, "Scope")
 	s := &scope{}
 	s.ref, s.scope = n.ref, s
 	s.attach(n, ctx)
@@ -253,6 +254,7 @@ func ScopeOf(ctx context.Context) *ScopeRef { return &ScopeRef{enter(ctx, "Scope
 // ended. The task is under the scope's own context, whoever starts it.
 func (s *ScopeRef) Go(fn func(ctx context.Context) error) *Ref {
 	s.held("Go")
+	mustHave(fn != nil, "ScopeRef.Go")
 	t := &background{fn: fn}
 	t.ref.body = t
 	s.s.adopt(&t.ref, &s.s.node, &s.s.node)

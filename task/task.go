@@ -21,9 +21,10 @@ type Task[T any] struct {
 // loop's next turn and runs up to its first switch point even if it is
 // cancelled before. Start itself never switches.
 func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Task[T] {
+	n := enter(ctx, "Start")
+	mustHave(fn != nil, "Start")
 	t := &Task[T]{fn: fn}
 	t.body, t.started = t, true
-	n := enter(ctx, "Start")
 	n.scope.adopt(&t.Ref, n, ctx)
 	return t
 }
@@ -92,6 +93,7 @@ func (t *Task[T]) Result() (T, error) {
 // switches.
 func Go(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := enter(ctx, "Go")
+	mustHave(fn != nil, "Go")
 	t := &background{fn: fn}
 	t.ref.body = t
 	n.scope.adopt(&t.ref, n, ctx)
@@ -114,6 +116,7 @@ func (t *background) function() any    { return t.fn }
 // ctx is cancelled while waiting, the task is cancelled and awaited. Trio calls
 // this nursery.start.
 func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready func(T)) error) (T, error) {
+	mustHave(fn != nil, "StartReady")
 	var reported Future[T]
 	t := Start(ctx, func(ctx context.Context) (struct{}, error) {
 		r := enter(ctx, "StartReady").ref
