@@ -217,6 +217,7 @@ func (r *Ref) end(err error) {
 	r.err = err
 	r.state = Done
 	r.worker = nil
+	cancelled := r.ctx.by != nil
 	r.ctx.expire()
 	if r.awaiters.wakeAll() > 0 {
 		r.observed = true
@@ -227,7 +228,7 @@ func (r *Ref) end(err error) {
 	if r == r.b.root {
 		r.b.loop.Stop()
 	} else {
-		r.ctx.scope.ended(r)
+		r.ctx.scope.ended(r, cancelled)
 	}
 }
 

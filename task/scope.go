@@ -35,8 +35,10 @@ const (
 // It switches while it has to wait for them, even if fn does not. The first
 // failure, of fn or of a task of Go, cancels all of them with itself as the
 // cause and is returned; several different failures are joined, the first one
-// first. Cancels that the scope itself caused are no failures. A panic in fn
-// passes on after the tasks have ended, and so does a Goexit.
+// first. Cancels that the scope itself caused are no failures; nor is the echo of
+// a block, as a timeout, in which another task of the scope has started the one
+// that returns it: the block tells its owner. A panic in fn passes on after the
+// tasks have ended, and so does a Goexit.
 //
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
 // long their cleanup takes.
@@ -187,10 +189,11 @@ func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 
 // ended is told by a task that it has ended. It may wake the scope's owner, but
 // only out of join: what else the owner waits for has nothing to do with it.
-func (s *scope) ended(r *Ref) {
+// cancelled says whether the task was, before its context ended with it.
+func (s *scope) ended(r *Ref, cancelled bool) {
 	s.count--
 	if r.err != nil {
-		s.settle(r)
+		s.settle(r, cancelled)
 	}
 	if s.count == 0 && s.phase == joining && s.ref.state == Parked {
 		s.ref.ready()
@@ -198,16 +201,21 @@ func (s *scope) ended(r *Ref) {
 }
 
 // settle decides whose the error of an ended task is. What only echoes a cancel
-// is nobody's: of the task, of the scope, or a plain one from anywhere. A
-// panic, and any error of a task of Go, is the scope's at once. That of a task
-// of Start is, once the scope's function has returned and nobody awaits it or
-// has it called back; before, it is kept for who may still come.
-func (s *scope) settle(r *Ref) {
-	echo := r.ctx.by
-	if echo != nil && !s.caused(echo) {
-		echo = nil
+// is nobody's: of the task, of the scope, of a block around the task, or a plain
+// one from anywhere. A panic, and any error of a task of Go, is the scope's at
+// once. That of a task of Start is, once the scope's function has returned and
+// nobody awaits it or has it called back; before, it is kept for who may still
+// come.
+func (s *scope) settle(r *Ref, cancelled bool) {
+	err := without(r.err, nil, func(c *Canceled) bool { return s.caused(c) || c.Cause == context.Canceled })
+	if cancelled {
+		// The first cancel is what ctx.Err tells, the last what switch points return.
+		for _, echo := range [...]*Canceled{r.ctx.canceled.Load(), r.ctx.by} {
+			if s.caused(echo) || s.enclosed(echo, r) {
+				err = without(err, echo, func(c *Canceled) bool { return c == echo })
+			}
+		}
 	}
-	err := without(r.err, echo, func(c *Canceled) bool { return s.caused(c) || c.Cause == context.Canceled })
 	if err == nil {
 		return
 	}
@@ -232,6 +240,17 @@ func (s *scope) caused(c *Canceled) bool {
 		return n != nil
 	}
 	return n.scope == s && n.ref != s.ref && n == &n.ref.ctx
+}
+
+// enclosed reports whether c, which has cancelled the task r, is the deadline or
+// the end of a block that lies inside the scope and is another task's. Its edge
+// tells that one. A block of r's own tells r, and what r makes of it counts.
+func (s *scope) enclosed(c *Canceled, r *Ref) bool {
+	if c == released {
+		return s.by != released // otherwise a block further out has ended, for all of the scope
+	}
+	n := c.origin
+	return n != nil && n.limit != nil && n.scope == s && n.ref != r
 }
 
 // tasks lists the live tasks, the oldest first. It walks the whole tree: for
