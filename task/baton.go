@@ -37,6 +37,7 @@ type baton struct {
 
 	virtual bool   // the loop's clock is not that of package time
 	root    *Ref   // the task of main
+	over    bool   // the turn after its end runs, or has run
 	lastID  uint64 // of the task that was made last
 	foreign foreignContexts
 

@@ -226,7 +226,7 @@ func (r *Ref) end(err error) {
 		x.end(r)
 	}
 	if r == r.b.root {
-		r.b.loop.Stop()
+		r.b.loop.Ready(loop.Entry{Runner: (*finale)(r.b)})
 	} else {
 		r.ctx.scope.ended(r, cancelled)
 	}

@@ -23,7 +23,7 @@ var ErrStopped = errors.New("task: the loop was stopped")
 type Runner struct {
 	// Loop is the loop to run on; the caller closes it. One loop serves several
 	// Runs, one after another; what is on it besides tasks (callbacks, timers)
-	// goes on in the next one.
+	// goes on in the next one, but for what the last step has queued: see Run.
 	Loop *loop.Loop
 
 	// Config is for the loop that Run makes if Loop is nil.
@@ -42,6 +42,9 @@ type Runner struct {
 // runtime.Goexit, so does the caller. If nothing is left that could wake any
 // task, all are cancelled with a *DeadlockError, and Run returns that. A
 // cancellable ctx counts as something that could.
+//
+// What main's last step has queued, done callbacks and CallSoon, still runs
+// before Run returns, in one more turn; what that adds does not.
 //
 // Run keeps the calling goroutine, which becomes the loop's own: callbacks run
 // on it. Run inside a task, or on a loop that runs, is misuse and panics.
@@ -145,13 +148,14 @@ type rootTask struct {
 func (t *rootTask) run(*Ref) error { return t.scope.run(t.main) }
 func (t *rootTask) function() any  { return t.main }
 
-// drive runs the loop until the root task has ended. Its end stops the loop; if
-// the loop returns for another reason it is stopped by somebody else, or idle,
-// and then no task can ever be woken. Every task is cancelled for that, and the
-// loop runs again, so that they can clean up.
+// drive runs the loop until the turn after the end of the root task: that end
+// queues the finale, which stops the loop. If the loop returns for another reason
+// it is stopped by somebody else, or idle, and then no task can ever be woken.
+// Every task is cancelled for that, and the loop runs again, so that they can
+// clean up.
 func (b *baton) drive() {
 	deadlocks := 0
-	for b.root.state != Done {
+	for !b.over {
 		stopped := b.loop.Run()
 		switch {
 		case b.root.state == Done:
@@ -165,6 +169,16 @@ func (b *baton) drive() {
 			b.root.ctx.cancel(newCanceled(&b.root.ctx, d))
 		}
 	}
+}
+
+// A finale is the last callback of a Run, behind what the root task's last step
+// has queued. It stops the loop with the turn that runs them: asyncio's run ends
+// by a callback, too. To stop at once would leave them to nobody.
+type finale baton
+
+func (f *finale) Run() {
+	f.over = true
+	f.loop.Stop()
 }
 
 // verdict is the outcome of the root task, after everything has ended. The
