@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"strings"
-	"time"
 
 	"baton/loop"
 )
@@ -188,38 +186,6 @@ func (p *PanicError) Error() string {
 func (p *PanicError) Unwrap() error {
 	err, _ := p.Value.(error)
 	return err
-}
-
-// A DeadlockError says that a loop had nothing left that could wake anybody,
-// and which tasks were parked then. It is the cause with which they are
-// cancelled. The waits are in the order in which the tasks were created.
-type DeadlockError struct{ Waits []Wait }
-
-// A Wait is a parked task as DeadlockError and Waits report it.
-type Wait struct {
-	Task   string        // name and function
-	Reason string        // what it waits for
-	Since  time.Duration // how long, on the loop's clock as of its last poll
-	On     []string      // tasks that could end the wait, if anybody in particular
-}
-
-// String is one line: who waits for what and on whom.
-func (w Wait) String() string {
-	s := fmt.Sprintf("%s waits for %s since %v", w.Task, w.Reason, w.Since.Round(time.Microsecond))
-	if len(w.On) > 0 {
-		s += ", on " + strings.Join(w.On, ", ")
-	}
-	return s
-}
-
-// Error lists the waits, one a line.
-func (d *DeadlockError) Error() string {
-	var b strings.Builder
-	b.WriteString("task: deadlock: nothing is left that could wake a task")
-	for _, w := range d.Waits {
-		b.WriteString("\n\t" + w.String())
-	}
-	return b.String()
 }
 
 // misuse panics with what somebody did to whom and what to do instead.
