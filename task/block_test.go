@@ -132,3 +132,26 @@ func TestEchoOfBlockAroundScope(t *testing.T) {
 		return nil
 	})
 }
+
+// So is a block around the whole scope that ends early: the caller of Scope is
+// under it as well.
+func TestEndOfBlockAroundScope(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		limited, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Hour), nil)
+		task.Go(ctx, func(ctx context.Context) error {
+			defer release()
+			return turns(ctx, 3)
+		})
+		err := task.Scope(limited, func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				forever(ctx)
+				return ctx.Err()
+			})
+			return nil
+		})
+		if err != context.Canceled {
+			t.Errorf("Scope = %v, want %v", err, context.Canceled)
+		}
+		return nil
+	})
+}

@@ -133,6 +133,12 @@ func TestEndedIsCollectable(t *testing.T) {
 					defer release()
 					task.Yield(context.WithValue(ctx, key{}, watch(&mark{"value of a deadline"})))
 				}()
+				func() { // the last wait of all
+					cause := watch(&mark{"cause of the end of a wait"})
+					ctx, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Millisecond), cause)
+					defer release()
+					forever(ctx)
+				}()
 			}()
 			if err := turns(ctx, 3); err != nil {
 				return err
@@ -145,7 +151,7 @@ func TestEndedIsCollectable(t *testing.T) {
 					t.Errorf("the %s is kept alive", name)
 				}
 			}
-			if len(gone) != 9 {
+			if len(gone) != 10 {
 				t.Errorf("watched %d things", len(gone))
 			}
 			return nil
@@ -153,5 +159,25 @@ func TestEndedIsCollectable(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// A loop that serves several Runs keeps nothing of one that is over.
+func TestEndedRunIsCollectable(t *testing.T) {
+	eachHandoff(t, func(t *testing.T, r task.Runner) {
+		r.Loop = newLoop(t, loop.Config{})
+		var root weak.Pointer[task.Ref]
+		err := r.Run(context.Background(), func(ctx context.Context) error {
+			root = weak.Make(task.Self(ctx))
+			task.Go(ctx, fails(3, nil))
+			return turns(ctx, 1)
+		})
+		for range 20 {
+			runtime.GC()
+		}
+		if err != nil || root.Value() != nil {
+			t.Errorf("Run = %v; its tree is kept alive: %v", err, root.Value() != nil)
+		}
+		runtime.KeepAlive(r.Loop)
 	})
 }

@@ -211,7 +211,7 @@ func (s *scope) settle(r *Ref, cancelled bool) {
 	if cancelled {
 		// The first cancel is what ctx.Err tells, the last what switch points return.
 		for _, echo := range [...]*Canceled{r.ctx.canceled.Load(), r.ctx.by} {
-			if s.caused(echo) || s.enclosed(echo, r) {
+			if s.caused(echo) || s.enclosed(echo) {
 				err = without(err, echo, func(c *Canceled) bool { return c == echo })
 			}
 		}
@@ -242,15 +242,16 @@ func (s *scope) caused(c *Canceled) bool {
 	return n.scope == s && n.ref != s.ref && n == &n.ref.ctx
 }
 
-// enclosed reports whether c, which has cancelled the task r, is the deadline or
-// the end of a block that lies inside the scope and is another task's. Its edge
-// tells that one. A block of r's own tells r, and what r makes of it counts.
-func (s *scope) enclosed(c *Canceled, r *Ref) bool {
+// enclosed reports whether c, which has cancelled a task of the scope as a whole,
+// is the deadline or the end of a block inside the scope. That is the block of the
+// task that started this one, and its edge tells it. Blocks of a task's own lie
+// below its context and do not cancel that: what it makes of them counts.
+func (s *scope) enclosed(c *Canceled) bool {
 	if c == released {
 		return s.by != released // otherwise a block further out has ended, for all of the scope
 	}
 	n := c.origin
-	return n != nil && n.limit != nil && n.scope == s && n.ref != r
+	return n != nil && n.limit != nil && n.scope == s
 }
 
 // tasks lists the live tasks, the oldest first. It walks the whole tree: for
