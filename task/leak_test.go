@@ -14,41 +14,46 @@ import (
 	"baton/task"
 )
 
+// shieldOften makes shields of every kind, and ends them out of order.
+func shieldOften(ctx context.Context) error {
+	for _, bound := range []time.Duration{0, time.Millisecond, -1} {
+		shielded, release := task.Shield(ctx, bound)
+		nested, releaseNested := task.Shield(shielded, time.Second)
+		if err := sleep(nested, time.Microsecond); err != nil {
+			return err
+		}
+		release()
+		releaseNested()
+	}
+	return nil
+}
+
+// shieldAndCancel makes nineteen shields, in scopes of which each is cancelled in
+// another way.
+func shieldAndCancel(ctx context.Context) error {
+	derived, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return errors.Join(
+		task.Scope(ctx, func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error { forever(ctx); return shieldOften(ctx) })
+			task.Yield(ctx)
+			task.ScopeOf(ctx).Cancel(nil)
+			return shieldOften(ctx)
+		}),
+		task.Scope(derived, func(ctx context.Context) error {
+			shielded, release := task.Shield(derived, time.Second)
+			defer release()
+			cancel()
+			if err := forever(shielded); !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return shieldOften(derived)
+		}))
+}
+
 // Behaviour 163: shields and cancels, again and again in one task that lives
 // long, leave no context in the tree, no timer and no door.
 func TestManyShieldsAndCancels(t *testing.T) {
-	cleanup := func(ctx context.Context) error {
-		for _, bound := range []time.Duration{0, time.Millisecond, -1} {
-			shielded, release := task.Shield(ctx, bound)
-			nested, releaseNested := task.Shield(shielded, time.Second)
-			if err := sleep(nested, time.Microsecond); err != nil {
-				return err
-			}
-			release() // out of order
-			releaseNested()
-		}
-		return nil
-	}
-	round := func(ctx context.Context) error {
-		derived, cancel := context.WithCancel(ctx)
-		defer cancel()
-		return errors.Join(
-			task.Scope(ctx, func(ctx context.Context) error {
-				task.Go(ctx, func(ctx context.Context) error { forever(ctx); return cleanup(ctx) })
-				task.Yield(ctx)
-				task.ScopeOf(ctx).Cancel(nil)
-				return cleanup(ctx)
-			}),
-			task.Scope(derived, func(ctx context.Context) error {
-				shielded, release := task.Shield(derived, time.Second)
-				defer release()
-				cancel()
-				if err := forever(shielded); !errors.Is(err, context.Canceled) {
-					return err
-				}
-				return cleanup(derived)
-			}))
-	}
 	mustRun(t, func(ctx context.Context) error {
 		heap := func() uint64 {
 			runtime.GC()
@@ -57,13 +62,13 @@ func TestManyShieldsAndCancels(t *testing.T) {
 			return m.HeapAlloc
 		}
 		for range 100 {
-			if err := round(ctx); err != nil {
+			if err := shieldAndCancel(ctx); err != nil {
 				return err
 			}
 		}
 		before := heap()
 		for range 1000 {
-			if err := round(ctx); err != nil {
+			if err := shieldAndCancel(ctx); err != nil {
 				return err
 			}
 		}

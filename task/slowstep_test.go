@@ -14,6 +14,33 @@ import (
 	"baton/task"
 )
 
+// hold keeps the baton until the report comes that it causes, and checks that. A
+// machine that stands still may have had others made, of steps that have gone on.
+func hold(t *testing.T, reports <-chan loop.SlowStep, name string) {
+	var seen []string
+	late := time.After(10 * time.Second)
+	for {
+		select {
+		case <-late:
+			t.Errorf("no report names %q, only %q", name, seen)
+			return
+		case s := <-reports:
+			if seen = append(seen, s.Step); s.Step != name || s.Stack == nil {
+				continue
+			}
+			if !bytes.Contains(s.Stack, []byte("TestSlowStepNamesTask")) || bytes.Contains(s.Stack, []byte("\ngoroutine ")) {
+				t.Errorf("the report does not show who holds the baton, alone:\n%v", s)
+			}
+			if name != "" && !strings.Contains(s.String(), name) {
+				t.Errorf("the report does not name %s:\n%v", name, s)
+			}
+			return
+		default:
+			runtime.Gosched()
+		}
+	}
+}
+
 // A report of the watchdog's names the task that holds the baton, and shows its
 // stack alone, whether the step is the task's first, a later one, or the first on
 // a goroutine that another task has left. A callback has no name.
@@ -24,32 +51,7 @@ func TestSlowStepNamesTask(t *testing.T) {
 			SlowStep: 20 * time.Millisecond,
 			OnSlow:   func(s loop.SlowStep) { reports <- s },
 		})
-		// hold keeps the baton until the report comes that it caused. A machine that
-		// stands still may have had others made.
-		hold := func(name string) {
-			var seen []string
-			late := time.After(10 * time.Second)
-			for {
-				select {
-				case <-late:
-					t.Errorf("no report names %q, only %q", name, seen)
-					return
-				case s := <-reports:
-					if seen = append(seen, s.Step); s.Step != name {
-						continue
-					}
-					if !bytes.Contains(s.Stack, []byte("TestSlowStepNamesTask")) || bytes.Contains(s.Stack, []byte("\ngoroutine ")) {
-						t.Errorf("the report does not show who holds the baton, alone:\n%v", s)
-					}
-					if name != "" && !strings.Contains(s.String(), name) {
-						t.Errorf("the report does not name %s:\n%v", name, s)
-					}
-					return
-				default:
-					runtime.Gosched()
-				}
-			}
-		}
+		hold := func(name string) { hold(t, reports, name) }
 		err := r.Run(context.Background(), func(ctx context.Context) error {
 			var others task.WaitQueue
 			for range 3 {
