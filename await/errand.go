@@ -20,7 +20,7 @@ type errand struct {
 	reason string
 	quit   func() bool // asks for an early end; true if the task need not wait for it
 
-	parked bool // end is to wake the task: it may come when the task waits for nothing
+	parked bool // end is to wake the task: it may come when the task waits for nothing, or no more
 	left   bool // quit has ended the wait
 
 	// What the goroutine leaves behind, besides its result.
@@ -80,7 +80,7 @@ func (e *errand) park(ctx context.Context) error {
 }
 
 // end is the errand's return, with the baton. After a wait that was left nobody is
-// there to be woken.
+// to be woken: the task is ready already, though its step may be long in coming.
 func (e *errand) end() {
 	if e.parked {
 		e.parked = false
@@ -91,6 +91,7 @@ func (e *errand) end() {
 // Cancel asks for an early end. It makes an errand a task.Waiter.
 func (e *errand) Cancel(*task.Ref) bool {
 	e.left = e.quit()
+	e.parked = e.parked && !e.left
 	return e.left
 }
 

@@ -70,13 +70,13 @@ type race[T any] struct {
 
 // start starts the functions in the scope of ctx. It may switch, between two of
 // them. The winner cancels that scope, so a start that is still to come does not
-// happen.
+// happen; nor does one after a cancel of First, which is First's to return.
 func (r *race[T]) start(ctx context.Context, fns []func(ctx context.Context) (T, error)) error {
 	scope := task.ScopeOf(ctx)
 	for i, fn := range fns {
 		if i > 0 && r.Delay != 0 {
-			if err := r.pause(ctx); err != nil {
-				return err
+			if r.pause(ctx) != nil {
+				return nil // no failure: a function that runs may still succeed
 			}
 		}
 		r.running++

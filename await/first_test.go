@@ -131,20 +131,23 @@ func TestFirstErrors(t *testing.T) {
 }
 
 // TestFirstCancel: a cancel from outside reaches all and passes; a success that
-// comes all the same is not lost.
+// comes all the same is not lost, also while a function is still to be started.
 func TestFirstCancel(t *testing.T) {
-	for _, stubborn := range []bool{false, true} {
-		sim.Test(t, func(ctx context.Context, t *testing.T) {
-			var tr track
-			got := ""
-			err := await.Timeout(ctx, time.Second, func(ctx context.Context) (err error) {
-				got, err = await.First(ctx, tr.fns([]runner{{takes: 2 * time.Second, word: "a", stubborn: stubborn}, {takes: time.Hour}})...)
-				return err
+	for _, delay := range []time.Duration{0, time.Minute, -1} {
+		for _, stubborn := range []bool{false, true} {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				var tr track
+				got, disposed := "", 0
+				err := await.Timeout(ctx, time.Second, func(ctx context.Context) (err error) {
+					race := await.Race[string]{Delay: delay, Dispose: func(string) { disposed++ }}
+					got, err = race.First(ctx, tr.fns([]runner{{takes: 2 * time.Second, word: "a", stubborn: stubborn}, {takes: time.Hour}})...)
+					return err
+				})
+				if stubborn && (got != "a" || err != nil) || !stubborn && !errors.Is(err, context.DeadlineExceeded) || disposed != 0 {
+					t.Errorf("delay %v: First = %q, %v, disposed of %d", delay, got, err, disposed)
+				}
 			})
-			if stubborn && (got != "a" || err != nil) || !stubborn && !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("First = %q, %v", got, err)
-			}
-		})
+		}
 	}
 }
 

@@ -15,14 +15,19 @@ import (
 // reported while it still does, once for each step.
 type SlowStep struct {
 	Loop  *Loop
+	Step  string        // which task's it is, as the task's String; empty for a callback, or if it has gone on
 	Held  time.Duration // at least; counted from the watchdog's first look at it
 	Stack []byte        // of the goroutine that holds the baton; nil if it has gone on
 }
 
 // String is the report as the default OnSlow logs it.
 func (s SlowStep) String() string {
-	return fmt.Sprintf("loop: a step of %v has held the baton for %v; nothing else of this loop can run. "+
-		"Move blocking or long work into await.Blocking.\n%s", s.Loop, s.Held.Round(time.Millisecond), s.Stack)
+	who := "a step"
+	if s.Step != "" {
+		who = s.Step
+	}
+	return fmt.Sprintf("loop: %s of %v has held the baton for %v; nothing else of this loop can run. "+
+		"Move blocking or long work into await.Blocking.\n%s", who, s.Loop, s.Held.Round(time.Millisecond), s.Stack)
 }
 
 // The watchdog leaves a mark on the loop, a few times within the limit; the next
@@ -30,15 +35,17 @@ func (s SlowStep) String() string {
 // a clock or counts anything, and the watchdog sleeps while the loop waits: it
 // is armed only while turns run.
 //
-// It reads nothing of the loop but flags, so it may run at any time, and what
-// it says may be out of date by the moment it is read. Turned down: to measure
-// every step, which costs two readings of the clock and tells only afterwards.
+// It reads nothing of the loop but flags and the word, so it may run at any time,
+// and what it says may be out of date by the moment it is read. Turned down: to
+// measure every step, which costs two readings of the clock and tells only
+// afterwards.
 type watchdog struct {
 	loop   *Loop
 	start  sync.Once
 	ticker ticker // made by start
 	quit   chan struct{}
 	ended  sync.WaitGroup
+	name   atomic.Pointer[func(g uintptr) string] // of NameSteps, or nil
 
 	resting atomic.Bool   // the loop waits in its poller
 	asleep  atomic.Bool   // the watchdog has seen that and waits for rouse
@@ -52,6 +59,36 @@ const longUnpolled = 10 * time.Millisecond
 
 func newWatchdog(l *Loop) *watchdog {
 	return &watchdog{loop: l, quit: make(chan struct{}), rouse: make(chan struct{}, 1)}
+}
+
+// NameSteps has reports name the step that goes on: name is asked for the one on
+// the goroutine g, which holds the baton, and says "" if there is none. It is
+// called on the watchdog's goroutine, at any time. Nil takes the last one back. It
+// reports whether the loop has a watchdog at all. It is for package task.
+func (l *Loop) NameSteps(name func(g uintptr) string) (watched bool) {
+	if l.dog == nil {
+		return false
+	}
+	if name == nil {
+		l.dog.name.Store(nil)
+	} else {
+		l.dog.name.Store(&name)
+	}
+	return true
+}
+
+// holder names the step that has the mark. If the mark has gone meanwhile, the
+// name may be that of a step that came later, and so is none.
+func (d *watchdog) holder() string {
+	name := d.name.Load()
+	if name == nil {
+		return ""
+	}
+	who := (*name)(d.loop.word.G())
+	if !d.loop.marked.Load() {
+		return ""
+	}
+	return who
 }
 
 // moved is called when a step begins, and when the last one has ended. It is
@@ -121,7 +158,7 @@ func (d *watchdog) watch() {
 			since, reported = now, false
 		} else if held := now.Sub(since); held >= limit && !reported {
 			reported = true
-			l.cfg.OnSlow(SlowStep{l, held, holderStack()})
+			l.cfg.OnSlow(SlowStep{l, d.holder(), held, holderStack()})
 		}
 	}
 }
@@ -172,10 +209,12 @@ func holderStack() []byte {
 }
 
 // parked reports whether the goroutine with this stack has passed the baton on,
-// or polls.
+// or polls. A WaitQueue passes it on by itself, for speed; what it calls besides
+// is short.
 func parked(stack string) bool {
 	for line := range strings.Lines(stack) {
 		if strings.HasPrefix(line, "baton/loop.(*Loop).poll(") ||
+			strings.HasPrefix(line, "baton/task.(*WaitQueue).Wait(") ||
 			strings.HasPrefix(line, "baton/task.(") && strings.Contains(line, ").pass(") {
 			return true
 		}

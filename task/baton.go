@@ -5,6 +5,7 @@ package task
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"unsafe"
 
 	"baton/internal/gid"
@@ -31,12 +32,18 @@ type baton struct {
 	cur  *Ref
 	home *worker // the loop's own goroutine
 
-	workers []*worker // all that live but home, in no order
-	idle    []*worker // those without a task; the last one is used first
-	asker   *worker   // who waits for an answer: see stackOf
+	// All workers that live but home, in no order. The watchdog reads the list,
+	// so writing it takes the lock; the holder reads it without.
+	workers []*worker
+	listing sync.Mutex
+
+	idle  []*worker // those without a task; the last one is used first
+	asker *worker   // who waits for an answer: see stackOf
 
 	virtual bool   // the loop's clock is not that of package time
+	watched bool   // the loop has a watchdog
 	root    *Ref   // the task of main
+	over    bool   // the turn after its end runs, or has run
 	lastID  uint64 // of the task that was made last
 	foreign foreignContexts
 
@@ -59,6 +66,7 @@ func newBaton(l *loop.Loop, h Handoff) *baton {
 		b.hand = &channels{}
 	}
 	b.home = &worker{b: b, started: true, ch: make(chan struct{})}
+	b.watched = l.NameSteps(b.nameOf)
 	return b
 }
 
@@ -180,7 +188,9 @@ func (b *baton) workerOf(r *Ref) *worker {
 			w.ch = make(chan struct{})
 		}
 		w.index = len(b.workers)
+		b.listing.Lock()
 		b.workers = append(b.workers, w)
+		b.listing.Unlock()
 	}
 	w.task, r.worker = r, w
 	return w
@@ -189,6 +199,8 @@ func (b *baton) workerOf(r *Ref) *worker {
 // forget drops a worker whose goroutine ends. It is not among the idle. The
 // last worker takes its place, so workers[w.index] is w for all that are left.
 func (b *baton) forget(w *worker) {
+	b.listing.Lock()
+	defer b.listing.Unlock()
 	last := b.workers[len(b.workers)-1]
 	b.workers[w.index], last.index = last, w.index
 	b.workers[len(b.workers)-1] = nil
@@ -202,7 +214,24 @@ func (b *baton) close() {
 	if len(b.idle) != len(b.workers) {
 		panic(fmt.Sprintf("task: %d goroutines, but %d idle, after the last task has ended", len(b.workers), len(b.idle)))
 	}
+	b.loop.NameSteps(nil)
 	b.hand.end(b.home, slices.Clone(b.workers))
 	b.word.Hold(0)
+	b.listing.Lock()
 	b.workers, b.idle = nil, nil
+	b.listing.Unlock()
+}
+
+// nameOf names the task whose step runs on the goroutine g, for the watchdog, on
+// its goroutine. That of a worker is read only after the worker has shown a task:
+// then it does not change any more.
+func (b *baton) nameOf(g uintptr) string {
+	b.listing.Lock()
+	defer b.listing.Unlock()
+	for _, w := range b.workers {
+		if r := w.shown.Load(); r != nil && w.g == g {
+			return r.String()
+		}
+	}
+	return ""
 }

@@ -114,6 +114,9 @@ func (n *node) detach() {
 		p.first.prev = n.prev
 	}
 	n.next, n.prev = nil, nil
+	if r := n.ref; r.under == n && r.state != Parked {
+		r.under = nil // the task's last wait must not keep what has ended
+	}
 	for child := n.first; child != nil; {
 		next := child.next
 		p.append(child)

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"strings"
-	"time"
 
 	"baton/loop"
 )
@@ -28,14 +26,15 @@ var ErrClosed = errors.New("task: portal closed")
 
 // Canceled is what every switch point returns after the scope, timeout or task
 // it belongs to was cancelled. errors.Is finds context.DeadlineExceeded in it
-// if a deadline was the cause, and context.Canceled otherwise; never both, unless
-// the cause of a deadline wraps the other one.
+// if a deadline was the cause, and context.Canceled otherwise; never both, whatever
+// the cause holds besides.
 type Canceled struct {
 	Scope fmt.Stringer // what was cancelled; nil for a context of the standard library
 	Cause error        // why; never nil
 
 	origin   *node // what was cancelled; nil for a context of the standard library
 	deadline bool  // it stands for context.DeadlineExceeded
+	veiled   bool  // the cause holds the sentinel that it does not stand for
 }
 
 // newCanceled describes the cancel of origin, or of a standard context if that
@@ -46,11 +45,22 @@ func newCanceled(origin *node, cause error) *Canceled {
 	if cause == nil {
 		cause = context.Canceled
 	}
-	c := &Canceled{Cause: cause, origin: origin, deadline: errors.Is(cause, context.DeadlineExceeded)}
+	c := &Canceled{Cause: cause, origin: origin}
 	if origin != nil {
 		c.Scope = origin
 	}
+	if errors.Is(cause, context.DeadlineExceeded) {
+		c.standFor(context.DeadlineExceeded)
+	}
 	return c
+}
+
+// standFor decides which sentinel c stands for, before anybody has c. The cause
+// is asked for the other one here and not in Unwrap: causes are cancels
+// themselves, and each would ask all below it anew.
+func (c *Canceled) standFor(sentinel error) {
+	c.deadline = sentinel == context.DeadlineExceeded
+	c.veiled = errors.Is(c.Cause, c.other())
 }
 
 // foreignCanceled describes the cancel of a context of the standard library.
@@ -58,7 +68,7 @@ func newCanceled(origin *node, cause error) *Canceled {
 // cause to a timeout, and DeadlineExceeded to a plain cancel.
 func foreignCanceled(ctx context.Context) *Canceled {
 	c := newCanceled(nil, context.Cause(ctx))
-	c.deadline = ctx.Err() == context.DeadlineExceeded
+	c.standFor(ctx.Err())
 	return c
 }
 
@@ -73,11 +83,12 @@ func (c *Canceled) Error() string {
 // Is reports whether target is the sentinel that this cancel stands for.
 func (c *Canceled) Is(target error) bool { return target == c.sentinel() }
 
-// Unwrap returns the cause, but not context.Canceled as the cause that somebody
-// gave a deadline: who asks for both sentinels must not be told both.
+// Unwrap returns the cause. If that holds the sentinel that this cancel does not
+// stand for, it comes behind a veil: who asks for both must not be told both.
+// Whatever else it holds is found.
 func (c *Canceled) Unwrap() error {
-	if c.deadline && c.Cause == context.Canceled {
-		return nil
+	if c.veiled {
+		return &veil{c.Cause, c.other()}
 	}
 	return c.Cause
 }
@@ -88,6 +99,22 @@ func (c *Canceled) sentinel() error {
 	}
 	return context.Canceled
 }
+
+// other is the sentinel that c does not stand for.
+func (c *Canceled) other() error {
+	if c.deadline {
+		return context.Canceled
+	}
+	return context.DeadlineExceeded
+}
+
+// A veil is a cause in which one error is not found. It has no Unwrap, which
+// would lead there.
+type veil struct{ cause, hidden error }
+
+func (v *veil) Error() string        { return v.cause.Error() }
+func (v *veil) Is(target error) bool { return target != v.hidden && errors.Is(v.cause, target) }
+func (v *veil) As(target any) bool   { return errors.As(v.cause, target) }
 
 // A PanicError is the error of a task whose function panicked. Run panics with
 // it in the end, so that no crash is hidden. What it tells never changes, so
@@ -161,41 +188,17 @@ func (p *PanicError) Unwrap() error {
 	return err
 }
 
-// A DeadlockError says that a loop had nothing left that could wake anybody,
-// and which tasks were parked then. It is the cause with which they are
-// cancelled. The waits are in the order in which the tasks were created.
-type DeadlockError struct{ Waits []Wait }
-
-// A Wait is a parked task as DeadlockError and Waits report it.
-type Wait struct {
-	Task   string        // name and function
-	Reason string        // what it waits for
-	Since  time.Duration // how long, on the loop's clock as of its last poll
-	On     []string      // tasks that could end the wait, if anybody in particular
-}
-
-// String is one line: who waits for what and on whom.
-func (w Wait) String() string {
-	s := fmt.Sprintf("%s waits for %s since %v", w.Task, w.Reason, w.Since.Round(time.Microsecond))
-	if len(w.On) > 0 {
-		s += ", on " + strings.Join(w.On, ", ")
-	}
-	return s
-}
-
-// Error lists the waits, one a line.
-func (d *DeadlockError) Error() string {
-	var b strings.Builder
-	b.WriteString("task: deadlock: nothing is left that could wake a task")
-	for _, w := range d.Waits {
-		b.WriteString("\n\t" + w.String())
-	}
-	return b.String()
-}
-
 // misuse panics with what somebody did to whom and what to do instead.
 func misuse(format string, args ...any) {
 	panic("task: " + fmt.Sprintf(format, args...))
+}
+
+// mustHave panics in the call that was given no function. The task would panic
+// when it begins, and nobody could tell any more who started it.
+func mustHave(fn bool, call string) {
+	if !fn {
+		misuse("%s of a nil function", call)
+	}
 }
 
 // without returns err less what is only the echo of a cancel, and nil if

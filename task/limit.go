@@ -74,8 +74,9 @@ func WithDeadline(ctx context.Context, when time.Time, cause error) (context.Con
 
 // Shield returns a context that a cancel from outside does not reach before it
 // has lasted for bound (zero is ShieldTime, negative is without bound): cleanup
-// may still switch, but not for ever. The context keeps the values of ctx.
-// Release ends it, and must be called. (context.WithoutCancel is no shield: a
+// may still switch, but not for ever. Only a deadlock goes through every shield, if
+// it is left when all has been cancelled: see Run. The context keeps the values of
+// ctx. Release ends it, and must be called. (context.WithoutCancel is no shield: a
 // cancel ends what a task waits for wherever the task is, and only a Shield says
 // for how long it may go on.)
 //
@@ -211,7 +212,7 @@ func (l *limit) Wake() {
 	}
 	if l.by == nil {
 		c := newCanceled(&l.node, l.cause)
-		c.deadline = true // whatever the cause
+		c.standFor(context.DeadlineExceeded) // whatever the cause
 		l.cancel(c)
 	}
 }

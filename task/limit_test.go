@@ -75,53 +75,6 @@ func TestDeadlineBlock(t *testing.T) {
 	}
 }
 
-// A cancel is found as one of the two sentinels, whatever the cause.
-func TestSentinelOfCause(t *testing.T) {
-	wrapped := fmt.Errorf("too late: %w", context.DeadlineExceeded)
-	for _, c := range []struct {
-		name     string
-		deadline bool // a deadline's cause, otherwise a cancel's
-		cause    error
-		want     error
-	}{
-		{"deadline", true, nil, context.DeadlineExceeded},
-		{"deadline with a cause", true, errOops, context.DeadlineExceeded},
-		{"deadline with the other one", true, context.Canceled, context.DeadlineExceeded},
-		{"cancel", false, nil, context.Canceled},
-		{"cancel with a cause", false, errOops, context.Canceled},
-		{"cancel for a deadline elsewhere", false, wrapped, context.DeadlineExceeded},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			mustRun(t, func(ctx context.Context) error {
-				waiter := task.Start(ctx, func(ctx context.Context) (int, error) {
-					if c.deadline {
-						limited, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Second), c.cause)
-						defer release()
-						ctx = limited
-					}
-					return 0, forever(ctx)
-				})
-				if err := turns(ctx, 2); err != nil {
-					return err
-				}
-				if !c.deadline {
-					waiter.Cancel(c.cause)
-				}
-				_, err := waiter.Await(ctx)
-				for _, sentinel := range []error{context.Canceled, context.DeadlineExceeded} {
-					if got := errors.Is(err, sentinel); got != (sentinel == c.want) {
-						t.Errorf("errors.Is(%v, %v) = %v", err, sentinel, got)
-					}
-				}
-				if c.cause == errOops && !errors.Is(err, errOops) {
-					t.Errorf("%v does not tell its cause", err)
-				}
-				return nil
-			})
-		})
-	}
-}
-
 // Behaviour 191, G8: nested deadlines; of two that have passed, the outer one
 // decides.
 func TestNestedDeadlines(t *testing.T) {

@@ -236,6 +236,49 @@ func TestPanicDuringGoexit(t *testing.T) {
 	})
 }
 
+// Behaviour 179: of a panic and ordinary failures in one scope none hides another
+// from whoever handles them, the first one first; what nobody handles comes out of
+// Run as the panic.
+func TestPanicAmongFailures(t *testing.T) {
+	panics := func(ctx context.Context) error {
+		forever(ctx)
+		panic("late")
+	}
+	cleans := func(ctx context.Context) error {
+		forever(ctx)
+		return errOther
+	}
+	for name, fns := range map[string][]func(ctx context.Context) error{
+		"the panic first":  {func(context.Context) error { panic("early") }, cleans},
+		"the panic last":   {fails(1, errOther), panics},
+		"between failures": {fails(1, errOops), panics, cleans},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var scope error
+			l := newVirtual(t)
+			v := panicOf(func() {
+				task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
+					scope = task.Scope(ctx, func(ctx context.Context) error {
+						for _, fn := range fns {
+							task.Go(ctx, fn)
+						}
+						return nil
+					})
+					return scope
+				})
+			})
+			var p *task.PanicError
+			if !errors.As(scope, &p) || !errors.Is(scope, errOther) || v != any(p) {
+				t.Errorf("Scope = %v; Run panicked with %v", scope, v)
+			}
+			all, _ := scope.(interface{ Unwrap() []error })
+			if all == nil || len(all.Unwrap()) != len(fns) || (all.Unwrap()[0] == error(p)) != (name == "the panic first") {
+				t.Errorf("Scope = %v, in another order", scope)
+			}
+		})
+	}
+}
+
 // A panic with the cancel of its scope is a panic, not an echo of the cancel.
 func TestPanicWithCancel(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {

@@ -284,6 +284,7 @@ func (r *Ref) parkOn(n *node, w Waiter) {
 func (r *Ref) unparked() error {
 	r.on = nil
 	if c := r.abort; c != nil {
+		r.abort = nil // which would keep what was cancelled until the next wait
 		return c
 	}
 	return nil

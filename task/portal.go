@@ -27,9 +27,13 @@ type Portal struct {
 
 // OpenPortal opens a portal to ctx's scope. It is closed by Close, and by the
 // scope when its function has returned, or when its last task has ended if it
-// was opened later than that. It never switches.
+// was opened later than that; to open one to a scope that has ended is misuse and
+// panics. It never switches.
 func OpenPortal(ctx context.Context) *Portal {
 	n := enter(ctx, "OpenPortal")
+	if n.scope.phase == closed {
+		misuse("a portal cannot open to %v, which has ended", n.scope)
+	}
 	p := &Portal{b: n.ref.b, scope: n.scope, pending: make(map[*Call]bool)}
 	p.scope.portals = append(p.scope.portals, p)
 	p.b.loop.Open()
@@ -54,6 +58,7 @@ type Call struct {
 // Call.Cancel.
 func (p *Portal) Do(fn func(ctx context.Context) error) error {
 	outside("Do")
+	mustHave(fn != nil, "Portal.Do")
 	return p.Go(fn).Wait()
 }
 
@@ -61,6 +66,7 @@ func (p *Portal) Do(fn func(ctx context.Context) error) error {
 // one of the loop's next turns, after those of earlier calls. Its error belongs
 // to the Call.
 func (p *Portal) Go(fn func(ctx context.Context) error) *Call {
+	mustHave(fn != nil, "Portal.Go")
 	c := &Call{portal: p, fn: fn, done: make(chan struct{})}
 	// The lock is held across the post: the arrival takes it too, so it finds the
 	// call among those pending, however soon it comes.

@@ -66,6 +66,7 @@ var programs = map[string]func(ctx context.Context) error{
 		fmt.Println("deadlock:", errors.As(err, &d))
 		return err
 	},
+	"is lost": func(ctx context.Context) error { return task.Park(ctx, new(refuser)) },
 }
 
 // Behaviour 227, G22: how programs end.
@@ -86,6 +87,7 @@ func TestProgram(t *testing.T) {
 		{"only yields", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\n"},
 		{"never switches", []os.Signal{os.Interrupt, syscall.SIGTERM}, 1, "", ""},
 		{"is deadlocked", nil, 1, "deadlock: true\n", "nothing is left that could wake a task"},
+		{"is lost", nil, 2, "", "waits for a buffer"}, // given up, with its goroutine
 	}
 	for _, test := range tests {
 		t.Run(test.program, func(t *testing.T) {

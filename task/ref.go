@@ -217,6 +217,7 @@ func (r *Ref) end(err error) {
 	r.err = err
 	r.state = Done
 	r.worker = nil
+	cancelled := r.ctx.by != nil
 	r.ctx.expire()
 	if r.awaiters.wakeAll() > 0 {
 		r.observed = true
@@ -225,9 +226,9 @@ func (r *Ref) end(err error) {
 		x.end(r)
 	}
 	if r == r.b.root {
-		r.b.loop.Stop()
+		r.b.loop.Ready(loop.Entry{Runner: (*finale)(r.b)})
 	} else {
-		r.ctx.scope.ended(r)
+		r.ctx.scope.ended(r, cancelled)
 	}
 }
 

@@ -23,7 +23,7 @@ var ErrStopped = errors.New("task: the loop was stopped")
 type Runner struct {
 	// Loop is the loop to run on; the caller closes it. One loop serves several
 	// Runs, one after another; what is on it besides tasks (callbacks, timers)
-	// goes on in the next one.
+	// goes on in the next one, but for what the last step has queued: see Run.
 	Loop *loop.Loop
 
 	// Config is for the loop that Run makes if Loop is nil.
@@ -39,9 +39,18 @@ type Runner struct {
 // cancels the rest. Cancelling ctx cancels main.
 //
 // If a task panicked, Run panics with the *PanicError. If main ended by
-// runtime.Goexit, so does the caller. If nothing is left that could wake any
-// task, all are cancelled with a *DeadlockError, and Run returns that. A
-// cancellable ctx counts as something that could.
+// runtime.Goexit, so does the caller.
+//
+// If nothing is left that could wake any task, all are cancelled with a
+// *DeadlockError, and Run returns that. A cancellable ctx counts as something
+// that could. If their cleanup is deadlocked as well, the cancel goes through
+// shields too: nothing else could end those. Only a tree that is deadlocked a
+// hundred times, because tasks park again and again in spite of that, or on a
+// Waiter that refuses every cancel, is given up: Run panics with the
+// *DeadlockError, and leaves the tasks and their goroutines behind.
+//
+// What main's last step has queued, done callbacks and CallSoon, still runs
+// before Run returns, in one more turn; what that adds does not.
 //
 // Run keeps the calling goroutine, which becomes the loop's own: callbacks run
 // on it. Run inside a task, or on a loop that runs, is misuse and panics.
@@ -56,6 +65,7 @@ func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (
 	if l := loop.Current(); l != nil {
 		misuse("Run inside %v; use Scope for tasks of the same loop, and await.Blocking for another loop", l)
 	}
+	mustHave(main != nil, "Run")
 	l := r.Loop
 	if l == nil {
 		if l, err = loop.New(r.Config); err != nil {
@@ -86,14 +96,21 @@ func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) e
 	defer func() {
 		if !finished { // a callback called Goexit on this goroutine
 			b.root.ctx.cancel(newCanceled(&b.root.ctx, ErrGoexit))
-			b.drive()
-			b.close()
+			b.finish(b.drive())
 		}
 	}()
-	b.drive()
+	lost := b.drive()
 	finished = true
-	b.close()
+	b.finish(lost)
 	return b.verdict()
+}
+
+// finish ends the goroutines, or gives up the tasks that will never end.
+func (b *baton) finish(lost *DeadlockError) {
+	if lost != nil {
+		panic(lost)
+	}
+	b.close()
 }
 
 // begin makes the root task, with the root scope right below it. Its context
@@ -144,26 +161,41 @@ type rootTask struct {
 func (t *rootTask) run(*Ref) error { return t.scope.run(t.main) }
 func (t *rootTask) function() any  { return t.main }
 
-// drive runs the loop until the root task has ended. Its end stops the loop; if
-// the loop returns for another reason it is stopped by somebody else, or idle,
-// and then no task can ever be woken. Every task is cancelled for that, and the
-// loop runs again, so that they can clean up.
-func (b *baton) drive() {
-	deadlocks := 0
-	for b.root.state != Done {
+// drive runs the loop until the turn after the end of the root task: that end
+// queues the finale, which stops the loop. If the loop returns for another reason
+// it is stopped by somebody else, or idle, and then no task can ever be woken.
+// Every task is cancelled for that, and the loop runs again, so that they can
+// clean up. What drive returns are those that did not, and never will.
+func (b *baton) drive() (lost *DeadlockError) {
+	var deadlock *Canceled
+	again := 0
+	for !b.over {
 		stopped := b.loop.Run()
 		switch {
 		case b.root.state == Done:
 		case stopped:
 			b.root.ctx.cancel(newCanceled(&b.root.ctx, ErrStopped))
+		case deadlock == nil:
+			deadlock = newCanceled(&b.root.ctx, &DeadlockError{Waits: b.waits()})
+			b.root.ctx.cancel(deadlock)
+		case again < maxDeadlocks:
+			again++
+			b.unshield(deadlock)
 		default:
-			d := &DeadlockError{Waits: b.waits()}
-			if deadlocks++; deadlocks > 2 {
-				panic(d) // cancelled, and parked again all the same
-			}
-			b.root.ctx.cancel(newCanceled(&b.root.ctx, d))
+			return &DeadlockError{Waits: b.waits()}
 		}
 	}
+	return nil
+}
+
+// A finale is the last callback of a Run, behind what the root task's last step
+// has queued. It stops the loop with the turn that runs them: asyncio's run ends
+// by a callback, too. To stop at once would leave them to nobody.
+type finale baton
+
+func (f *finale) Run() {
+	f.over = true
+	f.loop.Stop()
 }
 
 // verdict is the outcome of the root task, after everything has ended. The
@@ -200,18 +232,26 @@ func Waits(ctx context.Context) []Wait { return enter(ctx, "Waits").ref.b.waits(
 // that of contexts, so the tasks are sorted by age at the end.
 func (b *baton) tasks() []*Ref {
 	var list []*Ref
-	var walk func(n *node)
-	walk = func(n *node) {
+	b.walk(func(n *node) {
 		if n.ref != nil && n == &n.ref.ctx {
 			list = append(list, n.ref)
 		}
+	})
+	slices.SortFunc(list, func(a, c *Ref) int { return int(a.id) - int(c.id) })
+	return list
+}
+
+// walk calls fn for every node of the tree, the outer ones first. fn must not
+// change the tree.
+func (b *baton) walk(fn func(n *node)) {
+	var walk func(n *node)
+	walk = func(n *node) {
+		fn(n)
 		for child := n.first; child != nil; child = child.next {
 			walk(child)
 		}
 	}
 	walk(&b.root.ctx)
-	slices.SortFunc(list, func(a, c *Ref) int { return int(a.id) - int(c.id) })
-	return list
 }
 
 // waits is Waits for the holder of the baton, and for whoever runs the loop.

@@ -35,13 +35,16 @@ const (
 // It switches while it has to wait for them, even if fn does not. The first
 // failure, of fn or of a task of Go, cancels all of them with itself as the
 // cause and is returned; several different failures are joined, the first one
-// first. Cancels that the scope itself caused are no failures. A panic in fn
-// passes on after the tasks have ended, and so does a Goexit.
+// first. Cancels that the scope itself caused are no failures; nor is the echo of
+// a block, as a timeout, in which another task of the scope has started the one
+// that returns it: the block tells its owner. A panic in fn passes on after the
+// tasks have ended, and so does a Goexit.
 //
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
 // long their cleanup takes.
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx, "Scope")
+	mustHave(fn != nil, "Scope")
 	s := &scope{}
 	s.ref, s.scope = n.ref, s
 	s.attach(n, ctx)
@@ -186,10 +189,11 @@ func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 
 // ended is told by a task that it has ended. It may wake the scope's owner, but
 // only out of join: what else the owner waits for has nothing to do with it.
-func (s *scope) ended(r *Ref) {
+// cancelled says whether the task was, before its context ended with it.
+func (s *scope) ended(r *Ref, cancelled bool) {
 	s.count--
 	if r.err != nil {
-		s.settle(r)
+		s.settle(r, cancelled)
 	}
 	if s.count == 0 && s.phase == joining && s.ref.state == Parked {
 		s.ref.ready()
@@ -197,16 +201,21 @@ func (s *scope) ended(r *Ref) {
 }
 
 // settle decides whose the error of an ended task is. What only echoes a cancel
-// is nobody's: of the task, of the scope, or a plain one from anywhere. A
-// panic, and any error of a task of Go, is the scope's at once. That of a task
-// of Start is, once the scope's function has returned and nobody awaits it or
-// has it called back; before, it is kept for who may still come.
-func (s *scope) settle(r *Ref) {
-	echo := r.ctx.by
-	if echo != nil && !s.caused(echo) {
-		echo = nil
+// is nobody's: of the task, of the scope, of a block around the task, or a plain
+// one from anywhere. A panic, and any error of a task of Go, is the scope's at
+// once. That of a task of Start is, once the scope's function has returned and
+// nobody awaits it or has it called back; before, it is kept for who may still
+// come.
+func (s *scope) settle(r *Ref, cancelled bool) {
+	err := without(r.err, nil, func(c *Canceled) bool { return s.caused(c) || c.Cause == context.Canceled })
+	if cancelled {
+		// The first cancel is what ctx.Err tells, the last what switch points return.
+		for _, echo := range [...]*Canceled{r.ctx.canceled.Load(), r.ctx.by} {
+			if s.caused(echo) || s.enclosed(echo) {
+				err = without(err, echo, func(c *Canceled) bool { return c == echo })
+			}
+		}
 	}
-	err := without(r.err, echo, func(c *Canceled) bool { return s.caused(c) || c.Cause == context.Canceled })
 	if err == nil {
 		return
 	}
@@ -233,6 +242,18 @@ func (s *scope) caused(c *Canceled) bool {
 	return n.scope == s && n.ref != s.ref && n == &n.ref.ctx
 }
 
+// enclosed reports whether c, which has cancelled a task of the scope as a whole,
+// is the deadline or the end of a block inside the scope. That is the block of the
+// task that started this one, and its edge tells it. Blocks of a task's own lie
+// below its context and do not cancel that: what it makes of them counts.
+func (s *scope) enclosed(c *Canceled) bool {
+	if c == released {
+		return s.by != released // otherwise a block further out has ended, for all of the scope
+	}
+	n := c.origin
+	return n != nil && n.limit != nil && n.scope == s
+}
+
 // tasks lists the live tasks, the oldest first. It walks the whole tree: for
 // reports and for ScopeRef.Tasks only.
 func (s *scope) tasks() []*Ref {
@@ -253,6 +274,7 @@ func ScopeOf(ctx context.Context) *ScopeRef { return &ScopeRef{enter(ctx, "Scope
 // ended. The task is under the scope's own context, whoever starts it.
 func (s *ScopeRef) Go(fn func(ctx context.Context) error) *Ref {
 	s.held("Go")
+	mustHave(fn != nil, "ScopeRef.Go")
 	t := &background{fn: fn}
 	t.ref.body = t
 	s.s.adopt(&t.ref, &s.s.node, &s.s.node)

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"baton/task"
 )
@@ -156,6 +157,49 @@ func TestScopeDoesNotGrow(t *testing.T) {
 		round()
 		if after := heap(); after > before+200_000 || len(s.Tasks()) != 0 {
 			t.Errorf("the heap grew from %d to %d", before, after)
+		}
+		return nil
+	})
+}
+
+// Behaviour 178: cancels that come while a scope is cleaned up neither disturb the
+// cleanup nor end the scope again. The first cause is what it returns.
+func TestScopeCancelledTwice(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		began := task.Now(ctx)
+		cleaned, returned := 0, 0
+		owner := task.Start(ctx, func(ctx context.Context) (int, error) {
+			var s *task.ScopeRef
+			err := task.Scope(ctx, func(ctx context.Context) error {
+				s = task.ScopeOf(ctx)
+				for range 2 {
+					task.Go(ctx, func(ctx context.Context) error {
+						err := forever(ctx)
+						shielded, release := task.Shield(ctx, 0)
+						defer release()
+						if sleep(shielded, time.Second) == nil {
+							cleaned++
+						}
+						return err
+					})
+				}
+				task.Loop(ctx).CallLater(100*time.Millisecond, func() { s.Cancel(errOops) })
+				task.Loop(ctx).CallLater(200*time.Millisecond, func() { s.Cancel(errOther) })
+				return nil
+			})
+			returned++
+			s.Cancel(errOther)
+			if err != errOops {
+				t.Errorf("Scope = %v, want %v", err, errOops)
+			}
+			return 0, task.Check(ctx)
+		})
+		task.Loop(ctx).CallLater(300*time.Millisecond, func() { owner.Cancel(errOther) }) // from further out
+		if _, err := owner.Await(ctx); !errors.Is(err, errOther) {
+			t.Errorf("the task of the scope ends with %v", err)
+		}
+		if took := task.Now(ctx).Sub(began); cleaned != 2 || returned != 1 || took != 1100*time.Millisecond {
+			t.Errorf("cleaned up %d times, returned %d times, after %v", cleaned, returned, took)
 		}
 		return nil
 	})

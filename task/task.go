@@ -21,9 +21,10 @@ type Task[T any] struct {
 // loop's next turn and runs up to its first switch point even if it is
 // cancelled before. Start itself never switches.
 func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Task[T] {
+	n := enter(ctx, "Start")
+	mustHave(fn != nil, "Start")
 	t := &Task[T]{fn: fn}
 	t.body, t.started = t, true
-	n := enter(ctx, "Start")
 	n.scope.adopt(&t.Ref, n, ctx)
 	return t
 }
@@ -87,11 +88,13 @@ func (t *Task[T]) Result() (T, error) {
 }
 
 // Go starts fn as a task of ctx's scope, as background work: its error is the
-// scope's, and cancels it. The task begins in the loop's next turn and runs up
-// to its first switch point even if it is cancelled before. Go itself never
-// switches.
+// scope's, and cancels it. A block that ctx is inside of, as a timeout, cancels
+// the task with its deadline and with its end; to return that is no failure. The
+// task begins in the loop's next turn and runs up to its first switch point even
+// if it is cancelled before. Go itself never switches.
 func Go(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := enter(ctx, "Go")
+	mustHave(fn != nil, "Go")
 	t := &background{fn: fn}
 	t.ref.body = t
 	n.scope.adopt(&t.ref, n, ctx)
@@ -110,34 +113,17 @@ func (t *background) function() any    { return t.fn }
 // StartReady starts fn as a task of ctx's scope and waits until fn reports that
 // it is ready, with a value, or has ended. From then on fn is background work
 // like that of Go. An error before that is returned, and only returned; ending
-// without a word is ErrNotReady; a panic or Goexit fails the scope besides. If
-// ctx is cancelled while waiting, the task is cancelled and awaited. Trio calls
-// this nursery.start.
+// without a word is ErrNotReady; a panic or Goexit fails the scope besides.
+//
+// If ctx is cancelled while waiting, the task is cancelled and awaited, and
+// StartReady returns the *Canceled. To report ready has no effect then, and an
+// error that is more than the echo of the cancel is the scope's. Trio calls this
+// nursery.start.
 func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready func(T)) error) (T, error) {
+	mustHave(fn != nil, "StartReady")
 	var reported Future[T]
 	t := Start(ctx, func(ctx context.Context) (struct{}, error) {
-		r := enter(ctx, "StartReady").ref
-		returned := false
-		defer func() {
-			if !returned && reported.tryFail(ErrNotReady) {
-				r.started = false // a panic or Goexit is the scope's
-			}
-		}()
-		err := fn(ctx, func(v T) {
-			if reported.TrySet(v) {
-				r.started = false // from here on its errors are the scope's
-			}
-		})
-		returned = true
-		if err == nil {
-			err = ErrNotReady
-		}
-		if reported.tryFail(err) {
-			r.observed = true
-		} else if err == ErrNotReady {
-			err = nil
-		}
-		return struct{}{}, err
+		return struct{}{}, launch(enter(ctx, "StartReady").ref, &reported, fn)
 	})
 	v, err := reported.Await(ctx)
 	// The wait was cancelled, not fn: it must not go on where nobody knows of it,
@@ -149,4 +135,40 @@ func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready f
 		t.Await(shielded)
 	}
 	return v, err
+}
+
+// launch calls fn in r, the task of a StartReady, and decides whose its error is.
+// The caller waits for reported by the time r begins, so an empty line means that
+// it has its answer: the value or, while there is none, a cancel.
+func launch[T any](r *Ref, reported *Future[T], fn func(ctx context.Context, ready func(T)) error) error {
+	returned := false
+	defer func() {
+		if !returned && reported.tryFail(ErrNotReady) {
+			r.started = false // a panic or Goexit is the scope's
+		}
+	}()
+	err := fn(&r.ctx, func(v T) {
+		if reported.awaiters.Len() > 0 {
+			reported.Set(v)
+			r.started = false // from here on its errors are the scope's
+		}
+	})
+	returned = true
+	switch {
+	case reported.done:
+	case reported.awaiters.Len() > 0:
+		if err == nil {
+			err = ErrNotReady
+		}
+		reported.Fail(err)
+		r.observed = true
+	default:
+		r.started = false
+		for _, told := range [...]*Canceled{r.ctx.canceled.Load(), r.ctx.by} {
+			if told != nil {
+				err = without(err, told, func(c *Canceled) bool { return c == told })
+			}
+		}
+	}
+	return err
 }

@@ -4,6 +4,7 @@ package task
 
 import (
 	"runtime"
+	"sync/atomic"
 
 	"baton/internal/gid"
 	"baton/loop"
@@ -35,6 +36,10 @@ type worker struct {
 	dying   bool // to end as soon as it is resumed
 	ended   bool // main has returned
 	gone    bool // its goroutine is in Goexit and must not end
+
+	// shown is task, for the watchdog. It is written once for each task and not for
+	// each step, which is what naming steps costs.
+	shown atomic.Pointer[Ref]
 
 	birth *slot      // coroutines: where the end of the goroutine resumes whoever is parked
 	index int        // in baton.workers
@@ -77,6 +82,9 @@ func (w *worker) serve() {
 // never parks, so it may be called from there.
 func (w *worker) run(r *Ref) {
 	w.b.hold(r)
+	if w.b.watched {
+		w.shown.Store(r)
+	}
 	returned := false
 	defer func() {
 		if returned {
@@ -120,6 +128,9 @@ func (w *worker) rest() *worker {
 		return nil
 	}
 	b.idle = append(b.idle, w)
+	if b.watched {
+		w.shown.Store(nil) // or an idle worker would keep its last task from being collected
+	}
 	return to
 }
 

@@ -23,5 +23,8 @@ func (w *Word) Held() bool { return w.g.Load() == gid.G() }
 // Free reports whether nobody holds the baton.
 func (w *Word) Free() bool { return w.g.Load() == 0 }
 
+// G returns the g of the holder; that of no goroutine if nobody holds the baton.
+func (w *Word) G() uintptr { return w.g.Load() }
+
 // Hold makes the goroutine with this g the holder; 0 frees the word.
 func (w *Word) Hold(g uintptr) { w.g.Store(g) }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package await_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/loop"
+	"baton/task"
+)
+
+// single is an executor for one function, which tells when that has returned and
+// has posted its end.
+type single struct{ returned chan struct{} }
+
+func (s *single) Submit(fn func()) (cancel func() bool) {
+	go func() {
+		defer close(s.returned)
+		fn()
+	}()
+	return func() bool { return false }
+}
+
+func (s *single) Close(time.Duration) (left int) {
+	<-s.returned
+	return 0
+}
+
+// behindCallback is an order that, while armed is true, holds every step back
+// until a callback has run: that of the function's end.
+type behindCallback struct {
+	armed    bool
+	returned <-chan struct{}
+}
+
+func (o *behindCallback) Arrange(batch []loop.Entry) (held int) {
+	if !o.armed {
+		return 0
+	}
+	<-o.returned
+	slices.SortStableFunc(batch, func(a, b loop.Entry) int {
+		switch {
+		case a.Step == b.Step:
+			return 0
+		case b.Step:
+			return -1
+		}
+		return 1
+	})
+	callbacks := 0
+	for callbacks < len(batch) && !batch[callbacks].Step {
+		callbacks++
+	}
+	o.armed = callbacks == 0
+	return len(batch) - callbacks
+}
+
+// TestAbandonOvertaken: the function that was left alone comes back before the
+// task that left it has run on, and wakes nobody.
+func TestAbandonOvertaken(t *testing.T) {
+	returned := make(chan struct{})
+	order := &behindCallback{returned: returned}
+	l, err := loop.New(loop.Config{Order: order, Executor: &single{returned}})
+	check(t, "New", err)
+	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { t.Errorf("unexpected exception: %v", e) })
+	check(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
+		release := make(chan struct{})
+		disposed := make(chan int, 1)
+		left := task.Start(ctx, func(ctx context.Context) (int, error) {
+			return await.Abandon(ctx, func(context.Context) (int, error) {
+				<-release
+				return 7, nil
+			}, func(v int, _ error) { disposed <- v })
+		})
+		check(t, "Yield", task.Yield(ctx)) // it has begun, and waits
+		left.Cancel(nil)
+		close(release)
+		order.armed = true
+		if _, err := left.Await(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Abandon = %v, want canceled", err)
+		}
+		if order.armed {
+			t.Error("the task has overtaken the function")
+		}
+		if v := <-disposed; v != 7 {
+			t.Errorf("disposed of %d, want 7", v)
+		}
+		return nil
+	}))
+	check(t, "Close", l.Close())
+}

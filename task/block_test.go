@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"baton/task"
+)
+
+// A task that was started inside a block belongs to the scope around it, and ends
+// with the block. That is the block's to tell, and no failure of the scope; a real
+// failure is, and so is a deadline of the task's own.
+func TestEchoOfBlock(t *testing.T) {
+	const limit = time.Second
+	returns := map[string]func(ctx context.Context, err error) error{
+		"the cancel":          func(_ context.Context, err error) error { return err },
+		"the cancel, wrapped": func(_ context.Context, err error) error { return fmt.Errorf("child: %w", err) },
+		"the sentinel":        func(ctx context.Context, _ error) error { return ctx.Err() },
+		"both":                func(ctx context.Context, err error) error { return errors.Join(ctx.Err(), err) },
+		"a failure":           func(context.Context, error) error { return errOops },
+		"a failure besides":   func(ctx context.Context, err error) error { return errors.Join(err, errOops, ctx.Err()) },
+		"its own deadline": func(ctx context.Context, _ error) error {
+			shielded, release := task.Shield(ctx, -1)
+			defer release()
+			_, _, err := within(shielded, limit, forever)
+			return err
+		},
+	}
+	wants := map[string]error{
+		"a failure": errOops, "a failure besides": errOops, "its own deadline": context.DeadlineExceeded,
+	}
+	for ending, takes := range map[string]time.Duration{"deadline": time.Hour, "end": limit / 2} {
+		for name, ret := range returns {
+			t.Run(ending+", "+name, func(t *testing.T) {
+				mustRun(t, func(ctx context.Context) error {
+					err := task.Scope(ctx, func(ctx context.Context) error {
+						_, own, _ := within(ctx, limit, func(ctx context.Context) error {
+							task.Go(ctx, func(ctx context.Context) error { return ret(ctx, forever(ctx)) })
+							return sleep(ctx, takes)
+						})
+						if own != (ending == "deadline") {
+							t.Errorf("the block took the deadline for its own: %v", own)
+						}
+						return sleep(ctx, time.Minute)
+					})
+					if want := wants[name]; !errors.Is(err, want) || want == nil && err != nil {
+						t.Errorf("Scope = %v, want %v", err, want)
+					}
+					return nil
+				})
+			})
+		}
+	}
+}
+
+// What the scope itself is cancelled with while the task still cleans up changes
+// nothing: the echo is that of the block.
+func TestEchoOfBlockThenScope(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		for _, bare := range []bool{false, true} {
+			err := task.Scope(ctx, func(ctx context.Context) error {
+				within(ctx, time.Second, func(ctx context.Context) error {
+					task.Go(ctx, func(ctx context.Context) error {
+						err := forever(ctx)
+						shielded, release := task.Shield(ctx, 0)
+						defer release()
+						sleep(shielded, time.Second)
+						if bare {
+							return ctx.Err()
+						}
+						return err
+					})
+					return forever(ctx)
+				})
+				return errOops
+			})
+			if err != errOops {
+				t.Errorf("bare %v: Scope = %v, want %v alone", bare, err, errOops)
+			}
+		}
+		return nil
+	})
+}
+
+// An error that another task has from its own block and hands on is a failure of
+// whoever returns it: no block around that one tells it.
+func TestDeadlineOfAwaitedTask(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		err := task.Scope(ctx, func(ctx context.Context) error {
+			inner := task.Start(ctx, func(ctx context.Context) (int, error) {
+				_, _, err := within(ctx, time.Second, forever)
+				return 0, err
+			})
+			task.Go(ctx, func(ctx context.Context) error {
+				_, err := inner.Await(ctx)
+				return err
+			})
+			return nil
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Scope = %v, want deadline exceeded", err)
+		}
+		return nil
+	})
+}
+
+// A block around the whole scope is further out: its deadline passes through the
+// scope to the block's edge, bare or not.
+func TestEchoOfBlockAroundScope(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		for _, bare := range []bool{false, true} {
+			_, own, err := within(ctx, time.Second, func(ctx context.Context) error {
+				return task.Scope(ctx, func(ctx context.Context) error {
+					task.Go(ctx, func(ctx context.Context) error {
+						if err := forever(ctx); !bare {
+							return err
+						}
+						return ctx.Err()
+					})
+					return nil
+				})
+			})
+			if !own {
+				t.Errorf("bare %v: %v did not reach the edge of the block", bare, err)
+			}
+		}
+		return nil
+	})
+}
+
+// So is a block around the whole scope that ends early: the caller of Scope is
+// under it as well.
+func TestEndOfBlockAroundScope(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		limited, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Hour), nil)
+		task.Go(ctx, func(ctx context.Context) error {
+			defer release()
+			return turns(ctx, 3)
+		})
+		err := task.Scope(limited, func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				forever(ctx)
+				return ctx.Err()
+			})
+			return nil
+		})
+		if err != context.Canceled {
+			t.Errorf("Scope = %v, want %v", err, context.Canceled)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"baton/locks"
+	"baton/task"
+)
+
+// A deadlock ends tasks under shields as well, one shield inside or after the
+// other, and is one error. That nothing is left the check for goroutines shows.
+func TestDeadlockUnderShield(t *testing.T) {
+	shielded := func(ctx context.Context, fn func(ctx context.Context) error) error {
+		ctx, release := task.Shield(ctx, -1)
+		defer release()
+		return fn(ctx)
+	}
+	forms := map[string]func(ctx context.Context) error{
+		"one": func(ctx context.Context) error { return shielded(ctx, forever) },
+		"nested": func(ctx context.Context) error {
+			return shielded(ctx, func(ctx context.Context) error { return shielded(ctx, forever) })
+		},
+		"several": func(ctx context.Context) error {
+			for range 3 {
+				task.Go(ctx, func(ctx context.Context) error { return shielded(ctx, forever) })
+			}
+			return forever(ctx)
+		},
+		"one after the other": func(ctx context.Context) (err error) {
+			for range 10 {
+				err = shielded(ctx, forever)
+			}
+			return err
+		},
+		"around tasks": func(ctx context.Context) error {
+			return shielded(ctx, func(ctx context.Context) error {
+				return task.Scope(ctx, func(ctx context.Context) error {
+					task.Go(ctx, forever)
+					return forever(ctx)
+				})
+			})
+		},
+		"on each other": func(ctx context.Context) error {
+			var a, b *task.Task[int]
+			a = task.Start(ctx, func(ctx context.Context) (v int, _ error) {
+				return 0, shielded(ctx, func(ctx context.Context) error { _, err := b.Await(ctx); return err })
+			})
+			b = task.Start(ctx, func(ctx context.Context) (int, error) {
+				return 0, shielded(ctx, func(ctx context.Context) error { _, err := a.Await(ctx); return err })
+			})
+			_, err := b.Await(ctx)
+			return err
+		},
+	}
+	eachHandoff(t, func(t *testing.T, r task.Runner) {
+		for name, main := range forms {
+			t.Run(name, func(t *testing.T) {
+				r.Loop = newVirtual(t)
+				err := r.Run(context.Background(), main)
+				var c *task.Canceled
+				var d *task.DeadlockError
+				if !errors.As(err, &c) || !errors.As(err, &d) || err != error(c) {
+					t.Errorf("Run = %v, want one deadlock", err)
+				}
+			})
+		}
+	})
+}
+
+// Of tasks under shields those that wait for others end last: a condition has its
+// mutex again if whoever holds it gives it back.
+func TestDeadlockKeepsCond(t *testing.T) {
+	var m locks.Mutex
+	cond := locks.Cond{L: &m}
+	held := false
+	err := inVirtual(t, func(ctx context.Context) error {
+		task.Go(ctx, func(ctx context.Context) error {
+			if err := m.Lock(ctx); err != nil {
+				return err
+			}
+			defer m.Unlock()
+			err := cond.Wait(ctx)
+			held = m.Holder() == task.Self(ctx)
+			return err
+		})
+		task.Go(ctx, func(ctx context.Context) error {
+			if err := m.Lock(ctx); err != nil {
+				return err
+			}
+			defer m.Unlock()
+			shielded, release := task.Shield(ctx, -1)
+			defer release()
+			return forever(shielded)
+		})
+		return nil
+	})
+	var d *task.DeadlockError
+	if !errors.As(err, &d) || !held {
+		t.Errorf("Run = %v; the mutex was locked after Wait: %v", err, held)
+	}
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"baton/task"
+)
+
+// A coded error is found by errors.As in a cause.
+type coded int
+
+func (c coded) Error() string { return fmt.Sprint("code ", int(c)) }
+
+// A cancel is found as one of the two sentinels, never as both, whatever the
+// cause holds; and all else that the cause holds is found besides.
+func TestSentinelOfCause(t *testing.T) {
+	late := fmt.Errorf("too late: %w", context.DeadlineExceeded)
+	given := fmt.Errorf("given up: %w", context.Canceled)
+	both := errors.Join(coded(7), context.Canceled, errOops, context.DeadlineExceeded)
+
+	// The ways of cancelling: each returns what a wait of its task ends with.
+	deadline := func(ctx context.Context, cause error) error {
+		ctx, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Second), cause)
+		defer release()
+		return forever(ctx)
+	}
+	cancel := func(ctx context.Context, cause error) error {
+		task.Self(ctx).Cancel(cause)
+		return forever(ctx)
+	}
+	standard := func(ctx context.Context, cause error) error {
+		ctx, cancel := context.WithCancelCause(ctx)
+		cancel(cause)
+		return forever(ctx)
+	}
+	within := func(ctx context.Context, cause error) error { // the cause is a cancel itself
+		return cancel(ctx, standard(ctx, cause))
+	}
+	for _, c := range []struct {
+		name  string
+		way   func(ctx context.Context, cause error) error
+		cause error
+		want  error
+	}{
+		{"deadline", deadline, nil, context.DeadlineExceeded},
+		{"deadline with a cause", deadline, errOops, context.DeadlineExceeded},
+		{"deadline with the other one", deadline, context.Canceled, context.DeadlineExceeded},
+		{"deadline with the other one wrapped", deadline, given, context.DeadlineExceeded},
+		{"deadline with both", deadline, both, context.DeadlineExceeded},
+		{"cancel", cancel, nil, context.Canceled},
+		{"cancel with a cause", cancel, errOops, context.Canceled},
+		{"cancel for a deadline elsewhere", cancel, late, context.DeadlineExceeded},
+		{"cancel with both", cancel, both, context.DeadlineExceeded},
+		{"standard", standard, nil, context.Canceled},
+		{"standard with a cause", standard, errOops, context.Canceled},
+		{"standard with the other one", standard, context.DeadlineExceeded, context.Canceled},
+		{"standard with the other one wrapped", standard, late, context.Canceled},
+		{"standard with both", standard, both, context.Canceled},
+		{"a cancel of a cancel", within, late, context.Canceled},
+		{"a cancel of a cancel with both", within, both, context.Canceled},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			mustRun(t, func(ctx context.Context) error {
+				waiter := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, c.way(ctx, c.cause) })
+				_, err := waiter.Await(ctx)
+				for _, sentinel := range []error{context.Canceled, context.DeadlineExceeded} {
+					if got := errors.Is(err, sentinel); got != (sentinel == c.want) {
+						t.Errorf("errors.Is(%v, %v) = %v", err, sentinel, got)
+					}
+				}
+				if errors.Is(c.cause, errOops) && !errors.Is(err, errOops) {
+					t.Errorf("%v does not tell its cause", err)
+				}
+				var code coded
+				if errors.As(c.cause, new(coded)) != errors.As(err, &code) || code != 0 && code != 7 {
+					t.Errorf("%v has the code %d", err, code)
+				}
+				return nil
+			})
+		})
+	}
+}
