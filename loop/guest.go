@@ -31,8 +31,9 @@ func (l *Loop) NextDeadline() (time.Time, bool) {
 // outside and RunOnce has to be called: an operation is finished, or another
 // goroutine has called CallSoonThreadsafe, Post or a portal. So a loop can be the
 // guest of any loop that waits for descriptors. It belongs to the loop's poller
-// and lives until Close; nothing must be read from it. errors.ErrUnsupported
-// means that the poller has none: see [Loop.Notify].
+// and lives until Close; nothing must be read from it. A loop on epoll can host
+// such a guest, and that one another, no more. errors.ErrUnsupported means that the
+// poller has none: see [Loop.Notify].
 func (l *Loop) Descriptor() (uintptr, error) {
 	l.mustHold("Descriptor")
 	p, ok := l.poller.(poll.Pollable)

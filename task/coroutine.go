@@ -64,7 +64,7 @@ func (c *coroutines) pass(from, to *worker) {
 		s.next()
 	}
 	if c.target != from {
-		c.relay(from)
+		c.passOn(from)
 	}
 }
 
@@ -79,9 +79,9 @@ func (c *coroutines) aim(from, to *worker) *slot {
 	return to.at
 }
 
-// relay passes the baton on to its target, until it comes to w: w was resumed by
+// passOn passes the baton on to its target, until it comes to w: w was resumed by
 // the end of a goroutine that was born where w was parked.
-func (c *coroutines) relay(w *worker) {
+func (c *coroutines) passOn(w *worker) {
 	for c.target != w {
 		if c.ending && w.dying {
 			return

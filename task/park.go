@@ -49,32 +49,11 @@ func (Text) Owners() []*Ref { return nil }
 // it returns nil, whatever happens before the task runs. It checks and spends
 // no budget: Checkpoint does.
 func Park(ctx context.Context, w Waiter) error {
-	n, ok := ctx.(*node)
-	if !ok {
-		return parkForeign(ctx, w)
-	}
-	r := n.ref
-	if !r.b.word.Held() || r.b.cur != r {
-		stranger(n, "Park")
-	}
-	if n.by != nil {
-		return n.by
-	}
-	r.parkOn(n, w)
-	if to := r.b.next(r); to != nil {
-		r.b.hand.pass(r.worker, to)
-		r.b.back(r)
-	}
-	return r.unparked()
-}
-
-// parkForeign is Park under a context of the standard library.
-func parkForeign(ctx context.Context, w Waiter) error {
 	n := enter(ctx, "Park")
 	if c := n.interrupted(ctx); c != nil {
 		return c
 	}
-	return n.ref.waitForeign(ctx, n, w)
+	return n.ref.wait(ctx, n, w)
 }
 
 // Wake makes a parked task ready: the wait is over. It belongs to the loop, and

@@ -46,11 +46,13 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 				s.next()
 			}
 			if hand.target != w {
-				hand.relay(w)
+				hand.passOn(w)
 			}
 		case *channels:
 			hand.give(to)
 			<-w.ch
+		default:
+			hand.pass(w, to)
 		}
 		r.b.back(r)
 	}

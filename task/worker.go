@@ -26,7 +26,7 @@ const maxIdle = 1024
 type worker struct {
 	b    *baton
 	g    uintptr       // of the goroutine
-	top  uintptr       // of its stack when it last parked, roughly: a hint
+	top  uintptr       // of its stack when it last parked among many, roughly: a hint, or 0
 	at   *slot         // coroutines: where it is parked
 	ch   chan struct{} // channels: where it waits
 	ask  func()        // what to do on this goroutine before parking again

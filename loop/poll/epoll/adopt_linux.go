@@ -50,6 +50,8 @@ func (p *Poller) why(fd int, err error) string {
 		return kindOf(fd) + " cannot be watched: "
 	case errors.Is(err, unix.EEXIST):
 		return fmt.Sprintf("descriptor %d belongs to %s: ", fd, p.owner(fd))
+	case errors.Is(err, unix.ELOOP):
+		return fmt.Sprintf("descriptor %d is an epoll set around too many others: ", fd)
 	}
 	return ""
 }

@@ -43,7 +43,7 @@ func newBlocking(epfd int) (*blocking, error) {
 // a call that tells the scheduler, since it may take its time. EINTR, which
 // Go's own signals for preemption cause, is for the caller to see.
 func (b *blocking) block(events []unix.EpollEvent, d time.Duration) (int, syscall.Errno) {
-	timeout := unix.NsecToTimespec(int64(d))
+	timeout := newTimespec(max(d, 0))
 	limit := &timeout
 	if d < 0 {
 		limit = nil

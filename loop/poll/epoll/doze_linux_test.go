@@ -5,6 +5,7 @@ package epoll_test
 import (
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,18 +16,90 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// Sleeps that are over at once are dozes from the second one on, on a machine
-// with several processors; between them come long ones. Whatever kind of sleep it
-// is, a byte, a Wake and a deadline each end it, and a deadline never early. A
-// lost wake-up would hang the test.
+// Sleeps that are over at once are dozes from the second one on, where there are
+// several processors; between them come long ones. Whatever kind of sleep it is, a
+// byte, a Wake and a deadline each end it, and a deadline never early.
 func TestShortSleeps(t *testing.T) {
-	for _, mode := range modes {
-		t.Run(mode.name, func(t *testing.T) {
-			for _, procs := range []int{2, 1} {
-				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-				shortSleeps(t, mode.config)
+	for _, tt := range []struct {
+		name  string
+		mode  int // of modes
+		procs int
+		doze  time.Duration
+		dozes bool
+	}{
+		{"doze", 0, 2, 50 * time.Microsecond, true},
+		{"doze for long", 0, 2, time.Hour, true},
+		{"one processor", 0, 1, time.Hour, false},
+		{"blocking", 1, 2, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(tt.procs))
+			p := open(t, modes[tt.mode].config)
+			if tt.doze > 0 {
+				p.DozeFor(tt.doze)
+			}
+			late := shortSleeps(t, p)
+			if tt.doze == 0 {
+				return
+			}
+			if (p.Dozes() > 0) != tt.dozes {
+				t.Errorf("it has dozed %d times", p.Dozes())
+			}
+			// A doze of an hour is ended every 10 ms by the runtime's monitor. Where
+			// that ends a good part of them, something else does not.
+			if tt.dozes && late > p.Dozes()/16 {
+				t.Errorf("%d sleeps took too long, with %d dozes", late, p.Dozes())
 			}
 		})
+	}
+}
+
+// A goroutine that waits for a processor does not wait for the end of a loop that
+// dozes all the time, while another goroutine has the other one.
+func TestDozeGivesWay(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	p := open(t, modes[0].config)
+	p.DozeFor(time.Second)
+	fd := ticking(t)
+	h, err := p.Adopt(uintptr(fd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var expired [8]byte
+	var spins, stop, ran atomic.Bool
+	defer stop.Store(true)
+	tick := &poll.Op{Kind: poll.Readable, Handle: h}
+	doze := func(n uint) { // until it has dozed so often
+		for n += p.Dozes(); p.Dozes() < n && !ran.Load(); {
+			for waits := !p.Submit(tick); waits; {
+				waits = len(p.Wait(nil, -1)) == 0
+			}
+			unix.Read(fd, expired[:])
+		}
+	}
+	go func() {
+		for spins.Store(true); !stop.Load(); { // has the other processor
+		}
+	}()
+	for !spins.Load() {
+		runtime.Gosched()
+	}
+	doze(1)
+	go ran.Store(true)
+	if doze(34); !ran.Load() {
+		t.Error("a goroutine has not run while the loop dozed 34 times")
+	}
+}
+
+// Events of a loop that looks without sleeping are nobody else's business.
+func TestBusyIsSilent(t *testing.T) {
+	p := open(t, modes[0].config)
+	p.Wait(nil, time.Microsecond)
+	if !p.Armed() {
+		t.Error("a loop that slept is not told of events")
+	}
+	if p.Wait(nil, 0); p.Armed() {
+		t.Error("a loop that is busy still wakes the thread in Go's network poller")
 	}
 }
 
@@ -37,15 +110,21 @@ const (
 	silence
 )
 
-func shortSleeps(t *testing.T, c epoll.Config) {
-	p := open(t, c)
+// rounds is how many sleeps shortSleeps makes.
+const rounds = 1500
+
+// shortSleeps returns how many of the sleeps took far longer than they should.
+func shortSleeps(t *testing.T, p *epoll.Poller) (late uint) {
 	ours, theirs := pair(t)
 	h, err := p.Adopt(uintptr(ours))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var wakes atomic.Int64
-	go func() { // ends when the pair is closed
+	var partner sync.WaitGroup
+	defer partner.Wait()
+	defer unix.Shutdown(ours, unix.SHUT_WR) // ends it
+	partner.Go(func() {
 		var b [1]byte
 		for {
 			switch n, err := unix.Read(theirs, b[:]); {
@@ -59,15 +138,16 @@ func shortSleeps(t *testing.T, c epoll.Config) {
 				p.Wake()
 			}
 		}
-	}()
+	})
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
 	in := &poll.Op{Kind: poll.Readable, Handle: h}
 	var woken int64
 	var done []*poll.Op
-	for range 1500 {
+	for range rounds {
 		request := []byte{byte(random.IntN(3))}
+		began := p.Now()
 		if request[0] == answer && p.Submit(in) {
 			t.Fatal("there is a byte before anybody was asked for one")
 		}
@@ -90,7 +170,11 @@ func shortSleeps(t *testing.T, c epoll.Config) {
 				p.Wait(done[:0], max(time.Until(end), 0))
 			}
 		}
+		if time.Since(began) > 3*time.Millisecond {
+			late++
+		}
 	}
+	return late
 }
 
 // pair makes two connected sockets that are closed with the test. The first does
@@ -103,8 +187,23 @@ func pair(t *testing.T) (ours, theirs int) {
 	}
 	t.Cleanup(func() {
 		unix.Close(fds[0])
-		unix.Shutdown(fds[1], unix.SHUT_RDWR) // wakes whoever reads
 		unix.Close(fds[1])
 	})
 	return fds[0], fds[1]
+}
+
+// ticking makes a descriptor that is readable every 20 microseconds, until the
+// end of the test.
+func ticking(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	often := unix.NsecToTimespec(int64(20 * time.Microsecond))
+	if err := unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Interval: often, Value: often}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return fd
 }

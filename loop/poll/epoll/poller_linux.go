@@ -287,8 +287,8 @@ func (p *Poller) look() {
 			panic(fmt.Sprintf("epoll: somebody closed the poller's descriptor: %v", errno))
 		}
 		p.dispatch(p.events[:n])
-		// Only a look that was not filled up has seen everything. Nobody may
-		// sleep before that: edges come once.
+		// Only a look that was not filled up has seen everything. Nobody may park
+		// before that: the runtime sees edges only.
 		if int(n) < len(p.events) || p.finished.first != nil {
 			return
 		}
