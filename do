@@ -15,12 +15,13 @@ help() {
 		  test [ARG...]           the tests; arguments go to go test
 		  race [HANDOFF [POLLER]] the tests under the race detector (needs a C compiler), for each
 		                          hand-over (channel, coroutine) and poller (epoll, portable) or those named
+		  narrow [ARG...]         the tests on a system of 32 bits, which Linux on amd64 runs as well
 		  nested [ARG...]         the tests of the nested modules, under the race detector
 		  fuzz [COUNT]            each fuzz test, COUNT inputs (default 20000x)
 		  bench [ARG...]          the benchmarks; arguments go to them
 		  cover                   coverage of the library by all tests together, into cover.out
 		  examples                vet and build them, run those that examples/quick.txt lists
-		  all                     lint, test, race, nested, fuzz 3000x, examples
+		  all                     lint, test, narrow, race, nested, fuzz 3000x, examples
 	END
 }
 fmt() { gofmt -l -w .; }
@@ -48,6 +49,12 @@ race() {
 		BATON_HANDOFF=$handoff BATON_POLLER=$poller go test -race -count=1 ./...
 	done; done
 }
+narrow() {
+	case $(go env GOOS GOARCH | paste -sd/ -) in
+	linux/amd64) GOARCH=386 CGO_ENABLED=0 go test "$@" ./... ;;
+	*) echo "narrow: this system does not run programs for linux/386" ;;
+	esac
+}
 # What needs more modules than the library may. They choose hand-overs and pollers by themselves.
 nested() { for dir in $nested; do echo "nested: $dir"; go -C "$dir" test -race "$@" ./...; done; }
 # Counts, not times: with a time, Go before 1.27 may call the end of it a failure (go.dev/issue/75804).
@@ -74,11 +81,11 @@ examples() {
 	done
 }
 # Not joined by &&, which would switch set -e off inside of all but the last.
-all() { lint; test_; race; nested; fuzz 3000x; examples; }
+all() { lint; test_; narrow; race; nested; fuzz 3000x; examples; }
 
 [ $# -gt 0 ] || set -- help
 case $1 in
 test) shift; test_ "$@" ;;
-help | fmt | lint | race | nested | fuzz | bench | cover | examples | all) "$@" ;;
+help | fmt | lint | race | narrow | nested | fuzz | bench | cover | examples | all) "$@" ;;
 *) help >&2; exit 2 ;;
 esac

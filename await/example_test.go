@@ -127,9 +127,9 @@ func ExampleBlocking() {
 			fmt.Println("others run")
 			return nil
 		})
-		sum, err := await.Blocking(ctx, func(context.Context) (int, error) {
-			sum := 0
-			for i := range 1_000_000 {
+		sum, err := await.Blocking(ctx, func(context.Context) (int64, error) {
+			var sum int64
+			for i := range int64(1_000_000) {
 				sum += i
 			}
 			return sum, nil
