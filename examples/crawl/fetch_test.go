@@ -38,6 +38,7 @@ func TestLinks(t *testing.T) {
 
 func TestReadResponse(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n"
+	const wait = "HTTP/1.1 100 Continue\r\n\r\n"
 	tests := []struct {
 		name, raw string
 		body      string
@@ -51,7 +52,8 @@ func TestReadResponse(t *testing.T) {
 		{"close", ok + "Connection: Close\r\nContent-Length: 1\r\n\r\nx", "x", true, nil},
 		{"HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", "x", true, nil},
 		{"no content", "HTTP/1.1 204 No Content\r\n\r\n", "", false, nil},
-		{"continue first", "HTTP/1.1 100 Continue\r\n\r\n" + ok + "Content-Length: 1\r\n\r\nx", "x", false, nil},
+		{"continue first", wait + ok + "Content-Length: 1\r\n\r\nx", "x", false, nil},
+		{"a long wait", strings.Repeat(wait, maxInterim) + ok + "Content-Length: 1\r\n\r\nx", "x", false, nil},
 		{"chunked", ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA;x=y\r\n, chunks!!\r\n0\r\nT: 1\r\n\r\n", "hello, chunks!!", false, nil},
 		{"no chunk", ok + "Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n", "", false, nil},
 
@@ -68,6 +70,7 @@ func TestReadResponse(t *testing.T) {
 		{"no status", "HTTP/1.1 OK\r\n\r\n", "", false, errProtocol},
 		{"no field", ok + "what\r\n\r\n", "", false, errProtocol},
 		{"folded field", ok + "A: b\r\n c: d\r\n\r\n", "", false, errProtocol},
+		{"no answer but waits", strings.Repeat(wait, maxInterim+1) + ok + "\r\n", "", false, errProtocol},
 		{"many fields", ok + strings.Repeat("A: b\r\n", maxFields) + "\r\n", "", false, errProtocol},
 		{"long line", ok + "A: " + strings.Repeat("b", netio.DefaultLineLimit) + "\r\n\r\n", "", false, netio.ErrTooLong},
 		{"negative length", ok + "Content-Length: -1\r\n\r\n", "", false, errProtocol},
