@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"baton/await"
@@ -98,15 +100,17 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// Enough of HTML to find links in it.
-var href = regexp.MustCompile(`(?i)\b(?:href|src)\s*=\s*["']?([^\s"'<>]+)`)
+// Enough of HTML to find links in it: attributes with their value in quotes, or
+// without. With blanks around the = the latter could be the code of a script.
+var href = regexp.MustCompile(`(?i)\s(?:href|src)(?:\s*=\s*(?:"([^"]*)"|'([^']*)')|=([^\s"'<>]+))`)
 
 // links returns the URLs that a page refers to, each once, in their order.
 func links(page *url.URL, body []byte) []*url.URL {
 	var all []*url.URL
 	seen := map[string]bool{}
 	for _, match := range href.FindAllSubmatch(body, -1) {
-		u, err := page.Parse(html.UnescapeString(string(match[1])))
+		value := slices.Concat(match[1:]...) // two of the three are empty
+		u, err := page.Parse(strings.TrimSpace(html.UnescapeString(string(value))))
 		if err != nil {
 			continue
 		}
@@ -119,11 +123,13 @@ func links(page *url.URL, body []byte) []*url.URL {
 	return all
 }
 
-// clean brings equal URLs to one form: a fragment is the browser's business, and
-// no path is the same as the shortest one (RFC 3986, 6.2.3).
+// clean brings equal URLs to one form: a fragment is the browser's business, a
+// blank is sent as %20 (url.URL sees to that in the path alone), and no path is
+// the same as the shortest one (RFC 3986, 6.2.3).
 func clean(u *url.URL) *url.URL {
 	c := *u
 	c.Fragment, c.RawFragment = "", ""
+	c.RawQuery = strings.ReplaceAll(c.RawQuery, " ", "%20")
 	if c.Path == "" {
 		c.Path = "/"
 	}
