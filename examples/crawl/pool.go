@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"baton/netio"
+	"baton/task"
 )
 
 // A pool keeps connections that have answered and may be asked again
@@ -37,6 +38,10 @@ func (p *pool) get(ctx context.Context, address string) (*conn, error) {
 		c := p.idle[i]
 		p.remove(i) // before the look at it, which switches: it is ours now
 		err := c.stale(ctx)
+		if cancelled := task.Check(ctx); cancelled != nil {
+			p.put(c) // it is the page that has ended, and not the connection
+			return nil, cancelled
+		}
 		if err == nil {
 			p.reused++
 			p.Log("reusing %v", c)

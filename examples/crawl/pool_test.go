@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"testing"
 
@@ -123,6 +124,41 @@ func TestPoolStale(t *testing.T) {
 		defer server4.Close()
 		fresh.Close()
 	})
+}
+
+// TestPoolCancel: a page that is cancelled, before or while it looks for a
+// connection, leaves them all in the pool.
+func TestPoolCancel(t *testing.T) {
+	for _, yields := range []int{0, 1} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			h, p := newHost(ctx, t), newPool(9, 9)
+			defer h.ln.Close()
+			defer p.close()
+			first, server := h.open(ctx, p)
+			defer server.Close()
+			second, server := h.open(ctx, p)
+			defer server.Close()
+			p.put(first)
+			p.put(second)
+			search := task.Start(ctx, func(ctx context.Context) (*conn, error) { return p.get(ctx, h.address) })
+			for range yields {
+				if err := task.Yield(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			search.Cancel(nil)
+			if c, err := search.Await(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("get = %v, %v, want canceled", c, err)
+			}
+			if len(p.idle) != 2 {
+				t.Errorf("%d connections in the pool after a cancel, want 2", len(p.idle))
+			}
+			h.reuse(ctx, p, second)
+			h.reuse(ctx, p, first)
+			first.Close()
+			second.Close()
+		})
+	}
 }
 
 func TestPoolLimits(t *testing.T) {
