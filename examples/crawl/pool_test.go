@@ -30,7 +30,7 @@ func newHost(ctx context.Context, t *testing.T) *host {
 }
 
 // open makes the pool open a connection, and returns both ends of it.
-func (h *host) open(ctx context.Context, p *pool) (client *conn, server *netio.Stream) {
+func (h *host) open(ctx context.Context, p *pool) (client *connection, server *netio.Stream) {
 	h.t.Helper()
 	opened := p.opened
 	client, err := p.get(ctx, h.address)
@@ -48,7 +48,7 @@ func (h *host) open(ctx context.Context, p *pool) (client *conn, server *netio.S
 }
 
 // reuse makes the pool return want, without opening anything.
-func (h *host) reuse(ctx context.Context, p *pool, want *conn) {
+func (h *host) reuse(ctx context.Context, p *pool, want *connection) {
 	h.t.Helper()
 	opened := p.opened
 	got, err := p.get(ctx, h.address)
@@ -140,7 +140,7 @@ func TestPoolCancel(t *testing.T) {
 			defer server.Close()
 			p.put(first)
 			p.put(second)
-			search := task.Start(ctx, func(ctx context.Context) (*conn, error) { return p.get(ctx, h.address) })
+			search := task.Start(ctx, func(ctx context.Context) (*connection, error) { return p.get(ctx, h.address) })
 			for range yields {
 				if err := task.Yield(ctx); err != nil {
 					t.Fatal(err)
@@ -166,7 +166,7 @@ func TestPoolLimits(t *testing.T) {
 		a, b, p := newHost(ctx, t), newHost(ctx, t), newPool(2, 3)
 		defer a.ln.Close()
 		defer b.ln.Close()
-		var clients []*conn
+		var clients []*connection
 		var servers []*netio.Stream
 		for _, h := range []*host{a, a, b, b, a} {
 			client, server := h.open(ctx, p)
