@@ -135,11 +135,7 @@ func (c *crawler) digest(p *page, res *response) {
 	c.bytes += p.Size
 
 	if p.Next = res.location(p.URL); p.Next != nil {
-		if p.Redirects == 0 {
-			p.Err = fmt.Errorf("more than %d redirects, the next is %v", c.MaxRedirect, p.Next)
-			return
-		}
-		c.add(p.Next, p.Redirects-1)
+		c.follow(p)
 		return
 	}
 	if p.Status != 200 || p.Type != "text/html" {
@@ -156,12 +152,35 @@ func (c *crawler) digest(p *page, res *response) {
 	}
 }
 
+// follow adds where a page redirects to, unless that is one redirect too many.
+func (c *crawler) follow(p *page) {
+	if p.Redirects == 0 {
+		p.Err = fmt.Errorf("more than %d redirects, the next is %v", c.MaxRedirect, p.Next)
+		return
+	}
+	p.Err = nil
+	c.add(p.Next, p.Redirects-1)
+}
+
 // add queues a URL, unless it is known already or not wanted, and reports
 // whether it did. To look a page up and to enter it are one step, since nothing
 // in between can switch: no page is fetched twice.
+//
+// A page may be met at the end of many redirects first and in a link later. So
+// that the order does not matter, it has the most redirects that anybody leaves
+// it, also if it was fetched already and the chain has ended there.
 func (c *crawler) add(u *url.URL, redirects int) bool {
+	if !c.wanted(u) {
+		return false
+	}
 	key := u.String()
-	if c.pages[key] != nil || !c.wanted(u) {
+	if p := c.pages[key]; p != nil {
+		if redirects > p.Redirects {
+			p.Redirects = redirects
+			if p.Next != nil {
+				c.follow(p)
+			}
+		}
 		return false
 	}
 	p := &page{URL: u, Redirects: redirects}

@@ -268,6 +268,40 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestRedirectOrder: a page that is found at the end of too many redirects, and in
+// a link as well, is followed, whichever comes first.
+func TestRedirectOrder(t *testing.T) {
+	answers := map[string]response{
+		"/":  {Status: 200, Body: []byte("<a href=/a>, <a href=/z>")},
+		"/a": {Status: 302, Header: map[string][]string{"Location": {"/b"}}},
+		"/b": {Status: 302, Header: map[string][]string{"Location": {"/c"}}},
+		"/c": {Status: 200},
+		"/z": {Status: 200, Body: []byte("<a href=/b>")},
+	}
+	for _, order := range []string{"/ /z /a /b /c", "/ /a /z /b /c", "/ /a /b /z /c"} {
+		cfg := defaults()
+		cfg.MaxRedirect = 1
+		c := newCrawler(cfg)
+		if err := c.addRoots([]string{"http://example.com"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range strings.Fields(order) {
+			p, answer := c.pages["http://example.com"+path], answers[path]
+			if p == nil {
+				t.Fatalf("in the order %s, %s is not found", order, path)
+			}
+			if answer.Header == nil {
+				answer.Header = map[string][]string{"Content-Type": {"text/html"}}
+			}
+			p.Done = true
+			c.digest(p, &answer)
+		}
+		if got := c.totals(); got["html"] != 3 || got["redirect"] != 2 || got["fail"] != 0 {
+			t.Errorf("in the order %s the totals are %v, want 3 html and 2 redirects", order, got)
+		}
+	}
+}
+
 // TestBackoff: each pause between tries is twice as long as the one before.
 func TestBackoff(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {

@@ -47,8 +47,9 @@ func (c *crawler) report(out io.Writer) {
 }
 
 // totals counts the pages by kind, with their bytes, and what it took: tries
-// beyond the first of each page, and connections. But for the connections they do
-// not depend on the order in which pages were fetched.
+// beyond the first of each page, and connections. If the crawl has finished, and
+// the site answers the same to all, they do not depend on the order in which pages
+// were fetched, but for the connections.
 func (c *crawler) totals() map[string]int {
 	totals := map[string]int{
 		"connections": c.pool.opened,
