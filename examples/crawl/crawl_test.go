@@ -9,8 +9,6 @@ import (
 	"io"
 	"maps"
 	"net"
-	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -139,17 +137,6 @@ func (f logTo) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestExclude(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		cfg := defaults()
-		cfg.Exclude = regexp.MustCompile(`/(maze|old)/|:1/`)
-		got := crawlSite(ctx, t, cfg).totals()
-		if got["redirect"] != 1 || got["fail"] != 1 || got["html"] != sitePages+1 {
-			t.Errorf("totals = %v, want 1 redirect, 1 fail and all of html", got)
-		}
-	})
-}
-
 // TestReplay: with one seed, two crawls are the same to the last line of the
 // report, with the order of events and the time they took.
 func TestReplay(t *testing.T) {
@@ -193,56 +180,6 @@ func TestInterrupt(t *testing.T) {
 			t.Errorf("%d lines of progress in 900 ms, want one each 50 ms and one at the end", n)
 		}
 	})
-}
-
-func TestRoots(t *testing.T) {
-	for root, want := range map[string]string{
-		"example.com":                "http://example.com/",
-		"http://example.com/a?b#c":   "http://example.com/a?b",
-		"https://example.com":        "https://example.com/",
-		"ftp://example.com/":         "",
-		"http://":                    "",
-		"http://[::1]:8080/":         "http://[::1]:8080/",
-		"http://example.com/%zz":     "",
-		"http://user@example.com:80": "http://user@example.com:80/",
-	} {
-		c := newCrawler(defaults())
-		err := c.addRoots([]string{root})
-		if (err == nil) != (want != "") || err == nil && c.pages[want] == nil {
-			t.Errorf("addRoots(%q) = %v with %v, want %q", root, err, c.pages, want)
-		}
-	}
-}
-
-func TestWanted(t *testing.T) {
-	for _, test := range []struct {
-		root, url       string
-		strict, lenient bool
-	}{
-		{"http://example.com/", "http://example.com/a", true, true},
-		{"http://example.com/", "https://WWW.example.com:444/", true, true},
-		{"http://www.example.com/", "http://example.com/", true, true},
-		{"http://example.com/", "http://docs.example.com/", false, true},
-		{"http://example.com/", "http://example.org/", false, false},
-		{"http://10.0.1.2/", "http://10.9.1.2/", false, false},
-		{"http://example.com/", "mailto:me@example.com", false, false},
-	} {
-		for lenient, want := range map[bool]bool{false: test.strict, true: test.lenient} {
-			cfg := defaults()
-			cfg.Lenient = lenient
-			c := newCrawler(cfg)
-			if err := c.addRoots([]string{test.root}); err != nil {
-				t.Fatal(err)
-			}
-			u, err := url.Parse(test.url)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := c.wanted(u); got != want {
-				t.Errorf("root %s, lenient %v: wanted(%s) = %v, want %v", test.root, lenient, test.url, got, want)
-			}
-		}
-	}
 }
 
 // TestBounds: links and redirects that leave the crawl are not followed, and

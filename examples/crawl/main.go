@@ -5,7 +5,7 @@
 // connections, timeouts, retries, and a server on the same loop.
 //
 //	go run ./examples/crawl                       # crawls a demo site of its own
-//	go run ./examples/crawl -v                    # one line for every URL
+//	go run ./examples/crawl -v                    # reports every URL, not only failures
 //	go run ./examples/crawl http://localhost:8080 # crawls that site
 //
 // Where to begin reading: crawl in crawl.go is the whole plan, fetch in fetch.go
@@ -79,6 +79,7 @@ func crawl(ctx context.Context, cfg config, roots []string) error {
 		cfg.Timeout = fetchTime
 	}
 	c := newCrawler(cfg)
+	task.Loop(ctx).SetExceptionHandler(c.exception)
 	if err := c.addRoots(roots); err != nil {
 		return err
 	}
