@@ -85,8 +85,15 @@ func crawl(ctx context.Context, cfg config, roots []string) error {
 	}
 	err := c.crawl(ctx)
 	c.report(cfg.Report)
+	if totals := c.totals(); err == nil && totals["html"]+totals["other"] == 0 {
+		err = errNothing
+	}
 	return err
 }
+
+// errNothing is about a crawl that never came into a site: none of its roots could
+// be had, nor what they redirect to.
+var errNothing = errors.New("crawl: no page could be fetched")
 
 // config is what the command line chooses.
 type config struct {
