@@ -22,13 +22,15 @@ import (
 
 // defaults is the configuration without flags, which keeps quiet.
 func defaults() config {
-	return config{MaxRedirect: 10, MaxTries: 4, MaxTasks: 100, MaxPool: 100, Log: io.Discard, Report: io.Discard}
+	return config{
+		MaxRedirect: 10, MaxTries: 4, MaxTasks: 100, MaxPool: 100, Timeout: demoTime,
+		Log: io.Discard, Report: io.Discard,
+	}
 }
 
 // crawlSite crawls the demo site and returns the crawler.
 func crawlSite(ctx context.Context, t *testing.T, cfg config) *crawler {
 	t.Helper()
-	cfg.Timeout = demoTime
 	c := newCrawler(cfg)
 	err := task.Scope(ctx, func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:8080")
@@ -243,7 +245,6 @@ func TestRedirectOrder(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		c := newCrawler(defaults())
-		c.Timeout = time.Second
 		if err := c.addRoots([]string{"http://127.0.0.1:1/"}); err != nil {
 			t.Fatal(err)
 		}
@@ -264,7 +265,7 @@ func TestGivenUp(t *testing.T) {
 	}}
 	silent.Test(t, func(ctx context.Context, t *testing.T) {
 		cfg := defaults()
-		cfg.MaxTries, cfg.Timeout = 1, time.Second
+		cfg.MaxTries = 1
 		c := newCrawler(cfg)
 		if err := c.addRoots([]string{"http://10.0.0.1/"}); err != nil {
 			t.Fatal(err)
@@ -291,7 +292,6 @@ func TestPermanent(t *testing.T) {
 	} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			c := newCrawler(defaults())
-			c.Timeout = time.Second
 			if err := c.addRoots([]string{root}); err != nil {
 				t.Fatal(err)
 			}
@@ -309,7 +309,6 @@ func TestPermanent(t *testing.T) {
 func TestTLS(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		c := newCrawler(defaults())
-		c.Timeout = time.Second
 		if err := c.addRoots([]string{"https://localhost/"}); err != nil {
 			t.Fatal(err)
 		}

@@ -28,13 +28,6 @@ import (
 	"baton/task"
 )
 
-// Times that a fetch may take: real sites are given more than the demo site,
-// where whatever takes so long is the page that stalls.
-const (
-	fetchTime = 30 * time.Second
-	demoTime  = time.Second
-)
-
 func main() {
 	cfg, roots, err := parse(os.Args[1:], os.Stderr)
 	switch {
@@ -55,9 +48,6 @@ func run(ctx context.Context, cfg config, roots []string) error {
 	if len(roots) > 0 {
 		return crawl(ctx, cfg, roots)
 	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = demoTime
-	}
 	return task.Scope(ctx, func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
@@ -75,9 +65,6 @@ func run(ctx context.Context, cfg config, roots []string) error {
 
 // crawl crawls roots and prints what became of their pages.
 func crawl(ctx context.Context, cfg config, roots []string) error {
-	if cfg.Timeout == 0 {
-		cfg.Timeout = fetchTime
-	}
 	c := newCrawler(cfg)
 	task.Loop(ctx).SetExceptionHandler(c.exception)
 	if err := c.addRoots(roots); err != nil {
