@@ -86,7 +86,7 @@ func answer(ctx context.Context, s *netio.Stream) (err error) {
 			return err
 		}
 		fmt.Printf("data received: %s\n", buf[:n])
-		if _, err := fmt.Fprintf(writer{ctx, s}, "Re: %s", buf[:n]); err != nil {
+		if _, err := s.Write(ctx, fmt.Appendf(nil, "Re: %s", buf[:n])); err != nil {
 			return err
 		}
 	}
@@ -119,11 +119,3 @@ func talk(ctx context.Context, address string) error {
 		fmt.Printf("data received: %s\n", buf[:n])
 	}
 }
-
-// A writer lets package fmt write to a stream.
-type writer struct {
-	ctx context.Context
-	s   *netio.Stream
-}
-
-func (w writer) Write(p []byte) (int, error) { return w.s.Write(w.ctx, p) }
