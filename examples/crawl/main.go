@@ -53,12 +53,11 @@ func run(ctx context.Context, cfg config, roots []string) error {
 		if err != nil {
 			return err
 		}
-		// The site needs no grace: when the crawl has ended, nobody listens.
-		server := netio.Server{Grace: -1}
+		server := netio.Server{Grace: -1} // when the crawl has ended, nobody listens
 		task.Go(ctx, func(ctx context.Context) error {
 			return server.ServeListener(ctx, ln, newSite().serve)
 		})
-		defer server.Close()
+		defer server.Shutdown(ctx)
 		return crawl(ctx, cfg, []string{fmt.Sprintf("http://%v/", ln.Addr())})
 	})
 }
