@@ -30,14 +30,14 @@ func parse(args []string, out io.Writer) (cfg config, roots []string, err error)
 	flags.IntVar(&cfg.MaxTries, "max_tries", 4, "try a page so often while connections break")
 	flags.IntVar(&cfg.MaxTasks, "max_tasks", 100, "fetch so many pages at a time")
 	flags.IntVar(&cfg.MaxPool, "max_pool", 100, "keep so many idle connections")
-	flags.DurationVar(&cfg.Timeout, "timeout", pageTime, "give a page up after this time; one of the demo site after 1s")
+	flags.DurationVar(&cfg.Timeout, "timeout", pageTime, "give a page up after this time; on the demo site 1s")
 	flags.BoolFunc("strict", "stay on the hosts of the URLs given (default)", func(s string) error {
 		strict, err := strconv.ParseBool(s)
 		cfg.Lenient = !strict
 		return err
 	})
 	flags.BoolVar(&cfg.Lenient, "lenient", false, "stay in the domains of the URLs given")
-	flags.BoolFunc("v", "say more: report every URL; twice: tell every fetch; three times: connections", count(&cfg.Level, 1))
+	flags.BoolFunc("v", "say more: report every URL; twice: every fetch, too; three times: connections", count(&cfg.Level, 1))
 	flags.BoolFunc("q", "say less: no progress, no errors", count(&cfg.Level, -1))
 	flags.Func("exclude", "skip URLs that match this `regexp`", func(s string) (err error) {
 		cfg.Exclude, err = regexp.Compile(s)
@@ -57,7 +57,7 @@ func parse(args []string, out io.Writer) (cfg config, roots []string, err error)
 	if !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(out, "crawl:", err)
 	}
-	fmt.Fprintln(out, "usage: crawl [flags] [URL...]")
+	fmt.Fprintln(out, "usage: crawl [flags] [URL...]; without a URL it crawls a demo site of its own")
 	flags.SetOutput(out)
 	flags.PrintDefaults()
 	return cfg, nil, err
