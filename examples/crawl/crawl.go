@@ -6,10 +6,8 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
-	"baton/await"
 	"baton/locks"
 	"baton/task"
 )
@@ -27,6 +25,7 @@ type crawler struct {
 	busy, done, bytes int
 	began, ended      time.Time
 	cut               bool // the crawl was cancelled
+	inProgress        bool // the progress line is being written
 }
 
 // A page is a URL on its way through the crawl.
@@ -135,11 +134,7 @@ func (c *crawler) digest(p *page, res *response) {
 	c.bytes += p.Size
 
 	if p.Next = res.location(p.URL); p.Next != nil {
-		if p.Redirects == 0 {
-			p.Err = fmt.Errorf("more than %d redirects, the next is %v", c.MaxRedirect, p.Next)
-			return
-		}
-		c.add(p.Next, p.Redirects-1)
+		c.follow(p)
 		return
 	}
 	if p.Status != 200 || p.Type != "text/html" {
@@ -156,82 +151,38 @@ func (c *crawler) digest(p *page, res *response) {
 	}
 }
 
+// follow adds where a page redirects to, unless that is one redirect too many.
+func (c *crawler) follow(p *page) {
+	if p.Redirects == 0 {
+		p.Err = fmt.Errorf("more than %d redirects, the next is %v", c.MaxRedirect, p.Next)
+		return
+	}
+	p.Err = nil
+	c.add(p.Next, p.Redirects-1)
+}
+
 // add queues a URL, unless it is known already or not wanted, and reports
 // whether it did. To look a page up and to enter it are one step, since nothing
 // in between can switch: no page is fetched twice.
+//
+// A page may be met at the end of many redirects first and in a link later. So
+// that the order does not matter, it has the most redirects that anybody leaves
+// it, also if it was fetched already and the chain has ended there.
 func (c *crawler) add(u *url.URL, redirects int) bool {
+	if !c.wanted(u) {
+		return false
+	}
 	key := u.String()
-	if c.pages[key] != nil || !c.wanted(u) {
+	if p := c.pages[key]; p != nil {
+		if redirects > p.Redirects {
+			p.Redirects = redirects
+			if p.Next != nil {
+				c.follow(p)
+			}
+		}
 		return false
 	}
 	p := &page{URL: u, Redirects: redirects}
 	c.pages[key] = p
 	return c.todo.TryPut(p) // the queue has no bound
-}
-
-// addRoots queues the URLs where the crawl begins; their hosts are where it
-// stays. Without a scheme they are taken for http.
-func (c *crawler) addRoots(roots []string) error {
-	for _, root := range roots {
-		if !strings.Contains(root, "://") {
-			root = "http://" + root
-		}
-		u, err := url.Parse(root)
-		if err != nil {
-			return fmt.Errorf("crawl: %w", err)
-		}
-		if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-			return fmt.Errorf("crawl: %q is not an http URL", root)
-		}
-		u = clean(u)
-		c.hosts[c.domain(u)] = true
-		c.add(u, c.MaxRedirect)
-	}
-	return nil
-}
-
-// wanted reports whether a URL belongs to the crawl.
-func (c *crawler) wanted(u *url.URL) bool {
-	return (u.Scheme == "http" || u.Scheme == "https") && c.hosts[c.domain(u)] &&
-		(c.Exclude == nil || !c.Exclude.MatchString(u.String()))
-}
-
-// domain is what the URLs of a crawl have in common: the host, where www does not
-// count; in a lenient crawl its last two labels.
-func (c *crawler) domain(u *url.URL) string {
-	host := strings.TrimPrefix(strings.ToLower(u.Hostname()), "www.")
-	labels := strings.Split(host, ".")
-	if n := len(labels); c.Lenient && n > 2 && !numeric(labels[n-1]) {
-		host = labels[n-2] + "." + labels[n-1]
-	}
-	return host
-}
-
-// numeric reports whether the last label of a host is that of an IP address.
-func numeric(label string) bool {
-	return label != "" && strings.Trim(label, "0123456789") == ""
-}
-
-// watch keeps the progress line up to date until it is cancelled. It needs no
-// word from the workers: whenever it runs, they are between two steps.
-func (c *crawler) watch(ctx context.Context) error {
-	if c.Level < 0 || c.Level > 1 {
-		return nil // nobody wants it, or the log would tear it apart
-	}
-	defer fmt.Fprintln(c.Log)
-	for {
-		c.progress(task.Now(ctx))
-		err := await.Sleep(ctx, 50*time.Millisecond)
-		if err != nil {
-			c.progress(task.Now(ctx))
-			return err
-		}
-	}
-}
-
-// log says what goes on to those who asked for so much.
-func (c *crawler) log(level int, format string, args ...any) {
-	if c.Level >= level {
-		fmt.Fprintf(c.Log, format+"\n", args...)
-	}
 }

@@ -9,8 +9,6 @@ import (
 	"io"
 	"maps"
 	"net"
-	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -24,13 +22,15 @@ import (
 
 // defaults is the configuration without flags, which keeps quiet.
 func defaults() config {
-	return config{MaxRedirect: 10, MaxTries: 4, MaxTasks: 100, MaxPool: 100, Log: io.Discard, Report: io.Discard}
+	return config{
+		MaxRedirect: 10, MaxTries: 4, MaxTasks: 100, MaxPool: 100, Timeout: demoTime,
+		Log: io.Discard, Report: io.Discard,
+	}
 }
 
 // crawlSite crawls the demo site and returns the crawler.
 func crawlSite(ctx context.Context, t *testing.T, cfg config) *crawler {
 	t.Helper()
-	cfg.Timeout = demoTime
 	c := newCrawler(cfg)
 	err := task.Scope(ctx, func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:8080")
@@ -139,17 +139,6 @@ func (f logTo) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestExclude(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		cfg := defaults()
-		cfg.Exclude = regexp.MustCompile(`/(maze|old)/|:1/`)
-		got := crawlSite(ctx, t, cfg).totals()
-		if got["redirect"] != 1 || got["fail"] != 1 || got["html"] != sitePages+1 {
-			t.Errorf("totals = %v, want 1 redirect, 1 fail and all of html", got)
-		}
-	})
-}
-
 // TestReplay: with one seed, two crawls are the same to the last line of the
 // report, with the order of events and the time they took.
 func TestReplay(t *testing.T) {
@@ -195,56 +184,6 @@ func TestInterrupt(t *testing.T) {
 	})
 }
 
-func TestRoots(t *testing.T) {
-	for root, want := range map[string]string{
-		"example.com":                "http://example.com/",
-		"http://example.com/a?b#c":   "http://example.com/a?b",
-		"https://example.com":        "https://example.com/",
-		"ftp://example.com/":         "",
-		"http://":                    "",
-		"http://[::1]:8080/":         "http://[::1]:8080/",
-		"http://example.com/%zz":     "",
-		"http://user@example.com:80": "http://user@example.com:80/",
-	} {
-		c := newCrawler(defaults())
-		err := c.addRoots([]string{root})
-		if (err == nil) != (want != "") || err == nil && c.pages[want] == nil {
-			t.Errorf("addRoots(%q) = %v with %v, want %q", root, err, c.pages, want)
-		}
-	}
-}
-
-func TestWanted(t *testing.T) {
-	for _, test := range []struct {
-		root, url       string
-		strict, lenient bool
-	}{
-		{"http://example.com/", "http://example.com/a", true, true},
-		{"http://example.com/", "https://WWW.example.com:444/", true, true},
-		{"http://www.example.com/", "http://example.com/", true, true},
-		{"http://example.com/", "http://docs.example.com/", false, true},
-		{"http://example.com/", "http://example.org/", false, false},
-		{"http://10.0.1.2/", "http://10.9.1.2/", false, false},
-		{"http://example.com/", "mailto:me@example.com", false, false},
-	} {
-		for lenient, want := range map[bool]bool{false: test.strict, true: test.lenient} {
-			cfg := defaults()
-			cfg.Lenient = lenient
-			c := newCrawler(cfg)
-			if err := c.addRoots([]string{test.root}); err != nil {
-				t.Fatal(err)
-			}
-			u, err := url.Parse(test.url)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := c.wanted(u); got != want {
-				t.Errorf("root %s, lenient %v: wanted(%s) = %v, want %v", test.root, lenient, test.url, got, want)
-			}
-		}
-	}
-}
-
 // TestBounds: links and redirects that leave the crawl are not followed, and
 // links not even counted.
 func TestBounds(t *testing.T) {
@@ -268,11 +207,44 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestRedirectOrder: a page that is found at the end of too many redirects, and in
+// a link as well, is followed, whichever comes first.
+func TestRedirectOrder(t *testing.T) {
+	answers := map[string]response{
+		"/":  {Status: 200, Body: []byte("<a href=/a>, <a href=/z>")},
+		"/a": {Status: 302, Header: map[string][]string{"Location": {"/b"}}},
+		"/b": {Status: 302, Header: map[string][]string{"Location": {"/c"}}},
+		"/c": {Status: 200},
+		"/z": {Status: 200, Body: []byte("<a href=/b>")},
+	}
+	for _, order := range []string{"/ /z /a /b /c", "/ /a /z /b /c", "/ /a /b /z /c"} {
+		cfg := defaults()
+		cfg.MaxRedirect = 1
+		c := newCrawler(cfg)
+		if err := c.addRoots([]string{"http://example.com"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range strings.Fields(order) {
+			p, answer := c.pages["http://example.com"+path], answers[path]
+			if p == nil {
+				t.Fatalf("in the order %s, %s is not found", order, path)
+			}
+			if answer.Header == nil {
+				answer.Header = map[string][]string{"Content-Type": {"text/html"}}
+			}
+			p.Done = true
+			c.digest(p, &answer)
+		}
+		if got := c.totals(); got["html"] != 3 || got["redirect"] != 2 || got["fail"] != 0 {
+			t.Errorf("in the order %s the totals are %v, want 3 html and 2 redirects", order, got)
+		}
+	}
+}
+
 // TestBackoff: each pause between tries is twice as long as the one before.
 func TestBackoff(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		c := newCrawler(defaults())
-		c.Timeout = time.Second
 		if err := c.addRoots([]string{"http://127.0.0.1:1/"}); err != nil {
 			t.Fatal(err)
 		}
@@ -293,7 +265,7 @@ func TestGivenUp(t *testing.T) {
 	}}
 	silent.Test(t, func(ctx context.Context, t *testing.T) {
 		cfg := defaults()
-		cfg.MaxTries, cfg.Timeout = 1, time.Second
+		cfg.MaxTries = 1
 		c := newCrawler(cfg)
 		if err := c.addRoots([]string{"http://10.0.0.1/"}); err != nil {
 			t.Fatal(err)
@@ -320,7 +292,6 @@ func TestPermanent(t *testing.T) {
 	} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			c := newCrawler(defaults())
-			c.Timeout = time.Second
 			if err := c.addRoots([]string{root}); err != nil {
 				t.Fatal(err)
 			}
@@ -338,7 +309,6 @@ func TestPermanent(t *testing.T) {
 func TestTLS(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		c := newCrawler(defaults())
-		c.Timeout = time.Second
 		if err := c.addRoots([]string{"https://localhost/"}); err != nil {
 			t.Fatal(err)
 		}

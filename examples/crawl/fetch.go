@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"baton/await"
@@ -25,30 +27,35 @@ var (
 	errTimeout = errors.New("given up")
 )
 
-// fetch gets a page. It tries again as long as connections break, and gives the
-// page up when its time is over. The time is for all tries together: a server
-// that stalls once will do so again.
+// fetch gets a page, and gives it up when its time is over. The time is for all
+// tries together: a server that stalls once will do so again.
 //
-// When the time is over, whatever get is waiting for, a connection, a line or the
+// When it is over, whatever the page is waiting for, a connection, a line or the
 // rest of a body, returns with an error, and get closes the connection.
-func (c *crawler) fetch(ctx context.Context, p *page) (res *response, err error) {
-	err = await.Timeout(ctx, c.Timeout, func(ctx context.Context) error {
-		for wait := pause; ; wait *= 2 {
-			p.Tries++
-			res, err = c.get(ctx, p)
-			if err == nil || !broken(err) || p.Tries >= c.MaxTries {
-				return err
-			}
-			c.log(2, "%v: try %d: %v", p.URL, p.Tries, err)
-			if err := await.Sleep(ctx, wait); err != nil {
-				return err
-			}
-		}
-	})
+func (c *crawler) fetch(ctx context.Context, p *page) (*response, error) {
+	ctx, release := await.WithTimeout(ctx, c.Timeout)
+	defer release()
+
+	res, err := c.try(ctx, p)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%w after %v", errTimeout, c.Timeout)
+		return nil, fmt.Errorf("%w after %v", errTimeout, c.Timeout)
 	}
 	return res, err
+}
+
+// try asks for a page again and again, as long as connections break.
+func (c *crawler) try(ctx context.Context, p *page) (*response, error) {
+	for wait := pause; ; wait *= 2 {
+		p.Tries++
+		res, err := c.get(ctx, p)
+		if err == nil || !broken(err) || p.Tries >= c.MaxTries {
+			return res, err
+		}
+		c.log(2, "%v: try %d: %v", p.URL, p.Tries, err)
+		if err := await.Sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // broken reports whether it was the connection that failed, so that another one
@@ -65,9 +72,10 @@ func broken(err error) bool {
 }
 
 // get asks for a page once: over a connection of the pool, or, if that has failed
-// already, over a new one, so that stale connections cost at most one try. The connection is ours alone
-// until it is put back, and it is put back only if the response was read to its
-// end: otherwise the next request would be answered with the rest of this one.
+// already, over a new one, so that stale connections cost at most one try. The
+// connection is ours alone until it is put back, and it is put back only if the
+// response was read to its end: otherwise the next request would be answered with
+// the rest of this one.
 func (c *crawler) get(ctx context.Context, p *page) (*response, error) {
 	if p.URL.Scheme == "https" {
 		return nil, errTLS
@@ -98,15 +106,17 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// Enough of HTML to find links in it.
-var href = regexp.MustCompile(`(?i)\b(?:href|src)\s*=\s*["']?([^\s"'<>]+)`)
+// Enough of HTML to find links in it: attributes with their value in quotes, or
+// without. With blanks around the = the latter could be the code of a script.
+var href = regexp.MustCompile(`(?i)\s(?:href|src)(?:\s*=\s*(?:"([^"]*)"|'([^']*)')|=([^\s"'<>]+))`)
 
 // links returns the URLs that a page refers to, each once, in their order.
 func links(page *url.URL, body []byte) []*url.URL {
 	var all []*url.URL
 	seen := map[string]bool{}
 	for _, match := range href.FindAllSubmatch(body, -1) {
-		u, err := page.Parse(html.UnescapeString(string(match[1])))
+		value := slices.Concat(match[1:]...) // two of the three are empty
+		u, err := page.Parse(strings.TrimSpace(html.UnescapeString(string(value))))
 		if err != nil {
 			continue
 		}
@@ -119,11 +129,13 @@ func links(page *url.URL, body []byte) []*url.URL {
 	return all
 }
 
-// clean brings equal URLs to one form: a fragment is the browser's business, and
-// no path is the same as the shortest one (RFC 3986, 6.2.3).
+// clean brings equal URLs to one form: a fragment is the browser's business, a
+// blank is sent as %20 (url.URL sees to that in the path alone), and no path is
+// the same as the shortest one (RFC 3986, 6.2.3).
 func clean(u *url.URL) *url.URL {
 	c := *u
 	c.Fragment, c.RawFragment = "", ""
+	c.RawQuery = strings.ReplaceAll(c.RawQuery, " ", "%20")
 	if c.Path == "" {
 		c.Path = "/"
 	}

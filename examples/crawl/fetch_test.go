@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 
@@ -21,23 +20,35 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := `<a href="/root">, <A HREF='next#part'>, <a href = next>, <img src=../up.png>, <a href="?a=1&amp;b=2">,
-		<a href="http://other.example">, <a href="http://[">, <a href="mailto:x@y">, <a href="">, href`
-	want := []string{
-		"http://example.com/root", "http://example.com/dir/next", "http://example.com/up.png",
-		"http://example.com/dir/page?a=1&b=2", "http://other.example/", "mailto:x@y",
-	}
-	var got []string
-	for _, u := range links(page, []byte(body)) {
-		got = append(got, u.String())
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("links = %q\nwant %q", got, want)
+	for body, want := range map[string]string{
+		`<a href="/root">, <img src='../up.png'>, <a href=next>`: "/root /up.png /dir/next",
+		"<A\n\tHREF = '/a', href\n=\n\"/b\"":                     "/a /b",
+		`<a href="next#a">, <a href="next">, <a href="#b">`:      "/dir/next /dir/page?q",
+		`<a href="">`:                                         "/dir/page?q",
+		`<a href="?a=1&amp;b=2">`:                             "/dir/page?a=1&b=2",
+		`<a href="http://other.example">`:                     "http://other.example/",
+		`<a href="mailto:x@y">`:                               "mailto:x@y",
+		`<a href="http://[">`:                                 "",
+		`<a href="a b?c d">`:                                  "/dir/a%20b?c%20d",
+		`<a href=" a ">`:                                      "/dir/a",
+		`<a href="it's">, <a href='"'>`:                       "/dir/it's /dir/%22",
+		`href, <a href>, <a href=>, <a name=href>`:            "",
+		`<a data-href="/a">`:                                  "",
+		`<script>img.src = other; img.src=other; src = other`: "",
+	} {
+		var got []string
+		for _, u := range links(page, []byte(body)) {
+			got = append(got, strings.TrimPrefix(u.String(), "http://example.com"))
+		}
+		if got := strings.Join(got, " "); got != want {
+			t.Errorf("the links of %s are %s, want %s", body, got, want)
+		}
 	}
 }
 
 func TestReadResponse(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n"
+	const wait = "HTTP/1.1 100 Continue\r\n\r\n"
 	tests := []struct {
 		name, raw string
 		body      string
@@ -51,7 +62,8 @@ func TestReadResponse(t *testing.T) {
 		{"close", ok + "Connection: Close\r\nContent-Length: 1\r\n\r\nx", "x", true, nil},
 		{"HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", "x", true, nil},
 		{"no content", "HTTP/1.1 204 No Content\r\n\r\n", "", false, nil},
-		{"continue first", "HTTP/1.1 100 Continue\r\n\r\n" + ok + "Content-Length: 1\r\n\r\nx", "x", false, nil},
+		{"continue first", wait + ok + "Content-Length: 1\r\n\r\nx", "x", false, nil},
+		{"a long wait", strings.Repeat(wait, maxInterim) + ok + "Content-Length: 1\r\n\r\nx", "x", false, nil},
 		{"chunked", ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA;x=y\r\n, chunks!!\r\n0\r\nT: 1\r\n\r\n", "hello, chunks!!", false, nil},
 		{"no chunk", ok + "Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n", "", false, nil},
 
@@ -68,6 +80,7 @@ func TestReadResponse(t *testing.T) {
 		{"no status", "HTTP/1.1 OK\r\n\r\n", "", false, errProtocol},
 		{"no field", ok + "what\r\n\r\n", "", false, errProtocol},
 		{"folded field", ok + "A: b\r\n c: d\r\n\r\n", "", false, errProtocol},
+		{"no answer but waits", strings.Repeat(wait, maxInterim+1) + ok + "\r\n", "", false, errProtocol},
 		{"many fields", ok + strings.Repeat("A: b\r\n", maxFields) + "\r\n", "", false, errProtocol},
 		{"long line", ok + "A: " + strings.Repeat("b", netio.DefaultLineLimit) + "\r\n\r\n", "", false, netio.ErrTooLong},
 		{"negative length", ok + "Content-Length: -1\r\n\r\n", "", false, errProtocol},

@@ -10,6 +10,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
+)
+
+// Times that a page may take: one of a real site is given more than one of the
+// demo site, where whatever takes so long is the page that stalls.
+const (
+	pageTime = 30 * time.Second
+	demoTime = time.Second
 )
 
 // parse reads the command line: flags, with one dash or two, and URLs, in any
@@ -17,37 +25,42 @@ import (
 // flag.ErrHelp is the wish to see the usage.
 func parse(args []string, out io.Writer) (cfg config, roots []string, err error) {
 	flags := flag.NewFlagSet("crawl", flag.ContinueOnError)
-	flags.SetOutput(out)
+	flags.SetOutput(io.Discard) // package flag would write errors in its own way
 	flags.IntVar(&cfg.MaxRedirect, "max_redirect", 10, "follow at most so many redirects in a row")
 	flags.IntVar(&cfg.MaxTries, "max_tries", 4, "try a page so often while connections break")
 	flags.IntVar(&cfg.MaxTasks, "max_tasks", 100, "fetch so many pages at a time")
 	flags.IntVar(&cfg.MaxPool, "max_pool", 100, "keep so many idle connections")
-	flags.DurationVar(&cfg.Timeout, "timeout", 0, "give a page up after this time (default 30s, and 1s for the demo site)")
+	flags.DurationVar(&cfg.Timeout, "timeout", pageTime, "give a page up after this time; on the demo site 1s")
 	flags.BoolFunc("strict", "stay on the hosts of the URLs given (default)", func(s string) error {
 		strict, err := strconv.ParseBool(s)
 		cfg.Lenient = !strict
 		return err
 	})
 	flags.BoolVar(&cfg.Lenient, "lenient", false, "stay in the domains of the URLs given")
-	flags.BoolFunc("v", "say more: every URL; twice: every fetch; three times: connections", count(&cfg.Level, 1))
+	flags.BoolFunc("v", "say more: report every URL; twice: every fetch, too; three times: connections", count(&cfg.Level, 1))
 	flags.BoolFunc("q", "say less: no progress, no errors", count(&cfg.Level, -1))
 	flags.Func("exclude", "skip URLs that match this `regexp`", func(s string) (err error) {
 		cfg.Exclude, err = regexp.Compile(s)
 		return err
 	})
-	flags.Usage = func() {
-		fmt.Fprintln(out, "usage: crawl [flags] [URL...]")
-		flags.PrintDefaults()
-	}
 	args, roots = split(flags, args)
-	if err := flags.Parse(args); err != nil {
-		return cfg, nil, err
+	if len(roots) == 0 {
+		cfg.Timeout = demoTime
 	}
-	if err := cfg.check(); err != nil {
+	err = flags.Parse(args)
+	if err == nil {
+		err = cfg.check()
+	}
+	if err == nil {
+		return cfg, roots, nil
+	}
+	if !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(out, "crawl:", err)
-		return cfg, nil, err
 	}
-	return cfg, roots, nil
+	fmt.Fprintln(out, "usage: crawl [flags] [URL...]; without a URL it crawls a demo site of its own")
+	flags.SetOutput(out)
+	flags.PrintDefaults()
+	return cfg, nil, err
 }
 
 // count is a flag without a value that adds by to p each time it is given.
@@ -106,8 +119,12 @@ func (cfg config) check() error {
 		return errors.New("-max_tasks must be at least 1")
 	case cfg.MaxTries < 1:
 		return errors.New("-max_tries must be at least 1")
-	case cfg.MaxRedirect < 0 || cfg.MaxPool < 0 || cfg.Timeout < 0:
-		return errors.New("-max_redirect, -max_pool and -timeout must not be negative")
+	case cfg.MaxRedirect < 0:
+		return errors.New("-max_redirect must not be negative")
+	case cfg.MaxPool < 0:
+		return errors.New("-max_pool must not be negative")
+	case cfg.Timeout <= 0:
+		return errors.New("-timeout must be more than 0")
 	}
 	return nil
 }

@@ -46,10 +46,14 @@ func TestFlags(t *testing.T) {
 		"a b --max_tasks=7":        {set: func(c *config) { c.MaxTasks = 7 }, roots: []string{"a", "b"}},
 		"-max_pool 0 --max_pool 5": {set: func(c *config) { c.MaxPool = 5 }},
 		"a --timeout 2s":           {set: func(c *config) { c.Timeout = 2 * time.Second }, roots: []string{"a"}},
+		"--timeout 2s":             {set: func(c *config) { c.Timeout = 2 * time.Second }},
 		"-v -- -q --x":             {set: func(c *config) { c.Level = 1 }, roots: []string{"-q", "--x"}},
 	} {
 		expected := defaults()
 		expected.Log, expected.Report = nil, nil
+		if len(want.roots) > 0 {
+			expected.Timeout = pageTime
+		}
 		if want.set != nil {
 			want.set(&expected)
 		}
@@ -61,7 +65,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// What cannot be meant is refused, and said.
+// What cannot be meant is refused, and said before the usage.
 func TestBadFlags(t *testing.T) {
 	for line, message := range map[string]string{
 		"-x":                "not defined: -x",
@@ -77,7 +81,8 @@ func TestBadFlags(t *testing.T) {
 		"a --max_tries 0":   "-max_tries must be at least 1",
 		"--max_redirect -1": "must not be negative",
 		"--max_pool=-1":     "must not be negative",
-		"--timeout -1s":     "must not be negative",
+		"--timeout -1s":     "-timeout must be more than 0",
+		"--timeout 0 a":     "-timeout must be more than 0",
 		"a --help":          "usage: crawl [flags] [URL...]",
 	} {
 		var out strings.Builder
@@ -85,8 +90,13 @@ func TestBadFlags(t *testing.T) {
 		if err == nil || !strings.Contains(out.String(), message) {
 			t.Errorf("crawl %s: %v, %q, want %q", line, err, &out, message)
 		}
-		if errors.Is(err, flag.ErrHelp) != strings.HasSuffix(line, "--help") {
+		help := strings.HasSuffix(line, "--help")
+		if errors.Is(err, flag.ErrHelp) != help {
 			t.Errorf("crawl %s: %v", line, err)
+		}
+		said, usage, found := strings.Cut(out.String(), "usage: crawl ")
+		if !found || !strings.Contains(usage, "(default 30s)") || strings.HasPrefix(said, "crawl: ") == help {
+			t.Errorf("crawl %s: %q, want the error, after crawl:, and the usage", line, &out)
 		}
 	}
 }

@@ -19,8 +19,9 @@ import (
 
 // What a message may have at most. A line is bounded by the stream.
 const (
-	maxFields = 100      // of a head
-	maxBody   = 16 << 20 // bytes
+	maxInterim = 10       // responses before the answer
+	maxFields  = 100      // of a head
+	maxBody    = 16 << 20 // bytes
 )
 
 // errProtocol is what errors.Is finds when the peer does not speak HTTP/1.1
@@ -45,14 +46,26 @@ func roundTrip(ctx context.Context, s *netio.Stream, u *url.URL) (*response, err
 	return readResponse(ctx, s)
 }
 
-// readResponse reads the answer to a GET: its head, and its body to the end. How
-// long the body is, is decided in the order of RFC 9112, 6.3: some statuses never
-// have one, chunks outrank a length, and without either it ends with the
-// connection, which then cannot be used again.
+// readResponse reads the answer to a GET, to its end.
 //
 // It is for readers of this program: a server that means harm can still make it
 // hold maxBody bytes for every task.
 func readResponse(ctx context.Context, s *netio.Stream) (*response, error) {
+	for range maxInterim + 1 {
+		res, err := readStatus(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		if res.Status >= 200 { // below, it is not the answer yet (RFC 9110, 15.2)
+			err = res.readBody(ctx, s)
+			return res, err
+		}
+	}
+	return nil, fmt.Errorf("%w: more than %d interim responses", errProtocol, maxInterim)
+}
+
+// readStatus reads the head of a response.
+func readStatus(ctx context.Context, s *netio.Stream) (*response, error) {
 	first, header, err := readHead(ctx, s)
 	if err != nil {
 		return nil, err
@@ -63,22 +76,26 @@ func readResponse(ctx context.Context, s *netio.Stream) (*response, error) {
 	if !strings.HasPrefix(version, "HTTP/1.") || err != nil || len(code) != 3 {
 		return nil, fmt.Errorf("%w: status line %.40q", errProtocol, first)
 	}
-	if status < 200 {
-		return readResponse(ctx, s) // it is not the answer yet (RFC 9110, 15.2)
-	}
-	res := &response{Status: status, Header: header}
-	res.Close = version == "HTTP/1.0" || strings.EqualFold(header.Get("Connection"), "close")
-	switch length := header.Get("Content-Length"); {
-	case status == 204 || status == 304:
-	case strings.EqualFold(header.Get("Transfer-Encoding"), "chunked"):
-		res.Body, err = readChunks(ctx, s)
+	last := version == "HTTP/1.0" || strings.EqualFold(header.Get("Connection"), "close")
+	return &response{Status: status, Header: header, Close: last}, nil
+}
+
+// readBody reads the body that follows the head. How long it is, is decided in
+// the order of RFC 9112, 6.3: some statuses never have one, chunks outrank a
+// length, and without either it ends with the connection, which then cannot be
+// used again.
+func (r *response) readBody(ctx context.Context, s *netio.Stream) (err error) {
+	switch length := r.Header.Get("Content-Length"); {
+	case r.Status == 204 || r.Status == 304:
+	case strings.EqualFold(r.Header.Get("Transfer-Encoding"), "chunked"):
+		r.Body, err = readChunks(ctx, s)
 	case length != "":
-		res.Body, err = readCounted(ctx, s, length)
+		r.Body, err = readCounted(ctx, s, length)
 	default:
-		res.Close = true
-		res.Body, err = readRest(ctx, s)
+		r.Close = true
+		r.Body, err = readRest(ctx, s)
 	}
-	return res, err
+	return err
 }
 
 // readHead reads the first line and the fields of a message. A stream that ends

@@ -5,7 +5,7 @@
 // connections, timeouts, retries, and a server on the same loop.
 //
 //	go run ./examples/crawl                       # crawls a demo site of its own
-//	go run ./examples/crawl -v                    # one line for every URL
+//	go run ./examples/crawl -v                    # reports every URL, not only failures
 //	go run ./examples/crawl http://localhost:8080 # crawls that site
 //
 // Where to begin reading: crawl in crawl.go is the whole plan, fetch in fetch.go
@@ -28,13 +28,6 @@ import (
 	"baton/task"
 )
 
-// Times that a fetch may take: real sites are given more than the demo site,
-// where whatever takes so long is the page that stalls.
-const (
-	fetchTime = 30 * time.Second
-	demoTime  = time.Second
-)
-
 func main() {
 	cfg, roots, err := parse(os.Args[1:], os.Stderr)
 	switch {
@@ -55,37 +48,38 @@ func run(ctx context.Context, cfg config, roots []string) error {
 	if len(roots) > 0 {
 		return crawl(ctx, cfg, roots)
 	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = demoTime
-	}
 	return task.Scope(ctx, func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
-		// The site needs no grace: when the crawl has ended, nobody listens.
-		server := netio.Server{Grace: -1}
+		server := netio.Server{Grace: -1} // when the crawl has ended, nobody listens
 		task.Go(ctx, func(ctx context.Context) error {
 			return server.ServeListener(ctx, ln, newSite().serve)
 		})
-		defer server.Close()
+		defer server.Shutdown(ctx)
 		return crawl(ctx, cfg, []string{fmt.Sprintf("http://%v/", ln.Addr())})
 	})
 }
 
 // crawl crawls roots and prints what became of their pages.
 func crawl(ctx context.Context, cfg config, roots []string) error {
-	if cfg.Timeout == 0 {
-		cfg.Timeout = fetchTime
-	}
 	c := newCrawler(cfg)
+	task.Loop(ctx).SetExceptionHandler(c.exception)
 	if err := c.addRoots(roots); err != nil {
 		return err
 	}
 	err := c.crawl(ctx)
 	c.report(cfg.Report)
+	if totals := c.totals(); err == nil && totals["html"]+totals["other"] == 0 {
+		err = errNothing
+	}
 	return err
 }
+
+// errNothing is about a crawl that never came into a site: none of its roots could
+// be had, nor what they redirect to.
+var errNothing = errors.New("crawl: no page could be fetched")
 
 // config is what the command line chooses.
 type config struct {

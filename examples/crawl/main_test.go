@@ -3,9 +3,52 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"baton/sim"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestNothing: a crawl that has fetched no page is an error, whatever the reason,
+// and reports all the same.
+func TestNothing(t *testing.T) {
+	for name, test := range map[string]struct {
+		root   string
+		cfg    func(*config)
+		report string
+	}{
+		"no host":     {root: "nowhere.example", report: "Finished 1 url in"},
+		"no server":   {root: "127.0.0.1:1", report: "Finished 1 url in"},
+		"no redirect": {cfg: func(c *config) { c.MaxRedirect = 0 }, report: "more than 0 redirects"},
+		"excluded":    {cfg: func(c *config) { c.Exclude = regexp.MustCompile("") }, report: "Finished 0 urls in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				var report strings.Builder
+				cfg := defaults()
+				cfg.Report = &report
+				if test.cfg != nil {
+					test.cfg(&cfg)
+				}
+				var roots []string
+				if test.root != "" {
+					roots = []string{test.root}
+				}
+				// No word of the demo site: that it ends now is no news.
+				if err := run(ctx, cfg, roots); !errors.Is(err, errNothing) || err.Error() != errNothing.Error() {
+					t.Errorf("run = %v, want errNothing alone", err)
+				}
+				if !strings.Contains(report.String(), test.report) {
+					t.Errorf("the report lacks %q:\n%s", test.report, &report)
+				}
+			})
+		})
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"baton/netio"
+	"baton/task"
 )
 
 // A pool keeps connections that have answered and may be asked again
@@ -19,12 +20,12 @@ type pool struct {
 	Total   int // idle connections altogether
 	Log     func(format string, args ...any)
 
-	idle           []*conn // the one that was used last comes last
+	idle           []*connection // the one that was used last comes last
 	opened, reused int
 }
 
-// A conn is a connection and where it leads to.
-type conn struct {
+// A connection is a stream, and where it leads to.
+type connection struct {
 	*netio.Stream
 	address string
 }
@@ -32,11 +33,15 @@ type conn struct {
 // get returns an idle connection to address, the one that was used last, or
 // makes one. It may switch, and the pool can be another one afterwards, so it
 // holds no place in it across a switch.
-func (p *pool) get(ctx context.Context, address string) (*conn, error) {
+func (p *pool) get(ctx context.Context, address string) (*connection, error) {
 	for i := p.last(address); i >= 0; i = p.last(address) {
 		c := p.idle[i]
 		p.remove(i) // before the look at it, which switches: it is ours now
 		err := c.stale(ctx)
+		if cancelled := task.Check(ctx); cancelled != nil {
+			p.put(c) // it is the page that has ended, and not the connection
+			return nil, cancelled
+		}
 		if err == nil {
 			p.reused++
 			p.Log("reusing %v", c)
@@ -49,19 +54,19 @@ func (p *pool) get(ctx context.Context, address string) (*conn, error) {
 }
 
 // open makes a connection to address.
-func (p *pool) open(ctx context.Context, address string) (*conn, error) {
+func (p *pool) open(ctx context.Context, address string) (*connection, error) {
 	s, err := netio.Dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	p.opened++
 	p.Log("opened %v", s)
-	return &conn{s, address}, nil
+	return &connection{s, address}, nil
 }
 
 // put takes a connection back. Where there are too many the one goes that was idle
 // longest: it is the likeliest to be closed by the server next.
-func (p *pool) put(c *conn) {
+func (p *pool) put(c *connection) {
 	p.idle = append(p.idle, c)
 	if p.count(c.address) > p.PerHost {
 		p.drop(p.first(c.address))
@@ -101,7 +106,7 @@ func (p *pool) count(address string) (n int) {
 // first returns the place of the connection to address that was used longest
 // ago, or -1.
 func (p *pool) first(address string) int {
-	return slices.IndexFunc(p.idle, func(c *conn) bool { return c.address == address })
+	return slices.IndexFunc(p.idle, func(c *connection) bool { return c.address == address })
 }
 
 // last returns the place of the connection to address that was used last, or -1.
@@ -122,7 +127,7 @@ var errUnasked = errors.New("the server speaks without being asked")
 //
 // A read timeout of a nanosecond is over at the loop's next look at the clock,
 // and that comes after its look at the sockets: what has arrived is seen.
-func (c *conn) stale(ctx context.Context) error {
+func (c *connection) stale(ctx context.Context) error {
 	c.SetReadTimeout(time.Nanosecond)
 	defer c.SetReadTimeout(0)
 	_, err := c.Peek(ctx, 1)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"testing"
 
@@ -29,7 +30,7 @@ func newHost(ctx context.Context, t *testing.T) *host {
 }
 
 // open makes the pool open a connection, and returns both ends of it.
-func (h *host) open(ctx context.Context, p *pool) (client *conn, server *netio.Stream) {
+func (h *host) open(ctx context.Context, p *pool) (client *connection, server *netio.Stream) {
 	h.t.Helper()
 	opened := p.opened
 	client, err := p.get(ctx, h.address)
@@ -47,7 +48,7 @@ func (h *host) open(ctx context.Context, p *pool) (client *conn, server *netio.S
 }
 
 // reuse makes the pool return want, without opening anything.
-func (h *host) reuse(ctx context.Context, p *pool, want *conn) {
+func (h *host) reuse(ctx context.Context, p *pool, want *connection) {
 	h.t.Helper()
 	opened := p.opened
 	got, err := p.get(ctx, h.address)
@@ -125,12 +126,47 @@ func TestPoolStale(t *testing.T) {
 	})
 }
 
+// TestPoolCancel: a page that is cancelled, before or while it looks for a
+// connection, leaves them all in the pool.
+func TestPoolCancel(t *testing.T) {
+	for _, yields := range []int{0, 1} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			h, p := newHost(ctx, t), newPool(9, 9)
+			defer h.ln.Close()
+			defer p.close()
+			first, server := h.open(ctx, p)
+			defer server.Close()
+			second, server := h.open(ctx, p)
+			defer server.Close()
+			p.put(first)
+			p.put(second)
+			search := task.Start(ctx, func(ctx context.Context) (*connection, error) { return p.get(ctx, h.address) })
+			for range yields {
+				if err := task.Yield(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			search.Cancel(nil)
+			if c, err := search.Await(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("get = %v, %v, want canceled", c, err)
+			}
+			if len(p.idle) != 2 {
+				t.Errorf("%d connections in the pool after a cancel, want 2", len(p.idle))
+			}
+			h.reuse(ctx, p, second)
+			h.reuse(ctx, p, first)
+			first.Close()
+			second.Close()
+		})
+	}
+}
+
 func TestPoolLimits(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		a, b, p := newHost(ctx, t), newHost(ctx, t), newPool(2, 3)
 		defer a.ln.Close()
 		defer b.ln.Close()
-		var clients []*conn
+		var clients []*connection
 		var servers []*netio.Stream
 		for _, h := range []*host{a, a, b, b, a} {
 			client, server := h.open(ctx, p)

@@ -9,16 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
-
-// progress writes the progress line over itself: the carriage return goes back to
-// its beginning, and all numbers have a width, so that nothing is left behind.
-func (c *crawler) progress(now time.Time) {
-	elapsed := now.Sub(c.began).Seconds()
-	fmt.Fprintf(c.Log, "\r%5.1f s  %5d done  %4d busy  %5d to do  %8.1f kB ",
-		elapsed, c.done, c.busy, c.todo.Len(), float64(c.bytes)/1000)
-}
 
 // report writes what became of the pages: those that failed, or all if the level
 // is high enough, or none if it is low; and the totals. It takes no ctx, since it
@@ -35,11 +26,15 @@ func (c *crawler) report(out io.Writer) {
 			fmt.Fprintln(w, p)
 		}
 	}
-	verb := "Finished"
+	verb, noun := "Finished", "urls"
 	if c.cut {
 		verb = "Interrupted:"
 	}
-	fmt.Fprintf(w, "%s %d urls in %.2f secs (max_tasks=%d)\n", verb, c.done, c.ended.Sub(c.began).Seconds(), c.MaxTasks)
+	if c.done == 1 {
+		noun = "url"
+	}
+	fmt.Fprintf(w, "%s %d %s in %.2f secs (max_tasks=%d)\n",
+		verb, c.done, noun, c.ended.Sub(c.began).Seconds(), c.MaxTasks)
 	totals := c.totals()
 	for _, name := range slices.Sorted(maps.Keys(totals)) {
 		fmt.Fprintf(w, "%12s %9d\n", name, totals[name])
@@ -47,8 +42,9 @@ func (c *crawler) report(out io.Writer) {
 }
 
 // totals counts the pages by kind, with their bytes, and what it took: tries
-// beyond the first of each page, and connections. But for the connections they do
-// not depend on the order in which pages were fetched.
+// beyond the first of each page, and connections. If the crawl has finished, and
+// the site answers the same to all, they do not depend on the order in which pages
+// were fetched, but for the connections.
 func (c *crawler) totals() map[string]int {
 	totals := map[string]int{
 		"connections": c.pool.opened,

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -51,11 +50,11 @@ func (st *site) serve(ctx context.Context, s *netio.Stream) error {
 	for {
 		request, _, err := readHead(ctx, s)
 		if err != nil {
-			return err // most often io.EOF: the client has closed
+			return err // most often io.EOF or net.ErrClosed: the client has closed, or we have
 		}
 		fields := strings.Fields(request) // "GET", the path, "HTTP/1.1"
 		if len(fields) != 3 || fields[0] != "GET" {
-			return answer(ctx, s, 400, "text/plain", "only GET, please\n")
+			return respond(ctx, s, 400, "text/plain", "only GET, please\n")
 		}
 		if err := st.answer(ctx, s, fields[1]); err != nil {
 			return err
@@ -63,7 +62,7 @@ func (st *site) serve(ctx context.Context, s *netio.Stream) error {
 	}
 }
 
-// answer serves one path. An error closes the connection, io.EOF without a word.
+// answer serves one path. It may close the connection.
 func (st *site) answer(ctx context.Context, s *netio.Stream, path string) error {
 	kind, number, numbered := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	n, err := strconv.Atoi(number)
@@ -80,23 +79,23 @@ func (st *site) answer(ctx context.Context, s *netio.Stream, path string) error 
 	case "maze": // no way out
 		return redirect(ctx, s, 307, fmt.Sprintf("/maze/%d", n+1))
 	case "style.css":
-		return answer(ctx, s, 200, "text/css", style)
+		return respond(ctx, s, 200, "text/css", style)
 	case "goodbye": // says that it closes, and does
-		_, err := fmt.Fprintf(writer{ctx, s}, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n%s", goodbye)
+		err := send(ctx, s, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n%s", goodbye)
 		if err == nil {
-			err = io.EOF
+			err = s.Close()
 		}
 		return err
 	case "stall": // promises a body that never comes; ends when the client does
-		_, err := fmt.Fprint(writer{ctx, s}, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\n<p>Just a")
+		err := send(ctx, s, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\n<p>Just a")
 		if err == nil {
 			_, err = s.Peek(ctx, 1)
 		}
 		return err
 	case "crash":
-		return answer(ctx, s, 500, "text/html", crash)
+		return respond(ctx, s, 500, "text/html", crash)
 	default:
-		return answer(ctx, s, 404, "text/html", notFound)
+		return respond(ctx, s, 404, "text/html", notFound)
 	}
 }
 
@@ -104,7 +103,7 @@ func (st *site) answer(ctx context.Context, s *netio.Stream, path string) error 
 func (st *site) page(ctx context.Context, s *netio.Stream, n int) error {
 	if n%cutEvery == cutEvery-1 && !st.cut[n] {
 		st.cut[n] = true
-		return io.EOF
+		return s.Close() // without a word
 	}
 	if n%slowEvery == slowEvery-1 {
 		if err := await.Sleep(ctx, slowTime); err != nil {
@@ -113,12 +112,11 @@ func (st *site) page(ctx context.Context, s *netio.Stream, n int) error {
 	}
 	body := text(n)
 	if n%2 == 0 {
-		return answer(ctx, s, 200, "text/html; charset=utf-8", body)
+		return respond(ctx, s, 200, "text/html; charset=utf-8", body)
 	}
 	half := len(body) / 2
-	_, err := fmt.Fprintf(writer{ctx, s}, "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"+
+	return send(ctx, s, "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"+
 		"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n", half, body[:half], len(body)-half, body[half:])
-	return err
 }
 
 // text is the HTML of page n.
@@ -155,17 +153,21 @@ func text(n int) string {
 	return b.String()
 }
 
-// answer sends a whole response.
-func answer(ctx context.Context, s *netio.Stream, status int, kind, body string) error {
-	_, err := fmt.Fprintf(writer{ctx, s}, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+// respond sends a whole response.
+func respond(ctx context.Context, s *netio.Stream, status int, kind, body string) error {
+	return send(ctx, s, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
 		status, reasons[status], kind, len(body), body)
-	return err
 }
 
 // redirect sends the client elsewhere.
 func redirect(ctx context.Context, s *netio.Stream, status int, to string) error {
-	_, err := fmt.Fprintf(writer{ctx, s}, "HTTP/1.1 %d %s\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
+	return send(ctx, s, "HTTP/1.1 %d %s\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
 		status, reasons[status], to)
+}
+
+// send writes what is formatted all at once, and so mostly in one packet.
+func send(ctx context.Context, s *netio.Stream, format string, args ...any) error {
+	_, err := s.Write(ctx, fmt.Appendf(nil, format, args...))
 	return err
 }
 
@@ -173,11 +175,3 @@ var reasons = map[int]string{
 	200: "OK", 301: "Moved Permanently", 302: "Found", 307: "Temporary Redirect",
 	400: "Bad Request", 404: "Not Found", 500: "Internal Server Error",
 }
-
-// A writer lets package fmt write to a stream: one Fprintf is one Write.
-type writer struct {
-	ctx context.Context
-	s   *netio.Stream
-}
-
-func (w writer) Write(p []byte) (int, error) { return w.s.Write(w.ctx, p) }

@@ -25,12 +25,13 @@ func Example() {
 	fmt.Println(world.Now().Sub(began), err)
 	// Output:
 	// Using backend: *virtual.Poller
-	// data sent: This is the message. It will be echoed.
-	// connection made
-	// data received: This is the message. It will be echoed.
-	// data received: Re: This is the message. It will be echoed.
-	// connection timeout, closing.
-	// connection lost: <nil>
-	// connection lost: <nil>
+	// server: listening on 127.0.0.1:9999
+	// client: data sent: This is the message. It will be echoed.
+	// server: connection made
+	// server: data received: This is the message. It will be echoed.
+	// client: data received: Re: This is the message. It will be echoed.
+	// server: connection timeout, closing.
+	// server: connection lost: <nil>
+	// client: connection lost: <nil>
 	// 5s <nil>
 }

@@ -54,6 +54,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	fmt.Println("server: listening on", ln)
 	// A client that stays is hung up on when the program is to end.
 	server := netio.Server{Grace: -1}
 	if !*asClient {
@@ -70,60 +71,51 @@ func run(ctx context.Context) error {
 
 // answer is the server's side of a connection.
 func answer(ctx context.Context, s *netio.Stream) (err error) {
-	fmt.Println("connection made")
-	defer func() { fmt.Println("connection lost:", err) }()
+	fmt.Println("server: connection made")
+	defer func() { fmt.Println("server: connection lost:", err) }()
 	s.SetReadTimeout(*idle)
 	buf := make([]byte, 4096)
 	for {
 		n, err := s.Read(ctx, buf)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			fmt.Println("connection timeout, closing.")
+			fmt.Println("server: connection timeout, closing.")
 			return nil
 		case err == io.EOF:
 			return nil
 		case err != nil:
 			return err
 		}
-		fmt.Printf("data received: %s\n", buf[:n])
-		if _, err := fmt.Fprintf(writer{ctx, s}, "Re: %s", buf[:n]); err != nil {
+		fmt.Printf("server: data received: %s\n", buf[:n])
+		if _, err := s.Write(ctx, fmt.Appendf(nil, "Re: %s", buf[:n])); err != nil {
 			return err
 		}
 	}
 }
 
 // talk is the client.
-func talk(ctx context.Context, address string) error {
+func talk(ctx context.Context, address string) (err error) {
 	s, err := netio.Dial(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
+	defer func() { fmt.Println("client: connection lost:", err) }()
 	defer s.Close()
 	const message = "This is the message. It will be echoed."
 	if _, err := s.Write(ctx, []byte(message)); err != nil {
 		return err
 	}
-	fmt.Println("data sent:", message)
+	fmt.Println("client: data sent:", message)
 	s.SetReadTimeout(linger)
 	buf := make([]byte, 4096)
 	for {
 		n, err := s.Read(ctx, buf)
 		switch {
 		case err == io.EOF || errors.Is(err, os.ErrDeadlineExceeded):
-			fmt.Println("connection lost: <nil>")
 			return nil
 		case err != nil:
-			fmt.Println("connection lost:", err)
 			return err
 		}
-		fmt.Printf("data received: %s\n", buf[:n])
+		fmt.Printf("client: data received: %s\n", buf[:n])
 	}
 }
-
-// A writer lets package fmt write to a stream.
-type writer struct {
-	ctx context.Context
-	s   *netio.Stream
-}
-
-func (w writer) Write(p []byte) (int, error) { return w.s.Write(w.ctx, p) }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// addRoots queues the URLs where the crawl begins; their hosts are where it
+// stays.
+func (c *crawler) addRoots(roots []string) error {
+	for _, root := range roots {
+		u, err := parseRoot(root)
+		if err != nil {
+			return fmt.Errorf("crawl: %q is not an http URL: %w", root, err)
+		}
+		c.hosts[c.domain(u)] = true
+		if !c.wanted(u) {
+			c.log(0, "%v is excluded", u)
+			continue
+		}
+		c.add(u, c.MaxRedirect)
+	}
+	return nil
+}
+
+// parseRoot reads a URL as a user types it: without a scheme it is for http.
+func parseRoot(root string) (*url.URL, error) {
+	if !strings.Contains(root, "://") {
+		root = "http://" + root
+	}
+	u, err := url.Parse(root)
+	var bad *url.Error // which names what we have made of it
+	switch {
+	case errors.As(err, &bad):
+		return nil, bad.Err
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("the scheme is %s", u.Scheme)
+	case u.Hostname() == "":
+		return nil, errors.New("there is no host")
+	}
+	return clean(u), nil
+}
+
+// wanted reports whether a URL belongs to the crawl.
+func (c *crawler) wanted(u *url.URL) bool {
+	return (u.Scheme == "http" || u.Scheme == "https") && c.hosts[c.domain(u)] &&
+		(c.Exclude == nil || !c.Exclude.MatchString(u.String()))
+}
+
+// domain is what the URLs of a crawl have in common: the host, where www does not
+// count; in a lenient crawl its last two labels.
+func (c *crawler) domain(u *url.URL) string {
+	host := strings.TrimPrefix(strings.ToLower(u.Hostname()), "www.")
+	labels := strings.Split(host, ".")
+	if n := len(labels); c.Lenient && n > 2 && !numeric(labels[n-1]) {
+		host = labels[n-2] + "." + labels[n-1]
+	}
+	return host
+}
+
+// numeric reports whether the last label of a host is that of an IP address.
+func numeric(label string) bool {
+	return label != "" && strings.Trim(label, "0123456789") == ""
+}
