@@ -158,19 +158,19 @@ func (srv *Server) end(call string, p phase) error {
 // Shutdown stops accepting and waits until all handlers have ended, at most
 // Grace; then it cancels them, with ErrShutdown as the cause, waits for their
 // ends, and returns a [*LeftError]. A cancel of ctx ends the grace, and Shutdown
-// returns it without waiting.
+// returns it without waiting. If ctx is cancelled already there is no grace: the
+// server ends all the same, so Shutdown may be deferred.
 func (srv *Server) Shutdown(ctx context.Context) error {
-	if _, err := task.Checkpoint(ctx); err != nil {
-		return err
-	}
+	_, canceled := task.Checkpoint(ctx)
 	err := srv.advance(draining)
-	for len(srv.services) > 0 {
-		if canceled := srv.ended.Wait(ctx, (*crowd)(srv)); canceled != nil {
-			for _, v := range srv.services {
-				v.cut()
-			}
-			return canceled
+	for len(srv.services) > 0 && canceled == nil {
+		canceled = srv.ended.Wait(ctx, (*crowd)(srv))
+	}
+	if canceled != nil {
+		for _, v := range srv.services {
+			v.cut()
 		}
+		return canceled
 	}
 	if srv.left > 0 {
 		err = join(err, &LeftError{Conns: srv.left, Grace: srv.grace()})
