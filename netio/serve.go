@@ -106,17 +106,23 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 // as Shutdown, with the [*task.Canceled], joined with a [*LeftError] if handlers
 // had to be cancelled; after Close, Shutdown and Abort, and after a Close of ln
 // by somebody else, with nil; and with the error if accepting fails for good,
-// again after the grace. Several listeners may be served at a time.
+// again after the grace. Several listeners may be served at a time. One from which
+// somebody accepts already, a server or a task in Accept, stays open and theirs: the
+// error is a [*BusyError].
 //
 // A cancel of ctx reaches the handlers only when the grace is over, so a handler
 // that wants to end earlier has to be told so otherwise.
 func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Handler) error {
 	mustHandle(handler)
+	r := task.Self(ctx)
+	if err := ln.busy(r); err != nil {
+		return err
+	}
 	if srv.phase != serving {
 		_ = ln.Close() // it was given to us
 		return fmt.Errorf("netio: serve: %w", net.ErrClosed)
 	}
-	v := &service{server: srv, listener: ln, handler: handler, name: nameOf(handler)}
+	v := &service{server: srv, task: r, listener: ln, handler: handler, name: nameOf(handler)}
 	ln.service = v
 	srv.services = append(srv.services, v)
 	srv.room.size = srv.MaxConns
@@ -132,6 +138,7 @@ func mustHandle(handler Handler) {
 }
 
 func (srv *Server) forget(v *service) {
+	v.listener.service = nil
 	srv.services = slices.DeleteFunc(srv.services, func(other *service) bool { return other == v })
 	if len(srv.services) == 0 {
 		srv.ended.WakeAll()

@@ -29,6 +29,7 @@ const (
 // A service is one ServeListener at work.
 type service struct {
 	server   *Server
+	task     *task.Ref // whose call it is
 	listener *Listener
 	handler  Handler
 	name     string // of the handler, for the names of its tasks
