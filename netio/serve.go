@@ -55,7 +55,7 @@ type Server struct {
 	phase    phase
 	services []*service     // one for each ServeListener at work
 	room     room           // for all of them
-	left     int            // connections that were cut off
+	left     LeftError      // what Shutdown tells: those of whom no ServeListener does
 	ended    task.WaitQueue // those who wait for the end in Shutdown
 }
 
@@ -73,12 +73,24 @@ const (
 // ended: they were cancelled.
 type LeftError struct {
 	Conns int           // how many connections were left
-	Grace time.Duration // how long they had been given
+	Grace time.Duration // how long they had been given, at most
 }
 
 // Error tells how many, after what time.
 func (e *LeftError) Error() string {
-	return fmt.Sprintf("netio: serve: %d connections cut off after a grace of %v", e.Conns, e.Grace)
+	plural := "s"
+	if e.Conns == 1 {
+		plural = ""
+	}
+	return fmt.Sprintf("netio: serve: %d connection%s cut off after a grace of %v", e.Conns, plural, e.Grace)
+}
+
+// addTo adds it to the sum of several. It may be nil.
+func (e *LeftError) addTo(sum *LeftError) {
+	if e != nil {
+		sum.Conns += e.Conns
+		sum.Grace = max(sum.Grace, e.Grace)
+	}
 }
 
 // ErrShutdown is the cause with which a server cancels its handlers.
@@ -103,8 +115,8 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 
 // ServeListener serves the connections of ln, which it closes in the end. It
 // returns when all handlers have ended: after a cancel of ctx, which is the same
-// as Shutdown, with the [*task.Canceled], joined with a [*LeftError] if handlers
-// had to be cancelled; after Close, Shutdown and Abort, and after a Close of ln
+// as Shutdown, with the [*task.Canceled], joined with a [*LeftError] if it had to
+// cancel handlers; after Close, Shutdown and Abort, and after a Close of ln
 // by somebody else, with nil; and with the error if accepting fails for good,
 // again after the grace. Several listeners may be served at a time. One from which
 // somebody accepts already, a server or a task in Accept, stays open and theirs: the
@@ -164,9 +176,11 @@ func (srv *Server) end(call string, p phase) error {
 
 // Shutdown stops accepting and waits until all handlers have ended, at most
 // Grace; then it cancels them, with ErrShutdown as the cause, waits for their
-// ends, and returns a [*LeftError]. A cancel of ctx ends the grace, and Shutdown
-// returns it without waiting. If ctx is cancelled already there is no grace: the
-// server ends all the same, so Shutdown may be deferred.
+// ends, and returns a [*LeftError] about those of whom no ServeListener tells its
+// own caller. A cancel of ctx ends the grace: Shutdown cancels the handlers and
+// returns without waiting, with the [*task.Canceled], joined with a [*LeftError] if
+// there were any. If ctx is cancelled already there is no grace: the server ends all
+// the same, so Shutdown may be deferred.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	_, canceled := task.Checkpoint(ctx)
 	err := srv.advance(draining)
@@ -175,12 +189,13 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	}
 	if canceled != nil {
 		for _, v := range srv.services {
-			v.cut()
+			v.cut().addTo(&srv.left)
 		}
-		return canceled
+		err = join(canceled, err)
 	}
-	if srv.left > 0 {
-		err = join(err, &LeftError{Conns: srv.left, Grace: srv.grace()})
+	if srv.left.Conns > 0 {
+		left := srv.left // what a caller has got stays as it is
+		err = join(err, &left)
 	}
 	return err
 }

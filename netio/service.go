@@ -35,6 +35,7 @@ type service struct {
 	name     string // of the handler, for the names of its tasks
 	scope    *task.ScopeRef
 	phase    phase
+	drained  time.Time  // when the grace began; zero before
 	sessions []*session // at work, in no order
 
 	// news is where the service's own task waits: for room for one more
@@ -68,8 +69,12 @@ func (v *service) run(ctx context.Context) error {
 		}
 		left, err := v.drain(ctx, inner)
 		outcome = join(outcome, err)
-		if left > 0 && outcome != nil { // otherwise Shutdown says so
-			outcome = join(outcome, &LeftError{Conns: left, Grace: v.server.grace()})
+		switch {
+		case left == nil:
+		case outcome != nil:
+			outcome = join(outcome, left)
+		default:
+			left.addTo(&v.server.left) // a Shutdown waits, and says so
 		}
 		return nil
 	})
@@ -145,7 +150,7 @@ func isShortage(err error) bool {
 // phase allows, and returns how many it had to cancel at the end of the grace,
 // and the cancel of ctx if it came meanwhile. ctx may be cancelled before; inner
 // is not.
-func (v *service) drain(ctx, inner context.Context) (left int, canceled error) {
+func (v *service) drain(ctx, inner context.Context) (left *LeftError, canceled error) {
 	var bounded context.Context // with the grace, from the moment it begins
 	for len(v.sessions) > 0 && v.phase < aborted {
 		if v.phase < draining {
@@ -156,13 +161,12 @@ func (v *service) drain(ctx, inner context.Context) (left int, canceled error) {
 		}
 		if bounded == nil {
 			var release context.CancelFunc
-			bounded, release = task.WithDeadline(inner, loop.After(task.Now(inner), v.server.grace()), nil)
+			v.drained = task.Now(inner)
+			bounded, release = task.WithDeadline(inner, loop.After(v.drained, v.server.grace()), nil)
 			defer release()
 		}
 		if v.news.Wait(bounded, v) != nil && v.phase < aborted {
-			left = len(v.sessions)
-			v.server.left += left
-			v.cut()
+			left = v.cut()
 		}
 	}
 	return left, canceled
@@ -190,10 +194,19 @@ func (v *service) advance(p phase) error {
 
 // cut cancels the handlers, and does not wait for them. Their connections are
 // closed when they have ended, so a handler can still say goodbye, under a Shield.
-func (v *service) cut() {
+// It returns how many there were, nil for none, to the first who cuts: that one
+// tells.
+func (v *service) cut() (left *LeftError) {
+	if v.phase < aborted && len(v.sessions) > 0 {
+		left = &LeftError{Conns: len(v.sessions)}
+		if !v.drained.IsZero() {
+			left.Grace = min(v.listener.loop.Time().Sub(v.drained), v.server.grace())
+		}
+	}
 	v.phase = aborted
 	v.scope.Cancel(ErrShutdown)
 	v.news.WakeAll()
+	return left
 }
 
 // Reason and Owners make a service a task.Reason.
