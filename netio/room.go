@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"baton/task"
 )
@@ -77,6 +78,18 @@ func (srv *Server) wake() {
 // A crowd is a server as what others wait for: the ends of its connections, over
 // all its listeners.
 type crowd Server
+
+// String names the server by its listeners.
+func (c *crowd) String() string {
+	var all []string
+	for _, v := range c.services {
+		all = append(all, v.listener.String())
+	}
+	if len(all) == 0 {
+		return "a server without listeners"
+	}
+	return strings.Join(all, ", ")
+}
 
 func (c *crowd) Reason() string {
 	n := 0

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"baton/loop"
 	"baton/task"
 )
 
@@ -21,8 +22,8 @@ const defaultGrace = 30 * time.Second
 type Handler = func(ctx context.Context, s *Stream) error
 
 // A Server accepts connections and serves each by a task. The zero value is
-// ready to use. It belongs to one loop and is not used again after it was
-// closed.
+// ready to use. It belongs to one loop, that of the first task that serves or shuts
+// down, and is not used again after it was closed.
 //
 // What a handler returns concerns its own connection only: that is closed, and
 // the error is reported, unless it is how connections usually end: io.EOF,
@@ -52,6 +53,7 @@ type Server struct {
 	// loop's exception handler. Panics are always given to that, too.
 	OnError func(s *Stream, err error)
 
+	loop     *loop.Loop // from the first use by a task; nil before
 	phase    phase
 	services []*service     // one for each ServeListener at work
 	room     room           // for all of them
@@ -106,6 +108,7 @@ func Serve(ctx context.Context, network, address string, handler Handler) error 
 // ServeListener.
 func (srv *Server) Serve(ctx context.Context, network, address string, handler Handler) error {
 	mustHandle(handler) // before there is a listener, which nobody would close
+	srv.enter(task.Self(ctx))
 	ln, err := srv.Listen.Listen(ctx, network, address)
 	if err != nil {
 		return err
@@ -127,6 +130,10 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Handler) error {
 	mustHandle(handler)
 	r := task.Self(ctx)
+	if r.Loop() != ln.loop {
+		misuse("%v of %v serves a listener of %v; use a Portal between loops", r, r.Loop(), ln.loop)
+	}
+	srv.enter(r)
 	if err := ln.busy(r); err != nil {
 		return err
 	}
@@ -168,10 +175,21 @@ func (srv *Server) Close() error { return srv.end("Server.Close", closed) }
 func (srv *Server) Abort() error { return srv.end("Server.Abort", aborted) }
 
 func (srv *Server) end(call string, p phase) error {
-	for _, v := range srv.services {
-		mustHold(v.listener.loop, call, v.listener)
+	if srv.loop != nil {
+		mustHold(srv.loop, call, (*crowd)(srv))
 	}
 	return srv.advance(p)
+}
+
+// enter makes the loop of r, a task that uses the server, the server's, before
+// anything is changed.
+func (srv *Server) enter(r *task.Ref) {
+	if srv.loop == nil {
+		srv.loop = r.Loop()
+	}
+	if r.Loop() != srv.loop {
+		misuse("%v of %v uses a server of %v; use a Portal between loops", r, r.Loop(), srv.loop)
+	}
 }
 
 // Shutdown stops accepting and waits until all handlers have ended, at most
@@ -181,8 +199,16 @@ func (srv *Server) end(call string, p phase) error {
 // returns without waiting, with the [*task.Canceled], joined with a [*LeftError] if
 // there were any. If ctx is cancelled already there is no grace: the server ends all
 // the same, so Shutdown may be deferred.
+//
+// It is not for the server's handlers: one would wait for itself. In the handler's
+// own task, and in those of its scope, that is misuse and panics; those of scopes
+// inside it nobody can tell from others. A handler that ends its server uses Close.
 func (srv *Server) Shutdown(ctx context.Context) error {
-	_, canceled := task.Checkpoint(ctx)
+	r, canceled := task.Checkpoint(ctx)
+	srv.enter(r)
+	for _, v := range srv.services {
+		v.mustNotServe(ctx, r)
+	}
 	err := srv.advance(draining)
 	for len(srv.services) > 0 && canceled == nil {
 		canceled = srv.ended.Wait(ctx, (*crowd)(srv))

@@ -209,6 +209,18 @@ func (v *service) cut() (left *LeftError) {
 	return left
 }
 
+// mustNotServe panics if r, which is to wait for the end of v, serves one of its
+// connections, and so would wait for itself.
+func (v *service) mustNotServe(ctx context.Context, r *task.Ref) {
+	scope := *task.ScopeOf(ctx)
+	for _, c := range v.sessions {
+		if c.task == r || c.scope == scope {
+			misuse("Shutdown by %v, which serves %v and would wait for itself; use Server.Close, or a task outside of the handlers",
+				r, c.stream)
+		}
+	}
+}
+
 // Reason and Owners make a service a task.Reason.
 func (v *service) Reason() string {
 	return fmt.Sprintf("the end of its connections, %d left", len(v.sessions))

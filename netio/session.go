@@ -22,7 +22,8 @@ type session struct {
 	service *service
 	stream  *Stream
 	task    *task.Ref
-	index   int // in service.sessions, whose order means nothing
+	scope   task.ScopeRef // of the handler, once that has begun
+	index   int           // in service.sessions, whose order means nothing
 }
 
 // start serves s by a task of its own, named for its handler, of the service's
@@ -52,7 +53,10 @@ func (c *session) run(ctx context.Context) (_ error) {
 		}
 		c.end(ctx, err)
 	}()
-	err = task.Scope(ctx, func(ctx context.Context) error { return c.service.handler(ctx, c.stream) })
+	err = task.Scope(ctx, func(ctx context.Context) error {
+		c.scope = *task.ScopeOf(ctx)
+		return c.service.handler(ctx, c.stream)
+	})
 	returned = true
 	return nil
 }
