@@ -27,9 +27,12 @@ type Handler = func(ctx context.Context, s *Stream) error
 //
 // What a handler returns concerns its own connection only: that is closed, and
 // the error is reported, unless it is how connections usually end: io.EOF,
-// ECONNRESET, EPIPE, net.ErrClosed, and, after the handler was cancelled, a
-// [*task.Canceled] or the bare context.Canceled or ErrShutdown.
-// A panic is reported with its stack. Neither ends the server.
+// ECONNRESET, EPIPE, net.ErrClosed; of this connection also os.ErrDeadlineExceeded,
+// of its own timeouts and deadlines, and ETIMEDOUT, EHOSTUNREACH and ENETUNREACH,
+// with which the peer's machine has gone; and, after the handler was cancelled, a
+// [*task.Canceled] or the bare context.Canceled or ErrShutdown. A handler to which a
+// timeout is more than that says so in an error of its own. A panic is reported with
+// its stack. Neither ends the server.
 //
 // A server that runs out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
 // ENOMEM) reports it, pauses for up to a second, and tries again.

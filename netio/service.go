@@ -136,12 +136,7 @@ func (v *service) pause(ctx context.Context, d time.Duration) error {
 // back: descriptors of this process or of the machine, or memory of the kernel
 // (accept(2)).
 func isShortage(err error) bool {
-	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, shortage) {
-			return true
-		}
-	}
-	return false
+	return isAny(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM)
 }
 
 // drain is the end of a service. The phase may go up while it waits, by a Close,
