@@ -73,9 +73,9 @@ func Listen(ctx context.Context, network, address string) (*Listener, error) {
 }
 
 // Listen listens on address. An empty host means all addresses of this machine,
-// and a port of 0 chooses one. If the host has several addresses it listens on
-// all of them, once on each, with one port, IPv4 and IPv6 on sockets of their own; what this
-// machine does not have of them is left out.
+// and a port of 0 chooses one. If the host has several addresses it listens on all
+// of them, once on each, with one port, IPv4 and IPv6 on sockets of their own; what
+// this machine does not have of them is left out.
 //
 // A UNIX socket's file that nobody listens on any more is replaced; any other
 // file is an error. Errors are [*net.OpError] of the operation "listen", or the

@@ -16,7 +16,8 @@ import (
 // would keep it from the others. So each of several listeners accepts one
 // connection even if there is no room, and stays in line with it, first come, first
 // served: a busy listener cannot crowd out the others. One listener alone need not
-// accept what it cannot serve.
+// accept what it cannot serve; but of its addresses, which it asks all at once,
+// several may bring a connection at a time, and Accept keeps those for later.
 type room struct {
 	size  int        // Server.MaxConns; zero has no bound
 	taken int        // by sessions

@@ -42,9 +42,10 @@ type Server struct {
 
 	// MaxConns bounds the connections that are served at a time, over all
 	// listeners of the server, which take turns. Further ones wait in the kernel's
-	// queue, but for one that each of several listeners has accepted, to have its
-	// place in the line. Zero is no bound. It is not changed once the server
-	// serves.
+	// queue, but for at most one of each address: of several listeners each accepts
+	// one to have its place in the line, and of a listener with several addresses
+	// those that come together with the one that is served wait in its hands. Zero
+	// is no bound. It is not changed once the server serves.
 	MaxConns int
 
 	// Grace is how long handlers get to finish by themselves when the server is
