@@ -24,8 +24,9 @@ type Dialer struct {
 	// another family than that of LocalAddr are not tried.
 	LocalAddr net.Addr
 
-	// Timeout bounds a Dial as a whole. Zero is no bound but that of the kernel,
-	// which gives an address up after some minutes.
+	// Timeout bounds a Dial as a whole. Zero or negative is no bound but that of
+	// the kernel, which gives an address up after some minutes; the look-up has one
+	// of its own.
 	Timeout time.Duration
 
 	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.

@@ -28,14 +28,18 @@
 //
 // What the world does wrong is a [*net.OpError] around the kernel's own error, so
 // errors.Is finds syscall.ECONNREFUSED, os.ErrDeadlineExceeded and net.ErrClosed.
-// Two kinds come bare, because callers compare them: io.EOF, and the
-// [*task.Canceled] of a cancel. A timeout is no cancel: it is os.ErrDeadlineExceeded
-// and leaves the stream as it was.
+// Two kinds come bare, because callers compare them: the end of a stream, io.EOF or
+// in the middle of something io.ErrUnexpectedEOF, and the [*task.Canceled] of a
+// cancel. So do those that are not the world's: [*BusyError], [*LeftError], and,
+// with some words around them, ErrTooLong and the net.ErrClosed of a [Server] that
+// has ended. A timeout is no cancel: it is os.ErrDeadlineExceeded and leaves the
+// stream as it was.
 //
 // # Limits
 //
 // Everything is bounded: Write returns when the kernel has taken the bytes, so
 // memory does not grow with a slow peer; reading ahead has a limit; look-ups, and
-// the end of a server, take a bounded time. What a call has read or written
+// the end of a server, take a bounded time; and a call that moves much without a
+// wait gives way to others after 1 MiB. What a call has read or written
 // before it was cancelled, or timed out, is never lost.
 package netio

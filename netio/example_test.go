@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"baton/netio"
@@ -112,5 +113,52 @@ func ExampleServer() {
 	// hello!
 	// that was too long!
 	// bye!
+	// <nil>
+}
+
+// A handler that answers line by line, and ends with its client.
+func ExampleStream_Lines() {
+	upper := func(ctx context.Context, s *netio.Stream) error {
+		for line, err := range s.Lines(ctx) {
+			if err != nil {
+				return err
+			}
+			if _, err := s.Write(ctx, []byte(strings.ToUpper(line)+"\n")); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		srv := &netio.Server{}
+		task.Go(ctx, func(ctx context.Context) error { return srv.ServeListener(ctx, ln, upper) })
+
+		s, err := netio.Dial(ctx, "tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if _, err := s.Write(ctx, []byte("one\ntwo\n")); err != nil {
+			return err
+		}
+		if err := s.CloseWrite(); err != nil {
+			return err
+		}
+		for line, err := range s.Lines(ctx) {
+			if err != nil {
+				return err
+			}
+			fmt.Println(line)
+		}
+		return srv.Shutdown(ctx)
+	})
+	fmt.Println(err)
+	// Output:
+	// ONE
+	// TWO
 	// <nil>
 }

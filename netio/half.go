@@ -13,6 +13,10 @@ import (
 	"baton/task"
 )
 
+// turnBytes is how much one call reads before the other tasks get a turn: as much
+// as a Write moves, so that a peer that is faster than this end holds nobody up.
+const turnBytes = 1 << 20
+
 // A half is one direction of a stream, with the one operation that can be in
 // flight there. It is part of the stream, so waiting costs no allocation.
 type half struct {
@@ -28,6 +32,7 @@ type half struct {
 	cause error    // why op was taken back, unless by a cancel of the task
 	turns *turns   // of the calls through net.Conns; nil if there are none
 	view  *netConn // through which the call came, if that has another lifetime
+	moved int      // bytes since a call has waited or given way; see giveWay
 
 	timeout  time.Duration // of a call; 0 is none
 	until    time.Time     // when the call at work times out, known once it has waited
@@ -75,6 +80,25 @@ func (h *half) do(ctx context.Context) (int, error) {
 	return h.op.N, nil
 }
 
+// giveWay begins one more operation of a call that may do many: it lets others run
+// if those before have moved a lot without a wait. The call remains the user of h
+// meanwhile. The error is a cancel, or the end of the view, seen then; nothing is
+// in flight, so the caller has what was moved until then and loses nothing. Calls of
+// one operation need not ask: the checkpoint that they begin with counts them.
+func (h *half) giveWay(ctx context.Context) error {
+	if h.moved < turnBytes {
+		return nil
+	}
+	h.moved = 0
+	if err := task.Yield(ctx); err != nil {
+		return err
+	}
+	if h.view != nil && h.view.lapsed() != nil {
+		return h.view.gone(h.op.Kind.String())
+	}
+	return nil
+}
+
 // isLate reports whether the deadline has passed: then nothing is even tried, as
 // package net has it. A timeout is never late here: it counts from the first wait,
 // and what need not wait is not timed out.
@@ -86,7 +110,7 @@ func (h *half) isLate() bool {
 // ends it early, a cancel, a timeout or the end of a view, does so by asking the
 // poller for the operation: see recall and Cancel.
 func (h *half) wait(ctx context.Context) {
-	h.waiting, h.cause = true, nil
+	h.waiting, h.cause, h.moved = true, nil, 0
 	if h.limited {
 		h.limit()
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,51 +22,83 @@ import (
 	"baton/task"
 )
 
+// A handlerCase is what a handler does with its connection.
+type handlerCase struct {
+	name     string
+	handler  netio.Handler
+	reported string // in the error given to OnError; "" is nothing
+}
+
+var errBoom = errors.New("boom")
+
+var handlerCases = []handlerCase{
+	{"nil", func(context.Context, *netio.Stream) error { return nil }, ""},
+	{"error", func(context.Context, *netio.Stream) error { return errBoom }, "boom"},
+	{"io.EOF", func(context.Context, *netio.Stream) error { return io.EOF }, ""},
+	{"wrapped EPIPE", func(context.Context, *netio.Stream) error {
+		return fmt.Errorf("answer: %w", syscall.EPIPE)
+	}, ""},
+	{"io.EOF and an error", func(context.Context, *netio.Stream) error {
+		return fmt.Errorf("answer: %w", errors.Join(io.EOF, errBoom))
+	}, "boom"},
+	{"io.EOF and EPIPE", func(context.Context, *netio.Stream) error {
+		return errors.Join(io.EOF, syscall.EPIPE)
+	}, ""},
+	{"own timeout", func(ctx context.Context, s *netio.Stream) error {
+		s.SetReadTimeout(time.Second)
+		_, err := s.ReadLine(ctx)
+		return err
+	}, ""},
+	{"own deadline", func(ctx context.Context, s *netio.Stream) error {
+		conn := s.NetConn(ctx)
+		conn.SetDeadline(task.Now(ctx))
+		_, err := conn.Write([]byte("x"))
+		return fmt.Errorf("answer: %w", err)
+	}, ""},
+	{"own peer's machine", func(_ context.Context, s *netio.Stream) error {
+		return errors.Join(gone(s, syscall.ETIMEDOUT), gone(s, syscall.EHOSTUNREACH), gone(s, syscall.ENETUNREACH))
+	}, ""},
+	{"own, of another kind", func(_ context.Context, s *netio.Stream) error {
+		return gone(s, syscall.EACCES)
+	}, "permission denied"},
+	{"another's timeout", func(ctx context.Context, s *netio.Stream) error {
+		other, err := netio.Dial(ctx, "tcp", s.LocalAddr().String())
+		if err != nil {
+			return err
+		}
+		defer other.Close()
+		other.SetReadTimeout(time.Second)
+		_, err = other.ReadLine(ctx)
+		return err
+	}, "i/o timeout"},
+	{"another's machine", func(context.Context, *netio.Stream) error {
+		return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EHOSTUNREACH}
+	}, "no route to host"},
+	{"somebody's timeout", func(context.Context, *netio.Stream) error { return os.ErrDeadlineExceeded }, "i/o timeout"},
+	{"Canceled of another", func(ctx context.Context, s *netio.Stream) error {
+		t := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, sleep(ctx, time.Hour) })
+		t.Cancel(errBoom)
+		_, err := t.Await(ctx)
+		return err
+	}, "boom"},
+	{"panic", func(context.Context, *netio.Stream) error { panic(errBoom) }, "panicked: boom"},
+	{"panic with io.EOF", func(context.Context, *netio.Stream) error { panic(io.EOF) }, "panicked: EOF"},
+	{"a task fails", func(ctx context.Context, s *netio.Stream) error {
+		task.Go(ctx, func(context.Context) error { return errBoom })
+		_, err := s.ReadLine(ctx)
+		return err
+	}, "boom"},
+	{"a task panics", func(ctx context.Context, s *netio.Stream) error {
+		task.Go(ctx, func(context.Context) error { panic(errBoom) })
+		return nil
+	}, "panicked: boom"},
+	{"closes by itself", func(_ context.Context, s *netio.Stream) error { return s.Close() }, ""},
+	{"aborts by itself", func(_ context.Context, s *netio.Stream) error { return s.Abort() }, ""},
+}
+
 // What a handler does concerns its own connection (69, 222): who is told what.
 func TestHandlerErrors(t *testing.T) {
-	boom := errors.New("boom")
-	for _, c := range []struct {
-		name     string
-		handler  netio.Handler
-		reported string // in the error given to OnError; "" is nothing
-	}{
-		{"nil", func(context.Context, *netio.Stream) error { return nil }, ""},
-		{"error", func(context.Context, *netio.Stream) error { return boom }, "boom"},
-		{"io.EOF", func(context.Context, *netio.Stream) error { return io.EOF }, ""},
-		{"wrapped EPIPE", func(context.Context, *netio.Stream) error {
-			return fmt.Errorf("answer: %w", syscall.EPIPE)
-		}, ""},
-		{"io.EOF and an error", func(context.Context, *netio.Stream) error {
-			return fmt.Errorf("answer: %w", errors.Join(io.EOF, boom))
-		}, "boom"},
-		{"io.EOF and EPIPE", func(context.Context, *netio.Stream) error {
-			return errors.Join(io.EOF, syscall.EPIPE)
-		}, ""},
-		{"own timeout", func(ctx context.Context, s *netio.Stream) error {
-			s.SetReadTimeout(time.Second)
-			_, err := s.ReadLine(ctx)
-			return err
-		}, "i/o timeout"},
-		{"Canceled of another", func(ctx context.Context, s *netio.Stream) error {
-			t := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, sleep(ctx, time.Hour) })
-			t.Cancel(boom)
-			_, err := t.Await(ctx)
-			return err
-		}, "boom"},
-		{"panic", func(context.Context, *netio.Stream) error { panic(boom) }, "panicked: boom"},
-		{"panic with io.EOF", func(context.Context, *netio.Stream) error { panic(io.EOF) }, "panicked: EOF"},
-		{"a task fails", func(ctx context.Context, s *netio.Stream) error {
-			task.Go(ctx, func(context.Context) error { return boom })
-			_, err := s.ReadLine(ctx)
-			return err
-		}, "boom"},
-		{"a task panics", func(ctx context.Context, s *netio.Stream) error {
-			task.Go(ctx, func(context.Context) error { panic(boom) })
-			return nil
-		}, "panicked: boom"},
-		{"closes by itself", func(_ context.Context, s *netio.Stream) error { return s.Close() }, ""},
-		{"aborts by itself", func(_ context.Context, s *netio.Stream) error { return s.Abort() }, ""},
-	} {
+	for _, c := range handlerCases {
 		t.Run(c.name, func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
 				var exceptions []loop.Exception
@@ -105,6 +138,14 @@ func TestHandlerErrors(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// gone is what a stream says whose kernel has said err.
+func gone(s *netio.Stream, err error) error {
+	return &net.OpError{
+		Op: "read", Net: "tcp", Source: s.LocalAddr(), Addr: s.RemoteAddr(),
+		Err: os.NewSyscallError("read", err),
 	}
 }
 

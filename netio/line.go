@@ -5,8 +5,10 @@ package netio
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"baton/task"
 )
@@ -61,6 +63,23 @@ func (s *Stream) readLine(ctx context.Context) (string, error) {
 				return line, io.ErrUnexpectedEOF
 			}
 			return "", err
+		}
+	}
+}
+
+// Lines returns the lines as they come, for use with range: each step is a ReadLine,
+// and may switch. The range ends at the end of the stream. An error is its last
+// step: of a stream that ended in the middle of a line that comes with it, and after
+// a cancel or a timeout nothing is lost for whoever goes on reading. ErrTooLong alone
+// need not be the last one: a loop that goes on gets the next line. Only the task
+// that ctx belongs to can range over it; between the steps the stream is free.
+func (s *Stream) Lines(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for {
+			line, err := s.ReadLine(ctx)
+			if err == io.EOF || !yield(line, err) || err != nil && !errors.Is(err, ErrTooLong) {
+				return
+			}
 		}
 	}
 }

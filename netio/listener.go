@@ -50,7 +50,7 @@ type Listener struct {
 	sockets []*socket   // at least one, and the same ones, once Listen has returned
 	file    *socketFile // of a UNIX socket; nil if it is not to be removed
 	closed  bool
-	service *service // which is told of Close; nil if nobody serves it
+	service *service // the one whose connections these are, which is told of Close; or nil
 
 	acceptor *task.Ref     // who is in Accept
 	next     int           // the socket that Accept tries first
@@ -73,9 +73,9 @@ func Listen(ctx context.Context, network, address string) (*Listener, error) {
 }
 
 // Listen listens on address. An empty host means all addresses of this machine,
-// and a port of 0 chooses one. If the host has several addresses it listens on
-// all of them, once on each, with one port, IPv4 and IPv6 on sockets of their own; what this
-// machine does not have of them is left out.
+// and a port of 0 chooses one. If the host has several addresses it listens on all
+// of them, once on each, with one port, IPv4 and IPv6 on sockets of their own; what
+// this machine does not have of them is left out.
 //
 // A UNIX socket's file that nobody listens on any more is replaced; any other
 // file is an error. Errors are [*net.OpError] of the operation "listen", or the
@@ -189,19 +189,22 @@ func (l *Listener) Addrs() []net.Addr {
 // operation "accept"; running out of descriptors is one (EMFILE, ENFILE), and
 // leaves the connection in the kernel's queue for a later Accept. A cancel ends
 // the wait with a [*task.Canceled], unless there is a connection by then. A second
-// task that accepts gets a [*BusyError]. Connections that died in the queue are
-// skipped (ECONNABORTED is no error here); of one that dies later its stream
-// tells.
+// task that accepts gets a [*BusyError], and so does every task while a [Server]
+// serves the listener. Connections that died in the queue are skipped (ECONNABORTED
+// is no error here); of one that dies later its stream tells.
 func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if l.acceptor != nil {
-		return nil, &BusyError{Op: "accept", First: l.acceptor.String(), Second: r.String()}
-	}
 	if r.Loop() != l.loop {
 		misuse("%v of %v uses a listener of %v; use a Portal between loops", r, r.Loop(), l.loop)
+	}
+	if err := l.busy(r); err != nil {
+		return nil, err
+	}
+	if l.closed { // the acceptor that this ends may not have run yet
+		return nil, l.opError("accept", net.ErrClosed)
 	}
 	l.acceptor = r
 	l.collect(ctx)
@@ -219,6 +222,20 @@ func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
 		return nil, canceled(ctx)
 	}
 	return nil, l.opError("accept", l.err)
+}
+
+// busy is the error of r, which wants to accept, if the connections are somebody
+// else's: of a server, also while that waits for something else than a connection,
+// or of a task in Accept. Once it is closed there are none.
+func (l *Listener) busy(r *task.Ref) error {
+	first := l.acceptor
+	if l.service != nil && l.service.task != r {
+		first = l.service.task
+	}
+	if first == nil || l.closed {
+		return nil
+	}
+	return &BusyError{Op: "accept", First: first.String(), Second: r.String()}
 }
 
 // collect tries every socket, and parks if none has a connection. As soon as one

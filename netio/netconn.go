@@ -5,7 +5,6 @@ package netio
 import (
 	"context"
 	"net"
-	"sync"
 	"time"
 
 	"baton/task"
@@ -39,6 +38,7 @@ func (s *Stream) NetConn(ctx context.Context) net.Conn {
 	}
 	if s.in.turns == nil {
 		s.in.turns, s.out.turns = &turns{half: &s.in}, &turns{half: &s.out}
+		s.views = &views{}
 	}
 	_, own := r.Running()
 	return &netConn{s: s, ctx: ctx, home: r, own: own, scope: task.ScopeOf(ctx)}
@@ -53,10 +53,9 @@ type netConn struct {
 	own   context.Context // that of home; see life
 	scope *task.ScopeRef  // where goroutines outside have their work done
 
-	// For callers that do not park under ctx; see look.
-	mu   sync.Mutex
-	over chan struct{} // closed at the end of life, and by Close
-	stop func() bool   // ends the look at life, and reports whether it had not ended yet
+	// For callers that do not park under ctx; see look. They are guarded by the views.
+	over chan struct{} // closed at the end of life, and of the stream
+	stop func() bool   // ends the look at life
 }
 
 // Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them;
@@ -184,35 +183,6 @@ func (c *netConn) gone(op string) error {
 		cause = net.ErrClosed
 	}
 	return c.s.opError(op, cause)
-}
-
-// look begins to look at the view's life, until Close, and returns what is closed
-// at the end of either: a loop that has stopped running takes no visit any more and
-// says so to nobody, but before it stops every task has ended, and so every life
-// that its user does not hold up. Safe from every goroutine.
-func (c *netConn) look() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.over == nil {
-		over := make(chan struct{})
-		c.over = over
-		c.stop = context.AfterFunc(c.life(), func() {
-			_ = c.s.loop.Post((*lapse)(c)) // a closed loop has ended everything
-			close(over)
-		})
-	}
-	return c.over
-}
-
-// lookAway ends the look at life, which may last much longer than the view. Who
-// still waits for the loop to begin with a call waits no longer.
-func (c *netConn) lookAway() {
-	c.look()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stop() {
-		close(c.over)
-	}
 }
 
 // lapse is the end of a view's life as the loop hears of it.

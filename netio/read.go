@@ -41,9 +41,13 @@ func (s *Stream) ReadFull(ctx context.Context, p []byte) (n int, err error) {
 		return 0, err
 	}
 	for n < len(p) && err == nil {
+		if err = s.in.giveWay(ctx); err != nil {
+			break
+		}
 		var m int
 		m, err = s.read(ctx, p[n:])
 		n += m
+		s.in.moved += m
 	}
 	s.in.release()
 	if n == len(p) {
@@ -108,8 +112,12 @@ func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 // that come when the stream was closed meanwhile are dropped: Close has forgotten
 // the buffer to which they would be added.
 func (s *Stream) fill(ctx context.Context) error {
+	if err := s.in.giveWay(ctx); err != nil {
+		return err
+	}
 	s.in.op.Buf = s.ahead.room()
 	n, err := s.in.do(ctx)
+	s.in.moved += n
 	if n > 0 && !s.closed {
 		s.ahead.add(s.in.op.Buf, n)
 	}

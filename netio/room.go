@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"baton/task"
 )
@@ -15,7 +16,8 @@ import (
 // would keep it from the others. So each of several listeners accepts one
 // connection even if there is no room, and stays in line with it, first come, first
 // served: a busy listener cannot crowd out the others. One listener alone need not
-// accept what it cannot serve.
+// accept what it cannot serve; but of its addresses, which it asks all at once,
+// several may bring a connection at a time, and Accept keeps those for later.
 type room struct {
 	size  int        // Server.MaxConns; zero has no bound
 	taken int        // by sessions
@@ -77,6 +79,18 @@ func (srv *Server) wake() {
 // A crowd is a server as what others wait for: the ends of its connections, over
 // all its listeners.
 type crowd Server
+
+// String names the server by its listeners.
+func (c *crowd) String() string {
+	var all []string
+	for _, v := range c.services {
+		all = append(all, v.listener.String())
+	}
+	if len(all) == 0 {
+		return "a server without listeners"
+	}
+	return strings.Join(all, ", ")
+}
 
 func (c *crowd) Reason() string {
 	n := 0

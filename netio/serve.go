@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"baton/loop"
 	"baton/task"
 )
 
@@ -21,14 +22,17 @@ const defaultGrace = 30 * time.Second
 type Handler = func(ctx context.Context, s *Stream) error
 
 // A Server accepts connections and serves each by a task. The zero value is
-// ready to use. It belongs to one loop and is not used again after it was
-// closed.
+// ready to use. It belongs to one loop, that of the first task that serves or shuts
+// down, and is not used again after it was closed.
 //
 // What a handler returns concerns its own connection only: that is closed, and
 // the error is reported, unless it is how connections usually end: io.EOF,
-// ECONNRESET, EPIPE, net.ErrClosed, and, after the handler was cancelled, a
-// [*task.Canceled] or the bare context.Canceled or ErrShutdown.
-// A panic is reported with its stack. Neither ends the server.
+// ECONNRESET, EPIPE, net.ErrClosed; of this connection also os.ErrDeadlineExceeded,
+// of its own timeouts and deadlines, and ETIMEDOUT, EHOSTUNREACH and ENETUNREACH,
+// with which the peer's machine has gone; and, after the handler was cancelled, a
+// [*task.Canceled] or the bare context.Canceled or ErrShutdown. A handler to which a
+// timeout is more than that says so in an error of its own. A panic is reported with
+// its stack. Neither ends the server.
 //
 // A server that runs out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
 // ENOMEM) reports it, pauses for up to a second, and tries again.
@@ -38,9 +42,10 @@ type Server struct {
 
 	// MaxConns bounds the connections that are served at a time, over all
 	// listeners of the server, which take turns. Further ones wait in the kernel's
-	// queue, but for one that each of several listeners has accepted, to have its
-	// place in the line. Zero is no bound. It is not changed once the server
-	// serves.
+	// queue, but for at most one of each address: of several listeners each accepts
+	// one to have its place in the line, and of a listener with several addresses
+	// those that come together with the one that is served wait in its hands. Zero
+	// is no bound. It is not changed once the server serves.
 	MaxConns int
 
 	// Grace is how long handlers get to finish by themselves when the server is
@@ -52,10 +57,11 @@ type Server struct {
 	// loop's exception handler. Panics are always given to that, too.
 	OnError func(s *Stream, err error)
 
+	loop     *loop.Loop // from the first use by a task; nil before
 	phase    phase
 	services []*service     // one for each ServeListener at work
 	room     room           // for all of them
-	left     int            // connections that were cut off
+	left     LeftError      // what Shutdown tells: those of whom no ServeListener does
 	ended    task.WaitQueue // those who wait for the end in Shutdown
 }
 
@@ -73,12 +79,24 @@ const (
 // ended: they were cancelled.
 type LeftError struct {
 	Conns int           // how many connections were left
-	Grace time.Duration // how long they had been given
+	Grace time.Duration // how long they had been given, at most
 }
 
 // Error tells how many, after what time.
 func (e *LeftError) Error() string {
-	return fmt.Sprintf("netio: serve: %d connections cut off after a grace of %v", e.Conns, e.Grace)
+	plural := "s"
+	if e.Conns == 1 {
+		plural = ""
+	}
+	return fmt.Sprintf("netio: serve: %d connection%s cut off after a grace of %v", e.Conns, plural, e.Grace)
+}
+
+// addTo adds it to the sum of several. It may be nil.
+func (e *LeftError) addTo(sum *LeftError) {
+	if e != nil {
+		sum.Conns += e.Conns
+		sum.Grace = max(sum.Grace, e.Grace)
+	}
 }
 
 // ErrShutdown is the cause with which a server cancels its handlers.
@@ -94,6 +112,7 @@ func Serve(ctx context.Context, network, address string, handler Handler) error 
 // ServeListener.
 func (srv *Server) Serve(ctx context.Context, network, address string, handler Handler) error {
 	mustHandle(handler) // before there is a listener, which nobody would close
+	srv.enter(task.Self(ctx))
 	ln, err := srv.Listen.Listen(ctx, network, address)
 	if err != nil {
 		return err
@@ -103,20 +122,30 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 
 // ServeListener serves the connections of ln, which it closes in the end. It
 // returns when all handlers have ended: after a cancel of ctx, which is the same
-// as Shutdown, with the [*task.Canceled], joined with a [*LeftError] if handlers
-// had to be cancelled; after Close, Shutdown and Abort, and after a Close of ln
+// as Shutdown, with the [*task.Canceled], joined with a [*LeftError] if it had to
+// cancel handlers; after Close, Shutdown and Abort, and after a Close of ln
 // by somebody else, with nil; and with the error if accepting fails for good,
-// again after the grace. Several listeners may be served at a time.
+// again after the grace. Several listeners may be served at a time. One from which
+// somebody accepts already, a server or a task in Accept, stays open and theirs: the
+// error is a [*BusyError].
 //
 // A cancel of ctx reaches the handlers only when the grace is over, so a handler
 // that wants to end earlier has to be told so otherwise.
 func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Handler) error {
 	mustHandle(handler)
+	r := task.Self(ctx)
+	if r.Loop() != ln.loop {
+		misuse("%v of %v serves a listener of %v; use a Portal between loops", r, r.Loop(), ln.loop)
+	}
+	srv.enter(r)
+	if err := ln.busy(r); err != nil {
+		return err
+	}
 	if srv.phase != serving {
 		_ = ln.Close() // it was given to us
 		return fmt.Errorf("netio: serve: %w", net.ErrClosed)
 	}
-	v := &service{server: srv, listener: ln, handler: handler, name: nameOf(handler)}
+	v := &service{server: srv, task: r, listener: ln, handler: handler, name: nameOf(handler)}
 	ln.service = v
 	srv.services = append(srv.services, v)
 	srv.room.size = srv.MaxConns
@@ -132,6 +161,7 @@ func mustHandle(handler Handler) {
 }
 
 func (srv *Server) forget(v *service) {
+	v.listener.service = nil
 	srv.services = slices.DeleteFunc(srv.services, func(other *service) bool { return other == v })
 	if len(srv.services) == 0 {
 		srv.ended.WakeAll()
@@ -149,31 +179,53 @@ func (srv *Server) Close() error { return srv.end("Server.Close", closed) }
 func (srv *Server) Abort() error { return srv.end("Server.Abort", aborted) }
 
 func (srv *Server) end(call string, p phase) error {
-	for _, v := range srv.services {
-		mustHold(v.listener.loop, call, v.listener)
+	if srv.loop != nil {
+		mustHold(srv.loop, call, (*crowd)(srv))
 	}
 	return srv.advance(p)
 }
 
+// enter makes the loop of r, a task that uses the server, the server's, before
+// anything is changed.
+func (srv *Server) enter(r *task.Ref) {
+	if srv.loop == nil {
+		srv.loop = r.Loop()
+	}
+	if r.Loop() != srv.loop {
+		misuse("%v of %v uses a server of %v; use a Portal between loops", r, r.Loop(), srv.loop)
+	}
+}
+
 // Shutdown stops accepting and waits until all handlers have ended, at most
 // Grace; then it cancels them, with ErrShutdown as the cause, waits for their
-// ends, and returns a [*LeftError]. A cancel of ctx ends the grace, and Shutdown
-// returns it without waiting.
+// ends, and returns a [*LeftError] about those of whom no ServeListener tells its
+// own caller. A cancel of ctx ends the grace: Shutdown cancels the handlers and
+// returns without waiting, with the [*task.Canceled], joined with a [*LeftError] if
+// there were any. If ctx is cancelled already there is no grace: the server ends all
+// the same, so Shutdown may be deferred.
+//
+// It is not for the server's handlers: one would wait for itself. In the handler's
+// own task, and in those of its scope, that is misuse and panics; those of scopes
+// inside it nobody can tell from others. A handler that ends its server uses Close.
 func (srv *Server) Shutdown(ctx context.Context) error {
-	if _, err := task.Checkpoint(ctx); err != nil {
-		return err
+	r, canceled := task.Checkpoint(ctx)
+	srv.enter(r)
+	for _, v := range srv.services {
+		v.mustNotServe(ctx, r)
 	}
 	err := srv.advance(draining)
-	for len(srv.services) > 0 {
-		if canceled := srv.ended.Wait(ctx, (*crowd)(srv)); canceled != nil {
-			for _, v := range srv.services {
-				v.cut()
-			}
-			return canceled
-		}
+	for len(srv.services) > 0 && canceled == nil {
+		canceled = srv.ended.Wait(ctx, (*crowd)(srv))
 	}
-	if srv.left > 0 {
-		err = join(err, &LeftError{Conns: srv.left, Grace: srv.grace()})
+	if canceled != nil {
+		for _, v := range srv.services {
+			v.cut().addTo(&srv.left)
+		}
+		err = join(canceled, err)
+	}
+	if srv.left.Conns > 0 {
+		left := srv.left // what a caller has got stays as it is
+		err = join(err, &left)
 	}
 	return err
 }

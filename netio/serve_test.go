@@ -165,20 +165,31 @@ func TestServerEndEscalates(t *testing.T) {
 	})
 }
 
-// A cancel of Shutdown's ctx ends the grace.
+// A cancel of Shutdown's ctx ends the grace, also one that came before: the server
+// ends whatever becomes of those who end it.
 func TestShutdownCancel(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		s := serve(ctx, t, &netio.Server{}, linger(time.Hour))
-		defer s.greeted(ctx, t).Close()
-		bounded, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Second), nil)
-		defer release()
-		start := task.Now(ctx)
-		want(t, "Shutdown", s.srv.Shutdown(bounded), context.DeadlineExceeded)
-		want(t, "ServeListener", s.end(ctx), nil)
-		if took := task.Now(ctx).Sub(start); took != time.Second {
-			t.Errorf("it took %v", took)
-		}
-	})
+	for _, before := range []bool{false, true} {
+		t.Run(fmt.Sprintf("before %v", before), func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				s := serve(ctx, t, &netio.Server{}, linger(time.Hour))
+				defer s.greeted(ctx, t).Close()
+				start := task.Now(ctx)
+				bounded, release := task.WithDeadline(ctx, start.Add(time.Second), nil)
+				defer release()
+				if before {
+					want(t, "sleep", sleep(bounded, time.Minute), context.DeadlineExceeded)
+				}
+				want(t, "Shutdown", s.srv.Shutdown(bounded), context.DeadlineExceeded)
+				_, err := netio.Dial(ctx, "tcp", s.ln.Addr().String())
+				want(t, "Dial after Shutdown", err, syscall.ECONNREFUSED)
+				want(t, "ServeListener", s.end(ctx), nil)
+				if took := task.Now(ctx).Sub(start); took != time.Second {
+					t.Errorf("it took %v", took)
+				}
+				want(t, "Shutdown of what has ended", s.srv.Shutdown(bounded), context.DeadlineExceeded)
+			})
+		})
+	}
 }
 
 // The cause of the handlers' cancel tells them why.

@@ -29,11 +29,13 @@ const (
 // A service is one ServeListener at work.
 type service struct {
 	server   *Server
+	task     *task.Ref // whose call it is
 	listener *Listener
 	handler  Handler
 	name     string // of the handler, for the names of its tasks
 	scope    *task.ScopeRef
 	phase    phase
+	drained  time.Time  // when the grace began; zero before
 	sessions []*session // at work, in no order
 
 	// news is where the service's own task waits: for room for one more
@@ -67,8 +69,12 @@ func (v *service) run(ctx context.Context) error {
 		}
 		left, err := v.drain(ctx, inner)
 		outcome = join(outcome, err)
-		if left > 0 && outcome != nil { // otherwise Shutdown says so
-			outcome = join(outcome, &LeftError{Conns: left, Grace: v.server.grace()})
+		switch {
+		case left == nil:
+		case outcome != nil:
+			outcome = join(outcome, left)
+		default:
+			left.addTo(&v.server.left) // a Shutdown waits, and says so
 		}
 		return nil
 	})
@@ -130,12 +136,7 @@ func (v *service) pause(ctx context.Context, d time.Duration) error {
 // back: descriptors of this process or of the machine, or memory of the kernel
 // (accept(2)).
 func isShortage(err error) bool {
-	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, shortage) {
-			return true
-		}
-	}
-	return false
+	return isAny(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM)
 }
 
 // drain is the end of a service. The phase may go up while it waits, by a Close,
@@ -144,7 +145,7 @@ func isShortage(err error) bool {
 // phase allows, and returns how many it had to cancel at the end of the grace,
 // and the cancel of ctx if it came meanwhile. ctx may be cancelled before; inner
 // is not.
-func (v *service) drain(ctx, inner context.Context) (left int, canceled error) {
+func (v *service) drain(ctx, inner context.Context) (left *LeftError, canceled error) {
 	var bounded context.Context // with the grace, from the moment it begins
 	for len(v.sessions) > 0 && v.phase < aborted {
 		if v.phase < draining {
@@ -155,13 +156,12 @@ func (v *service) drain(ctx, inner context.Context) (left int, canceled error) {
 		}
 		if bounded == nil {
 			var release context.CancelFunc
-			bounded, release = task.WithDeadline(inner, loop.After(task.Now(inner), v.server.grace()), nil)
+			v.drained = task.Now(inner)
+			bounded, release = task.WithDeadline(inner, loop.After(v.drained, v.server.grace()), nil)
 			defer release()
 		}
 		if v.news.Wait(bounded, v) != nil && v.phase < aborted {
-			left = len(v.sessions)
-			v.server.left += left
-			v.cut()
+			left = v.cut()
 		}
 	}
 	return left, canceled
@@ -189,10 +189,31 @@ func (v *service) advance(p phase) error {
 
 // cut cancels the handlers, and does not wait for them. Their connections are
 // closed when they have ended, so a handler can still say goodbye, under a Shield.
-func (v *service) cut() {
+// It returns how many there were, nil for none, to the first who cuts: that one
+// tells.
+func (v *service) cut() (left *LeftError) {
+	if v.phase < aborted && len(v.sessions) > 0 {
+		left = &LeftError{Conns: len(v.sessions)}
+		if !v.drained.IsZero() {
+			left.Grace = min(v.listener.loop.Time().Sub(v.drained), v.server.grace())
+		}
+	}
 	v.phase = aborted
 	v.scope.Cancel(ErrShutdown)
 	v.news.WakeAll()
+	return left
+}
+
+// mustNotServe panics if r, which is to wait for the end of v, serves one of its
+// connections, and so would wait for itself.
+func (v *service) mustNotServe(ctx context.Context, r *task.Ref) {
+	scope := *task.ScopeOf(ctx)
+	for _, c := range v.sessions {
+		if c.task == r || c.scope == scope {
+			misuse("Shutdown by %v, which serves %v and would wait for itself; use Server.Close, or a task outside of the handlers",
+				r, c.stream)
+		}
+	}
 }
 
 // Reason and Owners make a service a task.Reason.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime/debug"
 	"slices"
 	"syscall"
@@ -22,7 +23,8 @@ type session struct {
 	service *service
 	stream  *Stream
 	task    *task.Ref
-	index   int // in service.sessions, whose order means nothing
+	scope   task.ScopeRef // of the handler, once that has begun
+	index   int           // in service.sessions, whose order means nothing
 }
 
 // start serves s by a task of its own, named for its handler, of the service's
@@ -52,7 +54,10 @@ func (c *session) run(ctx context.Context) (_ error) {
 		}
 		c.end(ctx, err)
 	}()
-	err = task.Scope(ctx, func(ctx context.Context) error { return c.service.handler(ctx, c.stream) })
+	err = task.Scope(ctx, func(ctx context.Context) error {
+		c.scope = *task.ScopeOf(ctx)
+		return c.service.handler(ctx, c.stream)
+	})
 	returned = true
 	return nil
 }
@@ -71,21 +76,21 @@ func (c *session) end(ctx context.Context, err error) {
 	v.sessions = v.sessions[:len(v.sessions)-1]
 	v.server.room.taken--
 	v.server.wake()
-	if err != nil && !isUsual(ctx, err) {
+	if err != nil && !c.isUsual(ctx, err) {
 		v.server.report(ctx, c.stream, err)
 	}
 }
 
 // isUsual reports whether err is how connections end every day: the peer has left
-// (io.EOF, ECONNRESET, EPIPE), the handler or the server has closed the stream, or
-// the handler was cancelled and says so. Nobody can do anything about those, and a
-// busy server would report little else. A cancel counts only if it is the server's,
-// so ctx is the session's own: a handler that returns what it has made of some
-// other task's cancel has failed. After the server's cancel the bare sentinel is an
-// echo too, as it is for a scope, and so is the bare cause: much code returns
-// ctx.Err(). Joined errors are usual only if each of them is: no failure hides
-// behind an end of the stream.
-func isUsual(ctx context.Context, err error) bool {
+// (io.EOF, ECONNRESET, EPIPE), the handler or the server has closed the stream, what
+// the connection itself said is in isGone, or the handler was cancelled and says so.
+// Nobody can do anything about those, and a busy server would report little else. A
+// cancel counts only if it is the server's, so ctx is the session's own: a handler
+// that returns what it has made of some other task's cancel has failed. After the
+// server's cancel the bare sentinel is an echo too, as it is for a scope, and so is
+// the bare cause: much code returns ctx.Err(). Joined errors are usual only if each
+// of them is: no failure hides behind an end of the stream.
+func (c *session) isUsual(ctx context.Context, err error) bool {
 	switch e := err.(type) {
 	case *task.PanicError:
 		return false // whatever it panicked with
@@ -93,21 +98,34 @@ func isUsual(ctx context.Context, err error) bool {
 		if task.Check(ctx) != nil {
 			return true
 		}
+	case *net.OpError:
+		if c.isGone(e) {
+			return true
+		}
 	case interface{ Unwrap() []error }:
-		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !isUsual(ctx, err) })
+		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !c.isUsual(ctx, err) })
 	}
 	if inner := errors.Unwrap(err); inner != nil {
-		return isUsual(ctx, inner)
+		return c.isUsual(ctx, inner)
 	}
 	if echo := ctx.Err(); echo != nil && (errors.Is(err, echo) || errors.Is(err, ErrShutdown)) {
 		return true
 	}
-	for _, usual := range []error{io.EOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
-		if errors.Is(err, usual) {
-			return true
-		}
-	}
-	return false
+	return isAny(err, io.EOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE)
+}
+
+// isGone reports whether e says of the session's own connection that the peer is
+// silent, by a timeout or deadline of the stream, or that its machine has gone. Of
+// another connection, as to a server behind this one, those are failures that
+// somebody wants to know. Its addresses tell: those of a stream are its alone.
+func (c *session) isGone(e *net.OpError) bool {
+	return e.Source == c.stream.local && e.Addr == c.stream.remote &&
+		isAny(e.Err, os.ErrDeadlineExceeded, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
+}
+
+// isAny reports whether err is one of several.
+func isAny(err error, several ...error) bool {
+	return slices.ContainsFunc(several, func(one error) bool { return errors.Is(err, one) })
 }
 
 // report gives an error to whoever is to know: OnError, or without one the loop's

@@ -55,6 +55,7 @@ type Stream struct {
 	in, out half
 	ahead   buffer // read, and not yet asked for
 	skip    bool   // the rest of a line that was too long is to be dropped
+	views   *views // nil if there are none
 
 	limit  int // of lines
 	idle   time.Duration
@@ -187,6 +188,7 @@ func (s *Stream) end(call string, how func() error) error {
 	s.closed = true
 	// Not recycled: somebody may be writing out of it at this moment.
 	s.ahead.forget()
+	s.views.end()
 	err := how()
 	if _, dressed := errors.AsType[*net.OpError](err); err == nil || dressed {
 		return err

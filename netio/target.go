@@ -95,12 +95,12 @@ type written target
 func (w written) Network() string { return w.network }
 func (w written) String() string  { return w.text }
 
-// resolve returns all addresses of the target, each once, in the order of the resolver, which
-// has sorted them by how well they can be reached from here (RFC 6724). A TCP
-// target without a host is this machine, which a nil IP means to connect. It may
-// switch, and never blocks the loop: who asks the name server is the poller's
-// business. What the poller knows without asking, a literal address among it, costs
-// no wait.
+// resolve returns all addresses of the target, each once, in the order of the
+// resolver, which has sorted them by how well they can be reached from here (RFC
+// 6724). A TCP target without a host is this machine, which a nil IP means to
+// connect. It may switch, and never blocks the loop: who asks the name server is
+// the poller's business. What the poller knows without asking, a literal address
+// among it, costs no wait.
 //
 // A timeout of zero is the default, a negative one is none; the loop's clock counts
 // it. Errors are bare: *net.DNSError, also for a look-up that took too long, or the

@@ -21,7 +21,8 @@ func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 // not return. The first SIGINT or SIGTERM cancels main with a *SignalError as
 // the cause, so that it can clean up; a second one ends the process at once,
 // with 1. A clean end exits with 0; an error is printed to standard error and
-// exits with 1; a panic in a task ends the process as any panic does, after the
+// exits with 1: after a signal that, and then what of the error is not its echo, as
+// who was cut off by it; a panic in a task ends the process as any panic does, after the
 // other tasks have been cancelled and have ended.
 func Main(main func(ctx context.Context) error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -38,24 +39,27 @@ func Main(main func(ctx context.Context) error) {
 		if v := recover(); v != nil {
 			panic(v)
 		}
-		end(err) // main called runtime.Goexit
+		end(ctx, err) // main called runtime.Goexit
 	}()
 	err = Run(quiet{ctx}, main)
-	end(err)
+	end(ctx, err)
 }
 
-// end ends the process as err demands. Of an error that is the echo of a signal
-// only the signal is printed: what it has cancelled is no news.
-func end(err error) {
-	if err != nil {
-		var s *SignalError
-		if errors.As(err, &s) {
-			err = s
-		}
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+// end ends the process as err demands. ctx tells whether there was a signal: then
+// the cancel that it was for main, in whatever form main returns it, says no more
+// than the signal does.
+func end(ctx context.Context, err error) {
+	if err == nil {
+		os.Exit(0)
 	}
-	os.Exit(0)
+	if s, signaled := context.Cause(ctx).(*SignalError); signaled {
+		echo := func(c *Canceled) bool { return errors.Is(c, s) }
+		if err = without(err, newCanceled(nil, s), echo); err != error(s) {
+			err = errors.Join(s, err)
+		}
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }
 
 // quiet is the context of Main. Signals alone do not keep a program from being

@@ -46,6 +46,21 @@ var programs = map[string]func(ctx context.Context) error{
 		sleep(ctx, time.Hour)
 		return nil
 	},
+	"tells more": func(ctx context.Context) error {
+		fmt.Println("ready")
+		err := fmt.Errorf("serve: %w", sleep(ctx, time.Hour))
+		return errors.Join(err, ctx.Err(), fmt.Errorf("cut off: %w", errOops))
+	},
+	"tells in all forms": func(ctx context.Context) error {
+		fmt.Println("ready")
+		err := sleep(ctx, time.Hour)
+		return errors.Join(err, fmt.Errorf("serve: %w", err), ctx.Err(), context.Canceled)
+	},
+	"tells the cause": func(ctx context.Context) error {
+		fmt.Println("ready")
+		sleep(ctx, time.Hour)
+		return context.Cause(ctx)
+	},
 	"only yields": func(ctx context.Context) error {
 		fmt.Println("ready")
 		for {
@@ -76,13 +91,16 @@ func TestProgram(t *testing.T) {
 		signals []os.Signal
 		exit    int
 		stdout  string
-		stderr  string // contained in it
+		stderr  string // contained in it, or all of it if it ends a line
 	}{
 		{"clean", nil, 0, "", ""},
 		{"fails", nil, 1, "", "oops\n"},
 		{"panics", nil, 2, "", "oops"},
 		{"waits", []os.Signal{os.Interrupt}, 1, "cause: true signal: interrupt\ncleanup: <nil>\n", "signal: interrupt\n"},
 		{"waits", []os.Signal{syscall.SIGTERM}, 1, "cause: true signal: terminated\ncleanup: <nil>\n", "signal: terminated\n"},
+		{"tells more", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\ncut off: oops\n"},
+		{"tells in all forms", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\n"},
+		{"tells the cause", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\n"},
 		{"suppresses", []os.Signal{os.Interrupt}, 0, "", ""},
 		{"only yields", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\n"},
 		{"never switches", []os.Signal{os.Interrupt, syscall.SIGTERM}, 1, "", ""},
@@ -96,7 +114,8 @@ func TestProgram(t *testing.T) {
 			if exit != test.exit || stdout != test.stdout {
 				t.Errorf("exit code %d, output %q, want %d, %q", exit, stdout, test.exit, test.stdout)
 			}
-			if !strings.Contains(stderr, test.stderr) || test.stderr == "" && stderr != "" {
+			whole := test.stderr == "" || strings.HasSuffix(test.stderr, "\n")
+			if !strings.Contains(stderr, test.stderr) || whole && stderr != test.stderr {
 				t.Errorf("standard error %q, want %q", stderr, test.stderr)
 			}
 		})

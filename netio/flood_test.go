@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/loop/poll/virtual"
+	"baton/netio"
+	"baton/task"
+)
+
+const (
+	piece = 64 << 10  // what one read of a flood brings
+	flood = 8 << 20   // what there is in all
+	enter = flood - 6 // where its only whole line begins
+)
+
+// A torrent is a world whose peers are never slower than whoever reads: every read
+// finishes at once. It ends, so that a test fails and does not hang.
+type torrent struct {
+	poll.Poller
+	moved int
+}
+
+func (w *torrent) Caps() poll.Caps { return w.Poller.Caps() &^ poll.Provided }
+
+func (w *torrent) Submit(op *poll.Op) bool {
+	if op.Kind != poll.Read {
+		return w.Poller.Submit(op)
+	}
+	if err := op.Handle.SetNoDelay(true); err != nil { // it is closed
+		op.N, op.Err = 0, err
+		return true
+	}
+	op.N, op.Err = min(len(op.Buf), piece, flood-w.moved), nil
+	for i := range op.Buf[:op.N] {
+		op.Buf[i] = 'x'
+		if at := w.moved + i; at >= enter {
+			op.Buf[i] = "\nrest\n"[at-enter]
+		}
+	}
+	if w.moved += op.N; op.N == 0 && len(op.Buf) > 0 {
+		op.Err = io.EOF
+	}
+	return true
+}
+
+// A deaf writer takes everything, and never switches.
+type deaf struct{}
+
+func (deaf) Write(_ context.Context, p []byte) (int, error) { return len(p), nil }
+
+// calls are those that may read any number of times. They return what they took, and
+// an error.
+var calls = map[string]func(ctx context.Context, s *netio.Stream) (int, error){
+	"ReadFull": func(ctx context.Context, s *netio.Stream) (int, error) {
+		return s.ReadFull(ctx, make([]byte, flood))
+	},
+	"Peek": func(ctx context.Context, s *netio.Stream) (int, error) {
+		_, err := s.Peek(ctx, flood)
+		return 0, err
+	},
+	"ReadLine": func(ctx context.Context, s *netio.Stream) (int, error) {
+		line, err := s.ReadLine(ctx)
+		return len(line), err
+	},
+	"ReadUntil": func(ctx context.Context, s *netio.Stream) (int, error) {
+		data, err := s.ReadUntil(ctx, []byte("\nrest"))
+		return len(data), err
+	},
+	"Copy": func(ctx context.Context, s *netio.Stream) (int, error) {
+		n, err := netio.Copy(ctx, deaf{}, s)
+		return int(n), err
+	},
+	passing: func(ctx context.Context, s *netio.Stream) (int, error) {
+		s.SetLineLimit(10)
+		if _, err := s.ReadLine(ctx); !errors.Is(err, netio.ErrTooLong) {
+			return 0, err
+		}
+		return s.Read(ctx, make([]byte, 10))
+	},
+}
+
+const passing = "Read behind a line that was too long"
+
+// A call that need not wait for its bytes gives way to others all the same, after a
+// mebibyte, and keeps the stream; a cancel that comes in between loses nothing.
+func TestFlood(t *testing.T) {
+	for name, call := range calls {
+		for _, canceled := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, canceled %v", name, canceled), func(t *testing.T) {
+				inTorrent(t, func(ctx context.Context, w *torrent, s *netio.Stream) {
+					s.SetLineLimit(flood)
+					var n int
+					reader := task.Start(ctx, func(ctx context.Context) (err error, _ error) {
+						n, err = call(ctx, s)
+						return err, nil
+					})
+					gap := 0
+					for last := 0; !reader.Done(); last = w.moved {
+						must(0, task.Yield(ctx))(t)
+						gap = max(gap, w.moved-last)
+						if !reader.Done() && w.moved > 0 {
+							_, err := s.Read(ctx, nil)
+							want(t, "Read meanwhile", err, netio.ErrBusy)
+						}
+						if canceled && w.moved > flood/2 {
+							reader.Cancel(nil)
+						}
+					}
+					if gap > 1<<20+piece {
+						t.Errorf("%d bytes came between two turns of another task", gap)
+					}
+					err := must(reader.Await(ctx))(t)
+					if errors.Is(err, context.Canceled) != canceled || canceled && w.moved == flood {
+						t.Errorf("%v after %d bytes", err, w.moved)
+					}
+					rest := must(io.ReadAll(s.NetConn(ctx)))(t)
+					wanted := flood
+					if name == passing {
+						wanted = len("rest\n")
+					}
+					if lost := wanted - n - len(rest); lost > 1 { // a line is told without its end
+						t.Errorf("took %d bytes, and %d are left: %d are lost", n, len(rest), lost)
+					}
+				})
+			})
+		}
+	}
+}
+
+// inTorrent runs fn with a stream of a torrent.
+func inTorrent(t *testing.T, fn func(ctx context.Context, w *torrent, s *netio.Stream)) {
+	t.Helper()
+	w := &torrent{Poller: virtual.New(virtual.Config{})}
+	l := must(loop.New(loop.Config{Poller: w}))(t)
+	defer l.Close()
+	want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		fn(ctx, w, near)
+		return nil
+	}), nil)
+}
+
+// The end of a view, and that of the stream, are seen in between, too.
+func TestFloodEnds(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(s *netio.Stream, cancel func())
+		err  error
+	}{
+		{"view", func(_ *netio.Stream, cancel func()) { cancel() }, context.Canceled},
+		{"stream", func(s *netio.Stream, _ func()) { s.Close() }, net.ErrClosed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inTorrent(t, func(ctx context.Context, w *torrent, s *netio.Stream) {
+				s.SetLineLimit(10)
+				_, err := s.ReadLine(ctx)
+				want(t, "ReadLine", err, netio.ErrTooLong)
+				life, cancel := task.WithDeadline(ctx, task.Now(ctx).Add(time.Hour), nil)
+				defer cancel()
+				conn := s.NetConn(life)
+				reader := task.Start(ctx, func(context.Context) (int, error) { return conn.Read(make([]byte, 10)) })
+				for w.moved < flood/4 {
+					must(0, task.Yield(ctx))(t)
+				}
+				c.end(s, cancel)
+				_, err = reader.Await(ctx)
+				want(t, "Read", err, c.err)
+				if w.moved == flood {
+					t.Error("it was seen at the end only")
+				}
+			})
+		})
+	}
+}

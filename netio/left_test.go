@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+// wantLeft wants an error that tells of n connections cut off after a grace, or of
+// none.
+func wantLeft(t testing.TB, what string, err error, n int, grace time.Duration) {
+	t.Helper()
+	if n == 0 {
+		grace = 0
+	}
+	var got netio.LeftError
+	if left, found := errors.AsType[*netio.LeftError](err); found {
+		got = *left
+	}
+	if got != (netio.LeftError{Conns: n, Grace: grace}) {
+		t.Errorf("%s: %v, want one that tells of %d after %v", what, err, n, grace)
+	}
+}
+
+// Who was cut off is told once: by the call whose cancel it was, or else by
+// Shutdown, to everybody who waits there.
+func TestLeft(t *testing.T) {
+	const grace = time.Minute
+	for _, c := range []struct {
+		name                     string
+		cancelServe, cancelFirst time.Duration // when; 0 is never
+		cancelSecond             time.Duration
+		shutdown                 time.Duration // when both begin
+		serve, first, second     int           // how many each tells of
+		after                    time.Duration // of what grace
+	}{
+		{"cancel, and Shutdown after it", time.Second, 0, 0, time.Hour, 2, 0, 0, grace},
+		{"cancel, and Shutdown meanwhile", time.Second, 0, 0, 2 * time.Second, 2, 0, 0, grace},
+		{"Shutdown", 0, 0, 0, time.Second, 0, 2, 2, grace},
+		{"Shutdown, and cancel meanwhile", 2 * time.Second, 0, 0, time.Second, 0, 2, 2, grace},
+		{"Shutdown, canceled", 0, 11 * time.Second, 0, time.Second, 0, 2, 2, 10 * time.Second},
+		{"Shutdown, canceled before", 0, time.Second, 0, 2 * time.Second, 0, 2, 2, 0},
+		{"both canceled", 0, 11 * time.Second, 11 * time.Second, time.Second, 0, 2, 2, 10 * time.Second},
+		{"cancel, and Shutdown, canceled", time.Second, 11 * time.Second, 0, 2 * time.Second, 0, 2, 2, 10 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				s := serve(ctx, t, &netio.Server{Grace: grace}, linger(24*time.Hour))
+				defer s.greeted(ctx, t).Close()
+				defer s.greeted(ctx, t).Close()
+				start := task.Now(ctx)
+				shutdown := func(ctx context.Context) (error, error) {
+					shielded, release := task.Shield(ctx, -1)
+					defer release()
+					want(t, "sleep", task.ParkUntil(shielded, start.Add(c.shutdown)), nil)
+					return s.srv.Shutdown(ctx), nil
+				}
+				first, second := task.Start(ctx, shutdown), task.Start(ctx, shutdown)
+				cancelAt := func(d time.Duration, cancel func(error) bool) {
+					if d > 0 {
+						task.Loop(ctx).CallLater(d, func() { cancel(nil) })
+					}
+				}
+				cancelAt(c.cancelServe, s.serving.Cancel)
+				cancelAt(c.cancelFirst, first.Cancel)
+				cancelAt(c.cancelSecond, second.Cancel)
+
+				wantLeft(t, "ServeListener", s.end(ctx), c.serve, c.after)
+				err := must(first.Await(ctx))(t)
+				wantLeft(t, "Shutdown", err, c.first, c.after)
+				if errors.Is(err, context.Canceled) != (c.cancelFirst > 0) {
+					t.Errorf("Shutdown: %v", err)
+				}
+				wantLeft(t, "Shutdown beside it", must(second.Await(ctx))(t), c.second, c.after)
+			})
+		})
+	}
+}
+
+// Several listeners have one sum, and one connection is one in words, too.
+func TestLeftSum(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		srv := &netio.Server{Grace: time.Second}
+		sites := several(ctx, t, 3, srv, linger(time.Hour))
+		for _, s := range sites[:2] {
+			defer s.greeted(ctx, t).Close()
+		}
+		wantLeft(t, "Shutdown", srv.Shutdown(ctx), 2, time.Second)
+		one := &netio.LeftError{Conns: 1, Grace: time.Second}
+		if text := one.Error(); text != "netio: serve: 1 connection cut off after a grace of 1s" {
+			t.Errorf("%q", text)
+		}
+	})
+}

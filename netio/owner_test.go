@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+// Who comes second to a listener gets an error that names both, and whoever was
+// there first goes on, whether it waits for a connection or for room.
+func TestServeTwice(t *testing.T) {
+	for most := range 2 {
+		t.Run(fmt.Sprintf("MaxConns %d", most), func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				first := serve(ctx, t, &netio.Server{MaxConns: most}, linger(time.Second))
+				first.greeted(ctx, t).Close()
+				refused := func(what string, err error) {
+					t.Helper()
+					if busy, found := errors.AsType[*netio.BusyError](err); !found || busy.First != first.serving.String() {
+						t.Errorf("%s: %v, want a BusyError that names %v", what, err, first.serving)
+					}
+				}
+				var other, ended netio.Server
+				want(t, "Close", ended.Close(), nil)
+				refused("another server", other.ServeListener(ctx, first.ln, linger(0)))
+				refused("the same server", first.srv.ServeListener(ctx, first.ln, linger(0)))
+				refused("a server that has ended", ended.ServeListener(ctx, first.ln, linger(0)))
+				_, err := first.ln.Accept(ctx)
+				refused("Accept", err)
+				first.greeted(ctx, t).Close()
+				want(t, "Close", first.srv.Close(), nil)
+				_, err = first.ln.Accept(ctx)
+				want(t, "Accept after Close", err, net.ErrClosed)
+				want(t, "ServeListener", first.end(ctx), nil)
+			})
+		})
+	}
+}
+
+// A server refuses a listener from which a task accepts, and leaves it open.
+func TestServeDuringAccept(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
+		defer ln.Close()
+		accepting := blocked(ctx, ln.Accept)
+		var srv netio.Server
+		want(t, "ServeListener", srv.ServeListener(ctx, ln, linger(0)), netio.ErrBusy)
+		defer must(netio.Dial(ctx, "tcp", ln.Addr().String()))(t).Close()
+		must(accepting.Await(ctx))(t).Close()
+	})
+}
+
+// A listener whose server has ended by a cancel is nobody's any more.
+func TestServeAfterServe(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		s := serve(ctx, t, &netio.Server{}, linger(0))
+		want(t, "Yield", task.Yield(ctx), nil)
+		s.serving.Cancel(nil)
+		want(t, "ServeListener", s.end(ctx), context.Canceled)
+		want(t, "ServeListener of what is closed", new(netio.Server).ServeListener(ctx, s.ln, linger(0)), nil)
+	})
+}
+
+// A server belongs to the loop of its first use, also between two listeners and
+// without any: who may not end it panics, and changes nothing.
+func TestServerLoop(t *testing.T) {
+	real(t, func(ctx context.Context) error {
+		srv := &netio.Server{}
+		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
+		first := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
+		want(t, "Close", first.Close(), nil)
+		want(t, "ServeListener of what is closed", srv.ServeListener(ctx, first, echo), nil)
+		serves := func(ctx context.Context) func() {
+			return func() { new(netio.Server).ServeListener(ctx, ln, echo) }
+		}
+		want(t, "outside", outside(ctx, func() error {
+			panics(t, "Close", func() { srv.Close() }, "Server.Close of a server without listeners", "does not hold the baton")
+			panics(t, "Abort", func() { srv.Abort() }, "Server.Abort of", "does not hold the baton")
+			panics(t, "Shutdown", func() { srv.Shutdown(ctx) }, "goroutine that is not this task")
+			panics(t, "ServeListener", serves(ctx), "goroutine that is not this task")
+			real(t, func(other context.Context) error {
+				panics(t, "Close", func() { srv.Close() }, "does not hold the baton")
+				panics(t, "Shutdown on another loop", func() { srv.Shutdown(other) }, "use a Portal")
+				panics(t, "Serve on another loop", func() { srv.Serve(other, "tcp", "127.0.0.1:0", echo) }, "use a Portal")
+				panics(t, "ServeListener on another loop", serves(other), "serves a listener of", "use a Portal")
+				mine := must(netio.Listen(other, "tcp", "127.0.0.1:0"))(t)
+				defer mine.Close()
+				panics(t, "another server on another loop", func() { srv.ServeListener(other, mine, echo) }, "use a Portal")
+				return nil
+			})
+			return nil
+		}), nil)
+
+		serving := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, srv.ServeListener(ctx, ln, echo) })
+		c := must(netio.Dial(ctx, "tcp", ln.Addr().String()))(t)
+		defer c.Close()
+		write(ctx, t, c, "nothing has happened\n")
+		must(c.ReadLine(ctx))(t)
+		want(t, "Abort", srv.Abort(), nil)
+		_, err := serving.Await(ctx)
+		return err
+	})
+}
+
+// A handler cannot wait for its own end: it is told so at once, and the server goes on.
+func TestShutdownByHandler(t *testing.T) {
+	for name, by := range map[string]func(ctx context.Context, end func(ctx context.Context) error) error{
+		"its task": func(ctx context.Context, end func(ctx context.Context) error) error { return end(ctx) },
+		"its task, in a scope": func(ctx context.Context, end func(ctx context.Context) error) error {
+			return task.Scope(ctx, end)
+		},
+		"a task of its scope": func(ctx context.Context, end func(ctx context.Context) error) error {
+			task.Go(ctx, end)
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				var s *site
+				first := true
+				s = serve(ctx, t, &netio.Server{}, func(ctx context.Context, c *netio.Stream) error {
+					if !first {
+						return hello(ctx, c)
+					}
+					first = false
+					return by(ctx, func(ctx context.Context) error {
+						panics(t, "Shutdown", func() { s.srv.Shutdown(ctx) }, "would wait for itself", "use Server.Close")
+						return nil
+					})
+				})
+				c := s.dial(ctx, t)
+				defer c.Close()
+				_, err := c.ReadLine(ctx)
+				want(t, "ReadLine", err, io.EOF)
+				s.greeted(ctx, t).Close()
+				want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
+			})
+		})
+	}
+}
