@@ -31,7 +31,10 @@ func Example() {
 // TestPass: every item arrives once, in any schedule, be they more or fewer than
 // the consumers.
 func TestPass(t *testing.T) {
-	for _, c := range []struct{ n, sum int }{{0, 0}, {1, 0}, {consumers, 45}, {1000, 499_500}} {
+	for _, c := range []struct {
+		n   int
+		sum int64
+	}{{0, 0}, {1, 0}, {consumers, 45}, {1000, 499_500}} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			if sum, err := pass(ctx, c.n); sum != c.sum || err != nil {
 				t.Errorf("pass(%d) = %d, %v, want %d", c.n, sum, err, c.sum)

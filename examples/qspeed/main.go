@@ -30,7 +30,7 @@ func measure(ctx context.Context) error {
 		return err
 	}
 	total := task.Now(ctx).Sub(began)
-	if want := items * (items - 1) / 2; sum != want {
+	if want := int64(items) * (items - 1) / 2; sum != want {
 		return fmt.Errorf("qspeed: the items add up to %d, want %d", sum, want)
 	}
 	fmt.Printf("%.3f total seconds; %.3f usec per item.\n",
@@ -40,7 +40,7 @@ func measure(ctx context.Context) error {
 
 // pass sends the numbers below n through a queue, and returns the sum of what came
 // out.
-func pass(ctx context.Context, n int) (sum int, err error) {
+func pass(ctx context.Context, n int) (sum int64, err error) {
 	queue := locks.NewQueue[int](maxsize)
 	err = task.Scope(ctx, func(ctx context.Context) error {
 		for range consumers {
@@ -49,7 +49,7 @@ func pass(ctx context.Context, n int) (sum int, err error) {
 					if err != nil {
 						return err
 					}
-					sum += item // no lock: one task runs at a time
+					sum += int64(item) // no lock: one task runs at a time
 				}
 				return nil
 			})
