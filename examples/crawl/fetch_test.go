@@ -87,6 +87,7 @@ func TestReadResponse(t *testing.T) {
 		{"huge length", ok + "Content-Length: 99999999999\r\n\r\n", "", false, errProtocol},
 		{"bad chunk size", ok + "Transfer-Encoding: chunked\r\n\r\n-1\r\n", "", false, errProtocol},
 		{"huge chunk", ok + "Transfer-Encoding: chunked\r\n\r\n7fffffff\r\n", "", false, errProtocol},
+		{"huge second chunk", ok + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n7fffffff\r\n", "", false, errProtocol},
 		{"long chunk", ok + "Transfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n", "", false, errProtocol},
 	}
 	for _, test := range tests {

@@ -163,7 +163,7 @@ func readChunks(ctx context.Context, s *netio.Stream) ([]byte, error) {
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("%w: chunk size %.40q", errProtocol, line)
-		case body.Len()+int(n) > maxBody:
+		case n > uint64(maxBody-body.Len()): // the sum may be more than an int holds
 			return nil, fmt.Errorf("%w: a body of more than %d bytes", errProtocol, maxBody)
 		case n == 0:
 			_, err := readFields(ctx, s)
