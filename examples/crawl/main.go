@@ -53,11 +53,15 @@ func run(ctx context.Context, cfg config, roots []string) error {
 		if err != nil {
 			return err
 		}
-		server := netio.Server{Grace: -1} // when the crawl has ended, nobody listens
+		var server netio.Server
 		task.Go(ctx, func(ctx context.Context) error {
+			// The site ends after the crawl, also if that is cancelled: when nobody is
+			// left to be cut off.
+			ctx, release := task.Shield(ctx, 0)
+			defer release()
 			return server.ServeListener(ctx, ln, newSite().serve)
 		})
-		defer server.Shutdown(ctx)
+		defer server.Abort()
 		return crawl(ctx, cfg, []string{fmt.Sprintf("http://%v/", ln.Addr())})
 	})
 }

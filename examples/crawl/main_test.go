@@ -8,10 +8,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
+	"baton/await"
 	"baton/sim"
+	"baton/task"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,6 +52,26 @@ func TestNothing(t *testing.T) {
 					t.Errorf("the report lacks %q:\n%s", test.report, &report)
 				}
 			})
+		})
+	}
+}
+
+// TestCancel: a crawl that is cancelled, whenever it is, returns the cancel alone.
+// That the demo site ends with it is no news.
+func TestCancel(t *testing.T) {
+	for _, after := range []time.Duration{0, time.Nanosecond, slowTime / 2, 3 * slowTime} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			crawling := task.Start(ctx, func(ctx context.Context) (struct{}, error) {
+				return struct{}{}, run(ctx, defaults(), nil)
+			})
+			if err := await.Sleep(ctx, after); err != nil {
+				t.Fatal(err)
+			}
+			crawling.Cancel(nil)
+			_, err := crawling.Await(ctx)
+			if _, alone := err.(*task.Canceled); !alone {
+				t.Errorf("run, cancelled after %v, = %v, want the cancel alone", after, err)
+			}
 		})
 	}
 }
