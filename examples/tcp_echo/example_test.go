@@ -6,9 +6,11 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
+	"baton/await"
 	"baton/loop"
 	"baton/loop/poll/virtual"
 	"baton/task"
@@ -34,4 +36,25 @@ func Example() {
 	// server: connection lost: <nil>
 	// client: connection lost: <nil>
 	// 5s <nil>
+}
+
+// Both sides are cancelled after a second: the client leaves, and the server has
+// nobody to hang up on.
+func Example_cancelled() {
+	*asServer, *asClient = true, true
+	world := virtual.New(virtual.Config{})
+	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
+		return await.Timeout(ctx, time.Second, run)
+	})
+	fmt.Println(err)
+	// Output:
+	// Using backend: *virtual.Poller
+	// server: listening on 127.0.0.1:9999
+	// client: data sent: This is the message. It will be echoed.
+	// server: connection made
+	// server: data received: This is the message. It will be echoed.
+	// client: data received: Re: This is the message. It will be echoed.
+	// client: connection lost: task: a deadline of task 1 (tcp_echo.Example_cancelled.func1) canceled: context deadline exceeded
+	// server: connection lost: <nil>
+	// await: timeout after 1s: context deadline exceeded
 }

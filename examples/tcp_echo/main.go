@@ -62,6 +62,10 @@ func run(ctx context.Context) error {
 	}
 	return task.Scope(ctx, func(ctx context.Context) error {
 		task.Go(ctx, func(ctx context.Context) error {
+			// The server ends after the client, also if that is cancelled: to hang up on
+			// our own would be told as an error.
+			ctx, release := task.Shield(ctx, 0)
+			defer release()
 			return server.ServeListener(ctx, ln, answer)
 		})
 		defer server.Close()
