@@ -51,10 +51,11 @@ func (c *crawler) wanted(u *url.URL) bool {
 		(c.Exclude == nil || !c.Exclude.MatchString(u.String()))
 }
 
-// domain is what the URLs of a crawl have in common: the host, where www does not
-// count; in a lenient crawl its last two labels.
+// domain is what the URLs of a crawl have in common: the host, where neither www
+// nor the dot that ends a full name counts; in a lenient crawl its last two labels.
 func (c *crawler) domain(u *url.URL) string {
-	host := strings.TrimPrefix(strings.ToLower(u.Hostname()), "www.")
+	host := strings.ToLower(u.Hostname())
+	host = strings.TrimPrefix(strings.TrimSuffix(host, "."), "www.")
 	labels := strings.Split(host, ".")
 	if n := len(labels); c.Lenient && n > 2 && !numeric(labels[n-1]) {
 		host = labels[n-2] + "." + labels[n-1]

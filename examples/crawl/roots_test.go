@@ -43,7 +43,11 @@ func TestWanted(t *testing.T) {
 		{"http://www.example.com/", "http://example.com/", true, true},
 		{"http://example.com/", "http://docs.example.com/", false, true},
 		{"http://example.com/", "http://example.org/", false, false},
+		{"http://example.com./", "http://www.example.com/", true, true},
+		{"http://example.com/", "http://docs.example.com./", false, true},
+		{"http://example.com./", "http://elsewhere.com./", false, false},
 		{"http://10.0.1.2/", "http://10.9.1.2/", false, false},
+		{"http://10.0.1.2./", "http://10.9.1.2./", false, false},
 		{"http://example.com/", "mailto:me@example.com", false, false},
 	} {
 		for lenient, want := range map[bool]bool{false: test.strict, true: test.lenient} {
