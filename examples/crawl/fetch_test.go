@@ -88,6 +88,8 @@ func TestReadResponse(t *testing.T) {
 		{"bad chunk size", ok + "Transfer-Encoding: chunked\r\n\r\n-1\r\n", "", false, errProtocol},
 		{"huge chunk", ok + "Transfer-Encoding: chunked\r\n\r\n7fffffff\r\n", "", false, errProtocol},
 		{"huge second chunk", ok + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n7fffffff\r\n", "", false, errProtocol},
+		{"gzip", ok + "Transfer-Encoding: gzip, chunked\r\nContent-Length: 1\r\n\r\nx", "", false, errProtocol},
+		{"gzip of chunks", ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n", "", false, errProtocol},
 		{"long chunk", ok + "Transfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n", "", false, errProtocol},
 	}
 	for _, test := range tests {

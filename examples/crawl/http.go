@@ -81,14 +81,18 @@ func readStatus(ctx context.Context, s *netio.Stream) (*response, error) {
 }
 
 // readBody reads the body that follows the head. How long it is, is decided in
-// the order of RFC 9112, 6.3: some statuses never have one, chunks outrank a
-// length, and without either it ends with the connection, which then cannot be
-// used again.
+// the order of RFC 9112, 6.3: some statuses never have one, a transfer coding
+// outranks a length, and without either it ends with the connection, which then
+// cannot be used again. We ask for no coding, so that only chunks are left.
 func (r *response) readBody(ctx context.Context, s *netio.Stream) (err error) {
-	switch length := r.Header.Get("Content-Length"); {
+	coding := strings.Join(r.Header.Values("Transfer-Encoding"), ", ")
+	length := r.Header.Get("Content-Length")
+	switch {
 	case r.Status == 204 || r.Status == 304:
-	case strings.EqualFold(r.Header.Get("Transfer-Encoding"), "chunked"):
+	case strings.EqualFold(coding, "chunked"):
 		r.Body, err = readChunks(ctx, s)
+	case coding != "":
+		err = fmt.Errorf("%w: transfer coding %.40q", errProtocol, coding)
 	case length != "":
 		r.Body, err = readCounted(ctx, s, length)
 	default:
