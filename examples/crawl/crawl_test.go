@@ -166,7 +166,7 @@ func TestInterrupt(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var report, progress bytes.Buffer
 		cfg := defaults()
-		cfg.Report, cfg.Log = &report, &progress
+		cfg.Report, cfg.Log, cfg.Progress = &report, &progress, true
 		err := await.Timeout(ctx, 900*time.Millisecond, func(ctx context.Context) error {
 			return run(ctx, cfg, nil)
 		})

@@ -37,9 +37,17 @@ func main() {
 		os.Exit(2)
 	}
 	cfg.Log, cfg.Report = os.Stderr, os.Stdout
+	cfg.Progress = terminal(os.Stderr)
 	task.Main(func(ctx context.Context) error {
 		return run(ctx, cfg, roots)
 	})
+}
+
+// terminal reports whether f is a terminal, or at least a device. In a file or a
+// pipe, a line that is written over itself is left behind every time.
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // run crawls roots, or the demo site if there are none, and prints the report,
@@ -96,6 +104,7 @@ type config struct {
 	Lenient     bool           // see crawler.domain
 	Level       int            // how much to say: 0 is progress and errors
 
-	Log    io.Writer // progress and what goes on
-	Report io.Writer
+	Log      io.Writer // progress and what goes on
+	Progress bool      // Log can write a line over itself
+	Report   io.Writer
 }

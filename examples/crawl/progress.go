@@ -15,8 +15,8 @@ import (
 // watch keeps the progress line up to date until it is cancelled. It needs no
 // word from the workers: whenever it runs, they are between two steps.
 func (c *crawler) watch(ctx context.Context) error {
-	if c.Level < 0 || c.Level > 1 {
-		return nil // nobody wants it, or the log would bury it
+	if !c.Progress || c.Level < 0 || c.Level > 1 {
+		return nil // it has no place, nobody wants it, or the log would bury it
 	}
 	defer c.endProgress()
 	for {

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +24,7 @@ func TestException(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var said strings.Builder
 		cfg := defaults()
-		cfg.Log = &said
+		cfg.Log, cfg.Progress = &said, true
 		c := newCrawler(cfg)
 		task.Loop(ctx).SetExceptionHandler(c.exception)
 		c.began = task.Now(ctx)
@@ -50,4 +52,49 @@ func TestException(t *testing.T) {
 			t.Errorf("the lines are %q, want %q", lines, want)
 		}
 	})
+}
+
+// TestQuiet: without a terminal, and with -q or -vv, there is no progress line.
+func TestQuiet(t *testing.T) {
+	for name, set := range map[string]func(*config){
+		"no terminal": func(c *config) { c.Progress = false },
+		"-q":          func(c *config) { c.Level = -1 },
+		"-vv":         func(c *config) { c.Level = 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				var said strings.Builder
+				cfg := defaults()
+				cfg.Log, cfg.Progress = &said, true
+				set(&cfg)
+				crawlSite(ctx, t, cfg)
+				if strings.Contains(said.String(), "\r") {
+					t.Errorf("there is a progress line in %.200q", &said)
+				}
+			})
+		})
+	}
+}
+
+// TestTerminal: a file and a pipe are none.
+func TestTerminal(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if terminal(file) || terminal(w) || !terminal(null) {
+		t.Errorf("terminal is %v for a file, %v for a pipe, %v for a device", terminal(file), terminal(w), terminal(null))
+	}
 }
