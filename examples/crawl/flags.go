@@ -30,7 +30,6 @@ func parse(args []string, out io.Writer) (cfg config, roots []string, err error)
 	flags.IntVar(&cfg.MaxTries, "max_tries", 4, "try a page so often while connections break")
 	flags.IntVar(&cfg.MaxTasks, "max_tasks", 100, "fetch so many pages at a time")
 	flags.IntVar(&cfg.MaxPool, "max_pool", 100, "keep so many idle connections")
-	flags.DurationVar(&cfg.Timeout, "timeout", pageTime, "give a page up after this time; on the demo site 1s")
 	flags.BoolFunc("strict", "stay on the hosts of the URLs given (default)", func(s string) error {
 		strict, err := strconv.ParseBool(s)
 		cfg.Lenient = !strict
@@ -43,7 +42,13 @@ func parse(args []string, out io.Writer) (cfg config, roots []string, err error)
 		cfg.Exclude, err = regexp.Compile(s)
 		return err
 	})
+	limit := fmt.Sprintf("give a page up after this `duration` (default %v, on the demo site %v)", pageTime, demoTime)
+	flags.Func("timeout", limit, func(s string) (err error) {
+		cfg.Timeout, err = time.ParseDuration(s)
+		return err
+	})
 	args, roots = split(flags, args)
+	cfg.Timeout = pageTime
 	if len(roots) == 0 {
 		cfg.Timeout = demoTime
 	}
@@ -57,7 +62,8 @@ func parse(args []string, out io.Writer) (cfg config, roots []string, err error)
 	if !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(out, "crawl:", err)
 	}
-	fmt.Fprintln(out, "usage: crawl [flags] [URL...]; without a URL it crawls a demo site of its own")
+	fmt.Fprintln(out, "usage: crawl [flags] [URL...]")
+	fmt.Fprintln(out, "Without a URL it crawls a demo site of its own. Pages of https are reported, but not fetched.")
 	flags.SetOutput(out)
 	flags.PrintDefaults()
 	return cfg, nil, err

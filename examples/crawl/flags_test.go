@@ -83,6 +83,7 @@ func TestBadFlags(t *testing.T) {
 		"--max_pool=-1":     "must not be negative",
 		"--timeout -1s":     "-timeout must be more than 0",
 		"--timeout 0 a":     "-timeout must be more than 0",
+		"--timeout soon":    "invalid value",
 		"a --help":          "usage: crawl [flags] [URL...]",
 	} {
 		var out strings.Builder
@@ -95,7 +96,8 @@ func TestBadFlags(t *testing.T) {
 			t.Errorf("crawl %s: %v", line, err)
 		}
 		said, usage, found := strings.Cut(out.String(), "usage: crawl ")
-		if !found || !strings.Contains(usage, "(default 30s)") || strings.HasPrefix(said, "crawl: ") == help {
+		if !found || !strings.Contains(usage, "of https are reported, but not fetched") ||
+			!strings.Contains(usage, "(default 30s, on the demo site 1s)") || strings.HasPrefix(said, "crawl: ") == help {
 			t.Errorf("crawl %s: %q, want the error, after crawl:, and the usage", line, &out)
 		}
 	}
