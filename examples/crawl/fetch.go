@@ -62,13 +62,14 @@ func (c *crawler) try(ctx context.Context, p *page) (*response, error) {
 // may do better: it could not be made, or it ended too early. An address that is
 // none, or a name that does not exist, is no better the next time.
 func broken(err error) bool {
-	var op *net.OpError
-	var address *net.AddrError
-	var name *net.DNSError
-	if errors.As(err, &address) || errors.As(err, &name) && name.IsNotFound {
+	if _, ok := errors.AsType[*net.AddrError](err); ok {
 		return false
 	}
-	return errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	if name, ok := errors.AsType[*net.DNSError](err); ok && name.IsNotFound {
+		return false
+	}
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // get asks for a page once: over a connection of the pool, or, if that has failed

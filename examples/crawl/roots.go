@@ -33,10 +33,10 @@ func parseRoot(root string) (*url.URL, error) {
 		root = "http://" + root
 	}
 	u, err := url.Parse(root)
-	var bad *url.Error // which names what we have made of it
+	if bad, ok := errors.AsType[*url.Error](err); ok {
+		return nil, bad.Err // without the URL that we have made of it
+	}
 	switch {
-	case errors.As(err, &bad):
-		return nil, bad.Err
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, fmt.Errorf("the scheme is %s", u.Scheme)
 	case u.Hostname() == "":
