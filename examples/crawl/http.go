@@ -57,8 +57,7 @@ func readResponse(ctx context.Context, s *netio.Stream) (*response, error) {
 			return nil, err
 		}
 		if res.Status >= 200 { // below, it is not the answer yet (RFC 9110, 15.2)
-			err = res.readBody(ctx, s)
-			return res, err
+			return res, res.readBody(ctx, s)
 		}
 	}
 	return nil, fmt.Errorf("%w: more than %d interim responses", errProtocol, maxInterim)
@@ -110,10 +109,7 @@ func readHead(ctx context.Context, s *netio.Stream) (first string, header textpr
 		return "", nil, err
 	}
 	header, err = readFields(ctx, s)
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return first, header, err
+	return first, header, early(err)
 }
 
 // readFields reads the fields of a head, or of the trailer behind chunks, with
