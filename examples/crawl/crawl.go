@@ -167,7 +167,9 @@ func (c *crawler) follow(p *page) {
 //
 // A page may be met at the end of many redirects first and in a link later. So
 // that the order does not matter, it has the most redirects that anybody leaves
-// it, also if it was fetched already and the chain has ended there.
+// it, also if it was fetched already and the chain has ended there. Then add and
+// follow call each other along the chain, and come to an end: each round leaves
+// one redirect less, and follow stops at none.
 func (c *crawler) add(u *url.URL, redirects int) bool {
 	if !c.wanted(u) {
 		return false

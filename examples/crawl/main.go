@@ -8,8 +8,12 @@
 //	go run ./examples/crawl -v                    # reports every URL, not only failures
 //	go run ./examples/crawl http://localhost:8080 # crawls that site
 //
-// Where to begin reading: crawl in crawl.go is the whole plan, fetch in fetch.go
-// is one page. Ctrl-C ends the crawl early, with the report of what is done.
+// Ctrl-C ends the crawl early, with the report of what is done.
+//
+// Where to begin reading: crawl in crawl.go is the whole plan, and visit is what a
+// worker does with one page. Below it are five layers, each with one concern:
+// fetch (the page's time), try (again), get (one request), pool.get (a connection
+// that was kept) and pool.open (a new one).
 //
 // The program is Tulip's examples/crawl.py, told anew.
 package main
@@ -41,13 +45,6 @@ func main() {
 	task.Main(func(ctx context.Context) error {
 		return run(ctx, cfg, roots)
 	})
-}
-
-// terminal reports whether f is a terminal, or at least a device. In a file or a
-// pipe, a line that is written over itself is left behind every time.
-func terminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // run crawls roots, or the demo site if there are none, and prints the report,

@@ -14,7 +14,7 @@ import (
 )
 
 // A pool keeps connections that have answered and may be asked again
-// (keep-alive). Those in use are not counted: so many as there are workers.
+// (keep-alive). Those in use are not in it, and are never more than the workers.
 type pool struct {
 	PerHost int // idle connections to one address
 	Total   int // idle connections altogether
@@ -31,12 +31,13 @@ type connection struct {
 }
 
 // get returns an idle connection to address, the one that was used last, or
-// makes one. It may switch, and the pool can be another one afterwards, so it
-// holds no place in it across a switch.
+// makes one. Before it hands one out, it looks whether that is still good: a read
+// that has no time to wait says so (see stale). The look switches, and others may
+// change the pool meanwhile, so get holds no place in it for longer.
 func (p *pool) get(ctx context.Context, address string) (*connection, error) {
 	for i := p.last(address); i >= 0; i = p.last(address) {
 		c := p.idle[i]
-		p.remove(i) // before the look at it, which switches: it is ours now
+		p.remove(i) // before the look at it: it is ours now
 		err := c.stale(ctx)
 		if cancelled := task.Check(ctx); cancelled != nil {
 			p.put(c) // it is the page that has ended, and not the connection

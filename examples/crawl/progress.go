@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"baton/await"
@@ -21,8 +22,7 @@ func (c *crawler) watch(ctx context.Context) error {
 	defer c.endProgress()
 	for {
 		c.progress(task.Now(ctx))
-		err := await.Sleep(ctx, 50*time.Millisecond)
-		if err != nil {
+		if err := await.Sleep(ctx, 50*time.Millisecond); err != nil {
 			c.progress(task.Now(ctx))
 			return err
 		}
@@ -59,4 +59,11 @@ func (c *crawler) log(level int, format string, args ...any) {
 // are told to everybody.
 func (c *crawler) exception(_ *loop.Loop, e loop.Exception) {
 	c.log(c.Level, "%v", e)
+}
+
+// terminal reports whether f is a terminal, or at least a device. In a file or a
+// pipe, a line that is written over itself is left behind every time.
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
