@@ -224,7 +224,10 @@ func (l *Loop) patience() (time.Duration, bool) {
 	}
 	wait := time.Duration(-1)
 	if when, ok := l.timers.next(); ok {
-		wait = max(when-l.clock(), 0)
+		wait = 0
+		if now := l.clock(); when > now { // the difference may overflow
+			wait = when - now
+		}
 	} else if l.mode == idleMode && l.Idle() {
 		return 0, false
 	}
