@@ -61,18 +61,3 @@ func BenchmarkCallSoon(b *testing.B) {
 		}
 	}
 }
-
-// Among ten thousand timers, as in a server whose connections all have one.
-func BenchmarkTimer(b *testing.B) {
-	l := simulated(b)
-	timers := make([]loop.Timer, 10_000)
-	at := l.Time().Add(time.Hour)
-	for i := range timers {
-		timers[i].Target = waker(func() {})
-		l.StartTimer(&timers[i], at.Add(time.Duration(i)))
-	}
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		l.StartTimer(&timers[i*7919%len(timers)], at.Add(time.Duration(i)))
-	}
-}

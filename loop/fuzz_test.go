@@ -3,13 +3,17 @@
 package loop_test
 
 import (
+	"bytes"
 	"cmp"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
 	"baton/loop"
+	"baton/loop/poll"
+	"baton/loop/poll/virtual"
 )
 
 // FuzzTimers drives a loop's timers and a sorted list of the same timers with
@@ -22,21 +26,46 @@ func FuzzTimers(f *testing.F) {
 	f.Add(heapScript())
 	f.Add(sortedScript())
 	f.Add(farScript())
-	f.Fuzz(func(t *testing.T, script []byte) {
-		m := &timerModel{t: t, loop: simulated(t)}
-		m.start = m.loop.Time()
-		for len(script) >= 2 {
-			m.instruction(script[0]%9, script[1])
-			script = script[2:]
+	f.Add(crowdScript(30))
+	f.Add(skipScript())
+	f.Add(nanoScript())
+	f.Fuzz(play)
+}
+
+// TestTimersRandomly is FuzzTimers with scripts that have many timers of one
+// magnitude and polls of another.
+func TestTimersRandomly(t *testing.T) {
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		script := crowdScript(byte(r.IntN(56)))
+		for range 200 {
+			script = append(script, byte(r.IntN(11)), byte(r.IntN(256)))
 		}
-		for len(m.pending) > 0 {
-			m.advance(max(m.pending[0].when-m.now, 0))
+		t.Logf("seed %d", seed)
+		play(t, script)
+		if t.Failed() {
+			return
 		}
-		m.advance(0)
-		if len(m.pending) > 0 || !m.loop.Idle() {
-			t.Errorf("%d timers are left; the loop is idle: %v", len(m.pending), m.loop.Idle())
-		}
-	})
+	}
+}
+
+// play runs a script to its end and all timers that are left then.
+func play(t *testing.T, script []byte) {
+	m := &timerModel{t: t}
+	m.clock.Poller = virtual.New(virtual.Config{})
+	m.loop = open(t, loop.Config{Poller: &m.clock})
+	m.start = m.loop.Time()
+	for len(script) >= 2 {
+		m.instruction(script[0]%11, script[1])
+		script = script[2:]
+	}
+	for len(m.pending) > 0 {
+		m.advance(max(m.pending[0].when, m.now) - m.now)
+	}
+	m.advance(0)
+	if len(m.pending) > 0 || !m.loop.Idle() {
+		t.Errorf("%d timers are left; the loop is idle: %v", len(m.pending), m.loop.Idle())
+	}
 }
 
 // heapScript fills one bucket with several blocks of timers and takes the first
@@ -67,8 +96,8 @@ func sortedScript() []byte {
 	r := rand.New(rand.NewPCG(5, 6))
 	later := make([]byte, 256)
 	for i := range later {
-		later[i] = 160 + byte(r.IntN(4))
-		script = append(script, 3, byte(i%3), 7, later[i])
+		later[i] = byte(r.IntN(256))
+		script = append(script, 10, later[i])
 	}
 	sorted := r.Perm(256)
 	half := slices.Clone(sorted[:128])
@@ -93,10 +122,53 @@ func farScript() []byte {
 	return script
 }
 
+// crowdScript has 200 timers of one magnitude, more than a block each in some slots,
+// and polls that are so close together that they are moved little by little. Others
+// are due before them, so that nobody asks for the first of the crowd while some
+// of it are stopped.
+func crowdScript(magnitude byte) []byte {
+	var script []byte
+	for range 20 {
+		script = append(script, 7, 4*max(magnitude, 1)-1)
+	}
+	for i := range byte(200) {
+		script = append(script, 7, 4*magnitude+i%2, 8, 4*(magnitude-min(magnitude, 11)))
+	}
+	for i := range byte(40) {
+		script = append(script, 1, 20+i)
+	}
+	for i := range byte(250) {
+		script = append(script, 8, 4*(magnitude-min(magnitude, 5))+i%4, 1, i*37)
+	}
+	return script
+}
+
+// skipScript lets the clock skip over a crowd, and over less of it each time.
+func skipScript() []byte {
+	var script []byte
+	for i := range byte(160) {
+		script = append(script, 7, 80+i%64, 0, i, 7, 64)
+		if i%8 == 7 {
+			script = append(script, 9, 130-i/2)
+		}
+	}
+	return script
+}
+
+// nanoScript has a crowd that is a few nanoseconds away.
+func nanoScript() []byte {
+	script := bytes.Repeat([]byte{7, 160}, 20)
+	for i := range byte(240) {
+		script = append(script, 5, 12+i%2)
+	}
+	return append(script, bytes.Repeat([]byte{3, 1}, 6)...)
+}
+
 // A timerModel is a loop and what it should do.
 type timerModel struct {
 	t       *testing.T
 	loop    *loop.Loop
+	clock   lateClock
 	start   time.Time
 	now     time.Duration // on the loop's clock
 	timers  []*modelTimer
@@ -137,17 +209,34 @@ func (m *timerModel) instruction(op, arg byte) {
 			m.remove(mt)
 			m.startAt(mt, m.now+time.Duration(arg))
 		}
-	case 5:
-		m.startAt(m.timer(), m.now+time.Duration(arg)-8) // perhaps in the past
+	case 5: // perhaps in the past, or so far in it that the distance overflows
+		when := m.now + time.Duration(arg) - 8
+		if arg == 255 {
+			when = math.MinInt64
+		}
+		m.startAt(m.timer(), when)
 	case 6:
 		m.callAt(m.now + span(arg))
 	case 7:
 		m.startAt(m.timer(), m.now+span(arg))
 	case 8:
 		m.advance(min(span(arg), 1<<48)) // so that no script gets to the end of time
+	case 9: // a callback has taken long, or the machine slept
+		m.clock.late += min(span(arg), 1<<48)
+		m.advance(0)
+	case 10: // many in one slot, in any order
+		m.startAt(m.timer(), m.now+time.Hour+time.Duration(arg)*time.Millisecond)
 	}
 	m.check()
 }
+
+// A lateClock is one that jumps, and that skips times as well.
+type lateClock struct {
+	poll.Poller
+	late time.Duration
+}
+
+func (c *lateClock) Now() time.Time { return c.Poller.Now().Add(c.late) }
 
 // span makes a time of any magnitude, up to 64 years, of two bits of precision
 // and six of exponent.
@@ -232,7 +321,7 @@ func (m *timerModel) fire(mt *modelTimer) {
 func (m *timerModel) advance(d time.Duration) {
 	for limit := m.now + d; ; {
 		m.ran, m.stopped = nil, nil
-		m.loop.RunOnce(limit - m.now)
+		m.loop.RunOnce(max(limit-m.now, 0))
 		m.soon = false
 		m.now = m.loop.Time().Sub(m.start)
 		want, stopped := m.due()

@@ -18,6 +18,9 @@ type freeBlocks []*timerBlock
 // larger burst has needed goes back to the collector.
 const keptBlocks = 256
 
+// keptList is the longest list of blocks that an empty bucket keeps.
+const keptList = 64
+
 func (f *freeBlocks) take() *timerBlock {
 	last := len(*f) - 1
 	if last < 0 {

@@ -4,14 +4,14 @@ package loop
 
 import "time"
 
-// A timerBucket holds timers in an order that is as strict as somebody has
-// wanted to know. Keys stand in the bucket itself, so that looking for the least
-// reads memory in a run, and touches a timer only to tell it its new place. Every
-// timer knows its place: a cancelled one leaves at once, and nothing piles up.
+// A timerBucket holds timers, in no order until somebody wants to know the first.
+// Keys stand in the bucket itself, so that looking for it reads memory in a run,
+// and touches a timer only to tell it its new place. Every timer knows its place: a
+// cancelled one leaves at once, and nothing piles up.
 type timerBucket struct {
 	blocks  []*timerBlock // all full but the last
 	len     int           // of nodes
-	changes int           // since the last scan
+	changes int           // since it was empty or scanned last
 	order   bucketOrder
 }
 
@@ -56,7 +56,7 @@ func (b *timerBucket) push(n timerNode, free *freeBlocks) {
 	b.set(last, n)
 	switch {
 	case last == 0:
-		b.order = led
+		b.order, b.changes = led, 1
 	case b.order == heap:
 		b.up(last, n)
 	case b.order == led && n.before(b.at(0)):
@@ -95,12 +95,16 @@ func (b *timerBucket) replace(i int, n timerNode) {
 }
 
 // drop gives the last block away, which has no timers any more. Its place in the
-// list is cleared, so that nothing holds a block that is not kept.
+// list is cleared, so that nothing holds a block that is not kept. Nor is the list
+// of a burst.
 func (b *timerBucket) drop(free *freeBlocks) {
 	last := len(b.blocks) - 1
 	free.put(b.blocks[last])
 	b.blocks[last] = nil
 	b.blocks = b.blocks[:last]
+	if last == 0 && cap(b.blocks) > keptList {
+		b.blocks = nil
+	}
 }
 
 // perChange is how many nodes a scan may read for each push and each removal
@@ -118,7 +122,7 @@ func (b *timerBucket) least() *timerNode {
 		if b.len <= perChange*b.changes {
 			b.scan()
 		} else {
-			b.sort()
+			b.heapify()
 		}
 	}
 	return b.at(0)
@@ -136,10 +140,10 @@ func (b *timerBucket) scan() {
 	b.order, b.changes = led, 0
 }
 
-// sort makes b a heap, from the bottom up, which takes linear time. From there
+// heapify makes b a heap, from the bottom up, which takes linear time. From there
 // on the least costs no search, and a change no more than the depth of the heap:
 // changes pay for the one sort, too, since the bucket was filled by as many.
-func (b *timerBucket) sort() {
+func (b *timerBucket) heapify() {
 	for i := (b.len - 2) / 4; i >= 0; i-- {
 		b.down(i, *b.at(i))
 	}

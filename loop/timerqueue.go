@@ -5,6 +5,9 @@ package loop
 import (
 	"math/bits"
 	"time"
+	"unsafe"
+
+	"baton/internal/prefetch"
 )
 
 // A timerQueue is a radix queue: timers stand in buckets by how far away they
@@ -101,12 +104,19 @@ func (q *timerQueue) advance(now time.Duration) {
 	}
 }
 
+// ahead is how many nodes before its own the memory of a timer is asked for: each
+// is told its new place, and they lie anywhere.
+const ahead = 16
+
 // spill empties b, whose timers all go elsewhere, from the last on.
 func (q *timerQueue) spill(b *timerBucket) {
 	for b.len > 0 {
 		block := b.blocks[len(b.blocks)-1]
 		nodes := block[:(b.len-1)%blockLen+1]
 		for i := range nodes {
+			if i+ahead < len(nodes) {
+				prefetch.Line(uintptr(unsafe.Pointer(nodes[i+ahead].timer)))
+			}
 			q.place(nodes[i])
 		}
 		b.len = (b.len - 1) / blockLen * blockLen
