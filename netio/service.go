@@ -61,7 +61,15 @@ func (v *service) run(ctx context.Context) error {
 	var outcome error // stays out of the scope: there it would cancel the handlers
 	err := task.Scope(shielded, func(inner context.Context) error {
 		v.scope = task.ScopeOf(inner)
-		if outcome = v.accept(ctx); outcome != nil {
+		accepted := false
+		defer func() {
+			if !accepted { // Goexit, of whoever is told of an error: nobody else closes
+				_ = v.advance(aborted)
+			}
+		}()
+		outcome = v.accept(ctx)
+		accepted = true
+		if outcome != nil {
 			v.phase = max(v.phase, draining)
 		}
 		if !v.listener.closed {

@@ -76,9 +76,17 @@ func (c *session) end(ctx context.Context, err error) {
 	v.sessions = v.sessions[:len(v.sessions)-1]
 	v.server.room.taken--
 	v.server.wake()
-	if err != nil && !c.isUsual(ctx, err) {
-		v.server.report(ctx, c.stream, err)
+	if err == nil || c.isUsual(ctx, err) {
+		return
 	}
+	told := false
+	defer func() {
+		if !told { // Goexit, of whoever is told: the same as in the handler
+			_ = v.advance(aborted)
+		}
+	}()
+	v.server.report(ctx, c.stream, err)
+	told = true
 }
 
 // isUsual reports whether err is how connections end every day: the peer has left
