@@ -4,7 +4,6 @@ package netio_test
 
 import (
 	"context"
-	"errors"
 	"net"
 	"runtime"
 	"testing"
@@ -21,7 +20,8 @@ import (
 // it, whoever's code of a server that is: at once, with what the server has open.
 func TestServerGoexit(t *testing.T) {
 	type told = func(*netio.Stream, error)
-	boom := func(context.Context, *netio.Stream) error { return errors.New("boom") }
+	unheard := func(_ *netio.Stream, err error) { t.Errorf("OnError: %v", err) }
+	boom := func(context.Context, *netio.Stream) error { return errBoom }
 	exits := func(*netio.Stream, error) { runtime.Goexit() }
 	for _, c := range []struct {
 		name    string
@@ -30,6 +30,15 @@ func TestServerGoexit(t *testing.T) {
 		short   bool // of descriptors, so that OnError is told of that
 	}{
 		{"handler", func(context.Context, *netio.Stream) error { runtime.Goexit(); return nil }, nil, false},
+		{"task of the handler", func(ctx context.Context, _ *netio.Stream) error {
+			task.Go(ctx, func(context.Context) error { runtime.Goexit(); return nil })
+			return sleep(ctx, time.Hour)
+		}, unheard, false},
+		{"task of the handler, and an error", func(ctx context.Context, _ *netio.Stream) error {
+			task.Go(ctx, func(context.Context) error { runtime.Goexit(); return nil })
+			sleep(ctx, time.Hour)
+			return errBoom
+		}, unheard, false},
 		{"OnError", boom, exits, false},
 		{"OnError, of a panic", func(context.Context, *netio.Stream) error { panic("boom") }, exits, false},
 		{"OnError, of accepting", nil, exits, true},

@@ -32,7 +32,9 @@ type Handler = func(ctx context.Context, s *Stream) error
 // with which the peer's machine has gone; and, after the handler was cancelled, a
 // [*task.Canceled] or the bare context.Canceled or ErrShutdown. A handler to which a
 // timeout is more than that says so in an error of its own. A panic is reported with
-// its stack. Neither ends the server.
+// its stack. Neither ends the server. A runtime.Goexit does, as of t.FailNow, in the
+// handler, in a task that it has started or in OnError: it aborts the listener's
+// connections, and ServeListener fails with [task.ErrGoexit].
 //
 // A server that runs out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
 // ENOMEM) reports it, pauses for up to a second, and tries again.

@@ -39,8 +39,9 @@ func (v *service) start(s *Stream) {
 
 // run is the session's task. The handler has a scope of its own, so the tasks
 // that it starts fail with it and not with the server, and do not outlive the
-// connection. run never fails: it would take the other sessions with it.
-func (c *session) run(ctx context.Context) (_ error) {
+// connection. run fails only by Goexit: any other error would take the other sessions
+// with it.
+func (c *session) run(ctx context.Context) (exited error) {
 	var err error
 	returned := false
 	defer func() {
@@ -51,6 +52,9 @@ func (c *session) run(ctx context.Context) (_ error) {
 		case !returned:
 			// Goexit, by the FailNow of a test: the whole tree is to end.
 			_ = c.service.advance(aborted)
+		case errors.Is(err, task.ErrGoexit): // so did a task that the handler has started
+			_ = c.service.advance(aborted)
+			exited, err = err, nil // whole: ServeListener returns it
 		}
 		c.end(ctx, err)
 	}()
