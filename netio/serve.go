@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"time"
 
@@ -111,7 +110,8 @@ func Serve(ctx context.Context, network, address string, handler Handler) error 
 }
 
 // Serve listens on address and serves every connection. It is Listen and
-// ServeListener.
+// ServeListener. An end of the server that comes while Listen looks up a name counts
+// when that has its answer.
 func (srv *Server) Serve(ctx context.Context, network, address string, handler Handler) error {
 	mustHandle(handler) // before there is a listener, which nobody would close
 	srv.enter(task.Self(ctx))
@@ -131,6 +131,10 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 // somebody accepts already, a server or a task in Accept, stays open and theirs: the
 // error is a [*BusyError].
 //
+// A server that has ended, perhaps before the task that was to serve has begun,
+// serves nothing: ServeListener closes ln and returns the same as if the end had come
+// a moment later.
+//
 // A cancel of ctx reaches the handlers only when the grace is over, so a handler
 // that wants to end earlier has to be told so otherwise.
 func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Handler) error {
@@ -140,12 +144,15 @@ func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Hand
 		misuse("%v of %v serves a listener of %v; use a Portal between loops", r, r.Loop(), ln.loop)
 	}
 	srv.enter(r)
-	if err := ln.busy(r); err != nil {
+	err := ln.busy(r)
+	if err != nil {
 		return err
 	}
 	if srv.phase != serving {
-		_ = ln.Close() // it was given to us
-		return fmt.Errorf("netio: serve: %w", net.ErrClosed)
+		if !ln.closed {
+			err = ln.Close() // it was given to us
+		}
+		return join(task.Check(ctx), err)
 	}
 	v := &service{server: srv, task: r, listener: ln, handler: handler, name: nameOf(handler)}
 	ln.service = v
