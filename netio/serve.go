@@ -62,8 +62,9 @@ type Server struct {
 	phase    phase
 	services []*service     // one for each ServeListener at work
 	room     room           // for all of them
-	left     LeftError      // what Shutdown tells: those of whom no ServeListener does
-	ended    task.WaitQueue // those who wait for the end in Shutdown
+	left     LeftError      // what every Shutdown that waits tells; no ServeListener does
+	waiting  int            // how many do
+	ended    task.WaitQueue // where they wait for the end
 }
 
 // phase is how far the end of a server has come; it only goes up.
@@ -126,8 +127,8 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 // returns when all handlers have ended: after a cancel of ctx, which is the same
 // as Shutdown, with the [*task.Canceled], joined with a [*LeftError] if it had to
 // cancel handlers; after Close, Shutdown and Abort, and after a Close of ln
-// by somebody else, with nil; and with the error if accepting fails for good,
-// again after the grace. Several listeners may be served at a time. One from which
+// by somebody else, with nil, or with the LeftError that no Shutdown waits to tell;
+// and with the error if accepting fails for good, again after the grace. Several listeners may be served at a time. One from which
 // somebody accepts already, a server or a task in Accept, stays open and theirs: the
 // error is a [*BusyError].
 //
@@ -208,10 +209,11 @@ func (srv *Server) enter(r *task.Ref) {
 // Shutdown stops accepting and waits until all handlers have ended, at most
 // Grace; then it cancels them, with ErrShutdown as the cause, waits for their
 // ends, and returns a [*LeftError] about those of whom no ServeListener tells its
-// own caller. A cancel of ctx ends the grace: Shutdown cancels the handlers and
-// returns without waiting, with the [*task.Canceled], joined with a [*LeftError] if
-// there were any. If ctx is cancelled already there is no grace: the server ends all
-// the same, so Shutdown may be deferred.
+// own caller. A cancel of ctx while it waits ends the grace: Shutdown cancels the
+// handlers and returns, with the [*task.Canceled], joined with a [*LeftError] if there
+// were any. If ctx is cancelled already Shutdown does not wait, and returns the
+// [*task.Canceled]: the server ends all the same, within the grace, and ServeListener
+// tells who was left. So Shutdown may be deferred.
 //
 // It is not for the server's handlers: one would wait for itself. In the handler's
 // own task, and in those of its scope, that is misuse and panics; those of scopes
@@ -223,6 +225,18 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 		v.mustNotServe(ctx, r)
 	}
 	err := srv.advance(draining)
+	if canceled != nil {
+		return join(canceled, err)
+	}
+	return join(srv.waitEnd(ctx), err)
+}
+
+// waitEnd is Shutdown's wait. Whoever waits at the moment of a cut is told of it,
+// also if its own cancel comes before the end.
+func (srv *Server) waitEnd(ctx context.Context) error {
+	srv.waiting++
+	defer func() { srv.waiting-- }()
+	var canceled error
 	for len(srv.services) > 0 && canceled == nil {
 		canceled = srv.ended.Wait(ctx, (*crowd)(srv))
 	}
@@ -230,13 +244,12 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 		for _, v := range srv.services {
 			v.cut().addTo(&srv.left)
 		}
-		err = join(canceled, err)
 	}
-	if srv.left.Conns > 0 {
-		left := srv.left // what a caller has got stays as it is
-		err = join(err, &left)
+	if srv.left.Conns == 0 {
+		return canceled
 	}
-	return err
+	left := srv.left // what a caller has got stays as it is
+	return join(canceled, &left)
 }
 
 // advance takes the server, and everything it serves, to a phase of its end.

@@ -79,10 +79,10 @@ func (v *service) run(ctx context.Context) error {
 		outcome = join(outcome, err)
 		switch {
 		case left == nil:
-		case outcome != nil:
+		case outcome != nil || v.server.waiting == 0:
 			outcome = join(outcome, left)
 		default:
-			left.addTo(&v.server.left) // a Shutdown waits, and says so
+			left.addTo(&v.server.left) // a Shutdown waits, at this moment, and says so
 		}
 		return nil
 	})
