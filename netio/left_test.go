@@ -161,6 +161,7 @@ func TestLeftSum(t *testing.T) {
 			defer s.greeted(ctx, t).Close()
 		}
 		wantLeft(t, "Shutdown", srv.Shutdown(ctx), 2, time.Second)
+		want(t, "Shutdown of what has ended", srv.Shutdown(ctx), nil)
 		one := &netio.LeftError{Conns: 1, Grace: time.Second}
 		if text := one.Error(); text != "netio: serve: 1 connection cut off after a grace of 1s" {
 			t.Errorf("%q", text)

@@ -232,8 +232,12 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 }
 
 // waitEnd is Shutdown's wait. Whoever waits at the moment of a cut is told of it,
-// also if its own cancel comes before the end.
+// also if its own cancel comes before the end; who has nothing to wait for comes
+// long after those who were told.
 func (srv *Server) waitEnd(ctx context.Context) error {
+	if len(srv.services) == 0 {
+		return nil
+	}
 	srv.waiting++
 	defer func() { srv.waiting-- }()
 	var canceled error
