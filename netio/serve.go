@@ -21,8 +21,8 @@ const defaultGrace = 30 * time.Second
 type Handler = func(ctx context.Context, s *Stream) error
 
 // A Server accepts connections and serves each by a task. The zero value is
-// ready to use. It belongs to one loop, that of the first task that serves or shuts
-// down, and is not used again after it was closed.
+// ready to use. It belongs to the loop of those who serve by it, as long as there are
+// any, and is not used again after it was closed.
 //
 // What a handler returns concerns its own connection only: that is closed, and
 // the error is reported, unless it is how connections usually end: io.EOF,
@@ -58,7 +58,7 @@ type Server struct {
 	// loop's exception handler. Panics are always given to that, too.
 	OnError func(s *Stream, err error)
 
-	loop     *loop.Loop // from the first use by a task; nil before
+	loop     *loop.Loop // of the services; nil if there are none, unless it has ended with some
 	phase    phase
 	services []*service     // one for each ServeListener at work
 	room     room           // for all of them
@@ -157,6 +157,7 @@ func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Hand
 	}
 	v := &service{server: srv, task: r, listener: ln, handler: handler, name: nameOf(handler)}
 	ln.service = v
+	srv.loop = r.Loop()
 	srv.services = append(srv.services, v)
 	srv.room.size = srv.MaxConns
 	srv.wake() // whoever was alone is not any more
@@ -173,8 +174,12 @@ func mustHandle(handler Handler) {
 func (srv *Server) forget(v *service) {
 	v.listener.service = nil
 	srv.services = slices.DeleteFunc(srv.services, func(other *service) bool { return other == v })
-	if len(srv.services) == 0 {
-		srv.ended.WakeAll()
+	if len(srv.services) > 0 {
+		return
+	}
+	srv.ended.WakeAll()
+	if srv.phase == serving {
+		srv.loop = nil // somebody else may serve by it
 	}
 }
 
@@ -195,13 +200,14 @@ func (srv *Server) end(call string, p phase) error {
 	return srv.advance(p)
 }
 
-// enter makes the loop of r, a task that uses the server, the server's, before
-// anything is changed.
+// enter panics if r, a task that uses the server, has another loop, before anything
+// is changed.
 func (srv *Server) enter(r *task.Ref) {
-	if srv.loop == nil {
-		srv.loop = r.Loop()
-	}
-	if r.Loop() != srv.loop {
+	switch {
+	case srv.loop == nil || srv.loop == r.Loop():
+	case srv.loop.IsClosed():
+		misuse("%v of %v uses a server of %v, which is closed; make a new server", r, r.Loop(), srv.loop)
+	default:
 		misuse("%v of %v uses a server of %v; use a Portal between loops", r, r.Loop(), srv.loop)
 	}
 }
