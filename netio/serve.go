@@ -26,14 +26,16 @@ type Handler = func(ctx context.Context, s *Stream) error
 //
 // What a handler returns concerns its own connection only: that is closed, and
 // the error is reported, unless it is how connections usually end: io.EOF,
-// ECONNRESET, EPIPE, net.ErrClosed; of this connection also os.ErrDeadlineExceeded,
-// of its own timeouts and deadlines, and ETIMEDOUT, EHOSTUNREACH and ENETUNREACH,
-// with which the peer's machine has gone; and, after the handler was cancelled, a
-// [*task.Canceled] or the bare context.Canceled or ErrShutdown. A handler to which a
-// timeout is more than that says so in an error of its own. A panic is reported with
-// its stack. Neither ends the server. A runtime.Goexit does, as of t.FailNow, in the
-// handler, in a task that it has started or in OnError: it aborts the listener's
-// connections, and ServeListener fails with [task.ErrGoexit].
+// net.ErrClosed, ECONNRESET and EPIPE, the last two in a [*net.OpError] only of this
+// connection; of this connection also os.ErrDeadlineExceeded, of its own timeouts and
+// deadlines, and ETIMEDOUT, EHOSTUNREACH and ENETUNREACH, with which the peer's
+// machine has gone; and, after the handler was cancelled, a [*task.Canceled] or the
+// bare context.Canceled or ErrShutdown. A handler to which a timeout is more than that
+// says so in an error of its own, and one to which another connection's end is less
+// than a failure keeps it to itself. A panic is reported with its stack. Neither ends
+// the server. A runtime.Goexit does, as of t.FailNow, in the handler, in a task that
+// it has started or in OnError: it aborts the listener's connections, and
+// ServeListener fails with [task.ErrGoexit].
 //
 // A server that runs out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
 // ENOMEM) reports it, pauses for up to a second, and tries again.

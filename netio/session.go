@@ -94,13 +94,14 @@ func (c *session) end(ctx context.Context, err error) {
 }
 
 // isUsual reports whether err is how connections end every day: the peer has left
-// (io.EOF, ECONNRESET, EPIPE), the handler or the server has closed the stream, what
-// the connection itself said is in isGone, or the handler was cancelled and says so.
-// Nobody can do anything about those, and a busy server would report little else. A
-// cancel counts only if it is the server's, so ctx is the session's own: a handler
-// that returns what it has made of some other task's cancel has failed. After the
-// server's cancel the bare sentinel is an echo too, as it is for a scope, and so is
-// the bare cause: much code returns ctx.Err(). Joined errors are usual only if each
+// (io.EOF, ECONNRESET, EPIPE) or is gone, the handler or the server has closed the
+// stream, or the handler was cancelled and says so. Nobody can do anything about
+// those, and a busy server would report little else. Of another connection, as to a
+// server behind this one, all but an end in order are failures that somebody wants to
+// know. A cancel counts only if it is the server's, so ctx is the session's own: a
+// handler that returns what it has made of some other task's cancel has failed. After
+// the server's cancel the bare sentinel is an echo too, as it is for a scope, and so
+// is the bare cause: much code returns ctx.Err(). Joined errors are usual only if each
 // of them is: no failure hides behind an end of the stream.
 func (c *session) isUsual(ctx context.Context, err error) bool {
 	switch e := err.(type) {
@@ -111,8 +112,11 @@ func (c *session) isUsual(ctx context.Context, err error) bool {
 			return true
 		}
 	case *net.OpError:
-		if c.isGone(e) {
+		switch own := c.owns(e); {
+		case own && isGone(e.Err):
 			return true
+		case !own && isCut(e.Err):
+			return false
 		}
 	case interface{ Unwrap() []error }:
 		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !c.isUsual(ctx, err) })
@@ -123,17 +127,23 @@ func (c *session) isUsual(ctx context.Context, err error) bool {
 	if echo := ctx.Err(); echo != nil && (errors.Is(err, echo) || errors.Is(err, ErrShutdown)) {
 		return true
 	}
-	return isAny(err, io.EOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE)
+	return isCut(err) || isAny(err, io.EOF, net.ErrClosed)
 }
 
-// isGone reports whether e says of the session's own connection that the peer is
-// silent, by a timeout or deadline of the stream, or that its machine has gone. Of
-// another connection, as to a server behind this one, those are failures that
-// somebody wants to know. Its addresses tell: those of a stream are its alone.
-func (c *session) isGone(e *net.OpError) bool {
-	return e.Source == c.stream.local && e.Addr == c.stream.remote &&
-		isAny(e.Err, os.ErrDeadlineExceeded, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
+// owns reports whether e is an error of the session's own connection. Its addresses
+// tell: those of a stream are its alone.
+func (c *session) owns(e *net.OpError) bool {
+	return e.Source == c.stream.local && e.Addr == c.stream.remote
 }
+
+// isGone reports whether err says that a peer is silent, by a timeout or deadline of
+// the stream, or that its machine is not there any more.
+func isGone(err error) bool {
+	return isAny(err, os.ErrDeadlineExceeded, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
+}
+
+// isCut reports whether err says that a peer has left before the end.
+func isCut(err error) bool { return isAny(err, syscall.ECONNRESET, syscall.EPIPE) }
 
 // isAny reports whether err is one of several.
 func isAny(err error, several ...error) bool {
