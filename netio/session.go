@@ -112,7 +112,7 @@ func (c *session) isUsual(ctx context.Context, err error) bool {
 			return true
 		}
 	case *net.OpError:
-		switch own := c.owns(e); {
+		switch own := c.stream.owns(e); {
 		case own && isGone(e.Err):
 			return true
 		case !own && isCut(e.Err):
@@ -128,12 +128,6 @@ func (c *session) isUsual(ctx context.Context, err error) bool {
 		return true
 	}
 	return isCut(err) || isAny(err, io.EOF, net.ErrClosed)
-}
-
-// owns reports whether e is an error of the session's own connection. Its addresses
-// tell: those of a stream are its alone.
-func (c *session) owns(e *net.OpError) bool {
-	return e.Source == c.stream.local && e.Addr == c.stream.remote
 }
 
 // isGone reports whether err says that a peer is silent, by a timeout or deadline of
