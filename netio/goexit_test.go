@@ -19,14 +19,13 @@ import (
 // FailNow, which is a Goexit, ends the test and not only the task that has called
 // it, whoever's code of a server that is: at once, with what the server has open.
 func TestServerGoexit(t *testing.T) {
-	type told = func(*netio.Stream, error)
 	unheard := func(_ *netio.Stream, err error) { t.Errorf("OnError: %v", err) }
 	boom := func(context.Context, *netio.Stream) error { return errBoom }
 	exits := func(*netio.Stream, error) { runtime.Goexit() }
 	for _, c := range []struct {
 		name    string
 		handler netio.Handler // of the second connection; the first one lingers
-		onError told
+		onError func(*netio.Stream, error)
 		short   bool // of descriptors, so that OnError is told of that
 	}{
 		{"handler", func(context.Context, *netio.Stream) error { runtime.Goexit(); return nil }, nil, false},

@@ -60,12 +60,12 @@ type Server struct {
 	// loop's exception handler. Panics are always given to that, too.
 	OnError func(s *Stream, err error)
 
-	loop     *loop.Loop // of the services; nil if there are none, unless it has ended with some
+	loop     *loop.Loop // of the services, or of the last ones once it has ended; else nil
 	phase    phase
 	services []*service     // one for each ServeListener at work
 	room     room           // for all of them
-	left     LeftError      // what every Shutdown that waits tells; no ServeListener does
-	waiting  int            // how many do
+	left     LeftError      // of whom every Shutdown that waits tells, and no ServeListener
+	waiting  int            // how many of those there are
 	ended    task.WaitQueue // where they wait for the end
 }
 
@@ -130,9 +130,9 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 // as Shutdown, with the [*task.Canceled], joined with a [*LeftError] if it had to
 // cancel handlers; after Close, Shutdown and Abort, and after a Close of ln
 // by somebody else, with nil, or with the LeftError that no Shutdown waits to tell;
-// and with the error if accepting fails for good, again after the grace. Several listeners may be served at a time. One from which
-// somebody accepts already, a server or a task in Accept, stays open and theirs: the
-// error is a [*BusyError].
+// and with the error if accepting fails for good, again after the grace. Several
+// listeners may be served at a time. One from which somebody accepts already, a
+// server or a task in Accept, stays open and theirs: the error is a [*BusyError].
 //
 // A server that has ended, perhaps before the task that was to serve has begun,
 // serves nothing: ServeListener closes ln and returns the same as if the end had come

@@ -94,15 +94,16 @@ func (c *session) end(ctx context.Context, err error) {
 }
 
 // isUsual reports whether err is how connections end every day: the peer has left
-// (io.EOF, ECONNRESET, EPIPE) or is gone, the handler or the server has closed the
-// stream, or the handler was cancelled and says so. Nobody can do anything about
-// those, and a busy server would report little else. Of another connection, as to a
-// server behind this one, all but an end in order are failures that somebody wants to
-// know. A cancel counts only if it is the server's, so ctx is the session's own: a
-// handler that returns what it has made of some other task's cancel has failed. After
-// the server's cancel the bare sentinel is an echo too, as it is for a scope, and so
-// is the bare cause: much code returns ctx.Err(). Joined errors are usual only if each
-// of them is: no failure hides behind an end of the stream.
+// (io.EOF, ECONNRESET, EPIPE) or seems gone (isGone), the handler or the server has
+// closed the stream, or the handler was cancelled and says so. Nobody can do
+// anything about those, and a busy server would report little else. Of another
+// connection, as to a server behind this one, all but an end in order are failures
+// that somebody wants to know. A cancel counts only if it is the server's, so ctx is
+// the session's own: a handler that returns what it has made of some other task's
+// cancel has failed. After the server's cancel the bare sentinel is an echo too, as
+// it is for a scope, and so is the bare cause: much code returns ctx.Err(). Joined
+// errors are usual only if each of them is: no failure hides behind an end of the
+// stream.
 func (c *session) isUsual(ctx context.Context, err error) bool {
 	switch e := err.(type) {
 	case *task.PanicError:
