@@ -31,9 +31,8 @@
 // Two kinds come bare, because callers compare them: the end of a stream, io.EOF or
 // in the middle of something io.ErrUnexpectedEOF, and the [*task.Canceled] of a
 // cancel. So do those that are not the world's: [*BusyError], [*LeftError], and,
-// with some words around them, ErrTooLong and the net.ErrClosed of a [Server] that
-// has ended. A timeout is no cancel: it is os.ErrDeadlineExceeded and leaves the
-// stream as it was.
+// with some words around it, ErrTooLong. A timeout is no cancel: it is
+// os.ErrDeadlineExceeded and leaves the stream as it was.
 //
 // # Limits
 //

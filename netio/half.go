@@ -84,7 +84,8 @@ func (h *half) do(ctx context.Context) (int, error) {
 // if those before have moved a lot without a wait. The call remains the user of h
 // meanwhile. The error is a cancel, or the end of the view, seen then; nothing is
 // in flight, so the caller has what was moved until then and loses nothing. Calls of
-// one operation need not ask: the checkpoint that they begin with counts them.
+// one operation need not ask: the checkpoint that each begins with counts the calls, and
+// gives way after many.
 func (h *half) giveWay(ctx context.Context) error {
 	if h.moved < turnBytes {
 		return nil

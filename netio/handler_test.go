@@ -71,6 +71,40 @@ var handlerCases = []handlerCase{
 		_, err = other.ReadLine(ctx)
 		return err
 	}, "i/o timeout"},
+	{"another's reset", func(ctx context.Context, s *netio.Stream) error {
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		other, err := netio.Dial(ctx, "tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer other.Close()
+		peer, err := ln.Accept(ctx)
+		if err != nil {
+			return err
+		}
+		peer.Abort()
+		_, err = other.ReadLine(ctx)
+		return fmt.Errorf("ask: %w", err)
+	}, "connection reset"},
+	{"another's pipe", func(context.Context, *netio.Stream) error {
+		return errors.Join(io.EOF, &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.EPIPE)})
+	}, "broken pipe"},
+	{"another's end", func(ctx context.Context, s *netio.Stream) error {
+		other, err := netio.Dial(ctx, "tcp", s.LocalAddr().String())
+		if err != nil {
+			return err
+		}
+		other.Close()
+		_, err = other.ReadLine(ctx)
+		return err
+	}, ""},
+	{"own reset", func(_ context.Context, s *netio.Stream) error {
+		return errors.Join(gone(s, syscall.ECONNRESET), fmt.Errorf("answer: %w", gone(s, syscall.EPIPE)))
+	}, ""},
 	{"another's machine", func(context.Context, *netio.Stream) error {
 		return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EHOSTUNREACH}
 	}, "no route to host"},

@@ -50,7 +50,7 @@ type Listener struct {
 	sockets []*socket   // at least one, and the same ones, once Listen has returned
 	file    *socketFile // of a UNIX socket; nil if it is not to be removed
 	closed  bool
-	service *service // the one whose connections these are, which is told of Close; or nil
+	service *service // the one that serves it, and is told of Close; or nil
 
 	acceptor *task.Ref     // who is in Accept
 	next     int           // the socket that Accept tries first

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,27 +72,28 @@ func TestServeAfterServe(t *testing.T) {
 	})
 }
 
-// A server belongs to the loop of its first use, also between two listeners and
-// without any: who may not end it panics, and changes nothing.
+// A server belongs to the loop on which it serves: who may not use it panics, and
+// changes nothing.
 func TestServerLoop(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		srv := &netio.Server{}
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
-		first := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
-		want(t, "Close", first.Close(), nil)
-		want(t, "ServeListener of what is closed", srv.ServeListener(ctx, first, echo), nil)
+		serving := blocked(ctx, func(ctx context.Context) (int, error) { return 0, srv.ServeListener(ctx, ln, echo) })
 		serves := func(ctx context.Context) func() {
 			return func() { new(netio.Server).ServeListener(ctx, ln, echo) }
 		}
+		refused := func(other context.Context) {
+			panics(t, "Close", func() { srv.Close() }, "does not hold the baton")
+			panics(t, "Shutdown on another loop", func() { srv.Shutdown(other) }, "use a Portal")
+			panics(t, "Serve on another loop", func() { srv.Serve(other, "tcp", "127.0.0.1:0", echo) }, "use a Portal")
+		}
 		want(t, "outside", outside(ctx, func() error {
-			panics(t, "Close", func() { srv.Close() }, "Server.Close of a server without listeners", "does not hold the baton")
+			panics(t, "Close", func() { srv.Close() }, "Server.Close of 127.0.0.1:", "does not hold the baton")
 			panics(t, "Abort", func() { srv.Abort() }, "Server.Abort of", "does not hold the baton")
 			panics(t, "Shutdown", func() { srv.Shutdown(ctx) }, "goroutine that is not this task")
 			panics(t, "ServeListener", serves(ctx), "goroutine that is not this task")
 			real(t, func(other context.Context) error {
-				panics(t, "Close", func() { srv.Close() }, "does not hold the baton")
-				panics(t, "Shutdown on another loop", func() { srv.Shutdown(other) }, "use a Portal")
-				panics(t, "Serve on another loop", func() { srv.Serve(other, "tcp", "127.0.0.1:0", echo) }, "use a Portal")
+				refused(other)
 				panics(t, "ServeListener on another loop", serves(other), "serves a listener of", "use a Portal")
 				mine := must(netio.Listen(other, "tcp", "127.0.0.1:0"))(t)
 				defer mine.Close()
@@ -101,14 +103,52 @@ func TestServerLoop(t *testing.T) {
 			return nil
 		}), nil)
 
-		serving := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, srv.ServeListener(ctx, ln, echo) })
 		c := must(netio.Dial(ctx, "tcp", ln.Addr().String()))(t)
 		defer c.Close()
 		write(ctx, t, c, "nothing has happened\n")
 		must(c.ReadLine(ctx))(t)
 		want(t, "Abort", srv.Abort(), nil)
-		_, err := serving.Await(ctx)
-		return err
+		must(serving.Await(ctx))(t)
+		return outside(ctx, func() error { // one that has ended stays where it was
+			real(t, func(other context.Context) error { refused(other); return nil })
+			return nil
+		})
+	})
+}
+
+// What has done nothing ties a server to no loop, and neither does what is over; one
+// that has ended is not used again, and is told so without advice that cannot help.
+func TestServerLoops(t *testing.T) {
+	srv := &netio.Server{}
+	for range 2 {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			err := srv.Serve(ctx, "tcp", "127.0.0.1:nonsense", echo)
+			if _, dressed := errors.AsType[*net.OpError](err); !dressed {
+				t.Errorf("Serve of no address: %v", err)
+			}
+			ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
+			want(t, "Close", ln.Close(), nil)
+			want(t, "ServeListener of what is closed", srv.ServeListener(ctx, ln, echo), nil)
+		})
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			s := serve(ctx, t, srv, linger(time.Second))
+			s.greeted(ctx, t).Close()
+			s.serving.Cancel(nil)
+			want(t, "ServeListener", s.end(ctx), context.Canceled)
+		})
+	}
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		s := serve(ctx, t, srv, linger(time.Second))
+		s.greeted(ctx, t).Close()
+		want(t, "Shutdown", srv.Shutdown(ctx), nil)
+	})
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		defer func() {
+			if v, _ := recover().(string); !strings.Contains(v, "is closed; make a new") || strings.Contains(v, "Portal") {
+				t.Errorf("Shutdown of what has ended on another loop: panic %q", v)
+			}
+		}()
+		srv.Shutdown(ctx)
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"time"
 
@@ -22,17 +21,21 @@ const defaultGrace = 30 * time.Second
 type Handler = func(ctx context.Context, s *Stream) error
 
 // A Server accepts connections and serves each by a task. The zero value is
-// ready to use. It belongs to one loop, that of the first task that serves or shuts
-// down, and is not used again after it was closed.
+// ready to use. It belongs to the loop of those who serve by it, as long as there are
+// any, and is not used again after it was closed.
 //
 // What a handler returns concerns its own connection only: that is closed, and
 // the error is reported, unless it is how connections usually end: io.EOF,
-// ECONNRESET, EPIPE, net.ErrClosed; of this connection also os.ErrDeadlineExceeded,
-// of its own timeouts and deadlines, and ETIMEDOUT, EHOSTUNREACH and ENETUNREACH,
-// with which the peer's machine has gone; and, after the handler was cancelled, a
-// [*task.Canceled] or the bare context.Canceled or ErrShutdown. A handler to which a
-// timeout is more than that says so in an error of its own. A panic is reported with
-// its stack. Neither ends the server.
+// net.ErrClosed, ECONNRESET and EPIPE, the last two in a [*net.OpError] only of this
+// connection; of this connection also os.ErrDeadlineExceeded, of its own timeouts and
+// deadlines, and ETIMEDOUT, EHOSTUNREACH and ENETUNREACH, with which the peer's
+// machine has gone; and, after the handler was cancelled, a [*task.Canceled] or the
+// bare context.Canceled or ErrShutdown. A handler to which a timeout is more than that
+// says so in an error of its own, and one to which another connection's end is less
+// than a failure keeps it to itself. A panic is reported with its stack. Neither ends
+// the server. A runtime.Goexit does, as of t.FailNow, in the handler, in a task that
+// it has started or in OnError: it aborts the listener's connections, and
+// ServeListener fails with [task.ErrGoexit].
 //
 // A server that runs out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
 // ENOMEM) reports it, pauses for up to a second, and tries again.
@@ -57,12 +60,13 @@ type Server struct {
 	// loop's exception handler. Panics are always given to that, too.
 	OnError func(s *Stream, err error)
 
-	loop     *loop.Loop // from the first use by a task; nil before
+	loop     *loop.Loop // of the services, or of the last ones once it has ended; else nil
 	phase    phase
 	services []*service     // one for each ServeListener at work
 	room     room           // for all of them
-	left     LeftError      // what Shutdown tells: those of whom no ServeListener does
-	ended    task.WaitQueue // those who wait for the end in Shutdown
+	left     LeftError      // of whom every Shutdown that waits tells, and no ServeListener
+	waiting  int            // how many of those there are
+	ended    task.WaitQueue // where they wait for the end
 }
 
 // phase is how far the end of a server has come; it only goes up.
@@ -109,7 +113,8 @@ func Serve(ctx context.Context, network, address string, handler Handler) error 
 }
 
 // Serve listens on address and serves every connection. It is Listen and
-// ServeListener.
+// ServeListener. An end of the server that comes while Listen looks up a name counts
+// when that has its answer.
 func (srv *Server) Serve(ctx context.Context, network, address string, handler Handler) error {
 	mustHandle(handler) // before there is a listener, which nobody would close
 	srv.enter(task.Self(ctx))
@@ -124,10 +129,14 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 // returns when all handlers have ended: after a cancel of ctx, which is the same
 // as Shutdown, with the [*task.Canceled], joined with a [*LeftError] if it had to
 // cancel handlers; after Close, Shutdown and Abort, and after a Close of ln
-// by somebody else, with nil; and with the error if accepting fails for good,
-// again after the grace. Several listeners may be served at a time. One from which
-// somebody accepts already, a server or a task in Accept, stays open and theirs: the
-// error is a [*BusyError].
+// by somebody else, with nil, or with the LeftError that no Shutdown waits to tell;
+// and with the error if accepting fails for good, again after the grace. Several
+// listeners may be served at a time. One from which somebody accepts already, a
+// server or a task in Accept, stays open and theirs: the error is a [*BusyError].
+//
+// A server that has ended, perhaps before the task that was to serve has begun,
+// serves nothing: ServeListener closes ln and returns the same as if the end had come
+// a moment later.
 //
 // A cancel of ctx reaches the handlers only when the grace is over, so a handler
 // that wants to end earlier has to be told so otherwise.
@@ -138,15 +147,19 @@ func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Hand
 		misuse("%v of %v serves a listener of %v; use a Portal between loops", r, r.Loop(), ln.loop)
 	}
 	srv.enter(r)
-	if err := ln.busy(r); err != nil {
+	err := ln.busy(r)
+	if err != nil {
 		return err
 	}
 	if srv.phase != serving {
-		_ = ln.Close() // it was given to us
-		return fmt.Errorf("netio: serve: %w", net.ErrClosed)
+		if !ln.closed {
+			err = ln.Close() // it was given to us
+		}
+		return join(task.Check(ctx), err)
 	}
 	v := &service{server: srv, task: r, listener: ln, handler: handler, name: nameOf(handler)}
 	ln.service = v
+	srv.loop = r.Loop()
 	srv.services = append(srv.services, v)
 	srv.room.size = srv.MaxConns
 	srv.wake() // whoever was alone is not any more
@@ -163,8 +176,12 @@ func mustHandle(handler Handler) {
 func (srv *Server) forget(v *service) {
 	v.listener.service = nil
 	srv.services = slices.DeleteFunc(srv.services, func(other *service) bool { return other == v })
-	if len(srv.services) == 0 {
-		srv.ended.WakeAll()
+	if len(srv.services) > 0 {
+		return
+	}
+	srv.ended.WakeAll()
+	if srv.phase == serving {
+		srv.loop = nil // somebody else may serve by it
 	}
 }
 
@@ -185,13 +202,14 @@ func (srv *Server) end(call string, p phase) error {
 	return srv.advance(p)
 }
 
-// enter makes the loop of r, a task that uses the server, the server's, before
-// anything is changed.
+// enter panics if r, a task that uses the server, has another loop, before anything
+// is changed.
 func (srv *Server) enter(r *task.Ref) {
-	if srv.loop == nil {
-		srv.loop = r.Loop()
-	}
-	if r.Loop() != srv.loop {
+	switch {
+	case srv.loop == nil || srv.loop == r.Loop():
+	case srv.loop.IsClosed():
+		misuse("%v of %v uses a server of %v, which is closed; make a new server", r, r.Loop(), srv.loop)
+	default:
 		misuse("%v of %v uses a server of %v; use a Portal between loops", r, r.Loop(), srv.loop)
 	}
 }
@@ -199,10 +217,11 @@ func (srv *Server) enter(r *task.Ref) {
 // Shutdown stops accepting and waits until all handlers have ended, at most
 // Grace; then it cancels them, with ErrShutdown as the cause, waits for their
 // ends, and returns a [*LeftError] about those of whom no ServeListener tells its
-// own caller. A cancel of ctx ends the grace: Shutdown cancels the handlers and
-// returns without waiting, with the [*task.Canceled], joined with a [*LeftError] if
-// there were any. If ctx is cancelled already there is no grace: the server ends all
-// the same, so Shutdown may be deferred.
+// own caller. A cancel of ctx while it waits ends the grace: Shutdown cancels the
+// handlers and returns, with the [*task.Canceled], joined with a [*LeftError] if there
+// were any. If ctx is cancelled already Shutdown does not wait, and returns the
+// [*task.Canceled]: the server ends all the same, within the grace, and ServeListener
+// tells who was left. So Shutdown may be deferred.
 //
 // It is not for the server's handlers: one would wait for itself. In the handler's
 // own task, and in those of its scope, that is misuse and panics; those of scopes
@@ -214,6 +233,22 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 		v.mustNotServe(ctx, r)
 	}
 	err := srv.advance(draining)
+	if canceled != nil {
+		return join(canceled, err)
+	}
+	return join(srv.waitEnd(ctx), err)
+}
+
+// waitEnd is Shutdown's wait. Whoever waits at the moment of a cut is told of it,
+// also if its own cancel comes before the end; who has nothing to wait for comes
+// long after those who were told.
+func (srv *Server) waitEnd(ctx context.Context) error {
+	if len(srv.services) == 0 {
+		return nil
+	}
+	srv.waiting++
+	defer func() { srv.waiting-- }()
+	var canceled error
 	for len(srv.services) > 0 && canceled == nil {
 		canceled = srv.ended.Wait(ctx, (*crowd)(srv))
 	}
@@ -221,13 +256,12 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 		for _, v := range srv.services {
 			v.cut().addTo(&srv.left)
 		}
-		err = join(canceled, err)
 	}
-	if srv.left.Conns > 0 {
-		left := srv.left // what a caller has got stays as it is
-		err = join(err, &left)
+	if srv.left.Conns == 0 {
+		return canceled
 	}
-	return err
+	left := srv.left // what a caller has got stays as it is
+	return join(canceled, &left)
 }
 
 // advance takes the server, and everything it serves, to a phase of its end.

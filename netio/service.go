@@ -61,7 +61,15 @@ func (v *service) run(ctx context.Context) error {
 	var outcome error // stays out of the scope: there it would cancel the handlers
 	err := task.Scope(shielded, func(inner context.Context) error {
 		v.scope = task.ScopeOf(inner)
-		if outcome = v.accept(ctx); outcome != nil {
+		accepted := false
+		defer func() {
+			if !accepted { // Goexit, of whoever is told of an error: nobody else closes
+				_ = v.advance(aborted)
+			}
+		}()
+		outcome = v.accept(ctx)
+		accepted = true
+		if outcome != nil {
 			v.phase = max(v.phase, draining)
 		}
 		if !v.listener.closed {
@@ -71,10 +79,10 @@ func (v *service) run(ctx context.Context) error {
 		outcome = join(outcome, err)
 		switch {
 		case left == nil:
-		case outcome != nil:
+		case outcome != nil || v.server.waiting == 0:
 			outcome = join(outcome, left)
 		default:
-			left.addTo(&v.server.left) // a Shutdown waits, and says so
+			left.addTo(&v.server.left) // a Shutdown waits, at this moment, and says so
 		}
 		return nil
 	})

@@ -39,8 +39,9 @@ func (v *service) start(s *Stream) {
 
 // run is the session's task. The handler has a scope of its own, so the tasks
 // that it starts fail with it and not with the server, and do not outlive the
-// connection. run never fails: it would take the other sessions with it.
-func (c *session) run(ctx context.Context) (_ error) {
+// connection. run fails only by Goexit: any other error would take the other sessions
+// with it.
+func (c *session) run(ctx context.Context) (exited error) {
 	var err error
 	returned := false
 	defer func() {
@@ -51,6 +52,9 @@ func (c *session) run(ctx context.Context) (_ error) {
 		case !returned:
 			// Goexit, by the FailNow of a test: the whole tree is to end.
 			_ = c.service.advance(aborted)
+		case errors.Is(err, task.ErrGoexit): // so did a task that the handler has started
+			_ = c.service.advance(aborted)
+			exited, err = err, nil // whole: ServeListener returns it
 		}
 		c.end(ctx, err)
 	}()
@@ -76,20 +80,30 @@ func (c *session) end(ctx context.Context, err error) {
 	v.sessions = v.sessions[:len(v.sessions)-1]
 	v.server.room.taken--
 	v.server.wake()
-	if err != nil && !c.isUsual(ctx, err) {
-		v.server.report(ctx, c.stream, err)
+	if err == nil || c.isUsual(ctx, err) {
+		return
 	}
+	told := false
+	defer func() {
+		if !told { // Goexit, of whoever is told: the same as in the handler
+			_ = v.advance(aborted)
+		}
+	}()
+	v.server.report(ctx, c.stream, err)
+	told = true
 }
 
 // isUsual reports whether err is how connections end every day: the peer has left
-// (io.EOF, ECONNRESET, EPIPE), the handler or the server has closed the stream, what
-// the connection itself said is in isGone, or the handler was cancelled and says so.
-// Nobody can do anything about those, and a busy server would report little else. A
-// cancel counts only if it is the server's, so ctx is the session's own: a handler
-// that returns what it has made of some other task's cancel has failed. After the
-// server's cancel the bare sentinel is an echo too, as it is for a scope, and so is
-// the bare cause: much code returns ctx.Err(). Joined errors are usual only if each
-// of them is: no failure hides behind an end of the stream.
+// (io.EOF, ECONNRESET, EPIPE) or seems gone (isGone), the handler or the server has
+// closed the stream, or the handler was cancelled and says so. Nobody can do
+// anything about those, and a busy server would report little else. Of another
+// connection, as to a server behind this one, all but an end in order are failures
+// that somebody wants to know. A cancel counts only if it is the server's, so ctx is
+// the session's own: a handler that returns what it has made of some other task's
+// cancel has failed. After the server's cancel the bare sentinel is an echo too, as
+// it is for a scope, and so is the bare cause: much code returns ctx.Err(). Joined
+// errors are usual only if each of them is: no failure hides behind an end of the
+// stream.
 func (c *session) isUsual(ctx context.Context, err error) bool {
 	switch e := err.(type) {
 	case *task.PanicError:
@@ -99,8 +113,11 @@ func (c *session) isUsual(ctx context.Context, err error) bool {
 			return true
 		}
 	case *net.OpError:
-		if c.isGone(e) {
+		switch own := c.stream.owns(e); {
+		case own && isGone(e.Err):
 			return true
+		case !own && isCut(e.Err):
+			return false
 		}
 	case interface{ Unwrap() []error }:
 		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !c.isUsual(ctx, err) })
@@ -111,17 +128,17 @@ func (c *session) isUsual(ctx context.Context, err error) bool {
 	if echo := ctx.Err(); echo != nil && (errors.Is(err, echo) || errors.Is(err, ErrShutdown)) {
 		return true
 	}
-	return isAny(err, io.EOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE)
+	return isCut(err) || isAny(err, io.EOF, net.ErrClosed)
 }
 
-// isGone reports whether e says of the session's own connection that the peer is
-// silent, by a timeout or deadline of the stream, or that its machine has gone. Of
-// another connection, as to a server behind this one, those are failures that
-// somebody wants to know. Its addresses tell: those of a stream are its alone.
-func (c *session) isGone(e *net.OpError) bool {
-	return e.Source == c.stream.local && e.Addr == c.stream.remote &&
-		isAny(e.Err, os.ErrDeadlineExceeded, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
+// isGone reports whether err says that a peer is silent, by a timeout or deadline of
+// the stream, or that its machine is not there any more.
+func isGone(err error) bool {
+	return isAny(err, os.ErrDeadlineExceeded, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
 }
+
+// isCut reports whether err says that a peer has left before the end.
+func isCut(err error) bool { return isAny(err, syscall.ECONNRESET, syscall.EPIPE) }
 
 // isAny reports whether err is one of several.
 func isAny(err error, several ...error) bool {

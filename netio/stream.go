@@ -3,7 +3,6 @@
 package netio
 
 import (
-	"errors"
 	"net"
 	"time"
 
@@ -49,7 +48,7 @@ type StreamConfig struct {
 type Stream struct {
 	loop   *loop.Loop
 	handle poll.Handle
-	local  net.Addr
+	local  net.Addr // its own: errors tell by it whose they are
 	remote net.Addr
 
 	in, out half
@@ -68,7 +67,7 @@ type Stream struct {
 // newStream makes a stream of a handle of l, which it owns from then on. The caller
 // has the baton.
 func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
-	s := &Stream{loop: l, handle: h, local: h.LocalAddr(), remote: h.RemoteAddr()}
+	s := &Stream{loop: l, handle: h, local: copied(h.LocalAddr()), remote: h.RemoteAddr()}
 	s.in.open(s, poll.Read)
 	s.out.open(s, poll.Write)
 	s.ahead.poller = l.Poller()
@@ -82,6 +81,20 @@ func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
 		_ = h.SetNoDelay(false)
 	}
 	return s
+}
+
+// copied returns an address of the same value that nobody else has: a poller may give
+// all connections of a listener one. Pollers make no others than these two.
+func copied(addr net.Addr) net.Addr {
+	switch a := addr.(type) {
+	case *net.TCPAddr:
+		own := *a
+		return &own
+	case *net.UnixAddr:
+		own := *a
+		return &own
+	}
+	return addr
 }
 
 // LocalAddr returns the address of this end. Safe from every goroutine.
@@ -149,7 +162,7 @@ func (s *Stream) SetIdleTimeout(d time.Duration) {
 // SetNoDelay switches Nagle's algorithm off, which is the default, or on.
 func (s *Stream) SetNoDelay(on bool) error {
 	s.held("Stream.SetNoDelay")
-	return s.handle.SetNoDelay(on)
+	return s.dress("set", s.handle.SetNoDelay(on))
 }
 
 // CloseWrite ends the writing direction: the peer reads to the end of what was
@@ -160,7 +173,7 @@ func (s *Stream) CloseWrite() error {
 	if s.out.user != nil {
 		return s.out.busy("a CloseWrite")
 	}
-	return s.handle.CloseWrite()
+	return s.dress("close", s.handle.CloseWrite())
 }
 
 // Close closes the stream. What was written is still sent, by the kernel: Close
@@ -189,15 +202,27 @@ func (s *Stream) end(call string, how func() error) error {
 	// Not recycled: somebody may be writing out of it at this moment.
 	s.ahead.forget()
 	s.views.end()
-	err := how()
-	if _, dressed := errors.AsType[*net.OpError](err); err == nil || dressed {
-		return err
-	}
-	return s.opError("close", err)
+	return s.dress("close", how())
 }
 
 // held panics unless the caller may use the stream.
 func (s *Stream) held(call string) { mustHold(s.loop, call, s) }
+
+// dress is opError for what a handle has returned: nothing, or an error that the
+// poller may have dressed, in its own addresses.
+func (s *Stream) dress(op string, err error) error {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case *net.OpError:
+		return s.opError(e.Op, e.Err)
+	}
+	return s.opError(op, err)
+}
+
+// owns reports whether e is an error of this stream: one of opError, or of somebody who
+// has made it of the stream's addresses, which no other stream has.
+func (s *Stream) owns(e *net.OpError) bool { return e.Source == s.local && e.Addr == s.remote }
 
 // opError dresses an error of the world with what was done to whom, in the words
 // that package net uses. Safe from every goroutine.

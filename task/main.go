@@ -21,8 +21,8 @@ func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 // not return. The first SIGINT or SIGTERM cancels main with a *SignalError as
 // the cause, so that it can clean up; a second one ends the process at once,
 // with 1. A clean end exits with 0; an error is printed to standard error and
-// exits with 1: after a signal that, and then what of the error is not its echo, as
-// who was cut off by it; a panic in a task ends the process as any panic does, after the
+// exits with 1. After a signal it prints the signal, and then whatever the error says
+// besides the cancel. A panic in a task ends the process as any panic does, after the
 // other tasks have been cancelled and have ended.
 func Main(main func(ctx context.Context) error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -45,21 +45,61 @@ func Main(main func(ctx context.Context) error) {
 	end(ctx, err)
 }
 
-// end ends the process as err demands. ctx tells whether there was a signal: then
-// the cancel that it was for main, in whatever form main returns it, says no more
-// than the signal does.
+// end ends the process as err demands. ctx tells whether there was a signal.
 func end(ctx context.Context, err error) {
 	if err == nil {
 		os.Exit(0)
 	}
 	if s, signaled := context.Cause(ctx).(*SignalError); signaled {
-		echo := func(c *Canceled) bool { return errors.Is(c, s) }
-		if err = without(err, newCanceled(nil, s), echo); err != error(s) {
-			err = errors.Join(s, err)
+		if more := s.less(err); more != nil {
+			err = errors.Join(s, more)
+		} else {
+			err = s
 		}
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+// less returns err less what says no more than that s has come, and nil if nothing
+// else is left: s itself, a cancel by it, and the bare sentinel of one, wrapped or
+// joined. It is without for an err that is only printed: there the cause alone is an
+// echo too, and what was joined is joined anew whenever something was dropped.
+func (s *SignalError) less(err error) error {
+	switch e := err.(type) {
+	case *SignalError:
+		if e == s {
+			return nil
+		}
+	case *PanicError:
+		return err // whatever it panicked with
+	case *Canceled:
+		if errors.Is(e, s) {
+			return nil
+		}
+		return err
+	case interface{ Unwrap() []error }:
+		var kept []error
+		whole := true
+		for _, part := range e.Unwrap() {
+			rest := s.less(part)
+			whole = whole && rest != nil && same(rest, part)
+			if rest != nil {
+				kept = append(kept, rest)
+			}
+		}
+		if whole {
+			return err
+		}
+		return errors.Join(kept...)
+	}
+	if err == context.Canceled {
+		return nil
+	}
+	if inner := errors.Unwrap(err); inner != nil && s.less(inner) == nil {
+		return nil
+	}
+	return err
 }
 
 // quiet is the context of Main. Signals alone do not keep a program from being

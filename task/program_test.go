@@ -61,6 +61,24 @@ var programs = map[string]func(ctx context.Context) error{
 		sleep(ctx, time.Hour)
 		return context.Cause(ctx)
 	},
+	"tells the cause in all forms": func(ctx context.Context) error {
+		fmt.Println("ready")
+		err := sleep(ctx, time.Hour)
+		cause := context.Cause(ctx)
+		all := errors.Join(cause, fmt.Errorf("both: %w", errors.Join(cause, err)))
+		return errors.Join(fmt.Errorf("work: %w", cause), all)
+	},
+	"tells the cause and more": func(ctx context.Context) error {
+		fmt.Println("ready")
+		err := sleep(ctx, time.Hour)
+		more := fmt.Errorf("two: %w, %w", errOops, errOops)
+		return errors.Join(errors.Join(context.Cause(ctx), more), err, fmt.Errorf("cut off: %w", errOops))
+	},
+	"tells of another signal": func(ctx context.Context) error {
+		fmt.Println("ready")
+		sleep(ctx, time.Hour)
+		return &task.SignalError{Signal: syscall.SIGHUP}
+	},
 	"only yields": func(ctx context.Context) error {
 		fmt.Println("ready")
 		for {
@@ -101,6 +119,10 @@ func TestProgram(t *testing.T) {
 		{"tells more", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\ncut off: oops\n"},
 		{"tells in all forms", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\n"},
 		{"tells the cause", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\n"},
+		{"tells the cause in all forms", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\n"},
+		{"tells the cause and more", []os.Signal{os.Interrupt}, 1, "",
+			"signal: interrupt\ntwo: oops, oops\ncut off: oops\n"},
+		{"tells of another signal", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\nsignal: hangup\n"},
 		{"suppresses", []os.Signal{os.Interrupt}, 0, "", ""},
 		{"only yields", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\n"},
 		{"never switches", []os.Signal{os.Interrupt, syscall.SIGTERM}, 1, "", ""},
