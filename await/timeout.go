@@ -39,7 +39,8 @@ func Reschedule(ctx context.Context, when time.Time) bool { return task.Reschedu
 // context.DeadlineExceeded, and that a cancel of ctx can no longer be mistaken
 // for. Any other outcome of fn is that of Timeout: a failure of its cleanup, a
 // cancel from further out, and a result that was there in time or all the same.
-// If a timeout around this one has expired as well, that one has it.
+// If a timeout around this one has expired as well, that one has it; any other
+// cancel of ctx that comes after the time has passed does not hide that.
 func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
 	timed, release := WithTimeout(ctx, d)
 	defer release()
@@ -47,8 +48,25 @@ func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) 
 	if !task.Own(timed, err) {
 		return err
 	}
-	if outer := task.Check(ctx); outer != nil {
+	if outer := task.Overdue(ctx); outer != nil {
 		return outer
 	}
-	return fmt.Errorf("await: timeout after %v: %w", d, context.DeadlineExceeded)
+	return &expiry{d}
 }
+
+// An expiry is the error of a Timeout whose time has passed. It is
+// context.DeadlineExceeded for errors.Is and does not wrap it: whoever looks for
+// the echo of a cancel unwraps errors, and this is a failure of its own, which a
+// cancel of the caller must not hide. A pointer, for two timeouts of the same
+// length are two failures.
+type expiry struct{ after time.Duration }
+
+func (e *expiry) Error() string {
+	return fmt.Sprintf("await: timeout after %v: %v", e.after, context.DeadlineExceeded)
+}
+
+func (e *expiry) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// Timeout and Temporary are those of context.DeadlineExceeded, for net.Error.
+func (e *expiry) Timeout() bool   { return true }
+func (e *expiry) Temporary() bool { return true }

@@ -5,6 +5,7 @@ package await_test
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -56,6 +57,10 @@ func TestTimeout(t *testing.T) {
 				var cancel *task.Canceled
 				if c.expired && errors.As(err, &cancel) {
 					t.Errorf("Timeout = %v, which still is a cancel", err)
+				}
+				var timeout net.Error
+				if c.expired && (!errors.As(err, &timeout) || !timeout.Timeout()) {
+					t.Errorf("Timeout = %v, which is no timeout for package net", err)
 				}
 				took(ctx, t, began, c.took)
 				if when, ok := task.Loop(ctx).NextDeadline(); ok {

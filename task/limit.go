@@ -145,6 +145,18 @@ func Own(ctx context.Context, err error) bool {
 	return without(err, bare, func(c *Canceled) bool { return c.origin == n }) == nil
 }
 
+// Overdue returns the *Canceled if a deadline has cancelled ctx, its own or one of
+// a block around it, and nil otherwise: also if something else has, that failed for
+// a deadline elsewhere. Of blocks whose time has passed the outermost decides what
+// to make of it. It never switches.
+func Overdue(ctx context.Context) error {
+	c := enter(ctx, "Overdue").interrupted(ctx)
+	if c == nil || c.origin == nil && !c.deadline || c.origin != nil && c.origin.limit == nil {
+		return nil
+	}
+	return c
+}
+
 // seenFrom is what the context of l tells, when those further out tell o: a
 // timeout adds its own deadline, and a shield hides theirs. Those of the
 // standard library may have one, too: WithoutCancel hides it and keeps the
