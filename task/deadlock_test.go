@@ -71,35 +71,55 @@ func TestDeadlockUnderShield(t *testing.T) {
 	})
 }
 
-// Of tasks under shields those that wait for others end last: a condition has its
-// mutex again if whoever holds it gives it back.
+// Of shields those end first under which a task waits for nobody: a condition has
+// its mutex again if whoever holds it gives that back, also where the holder waits
+// for tasks of its own, or for one that does.
 func TestDeadlockKeepsCond(t *testing.T) {
-	var m locks.Mutex
-	cond := locks.Cond{L: &m}
-	held := false
-	err := inVirtual(t, func(ctx context.Context) error {
-		task.Go(ctx, func(ctx context.Context) error {
-			if err := m.Lock(ctx); err != nil {
-				return err
+	await := func(ctx context.Context, fn func(ctx context.Context) error) error {
+		_, err := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, fn(ctx) }).Await(ctx)
+		return err
+	}
+	scope := func(ctx context.Context, fn func(ctx context.Context) error) error {
+		return task.Scope(ctx, func(ctx context.Context) error { task.Go(ctx, fn); return nil })
+	}
+	for name, hold := range map[string]func(ctx context.Context) error{
+		"itself": forever,
+		"scope":  func(ctx context.Context) error { return scope(ctx, forever) },
+		"await":  func(ctx context.Context) error { return await(ctx, forever) },
+		"both": func(ctx context.Context) error {
+			return scope(ctx, func(ctx context.Context) error { return await(ctx, forever) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var m locks.Mutex
+			cond := locks.Cond{L: &m}
+			held := false
+			locked := func(fn func(ctx context.Context) error) func(ctx context.Context) error {
+				return func(ctx context.Context) error {
+					if err := m.Lock(ctx); err != nil {
+						return err
+					}
+					defer m.Unlock()
+					return fn(ctx)
+				}
 			}
-			defer m.Unlock()
-			err := cond.Wait(ctx)
-			held = m.Holder() == task.Self(ctx)
-			return err
-		})
-		task.Go(ctx, func(ctx context.Context) error {
-			if err := m.Lock(ctx); err != nil {
-				return err
+			err := inVirtual(t, func(ctx context.Context) error {
+				task.Go(ctx, locked(func(ctx context.Context) error {
+					err := cond.Wait(ctx)
+					held = m.Holder() == task.Self(ctx)
+					return err
+				}))
+				task.Go(ctx, locked(func(ctx context.Context) error {
+					shielded, release := task.Shield(ctx, -1)
+					defer release()
+					return hold(shielded)
+				}))
+				return nil
+			})
+			var d *task.DeadlockError
+			if !errors.As(err, &d) || !held {
+				t.Errorf("Run = %v; the mutex was locked after Wait: %v", err, held)
 			}
-			defer m.Unlock()
-			shielded, release := task.Shield(ctx, -1)
-			defer release()
-			return forever(shielded)
 		})
-		return nil
-	})
-	var d *task.DeadlockError
-	if !errors.As(err, &d) || !held {
-		t.Errorf("Run = %v; the mutex was locked after Wait: %v", err, held)
 	}
 }
