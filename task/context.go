@@ -156,10 +156,11 @@ func (n *node) cancel(c *Canceled) {
 	}
 }
 
-// mine is the cancel of n if it came from n itself, and not from further out.
+// mine is the cancel of n if the first one came from n itself: what its Err
+// tells then. One from further out that has come since does not change that.
 func (n *node) mine() *Canceled {
-	if n.by != nil && n.by.origin == n {
-		return n.by
+	if c := n.canceled.Load(); c != nil && c.origin == n {
+		return c
 	}
 	return nil
 }

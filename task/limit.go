@@ -138,11 +138,8 @@ func Own(ctx context.Context, err error) bool {
 	if err == nil || !ok || n.limit == nil {
 		return false
 	}
-	var bare *Canceled // what a bare sentinel is the echo of
-	if Expired(ctx) {
-		bare = n.by
-	}
-	return without(err, bare, func(c *Canceled) bool { return c.origin == n }) == nil
+	// n.mine() is what a bare sentinel is the echo of.
+	return without(err, n.mine(), func(c *Canceled) bool { return c.origin == n }) == nil
 }
 
 // Overdue returns the *Canceled if a deadline has cancelled ctx, its own or one of

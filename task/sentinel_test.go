@@ -86,3 +86,47 @@ func TestSentinelOfCause(t *testing.T) {
 		})
 	}
 }
+
+// What something further out ends while a block cleans up changes nothing: ctx.Err
+// tells the block's own cancel, and what it tells is the echo of that, as the
+// *Canceled is.
+func TestBareEchoThenFurtherOut(t *testing.T) {
+	for _, bare := range []bool{false, true} {
+		cleanUp := func(ctx context.Context) error {
+			err := forever(ctx)
+			shielded, release := task.Shield(ctx, -1)
+			defer release()
+			sleep(shielded, time.Minute) // the deadline around passes, or its block ends
+			if bare {
+				return ctx.Err()
+			}
+			return err
+		}
+		mustRun(t, func(ctx context.Context) error {
+			_, _, err := within(ctx, 2*time.Second, func(ctx context.Context) error {
+				return task.Scope(ctx, func(ctx context.Context) error {
+					task.Go(ctx, fails(0, errOops))
+					return cleanUp(ctx)
+				})
+			})
+			if err != errOops {
+				t.Errorf("bare %v: Scope = %v, want %v alone", bare, err, errOops)
+			}
+			var own bool
+			err = task.Scope(ctx, func(ctx context.Context) error {
+				within(ctx, 2*time.Second, func(ctx context.Context) error {
+					task.Go(ctx, func(ctx context.Context) error {
+						_, own, _ = within(ctx, time.Second, cleanUp)
+						return nil
+					})
+					return sleep(ctx, 1500*time.Millisecond)
+				})
+				return nil
+			})
+			if !own || err != nil {
+				t.Errorf("bare %v: the block took it for its own: %v; Scope = %v", bare, own, err)
+			}
+			return nil
+		})
+	}
+}
