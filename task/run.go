@@ -96,7 +96,7 @@ func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) e
 	defer func() {
 		if !finished { // a callback called Goexit on this goroutine
 			b.root.ctx.cancel(newCanceled(&b.root.ctx, ErrGoexit))
-			b.finish(b.drive())
+			b.unwind()
 		}
 	}()
 	lost := b.drive()
@@ -105,8 +105,30 @@ func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) e
 	return b.verdict()
 }
 
-// finish ends the goroutines, or gives up the tasks that will never end.
+// unwind is the rest of a run whose goroutine is in Goexit. Another callback may
+// call it again, and then the rest of that is deferred in turn: until the tasks
+// have ended nobody else would end them. A panic of the loop's is no Goexit, and
+// passes.
+func (b *baton) unwind() {
+	ended := false
+	defer func() {
+		if ended {
+			return
+		}
+		if v := recover(); v != nil {
+			panic(v)
+		}
+		b.unwind()
+	}()
+	lost := b.drive()
+	ended = true
+	b.finish(lost)
+}
+
+// finish ends the goroutines, or gives up the tasks that will never end. The run
+// is over then, whether its finale has run or not.
 func (b *baton) finish(lost *DeadlockError) {
+	b.over = true
 	if lost != nil {
 		panic(lost)
 	}
@@ -194,8 +216,10 @@ func (b *baton) drive() (lost *DeadlockError) {
 type finale baton
 
 func (f *finale) Run() {
-	f.over = true
-	f.loop.Stop()
+	if !f.over { // else it was left behind, and the loop runs for somebody else
+		f.over = true
+		f.loop.Stop()
+	}
 }
 
 // verdict is the outcome of the root task, after everything has ended. The
