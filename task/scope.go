@@ -35,10 +35,10 @@ const (
 // It switches while it has to wait for them, even if fn does not. The first
 // failure, of fn or of a task of Go, cancels all of them with itself as the
 // cause and is returned; several different failures are joined, the first one
-// first. Cancels that the scope itself caused are no failures; nor is the echo of
-// a block, as a timeout, in which another task of the scope has started the one
-// that returns it: the block tells its owner. A panic in fn passes on after the
-// tasks have ended, and so does a Goexit.
+// first. Cancels that the scope itself caused are no failures; nor is the echo
+// of a block, as a timeout, or of a standard context, in which another task of
+// the scope has started the one that returns it: the block tells its owner. A
+// panic in fn passes on after the tasks have ended, and so does a Goexit.
 //
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
 // long their cleanup takes.
@@ -243,15 +243,17 @@ func (s *scope) caused(c *Canceled) bool {
 }
 
 // enclosed reports whether c, which has cancelled a task of the scope as a whole,
-// is the deadline or the end of a block inside the scope. That is the block of the
-// task that started this one, and its edge tells it. Blocks of a task's own lie
-// below its context and do not cancel that: what it makes of them counts.
+// came from inside the scope: it is the deadline or the end of a block there, or a
+// standard context's around the place where the task was started. Whoever made
+// that knows, and a block's edge tells it. Blocks of a task's own lie below its
+// context and do not cancel that: what it makes of them counts.
 func (s *scope) enclosed(c *Canceled) bool {
-	if c == released {
-		return s.by != released // otherwise a block further out has ended, for all of the scope
+	if n := c.origin; n != nil {
+		return n.limit != nil && n.scope == s
 	}
-	n := c.origin
-	return n != nil && n.limit != nil && n.scope == s
+	// The end of a block, or a standard context. If the scope has it too it came
+	// from further out, for all of the scope.
+	return s.by != c && s.canceled.Load() != c
 }
 
 // tasks lists the live tasks, the oldest first. It walks the whole tree: for
