@@ -127,6 +127,49 @@ func TestEchoOfStandardContext(t *testing.T) {
 	}
 }
 
+// Of several blocks that have ended a task, one after the other from the inside,
+// each is one of which it may return the echo.
+func TestEchoOfNestedBlocks(t *testing.T) {
+	for which := range 4 {
+		mustRun(t, func(ctx context.Context) error {
+			// child returns the cancel that it finds as number which, and cleans up.
+			child := func(ctx context.Context) (err error) {
+				forever(ctx)
+				for i := range 4 {
+					if i == which {
+						err = task.Check(ctx)
+					}
+					shielded, release := task.Shield(ctx, -1)
+					sleep(shielded, time.Second)
+					release()
+				}
+				return err
+			}
+			err := task.Scope(ctx, func(ctx context.Context) error {
+				var nest func(ctx context.Context, d time.Duration) error
+				nest = func(ctx context.Context, d time.Duration) error {
+					_, _, err := within(ctx, d, func(ctx context.Context) error {
+						if d > time.Second {
+							return nest(ctx, d-time.Second)
+						}
+						task.Go(ctx, child)
+						shielded, release := task.Shield(ctx, -1)
+						defer release()
+						return sleep(shielded, 5500*time.Millisecond)
+					})
+					return err
+				}
+				nest(ctx, 4500*time.Millisecond)
+				return sleep(ctx, time.Minute)
+			})
+			if err != nil {
+				t.Errorf("the echo of block %d: Scope = %v", which, err)
+			}
+			return nil
+		})
+	}
+}
+
 // What the scope itself is cancelled with while the task still cleans up changes
 // nothing: the echo is that of the block.
 func TestEchoOfBlockThenScope(t *testing.T) {

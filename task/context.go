@@ -138,6 +138,9 @@ func (n *node) cancel(c *Canceled) {
 	if n.by == c {
 		return
 	}
+	if n.by != nil {
+		n.supersede()
+	}
 	n.by = c
 	if n.canceled.CompareAndSwap(nil, c) {
 		if s := n.shadow.Load(); s != nil {
@@ -153,6 +156,16 @@ func (n *node) cancel(c *Canceled) {
 			continue
 		}
 		child.cancel(c)
+	}
+}
+
+// supersede keeps the last cancel of a task, which gives way to one from further
+// out: the task may have it in its hands. Few tasks are cancelled three times; the
+// first one is in canceled.
+func (n *node) supersede() {
+	if r := n.ref; r != nil && n == &r.ctx && n.by != n.canceled.Load() {
+		x := r.more()
+		x.between = append(x.between, n.by)
 	}
 }
 

@@ -69,6 +69,7 @@ type extra struct {
 	panics    []*PanicError // returned by its scopes
 	call      *Call         // of a portal, which wants the error
 	stop      func()        // ends the watching of a standard context
+	between   []*Canceled   // that have ended its context, but for the first and the last
 }
 
 // more returns r's extra, which it makes at the first need: most tasks end
@@ -80,6 +81,17 @@ func (r *Ref) more() *extra {
 		r.extra.Store(x)
 	}
 	return x
+}
+
+// told lists the cancels of r's context, all of which it may return: the first is
+// what ctx.Err tells, the last what switch points return, and of those between a
+// wait may have returned one. None of them is nil, once r has ended.
+func (r *Ref) told() []*Canceled {
+	list := []*Canceled{r.ctx.canceled.Load(), r.ctx.by}
+	if x := r.extra.Load(); x != nil {
+		list = append(list, x.between...)
+	}
+	return list
 }
 
 // A body is the function of a task, with room for its result.

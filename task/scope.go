@@ -209,8 +209,7 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 func (s *scope) settle(r *Ref, cancelled bool) {
 	err := without(r.err, nil, func(c *Canceled) bool { return s.caused(c) || c.Cause == context.Canceled })
 	if cancelled {
-		// The first cancel is what ctx.Err tells, the last what switch points return.
-		for _, echo := range [...]*Canceled{r.ctx.canceled.Load(), r.ctx.by} {
+		for _, echo := range r.told() {
 			if s.caused(echo) || s.enclosed(echo) {
 				err = without(err, echo, func(c *Canceled) bool { return c == echo })
 			}

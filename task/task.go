@@ -164,7 +164,7 @@ func launch[T any](r *Ref, reported *Future[T], fn func(ctx context.Context, rea
 		r.observed = true
 	default:
 		r.started = false
-		for _, told := range [...]*Canceled{r.ctx.canceled.Load(), r.ctx.by} {
+		for _, told := range r.told() {
 			if told != nil {
 				err = without(err, told, func(c *Canceled) bool { return c == told })
 			}
