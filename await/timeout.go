@@ -37,16 +37,17 @@ func Reschedule(ctx context.Context, when time.Time) bool { return task.Reschedu
 //
 // If fn returns the error of that cancel, Timeout returns one that is
 // context.DeadlineExceeded, and that a cancel of ctx can no longer be mistaken
-// for. Any other outcome of fn is that of Timeout: a failure of its cleanup, a
-// cancel from further out, and a result that was there in time or all the same.
-// If a timeout around this one has expired as well, that one has it; any other
-// cancel of ctx that comes after the time has passed does not hide that.
+// for. Any other outcome of fn is that of Timeout: a failure of its cleanup, less
+// the cancel if it is joined with that, a cancel from further out, and a result
+// that was there in time or all the same. If a timeout around this one has expired
+// as well, that one has it; any other cancel of ctx that comes after the time has
+// passed does not hide that.
 func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
 	timed, release := WithTimeout(ctx, d)
 	defer release()
 	err := fn(timed)
-	if !task.Own(timed, err) {
-		return err
+	if rest := task.Rest(timed, err); rest != nil || err == nil {
+		return rest
 	}
 	if outer := task.Overdue(ctx); outer != nil {
 		return outer

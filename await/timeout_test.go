@@ -72,6 +72,28 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// TestTimeoutDropsItsEcho: of joined errors the timeout's own cancel is dropped, in
+// either form, and the others come out as they are.
+func TestTimeoutDropsItsEcho(t *testing.T) {
+	other := errors.New("the cleanup failed")
+	for name, join := range map[string]func(ctx context.Context, echo error) error{
+		"one":      func(_ context.Context, echo error) error { return errors.Join(echo, errBody) },
+		"bare":     func(ctx context.Context, _ error) error { return errors.Join(errBody, ctx.Err()) },
+		"two left": func(ctx context.Context, echo error) error { return errors.Join(errBody, echo, other, ctx.Err()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
+					return join(ctx, await.Sleep(ctx, time.Hour))
+				})
+				if !errors.Is(err, errBody) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, other) != (name == "two left") {
+					t.Errorf("Timeout = %v", err)
+				}
+			})
+		})
+	}
+}
+
 // TestTimeoutAtTheDeadline: a result that is there at the very deadline counts,
 // whatever is first. Behaviour 158.
 func TestTimeoutAtTheDeadline(t *testing.T) {

@@ -130,16 +130,23 @@ func Expired(ctx context.Context) bool {
 	return ok && n.limit != nil && n.by != nil && n.by.origin == n
 }
 
-// Own reports whether err is the echo of ctx's own deadline: the edge of a
-// block decides by it what to make of the error. It stays the echo if something
-// further out is cancelled before the block ends. The caller holds the baton.
-func Own(ctx context.Context, err error) bool {
+// Own reports whether err is the echo of ctx's own deadline, and nothing else: the
+// edge of a block decides by it what to make of the error. It stays the echo if
+// something further out is cancelled before the block ends. The caller holds the
+// baton.
+func Own(ctx context.Context, err error) bool { return err != nil && Rest(ctx, err) == nil }
+
+// Rest returns err less what is the echo of ctx's own deadline, as Own has it: nil
+// if nothing else is in it, and of joined errors the others. An err without such an
+// echo comes back as it is, and so does every err if ctx is no context of
+// WithDeadline. The caller holds the baton.
+func Rest(ctx context.Context, err error) error {
 	n, ok := ctx.(*node)
-	if err == nil || !ok || n.limit == nil {
-		return false
+	if !ok || n.limit == nil {
+		return err
 	}
 	// n.mine() is what a bare sentinel is the echo of.
-	return without(err, n.mine(), func(c *Canceled) bool { return c.origin == n }) == nil
+	return without(err, n.mine(), func(c *Canceled) bool { return c.origin == n })
 }
 
 // Overdue returns the *Canceled if a deadline has cancelled ctx, its own or one of
