@@ -40,8 +40,8 @@ func Reschedule(ctx context.Context, when time.Time) bool { return task.Reschedu
 // for. Any other outcome of fn is that of Timeout: a failure of its cleanup, less
 // the cancel if it is joined with that, a cancel from further out, and a result
 // that was there in time or all the same. If a timeout around this one has expired
-// as well, that one has it; any other cancel of ctx that comes after the time has
-// passed does not hide that.
+// as well, or ctx is cancelled otherwise, that one has it; only the failure of
+// another task does not hide that the time has passed here.
 func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
 	timed, release := WithTimeout(ctx, d)
 	defer release()
@@ -49,7 +49,7 @@ func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) 
 	if rest := task.Rest(timed, err); rest != nil || err == nil {
 		return rest
 	}
-	if outer := task.Overdue(ctx); outer != nil {
+	if outer := task.Asked(ctx); outer != nil {
 		return outer
 	}
 	return &expiry{d}

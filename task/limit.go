@@ -149,13 +149,13 @@ func Rest(ctx context.Context, err error) error {
 	return without(err, n.mine(), func(c *Canceled) bool { return c.origin == n })
 }
 
-// Overdue returns the *Canceled if a deadline has cancelled ctx, its own or one of
-// a block around it, and nil otherwise: also if something else has, that failed for
-// a deadline elsewhere. Of blocks whose time has passed the outermost decides what
-// to make of it. It never switches.
-func Overdue(ctx context.Context) error {
-	c := enter(ctx, "Overdue").interrupted(ctx)
-	if c == nil || c.origin == nil && !c.deadline || c.origin != nil && c.origin.limit == nil {
+// Asked returns the *Canceled if ctx is cancelled because somebody has asked for
+// that: by a deadline, a Cancel or a standard context, here or further out. It is
+// nil if ctx is not cancelled, and if it is for a failure in a scope around, which
+// makes no other failure less one. The edge of a block asks it. It never switches.
+func Asked(ctx context.Context) error {
+	c := enter(ctx, "Asked").interrupted(ctx)
+	if c == nil || c.origin != nil && c.origin == &c.origin.scope.node && c.origin.scope.cause == nil {
 		return nil
 	}
 	return c
