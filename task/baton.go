@@ -47,6 +47,9 @@ type baton struct {
 	lastID  uint64 // of the task that was made last
 	foreign foreignContexts
 
+	// deadlock is the cancel of all tasks for the first deadlock, or nil.
+	deadlock *Canceled
+
 	// panics are those of tasks, for verdict: whoever caught one may have dropped
 	// it. Reported ones leave when the list would grow.
 	panics []*PanicError

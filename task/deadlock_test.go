@@ -5,9 +5,11 @@ package task_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"baton/locks"
+	"baton/loop"
 	"baton/task"
 )
 
@@ -119,6 +121,51 @@ func TestDeadlockKeepsCond(t *testing.T) {
 			var d *task.DeadlockError
 			if !errors.As(err, &d) || !held {
 				t.Errorf("Run = %v; the mutex was locked after Wait: %v", err, held)
+			}
+		})
+	}
+}
+
+// A deadlock that is not in what Run returns is told all the same, once.
+func TestDeadlockIsNotLost(t *testing.T) {
+	cleanUp := func(ctx context.Context) error {
+		forever(ctx)
+		shielded, release := task.Shield(ctx, -1)
+		defer release()
+		return forever(shielded)
+	}
+	for name, test := range map[string]struct {
+		main func(ctx context.Context) error
+		want error // of Run; nil is any that tells the deadlock
+	}{
+		"returned":  {forever, nil},
+		"wrapped":   {func(ctx context.Context) error { return fmt.Errorf("main: %w", forever(ctx)) }, nil},
+		"swallowed": {func(ctx context.Context) error { forever(ctx); return errOther }, errOther},
+		"cancelled before": {func(ctx context.Context) error {
+			task.ScopeOf(ctx).Cancel(errOther)
+			cleanUp(ctx)
+			return errOther
+		}, errOther},
+		"failed before": {func(ctx context.Context) error {
+			return task.Scope(ctx, func(ctx context.Context) error {
+				task.Go(ctx, func(ctx context.Context) error { cleanUp(ctx); return nil })
+				return errOther
+			})
+		}, errOther},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newVirtual(t)
+			var told []error
+			l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { told = append(told, e.Err) })
+			err := task.Runner{Loop: l}.Run(context.Background(), test.main)
+			if test.want == nil {
+				told = append(told, err)
+			} else if err != test.want {
+				t.Errorf("Run = %v, want %v", err, test.want)
+			}
+			var d *task.DeadlockError
+			if len(told) != 1 || !errors.As(told[0], &d) || len(d.Waits) == 0 {
+				t.Errorf("Run = %v, the deadlock was told by %v", err, told)
 			}
 		})
 	}

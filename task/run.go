@@ -42,8 +42,10 @@ type Runner struct {
 // runtime.Goexit, so does the caller.
 //
 // If nothing is left that could wake any task, all are cancelled with a
-// *DeadlockError, and Run returns that. A cancellable ctx counts as something
-// that could. If their cleanup is deadlocked as well, the cancel goes through
+// *DeadlockError. Run returns that if main and its tasks do, and otherwise,
+// where they make something else of it or had been cancelled before, gives it
+// to the exception handler. A cancellable ctx counts as something that could
+// wake them. If their cleanup is deadlocked as well, the cancel goes through
 // shields too: nothing else could end those. Only a tree that is deadlocked a
 // hundred times, because tasks park again and again in spite of that, or on a
 // Waiter that refuses every cancel, is given up: Run panics with the
@@ -189,7 +191,6 @@ func (t *rootTask) function() any  { return t.main }
 // Every task is cancelled for that, and the loop runs again, so that they can
 // clean up. What drive returns are those that did not, and never will.
 func (b *baton) drive() (lost *DeadlockError) {
-	var deadlock *Canceled
 	again := 0
 	for !b.over {
 		stopped := b.loop.Run()
@@ -197,12 +198,12 @@ func (b *baton) drive() (lost *DeadlockError) {
 		case b.root.state == Done:
 		case stopped:
 			b.root.ctx.cancel(newCanceled(&b.root.ctx, ErrStopped))
-		case deadlock == nil:
-			deadlock = newCanceled(&b.root.ctx, &DeadlockError{Waits: b.waits()})
-			b.root.ctx.cancel(deadlock)
+		case b.deadlock == nil:
+			b.deadlock = newCanceled(&b.root.ctx, &DeadlockError{Waits: b.waits()})
+			b.root.ctx.cancel(b.deadlock)
 		case again < maxDeadlocks:
 			again++
-			b.unshield(deadlock)
+			b.unshield(b.deadlock)
 		default:
 			return &DeadlockError{Waits: b.waits()}
 		}
@@ -224,7 +225,8 @@ func (f *finale) Run() {
 
 // verdict is the outcome of the root task, after everything has ended. The
 // first panic that is part of the error passes on, with the goroutine of Run;
-// all others that nobody has reported are reported now, since nobody else will.
+// all others that nobody has reported are reported now, since nobody else will,
+// and so is a deadlock that is not in the error.
 func (b *baton) verdict() error {
 	err := b.root.err
 	var fatal *PanicError
@@ -234,6 +236,12 @@ func (b *baton) verdict() error {
 		} else {
 			p.report(b.loop)
 		}
+	}
+	if c := b.deadlock; c != nil && !errors.Is(err, c.Cause) {
+		b.loop.CallExceptionHandler(loop.Exception{
+			Message: "task: a deadlock that Run does not return",
+			Err:     c.Cause,
+		})
 	}
 	if fatal != nil {
 		panic(fatal)
