@@ -147,17 +147,16 @@ func (r *Ref) Done() bool { return r.state == Done }
 
 // Cancel cancels the task with a cause (nil is context.Canceled) and reports
 // false if it has already ended. It goes down to what the task has started
-// under its own context; its scope is not affected. The first cause stays. It
-// never switches: the task learns of it at its next switch point, or where it
-// is parked, in the loop's next turn. A task may cancel itself.
+// under its own context; its scope is not affected. The first cause stays, and
+// so does a cancel from further out that has come before. It never switches:
+// the task learns of it at its next switch point, or where it is parked, in the
+// loop's next turn. A task may cancel itself.
 func (r *Ref) Cancel(cause error) bool {
 	r.held("Cancel")
 	if r.state == Done {
 		return false
 	}
-	if r.ctx.mine() == nil {
-		r.ctx.cancel(newCanceled(&r.ctx, cause))
-	}
+	r.ctx.end(cause)
 	return true
 }
 

@@ -131,7 +131,7 @@ func (j *join) Owners() []*Ref   { return (*scope)(j).tasks() }
 func (s *scope) fail(err error) {
 	if !s.failed {
 		s.failed = true
-		s.cancel(newCanceled(&s.node, err))
+		s.end(err)
 	}
 	if !slices.ContainsFunc(s.errs, func(e error) bool { return same(e, err) }) && err != errUnwinding {
 		s.errs = append(s.errs, err)
@@ -287,14 +287,14 @@ func (s *ScopeRef) Go(fn func(ctx context.Context) error) *Ref {
 // scope that has ended is not affected.
 func (s *ScopeRef) Cancel(cause error) {
 	s.held("Cancel")
-	if s.s.mine() != nil || s.s.phase == closed {
+	if s.s.cause != nil || s.s.failed || s.s.phase == closed {
 		return
 	}
 	if cause == nil {
 		cause = context.Canceled
 	}
 	s.s.cause = cause
-	s.s.cancel(newCanceled(&s.s.node, cause))
+	s.s.end(cause)
 }
 
 // Tasks lists the tasks of the scope that have not ended, the oldest first.
