@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -85,6 +86,42 @@ func TestSentinelOfCause(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whoever looks for a net.Error in a cancel finds the cancel, and no sentinel that
+// its cause happens to hold. One that somebody has written down is found as one of
+// the sentinels, too.
+func TestCanceledIsNetError(t *testing.T) {
+	late := fmt.Errorf("too late: %w", context.DeadlineExceeded)
+	mustRun(t, func(ctx context.Context) error {
+		passed, release := task.WithDeadline(ctx, task.Now(ctx), errOops)
+		defer release()
+		given, cancel := context.WithCancelCause(ctx)
+		cancel(late)
+		for _, c := range []struct {
+			name string
+			err  error
+			want error
+		}{
+			{"deadline with a cause", task.Check(passed), context.DeadlineExceeded},
+			{"cancel for a deadline elsewhere", task.Check(given), context.Canceled},
+			{"written down", &task.Canceled{Cause: errOops}, context.Canceled},
+			{"written down with a deadline", &task.Canceled{Cause: late}, context.DeadlineExceeded},
+			{"written down with both", &task.Canceled{Cause: errors.Join(late, context.Canceled)}, context.DeadlineExceeded},
+		} {
+			err := fmt.Errorf("work: %w", c.err)
+			for _, sentinel := range []error{context.Canceled, context.DeadlineExceeded} {
+				if got := errors.Is(err, sentinel); got != (sentinel == c.want) {
+					t.Errorf("%s: errors.Is(%v, %v) = %v", c.name, err, sentinel, got)
+				}
+			}
+			var timeout net.Error
+			if !errors.As(err, &timeout) || timeout != c.err || timeout.Timeout() != (c.want == context.DeadlineExceeded) {
+				t.Errorf("%s: %v as a net.Error is %v", c.name, err, timeout)
+			}
+		}
+		return nil
+	})
 }
 
 // What something further out ends while a block cleans up changes nothing: ctx.Err
