@@ -132,6 +132,7 @@ func (b *baton) unwind() {
 func (b *baton) finish(lost *DeadlockError) {
 	b.over = true
 	if lost != nil {
+		b.loop.NameSteps(nil) // the loop may run on, and would keep all of b
 		panic(lost)
 	}
 	b.close()

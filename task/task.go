@@ -148,6 +148,7 @@ func launch[T any](r *Ref, reported *Future[T], fn func(ctx context.Context, rea
 		}
 	}()
 	err := fn(&r.ctx, func(v T) {
+		r.held("StartReady's ready") // also when it comes too late
 		if reported.awaiters.Len() > 0 {
 			reported.Set(v)
 			r.started = false // from here on its errors are the scope's
