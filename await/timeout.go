@@ -37,11 +37,11 @@ func Reschedule(ctx context.Context, when time.Time) bool { return task.Reschedu
 //
 // If fn returns the error of that cancel, Timeout returns one that is
 // context.DeadlineExceeded, and that a cancel of ctx can no longer be mistaken
-// for. Any other outcome of fn is that of Timeout: a failure of its cleanup, less
-// the cancel if it is joined with that, a cancel from further out, and a result
-// that was there in time or all the same. If a timeout around this one has expired
-// as well, or ctx is cancelled otherwise, that one has it; only the failure of
-// another task does not hide that the time has passed here.
+// for. Any other outcome of fn is that of Timeout: a failure of its cleanup,
+// less the cancel if it is joined with that, a cancel from further out, and a
+// result that was there in time or all the same. If a timeout around this one
+// has expired as well, or ctx is cancelled otherwise, that one has it; only the
+// failure of another task does not hide that the time has passed here.
 func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
 	timed, release := WithTimeout(ctx, d)
 	defer release()
@@ -56,10 +56,10 @@ func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) 
 }
 
 // An expiry is the error of a Timeout whose time has passed. It is
-// context.DeadlineExceeded for errors.Is and does not wrap it: whoever looks for
-// the echo of a cancel unwraps errors, and this is a failure of its own, which a
-// cancel of the caller must not hide. A pointer, for two timeouts of the same
-// length are two failures.
+// context.DeadlineExceeded for errors.Is and does not wrap it: whoever looks
+// for the echo of a cancel unwraps errors, and this is a failure of its own,
+// which a cancel of the caller must not hide. A pointer, for two timeouts of
+// the same length are two failures.
 type expiry struct{ after time.Duration }
 
 func (e *expiry) Error() string {

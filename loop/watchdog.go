@@ -209,12 +209,13 @@ func holderStack() []byte {
 }
 
 // parked reports whether the goroutine with this stack has passed the baton on,
-// or waits in the poller. A WaitQueue passes it on by itself, for speed; what it
-// calls besides is short.
+// or waits in the poller. A WaitQueue passes it on by itself, for speed; what
+// it calls besides is short.
 //
-// Only the frames above the first one of somebody else's count. Below it there may
-// be a hand-over or a poll that is no wait: one that called back, as a Waker's, or
-// that a Goexit has come through (task's Coroutine serves tasks on top of it).
+// Only the frames above the first one of somebody else's count. Below it there
+// may be a hand-over or a poll that is no wait: one that called back, as a
+// Waker's, or that a Goexit has come through (task's Coroutine serves tasks on
+// top of it).
 func parked(stack string) bool {
 	above, ours := "", true // the frame above, and whether all are of a hand-over
 	for line := range strings.Lines(stack) {

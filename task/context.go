@@ -159,18 +159,18 @@ func (n *node) cancel(c *Canceled) {
 	}
 }
 
-// end cancels n for a cause of its own, unless it is cancelled: by itself, and the
-// first cause stays, or from further out, and then it is that which whoever is
-// under n has to leave.
+// end cancels n for a cause of its own, unless it is cancelled: by itself, and
+// the first cause stays, or from further out, and then it is that which whoever
+// is under n has to leave.
 func (n *node) end(cause error) {
 	if n.by == nil {
 		n.cancel(newCanceled(n, cause))
 	}
 }
 
-// supersede keeps the last cancel of a task, which gives way to one from further
-// out: the task may have it in its hands. Few tasks are cancelled three times; the
-// first one is in canceled.
+// supersede keeps the last cancel of a task, which gives way to one from
+// further out: the task may have it in its hands. Few tasks are cancelled three
+// times; the first one is in canceled.
 func (n *node) supersede() {
 	if r := n.ref; r != nil && n == &r.ctx && n.by != n.canceled.Load() {
 		x := r.more()

@@ -46,22 +46,23 @@ func (d *DeadlockError) Error() string {
 // task makes one after the other.
 const maxDeadlocks = 100
 
-// unshield has the cancel c, which has come to the outermost shields, go through
-// those that hold it off. It is the same c, so that a deadlock is one error, the
-// first.
+// unshield has the cancel c, which has come to the outermost shields, go
+// through those that hold it off. It is the same c, so that a deadlock is one
+// error, the first.
 //
-// Shields within which a task is lost come first, for there nothing can be kept:
-// what its cancel sets going may give others what they wait for, as the mutex that
-// locks.Cond must have again, and then no promise is broken to them. All come only
-// if nobody is lost, and tasks wait for each other in a circle.
+// Shields within which a task is lost come first, for there nothing can be
+// kept: what its cancel sets going may give others what they wait for, as the
+// mutex that locks.Cond must have again, and then no promise is broken to them.
+// All come only if nobody is lost, and tasks wait for each other in a circle.
 func (b *baton) unshield(c *Canceled) {
 	if !b.pierce(c, (*node).lost) {
 		b.pierce(c, func(*node) bool { return true })
 	}
 }
 
-// pierce ends those of the shields that hold c off which it is asked to, the outer
-// ones first, in the order of the tree, and reports whether there were any.
+// pierce ends those of the shields that hold c off which it is asked to, the
+// outer ones first, in the order of the tree, and reports whether there were
+// any.
 func (b *baton) pierce(c *Canceled, which func(shield *node) bool) (pierced bool) {
 	b.walk(func(n *node) {
 		if n.limit == nil || !n.limit.shield || n.by == c || !which(n) {
@@ -73,9 +74,9 @@ func (b *baton) pierce(c *Canceled, which func(shield *node) bool) (pierced bool
 	return pierced
 }
 
-// lost reports whether n's task, or one under n, is parked and waits for nobody.
-// One that waits for another task is not: that is so of the owner of a scope, and
-// of whoever waits for a mutex.
+// lost reports whether n's task, or one under n, is parked and waits for
+// nobody. One that waits for another task is not: that is so of the owner of a
+// scope, and of whoever waits for a mutex.
 func (n *node) lost() bool {
 	if r := n.ref; r.state == Parked && !r.waitsForTask() {
 		return true

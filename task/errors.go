@@ -25,9 +25,9 @@ var ErrNotDone = errors.New("task: not done")
 var ErrClosed = errors.New("task: portal closed")
 
 // Canceled is what every switch point returns after the scope, timeout or task
-// it belongs to was cancelled. errors.Is finds context.DeadlineExceeded in it if
-// a deadline was the cause, and context.Canceled otherwise; never both, whatever
-// the cause holds besides. It is a net.Error, which tells the same.
+// it belongs to was cancelled. errors.Is finds context.DeadlineExceeded in it
+// if a deadline was the cause, and context.Canceled otherwise; never both,
+// whatever the cause holds besides. It is a net.Error, which tells the same.
 type Canceled struct {
 	Scope fmt.Stringer // what was cancelled; nil for a context of the standard library
 	Cause error        // why; never nil
@@ -64,9 +64,9 @@ func (c *Canceled) standFor(sentinel error) {
 	c.veiled = errors.Is(c.Cause, c.other())
 }
 
-// kind is what standFor has decided. One that somebody has written down, as for a
-// test, is asked each time, for it must not be changed: other goroutines may have
-// it.
+// kind is what standFor has decided. One that somebody has written down, as for
+// a test, is asked each time, for it must not be changed: other goroutines may
+// have it.
 func (c *Canceled) kind() (deadline, veiled bool) {
 	if c.made {
 		return c.deadline, c.veiled
@@ -95,8 +95,8 @@ func (c *Canceled) Error() string {
 // Is reports whether target is the sentinel that this cancel stands for.
 func (c *Canceled) Is(target error) bool { return target == c.sentinel() }
 
-// Timeout reports whether a deadline was the cause. Whoever looks for a net.Error
-// finds this one, and not a sentinel in the cause.
+// Timeout reports whether a deadline was the cause. Whoever looks for a
+// net.Error finds this one, and not a sentinel in the cause.
 func (c *Canceled) Timeout() bool {
 	deadline, _ := c.kind()
 	return deadline
@@ -227,11 +227,11 @@ func mustHave(fn bool, call string) {
 // without returns err less what is only the echo of a cancel, and nil if
 // nothing else is left. An echo is a Canceled of which own is true, wrapped or
 // joined, and, if c is not nil, the bare sentinel that c stands for, wrapped or
-// joined: code that asked ctx.Err returns that and can say no more. An error that
-// says of itself that it is the sentinel (Is), and wraps none, is somebody's own,
-// as that of await.Timeout, and no echo. Nor is a panic ever, even if it panicked
-// with one. What is left of joined errors is joined anew only if some of them
-// were dropped; otherwise err comes back as it was.
+// joined: code that asked ctx.Err returns that and can say no more. An error
+// that says of itself that it is the sentinel (Is), and wraps none, is
+// somebody's own, as that of await.Timeout, and no echo. Nor is a panic ever,
+// even if it panicked with one. What is left of joined errors is joined anew
+// only if some of them were dropped; otherwise err comes back as it was.
 func without(err error, c *Canceled, own func(*Canceled) bool) error {
 	if err == nil {
 		return nil

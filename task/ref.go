@@ -83,9 +83,9 @@ func (r *Ref) more() *extra {
 	return x
 }
 
-// told lists the cancels of r's context, all of which it may return: the first is
-// what ctx.Err tells, the last what switch points return, and of those between a
-// wait may have returned one. None of them is nil, once r has ended.
+// told lists the cancels of r's context, all of which it may return: the first
+// is what ctx.Err tells, the last what switch points return, and of those
+// between a wait may have returned one. None of them is nil, once r has ended.
 func (r *Ref) told() []*Canceled {
 	list := []*Canceled{r.ctx.canceled.Load(), r.ctx.by}
 	if x := r.extra.Load(); x != nil {

@@ -52,7 +52,8 @@ type Runner struct {
 // *DeadlockError, and leaves the tasks and their goroutines behind.
 //
 // What main's last step has queued, done callbacks and CallSoon, still runs
-// before Run returns, in one more turn; what that adds does not.
+// before Run returns, in one more turn; what that adds does not. If that turn
+// polls, timers that are due and what others have posted run in it, too.
 //
 // Run keeps the calling goroutine, which becomes the loop's own: callbacks run
 // on it. Run inside a task, or on a loop that runs, is misuse and panics.
@@ -107,10 +108,10 @@ func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) e
 	return b.verdict()
 }
 
-// unwind is the rest of a run whose goroutine is in Goexit. Another callback may
-// call it again, and then the rest of that is deferred in turn: until the tasks
-// have ended nobody else would end them. A panic of the loop's is no Goexit, and
-// passes.
+// unwind is the rest of a run whose goroutine is in Goexit. Another callback
+// may call it again, and then the rest of that is deferred in turn: until the
+// tasks have ended nobody else would end them. A panic of the loop's is no
+// Goexit, and passes.
 func (b *baton) unwind() {
 	ended := false
 	defer func() {

@@ -201,11 +201,11 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 }
 
 // settle decides whose the error of an ended task is. What only echoes a cancel
-// is nobody's: of the task, of the scope, of a block around the task, or a plain
-// one from anywhere. A panic, and any error of a task of Go, is the scope's at
-// once. That of a task of Start is, once the scope's function has returned and
-// nobody awaits it or has it called back; before, it is kept for who may still
-// come.
+// is nobody's: of the task, of the scope, of a block around the task, or a
+// plain one from anywhere. A panic, and any error of a task of Go, is the
+// scope's at once. That of a task of Start is, once the scope's function has
+// returned and nobody awaits it or has it called back; before, it is kept for
+// who may still come.
 func (s *scope) settle(r *Ref, cancelled bool) {
 	err := without(r.err, nil, func(c *Canceled) bool { return s.caused(c) || c.Cause == context.Canceled })
 	if cancelled {
@@ -241,11 +241,11 @@ func (s *scope) caused(c *Canceled) bool {
 	return n.scope == s && n.ref != s.ref && n == &n.ref.ctx
 }
 
-// enclosed reports whether c, which has cancelled a task of the scope as a whole,
-// came from inside the scope: it is the deadline or the end of a block there, or a
-// standard context's around the place where the task was started. Whoever made
-// that knows, and a block's edge tells it. Blocks of a task's own lie below its
-// context and do not cancel that: what it makes of them counts.
+// enclosed reports whether c, which has cancelled a task of the scope as a
+// whole, came from inside the scope: it is the deadline or the end of a block
+// there, or a standard context's around the place where the task was started.
+// Whoever made that knows, and a block's edge tells it. Blocks of a task's own
+// lie below its context and do not cancel that: what it makes of them counts.
 func (s *scope) enclosed(c *Canceled) bool {
 	if n := c.origin; n != nil {
 		return n.limit != nil && n.scope == s

@@ -90,8 +90,9 @@ func (t *Task[T]) Result() (T, error) {
 // Go starts fn as a task of ctx's scope, as background work: its error is the
 // scope's, and cancels it. A block that ctx is inside of, as a timeout, cancels
 // the task with its deadline and with its end, and so does a standard context
-// between the scope and ctx; to return that is no failure. The task begins in the loop's next turn and runs up to its first switch point even
-// if it is cancelled before. Go itself never switches.
+// between the scope and ctx; to return that is no failure. The task begins in
+// the loop's next turn and runs up to its first switch point even if it is
+// cancelled before. Go itself never switches.
 func Go(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := enter(ctx, "Go")
 	mustHave(fn != nil, "Go")
