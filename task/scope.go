@@ -201,11 +201,11 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 }
 
 // settle decides whose the error of an ended task is. What only echoes a cancel
-// is nobody's: of the task, of the scope, of a block around the task, or a
-// plain one from anywhere. A panic, and any error of a task of Go, is the
-// scope's at once. That of a task of Start is, once the scope's function has
-// returned and nobody awaits it or has it called back; before, it is kept for
-// who may still come.
+// is nobody's: of the task, of the scope, of a block or a standard context
+// around the task, or a plain one from anywhere. A panic, and any error of a
+// task of Go, is the scope's at once. That of a task of Start is, once the
+// scope's function has returned and nobody awaits it or has it called back;
+// before, it is kept for who may still come.
 func (s *scope) settle(r *Ref, cancelled bool) {
 	err := without(r.err, nil, func(c *Canceled) bool { return s.caused(c) || c.Cause == context.Canceled })
 	if cancelled {
