@@ -59,6 +59,33 @@ func TestEchoOfBlock(t *testing.T) {
 	}
 }
 
+// standardBlocks are the ways in which a context of the standard library ends.
+var standardBlocks = map[string]func(ctx context.Context) (context.Context, context.CancelFunc){
+	"plain": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		derived, cancel := context.WithCancel(ctx)
+		task.Loop(ctx).CallLater(time.Second, cancel)
+		return derived, cancel
+	},
+	"cause": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		derived, cancel := context.WithCancelCause(ctx)
+		task.Loop(ctx).CallLater(time.Second, func() { cancel(errOops) })
+		return derived, func() { cancel(nil) }
+	},
+	"timeout": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeoutCause(ctx, time.Second, errOops)
+	},
+	"before": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		derived, cancel := context.WithCancelCause(ctx)
+		cancel(errOops)
+		return derived, func() {}
+	},
+	"around a block": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		derived, cancel := context.WithCancelCause(ctx)
+		task.Loop(ctx).CallLater(time.Second, func() { cancel(errOops) })
+		return task.WithDeadline(derived, task.Now(ctx).Add(time.Hour), nil)
+	},
+}
+
 // A standard context around the place where a task is started is like a block of
 // ours: the task ends with it, in whatever form it says so, the scope does not
 // fail, and its other tasks go on. Around the scope it is further out.
@@ -70,32 +97,7 @@ func TestEchoOfStandardContext(t *testing.T) {
 		"a failure besides": func(ctx context.Context, err error) error { return errors.Join(err, errOther, ctx.Err()) },
 		"the cancel, anew":  func(ctx context.Context, _ error) error { return task.Check(ctx) },
 	}
-	cancels := map[string]func(ctx context.Context) (context.Context, context.CancelFunc){
-		"plain": func(ctx context.Context) (context.Context, context.CancelFunc) {
-			derived, cancel := context.WithCancel(ctx)
-			task.Loop(ctx).CallLater(time.Second, cancel)
-			return derived, cancel
-		},
-		"cause": func(ctx context.Context) (context.Context, context.CancelFunc) {
-			derived, cancel := context.WithCancelCause(ctx)
-			task.Loop(ctx).CallLater(time.Second, func() { cancel(errOops) })
-			return derived, func() { cancel(nil) }
-		},
-		"timeout": func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return context.WithTimeoutCause(ctx, time.Second, errOops)
-		},
-		"before": func(ctx context.Context) (context.Context, context.CancelFunc) {
-			derived, cancel := context.WithCancelCause(ctx)
-			cancel(errOops)
-			return derived, func() {}
-		},
-		"around a block": func(ctx context.Context) (context.Context, context.CancelFunc) {
-			derived, cancel := context.WithCancelCause(ctx)
-			task.Loop(ctx).CallLater(time.Second, func() { cancel(errOops) })
-			return task.WithDeadline(derived, task.Now(ctx).Add(time.Hour), nil)
-		},
-	}
-	for how, cancel := range cancels {
+	for how, cancel := range standardBlocks {
 		for what, ret := range returns {
 			t.Run(how+", "+what, func(t *testing.T) {
 				sim.Test(t, func(ctx context.Context, t *testing.T) {
