@@ -4,6 +4,7 @@ package await
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,22 +38,27 @@ func Reschedule(ctx context.Context, when time.Time) bool { return task.Reschedu
 //
 // If fn returns the error of that cancel, Timeout returns one that is
 // context.DeadlineExceeded, and that a cancel of ctx can no longer be mistaken
-// for. Any other outcome of fn is that of Timeout: a failure of its cleanup,
-// less the cancel if it is joined with that, a cancel from further out, and a
-// result that was there in time or all the same. If a timeout around this one
-// has expired as well, or ctx is cancelled otherwise, that one has it; only the
-// failure of another task does not hide that the time has passed here.
+// for; if it is joined with others, this one takes its place among them. Any
+// other outcome of fn is that of Timeout: a failure of its cleanup, a cancel
+// from further out, and a result that was there in time or all the same. If a
+// timeout around this one has expired as well, or ctx is cancelled otherwise,
+// that one has it; only the failure of another task does not hide that the time
+// has passed here.
 func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
 	timed, release := WithTimeout(ctx, d)
 	defer release()
 	err := fn(timed)
-	if rest := task.Rest(timed, err); rest != nil || err == nil {
-		return rest
+	rest, own := task.Rest(timed, err)
+	if !own {
+		return err
 	}
-	if outer := task.Asked(ctx); outer != nil {
-		return outer
+	if err = task.Asked(ctx); err == nil {
+		err = &expiry{d}
 	}
-	return &expiry{d}
+	if rest != nil {
+		err = errors.Join(err, rest)
+	}
+	return err
 }
 
 // An expiry is the error of a Timeout whose time has passed. It is

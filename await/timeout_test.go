@@ -5,7 +5,9 @@ package await_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,9 +74,9 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// TestTimeoutDropsItsEcho: of joined errors the timeout's own cancel is dropped, in
-// either form, and the others come out as they are.
-func TestTimeoutDropsItsEcho(t *testing.T) {
+// TestTimeoutAmongOthers: in joined errors the timeout's own cancel gives way to its
+// error, in either form, and the others come out as they are.
+func TestTimeoutAmongOthers(t *testing.T) {
 	other := errors.New("the cleanup failed")
 	for name, join := range map[string]func(ctx context.Context, echo error) error{
 		"one":      func(_ context.Context, echo error) error { return errors.Join(echo, errBody) },
@@ -86,8 +88,11 @@ func TestTimeoutDropsItsEcho(t *testing.T) {
 				err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
 					return join(ctx, await.Sleep(ctx, time.Hour))
 				})
-				if !errors.Is(err, errBody) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, other) != (name == "two left") {
+				if !errors.Is(err, errBody) || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, other) != (name == "two left") {
 					t.Errorf("Timeout = %v", err)
+				}
+				if n := strings.Count(fmt.Sprint(err), "deadline exceeded"); n != 1 || errors.As(err, new(*task.Canceled)) {
+					t.Errorf("Timeout = %v, want its own error in the cancel's place", err)
 				}
 			})
 		})

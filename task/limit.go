@@ -5,6 +5,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -134,19 +135,26 @@ func Expired(ctx context.Context) bool {
 // the edge of a block decides by it what to make of the error. It stays the
 // echo if something further out is cancelled before the block ends. The caller
 // holds the baton.
-func Own(ctx context.Context, err error) bool { return err != nil && Rest(ctx, err) == nil }
+func Own(ctx context.Context, err error) bool {
+	rest, own := Rest(ctx, err)
+	return own && rest == nil
+}
 
-// Rest returns err less what is the echo of ctx's own deadline, as Own has it:
-// nil if nothing else is in it, and of joined errors the others. An err without
-// such an echo comes back as it is, and so does every err if ctx is no context
-// of WithDeadline. The caller holds the baton.
-func Rest(ctx context.Context, err error) error {
+// Rest returns err less what is the echo of ctx's own deadline, and whether
+// there was such an echo to drop: rest is nil if nothing else is in err, and of
+// joined errors the others. An err without one comes back as it is, and so does
+// every err if ctx is no context of WithDeadline. The caller holds the baton.
+func Rest(ctx context.Context, err error) (rest error, own bool) {
 	n, ok := ctx.(*node)
-	if !ok || n.limit == nil {
-		return err
+	if err == nil || !ok || n.limit == nil {
+		return err, false
 	}
 	// n.mine() is what a bare sentinel is the echo of.
-	return without(err, n.mine(), func(c *Canceled) bool { return c.origin == n })
+	rest = without(err, n.mine(), func(c *Canceled) bool { return c.origin == n })
+	if rest != nil && reflect.TypeOf(rest) == reflect.TypeOf(err) {
+		return rest, reflect.ValueOf(err).Comparable() && rest != err
+	}
+	return rest, true
 }
 
 // Asked returns the *Canceled if ctx is cancelled because somebody has asked
