@@ -56,7 +56,7 @@ func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) 
 		err = &expiry{d}
 	}
 	if rest != nil {
-		err = errors.Join(err, rest)
+		err = errors.Join(rest, err) // what nobody expects comes first
 	}
 	return err
 }
