@@ -4,6 +4,7 @@ package await
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,18 +38,42 @@ func Reschedule(ctx context.Context, when time.Time) bool { return task.Reschedu
 //
 // If fn returns the error of that cancel, Timeout returns one that is
 // context.DeadlineExceeded, and that a cancel of ctx can no longer be mistaken
-// for. Any other outcome of fn is that of Timeout: a failure of its cleanup, a
-// cancel from further out, and a result that was there in time or all the same.
-// If a timeout around this one has expired as well, that one has it.
+// for; if it is joined with others, this one takes its place among them. Any
+// other outcome of fn is that of Timeout: a failure of its cleanup, a cancel
+// from further out, and a result that was there in time or all the same. If a
+// timeout around this one has expired as well, or ctx is cancelled otherwise,
+// that one has it; only the failure of another task does not hide that the time
+// has passed here.
 func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
 	timed, release := WithTimeout(ctx, d)
 	defer release()
 	err := fn(timed)
-	if !task.Own(timed, err) {
+	rest, own := task.Rest(timed, err)
+	if !own {
 		return err
 	}
-	if outer := task.Check(ctx); outer != nil {
-		return outer
+	if err = task.Asked(ctx); err == nil {
+		err = &expiry{d}
 	}
-	return fmt.Errorf("await: timeout after %v: %w", d, context.DeadlineExceeded)
+	if rest != nil {
+		err = errors.Join(rest, err) // what nobody expects comes first
+	}
+	return err
 }
+
+// An expiry is the error of a Timeout whose time has passed. It is
+// context.DeadlineExceeded for errors.Is and does not wrap it: whoever looks
+// for the echo of a cancel unwraps errors, and this is a failure of its own,
+// which a cancel of the caller must not hide. A pointer, for two timeouts of
+// the same length are two failures.
+type expiry struct{ after time.Duration }
+
+func (e *expiry) Error() string {
+	return fmt.Sprintf("await: timeout after %v: %v", e.after, context.DeadlineExceeded)
+}
+
+func (e *expiry) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// Timeout and Temporary are those of context.DeadlineExceeded, for net.Error.
+func (e *expiry) Timeout() bool   { return true }
+func (e *expiry) Temporary() bool { return true }

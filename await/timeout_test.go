@@ -5,6 +5,9 @@ package await_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,11 +60,40 @@ func TestTimeout(t *testing.T) {
 				if c.expired && errors.As(err, &cancel) {
 					t.Errorf("Timeout = %v, which still is a cancel", err)
 				}
+				var timeout net.Error
+				if c.expired && (!errors.As(err, &timeout) || !timeout.Timeout()) {
+					t.Errorf("Timeout = %v, which is no timeout for package net", err)
+				}
 				took(ctx, t, began, c.took)
 				if when, ok := task.Loop(ctx).NextDeadline(); ok {
 					t.Errorf("a timer is left over, due in %v", when.Sub(task.Now(ctx)))
 				}
 				check(t, "Sleep after the block", await.Sleep(ctx, 10*d))
+			})
+		})
+	}
+}
+
+// TestTimeoutAmongOthers: in joined errors the timeout's own cancel gives way to its
+// error, in either form, and the others come out as they are.
+func TestTimeoutAmongOthers(t *testing.T) {
+	other := errors.New("the cleanup failed")
+	for name, join := range map[string]func(ctx context.Context, echo error) error{
+		"one":      func(_ context.Context, echo error) error { return errors.Join(echo, errBody) },
+		"bare":     func(ctx context.Context, _ error) error { return errors.Join(errBody, ctx.Err()) },
+		"two left": func(ctx context.Context, echo error) error { return errors.Join(errBody, echo, other, ctx.Err()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
+					return join(ctx, await.Sleep(ctx, time.Hour))
+				})
+				if !errors.Is(err, errBody) || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, other) != (name == "two left") {
+					t.Errorf("Timeout = %v", err)
+				}
+				if n := strings.Count(fmt.Sprint(err), "deadline exceeded"); n != 1 || errors.As(err, new(*task.Canceled)) {
+					t.Errorf("Timeout = %v, want its own error in the cancel's place", err)
+				}
 			})
 		})
 	}

@@ -15,7 +15,7 @@ import (
 // reported while it still does, once for each step.
 type SlowStep struct {
 	Loop  *Loop
-	Step  string        // which task's it is, as the task's String; empty for a callback, or if it has gone on
+	Step  string        // the String of the task whose step it is; empty for a callback, and if the step has ended meanwhile
 	Held  time.Duration // at least; counted from the watchdog's first look at it
 	Stack []byte        // of the goroutine that holds the baton; nil if it has gone on
 }
@@ -209,15 +209,28 @@ func holderStack() []byte {
 }
 
 // parked reports whether the goroutine with this stack has passed the baton on,
-// or polls. A WaitQueue passes it on by itself, for speed; what it calls besides
-// is short.
+// or waits in the poller. A WaitQueue passes it on by itself, for speed; what
+// it calls besides is short.
+//
+// Only the frames above the first one of somebody else's count. Below it there
+// may be a hand-over or a poll that is no wait: one that called back, as a
+// Waker's, or that a Goexit has come through (task's Coroutine serves tasks on
+// top of it).
 func parked(stack string) bool {
+	above, ours := "", true // the frame above, and whether all are of a hand-over
 	for line := range strings.Lines(stack) {
-		if strings.HasPrefix(line, "baton/loop.(*Loop).poll(") ||
-			strings.HasPrefix(line, "baton/task.(*WaitQueue).Wait(") ||
-			strings.HasPrefix(line, "baton/task.(") && strings.Contains(line, ").pass(") {
-			return true
+		if strings.HasPrefix(line, "\t") || strings.HasPrefix(line, "goroutine ") {
+			continue // where, and the head line
 		}
+		switch {
+		case strings.HasPrefix(line, "baton/loop.(*Loop).poll("):
+			return strings.Contains(above, ".Wait(") // the poller's
+		case strings.HasPrefix(line, "baton/task.(*WaitQueue).Wait("),
+			strings.HasPrefix(line, "baton/task.(") && strings.Contains(line, ").pass("):
+			return ours
+		}
+		above = line
+		ours = ours && (strings.HasPrefix(line, "baton/task.") || strings.HasPrefix(line, "iter.") || strings.HasPrefix(line, "runtime."))
 	}
 	return false
 }

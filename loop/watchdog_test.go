@@ -92,6 +92,20 @@ func TestSlowStepOfTask(t *testing.T) {
 	l.Run()
 }
 
+// spinner is a Waker that holds the baton within a poll.
+type spinner func()
+
+func (s spinner) Wake() { s() }
+
+// What a poll calls is no wait in it: the report shows it.
+func TestSlowWaker(t *testing.T) {
+	guard(t)
+	l, reports := watched(t, slow)
+	timer := &loop.Timer{Target: spinner(spinningCallback(l, t, reports))}
+	l.StartTimer(timer, l.Time())
+	l.Run()
+}
+
 // A callback that blocks in a Wait of its own is no loop that waits.
 func TestBlockedCallback(t *testing.T) {
 	guard(t)

@@ -43,9 +43,12 @@ type baton struct {
 	virtual bool   // the loop's clock is not that of package time
 	watched bool   // the loop has a watchdog
 	root    *Ref   // the task of main
-	over    bool   // the turn after its end runs, or has run
+	over    bool   // the turn after its end runs, or has run; or Run has given up
 	lastID  uint64 // of the task that was made last
 	foreign foreignContexts
+
+	// deadlock is the cancel of all tasks for the first deadlock, or nil.
+	deadlock *Canceled
 
 	// panics are those of tasks, for verdict: whoever caught one may have dropped
 	// it. Reported ones leave when the list would grow.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/sim"
 	"baton/task"
 )
 
@@ -55,6 +56,119 @@ func TestEchoOfBlock(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// standardBlocks are the ways in which a context of the standard library ends.
+var standardBlocks = map[string]func(ctx context.Context) (context.Context, context.CancelFunc){
+	"plain": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		derived, cancel := context.WithCancel(ctx)
+		task.Loop(ctx).CallLater(time.Second, cancel)
+		return derived, cancel
+	},
+	"cause": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		derived, cancel := context.WithCancelCause(ctx)
+		task.Loop(ctx).CallLater(time.Second, func() { cancel(errOops) })
+		return derived, func() { cancel(nil) }
+	},
+	"timeout": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeoutCause(ctx, time.Second, errOops)
+	},
+	"before": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		derived, cancel := context.WithCancelCause(ctx)
+		cancel(errOops)
+		return derived, func() {}
+	},
+	"around a block": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		derived, cancel := context.WithCancelCause(ctx)
+		task.Loop(ctx).CallLater(time.Second, func() { cancel(errOops) })
+		return task.WithDeadline(derived, task.Now(ctx).Add(time.Hour), nil)
+	},
+}
+
+// A standard context around the place where a task is started is like a block of
+// ours: the task ends with it, in whatever form it says so, the scope does not
+// fail, and its other tasks go on. Around the scope it is further out.
+func TestEchoOfStandardContext(t *testing.T) {
+	returns := map[string]func(ctx context.Context, err error) error{
+		"the cancel":        func(_ context.Context, err error) error { return err },
+		"the sentinel":      func(ctx context.Context, _ error) error { return fmt.Errorf("child: %w", ctx.Err()) },
+		"both":              func(ctx context.Context, err error) error { return errors.Join(ctx.Err(), err) },
+		"a failure besides": func(ctx context.Context, err error) error { return errors.Join(err, errOther, ctx.Err()) },
+		"the cancel, anew":  func(ctx context.Context, _ error) error { return task.Check(ctx) },
+	}
+	for how, cancel := range standardBlocks {
+		for what, ret := range returns {
+			t.Run(how+", "+what, func(t *testing.T) {
+				sim.Test(t, func(ctx context.Context, t *testing.T) {
+					child := func(ctx context.Context) error { return ret(ctx, forever(ctx)) }
+					alive := false
+					err := task.Scope(ctx, func(ctx context.Context) error {
+						derived, release := cancel(ctx)
+						defer release()
+						task.Go(derived, child)
+						err := sleep(ctx, time.Minute)
+						alive = err == nil
+						return err
+					})
+					if fails := what == "a failure besides"; alive == fails || fails != (err == errOther) || !fails && err != nil {
+						t.Errorf("inside: Scope = %v, its function went on: %v", err, alive)
+					}
+					derived, release := cancel(ctx)
+					defer release()
+					err = task.Scope(derived, func(ctx context.Context) error {
+						task.Go(ctx, child)
+						return nil
+					})
+					if err == nil && how != "plain" { // which is nobody's failure, wherever it comes from
+						t.Errorf("around: Scope = %v, want what has ended it", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Of several blocks that have ended a task, one after the other from the inside,
+// each is one of which it may return the echo.
+func TestEchoOfNestedBlocks(t *testing.T) {
+	for which := range 4 {
+		mustRun(t, func(ctx context.Context) error {
+			// child returns the cancel that it finds as number which, and cleans up.
+			child := func(ctx context.Context) (err error) {
+				forever(ctx)
+				for i := range 4 {
+					if i == which {
+						err = task.Check(ctx)
+					}
+					shielded, release := task.Shield(ctx, -1)
+					sleep(shielded, time.Second)
+					release()
+				}
+				return err
+			}
+			err := task.Scope(ctx, func(ctx context.Context) error {
+				var nest func(ctx context.Context, d time.Duration) error
+				nest = func(ctx context.Context, d time.Duration) error {
+					_, _, err := within(ctx, d, func(ctx context.Context) error {
+						if d > time.Second {
+							return nest(ctx, d-time.Second)
+						}
+						task.Go(ctx, child)
+						shielded, release := task.Shield(ctx, -1)
+						defer release()
+						return sleep(shielded, 5500*time.Millisecond)
+					})
+					return err
+				}
+				nest(ctx, 4500*time.Millisecond)
+				return sleep(ctx, time.Minute)
+			})
+			if err != nil {
+				t.Errorf("the echo of block %d: Scope = %v", which, err)
+			}
+			return nil
+		})
 	}
 }
 

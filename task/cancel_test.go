@@ -222,6 +222,81 @@ func TestCancelTwice(t *testing.T) {
 	})
 }
 
+// What has come from further out is not replaced by a cancel from further in:
+// whoever is under both has to leave the outer one.
+func TestOuterCancelStays(t *testing.T) {
+	ends := map[string]func(ctx context.Context, s *task.ScopeRef){
+		"Cancel":      func(_ context.Context, s *task.ScopeRef) { s.Cancel(errOther) },
+		"task Cancel": func(ctx context.Context, _ *task.ScopeRef) { task.Self(ctx).Cancel(errOther) },
+		"failure": func(ctx context.Context, s *task.ScopeRef) {
+			s.Go(fails(0, errOther))
+			shielded, release := task.Shield(ctx, 0)
+			defer release()
+			turns(shielded, 2)
+		},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			mustRun(t, func(ctx context.Context) error {
+				var scope error
+				within(ctx, time.Second, func(ctx context.Context) error {
+					scope = task.Scope(ctx, func(ctx context.Context) error {
+						s := task.ScopeOf(ctx)
+						inner := task.Start(ctx, func(ctx context.Context) (int, error) {
+							forever(ctx)
+							end(ctx, s)
+							if err := task.Check(ctx); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errOther) {
+								t.Errorf("a cancel from further in has replaced the deadline: %v", err)
+							}
+							return 0, nil
+						})
+						forever(ctx)
+						shielded, release := task.Shield(ctx, 0)
+						defer release()
+						inner.Await(shielded)
+						return nil
+					})
+					return scope
+				})
+				if (name == "task Cancel") != (scope == nil) || scope != nil && scope != errOther {
+					t.Errorf("Scope = %v", scope)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// The first cause of a scope's Cancel or failure stays, also if something further
+// out has been cancelled since.
+func TestFirstCauseOfScopeStays(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		for _, cancelled := range []bool{true, false} {
+			var scope error
+			within(ctx, time.Second, func(ctx context.Context) error {
+				scope = task.Scope(ctx, func(ctx context.Context) error {
+					s := task.ScopeOf(ctx)
+					if cancelled {
+						s.Cancel(errOops)
+					} else {
+						s.Go(fails(0, errOops))
+					}
+					shielded, release := task.Shield(ctx, 0)
+					defer release()
+					sleep(shielded, 2*time.Second) // the deadline passes
+					s.Cancel(errOther)
+					return nil
+				})
+				return scope
+			})
+			if scope != errOops {
+				t.Errorf("Scope = %v, want the first cause", scope)
+			}
+		}
+		return nil
+	})
+}
+
 // A cancel reaches the waiting tasks in the order of the tree.
 func TestCancelOrder(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {

@@ -138,6 +138,9 @@ func (n *node) cancel(c *Canceled) {
 	if n.by == c {
 		return
 	}
+	if n.by != nil {
+		n.supersede()
+	}
 	n.by = c
 	if n.canceled.CompareAndSwap(nil, c) {
 		if s := n.shadow.Load(); s != nil {
@@ -156,10 +159,30 @@ func (n *node) cancel(c *Canceled) {
 	}
 }
 
-// mine is the cancel of n if it came from n itself, and not from further out.
+// end cancels n for a cause of its own, unless it is cancelled: by itself, and
+// the first cause stays, or from further out, and then it is that which whoever
+// is under n has to leave.
+func (n *node) end(cause error) {
+	if n.by == nil {
+		n.cancel(newCanceled(n, cause))
+	}
+}
+
+// supersede keeps the last cancel of a task, which gives way to one from
+// further out: the task may have it in its hands. Few tasks are cancelled three
+// times; the first one is in canceled.
+func (n *node) supersede() {
+	if r := n.ref; r != nil && n == &r.ctx && n.by != n.canceled.Load() {
+		x := r.more()
+		x.between = append(x.between, n.by)
+	}
+}
+
+// mine is the cancel of n if the first one came from n itself: what its Err
+// tells then. One from further out that has come since does not change that.
 func (n *node) mine() *Canceled {
-	if n.by != nil && n.by.origin == n {
-		return n.by
+	if c := n.canceled.Load(); c != nil && c.origin == n {
+		return c
 	}
 	return nil
 }

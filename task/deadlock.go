@@ -46,29 +46,47 @@ func (d *DeadlockError) Error() string {
 // task makes one after the other.
 const maxDeadlocks = 100
 
-// unshield has the cancel c, which has come to all shields, go through those that
-// hold it off. It is the same c, so that a deadlock is one error, the first.
+// unshield has the cancel c, which has come to the outermost shields, go
+// through those that hold it off. It is the same c, so that a deadlock is one
+// error, the first.
 //
-// Tasks that wait for another one come only after all that wait for nobody: those
-// may yet give them what they wait for, as the mutex that locks.Cond must have
-// again, and then no promise is broken to them.
+// Shields within which a task is lost come first, for there nothing can be
+// kept: what its cancel sets going may give others what they wait for, as the
+// mutex that locks.Cond must have again, and then no promise is broken to them.
+// All come only if nobody is lost, and tasks wait for each other in a circle.
 func (b *baton) unshield(c *Canceled) {
-	if !b.pierce(c, false) {
-		b.pierce(c, true)
+	if !b.pierce(c, (*node).lost) {
+		b.pierce(c, func(*node) bool { return true })
 	}
 }
 
-// pierce ends shields, the outer ones first, in the order of the tree, and reports
-// whether there were any: those of all tasks, or of those that wait for nobody.
-func (b *baton) pierce(c *Canceled, all bool) (pierced bool) {
+// pierce ends those of the shields that hold c off which it is asked to, the
+// outer ones first, in the order of the tree, and reports whether there were
+// any.
+func (b *baton) pierce(c *Canceled, which func(shield *node) bool) (pierced bool) {
 	b.walk(func(n *node) {
-		if n.limit == nil || !n.limit.shield || n.by == c || !all && n.ref.waitsForTask() {
+		if n.limit == nil || !n.limit.shield || n.by == c || !which(n) {
 			return
 		}
 		pierced = true
 		n.cancel(c)
 	})
 	return pierced
+}
+
+// lost reports whether n's task, or one under n, is parked and waits for
+// nobody. One that waits for another task is not: that is so of the owner of a
+// scope, and of whoever waits for a mutex.
+func (n *node) lost() bool {
+	if r := n.ref; r.state == Parked && !r.waitsForTask() {
+		return true
+	}
+	for child := n.first; child != nil; child = child.next {
+		if child.lost() {
+			return true
+		}
+	}
+	return false
 }
 
 // waitsForTask reports whether r is parked on another task that has not ended.

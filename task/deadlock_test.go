@@ -5,9 +5,11 @@ package task_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"baton/locks"
+	"baton/loop"
 	"baton/task"
 )
 
@@ -71,35 +73,100 @@ func TestDeadlockUnderShield(t *testing.T) {
 	})
 }
 
-// Of tasks under shields those that wait for others end last: a condition has its
-// mutex again if whoever holds it gives it back.
+// Of shields those end first under which a task waits for nobody: a condition has
+// its mutex again if whoever holds it gives that back, also where the holder waits
+// for tasks of its own, or for one that does.
 func TestDeadlockKeepsCond(t *testing.T) {
-	var m locks.Mutex
-	cond := locks.Cond{L: &m}
-	held := false
-	err := inVirtual(t, func(ctx context.Context) error {
-		task.Go(ctx, func(ctx context.Context) error {
-			if err := m.Lock(ctx); err != nil {
-				return err
+	await := func(ctx context.Context, fn func(ctx context.Context) error) error {
+		_, err := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, fn(ctx) }).Await(ctx)
+		return err
+	}
+	scope := func(ctx context.Context, fn func(ctx context.Context) error) error {
+		return task.Scope(ctx, func(ctx context.Context) error { task.Go(ctx, fn); return nil })
+	}
+	for name, hold := range map[string]func(ctx context.Context) error{
+		"itself": forever,
+		"scope":  func(ctx context.Context) error { return scope(ctx, forever) },
+		"await":  func(ctx context.Context) error { return await(ctx, forever) },
+		"both": func(ctx context.Context) error {
+			return scope(ctx, func(ctx context.Context) error { return await(ctx, forever) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var m locks.Mutex
+			cond := locks.Cond{L: &m}
+			held := false
+			locked := func(fn func(ctx context.Context) error) func(ctx context.Context) error {
+				return func(ctx context.Context) error {
+					if err := m.Lock(ctx); err != nil {
+						return err
+					}
+					defer m.Unlock()
+					return fn(ctx)
+				}
 			}
-			defer m.Unlock()
-			err := cond.Wait(ctx)
-			held = m.Holder() == task.Self(ctx)
-			return err
-		})
-		task.Go(ctx, func(ctx context.Context) error {
-			if err := m.Lock(ctx); err != nil {
-				return err
+			err := inVirtual(t, func(ctx context.Context) error {
+				task.Go(ctx, locked(func(ctx context.Context) error {
+					err := cond.Wait(ctx)
+					held = m.Holder() == task.Self(ctx)
+					return err
+				}))
+				task.Go(ctx, locked(func(ctx context.Context) error {
+					shielded, release := task.Shield(ctx, -1)
+					defer release()
+					return hold(shielded)
+				}))
+				return nil
+			})
+			var d *task.DeadlockError
+			if !errors.As(err, &d) || !held {
+				t.Errorf("Run = %v; the mutex was locked after Wait: %v", err, held)
 			}
-			defer m.Unlock()
-			shielded, release := task.Shield(ctx, -1)
-			defer release()
-			return forever(shielded)
 		})
-		return nil
-	})
-	var d *task.DeadlockError
-	if !errors.As(err, &d) || !held {
-		t.Errorf("Run = %v; the mutex was locked after Wait: %v", err, held)
+	}
+}
+
+// A deadlock that is not in what Run returns is told all the same, once.
+func TestDeadlockIsNotLost(t *testing.T) {
+	cleanUp := func(ctx context.Context) error {
+		forever(ctx)
+		shielded, release := task.Shield(ctx, -1)
+		defer release()
+		return forever(shielded)
+	}
+	for name, test := range map[string]struct {
+		main func(ctx context.Context) error
+		want error // of Run; nil is any that tells the deadlock
+	}{
+		"returned":  {forever, nil},
+		"wrapped":   {func(ctx context.Context) error { return fmt.Errorf("main: %w", forever(ctx)) }, nil},
+		"swallowed": {func(ctx context.Context) error { forever(ctx); return errOther }, errOther},
+		"cancelled before": {func(ctx context.Context) error {
+			task.ScopeOf(ctx).Cancel(errOther)
+			cleanUp(ctx)
+			return errOther
+		}, errOther},
+		"failed before": {func(ctx context.Context) error {
+			return task.Scope(ctx, func(ctx context.Context) error {
+				task.Go(ctx, func(ctx context.Context) error { cleanUp(ctx); return nil })
+				return errOther
+			})
+		}, errOther},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newVirtual(t)
+			var told []error
+			l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { told = append(told, e.Err) })
+			err := task.Runner{Loop: l}.Run(context.Background(), test.main)
+			if test.want == nil {
+				told = append(told, err)
+			} else if err != test.want {
+				t.Errorf("Run = %v, want %v", err, test.want)
+			}
+			var d *task.DeadlockError
+			if len(told) != 1 || !errors.As(told[0], &d) || len(d.Waits) == 0 {
+				t.Errorf("Run = %v, the deadlock was told by %v", err, told)
+			}
+		})
 	}
 }

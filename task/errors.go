@@ -26,13 +26,14 @@ var ErrClosed = errors.New("task: portal closed")
 
 // Canceled is what every switch point returns after the scope, timeout or task
 // it belongs to was cancelled. errors.Is finds context.DeadlineExceeded in it
-// if a deadline was the cause, and context.Canceled otherwise; never both, whatever
-// the cause holds besides.
+// if a deadline was the cause, and context.Canceled otherwise; never both,
+// whatever the cause holds besides. It is a net.Error, which tells the same.
 type Canceled struct {
 	Scope fmt.Stringer // what was cancelled; nil for a context of the standard library
 	Cause error        // why; never nil
 
 	origin   *node // what was cancelled; nil for a context of the standard library
+	made     bool  // by newCanceled, which has decided the next two
 	deadline bool  // it stands for context.DeadlineExceeded
 	veiled   bool  // the cause holds the sentinel that it does not stand for
 }
@@ -45,7 +46,7 @@ func newCanceled(origin *node, cause error) *Canceled {
 	if cause == nil {
 		cause = context.Canceled
 	}
-	c := &Canceled{Cause: cause, origin: origin}
+	c := &Canceled{Cause: cause, origin: origin, made: true}
 	if origin != nil {
 		c.Scope = origin
 	}
@@ -61,6 +62,17 @@ func newCanceled(origin *node, cause error) *Canceled {
 func (c *Canceled) standFor(sentinel error) {
 	c.deadline = sentinel == context.DeadlineExceeded
 	c.veiled = errors.Is(c.Cause, c.other())
+}
+
+// kind is what standFor has decided. One that somebody has written down, as for
+// a test, is asked each time, for it must not be changed: other goroutines may
+// have it.
+func (c *Canceled) kind() (deadline, veiled bool) {
+	if c.made {
+		return c.deadline, c.veiled
+	}
+	deadline = errors.Is(c.Cause, context.DeadlineExceeded)
+	return deadline, deadline && errors.Is(c.Cause, context.Canceled)
 }
 
 // foreignCanceled describes the cancel of a context of the standard library.
@@ -83,18 +95,29 @@ func (c *Canceled) Error() string {
 // Is reports whether target is the sentinel that this cancel stands for.
 func (c *Canceled) Is(target error) bool { return target == c.sentinel() }
 
+// Timeout reports whether a deadline was the cause. Whoever looks for a
+// net.Error finds this one, and not a sentinel in the cause.
+func (c *Canceled) Timeout() bool {
+	deadline, _ := c.kind()
+	return deadline
+}
+
+// Temporary is false: a cancel stays. To call again what has returned it, as
+// servers of package net do after a temporary error, would be for nothing.
+func (c *Canceled) Temporary() bool { return false }
+
 // Unwrap returns the cause. If that holds the sentinel that this cancel does not
 // stand for, it comes behind a veil: who asks for both must not be told both.
 // Whatever else it holds is found.
 func (c *Canceled) Unwrap() error {
-	if c.veiled {
+	if _, veiled := c.kind(); veiled {
 		return &veil{c.Cause, c.other()}
 	}
 	return c.Cause
 }
 
 func (c *Canceled) sentinel() error {
-	if c.deadline {
+	if deadline, _ := c.kind(); deadline {
 		return context.DeadlineExceeded
 	}
 	return context.Canceled
@@ -102,7 +125,7 @@ func (c *Canceled) sentinel() error {
 
 // other is the sentinel that c does not stand for.
 func (c *Canceled) other() error {
-	if c.deadline {
+	if deadline, _ := c.kind(); deadline {
 		return context.Canceled
 	}
 	return context.DeadlineExceeded
@@ -203,8 +226,10 @@ func mustHave(fn bool, call string) {
 
 // without returns err less what is only the echo of a cancel, and nil if
 // nothing else is left. An echo is a Canceled of which own is true, wrapped or
-// joined, and, if c is not nil, the bare sentinel that c stands for: code that
-// asked ctx.Err returns that and can say no more. A panic is never an echo,
+// joined, and, if c is not nil, the bare sentinel that c stands for, wrapped or
+// joined: code that asked ctx.Err returns that and can say no more. An error
+// that says of itself that it is the sentinel (Is), and wraps none, is
+// somebody's own, as that of await.Timeout, and no echo. Nor is a panic ever,
 // even if it panicked with one. What is left of joined errors is joined anew
 // only if some of them were dropped; otherwise err comes back as it was.
 func without(err error, c *Canceled, own func(*Canceled) bool) error {

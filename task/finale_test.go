@@ -64,25 +64,57 @@ func TestLastCallbacks(t *testing.T) {
 	})
 }
 
-// A callback of the last turn that ends its goroutine takes nothing from those
-// behind it.
-func TestGoexitInLastCallback(t *testing.T) {
+// Callbacks that end their goroutine take nothing from those behind them, in the
+// last turn and before it, however many they are: the tasks end, the goroutines
+// too, and nothing is left on the loop that would disturb its next Run.
+func TestGoexitInCallbacks(t *testing.T) {
+	mains := map[string]func(ctx context.Context, add func(func())) error{
+		"last turn": func(ctx context.Context, add func(func())) error {
+			add(runtime.Goexit)
+			return nil
+		},
+		"before": func(ctx context.Context, add func(func())) error {
+			add(runtime.Goexit)
+			return forever(ctx)
+		},
+		"while it cleans up": func(ctx context.Context, add func(func())) error {
+			add(runtime.Goexit)
+			err := forever(ctx)
+			shielded, release := task.Shield(ctx, -1)
+			defer release()
+			add(runtime.Goexit)
+			sleep(shielded, time.Second)
+			add(runtime.Goexit)
+			return err
+		},
+	}
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
-		r.Loop = newVirtual(t)
-		ran, returned := false, false
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			r.Run(context.Background(), func(ctx context.Context) error {
-				task.Loop(ctx).CallSoon(runtime.Goexit)
-				task.Loop(ctx).CallSoon(func() { ran = true })
-				return nil
+		for name, main := range mains {
+			t.Run(name, func(t *testing.T) {
+				r.Loop = newVirtual(t)
+				added, ran, returned := 0, 0, false
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					r.Run(context.Background(), func(ctx context.Context) error {
+						return main(ctx, func(fn func()) {
+							for range 3 {
+								added += 2
+								task.Loop(ctx).CallSoon(func() { ran++; fn() })
+								task.Loop(ctx).CallSoon(func() { ran++ })
+							}
+						})
+					})
+					returned = true
+				}()
+				<-done
+				if ran != added || returned {
+					t.Errorf("%d of %d callbacks ran; Run returned: %v", ran, added, returned)
+				}
+				if err := r.Run(context.Background(), func(ctx context.Context) error { return turns(ctx, 3) }); err != nil {
+					t.Errorf("the next Run = %v", err)
+				}
 			})
-			returned = true
-		}()
-		<-done
-		if !ran || returned {
-			t.Errorf("the callback ran: %v; Run returned: %v", ran, returned)
 		}
 	})
 }

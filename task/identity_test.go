@@ -31,6 +31,7 @@ var checked = map[string]func(ctx context.Context){
 	"Shield":       func(ctx context.Context) { task.Shield(ctx, 0) },
 	"WithDeadline": func(ctx context.Context) { task.WithDeadline(ctx, time.Time{}, nil) },
 	"Reschedule":   func(ctx context.Context) { task.Reschedule(ctx, time.Time{}) },
+	"Asked":        func(ctx context.Context) { task.Asked(ctx) },
 	"OpenPortal":   func(ctx context.Context) { task.OpenPortal(ctx) },
 	"Self":         func(ctx context.Context) { task.Self(ctx) },
 	"Now":          func(ctx context.Context) { task.Now(ctx) },

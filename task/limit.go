@@ -5,6 +5,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -74,11 +75,11 @@ func WithDeadline(ctx context.Context, when time.Time, cause error) (context.Con
 
 // Shield returns a context that a cancel from outside does not reach before it
 // has lasted for bound (zero is ShieldTime, negative is without bound): cleanup
-// may still switch, but not for ever. Only a deadlock goes through every shield, if
-// it is left when all has been cancelled: see Run. The context keeps the values of
-// ctx. Release ends it, and must be called. (context.WithoutCancel is no shield: a
-// cancel ends what a task waits for wherever the task is, and only a Shield says
-// for how long it may go on.)
+// may still switch, but not for ever. Only a deadlock goes through every
+// shield, if it is left when all has been cancelled: see Run. The context keeps
+// the values of ctx. Release ends it, and must be called.
+// (context.WithoutCancel is no shield: a cancel ends what a task waits for
+// wherever the task is, and only a Shield says for how long it may go on.)
 //
 // The bound begins when the cancel comes, or with Shield if it has come before.
 // To make a shield and to release it never switches. Trio has it as an
@@ -130,19 +131,43 @@ func Expired(ctx context.Context) bool {
 	return ok && n.limit != nil && n.by != nil && n.by.origin == n
 }
 
-// Own reports whether err is the echo of ctx's own deadline: the edge of a
-// block decides by it what to make of the error. It stays the echo if something
-// further out is cancelled before the block ends. The caller holds the baton.
+// Own reports whether err is the echo of ctx's own deadline, and nothing else:
+// the edge of a block decides by it what to make of the error. It stays the
+// echo if something further out is cancelled before the block ends. The caller
+// holds the baton.
 func Own(ctx context.Context, err error) bool {
+	rest, own := Rest(ctx, err)
+	return own && rest == nil
+}
+
+// Rest returns err less what is the echo of ctx's own deadline, and whether
+// there was such an echo to drop: rest is nil if nothing else is in err, and of
+// joined errors the others. An err without one comes back as it is, and so does
+// every err if ctx is no context of WithDeadline. The caller holds the baton.
+func Rest(ctx context.Context, err error) (rest error, own bool) {
 	n, ok := ctx.(*node)
 	if err == nil || !ok || n.limit == nil {
-		return false
+		return err, false
 	}
-	var bare *Canceled // what a bare sentinel is the echo of
-	if Expired(ctx) {
-		bare = n.by
+	// n.mine() is what a bare sentinel is the echo of.
+	rest = without(err, n.mine(), func(c *Canceled) bool { return c.origin == n })
+	if rest != nil && reflect.TypeOf(rest) == reflect.TypeOf(err) {
+		return rest, reflect.ValueOf(err).Comparable() && rest != err
 	}
-	return without(err, bare, func(c *Canceled) bool { return c.origin == n }) == nil
+	return rest, true
+}
+
+// Asked returns the *Canceled if ctx is cancelled because somebody has asked
+// for that: by a deadline, a Cancel or a standard context, here or further out.
+// It is nil if ctx is not cancelled, and if it is for a failure in a scope
+// around, which makes no other failure less one. The edge of a block asks it.
+// It never switches.
+func Asked(ctx context.Context) error {
+	c := enter(ctx, "Asked").interrupted(ctx)
+	if c == nil || c.origin != nil && c.origin == &c.origin.scope.node && c.origin.scope.cause == nil {
+		return nil
+	}
+	return c
 }
 
 // seenFrom is what the context of l tells, when those further out tell o: a

@@ -75,6 +75,20 @@ func TestDeadlineBlock(t *testing.T) {
 	}
 }
 
+// Of an error that is no echo nothing is dropped, whatever its type.
+func TestRestOfOthers(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		ctx, release := task.WithDeadline(ctx, task.Now(ctx), nil)
+		defer release()
+		for _, err := range []error{nil, errOops, uncomparable{1}, errors.Join(errOops, errOther), errors.Join(uncomparable{1})} {
+			if rest, own := task.Rest(ctx, err); own || fmt.Sprint(rest) != fmt.Sprint(err) {
+				t.Errorf("Rest(%v) = %v, %v", err, rest, own)
+			}
+		}
+		return nil
+	})
+}
+
 // Behaviour 191, G8: nested deadlines; of two that have passed, the outer one
 // decides.
 func TestNestedDeadlines(t *testing.T) {

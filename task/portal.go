@@ -27,8 +27,8 @@ type Portal struct {
 
 // OpenPortal opens a portal to ctx's scope. It is closed by Close, and by the
 // scope when its function has returned, or when its last task has ended if it
-// was opened later than that; to open one to a scope that has ended is misuse and
-// panics. It never switches.
+// was opened later than that; to open one to a scope that has ended is misuse
+// and panics. It never switches.
 func OpenPortal(ctx context.Context) *Portal {
 	n := enter(ctx, "OpenPortal")
 	if n.scope.phase == closed {

@@ -5,7 +5,9 @@ package task_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,6 +83,27 @@ func TestStartReady(t *testing.T) {
 			}
 			return nil
 		})
+	})
+}
+
+// To report ready from another goroutine is misuse, whether the starter still waits
+// or not.
+func TestStartReadyFromElsewhere(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		report := func(ready func(int)) {
+			done := make(chan any)
+			go func() { done <- panicOf(func() { ready(7) }) }()
+			if v := <-done; v == nil || !strings.Contains(fmt.Sprint(v), "use a Portal") {
+				t.Errorf("ready on another goroutine panicked with %v", v)
+			}
+		}
+		_, err := task.StartReady(ctx, func(ctx context.Context, ready func(int)) error {
+			report(ready)
+			ready(7)
+			report(ready)
+			return turns(ctx, 2)
+		})
+		return err
 	})
 }
 

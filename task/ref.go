@@ -69,6 +69,7 @@ type extra struct {
 	panics    []*PanicError // returned by its scopes
 	call      *Call         // of a portal, which wants the error
 	stop      func()        // ends the watching of a standard context
+	between   []*Canceled   // that have ended its context, but for the first and the last
 }
 
 // more returns r's extra, which it makes at the first need: most tasks end
@@ -80,6 +81,17 @@ func (r *Ref) more() *extra {
 		r.extra.Store(x)
 	}
 	return x
+}
+
+// told lists the cancels of r's context, all of which it may return: the first
+// is what ctx.Err tells, the last what switch points return, and of those
+// between a wait may have returned one. None of them is nil, once r has ended.
+func (r *Ref) told() []*Canceled {
+	list := []*Canceled{r.ctx.canceled.Load(), r.ctx.by}
+	if x := r.extra.Load(); x != nil {
+		list = append(list, x.between...)
+	}
+	return list
 }
 
 // A body is the function of a task, with room for its result.
@@ -135,17 +147,16 @@ func (r *Ref) Done() bool { return r.state == Done }
 
 // Cancel cancels the task with a cause (nil is context.Canceled) and reports
 // false if it has already ended. It goes down to what the task has started
-// under its own context; its scope is not affected. The first cause stays. It
-// never switches: the task learns of it at its next switch point, or where it
-// is parked, in the loop's next turn. A task may cancel itself.
+// under its own context; its scope is not affected. The first cause stays, and
+// so does a cancel from further out that has come before. It never switches:
+// the task learns of it at its next switch point, or where it is parked, in the
+// loop's next turn. A task may cancel itself.
 func (r *Ref) Cancel(cause error) bool {
 	r.held("Cancel")
 	if r.state == Done {
 		return false
 	}
-	if r.ctx.mine() == nil {
-		r.ctx.cancel(newCanceled(&r.ctx, cause))
-	}
+	r.ctx.end(cause)
 	return true
 }
 

@@ -42,15 +42,18 @@ type Runner struct {
 // runtime.Goexit, so does the caller.
 //
 // If nothing is left that could wake any task, all are cancelled with a
-// *DeadlockError, and Run returns that. A cancellable ctx counts as something
-// that could. If their cleanup is deadlocked as well, the cancel goes through
+// *DeadlockError. Run returns that if main and its tasks do, and otherwise,
+// where they make something else of it or had been cancelled before, gives it
+// to the exception handler. A cancellable ctx counts as something that could
+// wake them. If their cleanup is deadlocked as well, the cancel goes through
 // shields too: nothing else could end those. Only a tree that is deadlocked a
 // hundred times, because tasks park again and again in spite of that, or on a
 // Waiter that refuses every cancel, is given up: Run panics with the
 // *DeadlockError, and leaves the tasks and their goroutines behind.
 //
 // What main's last step has queued, done callbacks and CallSoon, still runs
-// before Run returns, in one more turn; what that adds does not.
+// before Run returns, in one more turn; what that adds does not. If that turn
+// polls, timers that are due and what others have posted run in it, too.
 //
 // Run keeps the calling goroutine, which becomes the loop's own: callbacks run
 // on it. Run inside a task, or on a loop that runs, is misuse and panics.
@@ -96,7 +99,7 @@ func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) e
 	defer func() {
 		if !finished { // a callback called Goexit on this goroutine
 			b.root.ctx.cancel(newCanceled(&b.root.ctx, ErrGoexit))
-			b.finish(b.drive())
+			b.unwind()
 		}
 	}()
 	lost := b.drive()
@@ -105,9 +108,32 @@ func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) e
 	return b.verdict()
 }
 
-// finish ends the goroutines, or gives up the tasks that will never end.
+// unwind is the rest of a run whose goroutine is in Goexit. Another callback
+// may call it again, and then the rest of that is deferred in turn: until the
+// tasks have ended nobody else would end them. A panic of the loop's is no
+// Goexit, and passes.
+func (b *baton) unwind() {
+	ended := false
+	defer func() {
+		if ended {
+			return
+		}
+		if v := recover(); v != nil {
+			panic(v)
+		}
+		b.unwind()
+	}()
+	lost := b.drive()
+	ended = true
+	b.finish(lost)
+}
+
+// finish ends the goroutines, or gives up the tasks that will never end. The run
+// is over then, whether its finale has run or not.
 func (b *baton) finish(lost *DeadlockError) {
+	b.over = true
 	if lost != nil {
+		b.loop.NameSteps(nil) // the loop may run on, and would keep all of b
 		panic(lost)
 	}
 	b.close()
@@ -167,7 +193,6 @@ func (t *rootTask) function() any  { return t.main }
 // Every task is cancelled for that, and the loop runs again, so that they can
 // clean up. What drive returns are those that did not, and never will.
 func (b *baton) drive() (lost *DeadlockError) {
-	var deadlock *Canceled
 	again := 0
 	for !b.over {
 		stopped := b.loop.Run()
@@ -175,12 +200,12 @@ func (b *baton) drive() (lost *DeadlockError) {
 		case b.root.state == Done:
 		case stopped:
 			b.root.ctx.cancel(newCanceled(&b.root.ctx, ErrStopped))
-		case deadlock == nil:
-			deadlock = newCanceled(&b.root.ctx, &DeadlockError{Waits: b.waits()})
-			b.root.ctx.cancel(deadlock)
+		case b.deadlock == nil:
+			b.deadlock = newCanceled(&b.root.ctx, &DeadlockError{Waits: b.waits()})
+			b.root.ctx.cancel(b.deadlock)
 		case again < maxDeadlocks:
 			again++
-			b.unshield(deadlock)
+			b.unshield(b.deadlock)
 		default:
 			return &DeadlockError{Waits: b.waits()}
 		}
@@ -194,13 +219,16 @@ func (b *baton) drive() (lost *DeadlockError) {
 type finale baton
 
 func (f *finale) Run() {
-	f.over = true
-	f.loop.Stop()
+	if !f.over { // else it was left behind, and the loop runs for somebody else
+		f.over = true
+		f.loop.Stop()
+	}
 }
 
 // verdict is the outcome of the root task, after everything has ended. The
 // first panic that is part of the error passes on, with the goroutine of Run;
-// all others that nobody has reported are reported now, since nobody else will.
+// all others that nobody has reported are reported now, since nobody else will,
+// and so is a deadlock that is not in the error.
 func (b *baton) verdict() error {
 	err := b.root.err
 	var fatal *PanicError
@@ -210,6 +238,12 @@ func (b *baton) verdict() error {
 		} else {
 			p.report(b.loop)
 		}
+	}
+	if c := b.deadlock; c != nil && !errors.Is(err, c.Cause) {
+		b.loop.CallExceptionHandler(loop.Exception{
+			Message: "task: a deadlock that Run does not return",
+			Err:     c.Cause,
+		})
 	}
 	if fatal != nil {
 		panic(fatal)

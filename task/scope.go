@@ -35,10 +35,10 @@ const (
 // It switches while it has to wait for them, even if fn does not. The first
 // failure, of fn or of a task of Go, cancels all of them with itself as the
 // cause and is returned; several different failures are joined, the first one
-// first. Cancels that the scope itself caused are no failures; nor is the echo of
-// a block, as a timeout, in which another task of the scope has started the one
-// that returns it: the block tells its owner. A panic in fn passes on after the
-// tasks have ended, and so does a Goexit.
+// first. Cancels that the scope itself caused are no failures; nor is the echo
+// of a block, as a timeout, or of a standard context, in which another task of
+// the scope has started the one that returns it: the block tells its owner. A
+// panic in fn passes on after the tasks have ended, and so does a Goexit.
 //
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
 // long their cleanup takes.
@@ -131,7 +131,7 @@ func (j *join) Owners() []*Ref   { return (*scope)(j).tasks() }
 func (s *scope) fail(err error) {
 	if !s.failed {
 		s.failed = true
-		s.cancel(newCanceled(&s.node, err))
+		s.end(err)
 	}
 	if !slices.ContainsFunc(s.errs, func(e error) bool { return same(e, err) }) && err != errUnwinding {
 		s.errs = append(s.errs, err)
@@ -201,16 +201,15 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 }
 
 // settle decides whose the error of an ended task is. What only echoes a cancel
-// is nobody's: of the task, of the scope, of a block around the task, or a plain
-// one from anywhere. A panic, and any error of a task of Go, is the scope's at
-// once. That of a task of Start is, once the scope's function has returned and
-// nobody awaits it or has it called back; before, it is kept for who may still
-// come.
+// is nobody's: of the task, of the scope, of a block or a standard context
+// around the task, or a plain one from anywhere. A panic, and any error of a
+// task of Go, is the scope's at once. That of a task of Start is, once the
+// scope's function has returned and nobody awaits it or has it called back;
+// before, it is kept for who may still come.
 func (s *scope) settle(r *Ref, cancelled bool) {
 	err := without(r.err, nil, func(c *Canceled) bool { return s.caused(c) || c.Cause == context.Canceled })
 	if cancelled {
-		// The first cancel is what ctx.Err tells, the last what switch points return.
-		for _, echo := range [...]*Canceled{r.ctx.canceled.Load(), r.ctx.by} {
+		for _, echo := range r.told() {
 			if s.caused(echo) || s.enclosed(echo) {
 				err = without(err, echo, func(c *Canceled) bool { return c == echo })
 			}
@@ -242,16 +241,18 @@ func (s *scope) caused(c *Canceled) bool {
 	return n.scope == s && n.ref != s.ref && n == &n.ref.ctx
 }
 
-// enclosed reports whether c, which has cancelled a task of the scope as a whole,
-// is the deadline or the end of a block inside the scope. That is the block of the
-// task that started this one, and its edge tells it. Blocks of a task's own lie
-// below its context and do not cancel that: what it makes of them counts.
+// enclosed reports whether c, which has cancelled a task of the scope as a
+// whole, came from inside the scope: it is the deadline or the end of a block
+// there, or a standard context's around the place where the task was started.
+// Whoever made that knows, and a block's edge tells it. Blocks of a task's own
+// lie below its context and do not cancel that: what it makes of them counts.
 func (s *scope) enclosed(c *Canceled) bool {
-	if c == released {
-		return s.by != released // otherwise a block further out has ended, for all of the scope
+	if n := c.origin; n != nil {
+		return n.limit != nil && n.scope == s
 	}
-	n := c.origin
-	return n != nil && n.limit != nil && n.scope == s
+	// The end of a block, or a standard context. If the scope has it too it came
+	// from further out, for all of the scope.
+	return s.by != c && s.canceled.Load() != c
 }
 
 // tasks lists the live tasks, the oldest first. It walks the whole tree: for
@@ -286,14 +287,14 @@ func (s *ScopeRef) Go(fn func(ctx context.Context) error) *Ref {
 // scope that has ended is not affected.
 func (s *ScopeRef) Cancel(cause error) {
 	s.held("Cancel")
-	if s.s.mine() != nil || s.s.phase == closed {
+	if s.s.cause != nil || s.s.failed || s.s.phase == closed {
 		return
 	}
 	if cause == nil {
 		cause = context.Canceled
 	}
 	s.s.cause = cause
-	s.s.cancel(newCanceled(&s.s.node, cause))
+	s.s.end(cause)
 }
 
 // Tasks lists the tasks of the scope that have not ended, the oldest first.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -83,6 +84,86 @@ func TestSentinelOfCause(t *testing.T) {
 				}
 				return nil
 			})
+		})
+	}
+}
+
+// Whoever looks for a net.Error in a cancel finds the cancel, and no sentinel that
+// its cause happens to hold. One that somebody has written down is found as one of
+// the sentinels, too.
+func TestCanceledIsNetError(t *testing.T) {
+	late := fmt.Errorf("too late: %w", context.DeadlineExceeded)
+	mustRun(t, func(ctx context.Context) error {
+		passed, release := task.WithDeadline(ctx, task.Now(ctx), errOops)
+		defer release()
+		given, cancel := context.WithCancelCause(ctx)
+		cancel(late)
+		for _, c := range []struct {
+			name string
+			err  error
+			want error
+		}{
+			{"deadline with a cause", task.Check(passed), context.DeadlineExceeded},
+			{"cancel for a deadline elsewhere", task.Check(given), context.Canceled},
+			{"written down", &task.Canceled{Cause: errOops}, context.Canceled},
+			{"written down with a deadline", &task.Canceled{Cause: late}, context.DeadlineExceeded},
+			{"written down with both", &task.Canceled{Cause: errors.Join(late, context.Canceled)}, context.DeadlineExceeded},
+		} {
+			err := fmt.Errorf("work: %w", c.err)
+			for _, sentinel := range []error{context.Canceled, context.DeadlineExceeded} {
+				if got := errors.Is(err, sentinel); got != (sentinel == c.want) {
+					t.Errorf("%s: errors.Is(%v, %v) = %v", c.name, err, sentinel, got)
+				}
+			}
+			var timeout net.Error
+			if !errors.As(err, &timeout) || timeout != c.err || timeout.Timeout() != (c.want == context.DeadlineExceeded) {
+				t.Errorf("%s: %v as a net.Error is %v", c.name, err, timeout)
+			}
+		}
+		return nil
+	})
+}
+
+// What something further out ends while a block cleans up changes nothing: ctx.Err
+// tells the block's own cancel, and what it tells is the echo of that, as the
+// *Canceled is.
+func TestBareEchoThenFurtherOut(t *testing.T) {
+	for _, bare := range []bool{false, true} {
+		cleanUp := func(ctx context.Context) error {
+			err := forever(ctx)
+			shielded, release := task.Shield(ctx, -1)
+			defer release()
+			sleep(shielded, time.Minute) // the deadline around passes, or its block ends
+			if bare {
+				return ctx.Err()
+			}
+			return err
+		}
+		mustRun(t, func(ctx context.Context) error {
+			_, _, err := within(ctx, 2*time.Second, func(ctx context.Context) error {
+				return task.Scope(ctx, func(ctx context.Context) error {
+					task.Go(ctx, fails(0, errOops))
+					return cleanUp(ctx)
+				})
+			})
+			if err != errOops {
+				t.Errorf("bare %v: Scope = %v, want %v alone", bare, err, errOops)
+			}
+			var own bool
+			err = task.Scope(ctx, func(ctx context.Context) error {
+				within(ctx, 2*time.Second, func(ctx context.Context) error {
+					task.Go(ctx, func(ctx context.Context) error {
+						_, own, _ = within(ctx, time.Second, cleanUp)
+						return nil
+					})
+					return sleep(ctx, 1500*time.Millisecond)
+				})
+				return nil
+			})
+			if !own || err != nil {
+				t.Errorf("bare %v: the block took it for its own: %v; Scope = %v", bare, own, err)
+			}
+			return nil
 		})
 	}
 }

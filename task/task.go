@@ -89,9 +89,10 @@ func (t *Task[T]) Result() (T, error) {
 
 // Go starts fn as a task of ctx's scope, as background work: its error is the
 // scope's, and cancels it. A block that ctx is inside of, as a timeout, cancels
-// the task with its deadline and with its end; to return that is no failure. The
-// task begins in the loop's next turn and runs up to its first switch point even
-// if it is cancelled before. Go itself never switches.
+// the task with its deadline and with its end, and so does a standard context
+// between the scope and ctx; to return that is no failure. The task begins in
+// the loop's next turn and runs up to its first switch point even if it is
+// cancelled before. Go itself never switches.
 func Go(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := enter(ctx, "Go")
 	mustHave(fn != nil, "Go")
@@ -148,6 +149,7 @@ func launch[T any](r *Ref, reported *Future[T], fn func(ctx context.Context, rea
 		}
 	}()
 	err := fn(&r.ctx, func(v T) {
+		r.held("StartReady's ready") // also when it comes too late
 		if reported.awaiters.Len() > 0 {
 			reported.Set(v)
 			r.started = false // from here on its errors are the scope's
@@ -164,7 +166,7 @@ func launch[T any](r *Ref, reported *Future[T], fn func(ctx context.Context, rea
 		r.observed = true
 	default:
 		r.started = false
-		for _, told := range [...]*Canceled{r.ctx.canceled.Load(), r.ctx.by} {
+		for _, told := range r.told() {
 			if told != nil {
 				err = without(err, told, func(c *Canceled) bool { return c == told })
 			}

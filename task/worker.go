@@ -37,8 +37,9 @@ type worker struct {
 	ended   bool // main has returned
 	gone    bool // its goroutine is in Goexit and must not end
 
-	// shown is task, for the watchdog. It is written once for each task and not for
-	// each step, which is what naming steps costs.
+	// shown is task, for the watchdog. It is written when a task begins and cleared
+	// when the worker becomes idle, and not for each step: that is what naming steps
+	// costs.
 	shown atomic.Pointer[Ref]
 
 	birth *slot      // coroutines: where the end of the goroutine resumes whoever is parked
