@@ -239,6 +239,14 @@ func (l *Loop) Shut() { l.doors-- }
 // belongs to the loop.
 func (l *Loop) BeforePoll(fn func()) { l.before = fn }
 
+// Doze tells the poller whether the steps follow each other without Go's scheduler:
+// see [poll.Dozer]. It is for package task, and belongs to the loop.
+func (l *Loop) Doze(on bool) {
+	if d, ok := l.poller.(poll.Dozer); ok {
+		d.Doze(on)
+	}
+}
+
 // mustHold panics unless the caller may use the loop: it holds the baton, or
 // the loop does not run and is open. Which goroutine it belongs to while it
 // does not run nobody knows, so nothing is checked then.

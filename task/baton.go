@@ -63,11 +63,12 @@ func newBaton(l *loop.Loop, h Handoff) *baton {
 		word:    l.Holder(),
 		virtual: l.Poller().Caps().Has(poll.Virtual),
 	}
-	if h.choose() == Coroutine {
+	if h = h.choose(); h == Coroutine {
 		b.hand = &coroutines{}
 	} else {
 		b.hand = &channels{}
 	}
+	l.Doze(h == Coroutine)
 	b.home = &worker{b: b, started: true, ch: make(chan struct{})}
 	b.watched = l.NameSteps(b.nameOf)
 	return b

@@ -21,8 +21,9 @@ const (
 	dozesInARow = 16
 )
 
-// A doze is a short sleep in the kernel, for a loop whose sleeps are short. To
-// park instead would have the runtime look for other work, wake another thread
+// A doze is a short sleep in the kernel, for a loop whose sleeps are short, and
+// whose steps follow each other without Go's scheduler (see poll.Dozer). To park
+// instead would have the runtime look for other work, wake another thread
 // to do so too, and as often as not run the loop on that one afterwards, where
 // its memory is not in the cache: more than a busy server spends on a message.
 //
@@ -36,9 +37,17 @@ type doze struct {
 	bell   *bell         // ends a doze
 	limit  time.Duration // dozeTime, but for tests
 	count  uint          // of dozes
+	on     bool          // the loop is one to doze
 	broken bool          // the kernel has no epoll_pwait2, or does not let us
 
 	dozing atomic.Bool // rouse is to ring the bell
+}
+
+// Doze implements [poll.Dozer]. A poller that blocks sleeps in the kernel anyway.
+func (p *Poller) Doze(on bool) {
+	if n, ok := p.sleeper.(*nested); ok {
+		n.doze.on = on
+	}
 }
 
 // sleep dozes for d or the limit, whichever is less (d < 0 sets no limit). It

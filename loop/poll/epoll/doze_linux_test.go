@@ -35,7 +35,7 @@ func TestShortSleeps(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(tt.procs))
 			p := open(t, modes[tt.mode].config)
-			if tt.doze > 0 {
+			if p.Doze(true); tt.doze > 0 {
 				p.DozeFor(tt.doze)
 			}
 			late := shortSleeps(t, p)
@@ -59,6 +59,7 @@ func TestShortSleeps(t *testing.T) {
 func TestDozeGivesWay(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	p := open(t, modes[0].config)
+	p.Doze(true)
 	p.DozeFor(time.Second)
 	fd := ticking(t)
 	h, err := p.Adopt(uintptr(fd))

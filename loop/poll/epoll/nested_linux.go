@@ -24,7 +24,7 @@ var longAgo = time.Unix(1, 0)
 // event of its sockets would wake the thread that waits in the runtime's poller,
 // for nothing.
 //
-// Where there is more than one processor, a short sleep is a doze in the kernel.
+// Where there is more than one processor, a short sleep may be a doze in the kernel.
 type nested struct {
 	doze  doze
 	short bool // the last sleep was short: the next one begins with a doze
@@ -114,7 +114,7 @@ func (n *nested) awake() { n.arm(false) }
 // then, every 10 ms.
 func (n *nested) sleep(p *Poller, d time.Duration) {
 	began := time.Now()
-	if n.short && !n.doze.broken {
+	if n.short && n.doze.on && !n.doze.broken {
 		n.arm(false)
 		over := n.doze.sleep(p, d)
 		n.short = p.finished.first != nil

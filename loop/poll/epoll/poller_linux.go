@@ -73,7 +73,10 @@ type Poller struct {
 	lookups  lookups
 }
 
-var _ poll.Pollable = (*Poller)(nil)
+var (
+	_ poll.Pollable = (*Poller)(nil)
+	_ poll.Dozer    = (*Poller)(nil)
+)
 
 // A sleeper is a way of doing nothing until there is something to do.
 type sleeper interface {
