@@ -82,13 +82,16 @@ func TestTimeoutAmongOthers(t *testing.T) {
 		"one":      func(_ context.Context, echo error) error { return errors.Join(echo, errBody) },
 		"bare":     func(ctx context.Context, _ error) error { return errors.Join(errBody, ctx.Err()) },
 		"two left": func(ctx context.Context, echo error) error { return errors.Join(errBody, echo, other, ctx.Err()) },
+		"two joined": func(_ context.Context, echo error) error {
+			return errors.Join(errors.Join(echo, errBody), errors.Join(other, echo))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
 				err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
 					return join(ctx, await.Sleep(ctx, time.Hour))
 				})
-				if !errors.Is(err, errBody) || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, other) != (name == "two left") {
+				if !errors.Is(err, errBody) || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, other) != strings.HasPrefix(name, "two") {
 					t.Errorf("Timeout = %v", err)
 				}
 				if n := strings.Count(fmt.Sprint(err), "deadline exceeded"); n != 1 || errors.As(err, new(*task.Canceled)) {

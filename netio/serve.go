@@ -24,17 +24,18 @@ type Handler = func(ctx context.Context, s *Stream) error
 // ready to use. It belongs to the loop of those who serve by it, as long as there are
 // any, and is not used again after it was closed.
 //
-// What a handler returns concerns its own connection only: that is closed, and
-// the error is reported, unless it is how connections usually end: io.EOF,
-// net.ErrClosed, ECONNRESET and EPIPE, the last two in a [*net.OpError] only of this
-// connection; of this connection also os.ErrDeadlineExceeded, of its own timeouts and
-// deadlines, and ETIMEDOUT, EHOSTUNREACH and ENETUNREACH, with which the peer's
-// machine has gone; and, after the handler was cancelled, a [*task.Canceled] or the
-// bare context.Canceled or ErrShutdown. A handler to which a timeout is more than that
-// says so in an error of its own, and one to which another connection's end is less
-// than a failure keeps it to itself. A panic is reported with its stack. Neither ends
-// the server. A runtime.Goexit does, as of t.FailNow, in the handler, in a task that
-// it has started or in OnError: it aborts the listener's connections, and
+// What a handler returns concerns its own connection only: that is closed, and the
+// error is reported, unless it is how connections usually end: io.EOF,
+// net.ErrClosed, ECONNRESET and EPIPE, the last two in a [*net.OpError] only of
+// this connection; of this connection also os.ErrDeadlineExceeded, of its own
+// timeouts and deadlines, and ETIMEDOUT, EHOSTUNREACH and ENETUNREACH, with which
+// the peer's machine has gone; and, after the handler was cancelled, a
+// [*task.Canceled] or the bare context.Canceled or ErrShutdown. A handler to which
+// a timeout is more than that says so in an error of its own, and one to which
+// another connection's end is less than a failure keeps it to itself. A panic is
+// reported with its stack. Neither ends the server. A runtime.Goexit does, as of
+// t.FailNow, in the handler, in OnError, or in a task of the handler's that it
+// does not await and forgive: it aborts the listener's connections, and
 // ServeListener fails with [task.ErrGoexit].
 //
 // A server that runs out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,

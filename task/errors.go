@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime/debug"
 	"slices"
 
@@ -224,6 +225,12 @@ func mustHave(fn bool, call string) {
 	}
 }
 
+// untouched reports whether without, which has made rest of err, has dropped
+// nothing. Errors of types that cannot be compared are no joins, and wrap no echo.
+func untouched(rest, err error) bool {
+	return reflect.TypeOf(rest) == reflect.TypeOf(err) && (!reflect.ValueOf(err).Comparable() || rest == err)
+}
+
 // without returns err less what is only the echo of a cancel, and nil if
 // nothing else is left. An echo is a Canceled of which own is true, wrapped or
 // joined, and, if c is not nil, the bare sentinel that c stands for, wrapped or
@@ -238,18 +245,20 @@ func without(err error, c *Canceled, own func(*Canceled) bool) error {
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var kept []error
-		all := joined.Unwrap()
-		for _, e := range all {
-			if e = without(e, c, own); e != nil {
-				kept = append(kept, e)
+		whole := true
+		for _, e := range joined.Unwrap() {
+			rest := without(e, c, own)
+			whole = whole && untouched(rest, e)
+			if rest != nil {
+				kept = append(kept, rest)
 			}
 		}
-		switch len(kept) {
-		case 0:
+		switch {
+		case len(kept) == 0:
 			return nil
-		case len(all):
+		case whole:
 			return err
-		case 1:
+		case len(kept) == 1:
 			return kept[0]
 		}
 		return errors.Join(kept...)

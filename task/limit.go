@@ -5,7 +5,6 @@ package task
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -151,10 +150,7 @@ func Rest(ctx context.Context, err error) (rest error, own bool) {
 	}
 	// n.mine() is what a bare sentinel is the echo of.
 	rest = without(err, n.mine(), func(c *Canceled) bool { return c.origin == n })
-	if rest != nil && reflect.TypeOf(rest) == reflect.TypeOf(err) {
-		return rest, reflect.ValueOf(err).Comparable() && rest != err
-	}
-	return rest, true
+	return rest, !untouched(rest, err)
 }
 
 // Asked returns the *Canceled if ctx is cancelled because somebody has asked

@@ -44,7 +44,7 @@ type nested struct {
 // calls it before it parks and after each event, until it says that there is
 // something.
 func newNested(p *Poller) (*nested, error) {
-	n := &nested{doze: doze{epfd: p.epfd, limit: dozeTime}}
+	n := &nested{doze: doze{epfd: p.epfd, limit: dozeTime, on: true}}
 	if err := n.open(); err != nil {
 		n.close()
 		return nil, err
