@@ -118,9 +118,7 @@ func (h *half) wait(ctx context.Context) {
 	if h.view != nil {
 		h.view.hurry(h)
 	}
-	if task.Park(ctx, h) != nil { // park, without its return: see task.WaitQueue
-		insist(ctx, h)
-	}
+	park(ctx, h)
 	h.waiting = false
 	if h.timed {
 		h.stream.loop.StopTimer(&h.timer)

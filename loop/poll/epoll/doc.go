@@ -13,8 +13,8 @@
 // An idle loop waits inside Go's own network poller, which watches the epoll
 // descriptor, through another one, like any file: no thread is held, deadlines
 // are Go's timers, and another goroutine ends the wait by moving the deadline
-// into the past, which takes no system call. A loop whose sleeps are short dozes in
-// the kernel first, where there are several processors. One that has a thread to
+// into the past, which takes no system call. A loop whose sleeps are short may doze
+// in the kernel first, where there are several processors (poll.Dozer). One that has a thread to
 // itself and is nearly always busy may always block there (Config.Blocking).
 //
 // On other systems the package is empty; package portable runs everywhere.

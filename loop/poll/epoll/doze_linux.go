@@ -23,9 +23,9 @@ const (
 
 // A doze is a short sleep in the kernel, for a loop whose sleeps are short, and
 // whose steps follow each other without Go's scheduler (see poll.Dozer). To park
-// instead would have the runtime look for other work, wake another thread
-// to do so too, and as often as not run the loop on that one afterwards, where
-// its memory is not in the cache: more than a busy server spends on a message.
+// instead would have the runtime look for other work, wake another thread to do
+// so too, and as often as not run the loop on that one afterwards, where its
+// memory is not in the cache.
 //
 // The scheduler is not told, for then its monitor would take the processor away
 // and the loop would have to get one back. So a goroutine that waits for this

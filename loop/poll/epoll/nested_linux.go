@@ -105,16 +105,20 @@ func (n *nested) arm(on bool) {
 // awake implements sleeper.
 func (n *nested) awake() { n.arm(false) }
 
-// sleep dozes if that is likely to be enough, and parks for what is left of the
-// time. A doze that no event has ended is the last one until a sleep turns out
-// short again.
+// sleep dozes, in a loop that is one to doze, if that is likely to be enough, and
+// parks for what is left of the time. A doze that no event has ended is the last
+// one until a sleep turns out short again.
 //
 // GOMAXPROCS is asked where it costs least. If it falls to 1 while every doze is
 // ended by an event, the loop dozes on; the runtime's monitor sees to the others
 // then, every 10 ms.
 func (n *nested) sleep(p *Poller, d time.Duration) {
+	if !n.doze.on || n.doze.broken {
+		n.park(p, d)
+		return
+	}
 	began := time.Now()
-	if n.short && n.doze.on && !n.doze.broken {
+	if n.short {
 		n.arm(false)
 		over := n.doze.sleep(p, d)
 		n.short = p.finished.first != nil
