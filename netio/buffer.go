@@ -22,12 +22,12 @@ const (
 // It belongs to its stream, and nothing in it switches or fails. How much it may
 // hold is for its user to decide: it grows as long as somebody asks for room.
 type buffer struct {
-	poller   poll.Poller
-	provided bool // the poller can bring buffers
-
+	start, end int
 	data       []byte
 	lent       bool // data is the poller's, and goes back by Recycle
-	start, end int
+
+	provided bool // the poller can bring buffers
+	poller   poll.Poller
 }
 
 // len is how many bytes are still to be asked for.

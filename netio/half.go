@@ -20,19 +20,21 @@ const turnBytes = 1 << 20
 // A half is one direction of a stream, with the one operation that can be in
 // flight there. It is part of the stream, so waiting costs no allocation.
 type half struct {
-	// What every call touches stands together.
-	stream  *Stream
-	user    *task.Ref // whose call is at work, from begin to release
-	failed  error     // what ended the direction for good; reads go on returning it
-	limited bool      // a timeout or deadline is set
-	timed   bool      // the timer or until may be set
-	waiting bool      // op is in flight
-	op      poll.Op
+	// What every call touches stands together: where many streams take turns, the
+	// lines of the processor's cache are most of what a call costs.
+	stream   *Stream
+	user     *task.Ref // whose call is at work, from begin to release
+	failed   error     // what ended the direction for good; reads go on returning it
+	view     *netConn  // through which the call came, if that has another lifetime
+	moved    int       // bytes since a call has waited or given way; see giveWay
+	limited  bool      // a timeout or deadline is set
+	timed    bool      // the timer or until may be set
+	waiting  bool      // op is in flight
+	recalled bool      // and was taken back for cause, not by a cancel of the task
+	op       poll.Op
 
-	cause error    // why op was taken back, unless by a cancel of the task
-	turns *turns   // of the calls through net.Conns; nil if there are none
-	view  *netConn // through which the call came, if that has another lifetime
-	moved int      // bytes since a call has waited or given way; see giveWay
+	cause error  // see recall
+	turns *turns // of the calls through net.Conns; nil if there are none
 
 	timeout  time.Duration // of a call; 0 is none
 	until    time.Time     // when the call at work times out, known once it has waited
@@ -69,7 +71,11 @@ func (h *half) do(ctx context.Context) (int, error) {
 		return 0, h.stream.opError(h.op.Kind.String(), os.ErrDeadlineExceeded)
 	}
 	if !h.stream.loop.Submit(&h.op) {
-		h.wait(ctx)
+		h.depart()
+		if task.Park(ctx, h) != nil {
+			insist(ctx, h)
+		}
+		h.arrive()
 	}
 	if h.limited && h.op.N > 0 {
 		h.stream.active = h.stream.loop.Time()
@@ -107,18 +113,20 @@ func (h *half) isLate() bool {
 	return !h.deadline.IsZero() && !h.stream.loop.Time().Before(h.deadline)
 }
 
-// wait parks the task until its operation, which is in flight, is reported. What
-// ends it early, a cancel, a timeout or the end of a view, does so by asking the
-// poller for the operation: see recall and Cancel.
-func (h *half) wait(ctx context.Context) {
-	h.waiting, h.cause, h.moved = true, nil, 0
+// depart is the beginning of the wait for the operation in flight, and arrive its
+// end. What ends it early, a cancel, a timeout or the end of a view, does so by
+// asking the poller for the operation: see recall and Cancel.
+func (h *half) depart() {
+	h.waiting, h.recalled, h.moved = true, false, 0
 	if h.limited {
 		h.limit()
 	}
 	if h.view != nil {
 		h.view.hurry(h)
 	}
-	park(ctx, h)
+}
+
+func (h *half) arrive() {
 	h.waiting = false
 	if h.timed {
 		h.stream.loop.StopTimer(&h.timer)
@@ -188,7 +196,7 @@ func (h *half) failure(ctx context.Context, err error) error {
 	case io.EOF:
 		return io.EOF
 	case poll.ErrCanceled:
-		if h.cause != nil {
+		if h.recalled {
 			return h.stream.opError(h.op.Kind.String(), h.cause)
 		}
 		return canceled(ctx)
@@ -208,7 +216,7 @@ func (h *half) Complete(*poll.Op) { h.user.Wake() }
 // recall takes back the operation in flight, because of cause, which the call then
 // fails with. If bytes have come first it does not fail.
 func (h *half) recall(cause error) {
-	h.cause = cause
+	h.recalled, h.cause = true, cause
 	h.stream.loop.Poller().Cancel(&h.op)
 }
 

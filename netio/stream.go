@@ -47,19 +47,20 @@ type StreamConfig struct {
 // A Stream must be closed.
 type Stream struct {
 	loop   *loop.Loop
+	closed bool
+	skip   bool   // the rest of a line that was too long is to be dropped
+	ahead  buffer // read, and not yet asked for
+
+	in, out half
+
 	handle poll.Handle
 	local  net.Addr // its own: errors tell by it whose they are
 	remote net.Addr
-
-	in, out half
-	ahead   buffer // read, and not yet asked for
-	skip    bool   // the rest of a line that was too long is to be dropped
-	views   *views // nil if there are none
+	views  *views // nil if there are none
 
 	limit  int // of lines
 	idle   time.Duration
 	active time.Time // when a byte last moved; kept for idle
-	closed bool
 
 	vector [][]byte // the headers of WriteBuffers, kept for the next one
 }

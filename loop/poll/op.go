@@ -55,23 +55,20 @@ type Completer interface {
 	Complete(op *Op)
 }
 
-// An Op is one operation. Its submitter fills in the first group of fields and
-// may reuse the Op once it is finished. Nothing in it is copied: while it is in
-// flight it belongs to the poller, buffers included, cancelled or not.
+// An Op is one operation. Its submitter fills in its Kind, what that needs and the
+// Owner, finds the results of the kind in N, Err, Handle (of a Connect), Accepted
+// and Addrs, and may reuse the Op once it is finished. Nothing in it is copied:
+// while it is in flight it belongs to the poller, buffers included, cancelled or
+// not.
 type Op struct {
-	Kind    Kind
-	Handle  Handle   // what to work on; set by Connect
-	Buf     []byte   // Read, Write
-	Bufs    [][]byte // Write
-	Addr    net.Addr // Connect: *net.TCPAddr or *net.UnixAddr
-	Local   net.Addr // Connect: where from, or nil
-	Network string   // Lookup
-	Host    string   // Lookup
-
-	N        int          // bytes read or written
-	Accepted Handle       // Accept
-	Addrs    []netip.Addr // Lookup
-	Err      error        // nil, io.EOF, ErrCanceled, net.ErrClosed or the world's own
+	// What a read or a write needs stands together, in two lines of the
+	// processor's cache: where many connections take turns, those lines are most
+	// of what a call costs.
+	Kind   Kind
+	Handle Handle // what to work on; set by Connect
+	Buf    []byte // Read, Write
+	N      int    // bytes read or written
+	Err    error  // nil, io.EOF, ErrCanceled, net.ErrClosed or the world's own
 
 	// Owner is told by the loop when a Wait has reported the operation, but not
 	// when Submit has finished it: then the submitter knows. The poller does
@@ -84,9 +81,17 @@ type Op struct {
 	// whatever else the operation needs there.
 	Private struct {
 		Next  *Op
-		State uint32
 		Any   any
+		State uint32
 	}
+
+	Bufs     [][]byte     // Write
+	Accepted Handle       // Accept
+	Addr     net.Addr     // Connect: *net.TCPAddr or *net.UnixAddr
+	Local    net.Addr     // Connect: where from, or nil
+	Network  string       // Lookup
+	Host     string       // Lookup
+	Addrs    []netip.Addr // Lookup
 }
 
 // Errors of the seam. Errors of the world come as the kernel gave them, as

@@ -46,7 +46,8 @@ type Poller interface {
 	// Submit starts op. It returns true if op is already finished (its result
 	// fields are set, and Wait will not report it); otherwise op is in flight
 	// and belongs, with its buffers, to the poller until Wait reports it.
-	// Whatever an earlier life left in the result fields is cleared first.
+	// Whatever an earlier life left in N, Err and the results of its kind is
+	// cleared first.
 	//
 	// An Op may be submitted again as soon as it is finished, and no sooner: a
 	// cancelled one is in flight until it is reported, like any other. To

@@ -69,7 +69,6 @@ type Poller struct {
 	eager    []*socket // writes that gave way and need no event to go on
 	spare    []*socket // the other half of eager, swapped with it
 	buffers  buffers
-	seen     byte // see rawWrite
 	lookups  lookups
 }
 
@@ -145,18 +144,25 @@ func (p *Poller) Submit(op *poll.Op) bool {
 	if op.Private.Any != nil && p.inFlight(op) {
 		panic("epoll: Submit of an operation that is in flight; wait until Wait has reported it")
 	}
-	op.N, op.Accepted, op.Addrs, op.Err = 0, nil, nil, nil
+	op.N, op.Err = 0, nil
 	switch op.Kind {
-	case poll.Accept, poll.Read, poll.Write, poll.Readable, poll.Writable:
+	case poll.Accept:
+		op.Accepted = nil
+		fallthrough
+	case poll.Read, poll.Write, poll.Readable, poll.Writable:
 		s, ok := op.Handle.(*socket)
 		if !ok || s.poller != p {
 			return fail(op, poll.ErrForeign)
 		}
-		return s.submit(op)
+		if err := s.begin(op); err != nil {
+			return fail(op, err)
+		}
+		return tries[op.Kind](s, op) || s.keep(op)
 	case poll.Connect:
 		op.Handle = nil
 		return p.connect(op)
 	case poll.Lookup:
+		op.Addrs = nil
 		return p.lookup(op)
 	}
 	return fail(op, errors.ErrUnsupported)

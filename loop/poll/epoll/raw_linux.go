@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawBytes is up to where read and write are raw system calls, of which the
+// rawBytes is up to where reads and writes are raw system calls, of which the
 // scheduler is not told. On a socket that does not block they take a few
 // microseconds; what telling costs is not so much its 90 ns as the runtime's
 // monitor, which sees a loop of such calls as a thread that keeps blocking, stays
@@ -18,36 +18,43 @@ import (
 // so it is announced.
 const rawBytes = 16 << 10
 
-// rawRead is unix.Read for a descriptor that does not block. EINTR is the
-// caller's. The buffer stays where it is during the call: only goroutines'
-// stacks move, and no stack moves in the middle of a system call of its own
-// goroutine.
-func rawRead(fd int, buf []byte) (int, error) {
+// recv reads what is there. The call is recvfrom, which leaves out what read
+// does for files; an adopted descriptor may be one. EINTR is the caller's.
+//
+// The buffer stays where it is during the call: only goroutines' stacks move, and
+// no stack moves in the middle of a system call of its own goroutine.
+func (s *socket) recv(buf []byte) (int, error) {
 	if len(buf) > rawBytes {
-		return unix.Read(fd, buf)
+		return unix.Read(s.fd, buf)
 	}
-	n, _, errno := syscall.RawSyscall6(unix.SYS_READ, uintptr(fd),
+	call := uintptr(unix.SYS_RECVFROM)
+	if s.adopted {
+		call = unix.SYS_READ // which has three arguments, and looks at no more
+	}
+	n, _, errno := syscall.RawSyscall6(call, uintptr(s.fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), 0, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
 	if n > 0 {
-		// For the race detector, which does not see the kernel write.
-		first, last := buf[0], buf[n-1]
-		buf[0], buf[n-1] = first, last
+		kernelWrote(buf[:n])
 	}
 	return int(n), nil
 }
 
-// rawWrite is unix.Write for a descriptor that does not block. buf is not
-// empty.
-func (p *Poller) rawWrite(fd int, buf []byte) (int, error) {
+// send writes what the kernel takes of buf, which is not empty. The call is
+// sendto, for the same reason.
+func (s *socket) send(buf []byte) (int, error) {
 	if len(buf) > rawBytes {
-		return unix.Write(fd, buf)
+		return unix.Write(s.fd, buf)
 	}
-	p.seen = buf[0] ^ buf[len(buf)-1] // for the race detector, which does not see the kernel read
-	n, _, errno := syscall.RawSyscall6(unix.SYS_WRITE, uintptr(fd),
-		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), 0, 0, 0)
+	call := uintptr(unix.SYS_SENDTO)
+	if s.adopted {
+		call = unix.SYS_WRITE
+	}
+	kernelRead(buf)
+	n, _, errno := syscall.RawSyscall6(call, uintptr(s.fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), unix.MSG_NOSIGNAL, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

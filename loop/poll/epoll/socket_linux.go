@@ -94,25 +94,28 @@ func (s *socket) drop() error {
 	return os.NewSyscallError("close", unix.Close(s.fd))
 }
 
-// submit starts op, which works on s. A try comes first: most writes and many
-// reads are done by it.
-func (s *socket) submit(op *poll.Op) bool {
-	if s.closed {
-		return fail(op, net.ErrClosed)
+// begin is what comes before the first try of an operation on s: it returns why
+// there will be none.
+func (s *socket) begin(op *poll.Op) error {
+	switch {
+	case s.closed:
+		return net.ErrClosed
+	case *s.side(op.Kind) != nil:
+		return poll.ErrBusy
 	}
-	side := s.side(op.Kind)
-	if *side != nil {
-		return fail(op, poll.ErrBusy)
+	if op.Kind == poll.Write {
+		s.next = 0
 	}
 	if s.adopted {
-		if err := s.prepare(op.Kind); err != nil {
-			return fail(op, err)
-		}
+		return s.prepare(op.Kind)
 	}
-	s.next = 0
-	if s.try(op) {
-		return true
-	}
+	return nil
+}
+
+// keep has op in flight: it waits for an event. An adopted descriptor has to be
+// asked for one, and if that fails op is finished.
+func (s *socket) keep(op *poll.Op) bool {
+	side := s.side(op.Kind)
 	*side = op
 	op.Private.Any = s
 	if s.adopted {
@@ -134,24 +137,19 @@ func (s *socket) side(k poll.Kind) **poll.Op {
 	return &s.in
 }
 
-// try does what can be done of op now, and reports whether that is all of it.
-// It may be called at any time, with or without an event, and any number of
-// times.
-func (s *socket) try(op *poll.Op) bool {
-	switch op.Kind {
-	case poll.Read:
-		return s.read(op)
-	case poll.Write:
-		return s.write(op)
-	case poll.Accept:
-		return s.accept(op)
-	case poll.Connect:
-		return s.connected(op)
-	case poll.Readable:
-		return s.ready(op, unix.POLLIN|unix.POLLRDHUP)
-	default:
-		return s.ready(op, unix.POLLOUT)
-	}
+// tries has what can be done of an operation now, for each kind that works on a
+// socket. It reports whether that is all of it, and may be called at any time, with
+// or without an event, and any number of times.
+//
+// It is a table and not a function with a switch: after a system call the
+// processor mispredicts every return on the way up, and that is one less.
+var tries = [...]func(*socket, *poll.Op) bool{
+	poll.Read:     (*socket).read,
+	poll.Write:    (*socket).write,
+	poll.Accept:   (*socket).accept,
+	poll.Connect:  (*socket).connected,
+	poll.Readable: func(s *socket, op *poll.Op) bool { return s.ready(op, unix.POLLIN|unix.POLLRDHUP) },
+	poll.Writable: func(s *socket, op *poll.Op) bool { return s.ready(op, unix.POLLOUT) },
 }
 
 // event is told what the kernel reports: the state of the descriptor at the
@@ -177,7 +175,7 @@ func (s *socket) event(events uint32) {
 // is all that stays of the event.
 func (s *socket) readable() {
 	s.canRead = true
-	if op := s.in; op != nil && s.try(op) {
+	if op := s.in; op != nil && tries[op.Kind](s, op) {
 		s.in = nil
 		s.poller.finish(op)
 	}
@@ -186,7 +184,7 @@ func (s *socket) readable() {
 // writable goes on with the operation that writes.
 func (s *socket) writable() {
 	s.canWrite = true
-	if op := s.out; op != nil && s.try(op) {
+	if op := s.out; op != nil && tries[op.Kind](s, op) {
 		s.out = nil
 		s.poller.finish(op)
 	}

@@ -35,9 +35,9 @@ func (s *socket) read(op *poll.Op) bool {
 	if buf == nil {
 		buf = s.poller.buffers.take()
 	}
-	n, err := rawRead(s.fd, buf)
+	n, err := s.recv(buf)
 	for err == unix.EINTR {
-		n, err = rawRead(s.fd, buf)
+		n, err = s.recv(buf)
 	}
 	if err == nil && n > 0 {
 		// TCP gives what it has, so a short read has emptied it, and whatever
@@ -83,7 +83,7 @@ func (s *socket) write(op *poll.Op) bool {
 			s.poller.giveWay(s)
 			return false
 		}
-		n, err := s.send(op)
+		n, err := s.put(op)
 		switch err {
 		case nil:
 			s.advance(op, n)
@@ -112,16 +112,16 @@ func (s *socket) left(op *poll.Op) bool {
 	return s.next < len(op.Bufs)
 }
 
-// send makes one call. Package unix keeps up to eight buffers' addresses on the
+// put makes one call. Package unix keeps up to eight buffers' addresses on the
 // stack; more cost one allocation, which is little beside copying them. The
 // list is cut off at what one call takes; write calls again.
-func (s *socket) send(op *poll.Op) (int, error) {
+func (s *socket) put(op *poll.Op) (int, error) {
 	if op.Bufs == nil {
-		return s.poller.rawWrite(s.fd, op.Buf[op.N:])
+		return s.send(op.Buf[op.N:])
 	}
 	bufs := op.Bufs[s.next:]
 	if len(bufs) == 1 {
-		return s.poller.rawWrite(s.fd, bufs[0])
+		return s.send(bufs[0])
 	}
 	return unix.Writev(s.fd, bufs[:min(len(bufs), callBuffers)])
 }
