@@ -58,3 +58,18 @@ func (l line) object() object {
 	o.PeerMin, o.PeerMax, o.PeerProcs = l.peerValue.min, l.peerValue.max, l.peerProcs
 	return o
 }
+
+// line is the line that o shows.
+func (o object) line() line {
+	l := line{
+		name: o.Name, unit: o.Unit, procs: o.Procs, peer: o.Peer,
+		rounds: o.Rounds, limit: o.Limit, note: o.Note,
+	}
+	if o.Value == nil {
+		return l
+	}
+	l.value = spread{*o.Value, o.Min, o.Max}
+	l.peerValue, l.peerProcs = spread{*o.PeerValue, o.PeerMin, o.PeerMax}, o.PeerProcs
+	l.ratio = *o.Ratio
+	return l
+}

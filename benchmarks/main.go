@@ -9,6 +9,7 @@
 //	go run ./benchmarks -json                  an object for each line
 //	go run ./benchmarks -markdown              the table of the README
 //	go run ./benchmarks -fresh                 every contestant in its own process
+//	go run ./benchmarks -here                  all rows in this process
 //
 // A row is named shape/H, where H is the hand-over: channel or coroutine. Ours
 // is measured at GOMAXPROCS as given and at 1; so is the peer, and what counts is
@@ -16,11 +17,10 @@
 // smaller. Rounds of ours and of the peers take turns, so that whatever else the
 // machine does meets all of them alike: trust the ratios, not the nanoseconds.
 //
-// All share one process, which ages as a service does: goroutines of earlier
-// rounds have left their descriptors to every collection, and those of later ones
-// lie scattered in memory. With -fresh nobody meets what somebody else has left.
-// Starting tasks is cheaper then, for the collector finds less, and so is
-// runtime.Gosched among many goroutines that lie in one row.
+// Each shape has a process of its own, so that no row pays for what an earlier one
+// has left: to every collection the descriptors of ten thousand goroutines, and to
+// later goroutines a place between them. Within a row all share that, and their
+// process ages as a service does. With -fresh every contestant has its own.
 package main
 
 import (
@@ -55,8 +55,10 @@ func run(args []string, out io.Writer) (err error) {
 		pattern = flags.String("run", "", "measure the rows whose name matches this `regexp`")
 		rounds  = flags.Int("rounds", leastRounds, "rounds of each side; the medians are shown")
 		fresh   = flags.Bool("fresh", false, "give every contestant a process of its own, for all its rounds")
-		profile = flags.String("cpuprofile", "", "write a CPU profile of the whole run to this `file`")
+		here    = flags.Bool("here", false, "measure all rows in this process")
+		profile = flags.String("cpuprofile", "", "write a CPU profile of this process to this `file`; needs -here")
 		park    = flags.String("parked", "", "internal: park many of these and print what one costs")
+		least   = flags.Duration("least", 100*time.Millisecond, "internal: how long a round is at least")
 		sitting = flags.String("seat", "", "internal: measure rounds of this contestant, as standard input asks")
 	)
 	if err := flags.Parse(args); err != nil {
@@ -65,8 +67,8 @@ func run(args []string, out io.Writer) (err error) {
 	if *rounds < leastRounds {
 		return fmt.Errorf("-rounds %d: a median needs at least %d", *rounds, leastRounds)
 	}
-	if *fresh && *profile != "" {
-		return errors.New("-cpuprofile is of this process, in which nothing is measured with -fresh")
+	if *profile != "" && (*fresh || !*here) {
+		return errors.New("-cpuprofile is of this process, in which only -here measures")
 	}
 	wanted, err := regexp.Compile(*pattern)
 	if err != nil {
@@ -94,9 +96,17 @@ func run(args []string, out io.Writer) (err error) {
 	case *asTable:
 		report = newMarkdown(out)
 	}
-	plan := plan{rounds: *rounds, least: 100 * time.Millisecond, procs: procs(), fresh: *fresh}
+	plan := plan{rounds: *rounds, least: *least, procs: procs(), fresh: *fresh}
 	for _, s := range shapes() {
-		report.lines(plan.measure(s, wanted.MatchString))
+		if *here || *fresh || s.processes {
+			report.lines(plan.measure(s, wanted.MatchString))
+			continue
+		}
+		lines, err := plan.measureApart(s, wanted.MatchString)
+		if err != nil {
+			return err
+		}
+		report.lines(lines)
 	}
 	return report.end()
 }

@@ -17,7 +17,7 @@ import (
 // for the program and not for the tests.
 func TestMain(m *testing.M) {
 	many, bulk, parked = 500, 5_000, 5_000
-	if slices.Contains(os.Args, "-parked") || slices.Contains(os.Args, "-seat") {
+	if slices.ContainsFunc([]string{"-parked", "-seat", "-here"}, func(s string) bool { return slices.Contains(os.Args, s) }) {
 		main()
 		return
 	}
@@ -34,7 +34,8 @@ func TestRunRefuses(t *testing.T) {
 		{"-rounds", "4"},
 		{"-run", "("},
 		{"-parked", "threads"},
-		{"-fresh", "-cpuprofile", "unused"},
+		{"-cpuprofile", "unused"},
+		{"-fresh", "-here", "-cpuprofile", "unused"},
 		{"-seat", "switch/2 threads"},
 	} {
 		if err := run(args, io.Discard); err == nil {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -58,6 +59,19 @@ func TestJSON(t *testing.T) {
 		if len(got) > 0 {
 			t.Errorf("%s: unexpected %v", want[i]["name"], got)
 		}
+	}
+}
+
+// TestReadLines: lines come back from their JSON as they were.
+func TestReadLines(t *testing.T) {
+	var out bytes.Buffer
+	want := []line{measured, unmeasured}
+	newJSON(&out).lines(want)
+	if got, err := readLines(&out); err != nil || !slices.Equal(got, want) {
+		t.Errorf("read %+v, %v, want %+v", got, err, want)
+	}
+	if _, err := readLines(strings.NewReader(`{"name": 7}`)); err == nil {
+		t.Error("a line that is none was read without an error")
 	}
 }
 

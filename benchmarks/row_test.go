@@ -64,6 +64,24 @@ func TestFresh(t *testing.T) {
 	smoke(t, plan{rounds: 1, least: time.Millisecond, procs: []int{2}, fresh: true})
 }
 
+// TestApart: so can a row in a process of its own, and of that only what is wanted.
+func TestApart(t *testing.T) {
+	p := plan{rounds: leastRounds, least: time.Millisecond}
+	mutex := shapes()[6]
+	lines, err := p.measureApart(mutex, func(name string) bool { return name == "mutex/coroutine" })
+	if err != nil || len(lines) != len(procs()) {
+		t.Fatalf("%d lines, %v, want one for each GOMAXPROCS", len(lines), err)
+	}
+	for _, l := range lines {
+		if l.name != "mutex/coroutine" || l.value.median <= 0 || l.peer != "sync.Mutex" || l.rounds != p.rounds {
+			t.Errorf("%+v, want a measured mutex/coroutine", l)
+		}
+	}
+	if lines, err := p.measureApart(mutex, func(string) bool { return false }); err != nil || lines != nil {
+		t.Errorf("nothing wanted: %d lines, %v", len(lines), err)
+	}
+}
+
 func smoke(t *testing.T, p plan) {
 	for _, s := range shapes() {
 		if p.fresh && s.processes {
