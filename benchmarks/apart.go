@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -20,7 +21,7 @@ func (p plan) measureApart(s shape, wanted func(name string) bool) ([]line, erro
 	var names []string
 	for _, h := range handoffs {
 		if name := s.row(h); wanted(name) {
-			names = append(names, name)
+			names = append(names, regexp.QuoteMeta(name))
 		}
 	}
 	if len(names) == 0 {

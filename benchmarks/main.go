@@ -67,7 +67,10 @@ func run(args []string, out io.Writer) (err error) {
 	if *rounds < leastRounds {
 		return fmt.Errorf("-rounds %d: a median needs at least %d", *rounds, leastRounds)
 	}
-	if *profile != "" && (*fresh || !*here) {
+	if *here && *fresh {
+		return errors.New("-here and -fresh exclude each other")
+	}
+	if *profile != "" && !*here {
 		return errors.New("-cpuprofile is of this process, in which only -here measures")
 	}
 	wanted, err := regexp.Compile(*pattern)

@@ -35,7 +35,7 @@ func TestRunRefuses(t *testing.T) {
 		{"-run", "("},
 		{"-parked", "threads"},
 		{"-cpuprofile", "unused"},
-		{"-fresh", "-here", "-cpuprofile", "unused"},
+		{"-fresh", "-here"},
 		{"-seat", "switch/2 threads"},
 	} {
 		if err := run(args, io.Discard); err == nil {

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,8 @@ func TestFresh(t *testing.T) {
 // TestApart: so can a row in a process of its own, and of that only what is wanted.
 func TestApart(t *testing.T) {
 	p := plan{rounds: leastRounds, least: time.Millisecond}
-	mutex := shapes()[6]
+	all := shapes()
+	mutex := all[slices.IndexFunc(all, func(s shape) bool { return s.name == "mutex" })]
 	lines, err := p.measureApart(mutex, func(name string) bool { return name == "mutex/coroutine" })
 	if err != nil || len(lines) != len(procs()) {
 		t.Fatalf("%d lines, %v, want one for each GOMAXPROCS", len(lines), err)

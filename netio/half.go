@@ -72,7 +72,7 @@ func (h *half) do(ctx context.Context) (int, error) {
 	}
 	if !h.stream.loop.Submit(&h.op) {
 		h.depart()
-		if task.Park(ctx, h) != nil {
+		if task.Park(ctx, h) != nil { // what park does, with one return less after the switch
 			insist(ctx, h)
 		}
 		h.arrive()
@@ -113,9 +113,9 @@ func (h *half) isLate() bool {
 	return !h.deadline.IsZero() && !h.stream.loop.Time().Before(h.deadline)
 }
 
-// depart is the beginning of the wait for the operation in flight, and arrive its
-// end. What ends it early, a cancel, a timeout or the end of a view, does so by
-// asking the poller for the operation: see recall and Cancel.
+// depart begins the wait for the operation in flight. What ends it early, a cancel,
+// a timeout or the end of a view, does so by asking the poller for the operation: see
+// recall and Cancel.
 func (h *half) depart() {
 	h.waiting, h.recalled, h.moved = true, false, 0
 	if h.limited {
@@ -126,6 +126,7 @@ func (h *half) depart() {
 	}
 }
 
+// arrive is told when the operation has been reported.
 func (h *half) arrive() {
 	h.waiting = false
 	if h.timed {
@@ -214,9 +215,10 @@ func (h *half) failure(ctx context.Context, err error) error {
 func (h *half) Complete(*poll.Op) { h.user.Wake() }
 
 // recall takes back the operation in flight, because of cause, which the call then
-// fails with. If bytes have come first it does not fail.
+// fails with, or of a cancel if that is nil. If bytes have come first it does not
+// fail.
 func (h *half) recall(cause error) {
-	h.recalled, h.cause = true, cause
+	h.recalled, h.cause = cause != nil, cause
 	h.stream.loop.Poller().Cancel(&h.op)
 }
 

@@ -51,9 +51,10 @@ type Stream struct {
 	skip   bool   // the rest of a line that was too long is to be dropped
 	ahead  buffer // read, and not yet asked for
 
-	in, out half
-
+	in     half
 	handle poll.Handle
+	out    half // which begins a line of the processor's cache: see TestLayout
+
 	local  net.Addr // its own: errors tell by it whose they are
 	remote net.Addr
 	views  *views // nil if there are none

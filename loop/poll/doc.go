@@ -32,7 +32,7 @@
 //     values (netip.AddrPort), not interfaces, which cost an allocation each;
 //     and a kind that is rare and knows many words (opening, renaming, starting
 //     a child) keeps them behind one pointer. Results are fields that every
-//     poller which declares the kind clears in Submit.
+//     poller which declares the kind clears in the Submit of that kind.
 //   - Say which direction of its handle the kind takes, or that it takes none.
 //     Reads and writes of a file at an offset, its sync and its stat take none,
 //     and any number may be in flight; what moves bytes between two handles

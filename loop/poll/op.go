@@ -56,14 +56,14 @@ type Completer interface {
 }
 
 // An Op is one operation. Its submitter fills in its Kind, what that needs and the
-// Owner, finds the results of the kind in N, Err, Handle (of a Connect), Accepted
-// and Addrs, and may reuse the Op once it is finished. Nothing in it is copied:
-// while it is in flight it belongs to the poller, buffers included, cancelled or
-// not.
+// Owner, finds the results of the kind in N, Err, Handle (of a Connect), Buf (of a
+// Read that had none), Accepted and Addrs, and may reuse the Op once it is
+// finished. Nothing in it is copied: while it is in flight it belongs to the
+// poller, buffers included, cancelled or not.
 type Op struct {
-	// What a read or a write needs stands together, in two lines of the
-	// processor's cache: where many connections take turns, those lines are most
-	// of what a call costs.
+	// What a read needs stands together, in two lines of the processor's cache,
+	// and Bufs, which a write needs too, comes right after: where many connections
+	// take turns, such lines are most of what a call costs.
 	Kind   Kind
 	Handle Handle // what to work on; set by Connect
 	Buf    []byte // Read, Write

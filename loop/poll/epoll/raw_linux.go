@@ -18,21 +18,24 @@ import (
 // so it is announced.
 const rawBytes = 16 << 10
 
-// recv reads what is there. The call is recvfrom, which leaves out what read
-// does for files; an adopted descriptor may be one. EINTR is the caller's.
+// recv reads what is there. EINTR is the caller's.
 //
 // The buffer stays where it is during the call: only goroutines' stacks move, and
 // no stack moves in the middle of a system call of its own goroutine.
 func (s *socket) recv(buf []byte) (int, error) {
+	call := uintptr(recvCall)
+	if s.adopted { // which may be no socket
+		call = unix.SYS_READ // has three arguments, and no flags
+	}
+	var n uintptr
+	var errno syscall.Errno
 	if len(buf) > rawBytes {
-		return unix.Read(s.fd, buf)
+		n, _, errno = syscall.Syscall6(call, uintptr(s.fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), 0, 0, 0)
+	} else {
+		n, _, errno = syscall.RawSyscall6(call, uintptr(s.fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), 0, 0, 0)
 	}
-	call := uintptr(unix.SYS_RECVFROM)
-	if s.adopted {
-		call = unix.SYS_READ // which has three arguments, and looks at no more
-	}
-	n, _, errno := syscall.RawSyscall6(call, uintptr(s.fd),
-		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), 0, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -42,19 +45,24 @@ func (s *socket) recv(buf []byte) (int, error) {
 	return int(n), nil
 }
 
-// send writes what the kernel takes of buf, which is not empty. The call is
-// sendto, for the same reason.
+// send writes what the kernel takes of buf, which is not empty. Like write, and
+// package net, it asks for no silence about a broken connection: the runtime
+// ignores SIGPIPE, unless the program wants to know of it.
 func (s *socket) send(buf []byte) (int, error) {
-	if len(buf) > rawBytes {
-		return unix.Write(s.fd, buf)
-	}
-	call := uintptr(unix.SYS_SENDTO)
+	call := uintptr(sendCall)
 	if s.adopted {
 		call = unix.SYS_WRITE
 	}
 	kernelRead(buf)
-	n, _, errno := syscall.RawSyscall6(call, uintptr(s.fd),
-		uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), unix.MSG_NOSIGNAL, 0, 0)
+	var n uintptr
+	var errno syscall.Errno
+	if len(buf) > rawBytes {
+		n, _, errno = syscall.Syscall6(call, uintptr(s.fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), 0, 0, 0)
+	} else {
+		n, _, errno = syscall.RawSyscall6(call, uintptr(s.fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), 0, 0, 0)
+	}
 	if errno != 0 {
 		return 0, errno
 	}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build race
+
+package epoll_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"baton/loop/poll"
+	"baton/loop/poll/epoll"
+)
+
+// The race detector sees what the kernel does with a buffer, all of it: who uses
+// one that is the poller's is found out.
+func TestRaceWithKernel(t *testing.T) {
+	if kind := os.Getenv("BATON_TEST_RACE"); kind != "" {
+		raceWithKernel(t, kind)
+		return
+	}
+	for _, kind := range []string{"read", "write", "none"} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestRaceWithKernel$")
+		cmd.Env = append(os.Environ(), "BATON_TEST_RACE="+kind, "GORACE=atexit_sleep_ms=0")
+		out, _ := cmd.CombinedOutput()
+		if found := strings.Contains(string(out), "DATA RACE"); found != (kind != "none") {
+			t.Errorf("%s: race found %v\n%s", kind, found, out)
+		}
+	}
+}
+
+func raceWithKernel(t *testing.T, kind string) {
+	l := newLine(t, open(t, epoll.Config{}))
+	buf := make([]byte, 64)
+	out := &poll.Op{Kind: poll.Write, Handle: l.client, Buf: make([]byte, 64)}
+	in := &poll.Op{Kind: poll.Read, Handle: l.server, Buf: make([]byte, 64)}
+	var touch func()
+	switch kind {
+	case "read":
+		in.Buf, touch = buf, func() { _ = string(buf[30:34]) }
+	case "write":
+		out.Buf, touch = buf, func() { buf[32] = 1 }
+	default:
+		touch = func() {}
+	}
+	touched := make(chan struct{})
+	go func() { touch(); close(touched) }()
+	for _, op := range []*poll.Op{out, in} {
+		if !l.poller.Submit(op) {
+			l.await(op)
+		}
+	}
+	<-touched
+}

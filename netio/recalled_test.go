@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"baton/netio"
+	"baton/sim"
+)
+
+// A call that is cancelled says so, also if one before it has timed out.
+func TestCancelAfterTimeout(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: time.Second})
+		defer near.Close()
+		defer far.Close()
+		_, err := near.Read(ctx, make([]byte, 1))
+		want(t, "Read", err, os.ErrDeadlineExceeded)
+		near.SetReadTimeout(0)
+		reader := blocked(ctx, func(ctx context.Context) (int, error) { return near.Read(ctx, make([]byte, 1)) })
+		cause := errors.New("enough")
+		reader.Cancel(cause)
+		_, err = reader.Await(ctx)
+		if errors.Is(err, os.ErrDeadlineExceeded) || !errors.Is(err, context.Canceled) {
+			t.Errorf("Read that was cancelled: %v", err)
+		}
+	})
+}
