@@ -29,6 +29,22 @@ var writeCases = []testCase{
 		},
 	},
 	{
+		name:        "write/vectored again",
+		explanation: "Each Write of several buffers begins with its own first one, wherever that of before has ended.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			for range 2 {
+				op := &poll.Op{Kind: poll.Write, Handle: client, Bufs: [][]byte{[]byte("one "), []byte("two "), []byte("three")}}
+				r.submit(op)
+				r.finish(op)
+				if op.N != len("one two three") {
+					r.t.Fatalf("wrote %d bytes, error %v", op.N, op.Err)
+				}
+				r.hear(server, "one two three")
+			}
+		},
+	},
+	{
 		name:        "write/back pressure",
 		explanation: "A Write that the other side does not read stays in flight, in one piece, and other handles go on.",
 		run: func(r *rig) {
