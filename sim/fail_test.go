@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/loop"
 	"baton/sim"
 	"baton/task"
 )
@@ -79,7 +80,29 @@ var failing = []struct {
 	}, false, []string{"oops", `-sim\.seed=\d+`}},
 	{"panic", func(ctx context.Context, t *testing.T) {
 		task.Go(ctx, func(context.Context) error { panic(errOops) }).SetName("bomb")
-	}, false, []string{`bomb.* panicked: oops`, `fail_test\.go`}},
+		t.Log("before the panic")
+	}, false, []string{"before the panic", `bomb.* panicked: oops`, `fail_test\.go`, `-sim\.seed=\d+`}},
+	{"panic in a callback", func(ctx context.Context, t *testing.T) {
+		task.Loop(ctx).CallSoon(func() { panic(errOops) })
+		task.Yield(ctx)
+	}, false, []string{`panicked: oops`, `-sim\.seed=\d+`}},
+	{"panic that nobody is told of", func(ctx context.Context, t *testing.T) {
+		_ = task.Scope(ctx, func(ctx context.Context) error {
+			task.Go(ctx, func(context.Context) error { panic(errOops) })
+			return nil
+		})
+	}, false, []string{`panicked: oops`, `-sim\.seed=\d+`}},
+	{"an exception with a handler of its own", func(ctx context.Context, t *testing.T) {
+		task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { t.Log("handled:", e) })
+		task.Loop(ctx).CallSoon(func() { panic(errOops) })
+		task.Yield(ctx)
+	}, true, []string{`handled: .* panicked: oops`}},
+	{"deadlock outside of the loop", func(ctx context.Context, t *testing.T) {
+		<-make(chan int)
+	}, false, []string{"deadlock", `-sim\.seed=\d+`}},
+	{"name of main", func(ctx context.Context, t *testing.T) {
+		t.Error(task.Self(ctx))
+	}, false, []string{`task 1 \(TestFailing/name_of_main\)`}},
 	{"passes", func(ctx context.Context, t *testing.T) {
 		task.ParkUntil(ctx, task.Now(ctx).Add(time.Hour))
 	}, true, nil},
