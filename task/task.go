@@ -16,10 +16,10 @@ type Task[T any] struct {
 }
 
 // Start starts fn as a task of ctx's scope, for its result: somebody is to
-// Await it. If nobody has by the time the scope's function returns, its error
-// becomes the scope's; a panic always does, at once. The task begins in the
-// loop's next turn and runs up to its first switch point even if it is
-// cancelled before. Start itself never switches.
+// Await it. If nobody has by the time the scope's function returns, and the
+// calling task ends if that is another one, its error becomes the scope's; a panic
+// always does, at once. The task begins in the loop's next turn and runs up to its
+// first switch point even if it is cancelled before. Start itself never switches.
 func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Task[T] {
 	n := enter(ctx, "Start")
 	mustHave(fn != nil, "Start")
