@@ -120,6 +120,10 @@ func (t *background) function() any    { return t.fn }
 // StartReady returns the *Canceled. To report ready has no effect then, and an
 // error that is more than the echo of the cancel is the scope's. Trio calls this
 // nursery.start.
+//
+// A block that ctx is inside of ends the service with itself, as Go says, and no
+// error tells: whoever bounds only the start makes a WithDeadline that lasts as
+// long as the service is to, and takes the time away by Reschedule when it is ready.
 func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready func(T)) error) (T, error) {
 	mustHave(fn != nil, "StartReady")
 	var reported Future[T]
