@@ -50,8 +50,11 @@ var seedFlag = func() *uint64 {
 // t.FailNow and t.SkipNow end the calling task, and then the test. A panic, a
 // deadlock and an error that nobody handled fail the test: so does whatever the
 // exception handler is told, of callbacks or of the handlers of a server, unless fn
-// sets a handler of its own. A panic ends this test only, and not the process. The
-// test is over when fn and all of its tasks have ended; what is left open of the
+// sets a handler of its own. A panic ends this test only, and not the process. A
+// deadlock is also that all tasks wait for the network, or for goroutines, and
+// nobody in the bubble will ever do anything: they are cancelled with a
+// [*task.DeadlockError] then, two and a half centuries later by the clock. The test
+// is over when fn and all of its tasks have ended; what is left open of the
 // network is closed with the loop.
 func Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
@@ -112,8 +115,11 @@ func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 			panic(v)
 		}
 	}()
+	var stalled stall
+	defer stalled.stop()
 	err = task.Runner{Loop: l, Handoff: c.Handoff}.Run(context.Background(), func(ctx context.Context) error {
 		task.Self(ctx).SetName(t.Name())
+		stalled.watch(ctx)
 		fn(ctx, t)
 		var deadlock *task.DeadlockError
 		if errors.As(context.Cause(ctx), &deadlock) { // fn may have taken it for any other error
@@ -121,6 +127,9 @@ func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 		}
 		return nil
 	})
+	if stalled.found != nil && !errors.Is(err, stalled.found) {
+		t.Error(stalled.found)
+	}
 	if errors.Is(err, task.ErrGoexit) { // FailNow or SkipNow in another task
 		runtime.Goexit()
 	}
