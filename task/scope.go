@@ -205,7 +205,7 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 	if r.err != nil {
 		s.settle(r, cancelled)
 	}
-	if s.phase == joining && len(s.unawaited) > 0 { // r may have started some of them
+	if s.phase == joining && r.owes() {
 		s.blame(func(r *Ref) bool { return s.orphaned(r) && !r.expected() })
 	}
 	if s.count == 0 && s.phase == joining && s.ref.state == Parked {
@@ -240,6 +240,7 @@ func (s *scope) settle(r *Ref, cancelled bool) {
 			s.unawaited = slices.DeleteFunc(s.unawaited, func(r *Ref) bool { return r.observed })
 		}
 		s.unawaited = append(s.unawaited, r)
+		r.ctx.parent.ref.more().owes = true
 	}
 }
 
