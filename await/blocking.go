@@ -28,6 +28,7 @@ import (
 // *task.PanicError that has the stack of the goroutine; if fn ends by
 // runtime.Goexit, so does the task.
 func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
+	mustHave(fn != nil, "Blocking")
 	return offload(ctx, fn, func(*job[T]) bool { return false })
 }
 
@@ -37,6 +38,7 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 // exception handler then. Closing the loop waits for it, but not longer than
 // loop.Config.Drain.
 func Abandon[T any](ctx context.Context, fn func(ctx context.Context) (T, error), dispose func(T, error)) (T, error) {
+	mustHave(fn != nil, "Abandon")
 	return offload(ctx, fn, func(j *job[T]) bool {
 		j.dispose = dispose
 		return j.fate.CompareAndSwap(running, abandoned)

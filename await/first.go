@@ -40,6 +40,9 @@ func (r Race[T]) First(ctx context.Context, fns ...func(ctx context.Context) (T,
 	if len(fns) == 0 {
 		misuse("First of no functions")
 	}
+	for _, fn := range fns {
+		mustHave(fn != nil, "First")
+	}
 	run := &race[T]{Race: r, errs: make([]error, len(fns))}
 	err := task.Scope(ctx, func(ctx context.Context) error { return run.start(ctx, fns) })
 	var none T

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"baton/await"
+	"baton/loop"
 	"baton/sim"
 	"baton/task"
 )
@@ -171,6 +172,7 @@ func TestFirstCancelAlone(t *testing.T) {
 func TestFirstPanic(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		disposed := 0
+		task.Loop(ctx).SetExceptionHandler(func(*loop.Loop, loop.Exception) {}) // of the panic
 		race := await.Race[int]{Dispose: func(v int) { disposed += v }}
 		_, err := race.First(ctx,
 			func(ctx context.Context) (int, error) { return 1, nil },

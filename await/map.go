@@ -25,6 +25,7 @@ func MapN[T, R any](ctx context.Context, n int, items []T, fn func(ctx context.C
 	if n < 1 {
 		misuse("MapN with %d calls at a time", n)
 	}
+	mustHave(fn != nil, "Map")
 	results := make([]R, len(items))
 	next := 0
 	var failure error

@@ -8,3 +8,11 @@ import "fmt"
 func misuse(format string, args ...any) {
 	panic("await: " + fmt.Sprintf(format, args...))
 }
+
+// mustHave panics if the function that a call is given is nil: later it would, on
+// another stack.
+func mustHave(fn bool, call string) {
+	if !fn {
+		misuse("%s of a nil function", call)
+	}
+}

@@ -55,3 +55,19 @@ func TestOutside(t *testing.T) {
 		t.Error("a value was sent all the same")
 	}
 }
+
+// TestNilFunction: a call without a function panics where it is made, not in a task
+// or on a goroutine later.
+func TestNilFunction(t *testing.T) {
+	result := func(context.Context) (int, error) { return 0, nil }
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		for name, call := range map[string]func(){
+			"First":    func() { await.First(ctx, result, nil) },
+			"Map":      func() { await.Map[int, int](ctx, nil, nil) },
+			"Blocking": func() { await.Blocking[int](ctx, nil) },
+			"Abandon":  func() { await.Abandon[int](ctx, nil, nil) },
+		} {
+			panics(t, call, name+" of a nil function")
+		}
+	})
+}

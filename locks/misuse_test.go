@@ -224,5 +224,6 @@ func TestUnmade(t *testing.T) {
 		} {
 			panics(t, call, "NewCond")
 		}
+		panics(t, func() { locks.NewPriorityQueue[int](1, nil) }, "cmp.Compare")
 	})
 }

@@ -54,6 +54,9 @@ func NewLIFOQueue[T any](capacity int) *Queue[T] { return newQueue(capacity, &st
 // so with no room at all there is no other order. compare runs inside of the
 // queue's calls and must not make any.
 func NewPriorityQueue[T any](capacity int, compare func(a, b T) int) *Queue[T] {
+	if compare == nil {
+		misuse("a priority queue without a function that compares; use cmp.Compare for what is ordered")
+	}
 	return newQueue(capacity, &heap[T]{compare: compare})
 }
 

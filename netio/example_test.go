@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 
+	"baton/await"
 	"baton/netio"
 	"baton/task"
 )
@@ -161,4 +164,74 @@ func ExampleStream_Lines() {
 	// ONE
 	// TWO
 	// <nil>
+}
+
+// A client of package net/http whose connections are served by the loop. It dials
+// when it likes, on goroutines of its own; so each connection has a task, which
+// lives until the client closes the net.Conn.
+func ExampleStream_NetConn() {
+	hello := func(ctx context.Context, s *netio.Stream) error {
+		if _, err := s.ReadUntil(ctx, []byte("\r\n\r\n")); err != nil {
+			return err
+		}
+		_, err := s.Write(ctx, []byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"))
+		return err
+	}
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		srv := &netio.Server{}
+		task.Go(ctx, func(ctx context.Context) error { return srv.ServeListener(ctx, ln, hello) })
+
+		portal := task.OpenPortal(ctx)
+		dial := func(_ context.Context, network, address string) (net.Conn, error) {
+			dialed := make(chan net.Conn, 1)
+			call := portal.Go(func(ctx context.Context) error {
+				s, err := netio.Dial(ctx, network, address)
+				if err != nil {
+					return err
+				}
+				defer s.Close()
+				dialed <- s.NetConn(ctx)
+				var canceled task.WaitQueue
+				return canceled.Wait(ctx, task.Text("the end of its connection"))
+			})
+			select {
+			case conn := <-dialed:
+				return connOfTask{conn, call}, nil
+			case <-call.Done():
+				return nil, call.Wait()
+			}
+		}
+		client := &http.Client{Transport: &http.Transport{DialContext: dial}}
+		body, err := await.Blocking(ctx, func(ctx context.Context) ([]byte, error) {
+			defer client.CloseIdleConnections()
+			answer, err := client.Get("http://" + ln.Addr().String())
+			if err != nil {
+				return nil, err
+			}
+			defer answer.Body.Close()
+			return io.ReadAll(answer.Body)
+		})
+		fmt.Printf("%s, %v\n", body, err)
+		return srv.Shutdown(ctx)
+	})
+	fmt.Println(err)
+	// Output:
+	// hello, <nil>
+	// <nil>
+}
+
+// A connOfTask ends the task that keeps it alive.
+type connOfTask struct {
+	net.Conn
+	call *task.Call
+}
+
+func (c connOfTask) Close() error {
+	err := c.Conn.Close()
+	c.call.Cancel(nil)
+	return err
 }

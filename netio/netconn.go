@@ -17,8 +17,11 @@ import (
 // that reads or writes.
 //
 // ctx is a lifetime, not an identity: the connection may change hands between
-// tasks, and its calls fail when ctx has been cancelled, whoever makes them. The
-// ctx of a task ends with it. One that never does, of [context.WithoutCancel], is no
+// tasks, and its calls fail when ctx has been cancelled, whoever makes them.
+// NetConn itself is for the task that ctx belongs to, as every call that takes one.
+// The ctx of a task ends with it: so does the net.Conn that a function of a portal
+// returns, and for a library that dials by itself that function stays, as in the
+// example. One that never does, of [context.WithoutCancel], is no
 // shield here either (see [task.Shield]): its net.Conn lasts as long as the task,
 // until that ends or is cancelled. Whoever has added a cancel to such a ctx must
 // call it, or goroutines outside may wait for a loop that runs no more.

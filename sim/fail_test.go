@@ -4,6 +4,7 @@ package sim_test
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -11,12 +12,17 @@ import (
 	"testing"
 	"time"
 
+	"baton/loop"
+	"baton/loop/poll"
 	"baton/sim"
 	"baton/task"
 )
 
 // failingVar says that TestFailing is to run its tests, which fail.
 const failingVar = "BATON_TEST_FAILING"
+
+// never is longer than the simulator waits for what no timer brings.
+const never = 255 * 365 * 24 * time.Hour
 
 func forever(ctx context.Context) error {
 	var q task.WaitQueue
@@ -79,7 +85,59 @@ var failing = []struct {
 	}, false, []string{"oops", `-sim\.seed=\d+`}},
 	{"panic", func(ctx context.Context, t *testing.T) {
 		task.Go(ctx, func(context.Context) error { panic(errOops) }).SetName("bomb")
-	}, false, []string{`bomb.* panicked: oops`, `fail_test\.go`}},
+		t.Log("before the panic")
+	}, false, []string{"before the panic", `bomb.* panicked: oops`, `fail_test\.go`, `-sim\.seed=\d+`}},
+	{"panic in a callback", func(ctx context.Context, t *testing.T) {
+		task.Loop(ctx).CallSoon(func() { panic(errOops) })
+		task.Yield(ctx)
+	}, false, []string{`panicked: oops`, `-sim\.seed=\d+`}},
+	{"panic that nobody is told of", func(ctx context.Context, t *testing.T) {
+		_ = task.Scope(ctx, func(ctx context.Context) error {
+			task.Go(ctx, func(context.Context) error { panic(errOops) })
+			return nil
+		})
+	}, false, []string{`panicked: oops`, `-sim\.seed=\d+`}},
+	{"an exception with a handler of its own", func(ctx context.Context, t *testing.T) {
+		task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { t.Log("handled:", e) })
+		task.Loop(ctx).CallSoon(func() { panic(errOops) })
+		task.Yield(ctx)
+	}, true, []string{`handled: .* panicked: oops`}},
+	{"deadlock over the network", func(ctx context.Context, t *testing.T) {
+		ln, err := task.Loop(ctx).Poller().Listen(&net.UnixAddr{Name: "a", Net: "unix"}, poll.ListenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		task.Go(ctx, func(ctx context.Context) error {
+			_, err := do(ctx, poll.Op{Kind: poll.Accept, Handle: ln})
+			t.Log("cleaned up:", err)
+			return err
+		}).SetName("patience")
+		task.ParkUntil(ctx, task.Now(ctx).Add(time.Hour))
+	}, false, []string{"deadlock", `patience.* waits for accept since 1h0m0s\n`, `the tasks of its scope since 0s, on task 2 \(patience\)\n`, "cleaned up", `-sim\.seed=\d+`}},
+	{"deadlock of main over the network", func(ctx context.Context, t *testing.T) {
+		ln, err := task.Loop(ctx).Poller().Listen(&net.UnixAddr{Name: "a", Net: "unix"}, poll.ListenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(ctx, poll.Op{Kind: poll.Accept, Handle: ln})
+	}, false, []string{"deadlock", `waits for accept since 0s`, `-sim\.seed=\d+`}},
+	{"deadlock with an open portal", func(ctx context.Context, t *testing.T) {
+		portal := task.OpenPortal(ctx)
+		go portal.Do(forever)
+		forever(ctx)
+		t.Log("cleaned up")
+	}, false, []string{"deadlock", `waits for for ever`, "cleaned up", `-sim\.seed=\d+`}},
+	{"a sleep of centuries", func(ctx context.Context, t *testing.T) {
+		if err := task.ParkUntil(ctx, task.Now(ctx).Add(never+time.Hour)); err != nil {
+			t.Error(err)
+		}
+	}, true, nil},
+	{"deadlock outside of the loop", func(ctx context.Context, t *testing.T) {
+		<-make(chan int)
+	}, false, []string{"deadlock", `-sim\.seed=\d+`}},
+	{"name of main", func(ctx context.Context, t *testing.T) {
+		t.Error(task.Self(ctx))
+	}, false, []string{`task 1 \(TestFailing/name_of_main\)`}},
 	{"passes", func(ctx context.Context, t *testing.T) {
 		task.ParkUntil(ctx, task.Now(ctx).Add(time.Hour))
 	}, true, nil},

@@ -48,9 +48,14 @@ var seedFlag = func() *uint64 {
 // inside.
 //
 // t.FailNow and t.SkipNow end the calling task, and then the test. A panic, a
-// deadlock and an error that nobody handled fail the test. The test is over when
-// fn and all of its tasks have ended; what is left open of the network is closed
-// with the loop.
+// deadlock and an error that nobody handled fail the test: so does whatever the
+// exception handler is told, of callbacks or of the handlers of a server, unless fn
+// sets a handler of its own. A panic ends this test only, and not the process. A
+// deadlock is also that all tasks wait for the network, or for goroutines, and
+// nobody in the bubble will ever do anything: they are cancelled with a
+// [*task.DeadlockError] then, two and a half centuries later by the clock. The test
+// is over when fn and all of its tasks have ended; what is left open of the
+// network is closed with the loop.
 func Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	Config{}.Test(t, fn)
@@ -65,12 +70,15 @@ func (c Config) Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	for c.Seed == 0 {
 		c.Seed = rand.Uint64()
 	}
+	returned := false
 	t.Cleanup(func() {
-		if t.Failed() && !c.FIFO {
+		// In a panic, as of a bubble that is deadlocked, t has not failed yet.
+		if t.Failed() || !returned {
 			t.Logf("sim: this schedule has the seed %d; replay it with -sim.seed=%[1]d", c.Seed)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) { c.run(t, fn) })
+	returned = true
 }
 
 // run runs fn in the bubble. The numbers that the program draws and the schedule
@@ -95,7 +103,23 @@ func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 			t.Error(err)
 		}
 	}()
+	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { t.Error(e) })
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case *task.PanicError, *task.DeadlockError:
+			// A panic in a bubble would end the process at once: what the test has
+			// logged and the seed would be lost.
+			t.Error(v)
+		default:
+			panic(v)
+		}
+	}()
+	var stalled stall
+	defer stalled.stop()
 	err = task.Runner{Loop: l, Handoff: c.Handoff}.Run(context.Background(), func(ctx context.Context) error {
+		task.Self(ctx).SetName(t.Name())
+		stalled.watch(ctx)
 		fn(ctx, t)
 		var deadlock *task.DeadlockError
 		if errors.As(context.Cause(ctx), &deadlock) { // fn may have taken it for any other error
@@ -103,6 +127,9 @@ func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 		}
 		return nil
 	})
+	if stalled.found != nil && !errors.Is(err, stalled.found) {
+		t.Error(stalled.found)
+	}
 	if errors.Is(err, task.ErrGoexit) { // FailNow or SkipNow in another task
 		runtime.Goexit()
 	}

@@ -165,6 +165,46 @@ func TestScopeErrors(t *testing.T) {
 			task.Start(ctx, func(ctx context.Context) (int, error) { turns(ctx, 3); return 0, errOops })
 			return nil
 		}, []error{errOops}},
+		{"a task is awaited by a sibling, after it has failed and the function returned", func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				tk := task.Start(ctx, oops)
+				if err := turns(ctx, 5); err != nil {
+					return err
+				}
+				if _, err := tk.Await(ctx); err != errOops {
+					return errOther
+				}
+				return nil
+			})
+			return nil
+		}, nil},
+		{"and failed before the function returned", func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				tk := task.Start(ctx, oops)
+				if err := turns(ctx, 7); err != nil {
+					return err
+				}
+				tk.Await(ctx)
+				return nil
+			})
+			return turns(ctx, 4)
+		}, nil},
+		{"a task that its sibling leaves alone", func(ctx context.Context) error {
+			task.Go(ctx, forever)
+			task.Go(ctx, func(ctx context.Context) error {
+				task.Start(ctx, oops)
+				return turns(ctx, 3)
+			})
+			return nil
+		}, []error{errOops}},
+		{"a task that fails after its sibling", func(ctx context.Context) error {
+			task.Go(ctx, forever)
+			task.Go(ctx, func(ctx context.Context) error {
+				task.Start(ctx, func(ctx context.Context) (int, error) { turns(ctx, 3); return 0, errOops })
+				return nil
+			})
+			return nil
+		}, []error{errOops}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -193,6 +233,9 @@ func TestScopeErrors(t *testing.T) {
 		})
 	}
 }
+
+// oops is a function for Start that fails at once.
+func oops(context.Context) (int, error) { return 0, errOops }
 
 type uncomparable []int
 

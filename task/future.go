@@ -134,6 +134,7 @@ func (f *Future[T]) Result() (T, error) {
 // exception handler. The caller holds the baton, which makes its loop the
 // future's if that has none yet. PEP 3156 has it under the same name.
 func (f *Future[T]) AddDoneCallback(fn func(*Future[T])) (remove func() bool) {
+	mustHave(fn != nil, "Future.AddDoneCallback")
 	if f.loop == nil {
 		f.loop = loop.Current()
 		if f.loop == nil {
@@ -186,6 +187,7 @@ func (c *callback) remove() bool {
 // see [Future.AddDoneCallback]. It has the chance to take the error of a task
 // that was started to be awaited, with Result, before that becomes the scope's.
 func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
+	mustHave(fn != nil, "AddDoneCallback")
 	r.held("AddDoneCallback")
 	c := &callback{fn: func() { fn(r) }}
 	if r.state == Done {

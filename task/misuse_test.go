@@ -23,6 +23,9 @@ func TestNilFunction(t *testing.T) {
 			"StartReady":  func() { task.StartReady[int](ctx, nil) },
 			"ScopeRef.Go": func() { task.ScopeOf(ctx).Go(nil) },
 			"Portal.Go":   func() { p.Go(nil) },
+
+			"Future.AddDoneCallback": func() { new(task.Future[int]).AddDoneCallback(nil) },
+			"AddDoneCallback":        func() { task.Self(ctx).AddDoneCallback(nil) },
 		} {
 			mustMisuse(t, call, name+" of a nil function")
 		}

@@ -70,6 +70,7 @@ type extra struct {
 	call      *Call         // of a portal, which wants the error
 	stop      func()        // ends the watching of a standard context
 	between   []*Canceled   // that have ended its context, but for the first and the last
+	owes      bool          // to ask for the error of a task that it has started
 }
 
 // more returns r's extra, which it makes at the first need: most tasks end
@@ -261,6 +262,12 @@ func (x *extra) end(r *Ref) {
 	if x.call != nil {
 		x.call.finish(r.err)
 	}
+}
+
+// owes reports whether the task has started one that failed before it was awaited.
+func (r *Ref) owes() bool {
+	x := r.extra.Load()
+	return x != nil && x.owes
 }
 
 // expected reports whether somebody is to be called back with the outcome.

@@ -39,7 +39,9 @@ type Runner struct {
 // cancels the rest. Cancelling ctx cancels main.
 //
 // If a task panicked, Run panics with the *PanicError. If main ended by
-// runtime.Goexit, so does the caller.
+// runtime.Goexit, so does the caller. A callback that calls Goexit, as by
+// t.FailNow, ends the caller too: all tasks are cancelled with ErrGoexit as the
+// cause, and awaited.
 //
 // If nothing is left that could wake any task, all are cancelled with a
 // *DeadlockError. Run returns that if main and its tasks do, and otherwise,

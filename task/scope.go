@@ -89,25 +89,35 @@ var errUnwinding = errors.New("task: the scope's function panicked or called run
 // idle, and so a deadlock of the tasks from being found.
 func (s *scope) join() {
 	s.phase = joining
-	s.blame()
+	s.blame(s.orphaned)
 	s.closePortals()
 	for s.count > 0 {
 		s.ref.wait(&s.node, &s.node, (*join)(s))
 	}
-	s.blame()        // for those that somebody was to be called back for, and left
+	// What is left are those that somebody was to be called back for, and left.
+	s.blame(func(*Ref) bool { return true })
 	s.closePortals() // those that its tasks have opened since
 	s.phase = closed
 }
 
-// blame makes the errors that nobody has asked for the scope's. The error
-// counts as it is: settle has found that it is no echo.
-func (s *scope) blame() {
-	for _, r := range s.unawaited {
-		if !r.observed {
+// blame makes the errors that nobody has asked for the scope's, of those tasks
+// that are due. The error counts as it is: settle has found that it is no echo.
+func (s *scope) blame(due func(r *Ref) bool) {
+	s.unawaited = slices.DeleteFunc(s.unawaited, func(r *Ref) bool {
+		if !r.observed && due(r) {
 			s.fail(r.err)
+			return true
 		}
-	}
-	s.unawaited = nil
+		return r.observed
+	})
+}
+
+// orphaned reports whether whoever has started r, a task of Start, has ended: the
+// scope's function, or another task, of the scope as well. Before, somebody may
+// still come and await r, at whatever moment r fails.
+func (s *scope) orphaned(r *Ref) bool {
+	by := r.ctx.parent.ref
+	return s.phase != open && (by == s.ref || by.state == Done)
 }
 
 // closePortals goes through a copy, for each Close takes its portal off the
@@ -195,6 +205,9 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 	if r.err != nil {
 		s.settle(r, cancelled)
 	}
+	if s.phase == joining && r.owes() {
+		s.blame(func(r *Ref) bool { return s.orphaned(r) && !r.expected() })
+	}
 	if s.count == 0 && s.phase == joining && s.ref.state == Parked {
 		s.ref.ready()
 	}
@@ -203,9 +216,9 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 // settle decides whose the error of an ended task is. What only echoes a cancel
 // is nobody's: of the task, of the scope, of a block or a standard context
 // around the task, or a plain one from anywhere. A panic, and any error of a
-// task of Go, is the scope's at once. That of a task of Start is, once the
-// scope's function has returned and nobody awaits it or has it called back;
-// before, it is kept for who may still come.
+// task of Go, is the scope's at once. That of a task of Start is, once it is
+// orphaned and nobody awaits it or has it called back; before, it is kept for who
+// may still come.
 func (s *scope) settle(r *Ref, cancelled bool) {
 	err := without(r.err, nil, func(c *Canceled) bool { return s.caused(c) || c.Cause == context.Canceled })
 	if cancelled {
@@ -220,13 +233,14 @@ func (s *scope) settle(r *Ref, cancelled bool) {
 	}
 	var p *PanicError
 	switch {
-	case !r.started, errors.As(err, &p), s.phase == joining && !r.observed && !r.expected():
+	case !r.started, errors.As(err, &p), s.orphaned(r) && !r.observed && !r.expected():
 		s.fail(err)
 	case !r.observed:
 		if len(s.unawaited) == cap(s.unawaited) {
 			s.unawaited = slices.DeleteFunc(s.unawaited, func(r *Ref) bool { return r.observed })
 		}
 		s.unawaited = append(s.unawaited, r)
+		r.ctx.parent.ref.more().owes = true
 	}
 }
 

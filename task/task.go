@@ -16,10 +16,10 @@ type Task[T any] struct {
 }
 
 // Start starts fn as a task of ctx's scope, for its result: somebody is to
-// Await it. If nobody has by the time the scope's function returns, its error
-// becomes the scope's; a panic always does, at once. The task begins in the
-// loop's next turn and runs up to its first switch point even if it is
-// cancelled before. Start itself never switches.
+// Await it. If nobody has by the time the scope's function returns, and the
+// calling task ends if that is another one, its error becomes the scope's; a panic
+// always does, at once. The task begins in the loop's next turn and runs up to its
+// first switch point even if it is cancelled before. Start itself never switches.
 func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Task[T] {
 	n := enter(ctx, "Start")
 	mustHave(fn != nil, "Start")
@@ -120,6 +120,10 @@ func (t *background) function() any    { return t.fn }
 // StartReady returns the *Canceled. To report ready has no effect then, and an
 // error that is more than the echo of the cancel is the scope's. Trio calls this
 // nursery.start.
+//
+// A block that ctx is inside of ends the service with itself, as Go says, and no
+// error tells: whoever bounds only the start makes a WithDeadline that lasts as
+// long as the service is to, and takes the time away by Reschedule when it is ready.
 func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready func(T)) error) (T, error) {
 	mustHave(fn != nil, "StartReady")
 	var reported Future[T]
