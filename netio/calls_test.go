@@ -64,14 +64,15 @@ func TestCanceledBefore(t *testing.T) {
 }
 
 // While one task reads every other way of reading is busy, and likewise for
-// writing.
+// writing; but when the stream is closed that is all there is to say, also while the
+// two do not know it yet.
 func TestBusyCalls(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer far.Close()
 		reader := blocked(ctx, near.ReadLine)
 		writer := fill(ctx, near)
-		for name, call := range map[string]func() error{
+		calls := map[string]func() error{
 			"Read":          func() error { _, err := near.Read(ctx, make([]byte, 1)); return err },
 			"ReadFull":      func() error { _, err := near.ReadFull(ctx, make([]byte, 1)); return err },
 			"ReadLine":      func() error { _, err := near.ReadLine(ctx); return err },
@@ -86,7 +87,8 @@ func TestBusyCalls(t *testing.T) {
 				conn := near.NetConn(ctx)
 				return outside(ctx, func() error { _, err := conn.Read(make([]byte, 1)); return err })
 			},
-		} {
+		}
+		for name, call := range calls {
 			err := call()
 			want(t, name, err, netio.ErrBusy)
 			if err != nil && !strings.Contains(err.Error(), "ReadLine") && !strings.Contains(err.Error(), "fill") {
@@ -94,6 +96,11 @@ func TestBusyCalls(t *testing.T) {
 			}
 		}
 		want(t, "Close", near.Close(), nil)
+		calls["CloseWrite"] = near.CloseWrite
+		delete(calls, "outside") // which would wait, and let them know
+		for name, call := range calls {
+			want(t, name+" after Close", call(), net.ErrClosed)
+		}
 		reader.Await(ctx)
 		writer.Await(ctx)
 	})

@@ -172,7 +172,7 @@ func (s *Stream) SetNoDelay(on bool) error {
 // [*BusyError], for it would cut that off; a Write after it fails with EPIPE.
 func (s *Stream) CloseWrite() error {
 	s.held("Stream.CloseWrite")
-	if s.out.user != nil {
+	if s.out.user != nil && !s.closed {
 		return s.out.busy("a CloseWrite")
 	}
 	return s.dress("close", s.handle.CloseWrite())
@@ -201,6 +201,7 @@ func (s *Stream) end(call string, how func() error) error {
 		return s.opError("close", net.ErrClosed)
 	}
 	s.closed = true
+	s.in.failed = nil // which would go before net.ErrClosed
 	// Not recycled: somebody may be writing out of it at this moment.
 	s.ahead.forget()
 	s.views.end()
@@ -237,6 +238,9 @@ func (s *Stream) opError(op string, err error) error {
 // apart what belongs together, and nobody would notice.
 func (s *Stream) begin(h *half, r *task.Ref) error {
 	if h.user != nil {
+		if s.closed { // and the first user does not know it yet
+			return s.opError(h.op.Kind.String(), net.ErrClosed)
+		}
 		return h.busy(r.String())
 	}
 	if r.Loop() != s.loop {

@@ -245,5 +245,8 @@ func TestAbortResets(t *testing.T) {
 		}
 		_, err = far.Read(ctx, make([]byte, 1))
 		want(t, "a second Read (217)", err, syscall.ECONNRESET)
+		want(t, "Close", far.Close(), nil)
+		_, err = far.Read(ctx, make([]byte, 1))
+		want(t, "Read after Close", err, net.ErrClosed)
 	})
 }

@@ -19,10 +19,13 @@ func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 
 // Main is for func main: it runs main like [Run] and ends the process; it does
 // not return. The first SIGINT or SIGTERM cancels main with a *SignalError as
-// the cause, so that it can clean up; a second one ends the process at once,
-// with 1. A clean end exits with 0; an error is printed to standard error and
-// exits with 1. After a signal it prints the signal, and then whatever the error says
-// besides the cancel. A panic in a task ends the process as any panic does, after the
+// the cause, so that it can clean up; a second one ends the process at once. A
+// clean end exits with 0; an error is printed to standard error and exits with 1.
+// After a signal it prints the signal, and then whatever the error says besides the
+// cancel. If that is nothing, and after a second signal, it exits with 128 and the
+// signal's number, which is what shells and supervisors know a program by that a
+// signal has ended (130, 143); a main that calls its end clean all the same returns
+// nil. A panic in a task ends the process as any panic does, after the
 // other tasks have been cancelled and have ended.
 func Main(main func(ctx context.Context) error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -31,8 +34,7 @@ func Main(main func(ctx context.Context) error) {
 	// A goroutine and not the loop: it must work while a task holds the baton.
 	go func() {
 		cancel(&SignalError{<-incoming})
-		<-incoming
-		os.Exit(1)
+		os.Exit(exitCode(<-incoming))
 	}()
 	err := ErrGoexit
 	defer func() {
@@ -50,15 +52,24 @@ func end(ctx context.Context, err error) {
 	if err == nil {
 		os.Exit(0)
 	}
+	code := 1
 	if s, signaled := context.Cause(ctx).(*SignalError); signaled {
 		if more := s.less(err); more != nil {
 			err = errors.Join(s, more)
 		} else {
-			err = s
+			err, code = s, exitCode(s.Signal)
 		}
 	}
 	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+	os.Exit(code)
+}
+
+// exitCode is that of a process which sig has ended.
+func exitCode(sig os.Signal) int {
+	if n, ok := sig.(syscall.Signal); ok {
+		return 128 + int(n)
+	}
+	return 1
 }
 
 // less returns err less what says no more than that s has come, and nil if nothing
