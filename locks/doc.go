@@ -32,5 +32,6 @@
 // Each primitive belongs to one loop at a time. It binds itself to none, so it may
 // serve one task.Run after another, but tasks of two loops that meet in one are
 // misuse and panic. So does a wake-up from a goroutine that does not hold the
-// baton; a task.Portal is the way in for those.
+// baton; a task.Portal is the way in for those. None may be copied once it is in
+// use; go vet finds who does.
 package locks

@@ -19,4 +19,7 @@
 //	}
 //
 // A test that fails prints the seed of its schedule; -sim.seed replays it.
+//
+// Time passes only while everybody waits: a loop that looks at the clock without
+// ever waiting goes on for ever.
 package sim

@@ -114,7 +114,8 @@ func (t *background) function() any    { return t.fn }
 // StartReady starts fn as a task of ctx's scope and waits until fn reports that
 // it is ready, with a value, or has ended. From then on fn is background work
 // like that of Go. An error before that is returned, and only returned; ending
-// without a word is ErrNotReady; a panic or Goexit fails the scope besides.
+// without a word is ErrNotReady; a panic or Goexit fails the scope besides. To
+// report ready again has no effect.
 //
 // If ctx is cancelled while waiting, the task is cancelled and awaited, and
 // StartReady returns the *Canceled. To report ready has no effect then, and an

@@ -7,12 +7,21 @@ import "context"
 // A WaitQueue is a line of parked tasks, the one place on which everything
 // parks that waits for other tasks. Those woken first are those that came
 // first, and waiting in it costs no allocation. The zero value is an empty
-// queue. It belongs to the loop of its waiters: all its methods are for the
-// holder of that baton, and none but Wait switches. Trio calls it a ParkingLot.
+// queue, and must not be copied once it is in use. It belongs to the loop of its
+// waiters: all its methods are for the holder of that baton, and none but Wait
+// switches. Trio calls it a ParkingLot.
 type WaitQueue struct {
+	_    noCopy
 	line line
 	why  Reason // of whoever came last; nil until somebody has waited
 }
+
+// noCopy has go vet find copies of what holds it: the tasks in a line would be in
+// that of the original only.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
 
 // Wait parks the calling task at the end of the line until it is woken, and
 // returns nil then. If ctx is cancelled first it returns the *Canceled, and the
