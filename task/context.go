@@ -119,6 +119,9 @@ func (n *node) detach() {
 	}
 	for child := n.first; child != nil; {
 		next := child.next
+		if r := child.ref; child == &r.ctx && n.ref.state == Done {
+			r.orphan = true // which the tree does not tell any more
+		}
 		p.append(child)
 		child = next
 	}

@@ -168,6 +168,9 @@ func (c *callback) queue(l *loop.Loop) {
 	}
 }
 
+// pending reports whether it is queued and still to run.
+func (c *callback) pending() bool { return c.handle != nil && c.handle.Pending() }
+
 // remove takes it back wherever it stands, even out of the turn that runs, and
 // reports false if it has run or was removed before.
 func (c *callback) remove() bool {

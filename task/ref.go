@@ -46,6 +46,7 @@ type Ref struct {
 	started  bool // by Start: somebody is to await it
 	observed bool // somebody has got its error
 	goexit   bool // its function ended by runtime.Goexit
+	orphan   bool // whoever has started it has ended
 	budget   int32
 	parks    uint32 // counts parks, so that late news of an earlier one is known
 
@@ -70,7 +71,7 @@ type extra struct {
 	call      *Call         // of a portal, which wants the error
 	stop      func()        // ends the watching of a standard context
 	between   []*Canceled   // that have ended its context, but for the first and the last
-	owes      bool          // to ask for the error of a task that it has started
+	owed      []*Ref        // started by it, failed, and not awaited
 }
 
 // more returns r's extra, which it makes at the first need: most tasks end
@@ -262,12 +263,6 @@ func (x *extra) end(r *Ref) {
 	if x.call != nil {
 		x.call.finish(r.err)
 	}
-}
-
-// owes reports whether the task has started one that failed before it was awaited.
-func (r *Ref) owes() bool {
-	x := r.extra.Load()
-	return x != nil && x.owes
 }
 
 // expected reports whether somebody is to be called back with the outcome.

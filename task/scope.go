@@ -89,14 +89,17 @@ var errUnwinding = errors.New("task: the scope's function panicked or called run
 // idle, and so a deadlock of the tasks from being found.
 func (s *scope) join() {
 	s.phase = joining
-	s.blame(s.orphaned)
+	s.blame(func(r *Ref) bool { return !r.expected() })
 	s.closePortals()
-	for s.count > 0 {
-		s.ref.wait(&s.node, &s.node, (*join)(s))
+	for s.count > 0 || s.calling() {
+		if s.count > 0 {
+			s.ref.wait(&s.node, &s.node, (*join)(s))
+		} else {
+			s.turn()
+		}
 	}
-	// What is left are those that somebody was to be called back for, and left.
-	s.blame(func(*Ref) bool { return true })
-	s.closePortals() // those that its tasks have opened since
+	s.blame(func(*Ref) bool { return true }) // whoever was to be called back has left them
+	s.closePortals()                         // those that its tasks have opened since
 	s.phase = closed
 }
 
@@ -112,12 +115,31 @@ func (s *scope) blame(due func(r *Ref) bool) {
 	})
 }
 
-// orphaned reports whether whoever has started r, a task of Start, has ended: the
-// scope's function, or another task, of the scope as well. Before, somebody may
-// still come and await r, at whatever moment r fails.
+// turn lets what is ready run, callbacks among it. Unlike Yield it asks for no
+// cancel: the scope ends either way.
+func (s *scope) turn() {
+	r := s.ref
+	r.ready()
+	if to := r.b.next(r); to != nil {
+		r.b.hand.pass(r.worker, to)
+		r.b.back(r)
+	}
+}
+
+// calling reports whether a callback is on its way that may ask for an error.
+func (s *scope) calling() bool {
+	return slices.ContainsFunc(s.unawaited, func(r *Ref) bool {
+		x := r.extra.Load()
+		return !r.observed && x != nil && slices.ContainsFunc(x.callbacks, (*callback).pending)
+	})
+}
+
+// orphaned reports whether r, a task of Start, was started by nobody but the
+// scope's own task, or by a task that has ended. Else that one may still come and
+// await r, at whatever moment r fails.
 func (s *scope) orphaned(r *Ref) bool {
 	by := r.ctx.parent.ref
-	return s.phase != open && (by == s.ref || by.state == Done)
+	return r.orphan || by == s.ref || by.state == Done
 }
 
 // closePortals goes through a copy, for each Close takes its portal off the
@@ -205,8 +227,11 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 	if r.err != nil {
 		s.settle(r, cancelled)
 	}
-	if s.phase == joining && r.owes() {
-		s.blame(func(r *Ref) bool { return s.orphaned(r) && !r.expected() })
+	if x := r.extra.Load(); x != nil {
+		for _, failed := range x.owed {
+			s.inherit(failed, failed.err)
+		}
+		x.owed = nil
 	}
 	if s.count == 0 && s.phase == joining && s.ref.state == Parked {
 		s.ref.ready()
@@ -233,15 +258,36 @@ func (s *scope) settle(r *Ref, cancelled bool) {
 	}
 	var p *PanicError
 	switch {
-	case !r.started, errors.As(err, &p), s.orphaned(r) && !r.observed && !r.expected():
+	case !r.started, errors.As(err, &p):
 		s.fail(err)
-	case !r.observed:
-		if len(s.unawaited) == cap(s.unawaited) {
-			s.unawaited = slices.DeleteFunc(s.unawaited, func(r *Ref) bool { return r.observed })
-		}
-		s.unawaited = append(s.unawaited, r)
-		r.ctx.parent.ref.more().owes = true
+	case s.orphaned(r):
+		s.inherit(r, err)
+	default:
+		x := r.ctx.parent.ref.more()
+		x.owed = keep(x.owed, r)
 	}
+}
+
+// inherit takes over err, the error of r: a task of Start that has ended and is
+// orphaned. Unless somebody has it, or is to be called back, it is the scope's: now,
+// or when the scope's function has returned.
+func (s *scope) inherit(r *Ref, err error) {
+	switch {
+	case r.observed:
+	case s.phase == joining && !r.expected():
+		s.fail(err)
+	default:
+		s.unawaited = keep(s.unawaited, r)
+	}
+}
+
+// keep adds r to tasks whose errors nobody has asked for. Those that somebody has
+// asked for since leave when the list would grow.
+func keep(list []*Ref, r *Ref) []*Ref {
+	if len(list) == cap(list) {
+		list = slices.DeleteFunc(list, func(r *Ref) bool { return r.observed })
+	}
+	return append(list, r)
 }
 
 // caused reports whether c is a cancel of the scope itself or of one of its
