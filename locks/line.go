@@ -15,11 +15,18 @@ import (
 // knows its length, also in the moment of a cancel, of which the task itself
 // would learn only later.
 type line[T any] struct {
+	_          noCopy
 	head, tail *place[T]
 	len        int
 	spare      *place[T] // used before: in the long run waiting does not allocate
 	why        task.Text // what everybody in the line waits for
 }
+
+// noCopy has go vet find copies: the tasks that wait know the original only.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
 
 // A place is a task's place in a line. It belongs to the task from join until wait
 // returns, though wake and Cancel take it out of the line before.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +104,23 @@ func TestBusyCalls(t *testing.T) {
 		}
 		reader.Await(ctx)
 		writer.Await(ctx)
+	})
+}
+
+// A closed stream says so also where a deadline has passed, as package net has it.
+func TestLateAfterClose(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		conn := near.NetConn(ctx)
+		want(t, "SetDeadline", conn.SetDeadline(task.Now(ctx).Add(-time.Second)), nil)
+		_, err := near.Read(ctx, make([]byte, 1))
+		want(t, "Read", err, os.ErrDeadlineExceeded)
+		want(t, "Close", near.Close(), nil)
+		_, err = near.Read(ctx, make([]byte, 1))
+		want(t, "Read after Close", err, net.ErrClosed)
+		_, err = near.Write(ctx, []byte("x"))
+		want(t, "Write after Close", err, net.ErrClosed)
 	})
 }
 

@@ -201,7 +201,9 @@ func (s *Stream) end(call string, how func() error) error {
 		return s.opError("close", net.ErrClosed)
 	}
 	s.closed = true
-	s.in.failed = nil // which would go before net.ErrClosed
+	// Other reasons to fail would go before net.ErrClosed.
+	s.in.failed = nil
+	s.in.deadline, s.out.deadline = time.Time{}, time.Time{}
 	// Not recycled: somebody may be writing out of it at this moment.
 	s.ahead.forget()
 	s.views.end()

@@ -121,6 +121,28 @@ var failing = []struct {
 		}
 		do(ctx, poll.Op{Kind: poll.Accept, Handle: ln})
 	}, false, []string{"deadlock", `waits for accept since 0s`, `-sim\.seed=\d+`}},
+	{"deadlock over the network, of several tasks", func(ctx context.Context, t *testing.T) {
+		for _, d := range []time.Duration{time.Second, time.Hour, 1, 3 * time.Second} {
+			task.Go(ctx, func(ctx context.Context) error {
+				ln, err := task.Loop(ctx).Poller().Listen(&net.UnixAddr{Name: d.String(), Net: "unix"}, poll.ListenOptions{})
+				if err != nil {
+					return err
+				}
+				task.ParkUntil(ctx, task.Now(ctx).Add(d))
+				_, err = do(ctx, poll.Op{Kind: poll.Accept, Handle: ln})
+				return err
+			})
+		}
+	}, false, []string{`accept since 59m59s\n`, `accept since 0s\n`, `accept since 1h0m0s\n`, `accept since 59m57s\n`}},
+	{"deadlock under a shield", func(ctx context.Context, t *testing.T) {
+		ln, err := task.Loop(ctx).Poller().Listen(&net.UnixAddr{Name: "a", Net: "unix"}, poll.ListenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, release := task.Shield(ctx, -1)
+		defer release()
+		do(ctx, poll.Op{Kind: poll.Accept, Handle: ln})
+	}, false, []string{`waits for accept since 0s`, `-sim\.seed=\d+`}},
 	{"deadlock with an open portal", func(ctx context.Context, t *testing.T) {
 		portal := task.OpenPortal(ctx)
 		go portal.Do(forever)

@@ -3,8 +3,10 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"testing"
 	"time"
 
 	"baton/loop"
@@ -24,12 +26,13 @@ type stall struct {
 	root  *task.Ref
 	scope *task.ScopeRef // of root
 	timer *time.Timer    // nil before watch
+	t     *testing.T
 	found *task.DeadlockError
 }
 
 // watch begins to look for a stall of the root task, which calls it.
-func (s *stall) watch(ctx context.Context) {
-	s.loop, s.root, s.scope = task.Loop(ctx), task.Self(ctx), task.ScopeOf(ctx)
+func (s *stall) watch(ctx context.Context, t *testing.T) {
+	s.t, s.loop, s.root, s.scope = t, task.Loop(ctx), task.Self(ctx), task.ScopeOf(ctx)
 	s.timer = time.AfterFunc(never, func() {
 		_, _ = s.loop.CallSoonThreadsafe(s.report) // of a closed loop nobody waits for anything
 	})
@@ -42,8 +45,9 @@ func (s *stall) stop() {
 	}
 }
 
-// report cancels all tasks with what they wait for, as the loop does for a deadlock
-// of its own. A sleep of centuries is none.
+// report fails the test with what its tasks wait for, and cancels them. A sleep of
+// centuries is no deadlock. What the cancel does not end, as a shield without a
+// bound, the bubble will: with a panic, so the report comes first.
 func (s *stall) report() {
 	if _, more := s.loop.NextDeadline(); more {
 		return
@@ -54,12 +58,13 @@ func (s *stall) report() {
 			return nil
 		}
 		// Nothing has happened since the last of them began.
-		idle := slices.MinFunc(waits, func(a, b task.Wait) int { return int(a.Since - b.Since) }).Since
+		idle := slices.MinFunc(waits, func(a, b task.Wait) int { return cmp.Compare(a.Since, b.Since) }).Since
 		for i, w := range waits {
 			waits[i].Since -= idle
 			waits[i].On = slices.DeleteFunc(w.On, func(name string) bool { return name == task.Self(ctx).String() })
 		}
 		s.found = &task.DeadlockError{Waits: waits}
+		s.t.Error(s.found)
 		s.root.Cancel(s.found)
 		return nil
 	}).SetName("sim")

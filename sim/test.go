@@ -53,7 +53,9 @@ var seedFlag = func() *uint64 {
 // sets a handler of its own. A panic ends this test only, and not the process. A
 // deadlock is also that all tasks wait for the network, or for goroutines, and
 // nobody in the bubble will ever do anything: they are cancelled with a
-// [*task.DeadlockError] then, two and a half centuries later by the clock. The test
+// [*task.DeadlockError] then, two and a half centuries later by the clock. A timer
+// that starts again and again hides such a deadlock, and what is shielded from the
+// cancel, or blocks a goroutine for ever, makes the bubble end the process. The test
 // is over when fn and all of its tasks have ended; what is left open of the
 // network is closed with the loop.
 func Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
@@ -70,15 +72,20 @@ func (c Config) Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	for c.Seed == 0 {
 		c.Seed = rand.Uint64()
 	}
-	returned := false
+	passed := false
 	t.Cleanup(func() {
 		// In a panic, as of a bubble that is deadlocked, t has not failed yet.
-		if t.Failed() || !returned {
+		switch {
+		case !passed:
 			t.Logf("sim: this schedule has the seed %d; replay it with -sim.seed=%[1]d", c.Seed)
+		case t.Failed():
+			t.Logf("sim: a schedule that had not failed when it ended has the seed %d", c.Seed)
 		}
 	})
-	synctest.Test(t, func(t *testing.T) { c.run(t, fn) })
-	returned = true
+	synctest.Test(t, func(t *testing.T) {
+		c.run(t, fn)
+		passed = !t.Failed()
+	})
 }
 
 // run runs fn in the bubble. The numbers that the program draws and the schedule
@@ -119,7 +126,7 @@ func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	defer stalled.stop()
 	err = task.Runner{Loop: l, Handoff: c.Handoff}.Run(context.Background(), func(ctx context.Context) error {
 		task.Self(ctx).SetName(t.Name())
-		stalled.watch(ctx)
+		stalled.watch(ctx, t)
 		fn(ctx, t)
 		var deadlock *task.DeadlockError
 		if errors.As(context.Cause(ctx), &deadlock) { // fn may have taken it for any other error
@@ -127,8 +134,8 @@ func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 		}
 		return nil
 	})
-	if stalled.found != nil && !errors.Is(err, stalled.found) {
-		t.Error(stalled.found)
+	if stalled.found != nil && errors.Is(err, stalled.found) {
+		return // that is told
 	}
 	if errors.Is(err, task.ErrGoexit) { // FailNow or SkipNow in another task
 		runtime.Goexit()
