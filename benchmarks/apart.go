@@ -32,7 +32,7 @@ func (p plan) measureApart(s shape, wanted func(name string) bool) ([]line, erro
 		return nil, err
 	}
 	child := exec.Command(self, "-here", "-json",
-		"-rounds", strconv.Itoa(p.rounds), "-least", p.least.String(),
+		"-rounds", strconv.Itoa(p.rounds), "-least", p.least.String(), "-many", strconv.Itoa(atOnce),
 		"-run", "^("+strings.Join(names, "|")+")$")
 	child.Stderr = os.Stderr
 	out, err := child.Output()

@@ -54,6 +54,7 @@ func run(args []string, out io.Writer) (err error) {
 		asTable = flags.Bool("markdown", false, "print the table of the README")
 		pattern = flags.String("run", "", "measure the rows whose name matches this `regexp`")
 		rounds  = flags.Int("rounds", leastRounds, "rounds of each side; the medians are shown")
+		many    = flags.Int("many", atOnce, "how many tasks are at once in spawn/many")
 		fresh   = flags.Bool("fresh", false, "give every contestant a process of its own, for all its rounds")
 		here    = flags.Bool("here", false, "measure all rows in this process")
 		profile = flags.String("cpuprofile", "", "write a CPU profile of this process to this `file`; needs -here")
@@ -64,6 +65,10 @@ func run(args []string, out io.Writer) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if *many < 1 {
+		return fmt.Errorf("-many %d: there must be one", *many)
+	}
+	atOnce = *many
 	if *rounds < leastRounds {
 		return fmt.Errorf("-rounds %d: a median needs at least %d", *rounds, leastRounds)
 	}

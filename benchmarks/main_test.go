@@ -16,7 +16,7 @@ import (
 // TestMain makes everything small. Rows start this binary again, with arguments
 // for the program and not for the tests.
 func TestMain(m *testing.M) {
-	many, bulk, parked = 500, 5_000, 5_000
+	many, atOnce, bulk, parked = 500, 500, 5_000, 5_000
 	if slices.ContainsFunc([]string{"-parked", "-seat", "-here"}, func(s string) bool { return slices.Contains(os.Args, s) }) {
 		main()
 		return
@@ -37,6 +37,7 @@ func TestRunRefuses(t *testing.T) {
 		{"-cpuprofile", "unused"},
 		{"-fresh", "-here"},
 		{"-seat", "switch/2 threads"},
+		{"-many", "0"},
 	} {
 		if err := run(args, io.Discard); err == nil {
 			t.Errorf("run(%q) = nil, want an error", args)

@@ -53,7 +53,8 @@ type peer struct {
 // How many of what there are in the rows. They are variables only so that tests
 // can do with fewer.
 var (
-	many   = 10_000    // tasks or goroutines of switch/10000 and spawn/many, live timers of timers/each
+	many   = 10_000    // tasks or goroutines of switch/10000, live timers of timers/each
+	atOnce = 10_000    // tasks or goroutines of spawn/many; -many
 	bulk   = 1_000_000 // timers of timers/bulk
 	parked = 100_000   // tasks or goroutines of memory
 )

@@ -44,7 +44,7 @@ func (s *seat) start() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self, "-seat", s.shape+" "+s.who)
+	cmd := exec.Command(self, "-many", strconv.Itoa(atOnce), "-seat", s.shape+" "+s.who)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(s.procs))
 	s.child, err = start(cmd)
 	return err

@@ -41,7 +41,9 @@ func spawnOneGoroutine(r round) (float64, error) {
 	})
 }
 
-// spawnManyTasks: many trivial tasks at once, in a scope that awaits them.
+// spawnManyTasks: many trivial tasks at once, in a scope that awaits them. A good
+// part of the time is the collector's, and whether it is at work while most tasks
+// live or while few do depends on how many there are: see -many.
 func spawnManyTasks(h task.Handoff) side {
 	trivial := func(context.Context) error { return nil }
 	return func(r round) (float64, error) {
@@ -49,7 +51,7 @@ func spawnManyTasks(h task.Handoff) side {
 			ns, err := timed(r.least, func(n int) error {
 				for range n {
 					err := task.Scope(ctx, func(ctx context.Context) error {
-						for range many {
+						for range atOnce {
 							task.Go(ctx, trivial)
 						}
 						return nil
@@ -60,7 +62,7 @@ func spawnManyTasks(h task.Handoff) side {
 				}
 				return nil
 			})
-			return ns / float64(many), err
+			return ns / float64(atOnce), err
 		})
 	}
 }
@@ -71,13 +73,13 @@ func spawnManyGoroutines(r round) (float64, error) {
 	trivial := func() { running.Done() }
 	ns, err := timed(r.least, func(n int) error {
 		for range n {
-			running.Add(many)
-			for range many {
+			running.Add(atOnce)
+			for range atOnce {
 				go trivial()
 			}
 			running.Wait()
 		}
 		return nil
 	})
-	return ns / float64(many), err
+	return ns / float64(atOnce), err
 }
