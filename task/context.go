@@ -114,9 +114,6 @@ func (n *node) detach() {
 		p.first.prev = n.prev
 	}
 	n.next, n.prev = nil, nil
-	if r := n.ref; r.under == n && r.state != Parked {
-		r.under = nil // the task's last wait must not keep what has ended
-	}
 	for child := n.first; child != nil; {
 		next := child.next
 		if r := child.ref; child == &r.ctx && n.ref.state == Done {
@@ -150,7 +147,7 @@ func (n *node) cancel(c *Canceled) {
 			s.cancel(c)
 		}
 	}
-	if r := n.ref; r != nil && r.state == Parked && r.under == n {
+	if r := n.ref; r != nil && r.state == Parked && r.worker.under == n {
 		r.interrupt(c)
 	}
 	for child := n.first; child != nil; child = child.next {

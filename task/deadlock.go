@@ -91,5 +91,5 @@ func (n *node) lost() bool {
 
 // waitsForTask reports whether r is parked on another task that has not ended.
 func (r *Ref) waitsForTask() bool {
-	return r.state == Parked && slices.ContainsFunc(r.on.Owners(), func(on *Ref) bool { return on != r && on.state != Done })
+	return r.state == Parked && slices.ContainsFunc(r.worker.on.Owners(), func(on *Ref) bool { return on != r && on.state != Done })
 }

@@ -253,17 +253,20 @@ func (r *Ref) waitForeign(ctx context.Context, n *node, w Waiter) error {
 
 // parkOn says what the running task, which is about to give the baton away,
 // waits for. since is the time of the last poll: a switch reads no clock.
-func (r *Ref) parkOn(n *node, w Waiter) {
-	r.state, r.under, r.on, r.abort = Parked, n, w, nil
-	r.since = r.b.loop.Age()
+func (r *Ref) parkOn(n *node, on Waiter) {
+	r.state = Parked
 	r.parks++
+	w := r.worker
+	w.under, w.on = n, on
+	w.since = r.b.loop.Age()
 }
 
 // unparked is the outcome of the wait: nil, or the cancel that ended it.
 func (r *Ref) unparked() error {
-	r.on = nil
-	if c := r.abort; c != nil {
-		r.abort = nil // which would keep what was cancelled until the next wait
+	w := r.worker
+	w.under, w.on = nil, nil // which would keep what may end before the next wait
+	if c := w.abort; c != nil {
+		w.abort = nil
 		return c
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"baton/loop"
 )
@@ -37,8 +36,6 @@ type Ref struct {
 	// What a switch reads and writes stands together, in one line of the
 	// processor's cache with the beginning of ctx: among ten thousand tasks the
 	// lines that a switch touches are what it costs.
-	under  *node     // parked: the context of the call that parked
-	abort  *Canceled // set if the wait was ended by a cancel
 	b      *baton
 	worker *worker // whose goroutine it runs on, from the first step to the end
 
@@ -52,9 +49,7 @@ type Ref struct {
 
 	ctx node // the task's own context
 
-	on           Waiter        // parked: what it waits for
-	since        time.Duration // parked: since when, on the loop's clock
-	qnext, qprev *Ref          // parked: in a line
+	qnext, qprev *Ref // parked: in a line
 
 	id       uint64
 	body     body
@@ -178,10 +173,10 @@ func (r *Ref) Waiting() (Wait, bool) {
 	}
 	w := Wait{
 		Task:   r.String(),
-		Reason: r.on.Reason(),
-		Since:  r.b.loop.Age() - r.since,
+		Reason: r.worker.on.Reason(),
+		Since:  r.b.loop.Age() - r.worker.since,
 	}
-	for _, on := range r.on.Owners() {
+	for _, on := range r.worker.on.Owners() {
 		w.On = append(w.On, on.String())
 	}
 	return w, true
@@ -216,8 +211,8 @@ func (r *Ref) ready() {
 // for must come back first. Then Wake ends the wait, which has had its effect,
 // and the next switch point tells of the cancel.
 func (r *Ref) interrupt(c *Canceled) {
-	if r.on.Cancel(r) {
-		r.abort = c
+	if r.worker.on.Cancel(r) {
+		r.worker.abort = c
 		r.ready()
 	}
 }

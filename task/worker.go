@@ -5,6 +5,7 @@ package task
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"baton/internal/gid"
 	"baton/loop"
@@ -41,6 +42,13 @@ type worker struct {
 	// when the worker becomes idle, and not for each step: that is what naming steps
 	// costs.
 	shown atomic.Pointer[Ref]
+
+	// The wait of its task, while that is parked. They are here and not in the
+	// task, for most tasks never wait, and there may be many that have not begun.
+	under *node         // the context of the call that parked
+	on    Waiter        // what it waits for
+	since time.Duration // when it began, on the loop's clock
+	abort *Canceled     // the cancel that has ended it, or nil
 
 	birth *slot      // coroutines: where the end of the goroutine resumes whoever is parked
 	index int        // in baton.workers
