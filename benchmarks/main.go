@@ -65,19 +65,17 @@ func run(args []string, out io.Writer) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *many < 1 {
+	switch {
+	case *many < 1:
 		return fmt.Errorf("-many %d: there must be one", *many)
-	}
-	atOnce = *many
-	if *rounds < leastRounds {
+	case *rounds < leastRounds:
 		return fmt.Errorf("-rounds %d: a median needs at least %d", *rounds, leastRounds)
-	}
-	if *here && *fresh {
+	case *here && *fresh:
 		return errors.New("-here and -fresh exclude each other")
-	}
-	if *profile != "" && !*here {
+	case *profile != "" && !*here:
 		return errors.New("-cpuprofile is of this process, in which only -here measures")
 	}
+	atOnce = *many
 	wanted, err := regexp.Compile(*pattern)
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
@@ -97,26 +95,36 @@ func run(args []string, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, removePrograms()) }()
 
-	report := newTable(out)
-	switch {
-	case *asJSON:
-		report = newJSON(out)
-	case *asTable:
-		report = newMarkdown(out)
-	}
+	report := newReport(*asJSON, *asTable, out)
 	plan := plan{rounds: *rounds, least: *least, procs: procs(), fresh: *fresh}
 	for _, s := range shapes() {
-		if *here || *fresh || s.processes {
-			report.lines(plan.measure(s, wanted.MatchString))
-			continue
-		}
-		lines, err := plan.measureApart(s, wanted.MatchString)
+		lines, err := plan.lines(s, wanted.MatchString, *here)
 		if err != nil {
 			return err
 		}
 		report.lines(lines)
 	}
 	return report.end()
+}
+
+// newReport is the report that the flags ask for.
+func newReport(asJSON, asTable bool, out io.Writer) report {
+	switch {
+	case asJSON:
+		return newJSON(out)
+	case asTable:
+		return newMarkdown(out)
+	}
+	return newTable(out)
+}
+
+// lines measures a shape in a process of its own, unless it is to be here, or brings
+// processes along: its sides', or with -fresh one for each contestant.
+func (p plan) lines(s shape, wanted func(name string) bool, here bool) ([]line, error) {
+	if here || p.fresh || s.processes {
+		return p.measure(s, wanted), nil
+	}
+	return p.measureApart(s, wanted)
 }
 
 // procs is GOMAXPROCS as given, and 1.

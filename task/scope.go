@@ -17,7 +17,7 @@ type scope struct {
 
 	failed    bool      // and cancelled for it; errs may be empty all the same
 	errs      []error   // failures, the first first
-	unawaited []*Ref    // tasks of Start that failed before anybody awaited them
+	unawaited []*Ref    // orphans of Start that failed before anybody awaited them
 	cause     error     // of ScopeRef.Cancel; what Scope returns if nothing fails
 	portals   []*Portal // open ones, in the order of OpenPortal
 }
@@ -82,7 +82,8 @@ func (s *scope) run(fn func(ctx context.Context) error) (err error) {
 var errUnwinding = errors.New("task: the scope's function panicked or called runtime.Goexit")
 
 // join waits for the tasks. What was started to be awaited and was not is a
-// failure of the scope now. Others may start tasks in it between the end of the
+// failure of the scope now, or once the callbacks have run that are to be told of
+// it. Others may start tasks in it between the end of the
 // last one and the owner's step, so it counts again.
 //
 // The portals close before the wait: an open one would keep the loop from being

@@ -43,8 +43,8 @@ type worker struct {
 	// costs.
 	shown atomic.Pointer[Ref]
 
-	// The wait of its task, while that is parked. They are here and not in the
-	// task, for most tasks never wait, and there may be many that have not begun.
+	// The wait of its task, while that is parked. It is here and not in the task,
+	// for most tasks never wait, and there may be many that have not begun.
 	under *node         // the context of the call that parked
 	on    Waiter        // what it waits for
 	since time.Duration // when it began, on the loop's clock

@@ -24,9 +24,9 @@ func TestRaceWithKernel(t *testing.T) {
 	for _, kind := range []string{"read", "write", "none"} {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestRaceWithKernel$")
 		cmd.Env = append(os.Environ(), "BATON_TEST_RACE="+kind, "GORACE=atexit_sleep_ms=0")
-		out, _ := cmd.CombinedOutput()
-		if found := strings.Contains(string(out), "DATA RACE"); found != (kind != "none") {
-			t.Errorf("%s: race found %v\n%s", kind, found, out)
+		out, err := cmd.CombinedOutput()
+		if found := strings.Contains(string(out), "DATA RACE"); found != (kind != "none") || found != (err != nil) {
+			t.Errorf("%s: race found %v, %v\n%s", kind, found, err, out)
 		}
 	}
 }

@@ -142,7 +142,7 @@ func (s *socket) side(k poll.Kind) **poll.Op {
 // or without an event, and any number of times.
 //
 // It is a table and not a function with a switch: after a system call the
-// processor mispredicts every return on the way up, and that is one less.
+// processor mispredicts returns on the way up, and that is one less.
 var tries = [...]func(*socket, *poll.Op) bool{
 	poll.Read:     (*socket).read,
 	poll.Write:    (*socket).write,
