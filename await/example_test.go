@@ -73,7 +73,12 @@ func ExampleAll() {
 
 func ExampleEach() {
 	task.Run(context.Background(), func(ctx context.Context) error {
-		for t, err := range await.Each(ctx, task.Start(ctx, later(2, "slow")), task.Start(ctx, later(1, "quick"))) {
+		quick := task.Start(ctx, later(1, "quick"))
+		slow := task.Start(ctx, func(ctx context.Context) (string, error) {
+			_, err := quick.Await(ctx)
+			return "slow", err
+		})
+		for t, err := range await.Each(ctx, slow, quick) {
 			if err != nil {
 				return err
 			}
