@@ -24,8 +24,9 @@ import (
 // takes; those that had ended before the range began come first, in the order of
 // the arguments. If ctx is cancelled the range ends after one step with the
 // error and no task. Leaving it leaves the tasks alone. Only the task that ctx
-// belongs to can range over it. asyncio's as_completed.
+// belongs to can call it and range over it. asyncio's as_completed.
 func Each[T any](ctx context.Context, tasks ...*task.Task[T]) iter.Seq2[*task.Task[T], error] {
+	task.Self(ctx) // a foreign ctx is found out here, not where somebody ranges
 	return func(yield func(*task.Task[T], error) bool) {
 		e := watch(ctx, "Each", refs(tasks))
 		defer e.stop()

@@ -4,6 +4,7 @@ package await_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 	"baton/task"
 )
 
-// TestOutside: every call says that its context belongs to no task, or not to the
-// one that calls. Behaviours 148, 194.
+// TestOutside: every call says, by its own name, that its context belongs to no
+// task, or not to the one that calls. Behaviours 148, 194.
 func TestOutside(t *testing.T) {
 	body := func(ctx context.Context) error { t.Error("the function was called"); return nil }
 	result := func(ctx context.Context) (int, error) { return 0, body(ctx) }
@@ -42,10 +43,12 @@ func TestOutside(t *testing.T) {
 	}
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
-			panics(t, func() { call(context.Background()) }, "does not belong to a task")
+			base, _, _ := strings.Cut(name, "(")
+			who := "await: " + base + " with "
+			panics(t, func() { call(context.Background()) }, who+"a context that does not belong to a task")
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
 				task.Go(ctx, func(own context.Context) error {
-					panics(t, func() { call(ctx) }, task.Self(own).String())
+					panics(t, func() { call(ctx) }, who+"the context of", task.Self(own).String())
 					return nil
 				})
 			})

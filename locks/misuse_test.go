@@ -21,6 +21,25 @@ func locked(ctx context.Context, c *locks.Cond, fn func() error) error {
 	return fn()
 }
 
+// TestOutside: every call says, by its own name, that its context belongs to no
+// task.
+func TestOutside(t *testing.T) {
+	queue := locks.NewQueue[int](1)
+	for name, call := range map[string]func(ctx context.Context){
+		"Mutex.Lock":        func(ctx context.Context) { new(locks.Mutex).Lock(ctx) },
+		"Event.Wait":        func(ctx context.Context) { new(locks.Event).Wait(ctx) },
+		"Cond.Wait":         func(ctx context.Context) { locks.NewCond(&locks.Mutex{}).Wait(ctx) },
+		"Semaphore.Acquire": func(ctx context.Context) { locks.NewSemaphore(1).Acquire(ctx) },
+		"Limiter.Acquire":   func(ctx context.Context) { new(locks.Limiter).Acquire(ctx) },
+		"Barrier.Wait":      func(ctx context.Context) { locks.NewBarrier(2).Wait(ctx) },
+		"Queue.Get":         func(ctx context.Context) { queue.Get(ctx) },
+		"Queue.Put":         func(ctx context.Context) { queue.Put(ctx, 1) },
+		"Queue.Join":        func(ctx context.Context) { queue.Join(ctx) },
+	} {
+		panics(t, func() { call(context.Background()) }, "locks: "+name+" with a context that does not belong")
+	}
+}
+
 // TestTwoLoops: tasks of two loops that meet in a primitive panic, every time,
 // and the message names the caller and the other loop. Behaviour 206.
 func TestTwoLoops(t *testing.T) {

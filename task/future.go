@@ -33,7 +33,7 @@ type Future[T any] struct {
 // the result comes, which ends the wait and not the future. A future that has
 // its result switches only when the task's budget is spent.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
-	n := enter(ctx, "Future.Await")
+	n := enter(ctx)
 	f.bind(n.ref.b.loop, n.ref.String())
 	if !f.done {
 		if err := f.awaiters.Wait(ctx, Text("a future")); err != nil {

@@ -14,17 +14,17 @@ import (
 
 // Every call that takes a task's context checks who calls it.
 var checked = map[string]func(ctx context.Context){
-	"Yield":        func(ctx context.Context) { task.Yield(ctx) },
-	"Check":        func(ctx context.Context) { task.Check(ctx) },
-	"Checkpoint":   func(ctx context.Context) { task.Checkpoint(ctx) },
-	"ParkUntil":    func(ctx context.Context) { task.ParkUntil(ctx, time.Time{}) },
-	"Park":         func(ctx context.Context) { task.Park(ctx, new(refuser)) },
-	"Wait":         func(ctx context.Context) { forever(ctx) },
-	"Future.Await": func(ctx context.Context) { new(task.Future[int]).Await(ctx) },
-	"Scope":        func(ctx context.Context) { task.Scope(ctx, forever) },
-	"ScopeOf":      func(ctx context.Context) { task.ScopeOf(ctx) },
-	"Go":           func(ctx context.Context) { task.Go(ctx, forever) },
-	"Start":        func(ctx context.Context) { task.Start(ctx, func(context.Context) (int, error) { return 0, nil }) },
+	"Yield":          func(ctx context.Context) { task.Yield(ctx) },
+	"Check":          func(ctx context.Context) { task.Check(ctx) },
+	"Checkpoint":     func(ctx context.Context) { task.Checkpoint(ctx) },
+	"ParkUntil":      func(ctx context.Context) { task.ParkUntil(ctx, time.Time{}) },
+	"Park":           func(ctx context.Context) { task.Park(ctx, new(refuser)) },
+	"WaitQueue.Wait": func(ctx context.Context) { new(task.WaitQueue).Wait(ctx, task.Text("ever")) },
+	"Future.Await":   func(ctx context.Context) { new(task.Future[int]).Await(ctx) },
+	"Scope":          func(ctx context.Context) { task.Scope(ctx, forever) },
+	"ScopeOf":        func(ctx context.Context) { task.ScopeOf(ctx) },
+	"Go":             func(ctx context.Context) { task.Go(ctx, forever) },
+	"Start":          func(ctx context.Context) { task.Start(ctx, func(context.Context) (int, error) { return 0, nil }) },
 	"StartReady": func(ctx context.Context) {
 		task.StartReady(ctx, func(context.Context, func(int)) error { return nil })
 	},
@@ -40,10 +40,10 @@ var checked = map[string]func(ctx context.Context){
 	"Waits":        func(ctx context.Context) { task.Waits(ctx) },
 }
 
-// eachChecked runs a test for every checked call.
-func eachChecked(t *testing.T, fn func(t *testing.T, call func(ctx context.Context))) {
+// eachChecked runs a test for every checked call, which who begins to tell about.
+func eachChecked(t *testing.T, fn func(t *testing.T, who string, call func(ctx context.Context))) {
 	for name, call := range checked {
-		t.Run(name, func(t *testing.T) { fn(t, call) })
+		t.Run(name, func(t *testing.T) { fn(t, "task: "+name+" with ", call) })
 	}
 }
 
@@ -86,21 +86,21 @@ func mustRunOn(t *testing.T, fn func(ctx context.Context)) {
 
 func TestContextOfNoTask(t *testing.T) {
 	type key struct{}
-	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
 		mustRunOn(t, func(context.Context) {
-			mustMisuse(t, func() { call(context.Background()) }, "does not belong to a task")
-			mustMisuse(t, func() { call(context.WithValue(context.Background(), key{}, 1)) }, "does not belong to a task")
+			mustMisuse(t, func() { call(context.Background()) }, who+"a context that does not belong to a task")
+			mustMisuse(t, func() { call(context.WithValue(context.Background(), key{}, 1)) }, who+"a context that does not belong to a task")
 		})
-		mustMisuse(t, func() { call(context.Background()) }, "does not belong to a task")
-		mustMisuse(t, func() { call(nil) }, "does not belong to a task")
+		mustMisuse(t, func() { call(context.Background()) }, who+"a context that does not belong to a task")
+		mustMisuse(t, func() { call(nil) }, who+"a context that does not belong to a task")
 	})
 }
 
 func TestContextOfAnotherTask(t *testing.T) {
-	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
 		mustRunOn(t, func(ctx context.Context) {
 			task.Go(ctx, func(context.Context) error {
-				mustMisuse(t, func() { call(ctx) }, "task 1 (", "task 2 (thief)")
+				mustMisuse(t, func() { call(ctx) }, who+"the context of task 1 (", "task 2 (thief)")
 				return nil
 			}).SetName("thief")
 		})
@@ -108,12 +108,12 @@ func TestContextOfAnotherTask(t *testing.T) {
 }
 
 func TestContextFromGoroutine(t *testing.T) {
-	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
 		mustRunOn(t, func(ctx context.Context) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				mustMisuse(t, func() { call(ctx) }, "task 1 (", "goroutine")
+				mustMisuse(t, func() { call(ctx) }, who+"the context of task 1 (", "goroutine")
 			}()
 			<-done
 		})
@@ -121,34 +121,34 @@ func TestContextFromGoroutine(t *testing.T) {
 }
 
 func TestContextFromCallback(t *testing.T) {
-	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
 		mustRunOn(t, func(ctx context.Context) {
-			task.Loop(ctx).CallSoon(func() { mustMisuse(t, func() { call(ctx) }, "task 1 (", "callback of loop") })
+			task.Loop(ctx).CallSoon(func() { mustMisuse(t, func() { call(ctx) }, who+"the context of task 1 (", "callback of loop") })
 		})
 	})
 }
 
 func TestContextAfterItsTask(t *testing.T) {
-	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
 		var ended context.Context
 		mustRunOn(t, func(ctx context.Context) {
 			task.Go(ctx, func(ctx context.Context) error { ended = ctx; return nil })
 			turns(ctx, 2)
-			mustMisuse(t, func() { call(ended) }, "task 2 (", "task 1 (")
+			mustMisuse(t, func() { call(ended) }, who+"the context of task 2 (", "), which has ended, from task 1 (")
 		})
-		mustMisuse(t, func() { call(ended) }, "task 2 (")
+		mustMisuse(t, func() { call(ended) }, who+"the context of task 2 (")
 	})
 }
 
 func TestContextOfAnotherLoop(t *testing.T) {
-	eachChecked(t, func(t *testing.T, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
 		mustRunOn(t, func(ctx context.Context) {
 			name := task.Loop(ctx).String()
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
 				mustRunOn(t, func(inner context.Context) {
-					mustMisuse(t, func() { call(ctx) }, name, task.Loop(inner).String())
+					mustMisuse(t, func() { call(ctx) }, who, name, task.Loop(inner).String())
 				})
 			}()
 			<-done

@@ -40,10 +40,10 @@ type limit struct {
 // still waits under its context was left behind, and goes on with this.
 var released = newCanceled(nil, context.Canceled)
 
-// newLimit makes a limit of the calling task under ctx; call is for messages.
-// The caller attaches it, when it knows which of the two it is.
-func newLimit(ctx context.Context, call string) *limit {
-	n := enter(ctx, call)
+// newLimit makes a limit of the calling task under ctx. The caller attaches it,
+// when it knows which of the two it is.
+func newLimit(ctx context.Context) *limit {
+	n := enter(ctx)
 	l := &limit{standard: !n.ref.b.virtual}
 	l.ref, l.scope = n.ref, n.scope
 	l.limit = l
@@ -60,7 +60,7 @@ func newLimit(ctx context.Context, call string) *limit {
 // holds the baton and otherwise in the loop's next poll. Reschedule moves the
 // deadline.
 func WithDeadline(ctx context.Context, when time.Time, cause error) (context.Context, context.CancelFunc) {
-	l := newLimit(ctx, "WithDeadline")
+	l := newLimit(ctx)
 	if cause == nil {
 		cause = context.DeadlineExceeded
 	}
@@ -87,7 +87,7 @@ func Shield(ctx context.Context, bound time.Duration) (shielded context.Context,
 	if bound == 0 {
 		bound = ShieldTime
 	}
-	l := newLimit(ctx, "Shield")
+	l := newLimit(ctx)
 	l.shield, l.bound = true, bound
 	parent := nodeOf(ctx)
 	l.attach(parent, ctx)
@@ -106,7 +106,7 @@ func Shield(ctx context.Context, bound time.Duration) (shielded context.Context,
 // deadline that the task itself has set is moved, one beyond a Shield too; that
 // of another task, which ctx has inherited, is not. It never switches.
 func Reschedule(ctx context.Context, when time.Time) bool {
-	for n := enter(ctx, "Reschedule"); n != nil; n = n.parent {
+	for n := enter(ctx); n != nil; n = n.parent {
 		if l := n.limit; l != nil && !l.shield {
 			if l.by != nil {
 				return false
@@ -159,7 +159,7 @@ func Rest(ctx context.Context, err error) (rest error, own bool) {
 // around, which makes no other failure less one. The edge of a block asks it.
 // It never switches.
 func Asked(ctx context.Context) error {
-	c := enter(ctx, "Asked").interrupted(ctx)
+	c := enter(ctx).interrupted(ctx)
 	if c == nil || c.origin != nil && c.origin == &c.origin.scope.node && c.origin.scope.cause == nil {
 		return nil
 	}

@@ -49,7 +49,7 @@ func (Text) Owners() []*Ref { return nil }
 // it returns nil, whatever happens before the task runs. It checks and spends
 // no budget: Checkpoint does.
 func Park(ctx context.Context, w Waiter) error {
-	n := enter(ctx, "Park")
+	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
 		return c
 	}
@@ -82,7 +82,7 @@ func Checkpoint(ctx context.Context) (*Ref, error) {
 	}
 	r := n.ref
 	if !r.b.word.Held() || r.b.cur != r {
-		stranger(n, "Checkpoint")
+		stranger(n)
 	}
 	if n.by != nil {
 		return r, n.by
@@ -95,7 +95,7 @@ func Checkpoint(ctx context.Context) (*Ref, error) {
 
 // checkpointForeign is Checkpoint under a context of the standard library.
 func checkpointForeign(ctx context.Context) (*Ref, error) {
-	n := enter(ctx, "Checkpoint")
+	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
 		return n.ref, c
 	}
@@ -109,7 +109,7 @@ func checkpointForeign(ctx context.Context) (*Ref, error) {
 // switches and spends no budget: it is for long computations. Trio calls it
 // checkpoint_if_cancelled.
 func Check(ctx context.Context) error {
-	if c := enter(ctx, "Check").interrupted(ctx); c != nil {
+	if c := enter(ctx).interrupted(ctx); c != nil {
 		return c
 	}
 	return nil
@@ -119,7 +119,7 @@ func Check(ctx context.Context) error {
 // returns. If ctx is cancelled already it returns the *Canceled at once; if
 // that happens meanwhile, after the others have run.
 func Yield(ctx context.Context) error {
-	n := enter(ctx, "Yield")
+	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
 		return c
 	}
@@ -140,7 +140,7 @@ func Yield(ctx context.Context) error {
 // that has passed is a switch, too. It allocates nothing: the timer is the
 // worker's.
 func ParkUntil(ctx context.Context, when time.Time) error {
-	n := enter(ctx, "ParkUntil")
+	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
 		return c
 	}
@@ -163,54 +163,10 @@ func (a *alarm) Cancel(*Ref) bool {
 }
 
 // Now tells the time on the loop of the calling task. It never switches.
-func Now(ctx context.Context) time.Time { return enter(ctx, "Now").ref.b.loop.Time() }
+func Now(ctx context.Context) time.Time { return enter(ctx).ref.b.loop.Time() }
 
 // Loop returns the loop of the calling task. It never switches.
-func Loop(ctx context.Context) *loop.Loop { return enter(ctx, "Loop").ref.b.loop }
-
-// enter returns the node of ctx after checking that the caller is the task it
-// belongs to. The holder's goroutine comes first; the plain cur is read only by
-// the holder. call names the caller in messages. Every call of this package
-// that takes a ctx begins here, or does the same on its fast path.
-func enter(ctx context.Context, call string) *node {
-	n, ok := ctx.(*node)
-	if !ok {
-		return enterForeign(ctx, call)
-	}
-	if r := n.ref; !r.b.word.Held() || r.b.cur != r {
-		stranger(n, call)
-	}
-	return n
-}
-
-// enterForeign is enter under a context of the standard library.
-func enterForeign(ctx context.Context, call string) *node {
-	n := nodeOf(ctx)
-	if n == nil {
-		misuse("%s with a context that does not belong to a task; start one with task.Run and pass its ctx on", call)
-	}
-	if r := n.ref; !r.b.word.Held() || r.b.cur != r {
-		stranger(n, call)
-	}
-	n.ref.b.foreign.admit(ctx, n.ref.b, n.ref.String)
-	return n
-}
-
-// stranger panics with both sides of a context in the wrong hands. It is apart
-// from enter to keep that small; which sides there are is found out only here.
-func stranger(n *node, call string) {
-	b := n.ref.b
-	if b.word.Held() {
-		if b.cur == nil {
-			misuse("%s with the context of %v from a callback of %v; start a task, or use ScopeOf before", call, n.ref, b.loop)
-		}
-		misuse("%s with the context of %v from %v; every task uses the ctx that its own function was given", call, n.ref, b.cur)
-	}
-	if other := loop.Current(); other != nil {
-		misuse("%s with the context of %v, a task of %v, while %v runs here; pass values through a Portal", call, n.ref, b.loop, other)
-	}
-	misuse("%s with the context of %v from a goroutine that is not this task; use await.Blocking to leave the loop and a Portal to come back", call, n.ref)
-}
+func Loop(ctx context.Context) *loop.Loop { return enter(ctx).ref.b.loop }
 
 // interrupted returns what a switch point under ctx, which belongs to n, must
 // return: nil, or the cancel. n is asked before a context of the standard

@@ -30,7 +30,7 @@ type Portal struct {
 // was opened later than that; to open one to a scope that has ended is misuse
 // and panics. It never switches.
 func OpenPortal(ctx context.Context) *Portal {
-	n := enter(ctx, "OpenPortal")
+	n := enter(ctx)
 	if n.scope.phase == closed {
 		misuse("a portal cannot open to %v, which has ended", n.scope)
 	}

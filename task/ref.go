@@ -103,7 +103,7 @@ type body interface {
 
 // Self returns the task that ctx belongs to. Like every call that takes a task's
 // context it panics if the caller is not that task.
-func Self(ctx context.Context) *Ref { return enter(ctx, "Self").ref }
+func Self(ctx context.Context) *Ref { return enter(ctx).ref }
 
 // ID is the task's number on its loop, in the order of creation from 1.
 func (r *Ref) ID() uint64 { return r.id }

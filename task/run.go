@@ -258,11 +258,11 @@ func (b *baton) verdict() error {
 
 // Tasks lists all tasks of the caller's loop that have not ended, in the order
 // of their creation. The root task is among them. It never switches.
-func Tasks(ctx context.Context) []*Ref { return enter(ctx, "Tasks").ref.b.tasks() }
+func Tasks(ctx context.Context) []*Ref { return enter(ctx).ref.b.tasks() }
 
 // Waits describes all parked tasks of the caller's loop: who waits for what,
 // since when, and on whom. It is in the order of Tasks, and never switches.
-func Waits(ctx context.Context) []Wait { return enter(ctx, "Waits").ref.b.waits() }
+func Waits(ctx context.Context) []Wait { return enter(ctx).ref.b.waits() }
 
 // tasks walks the tree, which has every task that has not ended. Its order is
 // that of contexts, so the tasks are sorted by age at the end.

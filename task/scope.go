@@ -43,7 +43,7 @@ const (
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
 // long their cleanup takes.
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
-	n := enter(ctx, "Scope")
+	n := enter(ctx)
 	mustHave(fn != nil, "Scope")
 	s := &scope{}
 	s.ref, s.scope = n.ref, s
@@ -330,7 +330,7 @@ type ScopeRef struct{ s *scope }
 
 // ScopeOf returns the scope that Go and Start use under ctx: the innermost one,
 // in the calling task or around it. It never switches.
-func ScopeOf(ctx context.Context) *ScopeRef { return &ScopeRef{enter(ctx, "ScopeOf").scope} }
+func ScopeOf(ctx context.Context) *ScopeRef { return &ScopeRef{enter(ctx).scope} }
 
 // Go starts fn as a task of the scope, like [Go]. It panics if the scope has
 // ended. The task is under the scope's own context, whoever starts it.

@@ -21,7 +21,7 @@ type Task[T any] struct {
 // always does, at once. The task begins in the loop's next turn and runs up to its
 // first switch point even if it is cancelled before. Start itself never switches.
 func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Task[T] {
-	n := enter(ctx, "Start")
+	n := enter(ctx)
 	mustHave(fn != nil, "Start")
 	t := &Task[T]{fn: fn}
 	t.body, t.started = t, true
@@ -44,7 +44,7 @@ func (t *Task[T]) function() any { return t.fn }
 // budget is spent. A task that awaits itself, or one of another loop, is misuse
 // and panics.
 func (t *Task[T]) Await(ctx context.Context) (T, error) {
-	n := enter(ctx, "Await")
+	n := enter(ctx)
 	if n.ref.b != t.b {
 		misuse("%v of %v awaits %v of %v; use a Portal between loops", n.ref, n.ref.b.loop, &t.Ref, t.b.loop)
 	}
@@ -94,7 +94,7 @@ func (t *Task[T]) Result() (T, error) {
 // the loop's next turn and runs up to its first switch point even if it is
 // cancelled before. Go itself never switches.
 func Go(ctx context.Context, fn func(ctx context.Context) error) *Ref {
-	n := enter(ctx, "Go")
+	n := enter(ctx)
 	mustHave(fn != nil, "Go")
 	t := &background{fn: fn}
 	t.ref.body = t
@@ -129,7 +129,7 @@ func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready f
 	mustHave(fn != nil, "StartReady")
 	var reported Future[T]
 	t := Start(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, launch(enter(ctx, "StartReady").ref, &reported, fn)
+		return struct{}{}, launch(enter(ctx).ref, &reported, fn)
 	})
 	v, err := reported.Await(ctx)
 	// The wait was cancelled, not fn: it must not go on where nobody knows of it,

@@ -35,7 +35,7 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 	}
 	r := n.ref
 	if !r.b.word.Held() || r.b.cur != r {
-		stranger(n, "WaitQueue.Wait")
+		stranger(n)
 	}
 	if n.by != nil {
 		return n.by
@@ -70,7 +70,7 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 
 // waitForeign is Wait under a context of the standard library.
 func (q *WaitQueue) waitForeign(ctx context.Context, why Reason) error {
-	n := enter(ctx, "WaitQueue.Wait")
+	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
 		return c
 	}
