@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package copies copies what must not be copied, once each.
+package copies
+
+import (
+	"baton/locks"
+	"baton/task"
+)
+
+// All returns the copies.
+func All(
+	waitQueue *task.WaitQueue,
+	future *task.Future[int],
+	mutex *locks.Mutex,
+	event *locks.Event,
+	cond *locks.Cond,
+	semaphore *locks.Semaphore,
+	limiter *locks.Limiter,
+	barrier *locks.Barrier,
+	queue *locks.Queue[int],
+) []any {
+	return []any{
+		*waitQueue,
+		*future,
+		*mutex,
+		*event,
+		*cond,
+		*semaphore,
+		*limiter,
+		*barrier,
+		*queue,
+	}
+}
