@@ -173,6 +173,25 @@ func TestFailing(t *testing.T) {
 	for _, test := range failing {
 		t.Run(test.name, func(t *testing.T) { sim.Test(t, test.fn) })
 	}
+	t.Run("goes on", func(t *testing.T) { sim.Late(t, goOn) })
+}
+
+// goOn waits for the network, and for ever, while another task keeps the clock
+// running.
+func goOn(ctx context.Context, t *testing.T) {
+	task.Go(ctx, func(ctx context.Context) error {
+		for {
+			if err := task.ParkUntil(ctx, task.Now(ctx).Add(time.Second)); err != nil {
+				t.Log("cleaned up")
+				return err
+			}
+		}
+	}).SetName("pulse")
+	ln, err := task.Loop(ctx).Poller().Listen(&net.UnixAddr{Name: "a", Net: "unix"}, poll.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(ctx, poll.Op{Kind: poll.Accept, Handle: ln})
 }
 
 // How tests fail in the simulator.
@@ -193,6 +212,24 @@ func TestFailures(t *testing.T) {
 				t.Errorf("the test went on, or leaked:\n%s", output)
 			}
 		})
+	}
+}
+
+// A test that goes on when its time is over fails like any other.
+func TestLate(t *testing.T) {
+	output, passed := runFailing(t, "goes on")
+	if passed || strings.Contains(output, "panicked") {
+		t.Errorf("passed: %v\n%s", passed, output)
+	}
+	for _, want := range []string{
+		`(?m)^sim: the time of TestFailing/goes_on is nearly over; its schedule has the seed \d+$`,
+		`the time of the test is over; it has lasted .*s by its own clock, and goes on\n.*task 1 \(TestFailing/goes_on\) waits for accept since .*s\n.*pulse\) waits for its timer since 0s\n`,
+		"cleaned up",
+		`-sim\.seed=\d+`,
+	} {
+		if !regexp.MustCompile(want).MatchString(output) {
+			t.Errorf("the output does not match %q:\n%s", want, output)
+		}
 	}
 }
 

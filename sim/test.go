@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"baton/loop"
 	"baton/loop/poll/virtual"
@@ -53,11 +54,14 @@ var seedFlag = func() *uint64 {
 // sets a handler of its own. A panic ends this test only, and not the process. A
 // deadlock is also that all tasks wait for the network, or for goroutines, and
 // nobody in the bubble will ever do anything: they are cancelled with a
-// [*task.DeadlockError] then, two and a half centuries later by the clock. A timer
-// that starts again and again hides such a deadlock, and what is shielded from the
-// cancel, or blocks a goroutine for ever, makes the bubble end the process. The test
-// is over when fn and all of its tasks have ended; what is left open of the
-// network is closed with the loop.
+// [*task.DeadlockError] then, two and a half centuries later by the clock. What is
+// shielded from the cancel, or blocks a goroutine for ever, makes the bubble end the
+// process. The test is over when fn and all of its tasks have ended; what is left
+// open of the network is closed with the loop.
+//
+// A timer that starts again and again hides such a deadlock. So a test that goes on
+// is ended shortly before the end of go test's -timeout, unless it is FIFO: it fails
+// with who waits for what, and with its seed.
 func Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	Config{}.Test(t, fn)
@@ -65,6 +69,13 @@ func Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 
 // Test is like the function Test, with what the Config says.
 func (c Config) Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
+	t.Helper()
+	deadline, _ := t.Deadline()
+	c.until(t, deadline, fn)
+}
+
+// until is Test with a test that has until deadline; zero is for ever.
+func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	if c.Seed == 0 {
 		c.Seed = *seedFlag
@@ -82,8 +93,13 @@ func (c Config) Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 			t.Logf("sim: a schedule that had not failed when it ended has the seed %d", c.Seed)
 		}
 	})
+	var clock stopwatch
+	if !deadline.IsZero() {
+		clock.start(t, deadline, c.Seed)
+	}
+	defer clock.stop()
 	synctest.Test(t, func(t *testing.T) {
-		c.run(t, fn)
+		c.run(t, &clock, fn)
 		passed = !t.Failed()
 	})
 }
@@ -91,7 +107,8 @@ func (c Config) Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 // run runs fn in the bubble. The numbers that the program draws and the schedule
 // come from two streams of the seed, so that drawing one more does not change the
 // schedule.
-func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
+func (c Config) run(t *testing.T, clock *stopwatch, fn func(ctx context.Context, t *testing.T)) {
+	var w watch
 	network := c.Network
 	network.Bubble = true
 	cfg := loop.Config{
@@ -99,7 +116,7 @@ func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 		Rand:   rand.New(rand.NewPCG(c.Seed, 1)),
 	}
 	if !c.FIFO {
-		cfg.Order = &shuffle{rand.New(rand.NewPCG(c.Seed, 2))}
+		cfg.Order = &overtime{&shuffle{rand.New(rand.NewPCG(c.Seed, 2))}, clock, w.late}
 	}
 	l, err := loop.New(cfg)
 	if err != nil {
@@ -122,11 +139,10 @@ func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 			panic(v)
 		}
 	}()
-	var stalled stall
-	defer stalled.stop()
+	defer w.stop()
 	err = task.Runner{Loop: l, Handoff: c.Handoff}.Run(context.Background(), func(ctx context.Context) error {
 		task.Self(ctx).SetName(t.Name())
-		stalled.watch(ctx, t)
+		w.begin(ctx, t)
 		fn(ctx, t)
 		var deadlock *task.DeadlockError
 		if errors.As(context.Cause(ctx), &deadlock) { // fn may have taken it for any other error
@@ -134,7 +150,7 @@ func (c Config) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 		}
 		return nil
 	})
-	if stalled.found != nil && errors.Is(err, stalled.found) {
+	if w.found != nil && errors.Is(err, w.found) {
 		return // that is told
 	}
 	if errors.Is(err, task.ErrGoexit) { // FailNow or SkipNow in another task

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"baton/loop"
+)
+
+// reserve is how much of the time for the tests of a binary (go test -timeout) is
+// left, at most, when one that goes on is ended. In the end package testing would
+// print the stacks of all goroutines, but neither the seed nor who waits for what.
+const reserve = 10 * time.Second
+
+// A stopwatch says when the time of a test is over, on the clock of the machine. It
+// runs outside of the bubble, which is not to be touched from there.
+type stopwatch struct {
+	timer *time.Timer // nil if there is no end
+	over  atomic.Bool
+}
+
+// start is for a test that has until deadline. When that is near it
+// prints the seed, too: what runs in the order of time, or does not end its step,
+// only package testing can end.
+func (s *stopwatch) start(t *testing.T, deadline time.Time, seed uint64) {
+	left := time.Until(deadline)
+	s.timer = time.AfterFunc(left-min(left/4, reserve), func() {
+		s.over.Store(true)
+		fmt.Fprintf(os.Stderr, "sim: the time of %s is nearly over; its schedule has the seed %d\n", t.Name(), seed)
+	})
+}
+
+// stop may be called without a start.
+func (s *stopwatch) stop() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// An overtime is an Order that ends the test when its time is over. Timers that
+// start again and again keep a simulated clock running, as fast as the machine can;
+// but in every turn somebody asks for the order.
+type overtime struct {
+	loop.Order
+	clock *stopwatch
+	end   func() bool // reports whether it could; nil when it has
+}
+
+// Arrange asks for the time, and arranges as ever.
+func (o *overtime) Arrange(batch []loop.Entry) (held int) {
+	if o.end != nil && o.clock.over.Load() && o.end() {
+		o.end = nil
+	}
+	return o.Order.Arrange(batch)
+}
