@@ -32,7 +32,8 @@ func TestOutside(t *testing.T) {
 				t.Error("a step")
 			}
 		},
-		"First": func(ctx context.Context) { await.First(ctx, result) },
+		"First":      func(ctx context.Context) { await.First(ctx, result) },
+		"Race.First": func(ctx context.Context) { await.Race[int]{}.First(ctx, result) },
 		"Map": func(ctx context.Context) {
 			await.Map(ctx, []int{1}, func(ctx context.Context, _ int) (int, error) { return result(ctx) })
 		},

@@ -27,6 +27,7 @@ func TestOutside(t *testing.T) {
 	queue := locks.NewQueue[int](1)
 	for name, call := range map[string]func(ctx context.Context){
 		"Mutex.Lock":        func(ctx context.Context) { new(locks.Mutex).Lock(ctx) },
+		"Mutex.TryLock":     func(ctx context.Context) { new(locks.Mutex).TryLock(ctx) },
 		"Event.Wait":        func(ctx context.Context) { new(locks.Event).Wait(ctx) },
 		"Cond.Wait":         func(ctx context.Context) { locks.NewCond(&locks.Mutex{}).Wait(ctx) },
 		"Semaphore.Acquire": func(ctx context.Context) { locks.NewSemaphore(1).Acquire(ctx) },

@@ -38,6 +38,11 @@ func TestMisuse(t *testing.T) {
 		defer ln.Close()
 		panics(t, "ReadUntil", func() { near.ReadUntil(ctx, nil) }, "use Read")
 		panics(t, "Peek", func() { near.Peek(ctx, -1) }, "-1 bytes")
+		no := context.Background()
+		panics(t, "Read", func() { near.Read(no, nil) }, "netio: Stream.Read with a context that does not belong")
+		panics(t, "Copy", func() { netio.Copy(no, near, near) }, "netio: Copy with a context that does not belong")
+		panics(t, "Accept", func() { ln.Accept(no) }, "netio: Listener.Accept with a context that does not belong")
+		panics(t, "Dial", func() { netio.Dial(no, "tcp", "127.0.0.1:1") }, "netio: Dial with a context that does not belong")
 		return outside(ctx, func() error {
 			real(t, func(ctx context.Context) error {
 				panics(t, "Read on another loop", func() { near.Read(ctx, nil) }, "use a Portal")

@@ -21,6 +21,7 @@ var checked = map[string]func(ctx context.Context){
 	"Park":           func(ctx context.Context) { task.Park(ctx, new(refuser)) },
 	"WaitQueue.Wait": func(ctx context.Context) { new(task.WaitQueue).Wait(ctx, task.Text("ever")) },
 	"Future.Await":   func(ctx context.Context) { new(task.Future[int]).Await(ctx) },
+	"Task.Await":     func(ctx context.Context) { new(task.Task[int]).Await(ctx) },
 	"Scope":          func(ctx context.Context) { task.Scope(ctx, forever) },
 	"ScopeOf":        func(ctx context.Context) { task.ScopeOf(ctx) },
 	"Go":             func(ctx context.Context) { task.Go(ctx, forever) },
