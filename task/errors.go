@@ -233,14 +233,15 @@ func untouched(rest, err error) bool {
 
 // without returns err less what is only the echo of a cancel, and nil if
 // nothing else is left. An echo is a Canceled of which own is true, wrapped or
-// joined, and, if c is not nil, the bare sentinel that c stands for, wrapped or
-// joined: code that asked ctx.Err returns that and can say no more. An error
-// that says of itself that it is the sentinel (Is), and wraps none, is
-// somebody's own, as that of await.Timeout, and no echo. Nor is a panic ever,
-// even if it panicked with one. What is left of joined errors is joined anew
-// only if some of them were dropped; otherwise err comes back as it was.
+// joined, and, if c is not nil, the bare sentinel that c stands for, or c's cause,
+// wrapped or joined: code that asked ctx.Err or context.Cause returns those and
+// can say no more (net/http wraps the cause). An error that says of itself that
+// it is the sentinel (Is), and wraps none, is somebody's own, as that of
+// await.Timeout, and no echo. Nor is a panic ever, even if it panicked with one.
+// What is left of joined errors is joined anew only if some of them were dropped;
+// otherwise err comes back as it was.
 func without(err error, c *Canceled, own func(*Canceled) bool) error {
-	if err == nil {
+	if err == nil || c != nil && same(err, c.Cause) {
 		return nil
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

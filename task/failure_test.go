@@ -50,6 +50,15 @@ func TestScopeErrors(t *testing.T) {
 			r.Cancel(nil)
 			return turns(ctx, 3)
 		}, nil},
+		{"172 a cancelled child returns the cause", func(ctx context.Context) error {
+			r := task.Go(ctx, func(ctx context.Context) error {
+				forever(ctx)
+				return fmt.Errorf("child: %w", context.Cause(ctx)) // as net/http does
+			})
+			turns(ctx, 2)
+			r.Cancel(errOops)
+			return turns(ctx, 3)
+		}, nil},
 		{"172 a cancelled child fails", func(ctx context.Context) error {
 			r := task.Go(ctx, func(ctx context.Context) error {
 				forever(ctx)
@@ -113,6 +122,28 @@ func TestScopeErrors(t *testing.T) {
 			})
 			turns(ctx, 1)
 			return errOops
+		}, []error{errOops}},
+		{"an echo, as the cause", func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				forever(ctx)
+				return fmt.Errorf("child: %w", context.Cause(ctx))
+			})
+			turns(ctx, 1)
+			return errOops
+		}, []error{errOops}},
+		{"an echo, as the cause, joined with a failure", func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				forever(ctx)
+				return errors.Join(context.Cause(ctx), errOther)
+			})
+			turns(ctx, 1)
+			return errOops
+		}, []error{errOops, errOther}},
+		{"what is the cause of a later cancel", func(ctx context.Context) error {
+			r := task.Go(ctx, fails(0, errOops))
+			turns(ctx, 2)
+			r.Cancel(errOops) // which has ended
+			return nil
 		}, []error{errOops}},
 		{"the bare sentinel without a cancel is a failure", func(ctx context.Context) error {
 			task.Go(ctx, fails(0, context.Canceled))

@@ -74,8 +74,9 @@ func exitCode(sig os.Signal) int {
 
 // less returns err less what says no more than that s has come, and nil if nothing
 // else is left: s itself, a cancel by it, and the bare sentinel of one, wrapped or
-// joined. It is without for an err that is only printed: there the cause alone is an
-// echo too, and what was joined is joined anew whenever something was dropped.
+// joined. It is without for an err that is only printed: a cancel for the same signal
+// is an echo whatever was cancelled, and what was joined is joined anew whenever
+// something was dropped.
 func (s *SignalError) less(err error) error {
 	switch e := err.(type) {
 	case *SignalError:
