@@ -11,8 +11,7 @@ import (
 )
 
 // Sleep waits until d has passed on the loop's clock, never less. If d is zero
-// or less it lets everything else that is ready run once. A cancel ends it at
-// once.
+// or less it is a task.Yield. A cancel ends it at once.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return task.Yield(ctx)

@@ -18,8 +18,10 @@
 //		})
 //	}
 //
-// A test that fails prints the seed of its schedule; -sim.seed replays it.
+// A test that fails prints the seed of its schedule; -sim.seed replays it, and
+// -count=1000 tries a thousand others.
 //
-// Time passes only while everybody waits: a loop that looks at the clock without
-// ever waiting goes on for ever.
+// Time passes only while everybody waits. So a Sleep of a nanosecond returns when
+// all others wait, which a task.Yield does not promise; and a loop that looks at
+// the clock without ever waiting goes on for ever.
 package sim

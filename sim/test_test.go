@@ -83,6 +83,37 @@ func TestFIFO(t *testing.T) {
 	}
 }
 
+// A Yield may return before others that were ready have run, so no test can rely
+// on it: that some schedules have it so shows it. A Sleep returns when all others
+// wait, in every schedule.
+func TestSettle(t *testing.T) {
+	early := 0
+	for seed := uint64(1); seed <= 20; seed++ {
+		sim.Config{Seed: seed}.Test(t, func(ctx context.Context, t *testing.T) {
+			waiting := 0
+			for range 3 {
+				task.Go(ctx, func(ctx context.Context) error {
+					task.Yield(ctx)
+					waiting++
+					return task.ParkUntil(ctx, task.Now(ctx).Add(time.Second))
+				})
+			}
+			task.Yield(ctx)
+			task.Yield(ctx)
+			if waiting < 3 {
+				early++
+			}
+			task.ParkUntil(ctx, task.Now(ctx).Add(1))
+			if waiting != 3 {
+				t.Errorf("seed %d: %d of 3 waited", seed, waiting)
+			}
+		})
+	}
+	if early == 0 {
+		t.Error("no Yield returned early")
+	}
+}
+
 // Only tasks are shuffled: callbacks keep their order.
 func TestCallbacksKeepTheirOrder(t *testing.T) {
 	for range 20 {

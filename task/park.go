@@ -115,9 +115,11 @@ func Check(ctx context.Context) error {
 	return nil
 }
 
-// Yield switches: it lets everything else that is ready run once before it
-// returns. If ctx is cancelled already it returns the *Canceled at once; if
-// that happens meanwhile, after the others have run.
+// Yield switches: what else is ready runs once before it returns, or, on a loop
+// with an Order, as in the simulator, some of that and the rest soon after: the
+// order of tasks that are ready together is no promise. If ctx is cancelled
+// already it returns the *Canceled at once; if that happens meanwhile, after the
+// switch.
 func Yield(ctx context.Context) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
