@@ -57,7 +57,7 @@ type Call struct {
 // began. fn's own ctx is what ends it early: to give up waiting, use Go and
 // Call.Cancel.
 func (p *Portal) Do(fn func(ctx context.Context) error) error {
-	outside("Do")
+	outside("Portal.Do")
 	mustHave(fn != nil, "Portal.Do")
 	return p.Go(fn).Wait()
 }
@@ -106,7 +106,7 @@ func (p *Portal) Close() {
 // Wait waits for the end of the function, on the calling goroutine, and returns
 // its error. Any number of goroutines may wait, and as often as they like.
 func (c *Call) Wait() error {
-	outside("Wait")
+	outside("Call.Wait")
 	<-c.done
 	return c.err
 }
@@ -116,7 +116,7 @@ func (c *Call) Wait() error {
 // still.
 func outside(call string) {
 	if l := loop.Current(); l != nil {
-		misuse("%s of a portal's call by a task of %v would stop its loop; portals are for other goroutines", call, l)
+		misuse("%s with the baton of %v would stop that loop; portals are for other goroutines, tasks use Go or Start", call, l)
 	}
 }
 
