@@ -24,9 +24,10 @@ func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 // After a signal it prints the signal, and then whatever the error says besides the
 // cancel. If that is nothing, and after a second signal, it exits with 128 and the
 // signal's number, which is what shells and supervisors know a program by that a
-// signal has ended (130, 143); a main that calls its end clean all the same returns
-// nil. A panic in a task ends the process as any panic does, after the
-// other tasks have been cancelled and have ended.
+// signal has ended (130, 143). A main that calls its end clean all the same returns
+// nil, and has a [Scope] around the tasks that return the cancel: a task of main's
+// own that does says that the signal has ended it. A panic in a task ends the process
+// as any panic does, after the other tasks have been cancelled and have ended.
 func Main(main func(ctx context.Context) error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	incoming := make(chan os.Signal, 2)

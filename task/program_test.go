@@ -46,6 +46,20 @@ var programs = map[string]func(ctx context.Context) error{
 		sleep(ctx, time.Hour)
 		return nil
 	},
+	"suppresses in a scope": func(ctx context.Context) error {
+		fmt.Println("ready")
+		task.Scope(ctx, func(ctx context.Context) error {
+			task.Go(ctx, forever)
+			return nil
+		})
+		return nil
+	},
+	"suppresses, and a task does not": func(ctx context.Context) error {
+		fmt.Println("ready")
+		task.Go(ctx, forever)
+		sleep(ctx, time.Hour)
+		return nil
+	},
 	"tells more": func(ctx context.Context) error {
 		fmt.Println("ready")
 		err := fmt.Errorf("serve: %w", sleep(ctx, time.Hour))
@@ -124,6 +138,8 @@ func TestProgram(t *testing.T) {
 			"signal: interrupt\ntwo: oops, oops\ncut off: oops\n"},
 		{"tells of another signal", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\nsignal: hangup\n"},
 		{"suppresses", []os.Signal{os.Interrupt}, 0, "", ""},
+		{"suppresses in a scope", []os.Signal{os.Interrupt}, 0, "", ""},
+		{"suppresses, and a task does not", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
 		{"only yields", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
 		{"never switches", []os.Signal{os.Interrupt, syscall.SIGTERM}, 143, "", ""},
 		{"is deadlocked", nil, 1, "deadlock: true\n", "nothing is left that could wake a task"},
