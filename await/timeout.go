@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"baton/task"
@@ -38,12 +39,12 @@ func Reschedule(ctx context.Context, when time.Time) bool { return task.Reschedu
 //
 // If fn returns the error of that cancel, Timeout returns one that is
 // context.DeadlineExceeded, and that a cancel of ctx can no longer be mistaken
-// for; if it is joined with others, this one takes its place among them. Any
-// other outcome of fn is that of Timeout: a failure of its cleanup, a cancel
-// from further out, and a result that was there in time or all the same. If a
-// timeout around this one has expired as well, or ctx is cancelled otherwise,
-// that one has it; only the failure of another task does not hide that the time
-// has passed here.
+// for, with the words that fn has wrapped it in; if it is joined with others, this
+// one takes its place among them. Any other outcome of fn is that of Timeout: a
+// failure of its cleanup, a cancel from further out, and a result that was there in
+// time or all the same. If a timeout around this one has expired as well, or ctx is
+// cancelled otherwise, that one has it; only the failure of another task does not
+// hide that the time has passed here.
 func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
 	timed, release := WithTimeout(ctx, d)
 	defer release()
@@ -52,8 +53,9 @@ func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) 
 	if !own {
 		return err
 	}
+	words := wrapping(err)
 	if err = task.Asked(ctx); err == nil {
-		err = &expiry{d}
+		err = &expiry{d, words}
 	}
 	if rest != nil {
 		err = errors.Join(rest, err) // what nobody expects comes first
@@ -66,10 +68,13 @@ func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) 
 // for the echo of a cancel unwraps errors, and this is a failure of its own,
 // which a cancel of the caller must not hide. A pointer, for two timeouts of
 // the same length are two failures.
-type expiry struct{ after time.Duration }
+type expiry struct {
+	after time.Duration
+	words string // what the echo was wrapped in, as "loading: "
+}
 
 func (e *expiry) Error() string {
-	return fmt.Sprintf("await: timeout after %v: %v", e.after, context.DeadlineExceeded)
+	return fmt.Sprintf("await: timeout after %v: %s%v", e.after, e.words, context.DeadlineExceeded)
 }
 
 func (e *expiry) Is(target error) bool { return target == context.DeadlineExceeded }
@@ -77,3 +82,22 @@ func (e *expiry) Is(target error) bool { return target == context.DeadlineExceed
 // Timeout and Temporary are those of context.DeadlineExceeded, for net.Error.
 func (e *expiry) Timeout() bool   { return true }
 func (e *expiry) Temporary() bool { return true }
+
+// wrapping returns the words in which somebody has wrapped the echo of a cancel:
+// they tell what took so long. Of joined errors, and of an echo that does not come
+// last in the text, it returns none.
+func wrapping(err error) string {
+	echo := err
+	for {
+		inner := errors.Unwrap(echo)
+		if _, ok := echo.(*task.Canceled); ok || inner == nil {
+			break
+		}
+		echo = inner
+	}
+	words, last := strings.CutSuffix(err.Error(), echo.Error())
+	if !last {
+		return ""
+	}
+	return words
+}
