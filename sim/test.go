@@ -56,12 +56,16 @@ var seedFlag = func() *uint64 {
 // nobody in the bubble will ever do anything: they are cancelled with a
 // [*task.DeadlockError] then, two and a half centuries later by the clock. What is
 // shielded from the cancel, or blocks a goroutine for ever, makes the bubble end the
-// process. The test is over when fn and all of its tasks have ended; what is left
-// open of the network is closed with the loop.
+// process.
 //
 // A timer that starts again and again hides such a deadlock. So a test that goes on
 // is ended shortly before the end of go test's -timeout, unless it is FIFO: it fails
 // with who waits for what, and with its seed.
+//
+// The test is over when fn and all of its tasks have ended; what is left open of the
+// network is closed with the loop. The functions of t.Cleanup come after that, too
+// late to end a task, as that of a server: fn defers its end, or that of all that it
+// has started, with task.ScopeOf(ctx).Cancel(nil).
 func Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	Config{}.Test(t, fn)

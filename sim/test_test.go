@@ -132,6 +132,24 @@ func TestCallbacksKeepTheirOrder(t *testing.T) {
 	}
 }
 
+// The functions of t.Cleanup come after the last task; a deferred cancel of the
+// scope ends those that would go on, and is no failure.
+func TestEnd(t *testing.T) {
+	ended, cleaned := false, false
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		t.Cleanup(func() { cleaned = ended })
+		defer task.ScopeOf(ctx).Cancel(nil)
+		task.Go(ctx, func(ctx context.Context) error {
+			err := new(task.WaitQueue).Wait(ctx, task.Text("the end"))
+			ended = true
+			return err
+		})
+	})
+	if !cleaned {
+		t.Error("a cleanup came before the end of a task")
+	}
+}
+
 // Time is virtual, jumps when everybody waits, and package time agrees with it.
 func TestTime(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
