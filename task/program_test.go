@@ -47,17 +47,16 @@ var programs = map[string]func(ctx context.Context) error{
 		return nil
 	},
 	"suppresses in a scope": func(ctx context.Context) error {
-		fmt.Println("ready")
 		task.Scope(ctx, func(ctx context.Context) error {
-			task.Go(ctx, forever)
+			task.Go(ctx, func(ctx context.Context) error { return sleep(ctx, time.Hour) })
+			fmt.Println("ready")
 			return nil
 		})
 		return nil
 	},
 	"suppresses, and a task does not": func(ctx context.Context) error {
+		task.Go(ctx, func(ctx context.Context) error { return sleep(ctx, time.Hour) })
 		fmt.Println("ready")
-		task.Go(ctx, forever)
-		sleep(ctx, time.Hour)
 		return nil
 	},
 	"tells more": func(ctx context.Context) error {
