@@ -19,8 +19,11 @@ func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 
 // Main is for func main: it runs main like [Run] and ends the process; it does
 // not return. The first SIGINT or SIGTERM cancels main with a *SignalError as
-// the cause, so that it can clean up; a second one ends the process at once. A
-// clean end exits with 0; an error is printed to standard error and exits with 1.
+// the cause, so that it can clean up; a second one ends the process at once. That
+// one may come keeps no program from being deadlocked: one that waits for nothing
+// else has a handler of its own (see loop.Loop.AddSignalHandler).
+//
+// A clean end exits with 0; an error is printed to standard error and exits with 1.
 // After a signal it prints the signal, and then whatever the error says besides the
 // cancel. If that is nothing, and after a second signal, it exits with 128 and the
 // signal's number, which is what shells and supervisors know a program by that a

@@ -59,6 +59,13 @@ var programs = map[string]func(ctx context.Context) error{
 		fmt.Println("ready")
 		return nil
 	},
+	"waits for signals only": func(ctx context.Context) error {
+		if err := task.Loop(ctx).AddSignalHandler(os.Interrupt, func() {}); err != nil {
+			return err
+		}
+		fmt.Println("ready")
+		return forever(ctx)
+	},
 	"tells more": func(ctx context.Context) error {
 		fmt.Println("ready")
 		err := fmt.Errorf("serve: %w", sleep(ctx, time.Hour))
@@ -129,6 +136,7 @@ func TestProgram(t *testing.T) {
 		{"panics", nil, 2, "", "oops"},
 		{"waits", []os.Signal{os.Interrupt}, 130, "cause: true signal: interrupt\ncleanup: <nil>\n", "signal: interrupt\n"},
 		{"waits", []os.Signal{syscall.SIGTERM}, 143, "cause: true signal: terminated\ncleanup: <nil>\n", "signal: terminated\n"},
+		{"waits for signals only", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
 		{"tells more", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\ncut off: oops\n"},
 		{"tells in all forms", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
 		{"tells the cause", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
