@@ -24,7 +24,7 @@ type Wait struct {
 
 // String is one line: who waits for what and on whom.
 func (w Wait) String() string {
-	s := fmt.Sprintf("%s waits for %s since %v", w.Task, w.Reason, w.Since.Round(time.Microsecond))
+	s := fmt.Sprintf("%s has waited %v for %s", w.Task, w.Since.Round(time.Microsecond), w.Reason)
 	if len(w.On) > 0 {
 		s += ", on " + strings.Join(w.On, ", ")
 	}

@@ -13,7 +13,7 @@ import (
 // are called with the baton, for reports; they must not switch and should not
 // change anything.
 type Reason interface {
-	// Reason completes "task 7 waits for …".
+	// Reason completes "task 7 has waited 1s for …".
 	Reason() string
 	// Owners are the tasks that could end the wait; nil if there is nobody in
 	// particular.

@@ -150,7 +150,7 @@ func TestProgram(t *testing.T) {
 		{"only yields", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
 		{"never switches", []os.Signal{os.Interrupt, syscall.SIGTERM}, 143, "", ""},
 		{"is deadlocked", nil, 1, "deadlock: true\n", "nothing is left that could wake a task"},
-		{"is lost", nil, 2, "", "waits for a buffer"}, // given up, with its goroutine
+		{"is lost", nil, 2, "", "for a buffer"}, // given up, with its goroutine
 	}
 	for _, test := range tests {
 		t.Run(test.program, func(t *testing.T) {
