@@ -223,7 +223,7 @@ func TestLate(t *testing.T) {
 	}
 	for _, want := range []string{
 		`(?m)^sim: the time of TestFailing/goes_on is nearly over; its schedule has the seed \d+$`,
-		`the time of the test is over; it has lasted .*s by its own clock, and goes on\n.*task 1 \(TestFailing/goes_on\) waits for accept since .*s\n.*pulse\) waits for its timer since 0s\n`,
+		`the time of the test is over; it has lasted .*s by its own clock, and goes on\n.*task 1 \(TestFailing/goes_on\) has waited .* for accept\n.*pulse\) has waited 0s for its timer\n`,
 		"cleaned up",
 		`-sim\.seed=\d+`,
 	} {
