@@ -66,7 +66,7 @@ type extra struct {
 	call      *Call         // of a portal, which wants the error
 	stop      func()        // ends the watching of a standard context
 	between   []*Canceled   // that have ended its context, but for the first and the last
-	owed      []*Ref        // started by it, failed, and not awaited
+	owed      []unawaited   // started by it
 }
 
 // more returns r's extra, which it makes at the first need: most tasks end
