@@ -195,10 +195,11 @@ func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
 	c := &callback{fn: func() { fn(r) }}
 	if r.state == Done {
 		c.queue(r.b.loop)
-		return c.remove
 	}
-	x := r.more()
-	c.list = &x.callbacks
-	x.callbacks = append(x.callbacks, c)
+	if r.state != Done || r.err != nil && !r.observed { // the scope waits for it, too
+		x := r.more()
+		c.list = &x.callbacks
+		x.callbacks = append(x.callbacks, c)
+	}
 	return c.remove
 }
