@@ -49,7 +49,7 @@ const (
 // panic in fn passes on after the tasks have ended, and so does a Goexit.
 //
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
-// long their cleanup takes.
+// long their cleanup takes. If one of them returns it, so does Scope.
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx, "Scope")
 	mustHave(fn != nil, "Scope")
@@ -248,13 +248,14 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 }
 
 // settle decides whose the error of an ended task is. What only echoes a cancel
-// is nobody's: of the task, of the scope, of a block or a standard context
-// around the task, or a plain one from anywhere. A panic, and any error of a
+// is nobody's: of a task of the scope, of the scope, or of a block or a standard
+// context around the task. One from further out counts, a plain one too, or a scope
+// that was cut short would seem to have done its work. A panic, and any error of a
 // task of Go, is the scope's at once. That of a task of Start is, once it is
 // orphaned and nobody awaits it or has it called back; before, it is kept for who
 // may still come.
 func (s *scope) settle(r *Ref, cancelled bool) {
-	err := without(r.err, nil, func(c *Canceled) bool { return s.caused(c) || c.Cause == context.Canceled })
+	err := without(r.err, nil, s.caused)
 	if cancelled {
 		for _, echo := range r.told() {
 			if s.caused(echo) || s.enclosed(echo) {
