@@ -157,12 +157,17 @@ type PanicError struct {
 // not lost.
 func newPanicError(r *Ref, v any) *PanicError {
 	p := &PanicError{Value: v, Stack: debug.Stack(), Task: r.String()}
-	b := r.b
-	if len(b.panics) == cap(b.panics) {
-		b.panics = slices.DeleteFunc(b.panics, func(p *PanicError) bool { return p.reported })
-	}
-	b.panics = append(b.panics, p)
+	r.b.panics = keepPanic(r.b.panics, p)
 	return p
+}
+
+// keepPanic adds p to a list. Those that are reported leave when the list would
+// grow.
+func keepPanic(list []*PanicError, p *PanicError) []*PanicError {
+	if len(list) == cap(list) {
+		list = slices.DeleteFunc(list, func(p *PanicError) bool { return p.reported })
+	}
+	return append(list, p)
 }
 
 // Report gives the panic to the exception handler of the calling task's loop,

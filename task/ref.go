@@ -273,7 +273,7 @@ func (r *Ref) carry(err error) {
 	var p *PanicError
 	if errors.As(err, &p) {
 		x := r.more()
-		x.panics = append(x.panics, p)
+		x.panics = keepPanic(x.panics, p)
 	}
 }
 
