@@ -170,6 +170,26 @@ func keepPanic(list []*PanicError, p *PanicError) []*PanicError {
 	return append(list, p)
 }
 
+// panicIn returns the panic that err holds, or nil. That for which somebody was
+// cancelled is the cause of a cancel, and in the hands of another task.
+func panicIn(err error) *PanicError {
+	switch e := err.(type) {
+	case *PanicError:
+		return e
+	case *Canceled:
+		return nil
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			if p := panicIn(inner); p != nil {
+				return p
+			}
+		}
+	case interface{ Unwrap() error }:
+		return panicIn(e.Unwrap())
+	}
+	return nil
+}
+
 // Report gives the panic to the exception handler of the calling task's loop,
 // for whoever handles the error of a task without passing it on. A panic is
 // reported once. It does not switch: the handler runs later, as a callback of

@@ -270,8 +270,7 @@ func (r *Ref) expected() bool {
 // returned to it: if the task drops them, they are reported at its end. What is
 // passed on is not reported: the error holds the panic then.
 func (r *Ref) carry(err error) {
-	var p *PanicError
-	if errors.As(err, &p) {
+	if p := panicIn(err); p != nil {
 		x := r.more()
 		x.panics = keepPanic(x.panics, p)
 	}

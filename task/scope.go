@@ -266,9 +266,8 @@ func (s *scope) settle(r *Ref, cancelled bool) {
 	if err == nil {
 		return
 	}
-	var p *PanicError
 	switch {
-	case !r.started, errors.As(err, &p):
+	case !r.started, panicIn(err) != nil:
 		s.fail(err)
 	case r.observed:
 	case s.orphaned(r):
