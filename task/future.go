@@ -201,5 +201,18 @@ func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
 		c.list = &x.callbacks
 		x.callbacks = append(x.callbacks, c)
 	}
-	return c.remove
+	return func() bool { return r.takeBack(c) }
+}
+
+// takeBack removes c, one of r's callbacks. Nobody who was called back by it will
+// take the error of r any more.
+func (r *Ref) takeBack(c *callback) bool {
+	removed := c.remove()
+	if x := r.extra.Load(); x != nil && r.state == Done {
+		x.callbacks = slices.DeleteFunc(x.callbacks, func(other *callback) bool { return other == c })
+		if s := r.ctx.scope; s.phase == joining {
+			s.blame(func(r *Ref) bool { return !r.expected() })
+		}
+	}
+	return removed
 }

@@ -115,13 +115,17 @@ func (s *scope) join() {
 // blame makes the errors that nobody has asked for the scope's, of those tasks
 // that are due.
 func (s *scope) blame(due func(r *Ref) bool) {
+	var errs []error // to fail calls Waiters, which may come back here
 	s.unawaited = slices.DeleteFunc(s.unawaited, func(u unawaited) bool {
 		if !u.ref.observed && due(u.ref) {
-			s.fail(u.err)
+			errs = append(errs, u.err)
 			return true
 		}
 		return u.ref.observed
 	})
+	for _, err := range errs {
+		s.fail(err)
+	}
 }
 
 // turn lets what is ready run, callbacks among it. Unlike Yield it asks for no

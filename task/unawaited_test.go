@@ -95,6 +95,29 @@ func TestCallbackTakesError(t *testing.T) {
 	}
 }
 
+// TestCallbackTakenBack: who has been called back, and has not taken the error, may
+// still do so until it takes its callback back, as await.All does when it returns.
+// From then on the error is the scope's, and not only when the last task has ended.
+func TestCallbackTakenBack(t *testing.T) {
+	everySchedule(t, func(ctx context.Context) error {
+		tk := task.Start(ctx, oops)
+		remove := tk.AddDoneCallback(func(*task.Ref) {})
+		task.Go(ctx, func(ctx context.Context) error {
+			if err := turns(ctx, 5); err != nil {
+				return err
+			}
+			if remove() {
+				return errOther // it has run
+			}
+			if sleep(ctx, time.Hour) == nil {
+				t.Error("the scope was not cancelled")
+			}
+			return nil
+		})
+		return nil
+	}, errOops)
+}
+
 // TestUnawaitedAtTheEnd: what has failed before the scope's function returned cancels
 // its siblings then.
 func TestUnawaitedAtTheEnd(t *testing.T) {
