@@ -120,7 +120,7 @@ func TestEchoOfStandardContext(t *testing.T) {
 						task.Go(ctx, child)
 						return nil
 					})
-					if err == nil && how != "plain" { // which is nobody's failure, wherever it comes from
+					if err == nil {
 						t.Errorf("around: Scope = %v, want what has ended it", err)
 					}
 				})
@@ -268,4 +268,31 @@ func TestEndOfBlockAroundScope(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// What is started under a block that has ended is cancelled, and yet part of the
+// tree: it is listed, and its deadlock is found and ended through its shield.
+func TestUnderEndedBlock(t *testing.T) {
+	var listed int
+	var deadlock *task.DeadlockError
+	err := inVirtual(t, func(ctx context.Context) error {
+		return task.Scope(ctx, func(ctx context.Context) error {
+			ended, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Hour), nil)
+			release()
+			task.Go(ended, func(ctx context.Context) error {
+				if err := task.Check(ctx); !errors.Is(err, context.Canceled) {
+					t.Errorf("under the block: %v", err)
+				}
+				shielded, release := task.Shield(ctx, -1)
+				defer release()
+				return forever(shielded)
+			})
+			turns(ctx, 2)
+			listed = len(task.ScopeOf(ctx).Tasks())
+			return nil
+		})
+	})
+	if listed != 1 || !errors.As(err, &deadlock) || len(deadlock.Waits) != 2 {
+		t.Errorf("%d tasks listed, %v", listed, err)
+	}
 }

@@ -67,7 +67,8 @@ func nodeOf(ctx context.Context) *node {
 // limit.
 //
 // A shield alone starts alive below a cancelled parent; Shield has it armed
-// then.
+// then. Below a block that has ended and left the tree n stands where that has
+// stood: what lives must be found there, by a cancel and by reports.
 func (n *node) attach(parent *node, ctx context.Context) {
 	n.horizon = parent.horizon
 	if ctx != context.Context(parent) {
@@ -79,6 +80,9 @@ func (n *node) attach(parent *node, ctx context.Context) {
 	if c := parent.by; c != nil && (n.limit == nil || !n.limit.shield) {
 		n.canceled.Store(c)
 		n.by = c
+	}
+	for parent.prev == nil && parent.parent != nil {
+		parent = parent.parent
 	}
 	parent.append(n)
 }

@@ -157,12 +157,37 @@ type PanicError struct {
 // not lost.
 func newPanicError(r *Ref, v any) *PanicError {
 	p := &PanicError{Value: v, Stack: debug.Stack(), Task: r.String()}
-	b := r.b
-	if len(b.panics) == cap(b.panics) {
-		b.panics = slices.DeleteFunc(b.panics, func(p *PanicError) bool { return p.reported })
-	}
-	b.panics = append(b.panics, p)
+	r.b.panics = keepPanic(r.b.panics, p)
 	return p
+}
+
+// keepPanic adds p to a list. Those that are reported leave when the list would
+// grow.
+func keepPanic(list []*PanicError, p *PanicError) []*PanicError {
+	if len(list) == cap(list) {
+		list = slices.DeleteFunc(list, func(p *PanicError) bool { return p.reported })
+	}
+	return append(list, p)
+}
+
+// panicIn returns the panic that err holds, or nil. That for which somebody was
+// cancelled is the cause of a cancel, and in the hands of another task.
+func panicIn(err error) *PanicError {
+	switch e := err.(type) {
+	case *PanicError:
+		return e
+	case *Canceled:
+		return nil
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			if p := panicIn(inner); p != nil {
+				return p
+			}
+		}
+	case interface{ Unwrap() error }:
+		return panicIn(e.Unwrap())
+	}
+	return nil
 }
 
 // Report gives the panic to the exception handler of the calling task's loop,

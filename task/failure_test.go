@@ -196,6 +196,21 @@ func TestScopeErrors(t *testing.T) {
 			task.Start(ctx, func(ctx context.Context) (int, error) { turns(ctx, 3); return 0, errOops })
 			return nil
 		}, []error{errOops}},
+		{"an echo, joined with the failure of an unawaited task", func(ctx context.Context) error {
+			tk := task.Start(ctx, failsInCleanup)
+			turns(ctx, 2)
+			tk.Cancel(nil)
+			return turns(ctx, 3)
+		}, []error{errOops}},
+		{"and of one that its sibling leaves alone", func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				tk := task.Start(ctx, failsInCleanup)
+				turns(ctx, 2)
+				tk.Cancel(nil)
+				return turns(ctx, 3)
+			})
+			return nil
+		}, []error{errOops}},
 		{"a task is awaited by a sibling, after it has failed and the function returned", func(ctx context.Context) error {
 			task.Go(ctx, func(ctx context.Context) error {
 				tk := task.Start(ctx, oops)
@@ -267,6 +282,9 @@ func TestScopeErrors(t *testing.T) {
 
 // oops is a function for Start that fails at once.
 func oops(context.Context) (int, error) { return 0, errOops }
+
+// failsInCleanup is a function for Start that brings the cancel, too.
+func failsInCleanup(ctx context.Context) (int, error) { return 0, errors.Join(forever(ctx), errOops) }
 
 type uncomparable []int
 

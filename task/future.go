@@ -195,10 +195,24 @@ func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
 	c := &callback{fn: func() { fn(r) }}
 	if r.state == Done {
 		c.queue(r.b.loop)
-		return c.remove
 	}
-	x := r.more()
-	c.list = &x.callbacks
-	x.callbacks = append(x.callbacks, c)
-	return c.remove
+	if r.state != Done || r.err != nil && !r.observed { // the scope waits for it, too
+		x := r.more()
+		c.list = &x.callbacks
+		x.callbacks = append(x.callbacks, c)
+	}
+	return func() bool { return r.takeBack(c) }
+}
+
+// takeBack removes c, one of r's callbacks. Nobody who was called back by it will
+// take the error of r any more.
+func (r *Ref) takeBack(c *callback) bool {
+	removed := c.remove()
+	if x := r.extra.Load(); x != nil && r.state == Done {
+		x.callbacks = slices.DeleteFunc(x.callbacks, func(other *callback) bool { return other == c })
+		if s := r.ctx.scope; s.phase == joining {
+			s.blame(func(r *Ref) bool { return !r.expected() })
+		}
+	}
+	return removed
 }

@@ -186,3 +186,36 @@ func TestEndedRunIsCollectable(t *testing.T) {
 		runtime.KeepAlive(r.Loop)
 	})
 }
+
+// A task that lives long and has one scope after the other, as a supervisor, keeps
+// no panics that it has reported.
+func TestReportedPanicsAreDropped(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		task.Loop(ctx).SetExceptionHandler(func(*loop.Loop, loop.Exception) {})
+		var panics []weak.Pointer[task.PanicError]
+		for range 100 {
+			err := task.Scope(ctx, func(ctx context.Context) error {
+				task.Go(ctx, func(context.Context) error { panic(errOops) })
+				return nil
+			})
+			var p *task.PanicError
+			if !errors.As(err, &p) {
+				t.Fatalf("Scope = %v", err)
+			}
+			p.Report(ctx)
+			task.Yield(ctx)
+			panics = append(panics, weak.Make(p))
+		}
+		runtime.GC()
+		kept := 0
+		for _, p := range panics {
+			if p.Value() != nil {
+				kept++
+			}
+		}
+		if kept > 4 {
+			t.Errorf("%d of %d panics are kept", kept, len(panics))
+		}
+		return nil
+	})
+}

@@ -81,6 +81,30 @@ func TestPanicsAreNotLost(t *testing.T) {
 			forever(ctx)
 			panic("two")
 		}, 1, "two"},
+		"the cause of a cancel that is dropped": {func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				task.Scope(ctx, func(ctx context.Context) error { task.Go(ctx, forever); return nil })
+				return nil
+			})
+			task.Go(ctx, func(ctx context.Context) error { turns(ctx, 3); return boom("one")(ctx) })
+			return nil
+		}, 0, "one"},
+		"the cause of a cancel that is awaited": {func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				shielded, release := task.Shield(ctx, -1)
+				defer release()
+				err := task.Scope(ctx, func(ctx context.Context) error {
+					task.Start(ctx, func(ctx context.Context) (int, error) { return 0, forever(ctx) }).Await(shielded)
+					return nil
+				})
+				if err != nil {
+					panic("two")
+				}
+				return nil
+			})
+			task.Go(ctx, func(ctx context.Context) error { turns(ctx, 3); return boom("one")(ctx) })
+			return nil
+		}, 0, "one"},
 		"none": {func(ctx context.Context) error { return nil }, 0, nil},
 	}
 	for name, test := range tests {

@@ -66,7 +66,7 @@ type extra struct {
 	call      *Call         // of a portal, which wants the error
 	stop      func()        // ends the watching of a standard context
 	between   []*Canceled   // that have ended its context, but for the first and the last
-	owed      []*Ref        // started by it, failed, and not awaited
+	owed      []unawaited   // started by it
 }
 
 // more returns r's extra, which it makes at the first need: most tasks end
@@ -270,10 +270,9 @@ func (r *Ref) expected() bool {
 // returned to it: if the task drops them, they are reported at its end. What is
 // passed on is not reported: the error holds the panic then.
 func (r *Ref) carry(err error) {
-	var p *PanicError
-	if errors.As(err, &p) {
+	if p := panicIn(err); p != nil {
 		x := r.more()
-		x.panics = append(x.panics, p)
+		x.panics = keepPanic(x.panics, p)
 	}
 }
 

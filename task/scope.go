@@ -15,11 +15,19 @@ type scope struct {
 	phase phase
 	count int // of live tasks
 
-	failed    bool      // and cancelled for it; errs may be empty all the same
-	errs      []error   // failures, the first first
-	unawaited []*Ref    // orphans of Start that failed before anybody awaited them
-	cause     error     // of ScopeRef.Cancel; what Scope returns if nothing fails
-	portals   []*Portal // open ones, in the order of OpenPortal
+	failed    bool        // and cancelled for it; errs may be empty all the same
+	errs      []error     // failures, the first first
+	unawaited []unawaited // of orphans
+	cause     error       // of ScopeRef.Cancel; what Scope returns if nothing fails
+	portals   []*Portal   // open ones, in the order of OpenPortal
+}
+
+// An unawaited is a task of Start that has failed before anybody awaited it, and
+// what is the scope's if nobody does: its error less the echoes, which only settle
+// can tell.
+type unawaited struct {
+	ref *Ref
+	err error
 }
 
 // A phase is how far a scope has come. It never goes back.
@@ -41,7 +49,7 @@ const (
 // panic in fn passes on after the tasks have ended, and so does a Goexit.
 //
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
-// long their cleanup takes.
+// long their cleanup takes. If one of them returns it, so does Scope.
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx)
 	mustHave(fn != nil, "Scope")
@@ -105,15 +113,19 @@ func (s *scope) join() {
 }
 
 // blame makes the errors that nobody has asked for the scope's, of those tasks
-// that are due. The error counts as it is: settle has found that it is no echo.
+// that are due.
 func (s *scope) blame(due func(r *Ref) bool) {
-	s.unawaited = slices.DeleteFunc(s.unawaited, func(r *Ref) bool {
-		if !r.observed && due(r) {
-			s.fail(r.err)
+	var errs []error // to fail calls Waiters, which may come back here
+	s.unawaited = slices.DeleteFunc(s.unawaited, func(u unawaited) bool {
+		if !u.ref.observed && due(u.ref) {
+			errs = append(errs, u.err)
 			return true
 		}
-		return r.observed
+		return u.ref.observed
 	})
+	for _, err := range errs {
+		s.fail(err)
+	}
 }
 
 // turn lets what is ready run, callbacks among it. Unlike Yield it asks for no
@@ -129,9 +141,9 @@ func (s *scope) turn() {
 
 // calling reports whether a callback is on its way that may ask for an error.
 func (s *scope) calling() bool {
-	return slices.ContainsFunc(s.unawaited, func(r *Ref) bool {
-		x := r.extra.Load()
-		return !r.observed && x != nil && slices.ContainsFunc(x.callbacks, (*callback).pending)
+	return slices.ContainsFunc(s.unawaited, func(u unawaited) bool {
+		x := u.ref.extra.Load()
+		return !u.ref.observed && x != nil && slices.ContainsFunc(x.callbacks, (*callback).pending)
 	})
 }
 
@@ -229,8 +241,8 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 		s.settle(r, cancelled)
 	}
 	if x := r.extra.Load(); x != nil {
-		for _, failed := range x.owed {
-			s.inherit(failed, failed.err)
+		for _, u := range x.owed {
+			s.inherit(u)
 		}
 		x.owed = nil
 	}
@@ -240,13 +252,14 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 }
 
 // settle decides whose the error of an ended task is. What only echoes a cancel
-// is nobody's: of the task, of the scope, of a block or a standard context
-// around the task, or a plain one from anywhere. A panic, and any error of a
+// is nobody's: of a task of the scope, of the scope, or of a block or a standard
+// context around the task. One from further out counts, a plain one too, or a scope
+// that was cut short would seem to have done its work. A panic, and any error of a
 // task of Go, is the scope's at once. That of a task of Start is, once it is
 // orphaned and nobody awaits it or has it called back; before, it is kept for who
 // may still come.
 func (s *scope) settle(r *Ref, cancelled bool) {
-	err := without(r.err, nil, func(c *Canceled) bool { return s.caused(c) || c.Cause == context.Canceled })
+	err := without(r.err, nil, s.caused)
 	if cancelled {
 		for _, echo := range r.told() {
 			if s.caused(echo) || s.enclosed(echo) {
@@ -257,38 +270,37 @@ func (s *scope) settle(r *Ref, cancelled bool) {
 	if err == nil {
 		return
 	}
-	var p *PanicError
 	switch {
-	case !r.started, errors.As(err, &p):
+	case !r.started, panicIn(err) != nil:
 		s.fail(err)
+	case r.observed:
 	case s.orphaned(r):
-		s.inherit(r, err)
+		s.inherit(unawaited{r, err})
 	default:
 		x := r.ctx.parent.ref.more()
-		x.owed = keep(x.owed, r)
+		x.owed = keep(x.owed, unawaited{r, err})
 	}
 }
 
-// inherit takes over err, the error of r: a task of Start that has ended and is
-// orphaned. Unless somebody has it, or is to be called back, it is the scope's: now,
-// or when the scope's function has returned.
-func (s *scope) inherit(r *Ref, err error) {
+// inherit takes over the error of an orphan. Unless somebody has it, or is to be
+// called back, it is the scope's: now, or when the scope's function has returned.
+func (s *scope) inherit(u unawaited) {
 	switch {
-	case r.observed:
-	case s.phase == joining && !r.expected():
-		s.fail(err)
+	case u.ref.observed:
+	case s.phase == joining && !u.ref.expected():
+		s.fail(u.err)
 	default:
-		s.unawaited = keep(s.unawaited, r)
+		s.unawaited = keep(s.unawaited, u)
 	}
 }
 
-// keep adds r to tasks whose errors nobody has asked for. Those that somebody has
-// asked for since leave when the list would grow.
-func keep(list []*Ref, r *Ref) []*Ref {
+// keep adds u to a list. Those that somebody has asked for since leave when the
+// list would grow.
+func keep(list []unawaited, u unawaited) []unawaited {
 	if len(list) == cap(list) {
-		list = slices.DeleteFunc(list, func(r *Ref) bool { return r.observed })
+		list = slices.DeleteFunc(list, func(u unawaited) bool { return u.ref.observed })
 	}
-	return append(list, r)
+	return append(list, u)
 }
 
 // caused reports whether c is a cancel of the scope itself or of one of its

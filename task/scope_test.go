@@ -81,6 +81,27 @@ func TestScopeCancelledFromOutside(t *testing.T) {
 	}
 }
 
+// A scope whose tasks a cancel from further out cuts short says so, with or without
+// a cause of that cancel, even if its function has returned before.
+func TestScopeCutShort(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		for _, cause := range []error{nil, errOops} {
+			work := task.Start(ctx, func(ctx context.Context) (int, error) {
+				return 0, task.Scope(ctx, func(ctx context.Context) error {
+					task.Go(ctx, forever)
+					return nil
+				})
+			})
+			turns(ctx, 3)
+			work.Cancel(cause)
+			if _, err := work.Await(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("cancelled with %v, Scope = %v", cause, err)
+			}
+		}
+		return turns(ctx, 2)
+	})
+}
+
 // A scope's context ends with it, like that of an errgroup.
 func TestScopeContextEnds(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
