@@ -35,8 +35,8 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 // Abandon is like Blocking, except that it returns as soon as ctx is cancelled,
 // with the *task.Canceled. Then fn goes on alone; dispose is called on its
 // goroutine with its result, and may be nil. Its panic is given to the loop's
-// exception handler then. Closing the loop waits for it, but not longer than
-// loop.Config.Drain.
+// exception handler then. Nothing waits for it any more, not even the end of the
+// loop; it keeps its place in the executor until it ends.
 func Abandon[T any](ctx context.Context, fn func(ctx context.Context) (T, error), dispose func(T, error)) (T, error) {
 	mustHave(fn != nil, "Abandon")
 	return offload(ctx, fn, func(j *job[T]) bool {
@@ -79,7 +79,16 @@ func offload[T any](ctx context.Context, fn func(ctx context.Context) (T, error)
 			j.late()
 		}
 	}, j.end)
-	j.quit = func() bool { return queued.Cancel() || leave(j) }
+	j.quit = func() bool {
+		if queued.Cancel() {
+			return true
+		}
+		if !leave(j) {
+			return false
+		}
+		queued.Abandon()
+		return true
+	}
 	if err := j.wait(ctx); err != nil {
 		return none, err
 	}

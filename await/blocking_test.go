@@ -232,6 +232,38 @@ func TestAbandon(t *testing.T) {
 	})
 }
 
+// TestAbandonForGood: nobody waits for a function that was left alone and does not
+// end: a deadlock beside it is one, and the end of the loop is no failure.
+func TestAbandonForGood(t *testing.T) {
+	never := make(chan struct{})
+	defer close(never)
+	err := task.Runner{Config: loop.Config{Drain: time.Hour}}.Run(context.Background(), func(ctx context.Context) error {
+		began := make(chan struct{})
+		reader := task.Start(ctx, func(ctx context.Context) (int, error) {
+			return await.Abandon(ctx, func(context.Context) (int, error) {
+				close(began)
+				<-never
+				return 0, nil
+			}, nil)
+		})
+		await.Receive(ctx, began)
+		reader.Cancel(nil)
+		if _, err := reader.Await(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Abandon = %v, want canceled", err)
+		}
+		var deadlock *task.DeadlockError
+		var q task.WaitQueue
+		if err := q.Wait(ctx, task.Text("nothing")); !errors.As(err, &deadlock) {
+			t.Errorf("Wait = %v, want a deadlock", err)
+		}
+		return nil
+	})
+	var deadlock *task.DeadlockError
+	if err != nil && !errors.As(err, &deadlock) {
+		t.Errorf("Run = %v", err)
+	}
+}
+
 // TestBlockingStandardContext: cancels of the standard library count as well,
 // even between the call and its parking.
 func TestBlockingStandardContext(t *testing.T) {

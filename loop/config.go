@@ -41,8 +41,8 @@ type Config struct {
 	// Debug is SetDebug from the start; so is a non-empty BATON_DEBUG.
 	Debug bool
 
-	// Drain bounds how long Close waits for jobs of the executor. Default 5 s;
-	// negative does not wait.
+	// Drain bounds how long Close waits for jobs of the executor that were not
+	// abandoned. Default 5 s; negative does not wait.
 	Drain time.Duration
 }
 

@@ -7,6 +7,7 @@ import (
 	"log"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -22,7 +23,15 @@ type Job struct {
 	cancel   func() bool // the executor's
 	failure  *Exception  // the function's panic
 	finished bool        // no longer counted among the loop's jobs
+	fate     atomic.Int32
 }
+
+// The fate of a job is decided once: by the end of its function, or by Abandon.
+const (
+	undecided = iota
+	ended
+	abandoned
+)
 
 // RunInExecutor runs fn off the loop, on a goroutine that does not hold the
 // baton, and then has then, which may be nil, run as a callback. The loop is not
@@ -58,6 +67,9 @@ func (j *Job) end() {
 		e := panicked("function in the executor "+nameOf(j.fn, j.site), v)
 		j.failure = &e
 	}
+	if !j.fate.CompareAndSwap(undecided, ended) {
+		j.loop.abandoned.Add(-1)
+	}
 	if j.loop.Post(j) != nil && j.failure != nil {
 		log.Print(*j.failure)
 	}
@@ -88,6 +100,32 @@ func (j *Job) Cancel() bool {
 	j.finished = true
 	j.loop.jobs--
 	return true
+}
+
+// Abandon leaves a function alone whose end concerns nobody any more, and that
+// nothing can stop, as a read from a terminal: the loop may be idle without it, and
+// Close does not wait for it. Should it end before, its callback runs all the same.
+func (j *Job) Abandon() {
+	if j.loop.closed.Load() {
+		return
+	}
+	j.loop.mustHold("Job.Abandon")
+	if !j.finished && j.fate.CompareAndSwap(undecided, abandoned) {
+		j.loop.abandoned.Add(1)
+	}
+}
+
+// busy reports whether there are jobs that somebody waits for. Those that have
+// ended count until the loop knows.
+func (l *Loop) busy() bool { return l.jobs > int(l.abandoned.Load()) }
+
+// drain ends the executor, and returns how many functions that were not abandoned
+// still run after d. It does not wait if those that run all were.
+func (l *Loop) drain(d time.Duration) (left int) {
+	if l.abandoned.Load() > 0 && !l.busy() {
+		d = -1
+	}
+	return l.cfg.Executor.Close(d) - int(l.abandoned.Load())
 }
 
 // goroutines is the default executor: a goroutine for each function, so many at

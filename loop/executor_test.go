@@ -196,6 +196,52 @@ func TestJobEnds(t *testing.T) {
 	}
 }
 
+// A function that was left alone keeps nobody: not the loop from being idle, not a
+// clock from jumping, and not Close. Its callback runs, if there is a loop then.
+func TestAbandonedJob(t *testing.T) {
+	for _, world := range worlds {
+		t.Run(world.name, func(t *testing.T) {
+			guard(t)
+			l, err := loop.New(loop.Config{Poller: world.open(), Drain: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var running sync.WaitGroup
+			defer running.Wait()
+			release, returned := make(chan struct{}), make(chan struct{})
+			defer close(release)
+			job := func(then func(), wait <-chan struct{}) *loop.Job {
+				running.Add(1)
+				began := make(chan struct{})
+				j := l.RunInExecutor(func() {
+					defer running.Done()
+					close(began)
+					<-wait
+				}, then)
+				<-began
+				return j
+			}
+			early := job(l.Stop, returned)
+			for range 2 { // the second time does nothing
+				early.Abandon()
+			}
+			if !l.Idle() {
+				t.Error("a function that was left alone keeps the loop from being idle")
+			}
+			l.CallLater(time.Millisecond, func() {})
+			l.Run()
+			late := job(func() { t.Error("a callback ran after Close") }, release)
+			close(returned)
+			l.RunForever() // until the callback of the early one
+			late.Abandon()
+			if err := l.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			late.Abandon()
+		})
+	}
+}
+
 // Close waits so long and no longer, and says what is left; what had not begun
 // never begins.
 func TestExecutorDrain(t *testing.T) {

@@ -65,6 +65,8 @@ type Loop struct {
 	jobs     int // functions in the executor
 	doors    int // portals and contexts from outside
 
+	abandoned atomic.Int32 // of the jobs, those that nobody waits for
+
 	mail     mailbox
 	watchers map[uintptr]*watched // by descriptor
 	signals  map[os.Signal]*signalHandler
@@ -171,8 +173,8 @@ func (l *Loop) Debug() bool { return l.debug.Load() }
 
 // Close ends the loop: handles still queued are dropped, signal handlers
 // removed, watched descriptors released; functions in the executor get
-// Config.Drain to end, and those that do not are reported in the error, joined
-// to that of the poller. It blocks the calling goroutine so long. Close panics
+// Config.Drain to end, and those that do not, and were not abandoned, are reported in
+// the error, joined to that of the poller. It blocks the calling goroutine so long. Close panics
 // if the loop runs; a second Close does nothing. The mailbox goes first, so
 // that nobody comes in any more.
 func (l *Loop) Close() error {
@@ -188,7 +190,7 @@ func (l *Loop) Close() error {
 		l.dog.close()
 	}
 	var errs []error
-	if left := l.cfg.Executor.Close(l.cfg.Drain); left > 0 {
+	if left := l.drain(l.cfg.Drain); left > 0 {
 		errs = append(errs, fmt.Errorf("loop: close: %d blocking functions still run after %v", left, l.cfg.Drain))
 	}
 	if err := l.poller.Close(); err != nil {

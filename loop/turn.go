@@ -232,7 +232,7 @@ func (l *Loop) patience() (time.Duration, bool) {
 		return 0, false
 	}
 	// A clock that jumps stands still while a goroutine of the executor works.
-	if l.jobs > 0 && wait > 0 && l.poller.Caps().Has(poll.Jumps) {
+	if wait > 0 && l.busy() && l.poller.Caps().Has(poll.Jumps) {
 		wait = -1
 	}
 	if l.limit >= 0 && (wait < 0 || wait > l.limit) {
@@ -246,7 +246,7 @@ func (l *Loop) patience() (time.Duration, bool) {
 // It belongs to the loop.
 func (l *Loop) Idle() bool {
 	return l.head == len(l.batch) && len(l.ready) == 0 && l.timers.empty() && l.mail.empty() &&
-		l.inflight == 0 && l.jobs == 0 && l.doors == 0 && !l.expectsSignal()
+		l.inflight == 0 && !l.busy() && l.doors == 0 && !l.expectsSignal()
 }
 
 // giveWay lets other goroutines run, now and then, while the loop is busy.
