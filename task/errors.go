@@ -266,6 +266,9 @@ func untouched(rest, err error) bool {
 // What is left of joined errors is joined anew only if some of them were dropped;
 // otherwise err comes back as it was.
 func without(err error, c *Canceled, own func(*Canceled) bool) error {
+	if _, ok := err.(*PanicError); ok {
+		return err // whatever it panicked with
+	}
 	if err == nil || c != nil && same(err, c.Cause) {
 		return nil
 	}
@@ -294,9 +297,6 @@ func without(err error, c *Canceled, own func(*Canceled) bool) error {
 			return nil
 		}
 		return err
-	}
-	if _, ok := err.(*PanicError); ok {
-		return err // whatever it panicked with
 	}
 	if c != nil && err == c.sentinel() {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // A SignalError is the cause with which Main cancels its tasks.
@@ -19,9 +20,10 @@ func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 
 // Main is for func main: it runs main like [Run] and ends the process; it does
 // not return. The first SIGINT or SIGTERM cancels main with a *SignalError as
-// the cause, so that it can clean up; a second one ends the process at once. That
-// one may come keeps no program from being deadlocked: one that waits for nothing
-// else has a handler of its own (see loop.Loop.AddSignalHandler).
+// the cause, so that it can clean up; a second one ends the process at once, as Main
+// tells whoever has waited for a second. That a signal may come keeps no program from
+// being deadlocked: one that waits for nothing else has a handler of its own (see
+// loop.Loop.AddSignalHandler).
 //
 // A clean end exits with 0; an error is printed to standard error and exits with 1.
 // After a signal it prints the signal, and then whatever the error says besides the
@@ -31,14 +33,18 @@ func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 // nil, and has a [Scope] around the tasks that return the cancel: a task of main's
 // own that does says that the signal has ended it. A panic in a task ends the process
 // as any panic does, after the other tasks have been cancelled and have ended.
-func Main(main func(ctx context.Context) error) {
+func Main(main func(ctx context.Context) error) { Runner{}.Main(main) }
+
+// Main is like the function Main, with what the Runner brings.
+func (r Runner) Main(main func(ctx context.Context) error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	incoming := make(chan os.Signal, 2)
 	signal.Notify(incoming, os.Interrupt, syscall.SIGTERM)
 	// A goroutine and not the loop: it must work while a task holds the baton.
 	go func() {
-		cancel(&SignalError{<-incoming})
-		os.Exit(exitCode(<-incoming))
+		first := &SignalError{<-incoming}
+		cancel(first)
+		os.Exit(exitCode(again(first, incoming)))
 	}()
 	err := ErrGoexit
 	defer func() {
@@ -47,8 +53,20 @@ func Main(main func(ctx context.Context) error) {
 		}
 		end(ctx, err) // main called runtime.Goexit
 	}()
-	err = Run(quiet{ctx}, main)
+	err = r.Run(quiet{ctx}, main)
 	end(ctx, err)
+}
+
+// again waits for the second signal. Somebody who waits for the end of the process
+// all that time is told how to have it.
+func again(first *SignalError, incoming <-chan os.Signal) os.Signal {
+	select {
+	case second := <-incoming:
+		return second
+	case <-time.After(time.Second):
+		fmt.Fprintf(os.Stderr, "%v: the tasks have not ended yet; another signal ends the process at once\n", first)
+		return <-incoming
+	}
 }
 
 // end ends the process as err demands. ctx tells whether there was a signal.

@@ -15,10 +15,11 @@ import (
 	"baton/task"
 )
 
-// TestMain also is the main of the programs of TestProgram.
+// TestMain also is the main of the programs of TestProgram. No watchdog adds to
+// what they print.
 func TestMain(m *testing.M) {
 	if program, ok := programs[os.Getenv(programVar)]; ok {
-		task.Main(program)
+		task.Runner{Config: loop.Config{SlowStep: -1}}.Main(program)
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -162,11 +163,42 @@ func TestProgram(t *testing.T) {
 			if exit != test.exit || stdout != test.stdout {
 				t.Errorf("exit code %d, output %q, want %d, %q", exit, stdout, test.exit, test.stdout)
 			}
+			stderr = notYet.ReplaceAllString(stderr, "")
 			whole := test.stderr == "" || strings.HasSuffix(test.stderr, "\n")
 			if !strings.Contains(stderr, test.stderr) || whole && stderr != test.stderr {
 				t.Errorf("standard error %q, want %q", stderr, test.stderr)
 			}
 		})
+	}
+}
+
+// notYet is what Main says a second after a signal.
+var notYet = regexp.MustCompile(`(?m)^signal: .*: the tasks have not ended yet; another signal ends the process at once\n`)
+
+// Main tells whoever waits after a signal that another one helps.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), programVar+"=never switches")
+	output, end := io.Pipe()
+	cmd.Stdout, cmd.Stderr = end, end
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(output)
+	for _, want := range []*regexp.Regexp{regexp.MustCompile("^ready\n$"), notYet} {
+		if line, err := lines.ReadString('\n'); !want.MatchString(line) {
+			t.Errorf("the program says %q, %v, want %v", line, err, want)
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Error(err)
+		}
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit code %d, want 130", code)
 	}
 }
 

@@ -271,7 +271,7 @@ func (s *scope) settle(r *Ref, cancelled bool) {
 		return
 	}
 	switch {
-	case !r.started, panicIn(err) != nil:
+	case !r.started, panicIn(r.err) != nil:
 		s.fail(err)
 	case r.observed:
 	case s.orphaned(r):

@@ -2,7 +2,7 @@
 
 // Echo sends back whatever it is sent: the smallest server, that of the README.
 // Every connection has a task of its own. Ctrl-C ends it, as soon as the clients
-// have left, or after 30 seconds.
+// have left, or after 30 seconds; another Ctrl-C at once.
 //
 //	go run ./examples/echo
 //	nc localhost 7000      # in another terminal
