@@ -202,7 +202,7 @@ func (s *Stream) end(call string, how func() error) error {
 	}
 	s.closed = true
 	// Other reasons to fail would go before net.ErrClosed.
-	s.in.failed = nil
+	s.in.failed, s.out.failed = nil, nil
 	s.in.deadline, s.out.deadline = time.Time{}, time.Time{}
 	// Not recycled: somebody may be writing out of it at this moment.
 	s.ahead.forget()
