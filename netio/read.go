@@ -91,7 +91,7 @@ func (s *Stream) Peek(ctx context.Context, n int) ([]byte, error) {
 // that a cancel has either had the bytes or had no effect; and what was read ahead
 // asks nobody, whatever became of the connection since.
 func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
-	if s.skip {
+	if s.skip && len(p) > 0 {
 		if err := s.pass(ctx); err != nil {
 			return 0, err
 		}
