@@ -177,10 +177,13 @@ func (h *half) end() time.Time {
 	return when
 }
 
-// relimit notes a change of what limits the calls, so that one flag tells most of
-// them that there is nothing to look at.
+// relimit notes a change of what limits the calls, for the one that waits too. One flag
+// tells most of them that there is nothing to look at.
 func (h *half) relimit() {
 	h.limited = h.timeout > 0 || !h.deadline.IsZero() || h.stream.idle > 0
+	if h.waiting {
+		h.arm()
+	}
 }
 
 // other returns the other direction.

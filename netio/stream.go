@@ -153,9 +153,13 @@ func (s *Stream) SetWriteTimeout(d time.Duration) {
 
 // SetIdleTimeout bounds how long calls may wait while no call moves a byte, in
 // whatever direction: a reader does not time out while a writer gets on. Time in
-// which nobody waits does not count. Zero is no timeout.
+// which nobody waits does not count. Calls that wait already are bounded too. Zero is
+// no timeout.
 func (s *Stream) SetIdleTimeout(d time.Duration) {
 	s.held("Stream.SetIdleTimeout")
+	if s.idle == 0 && d > 0 {
+		s.active = s.loop.Time() // nobody has kept it
+	}
 	s.idle = max(d, 0)
 	s.in.relimit()
 	s.out.relimit()

@@ -202,3 +202,36 @@ func TestIdleBothWays(t *testing.T) {
 		}
 	})
 }
+
+// An idle timeout that is set while a call waits counts from then on, and is for that
+// call too; the time before it is nobody's.
+func TestIdleSetLate(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		reader := blocked(ctx, near.ReadLine)
+		want(t, "sleep", sleep(ctx, time.Hour), nil)
+		start := task.Now(ctx)
+		near.SetIdleTimeout(time.Minute)
+		near.SetIdleTimeout(10 * time.Second)
+		writer := task.Start(ctx, func(ctx context.Context) (int, error) { return near.Write(ctx, make([]byte, 32<<20)) })
+		want(t, "sleep", sleep(ctx, 9*time.Second), nil)
+		if reader.State() != task.Parked || writer.State() != task.Parked {
+			t.Errorf("timed out before 10 s: the reader is %v, the writer %v", reader.State(), writer.State())
+		}
+		_, err := writer.Await(ctx)
+		want(t, "Write", err, os.ErrDeadlineExceeded)
+		_, err = reader.Await(ctx)
+		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
+		if took := task.Now(ctx).Sub(start); took != 10*time.Second {
+			t.Fatalf("idle after %v, want 10 s", took)
+		}
+		reader = blocked(ctx, near.ReadLine)
+		near.SetIdleTimeout(0)
+		want(t, "sleep", sleep(ctx, time.Hour), nil)
+		write(ctx, t, far, "x\n")
+		_, err = reader.Await(ctx)
+		want(t, "ReadLine without a timeout", err, nil)
+	})
+}
