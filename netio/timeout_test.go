@@ -3,6 +3,7 @@
 package netio_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -234,4 +235,47 @@ func TestIdleSetLate(t *testing.T) {
 		_, err = reader.Await(ctx)
 		want(t, "ReadLine without a timeout", err, nil)
 	})
+}
+
+// A long Write is not idle while its peer reads, however slowly, and is when it stops.
+func TestIdleLongWrite(t *testing.T) {
+	const size, step, steps = 1 << 20, 20_000, 30
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = byte(i * i >> 8)
+	}
+	for name, call := range map[string]func(ctx context.Context, s *netio.Stream) (int, error){
+		"Write": func(ctx context.Context, s *netio.Stream) (int, error) { return s.Write(ctx, data) },
+		"WriteBuffers": func(ctx context.Context, s *netio.Stream) (int, error) {
+			return s.WriteBuffers(ctx, data[:5], nil, data[5:70_000], data[70_000:70_000], data[70_000:70_001], data[70_001:])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+				defer near.Close()
+				defer far.Close()
+				near.SetIdleTimeout(3 * time.Second)
+				got := make([]byte, size)
+				task.Go(ctx, func(ctx context.Context) error {
+					for i := range steps {
+						must(far.ReadFull(ctx, got[i*step:(i+1)*step]))(t)
+						want(t, "sleep", sleep(ctx, time.Second), nil)
+					}
+					return nil
+				})
+				start := task.Now(ctx)
+				n, err := call(ctx, near)
+				want(t, name, err, os.ErrDeadlineExceeded)
+				if took := task.Now(ctx).Sub(start); took < steps*time.Second || took > (steps+3)*time.Second {
+					t.Errorf("%s timed out after %v, want at most 3 s after the peer's last read", name, took)
+				}
+				near.Close()
+				rest := must(far.ReadFull(ctx, got[steps*step:n]))(t)
+				if steps*step+rest != n || !bytes.Equal(got[:n], data[:n]) {
+					t.Errorf("the peer has read %d bytes, perhaps others, of %d", steps*step+rest, n)
+				}
+			})
+		})
+	}
 }
