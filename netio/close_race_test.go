@@ -5,6 +5,7 @@ package netio_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"testing"
 
@@ -104,6 +105,27 @@ func TestCloseOrData(t *testing.T) {
 					}
 				})
 			}
+		})
+	}
+}
+
+// A Close and the end of the stream may come in one turn. The Read that waits is told
+// of either; the next one of the Close.
+func TestCloseOrEnd(t *testing.T) {
+	for range 20 { // schedules
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+			defer far.Close()
+			read := func(ctx context.Context) (int, error) { return near.Read(ctx, make([]byte, 1)) }
+			reader := blocked(ctx, read)
+			want(t, "CloseWrite", far.CloseWrite(), nil)
+			want(t, "Yield", task.Yield(ctx), nil)
+			want(t, "Close", near.Close(), nil)
+			if _, err := reader.Await(ctx); err != io.EOF {
+				want(t, "Read", err, net.ErrClosed)
+			}
+			_, err := read(ctx)
+			want(t, "Read after Close", err, net.ErrClosed)
 		})
 	}
 }

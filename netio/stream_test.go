@@ -34,6 +34,7 @@ func TestStream(t *testing.T) {
 		{"a cancelled write says how much (G6)", testCancelWrite},
 		{"copy leaves what was not written", testCopyError},
 		{"copy to a writer that panics", testCopyPanic},
+		{"copy of a stream that is closed", testCopyClosed},
 		{"timeouts", testTimeouts},
 		{"close with unread data (221)", testCloseUnread},
 		{"the end stays the end", testEndStays},
