@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/loop/poll/virtual"
 	"baton/netio"
 	"baton/sim"
 	"baton/task"
@@ -277,5 +280,47 @@ func TestIdleLongWrite(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// bottomless is a world that takes every Write at once.
+type bottomless struct{ poll.Poller }
+
+func (b bottomless) Submit(op *poll.Op) bool {
+	if op.Kind != poll.Write {
+		return b.Poller.Submit(op)
+	}
+	op.N, op.Err = len(op.Buf), nil
+	for _, buf := range op.Bufs {
+		op.N += len(buf)
+	}
+	return true
+}
+
+// A Write in pieces gives way like every long call, if none of them waits.
+func TestIdleLongWriteGivesWay(t *testing.T) {
+	world := bottomless{virtual.New(virtual.Config{})}
+	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
+		near, far := worlds()[0].pair(ctx, t, netio.StreamConfig{IdleTimeout: time.Minute})
+		defer near.Close()
+		defer far.Close()
+		turns, written := 0, false
+		task.Go(ctx, func(ctx context.Context) error {
+			for ; !written; turns++ {
+				if err := task.Yield(ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		n, err := near.Write(ctx, make([]byte, 8<<20))
+		written = true
+		if n != 8<<20 || turns < 6 {
+			t.Errorf("wrote %d bytes while others had %d turns, want one for each MiB but the first and the last", n, turns)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
