@@ -5,6 +5,8 @@ package netio_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"testing"
 
 	"baton/netio"
@@ -66,4 +68,64 @@ func hello(ctx context.Context, s *netio.Stream) error {
 	}
 	_, err := s.ReadLine(ctx)
 	return err
+}
+
+// A Close and more bytes may come in one turn. A call that gathers bytes, and has some
+// already, has lost them to the Close: it fails, whichever came first.
+func TestCloseOrData(t *testing.T) {
+	for name, call := range map[string]func(ctx context.Context, s *netio.Stream) (int, error){
+		"ReadLine": func(ctx context.Context, s *netio.Stream) (int, error) {
+			line, err := s.ReadLine(ctx)
+			return len(line), err
+		},
+		"ReadUntil": func(ctx context.Context, s *netio.Stream) (int, error) {
+			data, err := s.ReadUntil(ctx, []byte("end"))
+			return len(data), err
+		},
+		"Peek": func(ctx context.Context, s *netio.Stream) (int, error) {
+			data, err := s.Peek(ctx, 20)
+			return len(data), err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 20 { // schedules
+				sim.Test(t, func(ctx context.Context, t *testing.T) {
+					near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+					defer far.Close()
+					write(ctx, t, far, "beginning")
+					must(near.Peek(ctx, len("beginning")))(t)
+					reader := blocked(ctx, func(ctx context.Context) (int, error) { return call(ctx, near) })
+					write(ctx, t, far, ", more")
+					want(t, "Yield", task.Yield(ctx), nil)
+					want(t, "Close", near.Close(), nil)
+					n, err := reader.Await(ctx)
+					want(t, name, err, net.ErrClosed)
+					if n != 0 {
+						t.Errorf("%s has %d bytes of a closed stream", name, n)
+					}
+				})
+			}
+		})
+	}
+}
+
+// A Close and the end of the stream may come in one turn. The Read that waits is told
+// of either; the next one of the Close.
+func TestCloseOrEnd(t *testing.T) {
+	for range 20 { // schedules
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+			defer far.Close()
+			read := func(ctx context.Context) (int, error) { return near.Read(ctx, make([]byte, 1)) }
+			reader := blocked(ctx, read)
+			want(t, "CloseWrite", far.CloseWrite(), nil)
+			want(t, "Yield", task.Yield(ctx), nil)
+			want(t, "Close", near.Close(), nil)
+			if _, err := reader.Await(ctx); err != io.EOF {
+				want(t, "Read", err, net.ErrClosed)
+			}
+			_, err := read(ctx)
+			want(t, "Read after Close", err, net.ErrClosed)
+		})
+	}
 }

@@ -5,6 +5,7 @@ package netio_test
 import (
 	"context"
 	"io"
+	"net"
 	"testing"
 
 	"baton/netio"
@@ -44,5 +45,32 @@ func testCopyPanic(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	panics(t, "Copy", func() { netio.Copy(ctx, rude{}, near) }, "rude")
 	if rest := must(near.Peek(ctx, 6))(t); string(rest) != "abcdef" {
 		t.Errorf("%q is left, want \"abcdef\"", rest)
+	}
+}
+
+// closer closes what is copied from, and has the loop read something else, before it
+// looks at its bytes.
+type closer struct {
+	src, other *netio.Stream
+	got        string
+}
+
+func (c *closer) Write(ctx context.Context, p []byte) (int, error) {
+	if err := c.src.Close(); err != nil {
+		return 0, err
+	}
+	_, err := c.other.Peek(ctx, 6)
+	c.got = string(p)
+	return len(p), err
+}
+
+func testCopyClosed(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	write(ctx, t, far, "abcdef")
+	write(ctx, t, near, "ABCDEF")
+	c := &closer{src: near, other: far}
+	n, err := netio.Copy(ctx, c, near)
+	want(t, "Copy", err, net.ErrClosed)
+	if n != 6 || c.got != "abcdef" {
+		t.Errorf("Copy = %d, of %q, want 6 of \"abcdef\"", n, c.got)
 	}
 }

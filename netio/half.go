@@ -4,8 +4,10 @@ package netio
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"baton/loop"
@@ -24,7 +26,7 @@ type half struct {
 	// lines of the processor's cache are most of what a call costs.
 	stream   *Stream
 	user     *task.Ref // whose call is at work, from begin to release
-	failed   error     // what ended the direction for good; reads go on returning it
+	failed   error     // what ended the direction for good; calls go on returning it
 	view     *netConn  // through which the call came, if that has another lifetime
 	moved    int       // bytes since a call has waited or given way; see giveWay
 	limited  bool      // a timeout or deadline is set
@@ -175,10 +177,13 @@ func (h *half) end() time.Time {
 	return when
 }
 
-// relimit notes a change of what limits the calls, so that one flag tells most of
-// them that there is nothing to look at.
+// relimit notes a change of what limits the calls, for the one that waits too. One flag
+// tells most of them that there is nothing to look at.
 func (h *half) relimit() {
 	h.limited = h.timeout > 0 || !h.deadline.IsZero() || h.stream.idle > 0
+	if h.waiting {
+		h.arm()
+	}
 }
 
 // other returns the other direction.
@@ -192,23 +197,32 @@ func (s *Stream) other(h *half) *half {
 // failure says what the operation's error is for the caller. Bare are the two that
 // callers compare, io.EOF and the cancel; the rest is dressed. An operation that was
 // taken back says so only if its own result did not come first.
+//
+// A kernel tells once that a connection is lost, whoever asks first, and tells of an end
+// of the stream then; a UNIX socket may do it the other way round. So what has been
+// told stays, and a Read that comes after the Write which was told says the same.
 func (h *half) failure(ctx context.Context, err error) error {
-	switch err {
-	case io.EOF:
-		return io.EOF
-	case poll.ErrCanceled:
-		if h.recalled {
-			return h.stream.opError(h.op.Kind.String(), h.cause)
-		}
+	s := h.stream
+	switch {
+	case err == poll.ErrCanceled && !h.recalled:
 		return canceled(ctx)
+	case err == poll.ErrCanceled:
+		return s.opError(h.op.Kind.String(), h.cause)
+	case err == io.EOF && s.out.failed != nil:
+		err = errors.Unwrap(s.out.failed)
 	}
-	err = h.stream.opError(h.op.Kind.String(), err)
-	if h.op.Kind == poll.Read && !h.stream.closed {
-		// The kernel tells of a reset once, and of an end of the stream then.
+	if err != io.EOF {
+		err = s.opError(h.op.Kind.String(), err)
+	}
+	if !s.closed && (h.op.Kind == poll.Read || isLost(err)) {
 		h.failed = err
 	}
 	return err
 }
+
+// isLost reports whether err says that the connection is gone, and not only its writing
+// direction, for which EPIPE stands.
+func isLost(err error) bool { return isGone(err) || errors.Is(err, syscall.ECONNRESET) }
 
 // Complete wakes the task, and nothing else does while the operation is in
 // flight: so the buffer is free when a call returns. It is the loop's to call.

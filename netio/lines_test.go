@@ -112,3 +112,22 @@ func TestLinesCancel(t *testing.T) {
 		}
 	})
 }
+
+// An empty read does not wait, also not for the rest of a line that was too long.
+func TestEmptyReadAfterTooLong(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{LineLimit: 4})
+		defer near.Close()
+		defer far.Close()
+		write(ctx, t, far, "too long")
+		_, err := near.ReadLine(ctx)
+		want(t, "ReadLine", err, netio.ErrTooLong)
+		near.SetReadTimeout(time.Second)
+		for name, read := range map[string]func(context.Context, []byte) (int, error){
+			"Read": near.Read, "ReadFull": near.ReadFull,
+		} {
+			_, err := read(ctx, nil)
+			want(t, name, err, nil)
+		}
+	})
+}

@@ -275,9 +275,6 @@ func (h *half) setDeadline(t time.Time) error {
 	}
 	h.deadline = t
 	h.relimit()
-	if h.waiting {
-		h.arm()
-	}
 	return nil
 }
 

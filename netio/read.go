@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 
 	"baton/task"
 )
@@ -90,7 +91,7 @@ func (s *Stream) Peek(ctx context.Context, n int) ([]byte, error) {
 // that a cancel has either had the bytes or had no effect; and what was read ahead
 // asks nobody, whatever became of the connection since.
 func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
-	if s.skip {
+	if s.skip && len(p) > 0 {
 		if err := s.pass(ctx); err != nil {
 			return 0, err
 		}
@@ -109,8 +110,8 @@ func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 
 // fill reads more bytes ahead, at least one, or returns why not; the user of s.in
 // calls it. It knows no limit: whoever looks for the end of something counts. Bytes
-// that come when the stream was closed meanwhile are dropped: Close has forgotten
-// the buffer to which they would be added.
+// that come when the stream was closed meanwhile are dropped, and that is the error:
+// Close has forgotten the buffer to which they would be added, and what was in it.
 func (s *Stream) fill(ctx context.Context) error {
 	if err := s.in.giveWay(ctx); err != nil {
 		return err
@@ -118,8 +119,11 @@ func (s *Stream) fill(ctx context.Context) error {
 	s.in.op.Buf = s.ahead.room()
 	n, err := s.in.do(ctx)
 	s.in.moved += n
-	if n > 0 && !s.closed {
+	switch {
+	case n > 0 && !s.closed:
 		s.ahead.add(s.in.op.Buf, n)
+	case n > 0 && err == nil:
+		err = s.opError("read", net.ErrClosed)
 	}
 	s.in.op.Buf = nil
 	return err

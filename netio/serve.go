@@ -38,8 +38,8 @@ type Handler = func(ctx context.Context, s *Stream) error
 // does not await and forgive: it aborts the listener's connections, and
 // ServeListener fails with [task.ErrGoexit].
 //
-// A server that runs out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
-// ENOMEM) reports it, pauses for up to a second, and tries again.
+// A server that runs out of descriptors, memory or watches of epoll (EMFILE, ENFILE,
+// ENOBUFS, ENOMEM, ENOSPC) reports it, pauses for up to a second, and tries again.
 type Server struct {
 	// Listen is for Serve.
 	Listen ListenConfig

@@ -141,10 +141,10 @@ func (v *service) pause(ctx context.Context, d time.Duration) error {
 }
 
 // isShortage reports whether err will pass when others have given something
-// back: descriptors of this process or of the machine, or memory of the kernel
-// (accept(2)).
+// back: descriptors of this process or of the machine, memory of the kernel
+// (accept(2)), or what a user may watch (ENOSPC, epoll_ctl(2)).
 func isShortage(err error) bool {
-	return isAny(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM)
+	return isAny(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC)
 }
 
 // drain is the end of a service. The phase may go up while it waits, by a Close,

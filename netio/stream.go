@@ -152,10 +152,14 @@ func (s *Stream) SetWriteTimeout(d time.Duration) {
 }
 
 // SetIdleTimeout bounds how long calls may wait while no call moves a byte, in
-// whatever direction: a reader does not time out while a writer gets on. Time in
-// which nobody waits does not count. Zero is no timeout.
+// whatever direction: a reader does not time out while a writer gets on, nor does a
+// long Write while its peer reads. Time in which nobody waits does not count. Calls
+// that wait already are bounded too. Zero is no timeout.
 func (s *Stream) SetIdleTimeout(d time.Duration) {
 	s.held("Stream.SetIdleTimeout")
+	if s.idle == 0 && d > 0 {
+		s.active = s.loop.Time() // nobody has kept it
+	}
 	s.idle = max(d, 0)
 	s.in.relimit()
 	s.out.relimit()
@@ -202,7 +206,7 @@ func (s *Stream) end(call string, how func() error) error {
 	}
 	s.closed = true
 	// Other reasons to fail would go before net.ErrClosed.
-	s.in.failed = nil
+	s.in.failed, s.out.failed = nil, nil
 	s.in.deadline, s.out.deadline = time.Time{}, time.Time{}
 	// Not recycled: somebody may be writing out of it at this moment.
 	s.ahead.forget()

@@ -34,8 +34,11 @@ func TestStream(t *testing.T) {
 		{"a cancelled write says how much (G6)", testCancelWrite},
 		{"copy leaves what was not written", testCopyError},
 		{"copy to a writer that panics", testCopyPanic},
+		{"copy of a stream that is closed", testCopyClosed},
 		{"timeouts", testTimeouts},
 		{"close with unread data (221)", testCloseUnread},
+		{"the end stays the end", testEndStays},
+		{"a reset that a Write was told", testResetToWriter},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			everywhere(t, func(ctx context.Context, t *testing.T, w world) {
@@ -249,4 +252,43 @@ func TestAbortResets(t *testing.T) {
 		_, err = far.Read(ctx, make([]byte, 1))
 		want(t, "Read after Close", err, net.ErrClosed)
 	})
+}
+
+// The end of the stream is the peer's last word, whatever becomes of what it does not
+// read.
+func testEndStays(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	want(t, "CloseWrite", far.CloseWrite(), nil)
+	_, err := near.Read(ctx, make([]byte, 1))
+	want(t, "Read at the end", err, io.EOF)
+	write(ctx, t, near, "nobody reads this")
+	want(t, "Close", far.Close(), nil)
+	_, err = near.Read(ctx, make([]byte, 1))
+	want(t, "Read after the peer's Close", err, io.EOF)
+	want(t, "Close", near.Close(), nil)
+	_, err = near.Read(ctx, make([]byte, 1))
+	want(t, "Read after Close", err, net.ErrClosed)
+}
+
+// The kernel tells of a reset once, here a Write, and then of an end of the stream.
+func testResetToWriter(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+	want(t, "Abort", far.Abort(), nil)
+	lost, end := syscall.ECONNRESET, error(syscall.ECONNRESET)
+	if near.LocalAddr().Network() == "unix" {
+		lost, end = syscall.EPIPE, io.EOF // it knows no reset
+	}
+	for range 2 {
+		_, err := near.Write(ctx, []byte("x"))
+		for err == nil { // the news is on its way
+			_, err = near.Write(ctx, []byte("x"))
+		}
+		want(t, "Write", err, lost)
+		_, err = near.Read(ctx, make([]byte, 1))
+		want(t, "Read", err, end)
+		if op, dressed := errors.AsType[*net.OpError](err); dressed && op.Op != "read" {
+			t.Errorf("Read: an error of the operation %q", op.Op)
+		}
+	}
+	want(t, "Close", near.Close(), nil)
+	_, err := near.Write(ctx, []byte("x"))
+	want(t, "Write after Close", err, net.ErrClosed)
 }

@@ -3,6 +3,7 @@
 package netio_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -10,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/loop/poll/virtual"
 	"baton/netio"
 	"baton/sim"
 	"baton/task"
@@ -201,4 +205,122 @@ func TestIdleBothWays(t *testing.T) {
 			t.Errorf("idle after %v, want 2 s after the last write, which was after 4 s", took)
 		}
 	})
+}
+
+// An idle timeout that is set while a call waits counts from then on, and is for that
+// call too; the time before it is nobody's.
+func TestIdleSetLate(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		reader := blocked(ctx, near.ReadLine)
+		want(t, "sleep", sleep(ctx, time.Hour), nil)
+		start := task.Now(ctx)
+		near.SetIdleTimeout(time.Minute)
+		near.SetIdleTimeout(10 * time.Second)
+		writer := task.Start(ctx, func(ctx context.Context) (int, error) { return near.Write(ctx, make([]byte, 32<<20)) })
+		want(t, "sleep", sleep(ctx, 9*time.Second), nil)
+		if reader.State() != task.Parked || writer.State() != task.Parked {
+			t.Errorf("timed out before 10 s: the reader is %v, the writer %v", reader.State(), writer.State())
+		}
+		_, err := writer.Await(ctx)
+		want(t, "Write", err, os.ErrDeadlineExceeded)
+		_, err = reader.Await(ctx)
+		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
+		if took := task.Now(ctx).Sub(start); took != 10*time.Second {
+			t.Fatalf("idle after %v, want 10 s", took)
+		}
+		reader = blocked(ctx, near.ReadLine)
+		near.SetIdleTimeout(0)
+		want(t, "sleep", sleep(ctx, time.Hour), nil)
+		write(ctx, t, far, "x\n")
+		_, err = reader.Await(ctx)
+		want(t, "ReadLine without a timeout", err, nil)
+	})
+}
+
+// A long Write is not idle while its peer reads, however slowly, and is when it stops.
+func TestIdleLongWrite(t *testing.T) {
+	const size, step, steps = 1 << 20, 20_000, 30
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = byte(i * i >> 8)
+	}
+	for name, call := range map[string]func(ctx context.Context, s *netio.Stream) (int, error){
+		"Write": func(ctx context.Context, s *netio.Stream) (int, error) { return s.Write(ctx, data) },
+		"WriteBuffers": func(ctx context.Context, s *netio.Stream) (int, error) {
+			return s.WriteBuffers(ctx, data[:5], nil, data[5:70_000], data[70_000:70_000], data[70_000:70_001], data[70_001:])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Test(t, func(ctx context.Context, t *testing.T) {
+				near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+				defer near.Close()
+				defer far.Close()
+				near.SetIdleTimeout(3 * time.Second)
+				got := make([]byte, size)
+				task.Go(ctx, func(ctx context.Context) error {
+					for i := range steps {
+						must(far.ReadFull(ctx, got[i*step:(i+1)*step]))(t)
+						want(t, "sleep", sleep(ctx, time.Second), nil)
+					}
+					return nil
+				})
+				start := task.Now(ctx)
+				n, err := call(ctx, near)
+				want(t, name, err, os.ErrDeadlineExceeded)
+				if took := task.Now(ctx).Sub(start); took < steps*time.Second || took > (steps+3)*time.Second {
+					t.Errorf("%s timed out after %v, want at most 3 s after the peer's last read", name, took)
+				}
+				near.Close()
+				rest := must(far.ReadFull(ctx, got[steps*step:n]))(t)
+				if steps*step+rest != n || !bytes.Equal(got[:n], data[:n]) {
+					t.Errorf("the peer has read %d bytes, perhaps others, of %d", steps*step+rest, n)
+				}
+			})
+		})
+	}
+}
+
+// bottomless is a world that takes every Write at once.
+type bottomless struct{ poll.Poller }
+
+func (b bottomless) Submit(op *poll.Op) bool {
+	if op.Kind != poll.Write {
+		return b.Poller.Submit(op)
+	}
+	op.N, op.Err = len(op.Buf), nil
+	for _, buf := range op.Bufs {
+		op.N += len(buf)
+	}
+	return true
+}
+
+// A Write in pieces gives way like every long call, if none of them waits.
+func TestIdleLongWriteGivesWay(t *testing.T) {
+	world := bottomless{virtual.New(virtual.Config{})}
+	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
+		near, far := worlds()[0].pair(ctx, t, netio.StreamConfig{IdleTimeout: time.Minute})
+		defer near.Close()
+		defer far.Close()
+		turns, written := 0, false
+		task.Go(ctx, func(ctx context.Context) error {
+			for ; !written; turns++ {
+				if err := task.Yield(ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		n, err := near.Write(ctx, make([]byte, 8<<20))
+		written = true
+		if n != 8<<20 || turns < 6 {
+			t.Errorf("wrote %d bytes while others had %d turns, want one for each MiB but the first and the last", n, turns)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }

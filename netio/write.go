@@ -31,8 +31,15 @@ func (s *Stream) Write(ctx context.Context, p []byte) (n int, err error) {
 	return n, err
 }
 
+// pieceBytes is how much one operation writes while there is an idle timeout. Bytes
+// have moved when their operation is finished, so a long one would look idle.
+const pieceBytes = 16 << 10
+
 // write is Write for whoever is the user of s.out.
 func (s *Stream) write(ctx context.Context, p []byte) (int, error) {
+	if len(p) > pieceBytes && s.idle > 0 {
+		return s.writeBuffers(ctx, p)
+	}
 	s.out.op.Buf = p
 	n, err := s.out.do(ctx)
 	s.out.op.Buf = nil
@@ -52,12 +59,49 @@ func (s *Stream) WriteBuffers(ctx context.Context, bufs ...[]byte) (n int, err e
 	if err := s.begin(&s.out, r); err != nil {
 		return 0, err
 	}
-	// A poller cuts what it has written off the headers it is given.
-	s.vector = append(s.vector[:0], bufs...)
-	s.out.op.Bufs = s.vector
-	n, err = s.out.do(ctx)
-	s.out.op.Bufs = nil
-	clear(s.vector)
+	n, err = s.writeBuffers(ctx, bufs...)
 	s.out.release()
 	return n, err
+}
+
+// writeBuffers is WriteBuffers for whoever is the user of s.out.
+func (s *Stream) writeBuffers(ctx context.Context, bufs ...[]byte) (n int, err error) {
+	// A poller cuts what it has written off the headers it is given.
+	s.vector = append(s.vector[:0], bufs...)
+	for rest := s.vector; ; {
+		k, tail := len(rest), []byte(nil)
+		if s.idle > 0 {
+			k, tail = piece(rest)
+		}
+		s.out.op.Bufs = rest[:k]
+		var m int
+		m, err = s.out.do(ctx)
+		n += m
+		s.out.moved += m
+		if len(tail) > 0 {
+			k--
+			rest[k] = tail
+		}
+		if rest = rest[k:]; err != nil || len(rest) == 0 {
+			break
+		}
+		if err = s.out.giveWay(ctx); err != nil {
+			break
+		}
+	}
+	s.out.op.Bufs = nil
+	clear(s.vector)
+	return n, err
+}
+
+// piece cuts bufs to at most pieceBytes: it returns how many of them that is, and what
+// was cut off the last one, if anything.
+func piece(bufs [][]byte) (k int, tail []byte) {
+	for room := pieceBytes; k < len(bufs) && room > 0; k++ {
+		if len(bufs[k]) > room {
+			bufs[k], tail = bufs[k][:room], bufs[k][room:]
+		}
+		room -= len(bufs[k])
+	}
+	return k, tail
 }

@@ -5,6 +5,7 @@ package epoll_test
 import (
 	"errors"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 
@@ -59,6 +60,36 @@ func TestCancelledConnect(t *testing.T) {
 	}
 	if after, want := descriptors(t), before+opened+1; after != want {
 		t.Errorf("%d descriptors, want %d", after, want)
+	}
+}
+
+// A Cancel after Close does nothing, not even to a file that has the number of the
+// socket by then.
+func TestCancelledTooLate(t *testing.T) {
+	p := open(t, epoll.Config{})
+	_, ops, _ := unanswered(t, p)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var files []*os.File
+	for range 30 { // as many as there were descriptors, and more
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files = append(files, f)
+	}
+	for _, op := range ops {
+		p.Cancel(op)
+		if op.Err != nil {
+			t.Errorf("Cancel after Close: %v", op.Err)
+		}
+	}
+	for _, f := range files {
+		if _, err := f.Stat(); err != nil {
+			t.Errorf("somebody has closed a file of ours: %v", err)
+		}
 	}
 }
 

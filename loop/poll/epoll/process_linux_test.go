@@ -4,6 +4,8 @@ package epoll_test
 
 import (
 	"errors"
+	"io"
+	"net"
 	"os"
 	"syscall"
 	"testing"
@@ -148,5 +150,55 @@ func TestHighDescriptor(t *testing.T) {
 	in := l.must(&poll.Op{Kind: poll.Read, Handle: h, Buf: make([]byte, 8)})
 	if in.N != 1 {
 		t.Errorf("read %d bytes, want 1", in.N)
+	}
+}
+
+// Whoever waits for the descriptor goes on with a long Write too. One that gives way
+// waits for no event, if the kernel took whatever it was asked to take: here as many
+// buffers as it takes at a time, which are a turn.
+func TestDescriptorOfLongWrite(t *testing.T) {
+	p := open(t, epoll.Config{})
+	l := &line{t: t, poller: p, listener: listen(t, p, "127.0.0.1:0")}
+	peer, err := net.Dial("tcp", l.listener.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &poll.Op{Kind: poll.Write, Handle: l.must(&poll.Op{Kind: poll.Accept, Handle: l.listener}).Accepted}
+	const size = 3000 << 10
+	for range size >> 10 {
+		out.Bufs = append(out.Bufs, make([]byte, 1<<10))
+	}
+	fd, err := p.Descriptor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		l.wait(0) // what has come before
+	}
+	read := make(chan int64)
+	go func() {
+		defer peer.Close()
+		n, _ := io.Copy(io.Discard, peer)
+		read <- n
+	}()
+	if p.Submit(out) {
+		t.Fatalf("wrote %d bytes at once", out.N)
+	}
+	for l.done = l.done[:0]; len(l.done) == 0; l.wait(0) {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, 10_000)
+		for err == unix.EINTR {
+			n, err = unix.Poll(fds, 10_000)
+		}
+		if n != 1 {
+			t.Errorf("nothing to do after %d bytes: %v", out.N, err)
+			break
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := <-read; n != int64(out.N) || n != size && !t.Failed() {
+		t.Errorf("wrote %d, the peer has read %d", out.N, n)
 	}
 }

@@ -67,6 +67,38 @@ func TestUrgentData(t *testing.T) {
 	}
 }
 
+// A message with descriptors cuts a read of a UNIX socket short, so there a short read
+// proves nothing either.
+func TestDescriptorsCutReads(t *testing.T) {
+	p := open(t, epoll.Config{})
+	l := &line{t: t, poller: p}
+	addr := &net.UnixAddr{Name: fmt.Sprintf("@baton-epoll-%d", os.Getpid()), Net: "unix"}
+	var err error
+	if l.listener, err = p.Listen(addr, poll.ListenOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	peer, err := net.DialUnix("unix", nil, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	in := &poll.Op{Kind: poll.Read, Handle: l.must(&poll.Op{Kind: poll.Accept, Handle: l.listener}).Accepted, Buf: make([]byte, 64)}
+	for _, part := range []struct {
+		text   string
+		rights []byte
+	}{{"one", unix.UnixRights(0)}, {"two", nil}} {
+		if _, _, err := peer.WriteMsgUnix([]byte(part.text), part.rights, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.wait(0) // the event, and there will be no other
+	for _, want := range []string{"one", "two"} {
+		if !p.Submit(in) || in.Err != nil || string(in.Buf[:in.N]) != want {
+			t.Fatalf("read %q, %v; want %q at once", in.Buf[:in.N], in.Err, want)
+		}
+	}
+}
+
 // Abstract names have no file and are gone with their listener.
 func TestAbstractName(t *testing.T) {
 	p := open(t, epoll.Config{})

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/loop/poll/virtual"
+	"baton/netio"
+	"baton/task"
+)
+
+// scarce is a world in which the first Accepts fail for want of something.
+type scarce struct {
+	poll.Poller
+	err  error
+	left int
+}
+
+func (s *scarce) Submit(op *poll.Op) bool {
+	if op.Kind == poll.Accept && s.left > 0 {
+		s.left--
+		op.Accepted, op.Err = nil, os.NewSyscallError("accept4", s.err)
+		return true
+	}
+	return s.Poller.Submit(op)
+}
+
+// A shortage of whatever kind is reported once, and waited for.
+func TestShortage(t *testing.T) {
+	for _, shortage := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC,
+	} {
+		t.Run(shortage.Error(), func(t *testing.T) {
+			world := &scarce{Poller: virtual.New(virtual.Config{}), err: shortage, left: 3}
+			err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
+				var reported []error
+				s := serve(ctx, t, &netio.Server{OnError: func(_ *netio.Stream, err error) { reported = append(reported, err) }}, echo)
+				start := task.Now(ctx)
+				c := s.dial(ctx, t)
+				write(ctx, t, c, "hello\n")
+				must(c.ReadLine(ctx))(t)
+				c.Close()
+				if took := task.Now(ctx).Sub(start); took != 35*time.Millisecond {
+					t.Errorf("served after %v, want 5, 10 and 20 ms", took)
+				}
+				if len(reported) != 1 || !errors.Is(reported[0], shortage) {
+					t.Errorf("reported: %v, want one %v", reported, shortage)
+				}
+				return s.srv.Shutdown(ctx)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
