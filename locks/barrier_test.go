@@ -164,6 +164,9 @@ func TestBarrierCancel(t *testing.T) {
 func TestBarrierBroken(t *testing.T) {
 	panics(t, func() { locks.NewBarrier(0) }, "0 parties")
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		if index, err := locks.NewBarrier(1).Wait(ctx); index != 0 || err != nil {
+			t.Errorf("Wait of the only party = %d, %v", index, err)
+		}
 		b := locks.NewBarrier(2)
 		arrive := func(ctx context.Context) error { _, err := b.Wait(ctx); return err }
 		w := wait(ctx, arrive)

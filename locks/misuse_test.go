@@ -114,7 +114,7 @@ func foreignWakes(t *testing.T, cases []foreignWake) {
 		t.Run(c.name, func(t *testing.T) {
 			elsewhere(t, c.wait, func(ctx context.Context, _ string) {
 				before := fmt.Sprint(c.state())
-				panics(t, func() { c.wake(ctx) }, "baton")
+				panics(t, func() { c.wake(ctx) }, "locks: ", "baton")
 				if after := fmt.Sprint(c.state()); after != before {
 					t.Errorf("the state was %v, and is %v", before, after)
 				}
