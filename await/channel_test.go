@@ -166,3 +166,27 @@ func TestChannelDoor(t *testing.T) {
 		t.Errorf("Run = %v, want a deadlock", err)
 	}
 }
+
+// TestReceiveCancelledTwice: two cancels in one step, the second from further out,
+// end the wait once.
+func TestReceiveCancelledTwice(t *testing.T) {
+	worlds(t, func(ctx context.Context, t *testing.T) {
+		var inner *task.ScopeRef
+		waiting := task.Start(ctx, func(ctx context.Context) (int, error) {
+			err := task.Scope(ctx, func(ctx context.Context) error {
+				inner = task.ScopeOf(ctx)
+				_, _, err := await.Receive(ctx, make(chan int))
+				return err
+			})
+			return 0, err
+		})
+		for waiting.State() != task.Parked {
+			check(t, "Yield", task.Yield(ctx))
+		}
+		inner.Cancel(nil)
+		waiting.Cancel(nil)
+		if _, err := waiting.Await(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Receive = %v, want canceled", err)
+		}
+	})
+}

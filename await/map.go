@@ -51,8 +51,8 @@ func MapN[T, R any](ctx context.Context, n int, items []T, fn func(ctx context.C
 		return nil
 	})
 	if err == nil {
-		// What a scope takes for no failure, as the cancel of another task that
-		// fn has awaited, leaves a result missing here.
+		// What a scope takes for no failure, the cancel of one of its tasks alone,
+		// leaves a result missing here.
 		err = failure
 	}
 	if err != nil {

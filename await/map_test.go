@@ -67,15 +67,25 @@ func TestMapFails(t *testing.T) {
 	})
 }
 
-// TestMapMissingResult: a call that ends with the cancel of something else has
-// no result, so Map fails.
+// TestMapMissingResult: a call that ends with a cancel has no result, so Map fails,
+// also if it is that of its own task, which is no failure to a scope.
 func TestMapMissingResult(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		other := after(ctx, time.Hour, 1, nil)
 		other.Cancel(nil)
-		got, err := await.Map(ctx, []int{1, 2}, func(ctx context.Context, _ int) (int, error) { return other.Await(ctx) })
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("Map = %v, %v, want canceled", got, err)
+		for name, fn := range map[string]func(ctx context.Context, i int) (int, error){
+			"of another task": func(ctx context.Context, _ int) (int, error) { return other.Await(ctx) },
+			"of its own": func(ctx context.Context, i int) (int, error) {
+				if i == 2 {
+					task.Self(ctx).Cancel(nil)
+				}
+				return i, task.Yield(ctx)
+			},
+		} {
+			got, err := await.Map(ctx, []int{1, 2, 3}, fn)
+			if !errors.Is(err, context.Canceled) || got != nil {
+				t.Errorf("Map = %v, %v after the cancel %s, want canceled", got, err, name)
+			}
 		}
 	})
 }
