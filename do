@@ -16,6 +16,8 @@ help() {
 		  race [HANDOFF [POLLER]] the tests under the race detector (needs a C compiler), for each
 		                          hand-over (channel, coroutine) and poller (epoll, portable) or those named
 		  narrow [ARG...]         the tests on a system of 32 bits, which Linux on amd64 runs as well
+		  foreign [ARCH...]       the tests on other processors (default arm64 s390x), in an emulator
+		                          (Debian's qemu-user)
 		  nested [ARG...]         the tests of the nested modules, under the race detector
 		  fuzz [COUNT]            each fuzz test, COUNT inputs (default 20000x)
 		  bench [ARG...]          the benchmarks; arguments go to them
@@ -55,6 +57,22 @@ narrow() {
 	*) echo "narrow: this system does not run programs for linux/386" ;;
 	esac
 }
+# All but what the emulator cannot do: start a test's own program anew, and epoll_pwait2.
+foreign() {
+	[ $# -gt 0 ] || set -- arm64 s390x
+	for arch in "$@"; do
+		case $arch in
+		arm64) cpu=aarch64 ;;
+		loong64) cpu=loongarch64 ;;
+		mips*le) cpu=$(echo "$arch" | sed 's/le$/el/') ;;
+		*) cpu=$arch ;;
+		esac
+		echo "foreign: $arch"
+		GOARCH=$arch CGO_ENABLED=0 go test -exec "qemu-$cpu" \
+			-skip '^(TestFailures|TestLate|TestSeedFlag|TestProgram|TestSecondSignal|TestSignalDefaultIsRestored|TestNoDescriptors|TestShortSleeps|TestBlockingIsPrecise|TestFaultsAreFound)$|/blocking' \
+			./internal/gid ./internal/prefetch ./loop/... ./task ./await ./locks ./netio ./sim
+	done
+}
 # What needs more modules than the library may. They choose hand-overs and pollers by themselves.
 nested() { for dir in $nested; do echo "nested: $dir"; go -C "$dir" test -race "$@" ./...; done; }
 # Counts, not times: with a time, Go before 1.27 may call the end of it a failure (go.dev/issue/75804).
@@ -86,6 +104,6 @@ all() { lint; test_; narrow; race; nested; fuzz 3000x; examples; }
 [ $# -gt 0 ] || set -- help
 case $1 in
 test) shift; test_ "$@" ;;
-help | fmt | lint | race | narrow | nested | fuzz | bench | cover | examples | all) "$@" ;;
+help | fmt | lint | race | narrow | foreign | nested | fuzz | bench | cover | examples | all) "$@" ;;
 *) help >&2; exit 2 ;;
 esac
