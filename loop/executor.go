@@ -14,8 +14,8 @@ import (
 )
 
 // A Job is a function in the executor. It belongs to the loop: to the holder of
-// its baton. Only failure is written on the executor's goroutine, before the
-// post that lets the loop read it.
+// its baton. The executor's goroutine writes only failure, before the post that
+// lets the loop read it, and fate.
 type Job struct {
 	loop     *Loop
 	fn, then func()
@@ -102,9 +102,10 @@ func (j *Job) Cancel() bool {
 	return true
 }
 
-// Abandon leaves a function alone whose end concerns nobody any more, and that
-// nothing can stop, as a read from a terminal: the loop may be idle without it, and
-// Close does not wait for it. Should it end before, its callback runs all the same.
+// Abandon leaves alone a function that nothing can stop and whose end concerns
+// nobody any more, such as a read from a terminal: it does not keep the loop from
+// being idle, and Close does not wait where only such functions run. If it ends
+// while the loop runs, its callback runs all the same.
 func (j *Job) Abandon() {
 	if j.loop.closed.Load() {
 		return

@@ -20,7 +20,7 @@ import (
 // io.ErrUnexpectedEOF, so that a line that was cut off is not taken for a whole
 // one; after that, and after a whole line, the error is io.EOF. More bytes before
 // the line feed than the stream's LineLimit are ErrTooLong: the line is lost, and
-// whatever is read next begins behind it. After a cancel or a timeout nothing is
+// whatever is read next begins after it. After a cancel or a timeout nothing is
 // lost: the beginning of the line waits for the next call.
 func (s *Stream) ReadLine(ctx context.Context) (string, error) {
 	r, err := task.Checkpoint(ctx)

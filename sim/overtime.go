@@ -24,9 +24,9 @@ type stopwatch struct {
 	over  atomic.Bool
 }
 
-// start is for a test that has until deadline. When that is near it
-// prints the seed, too: what runs in the order of time, or does not end its step,
-// only package testing can end.
+// start is for a test that has time until deadline. When that is near it prints
+// the seed, too, for the tests that only package testing can end: those that are
+// FIFO, and those that never end a step.
 func (s *stopwatch) start(t *testing.T, deadline time.Time, seed uint64) {
 	left := time.Until(deadline)
 	s.timer = time.AfterFunc(left-min(left/4, reserve), func() {

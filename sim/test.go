@@ -49,11 +49,11 @@ var seedFlag = func() *uint64 {
 // inside.
 //
 // t.FailNow and t.SkipNow end the calling task, and then the test. A panic, a
-// deadlock and an error that nobody handled fail the test: so does whatever the
+// deadlock and an error that nobody handled fail the test, and so does whatever the
 // exception handler is told, of callbacks or of the handlers of a server, unless fn
-// sets a handler of its own. A panic ends this test only, and not the process. A
-// deadlock is also that all tasks wait for the network, or for goroutines, and
-// nobody in the bubble will ever do anything: they are cancelled with a
+// sets a handler of its own. A panic ends this test only, and not the process. It is
+// a deadlock, too, if all tasks wait for the network, or for goroutines, and nobody
+// in the bubble will ever do anything: they are cancelled with a
 // [*task.DeadlockError] then, two and a half centuries later by the clock. What is
 // shielded from the cancel, or blocks a goroutine for ever, makes the bubble end the
 // process.
@@ -63,9 +63,9 @@ var seedFlag = func() *uint64 {
 // with who waits for what, and with its seed.
 //
 // The test is over when fn and all of its tasks have ended; what is left open of the
-// network is closed with the loop. The functions of t.Cleanup come after that, too
-// late to end a task, as that of a server: fn defers its end, or that of all that it
-// has started, with task.ScopeOf(ctx).Cancel(nil).
+// network is closed with the loop. Functions of t.Cleanup run after that, too late
+// to end a task such as that of a server: fn defers what ends it, or
+// task.ScopeOf(ctx).Cancel(nil), which ends all that fn has started.
 func Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	Config{}.Test(t, fn)
@@ -78,7 +78,7 @@ func (c Config) Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	c.until(t, deadline, fn)
 }
 
-// until is Test with a test that has until deadline; zero is for ever.
+// until is Test for a test that has time until deadline; zero is for ever.
 func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	if c.Seed == 0 {

@@ -103,13 +103,13 @@ func (c *Canceled) Timeout() bool {
 	return deadline
 }
 
-// Temporary is false: a cancel stays. To call again what has returned it, as
-// servers of package net do after a temporary error, would be for nothing.
+// Temporary is false: a cancel stays. Calling again what has returned it, as
+// servers do after a temporary error of package net, would be in vain.
 func (c *Canceled) Temporary() bool { return false }
 
 // Unwrap returns the cause. If that holds the sentinel that this cancel does not
-// stand for, it comes behind a veil: who asks for both must not be told both.
-// Whatever else it holds is found.
+// stand for, it comes behind a veil: whoever asks for both must not be told
+// both. Whatever else it holds is found.
 func (c *Canceled) Unwrap() error {
 	if _, veiled := c.kind(); veiled {
 		return &veil{c.Cause, c.other()}

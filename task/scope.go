@@ -44,9 +44,10 @@ const (
 // failure, of fn or of a task of Go, cancels all of them with itself as the
 // cause and is returned; several different failures are joined, the first one
 // first. Cancels that the scope itself caused are no failures; nor is the echo
-// of a block, as a timeout, or of a standard context, in which another task of
-// the scope has started the one that returns it: the block tells its owner. A
-// panic in fn passes on after the tasks have ended, and so does a Goexit.
+// of a block, such as a timeout, or of a standard context, within which another
+// task of the scope has started the one that returns it: the block tells its
+// owner. A panic in fn is passed on after the tasks have ended, and so does a
+// Goexit.
 //
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
 // long their cleanup takes. If one of them returns it, so does Scope.
