@@ -97,13 +97,13 @@ func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Cont
 			t.Logf("sim: a schedule that had not failed when it ended has the seed %d", c.Seed)
 		}
 	})
-	var clock stopwatch
+	var bell alarm
 	if !deadline.IsZero() {
-		clock.start(t, deadline, c.Seed)
+		bell.start(t, deadline, c.Seed)
 	}
-	defer clock.stop()
+	defer bell.stop()
 	synctest.Test(t, func(t *testing.T) {
-		c.run(t, &clock, fn)
+		c.run(t, &bell, fn)
 		passed = !t.Failed()
 	})
 }
@@ -111,7 +111,7 @@ func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Cont
 // run runs fn in the bubble. The numbers that the program draws and the schedule
 // come from two streams of the seed, so that drawing one more does not change the
 // schedule.
-func (c Config) run(t *testing.T, clock *stopwatch, fn func(ctx context.Context, t *testing.T)) {
+func (c Config) run(t *testing.T, bell *alarm, fn func(ctx context.Context, t *testing.T)) {
 	var w watch
 	network := c.Network
 	network.Bubble = true
@@ -120,7 +120,7 @@ func (c Config) run(t *testing.T, clock *stopwatch, fn func(ctx context.Context,
 		Rand:   rand.New(rand.NewPCG(c.Seed, 1)),
 	}
 	if !c.FIFO {
-		cfg.Order = &overtime{&shuffle{rand.New(rand.NewPCG(c.Seed, 2))}, clock, w.late}
+		cfg.Order = &overtime{&shuffle{rand.New(rand.NewPCG(c.Seed, 2))}, bell, w.late}
 	}
 	l, err := loop.New(cfg)
 	if err != nil {
