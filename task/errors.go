@@ -157,17 +157,19 @@ type PanicError struct {
 // not lost.
 func newPanicError(r *Ref, v any) *PanicError {
 	p := &PanicError{Value: v, Stack: debug.Stack(), Task: r.String()}
-	r.b.panics = keepPanic(r.b.panics, p)
+	r.b.panics = keep(r.b.panics, p)
 	return p
 }
 
-// keepPanic adds p to a list. Those that are reported leave when the list would
-// grow.
-func keepPanic(list []*PanicError, p *PanicError) []*PanicError {
+func (p *PanicError) owned() bool { return p.reported }
+
+// keep adds x to a list of those that may still need an owner. What has one leaves
+// when the list would grow.
+func keep[T interface{ owned() bool }](list []T, x T) []T {
 	if len(list) == cap(list) {
-		list = slices.DeleteFunc(list, func(p *PanicError) bool { return p.reported })
+		list = slices.DeleteFunc(list, T.owned)
 	}
-	return append(list, p)
+	return append(list, x)
 }
 
 // panicIn returns the panic that err holds, or nil. That for which somebody was

@@ -59,7 +59,7 @@ func newLimit(ctx context.Context) *limit {
 // be called; safe from every goroutine, it takes effect at once if the caller
 // holds the baton and otherwise in the loop's next poll. Reschedule moves the
 // deadline.
-func WithDeadline(ctx context.Context, when time.Time, cause error) (context.Context, context.CancelFunc) {
+func WithDeadline(ctx context.Context, when time.Time, cause error) (timed context.Context, release context.CancelFunc) {
 	l := newLimit(ctx)
 	if cause == nil {
 		cause = context.DeadlineExceeded
