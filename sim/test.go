@@ -89,7 +89,7 @@ func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Cont
 	}
 	passed := false
 	t.Cleanup(func() {
-		// In a panic, as of a bubble that is deadlocked, t has not failed yet.
+		// In a panic, such as that of a deadlocked bubble, t has not failed yet.
 		switch {
 		case !passed:
 			t.Logf("sim: this schedule has the seed %d; replay it with -sim.seed=%[1]d", c.Seed)
