@@ -18,7 +18,7 @@ import (
 const reserve = 10 * time.Second
 
 // An alarm says when the time of a test is over, on the clock of the machine. It
-// runs outside of the bubble, which is not to be touched from there.
+// runs outside the bubble, which is not to be touched from there.
 type alarm struct {
 	timer *time.Timer // nil if there is no end
 	over  atomic.Bool

@@ -49,7 +49,7 @@ const (
 // first. Cancels that the scope itself caused are no failures; nor is the echo
 // of a block, such as a timeout, or of a standard context, within which another
 // task of the scope has started the one that returns it: the block tells its
-// owner. A panic in fn is passed on after the tasks have ended, and so does a
+// owner. A panic in fn is passed on after the tasks have ended, and so is a
 // Goexit.
 //
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
