@@ -18,7 +18,7 @@ import (
 //
 // The ctx of fn is cancelled with that of the task, has its values and is made
 // for that goroutine: it goes to calls of the standard library, and not to calls
-// of this one, which belong to a task and panic. A goroutine that needs the loop
+// of Baton, which belong to a task and panic. A goroutine that needs the loop
 // uses a task.Portal.
 //
 // Nothing can stop a goroutine, so after a cancel Blocking still waits for fn to
@@ -34,9 +34,9 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 
 // Abandon is like Blocking, except that it returns as soon as ctx is cancelled,
 // with the *task.Canceled. Then fn goes on alone; dispose is called on its
-// goroutine with its result, and may be nil. Its panic is given to the loop's
-// exception handler then. Nothing waits for it any more, not even the end of the
-// loop; it keeps its place in the executor until it ends.
+// goroutine with its result, and may be nil. A panic of fn is then given to the
+// loop's exception handler. Nothing waits for fn any more, not even the end of
+// the loop; it keeps its place in the executor until it ends.
 func Abandon[T any](ctx context.Context, fn func(ctx context.Context) (T, error), dispose func(T, error)) (T, error) {
 	mustHave(fn != nil, "Abandon")
 	return offload(ctx, fn, func(j *job[T]) bool {

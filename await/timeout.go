@@ -38,13 +38,13 @@ func Reschedule(ctx context.Context, when time.Time) bool { return task.Reschedu
 // zero or less, at once, so that fn runs up to its first switch point.
 //
 // If fn returns the error of that cancel, Timeout returns one that is
-// context.DeadlineExceeded, and that a cancel of ctx can no longer be mistaken
-// for, with the words that fn has wrapped it in; if it is joined with others, this
-// one takes its place among them. Any other outcome of fn is that of Timeout: a
-// failure of its cleanup, a cancel from further out, and a result that was there in
-// time or all the same. If a timeout around this one has expired as well, or ctx is
-// cancelled otherwise, that one has it; only the failure of another task does not
-// hide that the time has passed here.
+// context.DeadlineExceeded, and that a cancel of ctx can no longer be mistaken for,
+// with the words that fn has wrapped it in; if it is joined with others, this one
+// takes its place among them. Any other outcome of fn is that of Timeout: a failure
+// of its cleanup, a cancel from further out, a result, even one that came too late.
+// If a timeout around this one has expired as well, or ctx is cancelled otherwise,
+// Timeout returns that cancel; only the failure of another task does not hide that
+// the time has passed here.
 func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
 	timed, release := WithTimeout(ctx, d)
 	defer release()

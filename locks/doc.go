@@ -26,7 +26,7 @@
 // a cancel: a call has either got what it waited for, and returns nil, or it has
 // had no effect. So neither a lock nor an item nor a wake-up is ever lost.
 //
-// Calls that need not wait spend a part of their task's step, and yield once it
+// Calls that need not wait spend some of their task's budget, and yield once it
 // is used up.
 //
 // Each primitive belongs to one loop at a time. It binds itself to none, so it may

@@ -31,8 +31,8 @@ func (e *Event) Clear() { e.set = false }
 // IsSet reports whether the flag is set.
 func (e *Event) IsSet() bool { return e.set }
 
-// Wait waits until the flag is set. It may switch. When it returns nil the flag was
-// set meanwhile; whether it still is, IsSet tells.
+// Wait waits until the flag is set. It may switch. When it returns nil the flag has
+// been set meanwhile; whether it still is, IsSet tells.
 func (e *Event) Wait(ctx context.Context) error {
 	if _, err := task.Checkpoint(ctx); err != nil {
 		return err

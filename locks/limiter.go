@@ -10,9 +10,9 @@ import (
 	"baton/task"
 )
 
-// A Limiter bounds how many do something at the same time. Other than a
-// semaphore it knows who holds its tokens: each borrower has at most one, so a
-// task cannot deadlock with itself, nobody gives back what it did not take, and
+// A Limiter bounds how many do something at the same time. Unlike a semaphore
+// it knows who holds its tokens: each borrower has at most one, so a task
+// cannot deadlock with itself, nobody gives back what it did not take, and
 // reports name the borrowers. The capacity can change at any time. Trio's
 // CapacityLimiter. It keeps a map for that, where a semaphore has a number.
 //
@@ -136,7 +136,7 @@ func (l *Limiter) mustBeNew(borrower any) {
 	}
 }
 
-// LimiterStats describe a limiter at one moment.
+// A LimiterStats describes a limiter at one moment.
 type LimiterStats struct {
 	Capacity  int
 	Lent      int   // may exceed Capacity after SetCapacity
@@ -144,8 +144,8 @@ type LimiterStats struct {
 	Borrowers []any // those with a token; tasks first, by their ID, the rest in no order
 }
 
-// Stats describes the limiter. It takes a walk over all borrowers and those who
-// wait, so it is for reports.
+// Stats describes the limiter. It walks over all borrowers and all who wait, so
+// it is for reports.
 func (l *Limiter) Stats() LimiterStats {
 	stats := LimiterStats{
 		Capacity: l.capacity,

@@ -51,8 +51,8 @@ func NewLIFOQueue[T any](capacity int) *Queue[T] { return newQueue(capacity, &st
 // NewPriorityQueue is like NewQueue, but Get returns the least item, as compare
 // says (see cmp.Compare), and equal ones in the order of Put. Only what is in the
 // queue is compared: tasks that wait in Put get in by the order of their coming,
-// so with no room at all there is no other order. compare runs inside of the
-// queue's calls and must not make any.
+// so with no room at all there is no other order. compare runs inside the queue's
+// calls and must not make any.
 func NewPriorityQueue[T any](capacity int, compare func(a, b T) int) *Queue[T] {
 	if compare == nil {
 		misuse("a priority queue without a function that compares; use cmp.Compare for what is ordered")
@@ -85,8 +85,8 @@ func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	return err
 }
 
-// TryPut is Put if that need not wait. It reports whether the item is in the
-// queue; if not the queue is full or was shut down. It never switches.
+// TryPut is Put where that need not wait. It reports whether the item is in
+// the queue; if not the queue is full or was shut down. It never switches.
 func (q *Queue[T]) TryPut(item T) bool {
 	switch {
 	case q.shut:
@@ -120,9 +120,9 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	return q.getters.wait(ctx, r, none, "an item of a queue")
 }
 
-// TryGet is Get if that need not wait. It reports whether there was an item. It
-// never switches. The room that it makes goes to the task that has waited longest
-// in Put.
+// TryGet is Get where that need not wait. It reports whether there was an item.
+// It never switches. The room that it makes goes to the task that has waited
+// longest in Put.
 func (q *Queue[T]) TryGet() (item T, ok bool) {
 	if q.putters.head != nil {
 		return q.takeOver()
@@ -222,10 +222,10 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	return q.joiners.Wait(ctx, task.Text("the items of a queue to be done"))
 }
 
-// Shutdown ends the queue: Put fails, of tasks that wait in it too, and Get
-// fails when nothing is left. If immediate, what is left is dropped, and counts
-// as dealt with; a second call can only add that. It never switches. Tasks in Join
-// go on waiting for what was taken and not reported, or is left.
+// Shutdown ends the queue: Put fails, also for tasks that wait in it, and Get does
+// when nothing is left. If immediate, what is left is dropped, and counts as dealt
+// with; a second call can only add that. It never switches. Tasks in Join go on
+// waiting for what was taken and not reported, or is left.
 func (q *Queue[T]) Shutdown(immediate bool) {
 	q.getters.mayWake("Shutdown")
 	q.putters.mayWake("Shutdown")

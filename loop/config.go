@@ -67,19 +67,6 @@ type Runner interface{ Run() }
 // that ends the turn, which may be a task's.
 type Waker interface{ Wake() }
 
-// An Executor runs functions that block, each on a goroutine or thread that
-// does not hold the baton.
-type Executor interface {
-	// Submit starts fn or queues it. It never waits. The returned function
-	// takes fn back and reports true if it has not begun. The loop calls both
-	// with its baton. fn recovers its own panics, but may end by Goexit.
-	Submit(fn func()) (cancel func() bool)
-
-	// Close ends the executor: functions not yet begun are dropped. It waits at
-	// most d for the ones that run and returns how many still do.
-	Close(d time.Duration) (left int)
-}
-
 // withDefaults fills what was left open. It makes the poller, and only that can
 // fail; the environment is read here, once for each loop.
 func (c Config) withDefaults() (Config, error) {

@@ -59,8 +59,8 @@
 // # Idle
 //
 // [Loop.Run] returns when the loop is idle: nothing is ready, and no operation,
-// timer, function in the executor, watched descriptor, signal handler or door is
-// left that could make something ready. A door ([Loop.Open]) stands for
+// timer, job that was not abandoned, watched descriptor, signal handler or door
+// is left that could make something ready. A door ([Loop.Open]) stands for
 // something outside that may still bring work. A bare CallSoonThreadsafe is
 // none: a loop may be idle before the call arrives. [Loop.RunForever] waits
 // until [Loop.Stop].
@@ -68,9 +68,10 @@
 // # Guests
 //
 // A loop can be driven from outside, as the guest of another event loop or in a
-// simulation: whoever does calls [Loop.RunOnce] with a limit of 0 by
-// [Loop.NextDeadline], and when something has come from outside. That tells the
-// [Loop.Descriptor], or where there is none the function given to [Loop.Notify].
+// simulation: whoever drives it calls [Loop.RunOnce] with a limit of 0 by
+// [Loop.NextDeadline], and when something has come from outside.
+// [Loop.Descriptor] tells of that or, where there is none, the function given to
+// [Loop.Notify].
 //
 // The conformance suite for loops is package looptest.
 package loop

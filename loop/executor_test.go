@@ -242,6 +242,36 @@ func TestAbandonedJob(t *testing.T) {
 	}
 }
 
+// A counter is an executor of one function, which ends when Close has counted it.
+type counter struct{ end, ended chan struct{} }
+
+func (c counter) Submit(fn func()) func() bool {
+	go func() {
+		defer close(c.ended)
+		fn()
+	}()
+	return func() bool { return false }
+}
+
+func (c counter) Close(time.Duration) (left int) {
+	close(c.end)
+	<-c.ended
+	return 1
+}
+
+// An abandoned function that ends while Close counts is not taken for another one.
+func TestAbandonedJobEndsLate(t *testing.T) {
+	c := counter{make(chan struct{}), make(chan struct{})}
+	l, err := loop.New(loop.Config{Executor: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.RunInExecutor(func() { <-c.end }, nil).Abandon()
+	if err := l.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
 // Close waits so long and no longer, and says what is left; what had not begun
 // never begins.
 func TestExecutorDrain(t *testing.T) {

@@ -86,8 +86,8 @@ func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
 	return h, nil
 }
 
-// After is t plus d, without overflow for delays of any length. Timers beyond
-// that are none that anybody will see.
+// After is t plus d, without overflow for delays of any length. Nobody will
+// see a timer that is further away.
 func After(t time.Time, d time.Duration) time.Time {
 	const limit = math.MaxInt64 / 4 // 73 years
 	return t.Add(min(d, limit))

@@ -173,10 +173,10 @@ func (l *Loop) Debug() bool { return l.debug.Load() }
 
 // Close ends the loop: handles still queued are dropped, signal handlers
 // removed, watched descriptors released; functions in the executor get
-// Config.Drain to end, and those that do not, and were not abandoned, are reported in
-// the error, joined to that of the poller. It blocks the calling goroutine so long. Close panics
-// if the loop runs; a second Close does nothing. The mailbox goes first, so
-// that nobody comes in any more.
+// Config.Drain to end, unless they were abandoned, and those that do not are
+// reported in the error, joined to that of the poller. Close blocks the
+// calling goroutine so long. Close panics if the loop runs; a second Close
+// does nothing. The mailbox goes first, so that nobody comes in any more.
 func (l *Loop) Close() error {
 	if l.running.Load() {
 		panic(fmt.Sprintf("loop: Close of %v while it runs; call Stop and let Run return first", l))

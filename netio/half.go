@@ -202,17 +202,18 @@ func (s *Stream) other(h *half) *half {
 // of the stream then; a UNIX socket may do it the other way round. So what has been
 // told stays, and a Read that comes after the Write which was told says the same.
 func (h *half) failure(ctx context.Context, err error) error {
-	s := h.stream
-	switch {
-	case err == poll.ErrCanceled && !h.recalled:
+	s, call := h.stream, h.op.Kind.String()
+	if err == poll.ErrCanceled {
+		if h.recalled {
+			return s.opError(call, h.cause)
+		}
 		return canceled(ctx)
-	case err == poll.ErrCanceled:
-		return s.opError(h.op.Kind.String(), h.cause)
-	case err == io.EOF && s.out.failed != nil:
+	}
+	if err == io.EOF && s.out.failed != nil {
 		err = errors.Unwrap(s.out.failed)
 	}
 	if err != io.EOF {
-		err = s.opError(h.op.Kind.String(), err)
+		err = s.opError(call, err)
 	}
 	if !s.closed && (h.op.Kind == poll.Read || isLost(err)) {
 		h.failed = err

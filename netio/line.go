@@ -20,7 +20,7 @@ import (
 // io.ErrUnexpectedEOF, so that a line that was cut off is not taken for a whole
 // one; after that, and after a whole line, the error is io.EOF. More bytes before
 // the line feed than the stream's LineLimit are ErrTooLong: the line is lost, and
-// whatever is read next begins behind it. After a cancel or a timeout nothing is
+// whatever is read next begins after it. After a cancel or a timeout nothing is
 // lost: the beginning of the line waits for the next call.
 func (s *Stream) ReadLine(ctx context.Context) (string, error) {
 	r, err := task.Checkpoint(ctx)
@@ -68,11 +68,12 @@ func (s *Stream) readLine(ctx context.Context) (string, error) {
 }
 
 // Lines returns the lines as they come, for use with range: each step is a ReadLine,
-// and may switch. The range ends at the end of the stream. An error is its last
-// step: of a stream that ended in the middle of a line that comes with it, and after
-// a cancel or a timeout nothing is lost for whoever goes on reading. ErrTooLong alone
-// need not be the last one: a loop that goes on gets the next line. Only the task
-// that ctx belongs to can range over it; between the steps the stream is free.
+// and may switch. The range ends at the end of the stream. An error is its last step:
+// that of a stream that ended in the middle of a line comes with what there is of it,
+// and after a cancel or a timeout nothing is lost for whoever goes on reading. Only
+// ErrTooLong need not be the last step: a loop that goes on gets the next line. Only
+// the task that ctx belongs to can range over it; between the steps the stream is
+// free.
 func (s *Stream) Lines(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for {

@@ -18,20 +18,20 @@ import (
 //
 // ctx is a lifetime, not an identity: the connection may change hands between
 // tasks, and its calls fail when ctx has been cancelled, whoever makes them.
-// NetConn itself is for the task that ctx belongs to, as every call that takes one.
-// The ctx of a task ends with it: so does the net.Conn that a function of a portal
-// returns, and for a library that dials by itself that function stays, as in the
-// example. One that never does, of [context.WithoutCancel], is no
-// shield here either (see [task.Shield]): its net.Conn lasts as long as the task,
-// until that ends or is cancelled. Whoever has added a cancel to such a ctx must
-// call it, or goroutines outside may wait for a loop that runs no more.
+// NetConn itself is for the task that ctx belongs to, like every call that takes
+// one. The ctx of a task ends with the task, and with it the net.Conn: so a
+// portal's function that dials for a library stays as long as the connection is
+// used, as in the example. A ctx of [context.WithoutCancel] is no shield here
+// either (see [task.Shield]): its net.Conn lasts until the task ends or is
+// cancelled. Whoever has added a cancel to such a ctx must call it, or goroutines
+// outside may wait for a loop that no longer runs.
 //
 // Deadlines run on the loop's clock; they are the stream's, as those of a socket
 // are.
 //
-// As with package net any number of goroutines may call at once: one reads while
-// another writes, and further readers, and writers, wait for their turn in the
-// order in which they came, also if they use different net.Conns of the stream.
+// As with package net, any number of goroutines may call at once: one reads
+// while another writes, and further readers and writers wait for their turn in
+// the order in which they came, even through different net.Conns of the stream.
 // Against a call of the stream itself there are no turns: whoever comes second
 // gets a [*BusyError].
 func (s *Stream) NetConn(ctx context.Context) net.Conn {

@@ -25,18 +25,21 @@ type Handler = func(ctx context.Context, s *Stream) error
 // any, and is not used again after it was closed.
 //
 // What a handler returns concerns its own connection only: that is closed, and the
-// error is reported, unless it is how connections usually end: io.EOF,
-// net.ErrClosed, ECONNRESET and EPIPE, the last two in a [*net.OpError] only of
-// this connection; of this connection also os.ErrDeadlineExceeded, of its own
-// timeouts and deadlines, and ETIMEDOUT, EHOSTUNREACH and ENETUNREACH, with which
-// the peer's machine has gone; and, after the handler was cancelled, a
-// [*task.Canceled] or the bare context.Canceled or ErrShutdown. A handler to which
-// a timeout is more than that says so in an error of its own, and one to which
-// another connection's end is less than a failure keeps it to itself. A panic is
-// reported with its stack. Neither ends the server. A runtime.Goexit does, as of
-// t.FailNow, in the handler, in OnError, or in a task of the handler's that it
-// does not await and forgive: it aborts the listener's connections, and
-// ServeListener fails with [task.ErrGoexit].
+// error is reported, unless it is how connections usually end:
+//   - io.EOF or net.ErrClosed;
+//   - ECONNRESET or EPIPE, unless in a [*net.OpError] of another connection;
+//   - in a [*net.OpError] of this connection, os.ErrDeadlineExceeded, of its own
+//     timeouts and deadlines, or ETIMEDOUT, EHOSTUNREACH or ENETUNREACH, with which
+//     the peer's machine has gone;
+//   - after the handler was cancelled, a [*task.Canceled] or the bare
+//     context.Canceled or ErrShutdown.
+//
+// A handler to which a timeout is more than that says so in an error of its own, and
+// one to which another connection's end is less than a failure keeps it to itself. A
+// panic is reported with its stack. Neither an error nor a panic ends the server. A
+// runtime.Goexit does, as in t.FailNow, in the handler, in OnError, or in a task of
+// the handler's that it does not await and forgive: it aborts the listener's
+// connections, and ServeListener fails with [task.ErrGoexit].
 //
 // A server that runs out of descriptors, memory or watches of epoll (EMFILE, ENFILE,
 // ENOBUFS, ENOMEM, ENOSPC) reports it, pauses for up to a second, and tries again.
@@ -127,13 +130,15 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 }
 
 // ServeListener serves the connections of ln, which it closes in the end. It
-// returns when all handlers have ended: after a cancel of ctx, which is the same
-// as Shutdown, with the [*task.Canceled], joined with a [*LeftError] if it had to
-// cancel handlers; after Close, Shutdown and Abort, and after a Close of ln
-// by somebody else, with nil, or with the LeftError that no Shutdown waits to tell;
-// and with the error if accepting fails for good, again after the grace. Several
-// listeners may be served at a time. One from which somebody accepts already, a
-// server or a task in Accept, stays open and theirs: the error is a [*BusyError].
+// returns when all handlers have ended:
+//   - after a cancel of ctx, which is the same as Shutdown, with the
+//     [*task.Canceled], joined with a [*LeftError] if it had to cancel handlers;
+//   - after Close, Shutdown and Abort, and after a Close of ln by somebody else, with
+//     nil, or with the LeftError that no Shutdown waits to tell;
+//   - if accepting fails for good, again after the grace, with that error.
+//
+// Several listeners may be served at a time. One from which somebody accepts already,
+// a server or a task in Accept, stays open and theirs: the error is a [*BusyError].
 //
 // A server that has ended, perhaps before the task that was to serve has begun,
 // serves nothing: ServeListener closes ln and returns the same as if the end had come

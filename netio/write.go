@@ -8,9 +8,9 @@ import (
 	"baton/task"
 )
 
-// Write writes all of p: it waits until the kernel has taken everything, and
-// that is the back pressure. What the kernel has taken may still be lost: that the
-// peer has read it only an answer of the peer can tell.
+// Write writes all of p: it waits until the kernel has taken everything, and that
+// is the back pressure. What the kernel has taken may still be lost: only an
+// answer of the peer can tell that it has read it.
 //
 // n bytes were taken, also beside an error; p must not be changed before Write
 // returns. A cancel or a timeout may leave half a message behind, so after one the

@@ -17,28 +17,28 @@ import (
 // print the stacks of all goroutines, but neither the seed nor who waits for what.
 const reserve = 10 * time.Second
 
-// A stopwatch says when the time of a test is over, on the clock of the machine. It
-// runs outside of the bubble, which is not to be touched from there.
-type stopwatch struct {
+// An alarm says when the time of a test is over, on the clock of the machine. It
+// runs outside the bubble, which is not to be touched from there.
+type alarm struct {
 	timer *time.Timer // nil if there is no end
 	over  atomic.Bool
 }
 
-// start is for a test that has until deadline. When that is near it
-// prints the seed, too: what runs in the order of time, or does not end its step,
-// only package testing can end.
-func (s *stopwatch) start(t *testing.T, deadline time.Time, seed uint64) {
+// start is for a test that has time until deadline. When that is near it prints
+// the seed, too, for the tests that only package testing can end: those that are
+// FIFO, and those that never end a step.
+func (a *alarm) start(t *testing.T, deadline time.Time, seed uint64) {
 	left := time.Until(deadline)
-	s.timer = time.AfterFunc(left-min(left/4, reserve), func() {
-		s.over.Store(true)
+	a.timer = time.AfterFunc(left-min(left/4, reserve), func() {
+		a.over.Store(true)
 		fmt.Fprintf(os.Stderr, "sim: the time of %s is nearly over; its schedule has the seed %d\n", t.Name(), seed)
 	})
 }
 
 // stop may be called without a start.
-func (s *stopwatch) stop() {
-	if s.timer != nil {
-		s.timer.Stop()
+func (a *alarm) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
 	}
 }
 
@@ -47,13 +47,13 @@ func (s *stopwatch) stop() {
 // but in every turn somebody asks for the order.
 type overtime struct {
 	loop.Order
-	clock *stopwatch
+	alarm *alarm
 	end   func() bool // reports whether it could; nil when it has
 }
 
 // Arrange asks for the time, and arranges as ever.
 func (o *overtime) Arrange(batch []loop.Entry) (held int) {
-	if o.end != nil && o.clock.over.Load() && o.end() {
+	if o.end != nil && o.alarm.over.Load() && o.end() {
 		o.end = nil
 	}
 	return o.Order.Arrange(batch)

@@ -49,11 +49,11 @@ var seedFlag = func() *uint64 {
 // inside.
 //
 // t.FailNow and t.SkipNow end the calling task, and then the test. A panic, a
-// deadlock and an error that nobody handled fail the test: so does whatever the
+// deadlock and an error that nobody handled fail the test, and so does whatever the
 // exception handler is told, of callbacks or of the handlers of a server, unless fn
-// sets a handler of its own. A panic ends this test only, and not the process. A
-// deadlock is also that all tasks wait for the network, or for goroutines, and
-// nobody in the bubble will ever do anything: they are cancelled with a
+// sets a handler of its own. A panic ends this test only, and not the process. It is
+// a deadlock, too, if all tasks wait for the network, or for goroutines, and nobody
+// in the bubble will ever do anything: they are cancelled with a
 // [*task.DeadlockError] then, two and a half centuries later by the clock. What is
 // shielded from the cancel, or blocks a goroutine for ever, makes the bubble end the
 // process.
@@ -63,9 +63,9 @@ var seedFlag = func() *uint64 {
 // with who waits for what, and with its seed.
 //
 // The test is over when fn and all of its tasks have ended; what is left open of the
-// network is closed with the loop. The functions of t.Cleanup come after that, too
-// late to end a task, as that of a server: fn defers its end, or that of all that it
-// has started, with task.ScopeOf(ctx).Cancel(nil).
+// network is closed with the loop. Functions of t.Cleanup run after that, too late
+// to end a task such as that of a server: fn defers what ends it, or
+// task.ScopeOf(ctx).Cancel(nil), which ends all that fn has started.
 func Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	Config{}.Test(t, fn)
@@ -78,7 +78,7 @@ func (c Config) Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	c.until(t, deadline, fn)
 }
 
-// until is Test with a test that has until deadline; zero is for ever.
+// until is Test for a test that has time until deadline; zero is for ever.
 func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	if c.Seed == 0 {
@@ -89,7 +89,7 @@ func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Cont
 	}
 	passed := false
 	t.Cleanup(func() {
-		// In a panic, as of a bubble that is deadlocked, t has not failed yet.
+		// In a panic, such as that of a deadlocked bubble, t has not failed yet.
 		switch {
 		case !passed:
 			t.Logf("sim: this schedule has the seed %d; replay it with -sim.seed=%[1]d", c.Seed)
@@ -97,13 +97,13 @@ func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Cont
 			t.Logf("sim: a schedule that had not failed when it ended has the seed %d", c.Seed)
 		}
 	})
-	var clock stopwatch
+	var bell alarm
 	if !deadline.IsZero() {
-		clock.start(t, deadline, c.Seed)
+		bell.start(t, deadline, c.Seed)
 	}
-	defer clock.stop()
+	defer bell.stop()
 	synctest.Test(t, func(t *testing.T) {
-		c.run(t, &clock, fn)
+		c.run(t, &bell, fn)
 		passed = !t.Failed()
 	})
 }
@@ -111,7 +111,7 @@ func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Cont
 // run runs fn in the bubble. The numbers that the program draws and the schedule
 // come from two streams of the seed, so that drawing one more does not change the
 // schedule.
-func (c Config) run(t *testing.T, clock *stopwatch, fn func(ctx context.Context, t *testing.T)) {
+func (c Config) run(t *testing.T, bell *alarm, fn func(ctx context.Context, t *testing.T)) {
 	var w watch
 	network := c.Network
 	network.Bubble = true
@@ -120,7 +120,7 @@ func (c Config) run(t *testing.T, clock *stopwatch, fn func(ctx context.Context,
 		Rand:   rand.New(rand.NewPCG(c.Seed, 1)),
 	}
 	if !c.FIFO {
-		cfg.Order = &overtime{&shuffle{rand.New(rand.NewPCG(c.Seed, 2))}, clock, w.late}
+		cfg.Order = &overtime{&shuffle{rand.New(rand.NewPCG(c.Seed, 2))}, bell, w.late}
 	}
 	l, err := loop.New(cfg)
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 const never = 250 * 365 * 24 * time.Hour
 
 // A watch ends a test that would not end by itself, and fails it with what its tasks
-// wait for. What a cancel does not end, as a shield without a bound, goes on, and the
-// bubble or package testing ends the process: so the report comes first.
+// wait for. What a cancel does not end, such as a shield without a bound, goes on,
+// and the bubble or package testing ends the process: so the report comes first.
 type watch struct {
 	t     *testing.T
 	loop  *loop.Loop

@@ -22,7 +22,7 @@ type Wait struct {
 	On     []string      // tasks that could end the wait, if anybody in particular
 }
 
-// String is one line: who waits for what and on whom.
+// String is one line: who has waited how long for what, and on whom.
 func (w Wait) String() string {
 	s := fmt.Sprintf("%s has waited %v for %s", w.Task, w.Since.Round(time.Microsecond), w.Reason)
 	if len(w.On) > 0 {

@@ -23,11 +23,13 @@
 // between two of them it has the whole loop to itself. A call that takes none
 // never switches. The ctx that a function is given says which task it is, which
 // scope starts its tasks and what cancels it: every function uses its own, and a
-// context in the wrong hands is misuse and panics with both sides named.
+// context in the wrong hands is misuse: it panics, and names the call and both
+// sides.
 //
 // # Ownership
 //
-// Every task has an owner. [Scope] returns when its function and all tasks
+// [Go] starts background work, [Start] a task whose result somebody awaits.
+// Every task has an owner: [Scope] returns when its function and all tasks
 // started under it have ended; the first failure cancels the rest and is
 // returned. [Run] is the root scope. So nothing outlives the call that started
 // it, and no error is lost.

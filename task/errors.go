@@ -103,13 +103,13 @@ func (c *Canceled) Timeout() bool {
 	return deadline
 }
 
-// Temporary is false: a cancel stays. To call again what has returned it, as
-// servers of package net do after a temporary error, would be for nothing.
+// Temporary is false: a cancel stays. Calling again what has returned it, as
+// servers do after a temporary error of package net, would be in vain.
 func (c *Canceled) Temporary() bool { return false }
 
 // Unwrap returns the cause. If that holds the sentinel that this cancel does not
-// stand for, it comes behind a veil: who asks for both must not be told both.
-// Whatever else it holds is found.
+// stand for, it comes behind a veil: whoever asks for both must not be told
+// both. Whatever else it holds is found.
 func (c *Canceled) Unwrap() error {
 	if _, veiled := c.kind(); veiled {
 		return &veil{c.Cause, c.other()}
@@ -157,17 +157,19 @@ type PanicError struct {
 // not lost.
 func newPanicError(r *Ref, v any) *PanicError {
 	p := &PanicError{Value: v, Stack: debug.Stack(), Task: r.String()}
-	r.b.panics = keepPanic(r.b.panics, p)
+	r.b.panics = keep(r.b.panics, p)
 	return p
 }
 
-// keepPanic adds p to a list. Those that are reported leave when the list would
-// grow.
-func keepPanic(list []*PanicError, p *PanicError) []*PanicError {
+func (p *PanicError) owned() bool { return p.reported }
+
+// keep adds x to a list of those that may still need an owner. What has one leaves
+// when the list would grow.
+func keep[T interface{ owned() bool }](list []T, x T) []T {
 	if len(list) == cap(list) {
-		list = slices.DeleteFunc(list, func(p *PanicError) bool { return p.reported })
+		list = slices.DeleteFunc(list, T.owned)
 	}
-	return append(list, p)
+	return append(list, x)
 }
 
 // panicIn returns the panic that err holds, or nil. That for which somebody was

@@ -117,7 +117,7 @@ func (f *Future[T]) held(what string) {
 // type for who may ask.
 func (f *Future[T]) Done() bool { return f.done }
 
-// Result returns the result, and ErrNotDone if there is none yet. It never
+// Result returns the result, or ErrNotDone if there is none yet. It never
 // switches.
 func (f *Future[T]) Result() (T, error) {
 	if !f.done {

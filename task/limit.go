@@ -59,7 +59,7 @@ func newLimit(ctx context.Context) *limit {
 // be called; safe from every goroutine, it takes effect at once if the caller
 // holds the baton and otherwise in the loop's next poll. Reschedule moves the
 // deadline.
-func WithDeadline(ctx context.Context, when time.Time, cause error) (context.Context, context.CancelFunc) {
+func WithDeadline(ctx context.Context, when time.Time, cause error) (timed context.Context, release context.CancelFunc) {
 	l := newLimit(ctx)
 	if cause == nil {
 		cause = context.DeadlineExceeded
@@ -74,14 +74,14 @@ func WithDeadline(ctx context.Context, when time.Time, cause error) (context.Con
 
 // Shield returns a context that a cancel from outside does not reach before it
 // has lasted for bound (zero is ShieldTime, negative is without bound): cleanup
-// may still switch, but not for ever. Only a deadlock goes through every
-// shield, if it is left when all has been cancelled: see Run. The context keeps
-// the values of ctx. Release ends it, and must be called.
-// (context.WithoutCancel is no shield: a cancel ends what a task waits for
-// wherever the task is, and only a Shield says for how long it may go on.)
+// may still switch, but not for ever. Only a deadlock that is left when all has
+// been cancelled goes through every shield: see Run. The context keeps the
+// values of ctx. Release ends it, and must be called. (context.WithoutCancel is
+// no shield: a cancel of the task ends its waits under that too, and only a
+// Shield says for how long it may go on.)
 //
 // The bound begins when the cancel comes, or with Shield if it has come before.
-// To make a shield and to release it never switches. Trio has it as an
+// Neither making a shield nor releasing it switches. Trio has it as an
 // attribute of a cancel scope, without the bound.
 func Shield(ctx context.Context, bound time.Duration) (shielded context.Context, release context.CancelFunc) {
 	if bound == 0 {
@@ -122,7 +122,7 @@ func Reschedule(ctx context.Context, when time.Time) bool {
 }
 
 // Expired reports whether ctx is a context of WithDeadline whose own deadline
-// has cancelled it. It is false for every other context, also one derived from
+// has cancelled it. It is false for every other context, even one derived from
 // it, and for one that something further out has cancelled. The caller holds
 // the baton.
 func Expired(ctx context.Context) bool {
@@ -131,7 +131,7 @@ func Expired(ctx context.Context) bool {
 }
 
 // Own reports whether err is the echo of ctx's own deadline, and nothing else:
-// the edge of a block decides by it what to make of the error. It stays the
+// by it the edge of a block decides what to make of the error. It stays the
 // echo if something further out is cancelled before the block ends. The caller
 // holds the baton.
 func Own(ctx context.Context, err error) bool {
@@ -155,9 +155,9 @@ func Rest(ctx context.Context, err error) (rest error, own bool) {
 
 // Asked returns the *Canceled if ctx is cancelled because somebody has asked
 // for that: by a deadline, a Cancel or a standard context, here or further out.
-// It is nil if ctx is not cancelled, and if it is for a failure in a scope
-// around, which makes no other failure less one. The edge of a block asks it.
-// It never switches.
+// It is nil if ctx is not cancelled, or only because a scope further out has
+// failed, which makes no other failure less of one. It is for the edge of a
+// block. It never switches.
 func Asked(ctx context.Context) error {
 	c := enter(ctx).interrupted(ctx)
 	if c == nil || c.origin != nil && c.origin == &c.origin.scope.node && c.origin.scope.cause == nil {

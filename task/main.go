@@ -18,21 +18,21 @@ type SignalError struct{ Signal os.Signal }
 // Error names the signal.
 func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 
-// Main is for func main: it runs main like [Run] and ends the process; it does
-// not return. The first SIGINT or SIGTERM cancels main with a *SignalError as
-// the cause, so that it can clean up; a second one ends the process at once, as Main
-// tells whoever has waited for a second. That a signal may come keeps no program from
-// being deadlocked: one that waits for nothing else has a handler of its own (see
-// loop.Loop.AddSignalHandler).
+// Main is for func main: it runs main like [Run] and ends the process; it does not
+// return. The first SIGINT or SIGTERM cancels main with a *SignalError as the cause,
+// so that it can clean up; a second one ends the process at once, as Main says if the
+// tasks have not ended a second after the first. That a signal may come does not keep
+// a program from being deadlocked: one that waits for nothing else needs a handler of
+// its own (see loop.Loop.AddSignalHandler).
 //
 // A clean end exits with 0; an error is printed to standard error and exits with 1.
 // After a signal it prints the signal, and then whatever the error says besides the
-// cancel. If that is nothing, and after a second signal, it exits with 128 and the
-// signal's number, which is what shells and supervisors know a program by that a
-// signal has ended (130, 143). A main that calls its end clean all the same returns
-// nil, and has a [Scope] around the tasks that return the cancel: a task of main's
-// own that does says that the signal has ended it. A panic in a task ends the process
-// as any panic does, after the other tasks have been cancelled and have ended.
+// cancel. If that is nothing, and after a second signal, it exits with 128 plus the
+// signal's number (130, 143), by which shells and supervisors know a program that a
+// signal has ended. A main that calls its end clean all the same returns nil, and has
+// a [Scope] of its own around tasks that may return the cancel: one of main's scope
+// that does says that the signal has ended it. A panic in a task ends the process as
+// any panic does, after the other tasks have been cancelled and have ended.
 func Main(main func(ctx context.Context) error) { Runner{}.Main(main) }
 
 // Main is like the function Main, with what the Runner brings.

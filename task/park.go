@@ -44,10 +44,10 @@ func (t Text) Reason() string { return string(t) }
 func (Text) Owners() []*Ref { return nil }
 
 // Park parks the calling task until somebody calls Wake on it. It returns the
-// *Canceled at once, without parking, if ctx is cancelled, and if the wait is
-// ended by a cancel that w agrees with. A wake-up beats a cancel: after a Wake
-// it returns nil, whatever happens before the task runs. It checks and spends
-// no budget: Checkpoint does.
+// *Canceled at once, without parking, if ctx is cancelled, or later if a
+// cancel that w agrees to ends the wait. A wake-up beats a cancel: after a
+// Wake it returns nil, whatever happens before the task runs. It spends no
+// budget: Checkpoint does.
 func Park(ctx context.Context, w Waiter) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
@@ -115,11 +115,10 @@ func Check(ctx context.Context) error {
 	return nil
 }
 
-// Yield switches: what else is ready runs once before it returns, or, on a loop
-// with an Order, as in the simulator, some of that and the rest soon after: the
-// order of tasks that are ready together is no promise. If ctx is cancelled
-// already it returns the *Canceled at once; if that happens meanwhile, after the
-// switch.
+// Yield switches: what else is ready runs once before it returns. On a loop with
+// an Order, as in the simulator, some of that may run soon after instead: tasks
+// that are ready together have no promised order. If ctx is cancelled already it
+// returns the *Canceled at once; if that happens meanwhile, after the switch.
 func Yield(ctx context.Context) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
@@ -138,9 +137,8 @@ func Yield(ctx context.Context) error {
 }
 
 // ParkUntil parks the calling task until when on the loop's clock, never
-// shorter, or until ctx is cancelled, and returns the *Canceled then. A time
-// that has passed is a switch, too. It allocates nothing: the timer is the
-// worker's.
+// less; if ctx is cancelled it returns the *Canceled at once. A time that
+// has passed switches, too. It allocates nothing: the timer is the worker's.
 func ParkUntil(ctx context.Context, when time.Time) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {

@@ -272,7 +272,7 @@ func (r *Ref) expected() bool {
 func (r *Ref) carry(err error) {
 	if p := panicIn(err); p != nil {
 		x := r.more()
-		x.panics = keepPanic(x.panics, p)
+		x.panics = keep(x.panics, p)
 	}
 }
 

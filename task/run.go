@@ -34,9 +34,10 @@ type Runner struct {
 }
 
 // Run runs main as a task, and returns its error when main and all tasks
-// started under it have ended: no task, no goroutine and, unless the loop was
-// brought along, no descriptor is left. It is the root scope: the first failure
-// cancels the rest. Cancelling ctx cancels main.
+// started under it have ended: no task, no goroutine (but those of functions
+// that were abandoned) and, unless the loop was brought along, no descriptor is
+// left. It is the root scope: the first failure cancels the rest. Cancelling
+// ctx cancels main.
 //
 // If a task panicked, Run panics with the *PanicError. If main ended by
 // runtime.Goexit, so does the caller. A callback that calls Goexit, as by

@@ -30,6 +30,9 @@ type unawaited struct {
 	err error
 }
 
+// owned reports whether somebody has asked for the error since.
+func (u unawaited) owned() bool { return u.ref.observed }
+
 // A phase is how far a scope has come. It never goes back.
 type phase uint8
 
@@ -44,9 +47,10 @@ const (
 // failure, of fn or of a task of Go, cancels all of them with itself as the
 // cause and is returned; several different failures are joined, the first one
 // first. Cancels that the scope itself caused are no failures; nor is the echo
-// of a block, as a timeout, or of a standard context, in which another task of
-// the scope has started the one that returns it: the block tells its owner. A
-// panic in fn passes on after the tasks have ended, and so does a Goexit.
+// of a block, such as a timeout, or of a standard context, within which another
+// task of the scope has started the one that returns it: the block tells its
+// owner. A panic in fn is passed on after the tasks have ended, and so is a
+// Goexit.
 //
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
 // long their cleanup takes. If one of them returns it, so does Scope.
@@ -117,11 +121,11 @@ func (s *scope) join() {
 func (s *scope) blame(due func(r *Ref) bool) {
 	var errs []error // to fail calls Waiters, which may come back here
 	s.unawaited = slices.DeleteFunc(s.unawaited, func(u unawaited) bool {
-		if !u.ref.observed && due(u.ref) {
+		if !u.owned() && due(u.ref) {
 			errs = append(errs, u.err)
 			return true
 		}
-		return u.ref.observed
+		return u.owned()
 	})
 	for _, err := range errs {
 		s.fail(err)
@@ -143,7 +147,7 @@ func (s *scope) turn() {
 func (s *scope) calling() bool {
 	return slices.ContainsFunc(s.unawaited, func(u unawaited) bool {
 		x := u.ref.extra.Load()
-		return !u.ref.observed && x != nil && slices.ContainsFunc(x.callbacks, (*callback).pending)
+		return !u.owned() && x != nil && slices.ContainsFunc(x.callbacks, (*callback).pending)
 	})
 }
 
@@ -286,21 +290,12 @@ func (s *scope) settle(r *Ref, cancelled bool) {
 // called back, it is the scope's: now, or when the scope's function has returned.
 func (s *scope) inherit(u unawaited) {
 	switch {
-	case u.ref.observed:
+	case u.owned():
 	case s.phase == joining && !u.ref.expected():
 		s.fail(u.err)
 	default:
 		s.unawaited = keep(s.unawaited, u)
 	}
-}
-
-// keep adds u to a list. Those that somebody has asked for since leave when the
-// list would grow.
-func keep(list []unawaited, u unawaited) []unawaited {
-	if len(list) == cap(list) {
-		list = slices.DeleteFunc(list, func(u unawaited) bool { return u.ref.observed })
-	}
-	return append(list, u)
 }
 
 // caused reports whether c is a cancel of the scope itself or of one of its

@@ -76,8 +76,8 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	return t.value, t.err
 }
 
-// Result returns the result of a task that has ended, and ErrNotDone otherwise.
-// As with Await the error is the caller's from then on. It never switches.
+// Result returns the result of a task that has ended, or ErrNotDone. As with
+// Await the error is the caller's from then on. It never switches.
 func (t *Task[T]) Result() (T, error) {
 	if t.state != Done {
 		var zero T
@@ -88,11 +88,11 @@ func (t *Task[T]) Result() (T, error) {
 }
 
 // Go starts fn as a task of ctx's scope, as background work: its error is the
-// scope's, and cancels it. A block that ctx is inside of, as a timeout, cancels
-// the task with its deadline and with its end, and so does a standard context
-// between the scope and ctx; to return that is no failure. The task begins in
-// the loop's next turn and runs up to its first switch point even if it is
-// cancelled before. Go itself never switches.
+// scope's, and cancels it. A block around ctx, such as a timeout, cancels the
+// task with its deadline and with its end, and so does a standard context
+// between the scope and ctx; returning that cancel is no failure. The task
+// begins in the loop's next turn and runs up to its first switch point even if
+// it is cancelled before. Go itself never switches.
 func Go(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := enter(ctx)
 	mustHave(fn != nil, "Go")
@@ -114,17 +114,17 @@ func (t *background) function() any    { return t.fn }
 // StartReady starts fn as a task of ctx's scope and waits until fn reports that
 // it is ready, with a value, or has ended. From then on fn is background work
 // like that of Go. An error before that is returned, and only returned; ending
-// without a word is ErrNotReady; a panic or Goexit fails the scope besides. To
-// report ready again has no effect.
+// without a word is ErrNotReady; a panic or Goexit fails the scope besides.
+// Reporting ready again has no effect.
 //
 // If ctx is cancelled while waiting, the task is cancelled and awaited, and
-// StartReady returns the *Canceled. To report ready has no effect then, and an
+// StartReady returns the *Canceled. Reporting ready has no effect then, and an
 // error that is more than the echo of the cancel is the scope's. Trio calls this
 // nursery.start.
 //
-// A block that ctx is inside of ends the service with itself, as Go says, and no
-// error tells: whoever bounds only the start makes a WithDeadline that lasts as
-// long as the service is to, and takes the time away by Reschedule when it is ready.
+// A block around ctx ends the service when it ends, as Go says, and no error tells
+// of it. To bound only the start, make a WithDeadline that lasts as long as the
+// service is to, and take the time away by Reschedule when it is ready.
 func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready func(T)) error) (T, error) {
 	mustHave(fn != nil, "StartReady")
 	var reported Future[T]

@@ -50,8 +50,8 @@ type Poller interface {
 	// cleared first.
 	//
 	// An Op may be submitted again as soon as it is finished, and no sooner: a
-	// cancelled one is in flight until it is reported, like any other. To
-	// submit one that is in flight is misuse and panics.
+	// cancelled one is in flight until it is reported, like any other.
+	// Submitting one that is in flight is misuse and panics.
 	//
 	// At most one operation per handle and direction may be in flight
 	// (Read, Accept and Readable are one direction; Write, Connect and
