@@ -9,6 +9,6 @@ import (
 )
 
 // Late is Test when the time of the test is over.
-func Late(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
-	Config{}.until(t, time.Unix(1, 0), fn)
+func (c Config) Late(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
+	c.until(t, time.Unix(1, 0), fn)
 }

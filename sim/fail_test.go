@@ -29,6 +29,10 @@ func forever(ctx context.Context) error {
 	return q.Wait(ctx, task.Text("for ever"))
 }
 
+func forAnHour(ctx context.Context) error {
+	return task.ParkUntil(ctx, task.Now(ctx).Add(time.Hour))
+}
+
 // failing are tests that must fail, or end early, each in its own way.
 var failing = []struct {
 	name   string
@@ -112,7 +116,7 @@ var failing = []struct {
 			t.Log("cleaned up:", err)
 			return err
 		}).SetName("patience")
-		task.ParkUntil(ctx, task.Now(ctx).Add(time.Hour))
+		forAnHour(ctx)
 	}, false, []string{"deadlock", `patience.* has waited 1h0m0s for accept\n`, `has waited 0s for the tasks of its scope, on task 2 \(patience\)\n`, "cleaned up", `-sim\.seed=\d+`}},
 	{"deadlock of main over the network", func(ctx context.Context, t *testing.T) {
 		ln, err := task.Loop(ctx).Poller().Listen(&net.UnixAddr{Name: "a", Net: "unix"}, poll.ListenOptions{})
@@ -157,12 +161,38 @@ var failing = []struct {
 	{"deadlock outside of the loop", func(ctx context.Context, t *testing.T) {
 		<-make(chan int)
 	}, false, []string{"deadlock", `-sim\.seed=\d+`}},
+	{"sleep with the baton", func(ctx context.Context, t *testing.T) {
+		task.Go(ctx, forAnHour)
+		task.Go(ctx, func(ctx context.Context) error {
+			task.Yield(ctx)
+			<-time.After(time.Hour)
+			return nil
+		}).SetName("sleeper")
+	}, false, []string{`task 3 \(sleeper\).* held the baton for 1h0m0s`, `-sim\.seed=\d+`}},
+	{"sleep in a callback", func(ctx context.Context, t *testing.T) {
+		task.Loop(ctx).CallSoon(func() { <-time.After(time.Hour) })
+		task.Yield(ctx)
+		task.Yield(ctx)
+	}, false, []string{`sim_test.* held the baton for 1h0m0s`}},
+	{"sleep in the last step", func(ctx context.Context, t *testing.T) {
+		<-time.After(250 * time.Millisecond)
+	}, false, []string{`task 1 \(TestFailing/sleep_in_the_last_step\) held the baton for 250ms`}},
+	{"sleep elsewhere", func(ctx context.Context, t *testing.T) {
+		go func() { <-time.After(time.Hour) }()
+		done := make(chan struct{})
+		task.Loop(ctx).RunInExecutor(func() { <-time.After(time.Hour) }, func() { close(done) })
+		for range 3 {
+			<-time.After(249 * time.Millisecond)
+			task.Yield(ctx)
+		}
+		forAnHour(ctx)
+		forAnHour(ctx)
+		<-done
+	}, true, nil},
 	{"name of main", func(ctx context.Context, t *testing.T) {
 		t.Error(task.Self(ctx))
 	}, false, []string{`task 1 \(TestFailing/name_of_main\)`}},
-	{"passes", func(ctx context.Context, t *testing.T) {
-		task.ParkUntil(ctx, task.Now(ctx).Add(time.Hour))
-	}, true, nil},
+	{"passes", func(ctx context.Context, t *testing.T) { forAnHour(ctx) }, true, nil},
 }
 
 // TestFailing is what TestFailures runs in processes of their own.
@@ -173,7 +203,11 @@ func TestFailing(t *testing.T) {
 	for _, test := range failing {
 		t.Run(test.name, func(t *testing.T) { sim.Test(t, test.fn) })
 	}
-	t.Run("goes on", func(t *testing.T) { sim.Late(t, goOn) })
+	t.Run("goes on", func(t *testing.T) { sim.Config{}.Late(t, goOn) })
+	t.Run("goes on in order", func(t *testing.T) { sim.Config{FIFO: true}.Late(t, goOn) })
+	t.Run("sleeps in order", func(t *testing.T) {
+		sim.Config{FIFO: true}.Test(t, func(context.Context, *testing.T) { <-time.After(time.Hour) })
+	})
 }
 
 // goOn waits for the network, and for ever, while another task keeps the clock
@@ -217,19 +251,31 @@ func TestFailures(t *testing.T) {
 
 // A test that goes on when its time is over fails like any other.
 func TestLate(t *testing.T) {
-	output, passed := runFailing(t, "goes on")
-	if passed || strings.Contains(output, "panicked") {
-		t.Errorf("passed: %v\n%s", passed, output)
-	}
-	for _, want := range []string{
-		`(?m)^sim: the time of TestFailing/goes_on is nearly over; its schedule has the seed \d+$`,
-		`the time of the test is over; it has lasted .*s by its own clock, and goes on\n.*task 1 \(TestFailing/goes_on\) has waited .* for accept\n.*pulse\) has waited 0s for its timer\n`,
-		"cleaned up",
-		`-sim\.seed=\d+`,
-	} {
-		if !regexp.MustCompile(want).MatchString(output) {
-			t.Errorf("the output does not match %q:\n%s", want, output)
+	for _, name := range []string{"goes on", "goes on in order"} {
+		output, passed := runFailing(t, name)
+		if passed || strings.Contains(output, "panicked") {
+			t.Errorf("%s: passed: %v\n%s", name, passed, output)
 		}
+		main := "TestFailing/" + strings.ReplaceAll(name, " ", "_")
+		for _, want := range []string{
+			`(?m)^sim: the time of ` + main + ` is nearly over; its schedule has the seed \d+$`,
+			`the time of the test is over; it has lasted .*s by its own clock, and goes on\n` +
+				`.*task 1 \(` + main + `\) has waited .* for accept\n.*pulse\) has waited 0s for its timer\n`,
+			"cleaned up",
+			`-sim\.seed=\d+`,
+		} {
+			if !regexp.MustCompile(want).MatchString(output) {
+				t.Errorf("%s: the output does not match %q:\n%s", name, want, output)
+			}
+		}
+	}
+}
+
+// Where there is no order nobody knows who it was.
+func TestSleepInOrder(t *testing.T) {
+	output, passed := runFailing(t, "sleeps in order")
+	if want := "a step or callback held the baton for 1h0m0s"; passed || !strings.Contains(output, want) {
+		t.Errorf("passed: %v, want %q:\n%s", passed, want, output)
 	}
 }
 

@@ -59,8 +59,12 @@ var seedFlag = func() *uint64 {
 // process.
 //
 // A timer that starts again and again hides such a deadlock. So a test that goes on
-// is ended shortly before the end of go test's -timeout, unless it is FIFO: it fails
-// with who waits for what, and with its seed.
+// is ended shortly before the end of go test's -timeout: it fails with who waits for
+// what, and with its seed.
+//
+// A step or callback that blocks stops the loop, and for that the clock in here does
+// not stand still. One that holds the baton for 250 ms by that clock fails the test;
+// in the real world the watchdog would report it.
 //
 // The test is over when fn and all of its tasks have ended; what is left open of the
 // network is closed with the loop. Functions of t.Cleanup run after that, too late
@@ -115,12 +119,14 @@ func (c Config) run(t *testing.T, bell *alarm, fn func(ctx context.Context, t *t
 	var w watch
 	network := c.Network
 	network.Bubble = true
+	g := &guard{t: t, alarm: bell, late: w.late, seen: time.Now()}
 	cfg := loop.Config{
-		Poller: virtual.New(network),
+		Poller: &world{virtual.New(network), g},
 		Rand:   rand.New(rand.NewPCG(c.Seed, 1)),
 	}
 	if !c.FIFO {
-		cfg.Order = &overtime{&shuffle{rand.New(rand.NewPCG(c.Seed, 2))}, bell, w.late}
+		g.order = &shuffle{rand.New(rand.NewPCG(c.Seed, 2))}
+		cfg.Order = g
 	}
 	l, err := loop.New(cfg)
 	if err != nil {
@@ -154,6 +160,7 @@ func (c Config) run(t *testing.T, bell *alarm, fn func(ctx context.Context, t *t
 		}
 		return nil
 	})
+	g.look() // at the last turn
 	if w.found != nil && errors.Is(err, w.found) {
 		return // that is told
 	}

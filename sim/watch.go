@@ -76,6 +76,12 @@ func (w *watch) late() bool {
 	if w.root == nil {
 		return false
 	}
+	_, _ = w.loop.CallSoonThreadsafe(w.overdue) // which a loop that is about to wait sees
+	return true
+}
+
+// overdue is called in a turn of its own.
+func (w *watch) overdue() {
 	lasted := w.loop.Time().Sub(w.began)
 	w.end(func(waits []task.Wait) error {
 		var lines strings.Builder
@@ -84,7 +90,6 @@ func (w *watch) late() bool {
 		}
 		return fmt.Errorf("sim: the time of the test is over; it has lasted %v by its own clock, and goes on%s", lasted, &lines)
 	})
-	return true
 }
 
 // end fails the test with what verdict makes of the waits of its tasks, and cancels

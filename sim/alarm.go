@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"baton/loop"
 )
 
 // reserve is how much of the time for the tests of a binary (go test -timeout) is
@@ -25,8 +23,8 @@ type alarm struct {
 }
 
 // start is for a test that has time until deadline. When that is near it prints
-// the seed, too, for the tests that only package testing can end: those that are
-// FIFO, and those that never end a step.
+// the seed, too, for the tests that only package testing can end: those that do not
+// end a step, and those that never wait.
 func (a *alarm) start(t *testing.T, deadline time.Time, seed uint64) {
 	left := time.Until(deadline)
 	a.timer = time.AfterFunc(left-min(left/4, reserve), func() {
@@ -40,21 +38,4 @@ func (a *alarm) stop() {
 	if a.timer != nil {
 		a.timer.Stop()
 	}
-}
-
-// An overtime is an Order that ends the test when its time is over. Timers that
-// start again and again keep a simulated clock running, as fast as the machine can;
-// but in every turn somebody asks for the order.
-type overtime struct {
-	loop.Order
-	alarm *alarm
-	end   func() bool // reports whether it could; nil when it has
-}
-
-// Arrange asks for the time, and arranges as ever.
-func (o *overtime) Arrange(batch []loop.Entry) (held int) {
-	if o.end != nil && o.alarm.over.Load() && o.end() {
-		o.end = nil
-	}
-	return o.Order.Arrange(batch)
 }

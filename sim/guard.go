@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/loop/poll/virtual"
+)
+
+// heldTooLong is how long a step may hold the baton: as long as the watchdog of a
+// loop in the real world gives it, see loop.Config.SlowStep.
+const heldTooLong = 250 * time.Millisecond
+
+// A guard looks at a test whenever its loop is about to wait and, if there is an
+// order, at each turn.
+//
+// It finds steps that block, which a simulated world would hide, where nobody is
+// kept waiting by them. In a bubble time passes only while everybody waits, and a
+// loop waits in its poller. So time that has passed elsewhere has passed in a step
+// or a callback that has waited for something with the baton in its hands.
+//
+// It also ends a test whose time is over. Timers that start again and again keep a
+// simulated clock running, as fast as the machine can.
+type guard struct {
+	t     *testing.T
+	order loop.Order // nil is FIFO
+	alarm *alarm
+	late  func() bool  // ends the test, or returns false if it cannot yet; nil when it has
+	turn  []loop.Entry // the last one, if there is an order
+	seen  time.Time    // up to then time has passed in waits only
+}
+
+// Arrange looks at the turn before this one, and arranges as ever.
+func (g *guard) Arrange(batch []loop.Entry) (held int) {
+	g.look()
+	held = g.order.Arrange(batch)
+	clear(g.turn) // what has ended is not kept alive
+	g.turn = append(g.turn[:0], batch...)
+	return held
+}
+
+func (g *guard) look() {
+	now := time.Now()
+	if passed := now.Sub(g.seen); passed >= heldTooLong {
+		g.t.Errorf("sim: %s held the baton for %v, in which nothing else of the loop could run; "+
+			"wait by calls that take a ctx, and move what blocks into await.Blocking", g.suspects(), passed)
+	}
+	g.seen = now
+	if g.late != nil && g.alarm.over.Load() && g.late() {
+		g.late = nil
+	}
+}
+
+// suspects names those that ran in the last turn.
+func (g *guard) suspects() string {
+	var names []string
+	for _, e := range g.turn {
+		if s, ok := e.Runner.(fmt.Stringer); ok {
+			names = append(names, s.String())
+		}
+	}
+	switch len(names) {
+	case 0:
+		return "a step or callback"
+	case 1:
+		return names[0]
+	}
+	return "one of " + strings.Join(names, ", ")
+}
+
+// A world is the poller of a test.
+type world struct {
+	*virtual.Poller
+	guard *guard
+}
+
+// Wait looks at the test before it waits.
+func (w *world) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
+	w.guard.look()
+	done = w.Poller.Wait(done, d)
+	w.guard.seen = time.Now()
+	return done
+}
