@@ -272,6 +272,50 @@ func TestAbandonedJobEndsLate(t *testing.T) {
 	}
 }
 
+// A function that was abandoned and then taken back is forgotten: the loop waits for
+// others as ever.
+func TestAbandonedJobTakenBack(t *testing.T) {
+	guard(t)
+	l := open(t, loop.Config{MaxJobs: 1})
+	release := make(chan struct{})
+	l.RunInExecutor(func() { <-release }, nil)
+	waiting := l.RunInExecutor(func() { t.Error("a cancelled function ran") }, nil)
+	waiting.Abandon()
+	if !waiting.Cancel() {
+		t.Error("Cancel did not take a waiting function back")
+	}
+	if l.Idle() {
+		t.Error("a loop is idle that waits for a function")
+	}
+	close(release)
+	l.Run()
+}
+
+// That a function has ended which the loop knows nothing of yet does not have Close
+// wait for another one that was abandoned.
+func TestCloseAfterAnUnknownEnd(t *testing.T) {
+	guard(t)
+	for _, first := range []func(*loop.Job){(*loop.Job).Abandon, func(*loop.Job) {}} {
+		l, err := loop.New(loop.Config{Drain: time.Hour, MaxJobs: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began, end, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		release, released := make(chan struct{}), make(chan struct{})
+		first(l.RunInExecutor(func() { close(began); <-end }, nil))
+		l.RunInExecutor(func() { defer close(released); <-release }, nil).Abandon()
+		l.RunInExecutor(func() { close(ended) }, nil).Abandon() // in the place of the first
+		<-began
+		close(end)
+		<-ended
+		if err := l.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		close(release)
+		<-released
+	}
+}
+
 // Close waits so long and no longer, and says what is left; what had not begun
 // never begins.
 func TestExecutorDrain(t *testing.T) {

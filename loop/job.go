@@ -21,7 +21,8 @@ type Job struct {
 	fate     atomic.Int32
 }
 
-// The fate of a job is decided once: by the end of its function, or by Abandon.
+// The fate of a job is decided once: by the end of its function, by Abandon, or by
+// Cancel, which is an end.
 const (
 	undecided = iota
 	ended
@@ -44,6 +45,7 @@ func (l *Loop) RunInExecutor(fn, then func()) *Job {
 	}
 	j := &Job{loop: l, fn: fn, then: then, site: l.site()}
 	l.jobs++
+	l.awaited.Add(1)
 	j.cancel = l.cfg.Executor.Submit(j.run)
 	return j
 }
@@ -62,11 +64,18 @@ func (j *Job) end() {
 		e := panicked("function in the executor "+nameOf(j.fn, j.site), v)
 		j.failure = &e
 	}
-	if !j.fate.CompareAndSwap(undecided, ended) {
-		j.loop.abandoned.Add(-1)
-	}
+	j.leave()
 	if j.loop.Post(j) != nil && j.failure != nil {
 		log.Print(*j.failure)
+	}
+}
+
+// leave takes a function that runs no more off the counts.
+func (j *Job) leave() {
+	if j.fate.CompareAndSwap(undecided, ended) {
+		j.loop.awaited.Add(-1)
+	} else {
+		j.loop.abandoned.Add(-1)
 	}
 }
 
@@ -94,6 +103,7 @@ func (j *Job) Cancel() bool {
 	}
 	j.finished = true
 	j.loop.jobs--
+	j.leave()
 	return true
 }
 
@@ -108,6 +118,7 @@ func (j *Job) Abandon() {
 	j.loop.mustHold("Job.Abandon")
 	if !j.finished && j.fate.CompareAndSwap(undecided, abandoned) {
 		j.loop.abandoned.Add(1)
+		j.loop.awaited.Add(-1)
 	}
 }
 
@@ -118,9 +129,13 @@ func (l *Loop) busy() bool { return l.jobs > int(l.abandoned.Load()) }
 // drain ends the executor, and returns how many functions that were not abandoned
 // still run after d. It does not wait if those that run all were.
 func (l *Loop) drain(d time.Duration) (left int) {
-	if l.abandoned.Load() > 0 && !l.busy() {
+	if l.abandoned.Load() == 0 {
+		return l.cfg.Executor.Close(d)
+	}
+	if l.awaited.Load() == 0 {
 		l.cfg.Executor.Close(-1)
 		return 0 // whatever ends at this moment
 	}
-	return l.cfg.Executor.Close(d) - int(l.abandoned.Load())
+	left = l.cfg.Executor.Close(d) - int(l.abandoned.Load())
+	return min(left, int(l.awaited.Load())) // one that was abandoned may have ended since
 }

@@ -65,8 +65,6 @@ type Loop struct {
 	jobs     int // functions in the executor
 	doors    int // portals and contexts from outside
 
-	abandoned atomic.Int32 // of the jobs, those that nobody waits for
-
 	mail     mailbox
 	watchers map[uintptr]*watched // by descriptor
 	signals  map[os.Signal]*signalHandler
@@ -81,6 +79,11 @@ type Loop struct {
 	running atomic.Bool
 	closed  atomic.Bool
 	debug   atomic.Bool
+
+	// The jobs that have not ended, by whether somebody waits for them. Of an end the
+	// loop may not know yet: jobs counts it until then.
+	awaited   atomic.Int32
+	abandoned atomic.Int32
 
 	handlerMu sync.Mutex
 	handler   func(*Loop, Exception)
