@@ -117,7 +117,7 @@ func (s *SignalError) less(err error) error {
 		whole := true
 		for _, part := range e.Unwrap() {
 			rest := s.less(part)
-			whole = whole && rest != nil && same(rest, part)
+			whole = whole && untouched(rest, part)
 			if rest != nil {
 				kept = append(kept, rest)
 			}

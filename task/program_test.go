@@ -23,6 +23,11 @@ import (
 // programVar names the program that the test binary is to run.
 const programVar = "BATON_TEST_PROGRAM"
 
+// A list is an error that cannot be compared.
+type list []error
+
+func (l list) Error() string { return fmt.Sprint([]error(l)) }
+
 // programs are mains of programs of their own. Each prints a line when it is
 // ready for its signal.
 var programs = map[string]func(ctx context.Context) error{
@@ -95,6 +100,11 @@ var programs = map[string]func(ctx context.Context) error{
 		more := fmt.Errorf("two: %w, %w", errOops, errOops)
 		return errors.Join(errors.Join(context.Cause(ctx), more), err, fmt.Errorf("cut off: %w", errOops))
 	},
+	"tells more in a list": func(ctx context.Context) error {
+		fmt.Println("ready")
+		sleep(ctx, time.Hour)
+		return fmt.Errorf("save: %w, %w", list{errOops}, errOops)
+	},
 	"tells of another signal": func(ctx context.Context) error {
 		fmt.Println("ready")
 		sleep(ctx, time.Hour)
@@ -144,6 +154,7 @@ func TestProgram(t *testing.T) {
 		{"tells the cause in all forms", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
 		{"tells the cause and more", []os.Signal{os.Interrupt}, 1, "",
 			"signal: interrupt\ntwo: oops, oops\ncut off: oops\n"},
+		{"tells more in a list", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\nsave: [oops], oops\n"},
 		{"tells of another signal", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\nsignal: hangup\n"},
 		{"suppresses", []os.Signal{os.Interrupt}, 0, "", ""},
 		{"suppresses in a scope", []os.Signal{os.Interrupt}, 0, "", ""},
