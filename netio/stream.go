@@ -153,8 +153,9 @@ func (s *Stream) SetWriteTimeout(d time.Duration) {
 
 // SetIdleTimeout bounds how long calls may wait while no call moves a byte, in
 // whatever direction: a reader does not time out while a writer gets on, nor does a
-// long Write while its peer reads. Time in which nobody waits does not count. Calls
-// that wait already are bounded too. Zero is no timeout.
+// long Write while its peer reads, at least 16 KiB in that time. Time in which nobody
+// waits does not count. Calls that wait already are bounded too, a Write then as a
+// whole. Zero is no timeout.
 func (s *Stream) SetIdleTimeout(d time.Duration) {
 	s.held("Stream.SetIdleTimeout")
 	if s.idle == 0 && d > 0 {

@@ -240,7 +240,7 @@ func TestIdleSetLate(t *testing.T) {
 	})
 }
 
-// A long Write is not idle while its peer reads, however slowly, and is when it stops.
+// A long Write is not idle while its peer reads slowly, and is when it stops.
 func TestIdleLongWrite(t *testing.T) {
 	const size, step, steps = 1 << 20, 20_000, 30
 	data := make([]byte, size)

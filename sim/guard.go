@@ -13,8 +13,9 @@ import (
 	"baton/loop/poll/virtual"
 )
 
-// heldTooLong is how long a step may hold the baton: as long as the watchdog of a
-// loop in the real world gives it, see loop.Config.SlowStep.
+// heldTooLong is how long the steps of a turn may hold the baton, together: as long as
+// the watchdog of a loop in the real world gives a single one, see
+// loop.Config.SlowStep.
 const heldTooLong = 250 * time.Millisecond
 
 // A guard looks at a test whenever its loop is about to wait and, if there is an
@@ -57,7 +58,8 @@ func (g *guard) look() {
 	}
 }
 
-// suspects names those that ran in the last turn.
+// suspects names those that ran in the last turn. Who of them held the baton for how
+// long nobody knows; they may have done it together.
 func (g *guard) suspects() string {
 	var names []string
 	for _, e := range g.turn {
@@ -67,11 +69,11 @@ func (g *guard) suspects() string {
 	}
 	switch len(names) {
 	case 0:
-		return "a step or callback"
+		return "steps or callbacks"
 	case 1:
 		return names[0]
 	}
-	return "one of " + strings.Join(names, ", ")
+	return "some of " + strings.Join(names, ", ")
 }
 
 // A world is the poller of a test.

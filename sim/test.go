@@ -56,15 +56,17 @@ var seedFlag = func() *uint64 {
 // in the bubble will ever do anything: they are cancelled with a
 // [*task.DeadlockError] then, two and a half centuries later by the clock. What is
 // shielded from the cancel, or blocks a goroutine for ever, makes the bubble end the
-// process.
+// process. So does what still sleeps when the test is over, for no time passes then:
+// a function that was left to itself by await.Abandon, too.
 //
 // A timer that starts again and again hides such a deadlock. So a test that goes on
 // is ended shortly before the end of go test's -timeout: it fails with who waits for
 // what, and with its seed.
 //
 // A step or callback that blocks stops the loop, and for that the clock in here does
-// not stand still. One that holds the baton for 250 ms by that clock fails the test;
-// in the real world the watchdog would report it.
+// not stand still. One that holds the baton for 250 ms by that clock fails the test, as
+// do several that do so one after the other, while the loop does not look; in the real
+// world the watchdog would report it.
 //
 // The test is over when fn and all of its tasks have ended; what is left open of the
 // network is closed with the loop. Functions of t.Cleanup run after that, too late
