@@ -3,9 +3,12 @@
 package await_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,4 +96,34 @@ func TestAbandonOvertaken(t *testing.T) {
 		return nil
 	}))
 	check(t, "Close", l.Close())
+}
+
+// TestAbandonPanicsLast: a panic that comes when the loop takes no more notice is
+// logged.
+func TestAbandonPanicsLast(t *testing.T) {
+	var printed bytes.Buffer
+	defer log.SetOutput(log.Writer())
+	log.SetOutput(&printed)
+	returned := make(chan struct{})
+	cfg := loop.Config{Executor: &single{returned}}
+	check(t, "Run", task.Runner{Config: cfg}.Run(context.Background(), func(ctx context.Context) error {
+		release := make(chan struct{})
+		left := task.Start(ctx, func(ctx context.Context) (int, error) {
+			return await.Abandon(ctx, func(context.Context) (int, error) {
+				<-release
+				panic("late")
+			}, nil)
+		})
+		check(t, "Yield", task.Yield(ctx)) // it has begun, and waits
+		left.Cancel(nil)
+		if _, err := left.Await(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Abandon = %v, want canceled", err)
+		}
+		close(release)
+		<-returned
+		return nil
+	}))
+	if want := "await: an abandoned function panicked: late\n"; !strings.Contains(printed.String(), want) {
+		t.Errorf("the log does not hold %q:\n%s", want, printed.String())
+	}
 }

@@ -35,7 +35,7 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 // Abandon is like Blocking, except that it returns as soon as ctx is cancelled,
 // with the *task.Canceled. Then fn goes on alone; dispose is called on its
 // goroutine with its result, and may be nil. A panic of fn is then given to the
-// loop's exception handler. Nothing waits for fn any more, not even the end of
+// loop's exception handler, and logged if the loop is gone. Nothing waits for fn any more, not even the end of
 // the loop; it keeps its place in the executor until it ends.
 func Abandon[T any](ctx context.Context, fn func(ctx context.Context) (T, error), dispose func(T, error)) (T, error) {
 	mustHave(fn != nil, "Abandon")
@@ -48,7 +48,6 @@ func Abandon[T any](ctx context.Context, fn func(ctx context.Context) (T, error)
 // A job is a function in the executor.
 type job[T any] struct {
 	errand
-	loop    *loop.Loop
 	value   T
 	err     error
 	fate    atomic.Int32
@@ -72,8 +71,8 @@ func offload[T any](ctx context.Context, fn func(ctx context.Context) (T, error)
 	}
 	lent, stop := context.WithCancel(ctx)
 	defer stop()
-	j := &job[T]{loop: r.Loop(), errand: errand{task: r, reason: "blocking code"}}
-	queued := j.loop.RunInExecutor(func() {
+	j := &job[T]{errand: errand{task: r, reason: "blocking code"}}
+	queued := r.Loop().RunInExecutor(func() {
 		j.call(func() { j.value, j.err = fn(lent) })
 		if !j.fate.CompareAndSwap(running, finished) {
 			j.late()
@@ -104,13 +103,9 @@ func (j *job[T]) late() {
 		}
 		return
 	}
-	if _, err := j.loop.CallSoonThreadsafe(func() {
-		j.loop.CallExceptionHandler(loop.Exception{
-			Message: "await: an abandoned function panicked",
-			Err:     fmt.Errorf("%v", p.Value),
-			Stack:   p.Stack,
-		})
-	}); err != nil {
-		panic(p) // the loop is gone; a crash must not be hidden
-	}
+	panic(loop.Exception{ // which is the way to the exception handler, and to the log without a loop
+		Message: "await: an abandoned function panicked",
+		Err:     fmt.Errorf("%v", p.Value),
+		Stack:   p.Stack,
+	})
 }

@@ -88,3 +88,39 @@ func TestDrain(t *testing.T) {
 		}
 	}
 }
+
+// atOnce is an executor whose functions have ended when they have been submitted.
+type atOnce struct{}
+
+func (atOnce) Submit(fn func()) (cancel func() bool) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		fn()
+	}()
+	<-ended
+	return func() bool { return false }
+}
+
+func (atOnce) Close(time.Duration) (left int) { return 0 }
+
+// A panic that the loop has had no turn for before Close is not lost.
+func TestPanicBeforeClose(t *testing.T) {
+	guard(t)
+	var printed lockedBuffer
+	defer setLog(&printed)()
+	l, err := loop.New(loop.Config{Executor: atOnce{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.RunInExecutor(func() { panic("unheard") }, nil)
+	l.RunInExecutor(func() { panic(loop.Exception{Message: "as it is"}) }, nil)
+	if err := l.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	for _, want := range []string{"panicked: unheard\n", "as it is\n"} {
+		if s := printed.String(); !strings.Contains(s, want) {
+			t.Errorf("the log does not hold %q:\n%s", want, s)
+		}
+	}
+}

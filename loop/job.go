@@ -34,7 +34,7 @@ const (
 // idle in between. PEP 3156's run_in_executor.
 //
 // However fn ends, then runs: if fn panicked the exception handler is told
-// first, and runtime.Goexit is an end like any other. So whoever waits does not
+// first, of an Exception as it is, and runtime.Goexit is an end like any other. So whoever waits does not
 // wait for ever, and fn leaves its result where then finds it. RunInExecutor
 // itself never waits; if the executor is full, fn waits its turn. fn must not
 // use the loop, but for what is safe from every goroutine.
@@ -61,11 +61,21 @@ func (j *Job) run() {
 // Goexit of the function's comes through here as well.
 func (j *Job) end() {
 	if v := recover(); v != nil {
-		e := panicked("function in the executor "+nameOf(j.fn, j.site), v)
+		e, ok := v.(Exception)
+		if !ok {
+			e = panicked("function in the executor "+nameOf(j.fn, j.site), v)
+		}
 		j.failure = &e
 	}
 	j.leave()
-	if j.loop.Post(j) != nil && j.failure != nil {
+	if j.loop.Post(j) != nil {
+		j.drop()
+	}
+}
+
+// drop is the end of a job whose loop has closed before it took notice.
+func (j *Job) drop() {
+	if j.failure != nil {
 		log.Print(*j.failure)
 	}
 }

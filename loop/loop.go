@@ -184,10 +184,16 @@ func (l *Loop) Close() error {
 	if l.running.Load() {
 		panic(fmt.Sprintf("loop: Close of %v while it runs; call Stop and let Run return first", l))
 	}
-	if !l.mail.close() {
+	left, open := l.mail.close()
+	if !open {
 		return nil
 	}
 	l.closed.Store(true)
+	for _, w := range left {
+		if j, ok := w.(*Job); ok {
+			j.drop()
+		}
+	}
 	l.closeSignals()
 	if l.dog != nil {
 		l.dog.close()

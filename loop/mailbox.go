@@ -54,11 +54,12 @@ func (m *mailbox) take() []Waker {
 // empty is the holder's look without the lock.
 func (m *mailbox) empty() bool { return !m.full.Load() }
 
-// close drops what has come in and reports whether the mailbox was open.
-func (m *mailbox) close() bool {
+// close returns what has come in and nobody will take, and whether the mailbox was
+// open.
+func (m *mailbox) close() (left []Waker, was bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	was := !m.closed
+	left, was = m.in, !m.closed
 	m.closed, m.in = true, nil
-	return was
+	return left, was
 }
