@@ -35,8 +35,9 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 // Abandon is like Blocking, except that it returns as soon as ctx is cancelled,
 // with the *task.Canceled. Then fn goes on alone; dispose is called on its
 // goroutine with its result, and may be nil. A panic of fn is then given to the
-// loop's exception handler, and logged if the loop is gone. Nothing waits for fn any more, not even the end of
-// the loop; it keeps its place in the executor until it ends.
+// loop's exception handler, and logged if the loop is gone. Nothing waits for fn
+// any more, not even the end of the loop; it keeps its place in the executor until
+// it ends.
 func Abandon[T any](ctx context.Context, fn func(ctx context.Context) (T, error), dispose func(T, error)) (T, error) {
 	mustHave(fn != nil, "Abandon")
 	return offload(ctx, fn, func(j *job[T]) bool {

@@ -34,10 +34,11 @@ const (
 // idle in between. PEP 3156's run_in_executor.
 //
 // However fn ends, then runs: if fn panicked the exception handler is told
-// first, of an Exception as it is, and runtime.Goexit is an end like any other. So whoever waits does not
-// wait for ever, and fn leaves its result where then finds it. RunInExecutor
-// itself never waits; if the executor is full, fn waits its turn. fn must not
-// use the loop, but for what is safe from every goroutine.
+// first, of an Exception as it is, and runtime.Goexit is an end like any other.
+// So whoever waits does not wait for ever, and fn leaves its result where then
+// finds it. A panic of which a closed loop learns is logged. RunInExecutor itself
+// never waits; if the executor is full, fn waits its turn. fn must not use the
+// loop, but for what is safe from every goroutine.
 func (l *Loop) RunInExecutor(fn, then func()) *Job {
 	l.mustHold("RunInExecutor")
 	if fn == nil {
