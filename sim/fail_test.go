@@ -197,6 +197,15 @@ var failing = []struct {
 		forAnHour(ctx)
 		<-done
 	}, true, nil},
+	{"sleep of what is left alone", func(ctx context.Context, t *testing.T) {
+		began := make(chan struct{})
+		job := task.Loop(ctx).RunInExecutor(func() {
+			close(began)
+			<-time.After(4 * time.Second)
+		}, nil)
+		<-began
+		job.Abandon()
+	}, true, nil},
 	{"name of main", func(ctx context.Context, t *testing.T) {
 		t.Error(task.Self(ctx))
 	}, false, []string{`task 1 \(TestFailing/name_of_main\)`}},

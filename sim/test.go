@@ -33,6 +33,11 @@ type Config struct {
 	Network virtual.Config
 }
 
+// linger is how long, by its clock, a bubble goes on after its test: what blocks
+// outside of the loop, and was left alone there, may end by itself. It is as long as
+// a loop waits for functions that were not left alone.
+const linger = 5 * time.Second
+
 // seedFlag exists in test binaries only.
 var seedFlag = func() *uint64 {
 	if !testing.Testing() {
@@ -56,8 +61,8 @@ var seedFlag = func() *uint64 {
 // in the bubble will ever do anything: they are cancelled with a
 // [*task.DeadlockError] then, two and a half centuries later by the clock. What is
 // shielded from the cancel, or blocks a goroutine for ever, makes the bubble end the
-// process. So does what still sleeps when the test is over, for no time passes then:
-// a function that was left to itself by await.Abandon, too.
+// process. So does what still sleeps five seconds after the end of the test, for no
+// time passes then: a function that was left to itself by await.Abandon, too.
 //
 // A timer that starts again and again hides such a deadlock. So a test that goes on
 // is ended shortly before the end of go test's -timeout: it fails with who waits for
@@ -138,6 +143,7 @@ func (c Config) run(t *testing.T, bell *alarm, fn func(ctx context.Context, t *t
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
+		time.Sleep(linger)
 	}()
 	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { t.Error(e) })
 	defer func() {
