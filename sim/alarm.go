@@ -28,8 +28,8 @@ type alarm struct {
 func (a *alarm) start(t *testing.T, deadline time.Time, seed uint64) {
 	left := time.Until(deadline)
 	a.timer = time.AfterFunc(left-min(left/4, reserve), func() {
-		a.over.Store(true)
 		fmt.Fprintf(os.Stderr, "sim: the time of %s is nearly over; its schedule has the seed %d\n", t.Name(), seed)
+		a.over.Store(true) // the end of the test may be that of the process
 	})
 }
 
