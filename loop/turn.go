@@ -18,9 +18,9 @@ const (
 )
 
 // Run runs turns until Stop is called or the loop is idle: nothing is ready,
-// and no operation, timer, job, watched descriptor, signal handler or door
-// is left that could make something ready. It reports whether it was
-// stopped.
+// and no operation, timer, job that was not abandoned, watched descriptor,
+// signal handler or door is left that could make something ready. It reports
+// whether it was stopped.
 //
 // The calling goroutine becomes the loop's own until Run returns. It must hold
 // no baton, and the loop must be open and not run: everything else is misuse
@@ -243,8 +243,8 @@ func (l *Loop) patience() (time.Duration, bool) {
 }
 
 // Idle reports whether nothing is ready and nothing is left that could make
-// something ready: no operation, timer, job, watched descriptor, signal
-// handler or door. It belongs to the loop.
+// something ready: no operation, timer, job that was not abandoned, watched
+// descriptor, signal handler or door. It belongs to the loop.
 func (l *Loop) Idle() bool {
 	return l.head == len(l.batch) && len(l.ready) == 0 && l.timers.empty() && l.mail.empty() &&
 		l.inflight == 0 && !l.busy() && l.doors == 0 && !l.expectsSignal()

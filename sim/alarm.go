@@ -24,7 +24,7 @@ type alarm struct {
 
 // start is for a test that has time until deadline. When that is near it prints
 // the seed, too, for the tests that only package testing can end: those that do not
-// end a step, and those that never wait.
+// end a step, and FIFO ones that never wait.
 func (a *alarm) start(t *testing.T, deadline time.Time, seed uint64) {
 	left := time.Until(deadline)
 	a.timer = time.AfterFunc(left-min(left/4, reserve), func() {

@@ -46,6 +46,7 @@ func (g *guard) Arrange(batch []loop.Entry) (held int) {
 	return held
 }
 
+// look is called with the baton, before a wait or a turn, and never within a step.
 func (g *guard) look() {
 	now := time.Now()
 	if passed := now.Sub(g.seen); passed >= heldTooLong {

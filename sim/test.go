@@ -69,9 +69,9 @@ var seedFlag = func() *uint64 {
 // what, and with its seed.
 //
 // A step or callback that blocks stops the loop, and for that the clock in here does
-// not stand still. One that holds the baton for 250 ms by that clock fails the test, as
-// do several that do so one after the other, while the loop does not look; in the real
-// world the watchdog would report it.
+// not stand still. One that holds the baton for 250 ms by that clock fails the test,
+// where in the real world the watchdog would report it. The steps of a turn, or with
+// FIFO all between two waits of the loop, count together.
 //
 // The test is over when fn and all of its tasks have ended; what is left open of the
 // network is closed with the loop. Functions of t.Cleanup run after that, too late

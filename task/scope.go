@@ -95,8 +95,8 @@ var errUnwinding = errors.New("task: the scope's function panicked or called run
 
 // join waits for the tasks. What was started to be awaited and was not is a
 // failure of the scope now, or once the callbacks have run that are to be told of
-// it. Others may start tasks in it between the end of the
-// last one and the owner's step, so it counts again.
+// it. Others may start tasks in it between the end of the last one and the owner's
+// step, so it counts again.
 //
 // The portals close before the wait: an open one would keep the loop from being
 // idle, and so a deadlock of the tasks from being found.
