@@ -229,7 +229,7 @@ func (r *Ref) end(err error) {
 	r.err = err
 	r.state = Done
 	r.worker = nil
-	canceled := r.ctx.scope.drops(r, err)
+	canceled := err != nil && r.ctx.scope.drops(r, err)
 	r.ctx.expire()
 	if r.awaiters.wakeAll() > 0 {
 		r.observed = true
