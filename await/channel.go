@@ -83,9 +83,9 @@ func outside(ctx context.Context, r *task.Ref, reason string, fn func(quit <-cha
 		}
 		return false
 	}
-	v.loop.Open()
+	v.loop.Driver().Open()
 	go func() {
-		defer v.loop.Post(v)
+		defer v.loop.Driver().Post(v)
 		v.call(func() { fn(quit) })
 	}()
 	v.wait(ctx)
@@ -101,6 +101,6 @@ type visit struct {
 // Wake is the errand's return, as the loop receives it: with the baton. It makes a
 // visit a loop.Waker.
 func (v *visit) Wake() {
-	v.loop.Shut()
+	v.loop.Driver().Shut()
 	v.end()
 }

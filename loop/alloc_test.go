@@ -26,21 +26,21 @@ func TestAllocations(t *testing.T) {
 		{"CallSoon: the handle", 1, func() { l.CallSoon(fn); l.RunOnce(0) }},
 		{"CallLater: the handle", 1, func() { l.CallLater(time.Hour, fn).Cancel() }},
 		{"CallSoonThreadsafe: the handle", 1, func() { l.CallSoonThreadsafe(fn); l.RunOnce(0) }},
-		{"Post", 0, func() { l.Post(post); l.RunOnce(0) }},
+		{"Post", 0, func() { l.Driver().Post(post); l.RunOnce(0) }},
 		{"a turn without steps", 0, func() { l.RunOnce(0) }},
-		{"a step", 0, func() { l.Ready(s); l.RunOnce(0) }},
+		{"a step", 0, func() { l.Driver().Ready(s); l.RunOnce(0) }},
 		{"timers started and stopped", 0, func() {
 			for i := range timers {
-				l.StartTimer(&timers[i], at.Add(time.Duration(i*31%100)))
+				l.Driver().StartTimer(&timers[i], at.Add(time.Duration(i*31%100)))
 			}
 			for i := range timers {
-				l.StopTimer(&timers[i])
+				l.Driver().StopTimer(&timers[i])
 			}
 		}},
 		{"timers that fire", 0, func() {
 			now := l.Time()
 			for i := range timers {
-				l.StartTimer(&timers[i], now.Add(time.Duration(i*31%100)))
+				l.Driver().StartTimer(&timers[i], now.Add(time.Duration(i*31%100)))
 			}
 			l.Run()
 		}},

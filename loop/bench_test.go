@@ -18,11 +18,11 @@ func BenchmarkTimer(b *testing.B) {
 	at := l.Time().Add(time.Hour)
 	for i := range timers {
 		timers[i].Target = waker(func() {})
-		l.StartTimer(&timers[i], at.Add(time.Duration(i)))
+		l.Driver().StartTimer(&timers[i], at.Add(time.Duration(i)))
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		l.StartTimer(&timers[i*7919%len(timers)], at.Add(time.Duration(i)))
+		l.Driver().StartTimer(&timers[i*7919%len(timers)], at.Add(time.Duration(i)))
 	}
 }
 
@@ -53,11 +53,11 @@ func longestPoll(b *testing.B, n int) (longest time.Duration) {
 	rand.Shuffle(n, func(i, j int) { connections[i], connections[j] = connections[j], connections[i] })
 	start := l.Time()
 	for i, c := range connections {
-		l.StartTimer(&c.timer, start.Add(timeout+time.Duration(i)*time.Microsecond))
+		l.Driver().StartTimer(&c.timer, start.Add(timeout+time.Duration(i)*time.Microsecond))
 	}
 	for next := 0; l.Time().Before(start.Add(2 * timeout)); {
 		for range n/20_000 + 1 { // each of them every 20 s
-			l.StartTimer(&connections[next%n].timer, l.Time().Add(timeout))
+			l.Driver().StartTimer(&connections[next%n].timer, l.Time().Add(timeout))
 			next++
 		}
 		began := time.Now()

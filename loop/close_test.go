@@ -21,7 +21,7 @@ func TestUseAfterClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	for call, use := range map[string]func(){
-		"Submit":                     func() { l.Submit(&poll.Op{Kind: poll.Lookup, Host: "localhost"}) },
+		"Submit":                     func() { l.Driver().Submit(&poll.Op{Kind: poll.Lookup, Host: "localhost"}) },
 		"AddSignalHandler":           func() { l.AddSignalHandler(os.Interrupt, func() {}) },
 		"AddBackgroundSignalHandler": func() { l.AddBackgroundSignalHandler(os.Interrupt, func() {}) },
 		"RunInExecutor":              func() { l.RunInExecutor(func() { t.Error("it ran") }, nil) },
@@ -35,7 +35,7 @@ func TestUseAfterClose(t *testing.T) {
 			use()
 		}()
 	}
-	if err := l.Post(nil); !errors.Is(err, loop.ErrClosed) {
+	if err := l.Driver().Post(nil); !errors.Is(err, loop.ErrClosed) {
 		t.Errorf("Post after Close: %v, want ErrClosed", err)
 	}
 }

@@ -46,27 +46,6 @@ type Config struct {
 	Drain time.Duration
 }
 
-// An Entry is one element of the ready queue. Package task queues the steps,
-// and takes for granted that every step of its loop is a task's; everything
-// else is a callback.
-type Entry struct {
-	Runner Runner
-	Step   bool // a task's step; otherwise a callback
-}
-
-// A Runner is something the loop can run. The loop runs tasks without knowing
-// them: running a task's step hands the baton to it and returns when the baton
-// comes back. A callback's Run is called on the loop's own goroutine; it may
-// panic, and must not switch. A step's Run is called by the loop only when no
-// task can hand over to it directly (see Loop.Take).
-type Runner interface{ Run() }
-
-// A Waker is told between two steps that what it waited for has happened: a
-// timer is due, another goroutine has posted it. Wake must not switch, and it
-// must not run a user's code. It is called with the baton, on the goroutine
-// that ends the turn, which may be a task's.
-type Waker interface{ Wake() }
-
 // withDefaults fills what was left open. It makes the poller, and only that can
 // fail; the environment is read here, once for each loop.
 func (c Config) withDefaults() (Config, error) {

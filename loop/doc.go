@@ -48,7 +48,7 @@
 // a callback, or the task whose step it is. A Loop's methods belong to the
 // holder. While the loop does not run they belong to whoever made it. A call
 // from elsewhere panics, always, not only in debug mode. For other goroutines
-// there are [Loop.CallSoonThreadsafe] and [Loop.Post]; for functions that block,
+// there is [Loop.CallSoonThreadsafe]; for functions that block,
 // [Loop.RunInExecutor]. A method that every goroutine may call says so.
 //
 // A panic in a callback goes to the exception handler, with its stack, and the
@@ -60,7 +60,7 @@
 //
 // [Loop.Run] returns when the loop is idle: nothing is ready, and no operation,
 // timer, job that was not abandoned, watched descriptor, signal handler or door
-// is left that could make something ready. A door ([Loop.Open]) stands for
+// is left that could make something ready. A door ([Driver.Open]) stands for
 // something outside that may still bring work. A bare CallSoonThreadsafe is
 // none: a loop may be idle before the call arrives. [Loop.RunForever] waits
 // until [Loop.Stop].
@@ -72,6 +72,11 @@
 // [Loop.NextDeadline], and when something has come from outside.
 // [Loop.Descriptor] tells of that or, where there is none, the function given to
 // [Loop.Notify].
+//
+// # Rooms on top of a loop
+//
+// [Driver] has what package task and the rooms above it are built with: steps,
+// operations, timers, posts from other goroutines. Programs need none of it.
 //
 // The conformance suite for loops is package looptest.
 package loop

@@ -126,10 +126,10 @@ func ExampleLoop_CallSoonThreadsafe() {
 	}
 	defer l.Close()
 
-	l.Open()
+	l.Driver().Open()
 	go l.CallSoonThreadsafe(func() {
 		fmt.Println("from outside")
-		l.Shut()
+		l.Driver().Shut()
 	})
 	l.Run()
 	// Output: from outside

@@ -258,7 +258,7 @@ func (m *timerModel) timer() *modelTimer {
 }
 
 func (m *timerModel) startAt(mt *modelTimer, when time.Duration) {
-	m.loop.StartTimer(&mt.timer, m.start.Add(when))
+	m.loop.Driver().StartTimer(&mt.timer, m.start.Add(when))
 	m.insert(mt, when)
 }
 
@@ -295,7 +295,7 @@ func (m *timerModel) stop(mt *modelTimer) {
 	was := m.remove(mt)
 	if mt.handle != nil {
 		mt.handle.Cancel()
-	} else if got := m.loop.StopTimer(&mt.timer); got != was {
+	} else if got := m.loop.Driver().StopTimer(&mt.timer); got != was {
 		m.t.Errorf("StopTimer says %v, the timer was pending: %v", got, was)
 	}
 }
@@ -312,7 +312,7 @@ func (m *timerModel) fire(mt *modelTimer) {
 	case c.handle != nil:
 		c.handle.Cancel()
 	default:
-		m.stopped = append(m.stopped, m.loop.StopTimer(&c.timer))
+		m.stopped = append(m.stopped, m.loop.Driver().StopTimer(&c.timer))
 	}
 }
 

@@ -65,7 +65,7 @@ func TestDescriptorIsNotLate(t *testing.T) {
 	}
 	listener := listen(&host{t: t, guest: guest})
 	ended := false
-	guest.Submit(&poll.Op{Kind: poll.Accept, Handle: listener, Owner: completion(func(*poll.Op) { ended = true })})
+	guest.Driver().Submit(&poll.Op{Kind: poll.Accept, Handle: listener, Owner: completion(func(*poll.Op) { ended = true })})
 	listener.Close()
 	fd, err := guest.Descriptor()
 	if err != nil {

@@ -96,7 +96,7 @@ func TestGuest(t *testing.T) {
 		}},
 		{"an operation", func(h *host, done func()) {
 			listener := listen(h)
-			h.guest.Submit(&poll.Op{Kind: poll.Accept, Handle: listener, Owner: completion(func(op *poll.Op) {
+			h.guest.Driver().Submit(&poll.Op{Kind: poll.Accept, Handle: listener, Owner: completion(func(op *poll.Op) {
 				op.Accepted.Close()
 				listener.Close()
 				done()
@@ -109,7 +109,7 @@ func TestGuest(t *testing.T) {
 		}},
 		{"an operation that a callback ends", func(h *host, done func()) {
 			listener := listen(h)
-			h.guest.Submit(&poll.Op{Kind: poll.Accept, Handle: listener, Owner: completion(func(op *poll.Op) {
+			h.guest.Driver().Submit(&poll.Op{Kind: poll.Accept, Handle: listener, Owner: completion(func(op *poll.Op) {
 				if !errors.Is(op.Err, net.ErrClosed) {
 					h.t.Errorf("accept: %v, want net.ErrClosed", op.Err)
 				}

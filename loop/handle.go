@@ -37,7 +37,7 @@ const soon time.Duration = math.MinInt64
 func (l *Loop) CallSoon(fn func()) *Handle {
 	l.mustHold("CallSoon")
 	h := l.handle(fn, soon)
-	l.Ready(Entry{Runner: h})
+	l.Driver().Ready(Entry{Runner: h})
 	return h
 }
 
@@ -80,7 +80,7 @@ func (l *Loop) CallRepeatedly(interval time.Duration, fn func()) *Handle {
 // become idle before the call arrives. The error is ErrClosed.
 func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
 	h := l.handle(fn, soon)
-	if err := l.Post(h); err != nil {
+	if err := l.Driver().Post(h); err != nil {
 		return nil, err
 	}
 	return h, nil
@@ -119,7 +119,7 @@ func (l *Loop) queue(fn, user func(), site string) *Handle {
 	if site != "" {
 		h.rare = &rarities{site: site}
 	}
-	l.Ready(Entry{Runner: h})
+	l.Driver().Ready(Entry{Runner: h})
 	return h
 }
 
@@ -129,9 +129,9 @@ func (l *Loop) queue(fn, user func(), site string) *Handle {
 func (l *Loop) callAt(now, when time.Duration, fn func()) *Handle {
 	h := l.handle(fn, when)
 	if when <= now {
-		l.Ready(Entry{Runner: h})
+		l.Driver().Ready(Entry{Runner: h})
 	} else {
-		l.startTimer(&h.timer, when)
+		l.timers.push(&h.timer, when)
 	}
 	return h
 }
@@ -140,7 +140,7 @@ func (l *Loop) callAt(now, when time.Duration, fn func()) *Handle {
 // goroutine. It is the loop's to call.
 func (h *Handle) Wake() {
 	if h.fn != nil {
-		h.loop.Ready(Entry{Runner: h})
+		h.loop.Driver().Ready(Entry{Runner: h})
 	}
 }
 
@@ -160,7 +160,7 @@ func (h *Handle) Run() {
 	fn()
 	if h.fn != nil {
 		h.when = later(h.loop.clock(), h.rare.every)
-		h.loop.startTimer(&h.timer, h.when)
+		h.loop.timers.push(&h.timer, h.when)
 	}
 }
 
@@ -176,7 +176,7 @@ func (h *Handle) Cancel() {
 		h.loop.mustHold("Handle.Cancel")
 	}
 	h.drop()
-	h.loop.StopTimer(&h.timer)
+	h.loop.Driver().StopTimer(&h.timer)
 }
 
 // drop lets go of the function and what it captured, but not of its name.

@@ -14,16 +14,16 @@ import (
 
 func TestDoorKeepsRunning(t *testing.T) {
 	l := simulated(t)
-	l.Open()
-	l.Open()
-	l.CallSoon(l.Shut)
+	l.Driver().Open()
+	l.Driver().Open()
+	l.CallSoon(l.Driver().Shut)
 	shut := false
 	l.CallLater(time.Hour, func() {
 		if l.Idle() {
 			t.Error("idle with a door open")
 		}
 		go l.CallSoonThreadsafe(func() {
-			l.Shut()
+			l.Driver().Shut()
 			shut = true
 		})
 	})
@@ -44,7 +44,7 @@ func TestOperationKeepsRunning(t *testing.T) {
 	}
 	done := completer{}
 	op := &poll.Op{Kind: poll.Accept, Handle: listener, Owner: done}
-	if l.Submit(op) {
+	if l.Driver().Submit(op) {
 		t.Fatal("an Accept without a Connect finished at once")
 	}
 	if l.Idle() {
@@ -55,7 +55,7 @@ func TestOperationKeepsRunning(t *testing.T) {
 	if !done[op] {
 		t.Error("Run ended before the operation was reported")
 	}
-	if op := (&poll.Op{Kind: poll.Read, Buf: []byte{}, Owner: done}); !l.Submit(op) || done[op] {
+	if op := (&poll.Op{Kind: poll.Read, Buf: []byte{}, Owner: done}); !l.Driver().Submit(op) || done[op] {
 		t.Error("an operation that fails at once was reported twice, or is in flight")
 	}
 	if !l.Idle() {
@@ -104,14 +104,14 @@ func TestMailIsNotIdle(t *testing.T) {
 func TestPost(t *testing.T) {
 	l := simulated(t)
 	var ran notes
-	if err := l.Post(waker(ran.add("woken"))); err != nil {
+	if err := l.Driver().Post(waker(ran.add("woken"))); err != nil {
 		t.Fatal(err)
 	}
 	ran.want(t, "before the loop ran", "")
 	l.Run()
 	ran.want(t, "in the run", "woken")
 	l.Close()
-	if err := l.Post(waker(ran.add("late"))); err != loop.ErrClosed {
+	if err := l.Driver().Post(waker(ran.add("late"))); err != loop.ErrClosed {
 		t.Errorf("Post on a closed loop: %v", err)
 	}
 }

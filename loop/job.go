@@ -69,7 +69,7 @@ func (j *Job) end() {
 		j.failure = &e
 	}
 	j.leave()
-	if j.loop.Post(j) != nil {
+	if j.loop.Driver().Post(j) != nil {
 		j.drop()
 	}
 }

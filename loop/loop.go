@@ -134,10 +134,6 @@ func (l *Loop) Poller() poll.Poller { return l.poller }
 // Rand returns the loop's source of random numbers. It belongs to the loop.
 func (l *Loop) Rand() *rand.Rand { return l.cfg.Rand }
 
-// Holder is the word that names the goroutine holding the baton. It is for
-// package task, which writes it; nobody else can.
-func (l *Loop) Holder() *holder.Word { return l.word }
-
 // Held reports whether the calling goroutine holds the loop's baton: it is the
 // running task, or the loop's own goroutine. Safe from every goroutine.
 func (l *Loop) Held() bool { return l.word.Held() }
@@ -155,10 +151,6 @@ func (l *Loop) clock() time.Duration {
 	}
 	return l.poller.Now().Sub(l.start)
 }
-
-// Age is how old the loop is on its own clock, as of the last poll: coarser
-// than Time, and free. It belongs to the loop.
-func (l *Loop) Age() time.Duration { return l.now }
 
 // IsRunning reports whether the loop is inside one of its Run methods. Safe from every
 // goroutine.
@@ -209,53 +201,6 @@ func (l *Loop) Close() error {
 	l.timers.clear()
 	clear(l.watchers)
 	return errors.Join(errs...)
-}
-
-// Submit starts an operation of the loop's poller. It reports whether op is
-// already finished; otherwise op.Owner is told when it is, between two steps.
-// The errors of the operation are in op.Err. An operation in flight keeps the
-// loop from being idle, and belongs to the poller, buffers included.
-func (l *Loop) Submit(op *poll.Op) bool {
-	l.mustHold("Submit")
-	if l.poller.Submit(op) {
-		return true
-	}
-	l.inflight++
-	return false
-}
-
-// Post has w woken when the loop polls next, which a loop that waits does at
-// once and a busy one at most 32 turns later. It never waits. Safe from every
-// goroutine; like CallSoonThreadsafe it keeps nothing alive, and it reports
-// ErrClosed.
-func (l *Loop) Post(w Waker) error {
-	if !l.mail.put(w) {
-		return ErrClosed
-	}
-	l.poller.Wake()
-	return nil
-}
-
-// Open counts a door: something outside that may still bring work, so that a
-// loop with nothing else to wait for is not idle. Every Open needs a Shut. Both
-// belong to the loop.
-func (l *Loop) Open() { l.doors++ }
-
-// Shut is the end of an Open.
-func (l *Loop) Shut() { l.doors-- }
-
-// BeforePoll has fn run before every poll, with the baton; it must not switch.
-// It replaces the function set before; nil is none. What fn makes ready is
-// taken into account: the poll does not wait then. It is for package task, and
-// belongs to the loop.
-func (l *Loop) BeforePoll(fn func()) { l.before = fn }
-
-// Doze tells the poller whether the steps follow each other without Go's scheduler:
-// see [poll.Dozer]. It is for package task, and belongs to the loop.
-func (l *Loop) Doze(on bool) {
-	if d, ok := l.poller.(poll.Dozer); ok {
-		d.Doze(on)
-	}
 }
 
 // mustHold panics unless the caller may use the loop: it holds the baton, or

@@ -54,9 +54,9 @@ func TestOrder(t *testing.T) {
 			})
 			var ran notes
 			l.CallSoon(ran.add("c1"))
-			l.Ready(stepOf(ran.add("s1")))
+			l.Driver().Ready(stepOf(ran.add("s1")))
 			l.CallSoon(ran.add("c2"))
-			l.Ready(stepOf(ran.add("s2")))
+			l.Driver().Ready(stepOf(ran.add("s2")))
 			l.RunOnce(0)
 			ran.want(t, "first turn", c.first)
 			l.RunOnce(0)
@@ -70,8 +70,8 @@ func TestOrderHeldComesFirst(t *testing.T) {
 	turns := 0
 	l := ordered(t, func([]loop.Entry) int { turns++; return turns & 1 })
 	var ran notes
-	l.Ready(stepOf(ran.add("held")))
-	l.Ready(stepOf(ran.add("held too")))
+	l.Driver().Ready(stepOf(ran.add("held")))
+	l.Driver().Ready(stepOf(ran.add("held too")))
 	l.RunOnce(0)
 	ran.want(t, "first turn", "held")
 	l.CallSoon(ran.add("later"))
@@ -83,7 +83,7 @@ func TestOrderCannotStarve(t *testing.T) {
 	l := ordered(t, func(batch []loop.Entry) int { return len(batch) })
 	for range 2 { // the bound holds again and again
 		ran, turns := false, 0
-		l.Ready(stepOf(func() { ran = true }))
+		l.Driver().Ready(stepOf(func() { ran = true }))
 		for !ran {
 			if turns++; turns > 1000 {
 				t.Fatal("a step that is held in every turn never ran")
@@ -105,8 +105,8 @@ func TestOrderPanics(t *testing.T) {
 	var reported []string
 	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reported = append(reported, e.Err.Error()) })
 	var ran notes
-	l.Ready(stepOf(ran.add("a")))
-	l.Ready(stepOf(ran.add("b")))
+	l.Driver().Ready(stepOf(ran.add("a")))
+	l.Driver().Ready(stepOf(ran.add("b")))
 	l.RunOnce(0)
 	ran.want(t, "in the order of their becoming ready", "a b")
 	if !slices.Equal(reported, []string{"no idea"}) {
@@ -128,7 +128,7 @@ func TestOrderSeesEntries(t *testing.T) {
 		return 0
 	})
 	l.RunOnce(0)
-	l.CallSoon(func() { l.Ready(stepOf(func() {})) })
+	l.CallSoon(func() { l.Driver().Ready(stepOf(func() {})) })
 	l.Run()
 	if !slices.Equal(seen, []int{0, 1, 1, 0}) {
 		t.Errorf("steps and callbacks, turn by turn: %v", seen)

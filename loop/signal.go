@@ -115,7 +115,7 @@ func (h *signalHandler) remove() {
 func (h *signalHandler) relay() {
 	for range h.incoming {
 		if h.posted.CompareAndSwap(false, true) {
-			h.loop.Post(h)
+			h.loop.Driver().Post(h)
 		}
 	}
 }

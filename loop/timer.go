@@ -19,23 +19,19 @@ type Timer struct {
 // passed is the next poll. A timer that is already started is moved, and counts
 // as started now among those of the same time. Nothing is checked, for this is
 // the way of every sleep: the caller holds the baton.
-func (l *Loop) StartTimer(t *Timer, when time.Time) {
+func (d *Driver) StartTimer(t *Timer, when time.Time) {
 	if t.slot != 0 {
-		l.timers.remove(t)
+		d.timers.remove(t)
 	}
-	l.startTimer(t, when.Sub(l.start))
+	d.timers.push(t, when.Sub(d.start))
 }
-
-// startTimer is StartTimer for times since the loop's start, and for a timer
-// that is not started.
-func (l *Loop) startTimer(t *Timer, when time.Duration) { l.timers.push(t, when) }
 
 // StopTimer removes t for good and reports whether it was started and had not
 // yet woken its target. The caller holds the baton.
-func (l *Loop) StopTimer(t *Timer) bool {
+func (d *Driver) StopTimer(t *Timer) bool {
 	if t.slot == 0 {
 		return false
 	}
-	l.timers.remove(t)
+	d.timers.remove(t)
 	return true
 }

@@ -51,11 +51,11 @@ func TestTimersAfterBurst(t *testing.T) {
 	at := l.Time().Add(time.Hour)
 	for i := range timers {
 		timers[i].Target = waker(func() {})
-		l.StartTimer(&timers[i], at.Add(time.Duration(i)))
+		l.Driver().StartTimer(&timers[i], at.Add(time.Duration(i)))
 	}
 	during := heap()
 	for i := range timers {
-		l.StopTimer(&timers[i])
+		l.Driver().StopTimer(&timers[i])
 	}
 	runtime.KeepAlive(timers)
 	timers = nil

@@ -85,54 +85,6 @@ func (l *Loop) runBatch() {
 	}
 }
 
-// Take removes and returns the next step, for a task that has just parked and
-// holds the baton: it hands over to that step itself. It ends the turn and
-// polls if the turn is over. False means that the baton must go to the loop's
-// own goroutine: a callback is next, Stop was called, nothing is left to wait
-// for, the poller belongs to one thread, or the turn begins with an Order, which
-// is a user's code and has no business on the goroutine of a task.
-//
-// Whoever takes a step must see to it that it runs: the loop has forgotten it.
-// On the way Take runs Baton's wake-ups and completions, never a user's
-// callback: that could unwind the task by Goexit, and would grow its stack.
-func (l *Loop) Take() (Entry, bool) {
-	for {
-		if l.head < len(l.batch) {
-			e := l.batch[l.head]
-			if !e.Step {
-				return Entry{}, false
-			}
-			l.batch[l.head] = Entry{}
-			l.head++
-			l.stepsSincePoll++
-			l.moved()
-			return e, true
-		}
-		if l.stopping || l.mode == onceMode || l.atHome {
-			return Entry{}, false
-		}
-		l.turnsSincePoll++
-		if l.pollDue() && !l.poll() {
-			return Entry{}, false
-		}
-		l.flip() // with an Order, which arranges what is next, turns begin at home
-	}
-}
-
-// Ahead returns the entry that stands behind the next n entries of this turn,
-// if the turn is that long. It is for prefetching: nothing says that the entry
-// will run as the n-th, for a callback before it may cancel or stop.
-func (l *Loop) Ahead(n int) (Entry, bool) {
-	if i := l.head + n; i < len(l.batch) {
-		return l.batch[i], true
-	}
-	return Entry{}, false
-}
-
-// Ready adds an entry to the ready queue: it runs in the next turn, after what
-// is there. The caller holds the baton, and adds no entry that is in the queue.
-func (l *Loop) Ready(e Entry) { l.ready = append(l.ready, e) }
-
 // advance begins a turn on the loop's own goroutine: it polls if that is due, and
 // makes what is ready at this moment the batch. It returns false if there is
 // nothing left to wait for. A turn that begins in Take is the same, but for what

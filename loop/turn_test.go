@@ -47,7 +47,7 @@ func TestPollsOfBusyLoop(t *testing.T) {
 			var steps []loop.Entry
 			add := func() {
 				for _, s := range steps {
-					l.Ready(s)
+					l.Driver().Ready(s)
 				}
 			}
 			for i := range c.wide {
@@ -78,7 +78,7 @@ func submitAccept(t *testing.T, l *loop.Loop) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Submit(&poll.Op{Kind: poll.Accept, Handle: listener})
+	l.Driver().Submit(&poll.Op{Kind: poll.Accept, Handle: listener})
 }
 
 // A due timer does not overtake what is ready, and finished operations, posts
@@ -109,36 +109,36 @@ func TestTake(t *testing.T) {
 	chain := func(name string) func() {
 		return func() {
 			ran.add(name)()
-			if e, ok := l.Take(); ok {
+			if e, ok := l.Driver().Take(); ok {
 				ran.add("->")()
 				e.Runner.Run()
 			}
 		}
 	}
-	l.Ready(stepOf(chain("a")))
-	l.Ready(stepOf(chain("b")))
+	l.Driver().Ready(stepOf(chain("a")))
+	l.Driver().Ready(stepOf(chain("b")))
 	l.CallSoon(ran.add("callback"))
-	l.Ready(stepOf(chain("c")))
+	l.Driver().Ready(stepOf(chain("c")))
 	l.Run()
 	ran.want(t, "a callback belongs to the loop's goroutine", "a -> b callback c")
 
-	l.Ready(stepOf(func() {
-		l.Ready(stepOf(chain("e")))
+	l.Driver().Ready(stepOf(func() {
+		l.Driver().Ready(stepOf(chain("e")))
 		chain("d")()
 	}))
 	l.Run()
 	ran.want(t, "Take ends a turn and begins the next", "d -> e")
 
-	l.Ready(stepOf(func() {
-		l.StartTimer(&loop.Timer{Target: waker(func() { l.Ready(stepOf(chain("timer"))) })}, l.Time().Add(time.Hour))
+	l.Driver().Ready(stepOf(func() {
+		l.Driver().StartTimer(&loop.Timer{Target: waker(func() { l.Driver().Ready(stepOf(chain("timer"))) })}, l.Time().Add(time.Hour))
 		chain("f")()
 	}))
 	l.Run()
 	ran.want(t, "Take waits in the poller", "f -> timer")
 
-	l.Ready(stepOf(func() {
+	l.Driver().Ready(stepOf(func() {
 		l.Stop()
-		l.Ready(stepOf(chain("h")))
+		l.Driver().Ready(stepOf(chain("h")))
 		chain("g")()
 	}))
 	if !l.Run() {
@@ -148,8 +148,8 @@ func TestTake(t *testing.T) {
 	l.RunOnce(0)
 	ran.want(t, "RunOnce is one turn", "h")
 
-	l.Ready(stepOf(func() {
-		l.Ready(stepOf(chain("j")))
+	l.Driver().Ready(stepOf(func() {
+		l.Driver().Ready(stepOf(chain("j")))
 		chain("i")()
 	}))
 	l.RunOnce(0)
@@ -162,9 +162,9 @@ func TestTake(t *testing.T) {
 func TestTakePinned(t *testing.T) {
 	l := open(t, loop.Config{Poller: pinned{virtual.New(virtual.Config{})}})
 	var ran notes
-	l.Ready(stepOf(func() {
-		l.Ready(stepOf(ran.add("next turn")))
-		if _, ok := l.Take(); ok {
+	l.Driver().Ready(stepOf(func() {
+		l.Driver().Ready(stepOf(ran.add("next turn")))
+		if _, ok := l.Driver().Take(); ok {
 			t.Error("Take polled in place of the loop's goroutine")
 		}
 	}))
@@ -179,7 +179,7 @@ func (p pinned) Caps() poll.Caps { return p.Poller.Caps() | poll.Pinned }
 func TestBeforePoll(t *testing.T) {
 	l := simulated(t)
 	looked := 0
-	l.BeforePoll(func() {
+	l.Driver().BeforePoll(func() {
 		if looked++; looked == 1 {
 			l.CallSoon(func() {}) // makes the poll one that does not wait
 		}
@@ -189,7 +189,7 @@ func TestBeforePoll(t *testing.T) {
 	})
 	l.RunOnce(-1)
 	l.RunOnce(0)
-	l.BeforePoll(nil)
+	l.Driver().BeforePoll(nil)
 	l.RunOnce(0)
 	if looked != 2 {
 		t.Errorf("looked %d times before 2 polls", looked)

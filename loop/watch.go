@@ -149,7 +149,7 @@ func (w *watcher) submit() error {
 		return nil
 	}
 	w.op = poll.Op{Kind: w.kind, Handle: w.of.file, Owner: w}
-	if !w.of.loop.Submit(&w.op) {
+	if !w.of.loop.Driver().Submit(&w.op) {
 		w.busy = true
 		return nil
 	}

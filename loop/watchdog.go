@@ -61,22 +61,6 @@ func newWatchdog(l *Loop) *watchdog {
 	return &watchdog{loop: l, quit: make(chan struct{}), rouse: make(chan struct{}, 1)}
 }
 
-// NameSteps has reports name the step that goes on: name is asked for the one on
-// the goroutine g, which holds the baton, and says "" if there is none. It is
-// called on the watchdog's goroutine, at any time. Nil takes the last one back. It
-// reports whether the loop has a watchdog at all. It is for package task.
-func (l *Loop) NameSteps(name func(g uintptr) string) (watched bool) {
-	if l.dog == nil {
-		return false
-	}
-	if name == nil {
-		l.dog.name.Store(nil)
-	} else {
-		l.dog.name.Store(&name)
-	}
-	return true
-}
-
 // holder names the step that has the mark. If the mark has gone meanwhile, the
 // name may be that of a step that came later, and so is none.
 func (d *watchdog) holder() string {

@@ -81,10 +81,10 @@ func TestSlowCallback(t *testing.T) {
 func TestSlowStepOfTask(t *testing.T) {
 	guard(t)
 	l, reports := watched(t, slow)
-	l.Ready(stepOf(spinningCallback(l, t, reports)))
-	l.Ready(stepOf(func() {
-		l.Ready(stepOf(func() {}))
-		if e, ok := l.Take(); ok { // as a task that parks does
+	l.Driver().Ready(stepOf(spinningCallback(l, t, reports)))
+	l.Driver().Ready(stepOf(func() {
+		l.Driver().Ready(stepOf(func() {}))
+		if e, ok := l.Driver().Take(); ok { // as a task that parks does
 			e.Runner.Run()
 		}
 		spinningCallback(l, t, reports)()
@@ -102,7 +102,7 @@ func TestSlowWaker(t *testing.T) {
 	guard(t)
 	l, reports := watched(t, slow)
 	timer := &loop.Timer{Target: spinner(spinningCallback(l, t, reports))}
-	l.StartTimer(timer, l.Time())
+	l.Driver().StartTimer(timer, l.Time())
 	l.Run()
 }
 
@@ -159,11 +159,11 @@ func TestBusyIsNotSlow(t *testing.T) {
 		add  func(l *loop.Loop, fn func())
 	}{
 		{"callbacks", func(l *loop.Loop, fn func()) { l.CallSoon(fn) }},
-		{"steps", func(l *loop.Loop, fn func()) { l.Ready(stepOf(fn)) }},
+		{"steps", func(l *loop.Loop, fn func()) { l.Driver().Ready(stepOf(fn)) }},
 		{"steps handed over", func(l *loop.Loop, fn func()) {
-			l.Ready(stepOf(func() {
+			l.Driver().Ready(stepOf(func() {
 				fn()
-				if e, ok := l.Take(); ok { // as a task that parks does
+				if e, ok := l.Driver().Take(); ok { // as a task that parks does
 					e.Runner.Run()
 				}
 			}))
@@ -231,12 +231,12 @@ func TestPollsBetweenLongSteps(t *testing.T) {
 			runtime.Gosched()
 		}
 		if turns++; turns < 30 && poller.waits == 0 {
-			l.Ready(long)
+			l.Driver().Ready(long)
 			return
 		}
 		l.Stop()
 	})
-	l.Ready(long)
+	l.Driver().Ready(long)
 	l.Run()
 	if turns == 30 {
 		t.Error("no poll in 30 turns of 50 ms each")

@@ -65,7 +65,7 @@ func misuse(format string, args ...any) {
 // mustHold panics unless the caller may use what belongs to l: it has the baton,
 // or the loop does not run, so that nobody has it.
 func mustHold(l *loop.Loop, call string, what fmt.Stringer) {
-	if word := l.Holder(); !word.Held() && !word.Free() {
+	if word := l.Driver().Holder(); !word.Held() && !word.Free() {
 		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal, or the net.Conn of Stream.NetConn",
 			call, what, l)
 	}

@@ -67,7 +67,7 @@ func (r *race) run(ctx context.Context, delay time.Duration) (poll.Handle, error
 		r.task = task.Self(ctx)
 		park(ctx, r)
 	}
-	r.loop.StopTimer(&r.timer)
+	r.loop.Driver().StopTimer(&r.timer)
 	switch {
 	case r.winner != nil:
 		return r.winner, nil
@@ -89,10 +89,10 @@ func (r *race) launch() {
 		if !r.fits(a) {
 			continue
 		}
-		if !r.loop.Submit(&a.op) {
+		if !r.loop.Driver().Submit(&a.op) {
 			r.pending++
 			if r.delay >= 0 && r.next < len(r.attempts) {
-				r.loop.StartTimer(&r.timer, loop.After(r.loop.Time(), r.delay))
+				r.loop.Driver().StartTimer(&r.timer, loop.After(r.loop.Time(), r.delay))
 			}
 			return
 		}
@@ -155,7 +155,7 @@ func (a *attempt) finish() {
 // there is none. A second stop does nothing.
 func (r *race) stop() {
 	r.over = true
-	r.loop.StopTimer(&r.timer)
+	r.loop.Driver().StopTimer(&r.timer)
 	for i := range r.attempts[:r.next] {
 		r.loop.Poller().Cancel(&r.attempts[i].op)
 	}

@@ -72,7 +72,7 @@ func (h *half) do(ctx context.Context) (int, error) {
 	if h.limited && h.isLate() {
 		return 0, h.stream.opError(h.op.Kind.String(), os.ErrDeadlineExceeded)
 	}
-	if !h.stream.loop.Submit(&h.op) {
+	if !h.stream.loop.Driver().Submit(&h.op) {
 		h.depart()
 		if task.Park(ctx, h) != nil { // what park does, with one return less after the switch
 			insist(ctx, h)
@@ -132,7 +132,7 @@ func (h *half) depart() {
 func (h *half) arrive() {
 	h.waiting = false
 	if h.timed {
-		h.stream.loop.StopTimer(&h.timer)
+		h.stream.loop.Driver().StopTimer(&h.timer)
 	}
 }
 
@@ -156,9 +156,9 @@ func (h *half) limit() {
 func (h *half) arm() {
 	h.timed = true
 	if when := h.end(); when.IsZero() {
-		h.stream.loop.StopTimer(&h.timer)
+		h.stream.loop.Driver().StopTimer(&h.timer)
 	} else {
-		h.stream.loop.StartTimer(&h.timer, when)
+		h.stream.loop.Driver().StartTimer(&h.timer, when)
 	}
 }
 

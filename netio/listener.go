@@ -252,7 +252,7 @@ func (l *Listener) collect(ctx context.Context) {
 	for range l.sockets {
 		s := l.sockets[l.next]
 		l.next = (l.next + 1) % len(l.sockets) // everybody gets a turn
-		if l.loop.Submit(&s.op) {
+		if l.loop.Driver().Submit(&s.op) {
 			s.finish()
 			break
 		}

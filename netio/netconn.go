@@ -226,7 +226,7 @@ func (c *netConn) Close() error {
 	switch {
 	case done:
 	case c.lapsed() != nil:
-		_ = c.s.loop.Post((*closing)(c.s)) // a closed loop has closed everything
+		_ = c.s.loop.Driver().Post((*closing)(c.s)) // a closed loop has closed everything
 	default:
 		err = c.gone("close")
 	}

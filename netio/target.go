@@ -173,7 +173,7 @@ func newQuery(l *loop.Loop, reason string) *query {
 // that came first counts, so whatever run returns, what the operation has made is
 // the caller's to close if there is no error, and nobody's otherwise.
 func (q *query) run(ctx context.Context) error {
-	if q.loop.Submit(&q.op) {
+	if q.loop.Driver().Submit(&q.op) {
 		return q.op.Err
 	}
 	q.task = task.Self(ctx)

@@ -35,7 +35,7 @@ func (c *netConn) look() <-chan struct{} {
 		c.over = make(chan struct{})
 		v.all = append(v.all, c)
 		c.stop = context.AfterFunc(c.life(), func() {
-			_ = c.s.loop.Post((*lapse)(c)) // a closed loop has ended everything
+			_ = c.s.loop.Driver().Post((*lapse)(c)) // a closed loop has ended everything
 			v.drop(c)
 		})
 	}

@@ -27,7 +27,7 @@ func (v *visit) send(l *loop.Loop, do func()) bool {
 		misuse("a net.Conn of %v is used by a task of %v; use a Portal between loops", l, other)
 	}
 	v.do, v.done = do, make(chan struct{})
-	return l.Post(v) == nil
+	return l.Driver().Post(v) == nil
 }
 
 // take returns what to do, to one caller, and nil to every other one.

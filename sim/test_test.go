@@ -176,10 +176,10 @@ func TestStandardTimeouts(t *testing.T) {
 		}
 		var f task.Future[int]
 		l := task.Loop(ctx)
-		l.Open()
+		l.Driver().Open()
 		time.AfterFunc(time.Minute, func() {
 			l.CallSoonThreadsafe(func() {
-				l.Shut()
+				l.Driver().Shut()
 				f.Set(1)
 			})
 		})
@@ -216,7 +216,7 @@ func (o *operation) Cancel(*task.Ref) bool { o.ref.Loop().Poller().Cancel(&o.Op)
 func do(ctx context.Context, op poll.Op) (*operation, error) {
 	o := &operation{Op: op, ref: task.Self(ctx)}
 	o.Owner = o
-	if !task.Loop(ctx).Submit(&o.Op) {
+	if !task.Loop(ctx).Driver().Submit(&o.Op) {
 		if err := task.Park(ctx, o); err != nil {
 			return o, err
 		}

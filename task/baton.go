@@ -60,7 +60,7 @@ type baton struct {
 func newBaton(l *loop.Loop, h Handoff) *baton {
 	b := &baton{
 		loop:    l,
-		word:    l.Holder(),
+		word:    l.Driver().Holder(),
 		virtual: l.Poller().Caps().Has(poll.Virtual),
 	}
 	if h = h.choose(); h == Coroutine {
@@ -68,9 +68,9 @@ func newBaton(l *loop.Loop, h Handoff) *baton {
 	} else {
 		b.hand = &channels{}
 	}
-	l.Doze(h == Coroutine)
+	l.Driver().Doze(h == Coroutine)
 	b.home = &worker{b: b, started: true, ch: make(chan struct{})}
-	b.watched = l.NameSteps(b.nameOf)
+	b.watched = l.Driver().NameSteps(b.nameOf)
 	return b
 }
 
@@ -104,7 +104,7 @@ func (b *baton) holder() *worker {
 func (b *baton) next(r *Ref) *worker {
 	b.cur = nil // first: Take may end the turn and poll, in the name of no task
 	to := b.home
-	if e, ok := b.loop.Take(); ok {
+	if e, ok := b.loop.Driver().Take(); ok {
 		next := e.Runner.(*Ref) // only this package makes steps for a loop with tasks
 		if next == r {
 			b.hold(r)
@@ -114,7 +114,7 @@ func (b *baton) next(r *Ref) *worker {
 			to = b.workerOf(next)
 		}
 	}
-	if _, many := b.loop.Ahead(farAhead); many {
+	if _, many := b.loop.Driver().Ahead(farAhead); many {
 		// The goroutine parks a few frames below here. A stack that moves later
 		// makes it a useless hint, not a wrong one.
 		var here byte
@@ -151,13 +151,13 @@ const (
 // longer one has asked for some steps ago. Any of the entries may be a
 // callback.
 func (b *baton) prefetch() {
-	if e, _ := b.loop.Ahead(farAhead); e.Step {
+	if e, _ := b.loop.Driver().Ahead(farAhead); e.Step {
 		prefetch.Line(uintptr(unsafe.Pointer(e.Runner.(*Ref))))
 	}
-	if e, _ := b.loop.Ahead(midAhead); e.Step {
+	if e, _ := b.loop.Driver().Ahead(midAhead); e.Step {
 		prefetch.Line(uintptr(unsafe.Pointer(e.Runner.(*Ref).worker)))
 	}
-	if e, _ := b.loop.Ahead(closeAhead); e.Step {
+	if e, _ := b.loop.Driver().Ahead(closeAhead); e.Step {
 		if w := e.Runner.(*Ref).worker; w != nil {
 			prefetch.Line(uintptr(unsafe.Pointer(w.at)))
 			prefetch.Goroutine(w.g, w.top)
@@ -218,7 +218,7 @@ func (b *baton) close() {
 	if len(b.idle) != len(b.workers) {
 		panic(fmt.Sprintf("task: %d goroutines, but %d idle, after the last task has ended", len(b.workers), len(b.idle)))
 	}
-	b.loop.NameSteps(nil)
+	b.loop.Driver().NameSteps(nil)
 	b.hand.end(b.home, slices.Clone(b.workers))
 	b.word.Hold(0)
 	b.listing.Lock()

@@ -72,7 +72,7 @@ func TestPollIsFair(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				task.Loop(ctx).Submit(&poll.Op{Kind: poll.Accept, Handle: listener})
+				task.Loop(ctx).Driver().Submit(&poll.Op{Kind: poll.Accept, Handle: listener})
 				for range test.tasks {
 					task.Go(ctx, func(ctx context.Context) error {
 						for range 200 {

@@ -86,14 +86,14 @@ func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, 
 	w := &foreignContext{ctx: ctx, then: then}
 	_, noDoor := ctx.(quiet)
 	if !noDoor {
-		b.loop.Open()
+		b.loop.Driver().Open()
 	}
 	if b.virtual {
 		f.list = append(f.list, w)
 	}
 	// On a goroutine of the context package's. On a closed loop the post fails;
 	// then nobody waits any more.
-	cancel := context.AfterFunc(ctx, func() { b.loop.Post(w) })
+	cancel := context.AfterFunc(ctx, func() { b.loop.Driver().Post(w) })
 	return func() {
 		if w.over {
 			return
@@ -101,7 +101,7 @@ func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, 
 		w.over = true
 		cancel()
 		if !noDoor {
-			b.loop.Shut()
+			b.loop.Driver().Shut()
 		}
 		if i := slices.Index(f.list, w); i >= 0 {
 			f.list = slices.Delete(f.list, i, i+1)

@@ -148,7 +148,7 @@ func (l *limit) follow(ctx context.Context) {
 func (l *limit) set(when time.Time) {
 	b := l.ref.b
 	if when.IsZero() {
-		b.loop.StopTimer(&l.timer)
+		b.loop.Driver().StopTimer(&l.timer)
 		l.shown.Store(nil)
 		return
 	}
@@ -157,11 +157,11 @@ func (l *limit) set(when time.Time) {
 		return
 	}
 	if !when.After(b.loop.Time()) {
-		b.loop.StopTimer(&l.timer)
+		b.loop.Driver().StopTimer(&l.timer)
 		l.Wake()
 		return
 	}
-	b.loop.StartTimer(&l.timer, when)
+	b.loop.Driver().StartTimer(&l.timer, when)
 }
 
 // arm starts the bound of a shield when a cancel comes from outside. A second
@@ -175,7 +175,7 @@ func (l *limit) arm(c *Canceled) {
 	l.pending = c
 	if l.bound >= 0 {
 		b := l.ref.b
-		b.loop.StartTimer(&l.timer, loop.After(b.loop.Time(), l.bound))
+		b.loop.Driver().StartTimer(&l.timer, loop.After(b.loop.Time(), l.bound))
 	}
 }
 
@@ -198,7 +198,7 @@ func (l *limit) release() {
 	if b.word.Held() {
 		l.drop()
 	} else {
-		b.loop.Post((*lateRelease)(l))
+		b.loop.Driver().Post((*lateRelease)(l))
 	}
 }
 
@@ -210,7 +210,7 @@ func (l *limit) drop() {
 		return
 	}
 	l.ended = true
-	b.loop.StopTimer(&l.timer)
+	b.loop.Driver().StopTimer(&l.timer)
 	if l.stop != nil {
 		l.stop()
 	}

@@ -146,7 +146,7 @@ func ParkUntil(ctx context.Context, when time.Time) error {
 	}
 	w := n.ref.worker
 	w.timer.Target = (*alarm)(w)
-	w.b.loop.StartTimer(&w.timer, when)
+	w.b.loop.Driver().StartTimer(&w.timer, when)
 	return n.ref.wait(ctx, n, (*alarm)(w))
 }
 
@@ -158,7 +158,7 @@ func (a *alarm) Reason() string { return "its timer" }
 func (a *alarm) Owners() []*Ref { return nil }
 func (a *alarm) Wake()          { a.task.Wake() }
 func (a *alarm) Cancel(*Ref) bool {
-	a.b.loop.StopTimer(&a.timer)
+	a.b.loop.Driver().StopTimer(&a.timer)
 	return true
 }
 
@@ -214,7 +214,7 @@ func (r *Ref) parkOn(n *node, on Waiter) {
 	r.parks++
 	w := r.worker
 	w.under, w.on = n, on
-	w.since = r.b.loop.Age()
+	w.since = r.b.loop.Driver().Age()
 }
 
 // unparked is the outcome of the wait: nil, or the cancel that ended it.

@@ -36,7 +36,7 @@ func OpenPortal(ctx context.Context) *Portal {
 	}
 	p := &Portal{b: n.ref.b, scope: n.scope, pending: make(map[*Call]bool)}
 	p.scope.portals = append(p.scope.portals, p)
-	p.b.loop.Open()
+	p.b.loop.Driver().Open()
 	return p
 }
 
@@ -72,7 +72,7 @@ func (p *Portal) Go(fn func(ctx context.Context) error) *Call {
 	// call among those pending, however soon it comes.
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.b.loop.Post((*arrival)(c)) != nil {
+	if p.closed || p.b.loop.Driver().Post((*arrival)(c)) != nil {
 		c.finish(ErrClosed)
 		return c
 	}
@@ -99,7 +99,7 @@ func (p *Portal) Close() {
 	if p.b.word.Held() {
 		p.shut()
 	} else {
-		p.b.loop.Post((*departure)(p))
+		p.b.loop.Driver().Post((*departure)(p))
 	}
 }
 
@@ -127,7 +127,7 @@ func (c *Call) Done() <-chan struct{} { return c.done }
 // wait. A function that has not begun begins all the same, cancelled, like
 // every task; one that has ended is not affected.
 func (c *Call) Cancel(cause error) {
-	c.portal.b.loop.Post(&recall{c, cause})
+	c.portal.b.loop.Driver().Post(&recall{c, cause})
 }
 
 // finish gives the call its result, once: whoever takes it out of pending, or
@@ -192,6 +192,6 @@ func (d *departure) Wake() { (*Portal)(d).shut() }
 // shut is the loop's part of Close. The door is counted, and the portal listed,
 // with the baton only.
 func (p *Portal) shut() {
-	p.b.loop.Shut()
+	p.b.loop.Driver().Shut()
 	p.scope.portals = slices.DeleteFunc(p.scope.portals, func(other *Portal) bool { return other == p })
 }

@@ -178,7 +178,7 @@ func (r *Ref) Waiting() (Wait, bool) {
 	w := Wait{
 		Task:   r.String(),
 		Reason: r.worker.on.Reason(),
-		Since:  r.b.loop.Age() - r.worker.since,
+		Since:  r.b.loop.Driver().Age() - r.worker.since,
 	}
 	for _, on := range r.worker.on.Owners() {
 		w.On = append(w.On, on.String())
@@ -208,7 +208,7 @@ func (r *Ref) Run() { r.b.runStep(r) }
 // The running task calls it in Yield.
 func (r *Ref) ready() {
 	r.state = Ready
-	r.b.loop.Ready(loop.Entry{Runner: r, Step: true})
+	r.b.loop.Driver().Ready(loop.Entry{Runner: r, Step: true})
 }
 
 // interrupt ends the wait of a parked task by a cancel, unless what it waits
@@ -239,7 +239,7 @@ func (r *Ref) end(err error) {
 		x.end(r)
 	}
 	if r == r.b.root {
-		r.b.loop.Ready(loop.Entry{Runner: (*finale)(r.b)})
+		r.b.loop.Driver().Ready(loop.Entry{Runner: (*finale)(r.b)})
 	} else {
 		r.ctx.scope.ended(r, canceled)
 	}

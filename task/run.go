@@ -136,7 +136,7 @@ func (b *baton) unwind() {
 func (b *baton) finish(lost *DeadlockError) {
 	b.over = true
 	if lost != nil {
-		b.loop.NameSteps(nil) // the loop may run on, and would keep all of b
+		b.loop.Driver().NameSteps(nil) // the loop may run on, and would keep all of b
 		panic(lost)
 	}
 	b.close()
@@ -158,7 +158,7 @@ func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error)
 	t.scope.ref, t.scope.scope = r, &t.scope
 	t.scope.attach(&r.ctx, &r.ctx)
 	if b.virtual {
-		b.loop.BeforePoll(b.foreign.look)
+		b.loop.Driver().BeforePoll(b.foreign.look)
 	}
 	unwatch := nothing
 	if ctx.Done() != nil {
@@ -175,7 +175,7 @@ func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error)
 	r.ready()
 	return func() {
 		unwatch()
-		b.loop.BeforePoll(nil)
+		b.loop.Driver().BeforePoll(nil)
 	}
 }
 

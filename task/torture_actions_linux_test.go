@@ -47,10 +47,10 @@ func (p *program) later(ctx context.Context, fn func()) {
 	case 3:
 		p.loop.RunInExecutor(runtime.Gosched, do)
 	case 4:
-		p.loop.Open()
+		p.loop.Driver().Open()
 		p.outsiders.Go(func() {
 			p.loop.CallSoonThreadsafe(func() {
-				p.loop.Shut()
+				p.loop.Driver().Shut()
 				do()
 			})
 		})

@@ -38,7 +38,7 @@ func (p *program) do(ctx context.Context, op poll.Op) (*operation, error) {
 	}
 	o := &operation{Op: op, ref: r}
 	o.Owner = o
-	if !p.loop.Submit(&o.Op) {
+	if !p.loop.Driver().Submit(&o.Op) {
 		if err := task.Park(ctx, o); err != nil {
 			// Cancelled before it parked, by a standard context.
 			p.loop.Poller().Cancel(&o.Op)

@@ -122,7 +122,7 @@ func (w *worker) rest() *worker {
 	w.task = nil
 	b.cur = nil
 	to := b.home
-	if e, ok := b.loop.Take(); ok {
+	if e, ok := b.loop.Driver().Take(); ok {
 		next := e.Runner.(*Ref)
 		if next.worker == nil {
 			next.worker, w.task = w, next
@@ -158,7 +158,7 @@ func (w *worker) retire() {
 	b.forget(w)
 	b.cur = nil
 	to := b.home
-	if e, ok := b.loop.Take(); ok {
+	if e, ok := b.loop.Driver().Take(); ok {
 		to = b.workerOf(e.Runner.(*Ref))
 	}
 	b.word.Hold(inTransit)
