@@ -46,6 +46,7 @@ func Reschedule(ctx context.Context, when time.Time) bool { return task.Reschedu
 // Timeout returns that cancel; only the failure of another task does not hide that
 // the time has passed here.
 func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
+	task.Checkpoint(ctx) // counts the call; fn runs under a cancel, too
 	timed, release := WithTimeout(ctx, d)
 	defer release()
 	err := fn(timed)

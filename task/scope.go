@@ -43,7 +43,7 @@ const (
 )
 
 // Scope runs fn, and returns when fn and all tasks started under it have ended.
-// It switches while it has to wait for them, even if fn does not. The first
+// It may switch before it calls fn, and while it waits for the tasks. The first
 // failure, of fn or of a task of Go, cancels all of them with itself as the
 // cause and is returned; several different failures are joined, the first one
 // first. Cancels that the scope itself caused are no failures; nor is the echo
@@ -57,6 +57,7 @@ const (
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx)
 	mustHave(fn != nil, "Scope")
+	n.ref.spend()
 	s := &scope{}
 	s.ref, s.scope = n.ref, s
 	s.attach(n, ctx)
@@ -108,7 +109,7 @@ func (s *scope) join() {
 		if s.count > 0 {
 			s.ref.wait(&s.node, &s.node, (*join)(s))
 		} else {
-			s.turn()
+			s.ref.turn()
 		}
 	}
 	s.blame(func(*Ref) bool { return true }) // whoever was to be called back has left them
@@ -129,17 +130,6 @@ func (s *scope) blame(due func(r *Ref) bool) {
 	})
 	for _, err := range errs {
 		s.fail(err)
-	}
-}
-
-// turn lets what is ready run, callbacks among it. Unlike Yield it asks for no
-// cancel: the scope ends either way.
-func (s *scope) turn() {
-	r := s.ref
-	r.ready()
-	if to := r.b.next(r); to != nil {
-		r.b.hand.pass(r.worker, to)
-		r.b.back(r)
 	}
 }
 
