@@ -104,9 +104,12 @@ func awaitRefusals(ctx context.Context) []refusal {
 		return err
 	}
 	empty := make(chan int)
+	ticker := await.NewTicker(ctx, time.Second)
 	return []refusal{
 		{"Sleep", func(ctx context.Context) error { return await.Sleep(ctx, time.Hour) }},
 		{"Sleep, zero", func(ctx context.Context) error { return await.Sleep(ctx, 0) }},
+		{"Forever", await.Forever},
+		{"Ticker.Next", func(ctx context.Context) error { _, err := ticker.Next(ctx); return err }},
 		{"Timeout", func(ctx context.Context) error { return await.Timeout(ctx, time.Hour, task.Check) }},
 		{"All", func(ctx context.Context) error { _, err := await.All(ctx, goesOn); return err }},
 		{"All, of nothing", func(ctx context.Context) error { _, err := await.All[int](ctx); return err }},
