@@ -47,6 +47,7 @@ func Reschedule(ctx context.Context, when time.Time) bool { return bridge.Resche
 // that of Timeout: a failure of its cleanup, a cancel from further out, a result, even
 // one that came too late.
 func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
+	task.Checkpoint(ctx) // counts the call; fn runs under a cancel, too
 	timed, release := WithTimeout(ctx, d)
 	defer release()
 	err := fn(timed)

@@ -39,7 +39,7 @@ const (
 )
 
 // Scope runs fn, and returns when fn and all tasks started under it have ended.
-// It switches while it has to wait for them, even if fn does not.
+// It may switch before it calls fn, and while it waits for the tasks.
 //
 // The first failure, of fn or of a task of Go, cancels all of them with itself as
 // the cause. Scope returns it; several different failures are joined, the first one
@@ -54,6 +54,7 @@ const (
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx)
 	mustHave(fn != nil, "Scope")
+	n.ref.spend()
 	s := &scope{}
 	s.ref, s.scope = n.ref, s
 	s.attach(n, ctx)

@@ -76,7 +76,7 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	if t.state == Done {
 		_, err = Checkpoint(ctx)
 	} else if c := n.interrupted(ctx); c != nil {
-		err = c
+		err = n.ref.refused(c)
 	} else if ctx != context.Context(n) {
 		t.awaiters.push(n.ref)
 		err = n.ref.waitForeign(ctx, n, (*outcome)(&t.Ref))
