@@ -3,6 +3,7 @@
 package loop
 
 import (
+	"fmt"
 	"time"
 
 	"baton/internal/holder"
@@ -25,6 +26,16 @@ func (l *Loop) Driver() *Driver { return (*Driver)(l) }
 type Entry struct {
 	Runner Runner
 	Step   bool // a task's step; otherwise a callback
+}
+
+// Who returns what the entry runs, for reports: the task whose step it is, or a
+// Handle. It is nil if that says nothing of itself.
+func (e Entry) Who() fmt.Stringer {
+	if w, ok := e.Runner.(interface{ Who() fmt.Stringer }); ok {
+		return w.Who()
+	}
+	who, _ := e.Runner.(fmt.Stringer)
+	return who
 }
 
 // A Runner is something the loop can run. The loop runs tasks without knowing

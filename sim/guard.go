@@ -32,9 +32,9 @@ type guard struct {
 	t     *testing.T
 	order loop.Order // nil is FIFO
 	alarm *alarm
-	late  func() bool  // ends the test, or returns false if it cannot yet; nil when it has
-	turn  []loop.Entry // the last one, if there is an order
-	seen  time.Time    // up to then time has passed in waits only
+	late  func() bool    // ends the test, or returns false if it cannot yet; nil when it has
+	turn  []fmt.Stringer // what ran in the last one, if there is an order
+	seen  time.Time      // up to then time has passed in waits only
 }
 
 // Arrange looks at the turn before this one, and arranges as ever.
@@ -42,7 +42,12 @@ func (g *guard) Arrange(batch []loop.Entry) (held int) {
 	g.look()
 	held = g.order.Arrange(batch)
 	clear(g.turn) // what has ended is not kept alive
-	g.turn = append(g.turn[:0], batch...)
+	g.turn = g.turn[:0]
+	for _, e := range batch {
+		if who := e.Who(); who != nil {
+			g.turn = append(g.turn, who)
+		}
+	}
 	return held
 }
 
@@ -63,10 +68,8 @@ func (g *guard) look() {
 // long nobody knows; they may have done it together.
 func (g *guard) suspects() string {
 	var names []string
-	for _, e := range g.turn {
-		if s, ok := e.Runner.(fmt.Stringer); ok {
-			names = append(names, s.String())
-		}
+	for _, who := range g.turn {
+		names = append(names, who.String())
 	}
 	switch len(names) {
 	case 0:

@@ -41,28 +41,6 @@ func (h Handoff) String() string {
 	return "any"
 }
 
-// handoff is one way of passing the baton. Its methods are called by the
-// holder, with the goroutine's own worker as from. None of them touches the
-// holder word: a goroutine writes that itself when it has the baton again
-// (baton.back, worker.resume).
-type handoff interface {
-	// pass gives the baton to the worker to, starting its goroutine if it has
-	// none yet, and returns when somebody has passed the baton back to from.
-	pass(from, to *worker)
-
-	// leave gives the baton to the worker to for good: from's goroutine is
-	// about to end. It must then return from worker.main.
-	leave(from, to *worker)
-
-	// survive is called on a goroutine that is in runtime.Goexit, whose task
-	// has ended. It gives the baton on and lets the goroutine end, or goes on
-	// serving tasks from where it is.
-	survive(w *worker)
-
-	// end ends the goroutines of workers, all of them idle; home has the baton.
-	end(home *worker, workers []*worker)
-}
-
 // newestTested is the newest Go minor version whose runtime coroutines were
 // tested with the coroutine hand-over. A wrong switch is a crash that nothing
 // can recover from, so no self-test can guard it; a newer toolchain gets

@@ -125,10 +125,7 @@ func (r *Ref) refused(c *Canceled) error {
 // turn lets what is ready run once. Unlike Yield it ignores every cancel.
 func (r *Ref) turn() {
 	r.ready()
-	if to := r.b.next(r); to != nil {
-		r.b.hand.pass(r.worker, to)
-		r.b.back(r)
-	}
+	r.park()
 }
 
 // Check returns the *Canceled if ctx is cancelled, and nil otherwise. It never
@@ -153,10 +150,7 @@ func Yield(ctx context.Context) error {
 	}
 	r := n.ref
 	r.ready()
-	if to := r.b.next(r); to != nil {
-		r.b.hand.pass(r.worker, to)
-		r.b.back(r)
-	}
+	r.park()
 	if c := n.interrupted(ctx); c != nil {
 		return c
 	}
@@ -173,7 +167,7 @@ func ParkUntil(ctx context.Context, when time.Time) error {
 	}
 	w := n.ref.worker
 	w.timer.Target = (*alarm)(w)
-	w.b.loop.Driver().StartTimer(&w.timer, when)
+	n.ref.b.loop.Driver().StartTimer(&w.timer, when)
 	return n.ref.wait(ctx, n, (*alarm)(w))
 }
 
@@ -185,7 +179,7 @@ func (a *alarm) Reason() string { return "its timer" }
 func (a *alarm) Owners() []*Ref { return nil }
 func (a *alarm) Wake()          { a.task.Wake() }
 func (a *alarm) Cancel(*Ref) bool {
-	a.b.loop.Driver().StopTimer(&a.timer)
+	a.task.b.loop.Driver().StopTimer(&a.timer)
 	return true
 }
 
@@ -221,10 +215,7 @@ func (r *Ref) wait(ctx context.Context, n *node, w Waiter) error {
 		return r.waitForeign(ctx, n, w)
 	}
 	r.parkOn(n, w)
-	if to := r.b.next(r); to != nil {
-		r.b.hand.pass(r.worker, to)
-		r.b.back(r)
-	}
+	r.park()
 	return r.unparked()
 }
 
@@ -232,6 +223,13 @@ func (r *Ref) wait(ctx context.Context, n *node, w Waiter) error {
 func (r *Ref) waitForeign(ctx context.Context, n *node, w Waiter) error {
 	defer r.b.foreign.watch(ctx, n)()
 	return r.wait(n, n, w)
+}
+
+// park gives the baton away, until the task's own step comes.
+func (r *Ref) park() {
+	r.b.cur = nil // first: Park may end the turn and poll, in the name of no task
+	r.worker.Park()
+	r.b.hold(r)
 }
 
 // parkOn says what the running task, which is about to give the baton away,

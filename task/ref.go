@@ -192,15 +192,15 @@ func (r *Ref) Waiting() (Wait, bool) {
 // exact: the baton goes there and back, and no other task runs in between.
 func (r *Ref) Stack() []byte {
 	r.held("Stack")
-	if r.worker == nil || !r.worker.started {
+	if r.worker == nil {
 		return nil
 	}
-	return r.b.stackOf(r.worker)
+	return r.b.stack(r)
 }
 
-// Run hands the baton to the task until it parks. It is the loop's to call. It
-// returns when the loop's own goroutine has the baton again.
-func (r *Ref) Run() { r.b.runStep(r) }
+// Run begins the task, and hands it the baton until it parks. It is the loop's to call.
+// It returns when the loop's own goroutine has the baton again.
+func (r *Ref) Run() { r.b.relay.Start(r) }
 
 // ready puts the next step of a parked or new task into the ready queue.
 // Whoever calls it has seen that the task is parked, and has taken it out of
@@ -208,7 +208,11 @@ func (r *Ref) Run() { r.b.runStep(r) }
 // The running task calls it in Yield.
 func (r *Ref) ready() {
 	r.state = Ready
-	r.b.loop.Driver().Ready(loop.Entry{Runner: r, Step: true})
+	e := loop.Entry{Runner: r, Step: true}
+	if r.worker != nil {
+		e.Runner = &r.worker.Worker
+	}
+	r.b.loop.Driver().Ready(e)
 }
 
 // interrupt ends the wait of a parked task by a cancel, unless what it waits

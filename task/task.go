@@ -83,10 +83,7 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	} else {
 		t.awaiters.push(n.ref)
 		n.ref.parkOn(n, (*outcome)(&t.Ref))
-		if to := t.b.next(n.ref); to != nil {
-			t.b.hand.pass(n.ref.worker, to)
-			t.b.back(n.ref)
-		}
+		n.ref.park()
 		err = n.ref.unparked()
 	}
 	if err != nil {

@@ -42,29 +42,20 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 	}
 	q.join(r, why)
 	r.parkOn(n, q)
-	if to := r.b.next(r); to != nil {
-		w := r.worker
-		switch hand := r.b.hand.(type) { // pass, without its return: see baton.next
-		case *coroutines:
-			s := hand.aim(w, to)
-			if s.odd {
-				s.odd = false
-				s.yield(struct{}{})
-			} else {
-				s.odd = true
-				s.next()
-			}
-			if hand.target != w {
-				hand.passOn(w)
-			}
-		case *channels:
-			hand.give(to)
-			<-w.ch
+	// This is park, without its return: see relay.Worker.Leave.
+	r.b.cur = nil
+	if way, ok := r.worker.Leave(); ok {
+		switch {
+		case way.Next != nil:
+			way.Next()
+		case way.Yield != nil:
+			way.Yield(struct{}{})
 		default:
-			hand.pass(w, to)
+			<-way.Ch
 		}
-		r.b.back(r)
+		r.worker.Back()
 	}
+	r.b.hold(r)
 	return r.unparked()
 }
 

@@ -39,6 +39,7 @@ var table = []room{
 	{paths: []string{"internal/holder"}, only: []string{"internal/gid"}},
 	{paths: []string{"loop"}},
 	{paths: []string{"loop/looptest"}, suite: true},
+	{paths: []string{"internal/relay"}},
 	{paths: []string{"task"}},
 	{paths: []string{"await"}},
 	{paths: []string{"locks"}},

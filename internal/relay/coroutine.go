@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package task
+package relay
 
 import (
 	"iter"
 	"sync"
 )
 
-// coroutines passes the baton through the runtime's coroutines.
+// coroutines passes control through the runtime's coroutines.
 //
 // A runtime coroutine, as iter.Pull makes one, is a place in which one
 // goroutine is parked; switching to it parks the caller there and runs whoever
@@ -19,17 +19,17 @@ import (
 //
 // Two rules of iter.Pull remain. Swapping through next and through yield must
 // alternate for each slot. And when a goroutine ends, whoever is parked in the
-// slot that it was born with is resumed, wanted or not; it passes the baton on
-// to whom it was meant for.
+// slot that it was born with is resumed, wanted or not; it passes control on
+// to the worker that it was meant for.
 type coroutines struct {
-	target *worker // for whom the baton is on its way: any other one who wakes passes it on
+	target *Worker // to whom control is on its way: any other one that wakes passes it on
 	ending bool    // end runs: whoever is resumed ends
 }
 
 // A slot is one runtime coroutine: a place with one parked goroutine.
 //
 // iter.Pull forbids calls of next at the same time, not calls from different
-// goroutines: the baton orders them, and Pull's own marks for the race detector
+// goroutines: control orders them, and Pull's own marks for the race detector
 // go along with it.
 type slot struct {
 	next  func() (struct{}, bool)
@@ -40,7 +40,7 @@ type slot struct {
 // swap parks w here and resumes the goroutine that was parked here. It returns
 // when somebody else parks here in w's place, or the goroutine that was born
 // here ends.
-func (s *slot) swap(w *worker) {
+func (s *slot) swap(w *Worker) {
 	w.at = s
 	if s.odd {
 		s.odd = false
@@ -53,9 +53,9 @@ func (s *slot) swap(w *worker) {
 
 // pass costs one swap, but for those that end a goroutine. A worker that wakes
 // without being the target was resumed by the end of a goroutine (leave): it
-// parks where the target is parked and so passes the baton on, as often as it
-// takes. While end runs no baton is under way, and a dying worker just returns.
-func (c *coroutines) pass(from, to *worker) {
+// parks where the target is parked and so passes control on, as often as it
+// takes. While end runs no control is under way, and a dying worker just returns.
+func (c *coroutines) pass(from, to *Worker) {
 	if s := c.aim(from, to); s.odd { // slot.swap, without its return
 		s.odd = false
 		s.yield(struct{}{})
@@ -68,9 +68,9 @@ func (c *coroutines) pass(from, to *worker) {
 	}
 }
 
-// aim prepares a swap: the baton is for to, and from will be parked in the slot
+// aim prepares a swap: control is for to, and from will be parked in the slot
 // where to is, which aim returns.
-func (c *coroutines) aim(from, to *worker) *slot {
+func (c *coroutines) aim(from, to *Worker) *slot {
 	if !to.started {
 		to.begin()
 	}
@@ -79,9 +79,9 @@ func (c *coroutines) aim(from, to *worker) *slot {
 	return to.at
 }
 
-// passOn passes the baton on to its target, until it comes to w: w was resumed by
+// passOn passes control on to its target, until it comes to w: w was resumed by
 // the end of a goroutine that was born where w was parked.
-func (c *coroutines) passOn(w *worker) {
+func (c *coroutines) passOn(w *Worker) {
 	for c.target != w {
 		if c.ending && w.dying {
 			return
@@ -93,7 +93,7 @@ func (c *coroutines) passOn(w *worker) {
 // begin makes the slot with which w's goroutine is born, and parks it there, to
 // start at the first swap. Pull's stop is not kept: it would only resume whoever
 // is parked in the slot, as next does.
-func (w *worker) begin() {
+func (w *Worker) begin() {
 	s := &slot{}
 	s.next, _ = iter.Pull(func(yield func(struct{}) bool) {
 		s.yield = yield
@@ -105,13 +105,13 @@ func (w *worker) begin() {
 // leave names the heir; the end of from's goroutine resumes whoever is parked
 // in its birth slot, and that one passes on to the heir. There always is one,
 // for the goroutines that do not run are as many as the slots.
-func (c *coroutines) leave(_, to *worker) { c.target = to }
+func (c *coroutines) leave(_, to *Worker) { c.target = to }
 
 // survive lives on: if this goroutine ended, iter.Pull would pass the Goexit to
 // whoever is parked in its birth slot. It serves tasks from within the deferred
-// call until the baton is closed. Then there are no tasks any more, and nobody to
-// take the baton: a worker that the Goexit is passed on to just ends.
-func (c *coroutines) survive(w *worker) {
+// call until the relay is closed. Then there are no tasks any more, and control is
+// under way to no worker: one that the Goexit is passed on to just ends.
+func (c *coroutines) survive(w *Worker) {
 	if c.ending {
 		return
 	}
@@ -132,8 +132,8 @@ func (c *coroutines) survive(w *worker) {
 //
 // A worker whose turn has come through another one's end is skipped, so there
 // is one stand-in for each cycle. Its goroutine is waited for: when end
-// returns, no goroutine of the baton is left but home's own.
-func (c *coroutines) end(_ *worker, workers []*worker) {
+// returns, no goroutine of the relay is left but home's own.
+func (c *coroutines) end(workers []*Worker) {
 	c.ending = true
 	for _, w := range workers {
 		w.dying = true
@@ -145,7 +145,7 @@ func (c *coroutines) end(_ *worker, workers []*worker) {
 		var standIn sync.WaitGroup
 		standIn.Go(func() {
 			defer func() { recover() }() // nothing panics here; Goexit passes
-			c.pass(&worker{dying: true}, w)
+			c.pass(&Worker{dying: true}, w)
 		})
 		standIn.Wait()
 	}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package relay
+
+import (
+	"unsafe"
+
+	"baton/internal/prefetch"
+)
+
+// How many steps before its own a worker's memory is asked for: what leads to more
+// memory comes first.
+const (
+	farAhead   = 7 // the worker
+	midAhead   = 5 // its task
+	closeAhead = 3 // its goroutine and slot
+)
+
+// prefetch asks for the memory of steps that come soon. The caller has seen that the
+// turn has farAhead more entries, so few ready tasks, which are in the cache anyway, do
+// not pay for it. Each distance reads only what a longer one has asked for some steps
+// ago. Any of the entries may be a callback, or the first step of a task.
+func (r *Relay) prefetch() {
+	if e, _ := r.loop.Ahead(farAhead); e.Step {
+		if w, ok := e.Runner.(*Worker); ok {
+			prefetch.Line(uintptr(unsafe.Pointer(w)))
+		}
+	}
+	if e, _ := r.loop.Ahead(midAhead); e.Step {
+		if w, ok := e.Runner.(*Worker); ok {
+			prefetch.Line(w.Near)
+		}
+	}
+	if e, _ := r.loop.Ahead(closeAhead); e.Step {
+		if w, ok := e.Runner.(*Worker); ok {
+			prefetch.Line(uintptr(unsafe.Pointer(w.at)))
+			prefetch.Goroutine(w.g, w.top)
+		}
+	}
+}

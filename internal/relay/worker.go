@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package relay
+
+import (
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"baton/internal/gid"
+	"baton/loop"
+)
+
+// inTransit is the holder while a goroutine that ends passes control on. It is no g;
+// the g of the ending goroutine might belong to another one any moment. It is not 0
+// either, which would mean that the loop does not run.
+const inTransit = 1
+
+// A Seat is what package task keeps with a worker: it runs tasks there, one after
+// another. All methods but Name are called by the goroutine that has control.
+type Seat interface {
+	// Take gives the seat a task, by the entry of its first step.
+	Take(first loop.Runner)
+
+	// Work runs the task to its end, on the worker's goroutine. It does not panic.
+	// It may end the goroutine by runtime.Goexit; then the task has ended.
+	Work()
+
+	// Rest says that the worker is idle: it keeps nothing of its last task.
+	Rest()
+
+	// Task returns the task; nil if there is none.
+	Task() fmt.Stringer
+
+	// Name names the task; it is empty if there is none. Safe from every goroutine.
+	Name() string
+}
+
+// A Worker is a goroutine that runs tasks, one after another. It is an entry of the
+// ready queue when the task that runs on it has parked and is to go on. The loop's own
+// goroutine has one too, which runs no tasks. Only the goroutine that has control
+// touches it, but for what its own goroutine does at the very end.
+type Worker struct {
+	// Near is an address that the task's next step will read: a hint, or 0.
+	Near uintptr
+
+	relay *Relay
+	g     uintptr       // of the goroutine
+	top   uintptr       // of its stack when it last parked among many, roughly: a hint, or 0
+	at    *slot         // coroutines: where it is parked
+	ch    chan struct{} // channels: where it waits
+	birth *slot         // coroutines: where the end of the goroutine resumes another one
+	seat  Seat          // nil for the loop's own goroutine
+	index int32         // in Relay.workers
+
+	begun   atomic.Bool // g is set, and does not change any more
+	busy    bool        // it has a task
+	started bool        // there is a goroutine; the first pass makes it
+	dying   bool        // to end as soon as it is resumed
+	ended   bool        // main has returned
+	gone    bool        // its goroutine is in Goexit and must not end
+}
+
+// Run passes control to the worker until the loop's own goroutine has it again. It is
+// the loop's to call: it makes a Worker a loop.Runner.
+func (w *Worker) Run() { w.relay.run(w) }
+
+// Who returns the task that runs on the worker. It is for reports on the ready queue:
+// see loop.Entry.
+func (w *Worker) Who() fmt.Stringer { return w.seat.Task() }
+
+// main is the whole life of a worker's goroutine. It begins with control, and with a
+// task: a goroutine is started for no less.
+func (w *Worker) main() {
+	w.g = gid.G()
+	w.begun.Store(true)
+	w.relay.word.Hold(w.g)
+	defer func() { w.ended = true }()
+	w.serve()
+}
+
+// serve runs tasks until the worker is to end. Goexit passes through it, and gives
+// control on; so does one that a panic in a deferred call of the task has interrupted:
+// to recover the panic does not end the Goexit.
+func (w *Worker) serve() {
+	returned := false
+	defer func() {
+		if !returned {
+			w.busy = false
+			w.relay.hand.survive(w)
+		}
+	}()
+	for w.busy {
+		w.seat.Work()
+		if to := w.rest(); to != nil {
+			w.relay.hand.pass(w, to)
+			w.resume()
+		}
+	}
+	returned = true
+}
+
+// rest finds the worker's next task. The next entry may be the first step of a task
+// that has no worker yet: then it has this one, and rest returns nil. Otherwise the
+// worker becomes idle, and rest returns the one to pass control to; resume follows.
+// With enough idle ones the goroutine is to end instead: it has no task and nothing to
+// pass. One in Goexit never ends before the relay does (coroutines.survive).
+func (w *Worker) rest() *Worker {
+	r := w.relay
+	w.busy = false
+	to := r.home
+	if e, ok := r.loop.Take(); ok {
+		if to, ok = e.Runner.(*Worker); !ok {
+			w.busy = true
+			w.seat.Take(e.Runner)
+			return nil
+		}
+	}
+	if len(r.idle) >= maxIdle && !w.gone {
+		r.forget(w)
+		r.word.Hold(inTransit)
+		r.hand.leave(w, to)
+		return nil
+	}
+	r.idle = append(r.idle, w)
+	w.seat.Rest()
+	return to
+}
+
+// resume takes control again, for the worker's next task; a worker that is to end has
+// none. It leaves the word alone: others end at the same time.
+func (w *Worker) resume() {
+	if !w.dying {
+		w.relay.word.Hold(w.g)
+	}
+}
+
+// retire gives control to the next one, for a goroutine that ends. Unlike rest it takes
+// no task for itself.
+func (w *Worker) retire() {
+	r := w.relay
+	r.forget(w)
+	to := r.next(w)
+	r.word.Hold(inTransit)
+	r.hand.leave(w, to)
+}
+
+// next takes the next entry from the loop, and returns the worker that runs it.
+func (r *Relay) next(w *Worker) *Worker {
+	to := r.home
+	if e, ok := r.loop.Take(); ok {
+		if to, ok = e.Runner.(*Worker); !ok {
+			to = r.assign(e.Runner)
+		}
+	}
+	if _, many := r.loop.Ahead(farAhead); many {
+		// The goroutine parks a few frames below here. A stack that moves later makes
+		// it a useless hint, not a wrong one.
+		var here byte
+		w.top = uintptr(unsafe.Pointer(&here))
+		r.prefetch()
+	}
+	return to
+}
+
+// Park gives control away, and returns when the worker's own entry is next. The caller
+// has put it in the ready queue, or waits for what will. Often it is next at once: then
+// nothing is switched.
+func (w *Worker) Park() {
+	r := w.relay
+	if to := r.next(w); to != w {
+		r.hand.pass(w, to)
+		w.Back()
+	}
+}
+
+// Leave is the first half of Park, for a caller that cannot afford the returns on the
+// way up from a switch: the processor mispredicts each of them, which costs more than
+// the calls down. If ok is true the caller takes the way and then calls Back.
+func (w *Worker) Leave() (way Way, ok bool) {
+	to := w.relay.next(w)
+	if to == w {
+		return Way{}, false
+	}
+	switch hand := w.relay.hand.(type) {
+	case *coroutines:
+		s := hand.aim(w, to)
+		if s.odd = !s.odd; s.odd {
+			way.Next = s.next
+		} else {
+			way.Yield = s.yield
+		}
+	case *channels:
+		hand.give(to)
+		way.Ch = w.ch
+	}
+	return way, true
+}
+
+// A Way is how a goroutine gives control away: one of its fields is set. The caller
+// calls it, or receives from it.
+type Way struct {
+	Next  func() (struct{}, bool)
+	Yield func(struct{}) bool
+	Ch    chan struct{}
+}
+
+// Back is the second half of Park. The word comes before everything else but passing
+// control on: who looks must find this goroutine to be the holder. A question (Stack)
+// is answered before the step begins, since control is then only on loan.
+func (w *Worker) Back() {
+	r := w.relay
+	if c, ok := r.hand.(*coroutines); ok && c.target != w {
+		c.passOn(w)
+	}
+	r.word.Hold(w.g)
+	for r.asked == w {
+		r.asked = nil
+		r.question()
+		r.hand.pass(w, r.asker)
+		r.word.Hold(w.g)
+	}
+}
