@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"baton/loop"
 )
@@ -37,6 +38,8 @@ type Canceled struct {
 	made     bool  // by newCanceled, which has decided the next two
 	deadline bool  // it stands for context.DeadlineExceeded
 	veiled   bool  // the cause holds the sentinel that it does not stand for
+
+	when time.Duration // the loop's age when it came; 0 if that is not known. It belongs to the loop
 }
 
 // newCanceled describes the cancel of origin, or of a standard context if that
