@@ -36,7 +36,7 @@ type Portal struct {
 func OpenPortal(ctx context.Context) *Portal {
 	n := enter(ctx)
 	if n.scope.phase == closed {
-		misuse("a portal cannot open to %v, which has ended", n.scope)
+		misuse("cannot open a portal: the scope created by %v has ended", n.scope.ref)
 	}
 	p := &Portal{b: n.ref.b, ctx: ctx, under: n, scope: n.scope, pending: make(map[*Call]bool)}
 	p.scope.portals = append(p.scope.portals, p)

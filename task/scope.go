@@ -222,7 +222,7 @@ func (s *scope) own(err error) error {
 // another task's block.
 func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 	if s.phase == closed {
-		misuse("a task cannot start in %v, which has ended", s)
+		misuse("cannot start a task: the scope created by %v has ended", s.ref)
 	}
 	b := s.ref.b
 	b.lastID++
