@@ -9,10 +9,11 @@ import (
 )
 
 // All waits for all tasks and returns their results, in the order of the
-// arguments. The same task may come twice. The first error of a task, in time,
-// is returned at once, and so is the cancel of ctx, also if it came before the
-// call. Either ends the wait only: the tasks go on, and what becomes of them is
-// for their scope. Of no tasks the results are empty. A task that would wait for
+// arguments. The same task may come twice. All returns at the first error: of tasks
+// that had ended before the call, the first in the order of the arguments; of the
+// others, the first in time. The *Canceled of a cancelled task is such an error, and
+// so is the cancel of ctx, also if it came before the call. An error ends the wait
+// only: the tasks go on. Of no tasks the results are empty. A task that would wait for
 // itself, or for one of another loop, is misuse and panics, before anything is
 // awaited. asyncio's gather.
 func All[T any](ctx context.Context, tasks ...*task.Task[T]) ([]T, error) {

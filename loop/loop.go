@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -67,15 +66,14 @@ type Loop struct {
 
 	mail     mailbox
 	watchers map[uintptr]*watched // by descriptor
-	signals  map[os.Signal]*signalHandler
-	relays   sync.WaitGroup // the goroutines of signals
-	dog      *watchdog      // nil without one
-	before   func()         // of BeforePoll
+	signals  signalHandlers
+	dog      *watchdog // nil without one
+	before   func()    // of BeforePoll
 
 	// Besides the word, the mailbox and what never changes, other goroutines
 	// touch only what is from here on.
-	marked  atomic.Bool // by the watchdog, until the next step
-	overdue atomic.Bool // the watchdog asks for a poll
+	marks   atomic.Uint32 // by the watchdog and by Probe, until the next step
+	overdue atomic.Bool   // the watchdog asks for a poll
 	running atomic.Bool
 	closed  atomic.Bool
 	debug   atomic.Bool
@@ -116,7 +114,6 @@ func New(cfg Config) (*Loop, error) {
 		start:    cfg.Poller.Now(),
 		word:     new(holder.Word),
 		watchers: make(map[uintptr]*watched),
-		signals:  make(map[os.Signal]*signalHandler),
 	}
 	l.debug.Store(cfg.Debug)
 	if cfg.SlowStep > 0 && !cfg.Poller.Caps().Has(poll.Virtual) {

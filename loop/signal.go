@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -14,21 +15,45 @@ import (
 // its own, so that a flood of one signal cannot push out another one, and so
 // that removing one leaves the others installed at every moment.
 //
-// It is a Waker, and posted by its relay; fn, site and background belong to the
-// loop.
+// It is a Waker, and posted by its relay, or by Signal; fn, site and background
+// belong to the loop.
 type signalHandler struct {
 	loop       *Loop
 	fn         func() // nil: removed
 	site       string // where it was added, in debug mode
 	background bool   // does not keep the loop from being idle
 
-	incoming chan os.Signal // capacity 1: what comes faster than it is fetched is one
+	incoming chan os.Signal // capacity 1: what comes faster than it is fetched is one; nil if Signal brings it
 	posted   atomic.Bool    // in the mailbox already
+}
+
+// A signalHandlers is the set of handlers of a loop. The holder of the baton
+// changes it under the lock, and so reads it without.
+type signalHandlers struct {
+	mu      sync.Mutex
+	list    map[os.Signal]*signalHandler
+	brought []os.Signal    // by Signal, and not by package os/signal
+	relays  sync.WaitGroup // the goroutines of handlers
+}
+
+// set changes the handler of sig; nil is none.
+func (s *signalHandlers) set(sig os.Signal, h *signalHandler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h == nil {
+		delete(s.list, sig)
+		return
+	}
+	if s.list == nil {
+		s.list = make(map[os.Signal]*signalHandler)
+	}
+	s.list[sig] = h
 }
 
 // AddSignalHandler has fn run as a callback whenever the process receives sig;
 // it must not switch. It replaces the handler set before for sig on this loop;
-// other loops and packages receive the signal as well. Signals of one kind that
+// other loops and packages receive the signal as well, but for task.Main, which
+// leaves the signal to the handler. Signals of one kind that
 // come faster than the loop turns are one, as with the kernel (signal(7)). A
 // signal that the system does not let programs catch is an error
 // (os.ErrInvalid). The handler keeps the loop from being idle until it is
@@ -54,15 +79,40 @@ func (l *Loop) addSignalHandler(call string, sig os.Signal, fn func(), backgroun
 	if err := catchable(sig); err != nil {
 		return fmt.Errorf("loop: add signal handler for %v: %w", sig, err)
 	}
-	h := l.signals[sig]
+	h := l.signals.list[sig]
 	if h == nil {
-		h = &signalHandler{loop: l, incoming: make(chan os.Signal, 1)}
-		l.signals[sig] = h
-		signal.Notify(h.incoming, sig)
-		l.relays.Go(h.relay)
+		h = &signalHandler{loop: l}
+		if !slices.Contains(l.signals.brought, sig) {
+			h.incoming = make(chan os.Signal, 1)
+			signal.Notify(h.incoming, sig)
+			l.signals.relays.Go(h.relay)
+		}
+		l.signals.set(sig, h)
 	}
 	h.fn, h.site, h.background = fn, l.site(), background
 	return nil
+}
+
+// BringSignals says that the caller brings these signals by Signal, so that each of
+// them has one receiver: the handler of this loop, if there is one, or else the
+// caller. A handler that was added before keeps its signals. It belongs to the loop.
+func (d *Driver) BringSignals(sigs ...os.Signal) {
+	l := (*Loop)(d)
+	l.mustHold("BringSignals")
+	l.signals.brought = sigs
+}
+
+// Signal has the handler of sig run, as if the process had received sig, and reports
+// whether there is a handler. Safe from every goroutine.
+func (d *Driver) Signal(sig os.Signal) bool {
+	l := (*Loop)(d)
+	l.signals.mu.Lock()
+	h := l.signals.list[sig]
+	l.signals.mu.Unlock()
+	if h != nil && h.incoming == nil {
+		h.post()
+	}
+	return h != nil
 }
 
 // RemoveSignalHandler restores what sig did before, and reports whether there
@@ -73,11 +123,11 @@ func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 		return false
 	}
 	l.mustHold("RemoveSignalHandler")
-	h := l.signals[sig]
+	h := l.signals.list[sig]
 	if h == nil {
 		return false
 	}
-	delete(l.signals, sig)
+	l.signals.set(sig, nil)
 	h.remove()
 	return true
 }
@@ -85,16 +135,16 @@ func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 // closeSignals removes all handlers and waits for their goroutines. The loop is
 // closed already, so what they still post is refused.
 func (l *Loop) closeSignals() {
-	for _, h := range l.signals {
+	for sig, h := range l.signals.list {
+		l.signals.set(sig, nil)
 		h.remove()
 	}
-	clear(l.signals)
-	l.relays.Wait()
+	l.signals.relays.Wait()
 }
 
 // expectsSignal reports whether a handler is left that keeps the loop alive.
 func (l *Loop) expectsSignal() bool {
-	for _, h := range l.signals {
+	for _, h := range l.signals.list {
 		if !h.background {
 			return true
 		}
@@ -105,18 +155,24 @@ func (l *Loop) expectsSignal() bool {
 // remove ends the relay, which ends with its channel. A handler is removed
 // once.
 func (h *signalHandler) remove() {
-	signal.Stop(h.incoming) // nothing is sent on the channel after this
-	close(h.incoming)
 	h.fn = nil
+	if h.incoming != nil {
+		signal.Stop(h.incoming) // nothing is sent on the channel after this
+		close(h.incoming)
+	}
 }
 
-// relay brings signals to the loop, on a goroutine of its own. A loop that is
-// stuck has at most one of them in its mailbox.
+// relay brings signals to the loop, on a goroutine of its own.
 func (h *signalHandler) relay() {
 	for range h.incoming {
-		if h.posted.CompareAndSwap(false, true) {
-			h.loop.Driver().Post(h)
-		}
+		h.post()
+	}
+}
+
+// post has the loop wake h. A loop that is stuck has h at most once in its mailbox.
+func (h *signalHandler) post() {
+	if h.posted.CompareAndSwap(false, true) {
+		h.loop.Driver().Post(h)
 	}
 }
 

@@ -69,7 +69,7 @@ func (d *watchdog) holder() string {
 		return ""
 	}
 	who := (*name)(d.loop.word.G())
-	if !d.loop.marked.Load() {
+	if d.loop.marks.Load()&dogMark == 0 {
 		return ""
 	}
 	return who
@@ -78,8 +78,8 @@ func (d *watchdog) holder() string {
 // moved is called when a step begins, and when the last one has ended. It is
 // nearly always a load and nothing else.
 func (l *Loop) moved() {
-	if l.marked.Load() {
-		l.marked.Store(false)
+	if l.marks.Load() != 0 {
+		l.marks.Store(0)
 	}
 }
 
@@ -133,12 +133,12 @@ func (d *watchdog) watch() {
 			if !d.sleep(tick) {
 				return
 			}
-			l.marked.Store(false) // what was seen before the wait means nothing now
+			l.moved() // what was seen before the wait means nothing now
 			continue
 		}
 		l.overdue.Store(true)
 		now := time.Now() // the tick may have waited for this goroutine
-		if l.marked.CompareAndSwap(false, true) {
+		if l.marks.Or(dogMark)&dogMark == 0 {
 			since, reported = now, false
 		} else if held := now.Sub(since); held >= limit && !reported {
 			reported = true

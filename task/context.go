@@ -142,6 +142,9 @@ func (n *node) cancel(c *Canceled) {
 	if n.by == c {
 		return
 	}
+	if c.when == 0 && c != released { // released is shared by all loops
+		c.when = max(n.ref.b.loop.Driver().Age(), 1)
+	}
 	if n.by != nil {
 		n.supersede()
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"baton/loop"
 )
@@ -35,6 +36,8 @@ type Canceled struct {
 	origin   *node // what was cancelled; nil for a context of the standard library
 	deadline bool  // it stands for context.DeadlineExceeded, and not for context.Canceled
 	opaque   bool  // Unwrap returns nil
+
+	when time.Duration // the loop's age when it came; 0 if that is not known. It belongs to the loop
 }
 
 // newCanceled describes the cancel of origin, or of a standard context if origin is

@@ -84,7 +84,7 @@ func (f *foreignContexts) admit(ctx context.Context, b *baton, who func() string
 func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, then func(*Canceled)) (stop func()) {
 	f.admit(ctx, b, who)
 	w := &foreignContext{ctx: ctx, then: then}
-	_, noDoor := ctx.(quiet)
+	_, noDoor := ctx.(*program)
 	if !noDoor {
 		b.loop.Driver().Open()
 	}

@@ -15,11 +15,11 @@ import (
 	"baton/task"
 )
 
-// TestMain also is the main of the programs of TestProgram. No watchdog adds to
-// what they print.
+// TestMain also is the main of the programs of TestProgram. Their watchdog knows the
+// names of steps, and adds nothing to what they print.
 func TestMain(m *testing.M) {
 	if program, ok := programs[os.Getenv(programVar)]; ok {
-		task.Runner{Config: loop.Config{SlowStep: -1}}.Main(program)
+		task.Runner{Config: loop.Config{SlowStep: time.Hour}}.Main(program)
 	}
 	goleak.VerifyTestMain(m)
 }

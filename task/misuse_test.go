@@ -45,11 +45,11 @@ func TestEndedScope(t *testing.T) {
 			inside, scope = ctx, task.ScopeOf(ctx)
 			return nil
 		})
-		mustMisuse(t, func() { task.OpenPortal(inside) }, "a portal", "a scope of task 1", "has ended")
-		mustMisuse(t, func() { task.Go(inside, forever) }, "a scope of task 1", "has ended")
+		mustMisuse(t, func() { task.OpenPortal(inside) }, "cannot open a portal: the scope created by task 1 (", ") has ended")
+		mustMisuse(t, func() { task.Go(inside, forever) }, "cannot start a task: the scope created by task 1 (", ") has ended")
 		// Behaviour 181: by another task.
 		other := task.Start(ctx, func(ctx context.Context) (int, error) {
-			mustMisuse(t, func() { scope.Go(forever) }, "a scope of task 1", "has ended")
+			mustMisuse(t, func() { scope.Go(forever) }, "the scope created by task 1 (", ") has ended")
 			scope.Cancel(errOops)
 			if left := scope.Tasks(); len(left) != 0 {
 				t.Errorf("tasks of a scope that has ended: %v", left)

@@ -18,23 +18,27 @@ import (
 // from_thread.run.
 type Portal struct {
 	b     *baton
-	scope *scope // lists the portal while it is open; belongs to the baton
+	ctx   context.Context // what calls run under, and
+	under *node           // the node that it belongs to
+	scope *scope          // lists the portal while it is open; belongs to the baton
 
 	mu      sync.Mutex
 	closed  bool
 	pending map[*Call]bool // posted, and not yet a task; nil once closed
 }
 
-// OpenPortal opens a portal to ctx's scope. It is closed by Close, and by the
-// scope when its function has returned, or when its last task has ended if it
-// was opened later than that; to open one to a scope that has ended is misuse
-// and panics. It never switches.
+// OpenPortal opens a portal to ctx's scope. Calls through it run under ctx, like
+// tasks that Start starts there: with its values, its deadline and its cancel; once
+// the task or block of ctx has ended, they begin cancelled. The portal is closed by
+// Close, and by the scope when its function has returned, or when its last task has
+// ended if it was opened later than that; to open one to a scope that has ended is
+// misuse and panics. OpenPortal never switches.
 func OpenPortal(ctx context.Context) *Portal {
 	n := enter(ctx)
 	if n.scope.phase == closed {
-		misuse("a portal cannot open to %v, which has ended", n.scope)
+		misuse("cannot open a portal: the scope created by %v has ended", n.scope.ref)
 	}
-	p := &Portal{b: n.ref.b, scope: n.scope, pending: make(map[*Call]bool)}
+	p := &Portal{b: n.ref.b, ctx: ctx, under: n, scope: n.scope, pending: make(map[*Call]bool)}
 	p.scope.portals = append(p.scope.portals, p)
 	p.b.loop.Driver().Open()
 	return p
@@ -158,7 +162,7 @@ func (a *arrival) Wake() {
 	// Observed from the start: the error is the call's, and not the scope's.
 	t.ref.body, t.ref.started, t.ref.observed = t, true, true
 	t.ref.more().call = c
-	p.scope.adopt(&t.ref, &p.scope.node, &p.scope.node)
+	p.scope.adopt(&t.ref, p.under, p.ctx)
 	if c.cause != nil {
 		t.ref.Cancel(c.cause)
 	}

@@ -65,6 +65,30 @@ var programs = map[string]func(ctx context.Context) error{
 		fmt.Println("ready")
 		return nil
 	},
+	"handles the first": func(ctx context.Context) error {
+		l := task.Loop(ctx)
+		err := l.AddSignalHandler(os.Interrupt, func() {
+			l.RemoveSignalHandler(os.Interrupt)
+			fmt.Println("handled:", ctx.Err())
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Println("ready")
+		return sleep(ctx, time.Hour)
+	},
+	"ignores the cancel": func(ctx context.Context) error {
+		task.Go(ctx, func(ctx context.Context) error { return task.Park(ctx, new(refuser)) })
+		task.Go(ctx, func(ctx context.Context) error {
+			shielded, release := task.Shield(ctx, -1)
+			defer release()
+			fmt.Println("ready")
+			for {
+				task.Yield(shielded)
+			}
+		})
+		return forever(ctx)
+	},
 	"waits for signals only": func(ctx context.Context) error {
 		if err := task.Loop(ctx).AddSignalHandler(os.Interrupt, func() {}); err != nil {
 			return err
@@ -147,7 +171,8 @@ func TestProgram(t *testing.T) {
 		{"panics", nil, 2, "", "oops"},
 		{"waits", []os.Signal{os.Interrupt}, 130, "cause: true signal: interrupt\ncleanup: <nil>\n", "signal: interrupt\n"},
 		{"waits", []os.Signal{syscall.SIGTERM}, 143, "cause: true signal: terminated\ncleanup: <nil>\n", "signal: terminated\n"},
-		{"waits for signals only", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
+		{"waits", []os.Signal{syscall.SIGTERM, syscall.SIGTERM}, 143, "cause: true signal: terminated\ncleanup: <nil>\n", "signal: terminated\n"},
+		{"waits for signals only", []os.Signal{syscall.SIGTERM}, 143, "", "signal: terminated\n"},
 		{"tells more", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\nserve: task: canceled: signal: interrupt\ncontext canceled\ncut off: oops\n"},
 		{"tells in all forms", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
 		{"tells the cause", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
@@ -160,7 +185,6 @@ func TestProgram(t *testing.T) {
 		{"suppresses in a scope", []os.Signal{os.Interrupt}, 0, "", ""},
 		{"suppresses, and a task does not", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
 		{"only yields", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
-		{"never switches", []os.Signal{os.Interrupt, syscall.SIGTERM}, 143, "", ""},
 		{"is deadlocked", nil, 1, "deadlock: true\n", "nothing is left that could wake a task"},
 		{"is lost", nil, 2, "", "for a buffer"}, // given up, with its goroutine
 	}
@@ -168,9 +192,6 @@ func TestProgram(t *testing.T) {
 		t.Run(test.program, func(t *testing.T) {
 			t.Parallel()
 			exit, stdout, stderr := runChild(t, test.program, test.signals)
-			if len(test.signals) > 1 && exit == 130 {
-				exit = 143 // the two were under way together, and either may come last
-			}
 			if exit != test.exit || stdout != test.stdout {
 				t.Errorf("exit code %d, output %q, want %d, %q", exit, stdout, test.exit, test.stdout)
 			}
@@ -184,33 +205,96 @@ func TestProgram(t *testing.T) {
 }
 
 // notYet is what Main says a second after a signal.
-var notYet = regexp.MustCompile(`(?m)^signal: .*: the tasks have not ended yet; another signal ends the process at once\n`)
+var notYet = regexp.MustCompile(`(?m)^signal: .*: the program has not ended yet; another signal ends it at once\n(\t.*\n)*`)
 
-// Main tells whoever waits after a signal that another one helps.
-func TestSecondSignal(t *testing.T) {
-	t.Parallel()
+// An exchange is a line that a program prints, and the signals that it gets then.
+type exchange struct {
+	line    string // a regular expression for all of it
+	signals []os.Signal
+}
+
+// What a program prints that is held by a task, or that has not ended.
+const (
+	readyLine  = "ready"
+	notYetLine = "signal: [a-z]+: the program has not ended yet; another signal ends it at once"
+	heldLine   = `task 1 \(task_test\.init\.func\d+\) has held loop 1 for %ds, and nothing else of it can run`
+)
+
+// Signals after the first one, and those that a handler takes.
+func TestSignals(t *testing.T) {
+	interrupt, terminate := []os.Signal{os.Interrupt}, []os.Signal{syscall.SIGTERM}
+	for name, test := range map[string]struct {
+		program   string
+		exchanges []exchange
+		exit      int
+	}{
+		"a second one ends the process": {"never switches", []exchange{
+			{readyLine, interrupt},
+			{notYetLine, nil},
+			{"\t" + fmt.Sprintf(heldLine, 1), interrupt},
+		}, 130},
+		"a held loop ends after SIGTERM": {"never switches", []exchange{
+			{readyLine, terminate},
+			{notYetLine, nil},
+			{"\t" + fmt.Sprintf(heldLine, 1), nil},
+			{"signal: terminated: " + fmt.Sprintf(heldLine, 5) + "; the process ends without cleanup", nil},
+		}, 143},
+		"a handler takes the place of Main": {"handles the first", []exchange{
+			{readyLine, interrupt},
+			{"handled: <nil>", interrupt},
+			{"signal: interrupt", nil},
+		}, 130},
+		"who has not ended": {"ignores the cancel", []exchange{
+			{readyLine, interrupt},
+			{notYetLine, nil},
+			{`\ttask 1 \(.*\) has waited .*s for the tasks of its scope, on task 2 \(.*\), task 3 \(.*\); cancelled 1.*s ago \(signal: interrupt\)`, nil},
+			{`\ttask 2 \(.*\) has waited 1.*s for a buffer; cancelled 1.*s ago \(signal: interrupt\)`, nil},
+			{`\ttask 3 \(.*\) is ready; cancelled 1.*s ago \(signal: interrupt\)`, interrupt},
+		}, 130},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if exit := converse(t, test.program, test.exchanges); exit != test.exit {
+				t.Errorf("exit code %d, want %d", exit, test.exit)
+			}
+		})
+	}
+}
+
+// converse runs a program in a process of its own, which must print these lines and
+// no other, and sends it the signals.
+func converse(t *testing.T, program string, exchanges []exchange) (exit int) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), programVar+"=never switches")
-	output, end := io.Pipe()
+	cmd.Env = append(os.Environ(), programVar+"="+program)
+	output, end, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Close()
 	cmd.Stdout, cmd.Stderr = end, end
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	end.Close()
 	lines := bufio.NewReader(output)
-	for _, want := range []*regexp.Regexp{regexp.MustCompile("^ready\n$"), notYet} {
-		if line, err := lines.ReadString('\n'); !want.MatchString(line) {
-			t.Errorf("the program says %q, %v, want %v", line, err, want)
+	for _, x := range exchanges {
+		if line, err := lines.ReadString('\n'); !regexp.MustCompile("^" + x.line + "\n$").MatchString(line) {
+			t.Errorf("the program says %q, %v, want %v", line, err, x.line)
 		}
-		if err := cmd.Process.Signal(os.Interrupt); err != nil {
-			t.Error(err)
+		for _, sig := range x.signals {
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Error(err)
+			}
 		}
+	}
+	if rest, err := io.ReadAll(lines); len(rest) > 0 || err != nil {
+		t.Errorf("the program says %q besides, %v", rest, err)
 	}
 	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 {
-		t.Errorf("exit code %d, want 130", code)
-	}
+	return cmd.ProcessState.ExitCode()
 }
 
 // runChild runs a program in a process of its own, and sends it the signals, the

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"baton/loop"
 )
@@ -161,6 +162,25 @@ func (r *Ref) Cancel(cause error) bool {
 	return true
 }
 
+// Canceled returns the cancel that the task has not obeyed yet: its own, or that of
+// the scope or timeout in which it is parked. ago is how long ago that was, on the
+// loop's clock as of its last poll; 0 if it is not known, as for the end of a timeout
+// block. Canceled returns nil if there is no cancel, and for a task that has ended.
+func (r *Ref) Canceled() (c *Canceled, ago time.Duration) {
+	switch {
+	case r.state == Done:
+		return nil, 0
+	case r.state == Parked && r.worker.under.by != nil:
+		c = r.worker.under.by
+	default:
+		c = r.ctx.by
+	}
+	if c != nil && c.when > 0 {
+		ago = r.b.loop.Driver().Age() - c.when
+	}
+	return c, ago
+}
+
 // held panics unless the caller has the baton, or the loop does not run. Where
 // no loop runs there is nobody to race with.
 func (r *Ref) held(call string) {
@@ -182,6 +202,9 @@ func (r *Ref) Waiting() (Wait, bool) {
 	}
 	for _, on := range r.worker.on.Owners() {
 		w.On = append(w.On, on.String())
+	}
+	if c, ago := r.Canceled(); c != nil {
+		w.Cause, w.Canceled = c.Cause, ago
 	}
 	return w, true
 }

@@ -88,6 +88,9 @@ func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (
 		misuse("Run on %v, which runs; use a Portal to bring it work", l)
 	}
 	b := newBaton(l, r.Handoff)
+	if p, ok := ctx.(*program); ok {
+		p.begin(b)
+	}
 	return b.run(ctx, main)
 }
 

@@ -175,7 +175,7 @@ func (s *scope) isOwn(err error) bool {
 // another task's block.
 func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 	if s.phase == closed {
-		misuse("a task cannot start in %v, which has ended", s)
+		misuse("cannot start a task: the scope created by %v has ended", s.ref)
 	}
 	b := s.ref.b
 	b.lastID++

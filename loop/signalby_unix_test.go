@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package loop_test
+
+import (
+	"syscall"
+	"testing"
+
+	"baton/loop"
+)
+
+// A signal that Signal brings has one receiver: the handler, or else the caller.
+func TestBringSignals(t *testing.T) {
+	guard(t)
+	l := open(t, loop.Config{})
+	ran := 0
+	handle := func() { ran++; l.Stop() }
+	signal := func(when string, handled bool) {
+		t.Helper()
+		if got := l.Driver().Signal(syscall.SIGUSR1); got != handled {
+			t.Errorf("%s: Signal = %v, want %v", when, got, handled)
+		}
+	}
+	l.Driver().BringSignals(syscall.SIGUSR1)
+	signal("no handler", false)
+	if err := l.AddSignalHandler(syscall.SIGUSR1, handle); err != nil {
+		t.Fatal(err)
+	}
+	signal("a handler", true)
+	l.RunForever()
+	if ran != 1 {
+		t.Errorf("the handler ran %d times, want once", ran)
+	}
+	signal("removed before it runs", true)
+	if !l.RemoveSignalHandler(syscall.SIGUSR1) {
+		t.Error("there was no handler")
+	}
+	signal("removed", false)
+	l.RunOnce(0)
+	if ran != 1 {
+		t.Errorf("the handler ran %d times, once too often", ran)
+	}
+}
+
+// A handler that was there before BringSignals gets its signals from the system,
+// and each once.
+func TestBringSignalsKeepsHandlers(t *testing.T) {
+	guard(t)
+	l := open(t, loop.Config{})
+	ran := 0
+	if err := l.AddSignalHandler(syscall.SIGUSR1, func() { ran++; l.Stop() }); err != nil {
+		t.Fatal(err)
+	}
+	l.Driver().BringSignals(syscall.SIGUSR1)
+	if !l.Driver().Signal(syscall.SIGUSR1) {
+		t.Error("the loop has no handler")
+	}
+	l.RunOnce(0)
+	if ran != 0 {
+		t.Error("Signal ran a handler that has the signal from the system")
+	}
+	syscall.Kill(syscall.Getpid(), syscall.SIGUSR1)
+	l.RunForever()
+	if ran != 1 {
+		t.Errorf("the handler ran %d times, want once", ran)
+	}
+}
