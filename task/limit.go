@@ -31,6 +31,8 @@ type limit struct {
 	outer  *limit  // the next timeout outwards, as far as no shield hides it
 	inside horizon // what the context tells; here, so that it is no allocation
 
+	timeless bool // of withCancel: neither a deadline nor a shield
+
 	shield  bool
 	bound   time.Duration // negative is none
 	pending *Canceled     // what a shield holds off: the last cancel from outside
@@ -107,7 +109,7 @@ func Shield(ctx context.Context, bound time.Duration) (shielded context.Context,
 // of another task, which ctx has inherited, is not. It never switches.
 func Reschedule(ctx context.Context, when time.Time) bool {
 	for n := enter(ctx); n != nil; n = n.parent {
-		if l := n.limit; l != nil && !l.shield {
+		if l := n.limit; l != nil && !l.shield && !l.timeless {
 			if l.by != nil {
 				return false
 			}
@@ -273,8 +275,11 @@ type lateRelease limit
 func (l *lateRelease) Wake() { (*limit)(l).drop() }
 
 func (l *limit) String() string {
-	if l.shield {
+	switch {
+	case l.shield:
 		return fmt.Sprintf("a shield of %v", l.ref)
+	case l.timeless:
+		return fmt.Sprintf("a block of %v", l.ref)
 	}
 	return fmt.Sprintf("a deadline of %v", l.ref)
 }
