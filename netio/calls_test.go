@@ -166,7 +166,7 @@ func TestReasons(t *testing.T) {
 // The small ones.
 func TestSmallCalls(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
-		near, far := w.pair(ctx, t, netio.StreamConfig{Delay: true})
+		near, far := w.pair(ctx, t, netio.StreamConfig{Nagle: true})
 		defer far.Close()
 		want(t, "SetNoDelay", near.SetNoDelay(true), nil)
 		write(ctx, t, far, "abc")
