@@ -43,6 +43,15 @@ func TestNoAllocation(t *testing.T) {
 			return err
 		}
 		check("Write and Read", 0, exchange)
+		until, release := netio.UntilShutdown(ctx)
+		defer release()
+		check("Read under UntilShutdown", 0, func() error {
+			if _, err := near.Write(ctx, message); err != nil {
+				return err
+			}
+			_, err := near.ReadFull(until, buf)
+			return err
+		})
 		near.SetReadTimeout(time.Minute)
 		near.SetWriteTimeout(time.Minute)
 		near.SetIdleTimeout(time.Minute)

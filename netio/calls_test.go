@@ -155,7 +155,7 @@ func TestReasons(t *testing.T) {
 				t.Errorf("%v waits for %q, on %q; want %q, on %d", c.ref, w.Reason, w.On, c.reason, c.on)
 			}
 		}
-		want(t, "Abort", s.srv.Abort(), nil)
+		want(t, "Close", s.srv.Close(), nil)
 		want(t, "Close", errors.Join(ln.Close(), near.Close()), nil)
 		reader.Await(ctx)
 		writer.Await(ctx)
@@ -166,7 +166,7 @@ func TestReasons(t *testing.T) {
 // The small ones.
 func TestSmallCalls(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
-		near, far := w.pair(ctx, t, netio.StreamConfig{Delay: true})
+		near, far := w.pair(ctx, t, netio.StreamConfig{Nagle: true})
 		defer far.Close()
 		want(t, "SetNoDelay", near.SetNoDelay(true), nil)
 		write(ctx, t, far, "abc")
@@ -252,7 +252,7 @@ func TestServeCancel(t *testing.T) {
 		defer full.greeted(ctx, t).Close()
 		closing := serve(ctx, t, &netio.Server{Grace: time.Second}, linger(time.Hour))
 		defer closing.greeted(ctx, t).Close()
-		want(t, "Close", closing.srv.Close(), nil)
+		want(t, "Close", closing.ln.Close(), nil)
 		idle := task.Start(ctx, func(ctx context.Context) (int, error) {
 			return 0, netio.Serve(ctx, "tcp", "10.0.0.1:80", echo)
 		})
@@ -261,7 +261,7 @@ func TestServeCancel(t *testing.T) {
 			s.Cancel(nil)
 		}
 		want(t, "a full server", full.end(ctx), context.Canceled)
-		want(t, "a closed server", closing.end(ctx), context.Canceled)
+		want(t, "a server whose listener is closed", closing.end(ctx), context.Canceled)
 		_, err := idle.Await(ctx)
 		want(t, "an idle server", err, context.Canceled)
 	})

@@ -25,7 +25,6 @@ func TestEndBeforeServe(t *testing.T) {
 	}}
 	for name, end := range map[string]func(ctx context.Context, srv *netio.Server) error{
 		"Close":    func(_ context.Context, srv *netio.Server) error { return srv.Close() },
-		"Abort":    func(_ context.Context, srv *netio.Server) error { return srv.Abort() },
 		"Shutdown": func(ctx context.Context, srv *netio.Server) error { return srv.Shutdown(ctx) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -166,6 +166,58 @@ func ExampleStream_Lines() {
 	// <nil>
 }
 
+// A server of lines that says goodbye to idle clients when it is shut down.
+func ExampleUntilShutdown() {
+	shout := func(ctx context.Context, s *netio.Stream) error {
+		idle, release := netio.UntilShutdown(ctx)
+		defer release()
+		for line, err := range s.Lines(idle) {
+			if errors.Is(err, netio.ErrShutdown) {
+				_, err = s.Write(ctx, []byte("bye\n"))
+			} else if err == nil {
+				_, err = s.WriteBuffers(ctx, []byte(line), []byte("!\n"))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		srv := &netio.Server{}
+		task.Go(ctx, func(ctx context.Context) error { return srv.ServeListener(ctx, ln, shout) })
+
+		s, err := netio.Dial(ctx, "tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if _, err := s.Write(ctx, []byte("hello\n")); err != nil {
+			return err
+		}
+		line, err := s.ReadLine(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Println(line)
+		if err := srv.Shutdown(ctx); err != nil { // does not wait for the grace
+			return err
+		}
+		line, err = s.ReadLine(ctx)
+		fmt.Println(line)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// hello!
+	// bye
+	// <nil>
+}
+
 // A client of package net/http whose connections are served by the loop. It dials
 // when it likes, on goroutines of its own; so each connection has a task, which
 // lives until the client closes the net.Conn.

@@ -35,15 +35,11 @@ var handlerCases = []handlerCase{
 	{"nil", func(context.Context, *netio.Stream) error { return nil }, ""},
 	{"error", func(context.Context, *netio.Stream) error { return errBoom }, "boom"},
 	{"io.EOF", func(context.Context, *netio.Stream) error { return io.EOF }, ""},
-	{"wrapped EPIPE", func(context.Context, *netio.Stream) error {
-		return fmt.Errorf("answer: %w", syscall.EPIPE)
-	}, ""},
-	{"io.EOF and an error", func(context.Context, *netio.Stream) error {
-		return fmt.Errorf("answer: %w", errors.Join(io.EOF, errBoom))
-	}, "boom"},
-	{"io.EOF and EPIPE", func(context.Context, *netio.Stream) error {
-		return errors.Join(io.EOF, syscall.EPIPE)
-	}, ""},
+	{"net.ErrClosed", func(context.Context, *netio.Stream) error { return net.ErrClosed }, ""},
+	{"io.EOF, wrapped", func(context.Context, *netio.Stream) error { return fmt.Errorf("answer: %w", io.EOF) }, "answer: EOF"},
+	{"io.EOF, and an error", func(context.Context, *netio.Stream) error { return errors.Join(io.EOF, errBoom) }, "boom"},
+	{"EPIPE, bare", func(context.Context, *netio.Stream) error { return syscall.EPIPE }, "broken pipe"},
+	{"ErrShutdown", func(context.Context, *netio.Stream) error { return fmt.Errorf("answer: %w", netio.ErrShutdown) }, ""},
 	{"own timeout", func(ctx context.Context, s *netio.Stream) error {
 		s.SetReadTimeout(time.Second)
 		_, err := s.ReadLine(ctx)
@@ -53,11 +49,16 @@ var handlerCases = []handlerCase{
 		conn := s.NetConn(ctx)
 		conn.SetDeadline(task.Now(ctx))
 		_, err := conn.Write([]byte("x"))
-		return fmt.Errorf("answer: %w", err)
+		return err
 	}, ""},
-	{"own peer's machine", func(_ context.Context, s *netio.Stream) error {
-		return errors.Join(gone(s, syscall.ETIMEDOUT), gone(s, syscall.EHOSTUNREACH), gone(s, syscall.ENETUNREACH))
-	}, ""},
+	{"own timeout, in a type of its own", func(ctx context.Context, s *netio.Stream) error {
+		s.SetReadTimeout(time.Second)
+		_, err := s.ReadLine(ctx)
+		return slowPeer{err}
+	}, "slow peer"},
+	{"own ETIMEDOUT", func(_ context.Context, s *netio.Stream) error { return gone(s, syscall.ETIMEDOUT) }, ""},
+	{"own EHOSTUNREACH", func(_ context.Context, s *netio.Stream) error { return gone(s, syscall.EHOSTUNREACH) }, ""},
+	{"own ENETUNREACH", func(_ context.Context, s *netio.Stream) error { return gone(s, syscall.ENETUNREACH) }, ""},
 	{"own, of another kind", func(_ context.Context, s *netio.Stream) error {
 		return gone(s, syscall.EACCES)
 	}, "permission denied"},
@@ -101,9 +102,13 @@ var handlerCases = []handlerCase{
 		other.Close()
 		_, err = other.ReadLine(ctx)
 		return err
-	}, ""},
-	{"own reset", func(_ context.Context, s *netio.Stream) error {
-		return errors.Join(gone(s, syscall.ECONNRESET), fmt.Errorf("answer: %w", gone(s, syscall.EPIPE)))
+	}, "use of closed"},
+	{"own reset", func(_ context.Context, s *netio.Stream) error { return gone(s, syscall.ECONNRESET) }, ""},
+	{"own pipe", func(_ context.Context, s *netio.Stream) error { return gone(s, syscall.EPIPE) }, ""},
+	{"own end, after a Close", func(ctx context.Context, s *netio.Stream) error {
+		s.Close()
+		_, err := s.ReadLine(ctx)
+		return err
 	}, ""},
 	{"another's machine", func(context.Context, *netio.Stream) error {
 		return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EHOSTUNREACH}
@@ -175,6 +180,12 @@ func TestHandlerErrors(t *testing.T) {
 	}
 }
 
+// A slowPeer is a timeout that a handler wants to have reported.
+type slowPeer struct{ error }
+
+func (s slowPeer) Error() string { return "slow peer: " + s.error.Error() }
+func (s slowPeer) Unwrap() error { return s.error }
+
 // gone is what a stream says whose kernel has said err.
 func gone(s *netio.Stream, err error) error {
 	return &net.OpError{
@@ -185,7 +196,7 @@ func gone(s *netio.Stream, err error) error {
 
 // What a handler makes of its own cancel is no failure, in whatever form it says so;
 // before that cancel, and for anything else, it is.
-func TestHandlerEcho(t *testing.T) {
+func TestHandlerCanceled(t *testing.T) {
 	boom := errors.New("boom")
 	for _, c := range []struct {
 		name     string
@@ -197,7 +208,8 @@ func TestHandlerEcho(t *testing.T) {
 		{"ctx.Err()", true, func(ctx context.Context, _ error) error { return ctx.Err() }, false},
 		{"context.Cause", true, func(ctx context.Context, _ error) error { return context.Cause(ctx) }, false},
 		{"wrapped", true, func(ctx context.Context, _ error) error { return fmt.Errorf("work: %w", ctx.Err()) }, false},
-		{"joined", true, func(ctx context.Context, err error) error { return errors.Join(ctx.Err(), err, io.EOF) }, false},
+		{"joined", true, func(ctx context.Context, err error) error { return errors.Join(ctx.Err(), err) }, false},
+		{"with an end", true, func(ctx context.Context, err error) error { return errors.Join(err, io.EOF) }, true},
 		{"with a failure", true, func(ctx context.Context, _ error) error { return errors.Join(ctx.Err(), boom) }, true},
 		{"another sentinel", true, func(context.Context, error) error { return context.DeadlineExceeded }, true},
 		{"a panic", true, func(ctx context.Context, _ error) error { panic(ctx.Err()) }, true},
@@ -215,8 +227,9 @@ func TestHandlerEcho(t *testing.T) {
 				})
 				defer s.greeted(ctx, t).Close()
 				var left *netio.LeftError
-				if err := s.srv.Shutdown(ctx); errors.As(err, &left) != c.canceled {
-					t.Errorf("Shutdown: %v", err)
+				s.srv.Shutdown(ctx)
+				if err := s.end(ctx); errors.As(err, &left) != c.canceled {
+					t.Errorf("ServeListener: %v", err)
 				}
 				if (len(s.errs) == 1) != c.reported || len(s.errs) > 1 {
 					t.Errorf("reported: %v, want %v", s.errs, c.reported)
@@ -255,22 +268,24 @@ func TestOnError(t *testing.T) {
 	}
 }
 
-// Abort ends even a handler whose peer does not read (63).
-func TestAbortFullBuffer(t *testing.T) {
+// Close ends even a handler that is in a Write to a peer that does not read (63).
+func TestCloseFullBuffer(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "tcp" {
 			return
 		}
 		var handlers []error
 		s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
-			_, err := s.Write(ctx, make([]byte, 64<<20))
+			shielded, release := task.Shield(ctx, -1)
+			defer release()
+			_, err := s.Write(shielded, make([]byte, 64<<20))
 			handlers = append(handlers, err)
 			return err
 		})
 		c := s.dial(ctx, t)
 		defer c.Close()
 		must(c.Peek(ctx, 1))(t)
-		want(t, "Abort", s.srv.Abort(), nil)
+		want(t, "Close", s.srv.Close(), nil)
 		want(t, "ServeListener", s.end(ctx), nil)
 		if !slices.ContainsFunc(handlers, func(err error) bool { return errors.Is(err, net.ErrClosed) }) {
 			t.Errorf("the handler: %v", handlers)

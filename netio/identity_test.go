@@ -102,7 +102,7 @@ func TestIdentity(t *testing.T) {
 				t.Errorf("%s: reported %v", line, s.errs)
 			}
 		}
-		want(t, "Abort", idle.srv.Abort(), nil)
+		want(t, "Close", idle.srv.Close(), nil)
 		want(t, "ServeListener", idle.end(ctx), nil)
 		if len(idle.errs) > 0 {
 			t.Errorf("its own resets were reported: %v", idle.errs)

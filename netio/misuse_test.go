@@ -88,7 +88,6 @@ func TestMisuseWithoutBaton(t *testing.T) {
 		"Stream.SetNoDelay":      func() { s.SetNoDelay(false) },
 		"Listener.Close":         func() { ln.Close() },
 		"Server.Close":           func() { srv.Close() },
-		"Server.Abort":           func() { srv.Abort() },
 	}
 	refused := func() {
 		for name, call := range calls {

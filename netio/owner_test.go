@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"testing"
 	"time"
 
@@ -89,7 +88,6 @@ func TestServerLoop(t *testing.T) {
 		}
 		want(t, "outside", outside(ctx, func() error {
 			panics(t, "Close", func() { srv.Close() }, "Server.Close of 127.0.0.1:", "does not hold the baton")
-			panics(t, "Abort", func() { srv.Abort() }, "Server.Abort of", "does not hold the baton")
 			panics(t, "Shutdown", func() { srv.Shutdown(ctx) }, "goroutine that is not this task")
 			panics(t, "ServeListener", serves(ctx), "goroutine that is not this task")
 			real(t, func(other context.Context) error {
@@ -107,7 +105,7 @@ func TestServerLoop(t *testing.T) {
 		defer c.Close()
 		write(ctx, t, c, "nothing has happened\n")
 		must(c.ReadLine(ctx))(t)
-		want(t, "Abort", srv.Abort(), nil)
+		want(t, "Close", srv.Close(), nil)
 		must(serving.Await(ctx))(t)
 		return outside(ctx, func() error { // one that has ended stays where it was
 			real(t, func(other context.Context) error { refused(other); return nil })
@@ -116,8 +114,8 @@ func TestServerLoop(t *testing.T) {
 	})
 }
 
-// What has done nothing ties a server to no loop, and neither does what is over; one
-// that has ended is not used again, and is told so without advice that cannot help.
+// A server belongs to the loop of its first ServeListener that has served something,
+// and a Serve that fails ties it to no loop.
 func TestServerLoops(t *testing.T) {
 	srv := &netio.Server{}
 	for range 2 {
@@ -126,29 +124,18 @@ func TestServerLoops(t *testing.T) {
 			if _, dressed := errors.AsType[*net.OpError](err); !dressed {
 				t.Errorf("Serve of no address: %v", err)
 			}
-			ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
-			want(t, "Close", ln.Close(), nil)
-			want(t, "ServeListener of what is closed", srv.ServeListener(ctx, ln, echo), nil)
-		})
-		sim.Test(t, func(ctx context.Context, t *testing.T) {
-			s := serve(ctx, t, srv, linger(time.Second))
-			s.greeted(ctx, t).Close()
-			s.serving.Cancel(nil)
-			want(t, "ServeListener", s.end(ctx), context.Canceled)
 		})
 	}
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		s := serve(ctx, t, srv, linger(time.Second))
-		s.greeted(ctx, t).Close()
-		want(t, "Shutdown", srv.Shutdown(ctx), nil)
+		for range 2 {
+			s := serve(ctx, t, srv, linger(time.Second))
+			s.greeted(ctx, t).Close()
+			want(t, "Close of the listener", s.ln.Close(), nil)
+			want(t, "ServeListener", s.end(ctx), nil)
+		}
 	})
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		defer func() {
-			if v, _ := recover().(string); !strings.Contains(v, "is closed; make a new") || strings.Contains(v, "Portal") {
-				t.Errorf("Shutdown of what has ended on another loop: panic %q", v)
-			}
-		}()
-		srv.Shutdown(ctx)
+		panics(t, "Shutdown on another loop", func() { srv.Shutdown(ctx) }, "a server for each loop")
 	})
 }
 
@@ -158,6 +145,12 @@ func TestShutdownByHandler(t *testing.T) {
 		"its task": func(ctx context.Context, end func(ctx context.Context) error) error { return end(ctx) },
 		"its task, in a scope": func(ctx context.Context, end func(ctx context.Context) error) error {
 			return task.Scope(ctx, end)
+		},
+		"a task of a scope in it": func(ctx context.Context, end func(ctx context.Context) error) error {
+			return task.Scope(ctx, func(ctx context.Context) error {
+				task.Go(ctx, end)
+				return nil
+			})
 		},
 		"a task of its scope": func(ctx context.Context, end func(ctx context.Context) error) error {
 			task.Go(ctx, end)
@@ -174,7 +167,7 @@ func TestShutdownByHandler(t *testing.T) {
 					}
 					first = false
 					return by(ctx, func(ctx context.Context) error {
-						panics(t, "Shutdown", func() { s.srv.Shutdown(ctx) }, "would wait for itself", "use Server.Close")
+						panics(t, "Shutdown", func() { s.srv.Shutdown(ctx) }, "would wait for itself", "cancel the ctx of Serve")
 						return nil
 					})
 				})

@@ -78,37 +78,40 @@ func TestServerEnd(t *testing.T) {
 	cancel := func(_ context.Context, s *site) error { s.serving.Cancel(nil); return nil }
 	shutdown := func(ctx context.Context, s *site) error { return s.srv.Shutdown(ctx) }
 	closes := func(_ context.Context, s *site) error { return s.srv.Close() }
-	abort := func(_ context.Context, s *site) error { return s.srv.Abort() }
+	listener := func(_ context.Context, s *site) error { return s.ln.Close() }
 	for _, c := range []struct {
 		name  string
 		grace time.Duration
 		needs time.Duration // of the handler
 		how   func(ctx context.Context, s *site) error
 		took  time.Duration
-		left  int // told by whoever ended it
-		err   error
+		left  int   // in the LeftError
+		err   error // of ServeListener
+		reads error // of the clients
 	}{
-		{"cancel, handlers end", 0, 29 * time.Second, cancel, 29 * time.Second, 0, context.Canceled},
-		{"cancel, handlers do not end", 0, time.Hour, cancel, 30 * time.Second, 2, context.Canceled},
-		{"cancel, own grace", time.Minute, time.Hour, cancel, time.Minute, 2, context.Canceled},
-		{"cancel, no grace", -1, time.Hour, cancel, 0, 2, context.Canceled},
-		{"Shutdown, handlers end", 0, 29 * time.Second, shutdown, 29 * time.Second, 0, nil},
-		{"Shutdown, handlers do not end", 0, time.Hour, shutdown, 30 * time.Second, 2, nil},
-		{"Close", 0, time.Hour, closes, time.Hour, 0, nil},
-		{"Abort", 0, time.Hour, abort, 0, 0, nil},
-		{"Close of the listener", 0, time.Hour, func(_ context.Context, s *site) error { return s.ln.Close() }, time.Hour, 0, nil},
+		{"cancel, handlers end", 0, 29 * time.Second, cancel, 29 * time.Second, 0, context.Canceled, io.EOF},
+		{"cancel, handlers do not end", 0, time.Hour, cancel, 30 * time.Second, 2, context.Canceled, syscall.ECONNRESET},
+		{"cancel, own grace", time.Minute, time.Hour, cancel, time.Minute, 2, context.Canceled, syscall.ECONNRESET},
+		{"cancel, negative grace", -1, time.Hour, cancel, 0, 0, context.Canceled, syscall.ECONNRESET},
+		{"Shutdown, handlers end", 0, 29 * time.Second, shutdown, 29 * time.Second, 0, nil, io.EOF},
+		{"Shutdown, handlers do not end", 0, time.Hour, shutdown, 30 * time.Second, 2, nil, syscall.ECONNRESET},
+		{"Shutdown, negative grace", -1, time.Hour, shutdown, 0, 0, nil, syscall.ECONNRESET},
+		{"Close", 0, time.Hour, closes, 0, 0, nil, syscall.ECONNRESET},
+		{"Close of the listener", 0, time.Hour, listener, time.Hour, 0, nil, io.EOF},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
 				s := serve(ctx, t, &netio.Server{Grace: c.grace}, linger(c.needs))
 				clients := []*netio.Stream{s.greeted(ctx, t), s.greeted(ctx, t)}
 				start := task.Now(ctx)
-				told := c.how(ctx, s)
+				ended := c.how(ctx, s)
 				if _, err := netio.Dial(ctx, "tcp", s.ln.Addr().String()); !strings.HasPrefix(c.name, "cancel") && err == nil {
 					t.Error("a connection after the end of accepting")
 				}
 				err := s.end(ctx)
-				want(t, "ServeListener", err, c.err)
+				if c.left == 0 || c.err != nil {
+					want(t, "ServeListener", err, c.err)
+				}
 				if c.err != nil && c.left == 0 {
 					if _, bare := err.(*task.Canceled); !bare {
 						t.Errorf("ServeListener: %#v, want a bare *task.Canceled", err)
@@ -117,17 +120,13 @@ func TestServerEnd(t *testing.T) {
 				if took := task.Now(ctx).Sub(start); took != c.took {
 					t.Errorf("it took %v, want %v", took, c.took)
 				}
-				var left *netio.LeftError
-				if errors.As(errors.Join(told, err), &left) != (c.left > 0) || left != nil && left.Conns != c.left {
-					t.Errorf("left: %v, want %d", left, c.left)
+				wantLeft(t, "ServeListener", err, c.left, c.took)
+				if c.err == nil && c.left > 0 && ended != err {
+					t.Errorf("Shutdown: %v, ServeListener: %v", ended, err)
 				}
 				for _, client := range clients {
-					wanted := error(io.EOF)
-					if c.name == "Abort" {
-						wanted = syscall.ECONNRESET
-					}
 					_, err := client.ReadLine(ctx)
-					want(t, "the client's ReadLine", err, wanted)
+					want(t, "the client's ReadLine", err, c.reads)
 					client.Close()
 				}
 				if len(s.errs) > 0 {
@@ -138,36 +137,75 @@ func TestServerEnd(t *testing.T) {
 	}
 }
 
-// Each way to end a server may follow on a gentler one.
+// Each way to end a server may follow on a gentler one, and a server that has ended
+// serves nothing.
 func TestServerEndEscalates(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{}, linger(time.Hour))
 		defer s.greeted(ctx, t).Close()
 		start := task.Now(ctx)
-		want(t, "Close", s.srv.Close(), nil)
+		want(t, "Close of the listener", s.ln.Close(), nil)
 		want(t, "sleep", sleep(ctx, time.Minute), nil)
 		shutdown := task.Start(ctx, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, s.srv.Shutdown(ctx)
 		})
 		want(t, "sleep", sleep(ctx, time.Second), nil)
-		want(t, "Abort", s.srv.Abort(), nil)
+		want(t, "Close", s.srv.Close(), nil)
 		_, err := shutdown.Await(ctx)
 		want(t, "Shutdown", err, nil)
 		want(t, "ServeListener", s.end(ctx), nil)
 		if took := task.Now(ctx).Sub(start); took != 61*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		want(t, "Abort again", s.srv.Abort(), nil)
+		want(t, "Close again", s.srv.Close(), nil)
 		want(t, "Shutdown again", s.srv.Shutdown(ctx), nil)
 
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
 		want(t, "ServeListener again (64)", s.srv.ServeListener(ctx, ln, echo), nil)
-		want(t, "Close", ln.Close(), net.ErrClosed) // at once, for nobody serves it
+		want(t, "Close", ln.Close(), net.ErrClosed) // ServeListener has closed it
 	})
 }
 
-// A cancel of Shutdown's ctx ends the grace, unless it came before: the server ends
-// whatever becomes of those who end it.
+// A Close of one listener ends accepting there, and nothing else.
+func TestListenerCloseOfSeveral(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		sites := several(ctx, t, 2, &netio.Server{}, linger(time.Minute))
+		defer sites[0].greeted(ctx, t).Close()
+		start := task.Now(ctx)
+		want(t, "Close", sites[0].ln.Close(), nil)
+		want(t, "ServeListener", sites[0].end(ctx), nil)
+		if took := task.Now(ctx).Sub(start); took != time.Minute {
+			t.Errorf("ServeListener took %v", took)
+		}
+		sites[1].greeted(ctx, t).Close()
+		want(t, "Close", sites[1].srv.Close(), nil)
+		want(t, "ServeListener", sites[1].end(ctx), nil)
+	})
+}
+
+// A cancel of one ServeListener is a Shutdown of the whole server.
+func TestServeCancelOfSeveral(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		sites := several(ctx, t, 2, &netio.Server{Grace: time.Minute}, linger(time.Hour))
+		defer sites[0].greeted(ctx, t).Close()
+		defer sites[1].greeted(ctx, t).Close()
+		sites[0].serving.Cancel(nil)
+		want(t, "Yield", sleep(ctx, time.Second), nil)
+		_, err := netio.Dial(ctx, "tcp", sites[1].ln.Addr().String())
+		want(t, "Dial", err, syscall.ECONNREFUSED)
+		err = sites[0].end(ctx)
+		want(t, "ServeListener, cancelled", err, context.Canceled)
+		wantLeft(t, "ServeListener, cancelled", err, 2, time.Minute)
+		err = sites[1].end(ctx)
+		wantLeft(t, "ServeListener", err, 2, time.Minute)
+		if errors.Is(err, context.Canceled) {
+			t.Errorf("ServeListener: %v", err)
+		}
+	})
+}
+
+// A cancel of Shutdown's ctx ends the grace, unless it came before: then Shutdown does
+// not wait, and the server has its grace.
 func TestShutdownCancel(t *testing.T) {
 	for before, after := range map[bool]time.Duration{false: 0, true: 30 * time.Second} {
 		t.Run(fmt.Sprintf("before %v", before), func(t *testing.T) {
@@ -175,43 +213,57 @@ func TestShutdownCancel(t *testing.T) {
 				s := serve(ctx, t, &netio.Server{}, linger(time.Hour))
 				defer s.greeted(ctx, t).Close()
 				start := task.Now(ctx)
-				bounded, release := await.WithDeadline(ctx, start.Add(time.Second))
+				bounded, release := await.WithTimeout(ctx, time.Second)
 				defer release()
+				left, grace := 1, time.Second
 				if before {
 					want(t, "sleep", sleep(bounded, time.Minute), context.DeadlineExceeded)
+					left, grace = 0, after
 				}
-				want(t, "Shutdown", s.srv.Shutdown(bounded), context.DeadlineExceeded)
+				err := s.srv.Shutdown(bounded)
+				want(t, "Shutdown", err, context.DeadlineExceeded)
+				wantLeft(t, "Shutdown", err, left, grace)
 				if took := task.Now(ctx).Sub(start); took != time.Second {
 					t.Errorf("Shutdown took %v", took)
 				}
-				_, err := netio.Dial(ctx, "tcp", s.ln.Addr().String())
+				_, err = netio.Dial(ctx, "tcp", s.ln.Addr().String())
 				want(t, "Dial after Shutdown", err, syscall.ECONNREFUSED)
-				if err := s.end(ctx); !before {
-					want(t, "ServeListener", err, nil)
-				}
+				wantLeft(t, "ServeListener", s.end(ctx), 1, grace)
 				if took := task.Now(ctx).Sub(start); took != time.Second+after {
 					t.Errorf("it took %v", took)
 				}
-				want(t, "Shutdown of what has ended", s.srv.Shutdown(bounded), context.DeadlineExceeded)
 			})
 		})
 	}
 }
 
-// The cause of the handlers' cancel tells them why.
+// The cause of the handlers' cancel tells them why, whether they wait for time or for
+// their connection.
 func TestShutdownCause(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		var got error
+		var got []error
 		s := serve(ctx, t, &netio.Server{Grace: time.Second}, func(ctx context.Context, s *netio.Stream) error {
-			got = linger(time.Hour)(ctx, s)
-			return got
+			err := linger(0)(ctx, s)
+			if len(got) == 0 {
+				got = append(got, nil)
+				err = sleep(ctx, time.Hour)
+			} else {
+				_, err = s.ReadLine(ctx)
+			}
+			got = append(got, err)
+			return err
 		})
 		defer s.greeted(ctx, t).Close()
-		var left *netio.LeftError
-		if err := s.srv.Shutdown(ctx); !errors.As(err, &left) {
-			t.Errorf("Shutdown: %v", err)
+		defer s.greeted(ctx, t).Close()
+		s.srv.Shutdown(ctx)
+		wantLeft(t, "ServeListener", s.end(ctx), 2, time.Second)
+		for _, err := range got[1:] {
+			want(t, "a handler", err, netio.ErrShutdown)
+			want(t, "a handler", err, context.Canceled)
 		}
-		want(t, "the handler's cause", got, netio.ErrShutdown)
+		if len(got) != 3 {
+			t.Errorf("handlers: %v", got)
+		}
 	})
 }
 
@@ -232,7 +284,6 @@ func TestEndInPause(t *testing.T) {
 	defer l.Close()
 	for name, end := range map[string]func(ctx context.Context, s *site) error{
 		"Close":    func(_ context.Context, s *site) error { return s.srv.Close() },
-		"Abort":    func(_ context.Context, s *site) error { return s.srv.Abort() },
 		"Shutdown": func(ctx context.Context, s *site) error { return s.srv.Shutdown(ctx) },
 		"cancel":   func(_ context.Context, s *site) error { s.serving.Cancel(nil); return nil },
 	} {

@@ -17,14 +17,13 @@ import (
 	"baton/task"
 )
 
-// A session is a connection that is being served. It owns the stream: however the
-// handler ends, the stream is closed after it, and nothing is left of either.
+// A session is a connection that is being served. It owns the stream, and closes it
+// however the handler ends.
 type session struct {
 	service *service
 	stream  *Stream
 	task    *task.Ref
-	scope   task.ScopeRef // of the handler, once that has begun
-	index   int           // in service.sessions, whose order means nothing
+	index   int // in service.sessions, whose order means nothing
 }
 
 // start serves s by a task of its own, named for its handler, of the service's
@@ -32,7 +31,6 @@ type session struct {
 func (v *service) start(s *Stream) {
 	c := &session{service: v, stream: s, index: len(v.sessions)}
 	v.sessions = append(v.sessions, c)
-	v.server.room.taken++
 	c.task = v.scope.Go(c.run)
 	c.task.SetName(v.name)
 }
@@ -43,92 +41,85 @@ func (v *service) start(s *Stream) {
 // with it.
 func (c *session) run(ctx context.Context) (exited error) {
 	var err error
+	goexit := true // as by the FailNow of a test: the whole tree is to end
+	defer func() {
+		if goexit {
+			_ = c.service.server.close()
+		}
+	}()
 	returned := false
 	defer func() {
-		v := recover()
-		switch {
+		switch v := recover(); {
 		case v != nil:
-			err = &task.PanicError{Value: v, Stack: debug.Stack(), Task: c.task.String()}
-		case !returned:
-			// Goexit, by the FailNow of a test: the whole tree is to end.
-			_ = c.service.advance(aborted)
-		case errors.Is(err, task.ErrGoexit): // so did a task that the handler has started
-			_ = c.service.advance(aborted)
-			exited, err = err, nil // whole: ServeListener returns it
+			err, returned = &task.PanicError{Value: v, Stack: debug.Stack(), Task: c.task.String()}, true
+		case errors.Is(err, task.ErrGoexit): // of a task of the handler; ServeListener returns it
+			exited, err, returned = err, nil, false
 		}
 		c.end(ctx, err)
+		goexit = !returned
 	}()
-	err = task.Scope(ctx, func(ctx context.Context) error {
-		c.scope = *task.ScopeOf(ctx)
-		return c.service.handler(ctx, c.stream)
-	})
+	err = task.Scope(ctx, func(ctx context.Context) error { return c.service.handler(ctx, c.stream) })
 	returned = true
 	return nil
 }
 
-// end closes the connection, makes room for the next one, and reports what went
-// wrong, last: whoever is told may look at the server, or close it. It runs
-// deferred, also while the task unwinds, and so it must not switch.
+// end closes the connection, makes room for the next one, and reports the error of the
+// handler, last: OnError may look at the server, or close it. It runs deferred, also
+// while the task unwinds, and so it must not switch.
 func (c *session) end(ctx context.Context, err error) {
+	err = c.failure(ctx, err)
 	if !c.stream.closed {
-		err = join(err, c.stream.Close())
+		err = join(err, c.failure(ctx, c.stream.Close()))
 	}
 	v := c.service
 	last := v.sessions[len(v.sessions)-1]
 	v.sessions[c.index], last.index = last, c.index
 	v.sessions[len(v.sessions)-1] = nil
 	v.sessions = v.sessions[:len(v.sessions)-1]
-	v.server.room.taken--
-	v.server.wake()
-	if err == nil || c.isUsual(ctx, err) {
-		return
+	v.news.WakeOne()
+	if err != nil {
+		v.server.report(ctx, c.stream, err)
 	}
-	told := false
-	defer func() {
-		if !told { // Goexit, of whoever is told: the same as in the handler
-			_ = v.advance(aborted)
-		}
-	}()
-	v.server.report(ctx, c.stream, err)
-	told = true
 }
 
-// isUsual reports whether err is how connections end every day: the peer has left
-// (io.EOF, ECONNRESET, EPIPE) or seems gone (isGone), the handler or the server has
-// closed the stream, or the handler was cancelled and says so. Nobody can do
-// anything about those, and a busy server would report little else. Of another
-// connection, as to a server behind this one, all but an end in order are failures
-// that somebody wants to know. A cancel counts only if it is the server's, so ctx is
-// the session's own: a handler that returns what it has made of some other task's
-// cancel has failed. After the server's cancel the bare sentinel is an echo too, as
-// it is for a scope, and so is the bare cause: much code returns ctx.Err(). Joined
-// errors are usual only if each of them is: no failure hides behind an end of the
-// stream.
-func (c *session) isUsual(ctx context.Context, err error) bool {
+// failure returns err if it is to be reported, and otherwise nil. ctx is the session's
+// own: its cancel is that of the server.
+func (c *session) failure(ctx context.Context, err error) error {
+	if err == nil || c.isEnd(err) || saysShutdown(err, task.Check(ctx) != nil) {
+		return nil
+	}
+	return err
+}
+
+// isEnd reports whether err, as it is and not wrapped, is how connections usually end.
+// A busy server would report little else, and nothing can be done about it. The errors
+// of another connection, as to a server behind this one, are failures.
+func (c *session) isEnd(err error) bool {
+	if e, ok := err.(*net.OpError); ok {
+		return c.stream.owns(e) && (isGone(e.Err) || isCut(e.Err) || errors.Is(e.Err, net.ErrClosed))
+	}
+	return err == io.EOF || err == net.ErrClosed
+}
+
+// saysShutdown reports whether err only says that the server has ended. canceled says
+// whether the handler was cancelled: a handler that returns the cancel of some other
+// task has failed.
+func saysShutdown(err error, canceled bool) bool {
 	switch e := err.(type) {
 	case *task.PanicError:
 		return false // whatever it panicked with
 	case *task.Canceled:
-		if task.Check(ctx) != nil {
+		if canceled {
 			return true
-		}
-	case *net.OpError:
-		switch own := c.stream.owns(e); {
-		case own && isGone(e.Err):
-			return true
-		case !own && isCut(e.Err):
-			return false
 		}
 	case interface{ Unwrap() []error }:
-		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !c.isUsual(ctx, err) })
+		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !saysShutdown(err, canceled) })
 	}
-	if inner := errors.Unwrap(err); inner != nil {
-		return c.isUsual(ctx, inner)
-	}
-	if echo := ctx.Err(); echo != nil && (errors.Is(err, echo) || errors.Is(err, ErrShutdown)) {
+	if err == ErrShutdown || canceled && err == context.Canceled {
 		return true
 	}
-	return isCut(err) || isAny(err, io.EOF, net.ErrClosed)
+	inner := errors.Unwrap(err)
+	return inner != nil && saysShutdown(inner, canceled)
 }
 
 // isGone reports whether err says that a peer is silent, by a timeout or deadline of
@@ -145,10 +136,10 @@ func isAny(err error, several ...error) bool {
 	return slices.ContainsFunc(several, func(one error) bool { return errors.Is(err, one) })
 }
 
-// report gives an error to whoever is to know: OnError, or without one the loop's
-// exception handler, which hears of panics in either case, with their stack. s is
-// nil for an error of accepting. A panic of OnError itself is caught here, since it
-// would end the server for the sake of one connection. It does not switch.
+// report gives an error to OnError, or without one to the loop's exception handler,
+// which is given panics in either case, with their stack. s is nil for an error of
+// accepting. A panic of OnError itself is caught here, since it would end the server
+// for the sake of one connection. report does not switch.
 func (srv *Server) report(ctx context.Context, s *Stream, err error) {
 	p, panicked := errors.AsType[*task.PanicError](err)
 	if panicked {

@@ -62,3 +62,32 @@ func TestShortage(t *testing.T) {
 		})
 	}
 }
+
+// A shortage that comes again is reported again only after a minute without one.
+func TestShortageAgain(t *testing.T) {
+	world := &scarce{Poller: virtual.New(virtual.Config{}), err: syscall.EMFILE}
+	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
+		var reported []error
+		s := serve(ctx, t, &netio.Server{OnError: func(_ *netio.Stream, err error) { reported = append(reported, err) }}, echo)
+		for i, wait := range []struct {
+			before time.Duration
+			total  int
+		}{{0, 1}, {time.Second, 1}, {59 * time.Second, 1}, {time.Minute, 2}, {time.Second, 2}} {
+			want(t, "sleep", sleep(ctx, wait.before), nil)
+			s.dial(ctx, t).Close() // ends the Accept that waits
+			want(t, "sleep", sleep(ctx, time.Millisecond), nil)
+			world.left = 1
+			c := s.dial(ctx, t)
+			write(ctx, t, c, "hello\n")
+			must(c.ReadLine(ctx))(t)
+			c.Close()
+			if len(reported) != wait.total {
+				t.Errorf("%d reports after shortage %d, want %d", len(reported), i, wait.total)
+			}
+		}
+		return s.srv.Shutdown(ctx)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -29,9 +29,9 @@ type StreamConfig struct {
 	WriteTimeout time.Duration
 	IdleTimeout  time.Duration
 
-	// Delay lets the kernel collect small writes into larger packets (Nagle's
+	// Nagle lets the kernel collect small writes into larger packets (Nagle's
 	// algorithm, RFC 896). By default every write is sent at once.
-	Delay bool
+	Nagle bool
 }
 
 // A Stream is one end of a connection: bytes in order, in both directions. It
@@ -78,7 +78,7 @@ func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
 	s.SetReadTimeout(c.ReadTimeout)
 	s.SetWriteTimeout(c.WriteTimeout)
 	s.SetIdleTimeout(c.IdleTimeout)
-	if c.Delay {
+	if c.Nagle {
 		// Nagle's algorithm saves packets; a stream without it works as well.
 		_ = h.SetNoDelay(false)
 	}

@@ -31,6 +31,8 @@ type limit struct {
 	outer  *limit  // the next timeout outwards, as far as no shield hides it
 	inside horizon // what the context tells; here, so that it is no allocation
 
+	timeless bool // of withCancel: neither a deadline nor a shield
+
 	shield  bool
 	bound   time.Duration // negative is none
 	pending *Canceled     // what a shield holds off: the last cancel from outside
@@ -54,6 +56,7 @@ func newLimit(ctx context.Context) *limit {
 // Package await shows deadlines to users: see package bridge.
 func init() {
 	bridge.WithDeadline = withDeadline
+	bridge.WithCancel = withCancel
 	bridge.Reschedule = reschedule
 	bridge.Expired = expired
 	bridge.Watch = func(ref any) func() { return ref.(*Ref).watch() }
@@ -67,6 +70,15 @@ func withDeadline(ctx context.Context, when time.Time) (timed context.Context, r
 	l.follow(ctx)
 	l.set(when)
 	return &l.node, l.release
+}
+
+// withCancel is bridge.WithCancel: a limit whose time never comes.
+func withCancel(ctx context.Context) (c context.Context, cancel func(cause error), release context.CancelFunc) {
+	l := newLimit(ctx)
+	l.timeless = true
+	l.attach(nodeOf(ctx), ctx)
+	l.follow(ctx)
+	return &l.node, l.end, l.release
 }
 
 // Shield returns a context that a cancel from outside does not reach before it
@@ -100,7 +112,7 @@ func Shield(ctx context.Context, bound time.Duration) (shielded context.Context,
 // reschedule is await.Reschedule.
 func reschedule(ctx context.Context, when time.Time) bool {
 	for n := enter(ctx); n != nil; n = n.parent {
-		if l := n.limit; l != nil && !l.shield {
+		if l := n.limit; l != nil && !l.shield && !l.timeless {
 			if l.by != nil {
 				return false
 			}
@@ -226,8 +238,11 @@ type lateRelease limit
 func (l *lateRelease) Wake() { (*limit)(l).drop() }
 
 func (l *limit) String() string {
-	if l.shield {
+	switch {
+	case l.shield:
 		return fmt.Sprintf("a shield of %v", l.ref)
+	case l.timeless:
+		return fmt.Sprintf("a block of %v", l.ref)
 	}
 	return fmt.Sprintf("a deadline of %v", l.ref)
 }

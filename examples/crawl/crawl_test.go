@@ -37,7 +37,7 @@ func crawlSite(ctx context.Context, t *testing.T, cfg config) *crawler {
 		if err != nil {
 			return err
 		}
-		server := netio.Server{Grace: -1}
+		var server netio.Server
 		task.Go(ctx, func(ctx context.Context) error {
 			return server.ServeListener(ctx, ln, newSite().serve)
 		})

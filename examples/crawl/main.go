@@ -66,7 +66,7 @@ func run(ctx context.Context, cfg config, roots []string) error {
 			defer release()
 			return server.ServeListener(ctx, ln, newSite().serve)
 		})
-		defer server.Abort()
+		defer server.Close()
 		return crawl(ctx, cfg, []string{fmt.Sprintf("http://%v/", ln.Addr())})
 	})
 }

@@ -58,3 +58,32 @@ func Example_cancelled() {
 	// server: connection lost: <nil>
 	// await: timeout after 1s: context deadline exceeded
 }
+
+// The server is cancelled while a client is idle: it hangs up at once.
+func Example_shutdown() {
+	*asServer, *asClient = true, false
+	world := virtual.New(virtual.Config{})
+	began := world.Now()
+	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
+		client := task.Go(ctx, func(ctx context.Context) error {
+			if err := await.Sleep(ctx, time.Second); err != nil {
+				return err
+			}
+			return talk(ctx, "127.0.0.1:9999")
+		})
+		defer client.Cancel(nil)
+		return await.Timeout(ctx, 2*time.Second, run)
+	})
+	fmt.Println(world.Now().Sub(began), err)
+	// Output:
+	// Using backend: *virtual.Poller
+	// server: listening on 127.0.0.1:9999
+	// client: data sent: This is the message. It will be echoed.
+	// server: connection made
+	// server: data received: This is the message. It will be echoed.
+	// client: data received: Re: This is the message. It will be echoed.
+	// server: shutting down, closing.
+	// server: connection lost: <nil>
+	// client: connection lost: <nil>
+	// 2s await: timeout after 2s: context deadline exceeded
+}

@@ -2,7 +2,8 @@
 
 // Tcp_echo is an echo server that closes idle connections after five seconds,
 // and a client that says one thing and leaves ten seconds after the answer, so
-// that it is always the server who hangs up. It shows timeouts of streams.
+// that it is always the server who hangs up. Ctrl-C ends the server at once, without
+// waiting for clients that are idle. It shows timeouts of streams and UntilShutdown.
 //
 //	go run ./examples/tcp_echo --server   # Ctrl-C ends it
 //	go run ./examples/tcp_echo --client   # in another terminal
@@ -55,20 +56,13 @@ func run(ctx context.Context) error {
 		return err
 	}
 	fmt.Println("server: listening on", ln)
-	// A client that stays is hung up on when the program is to end.
-	server := netio.Server{Grace: -1}
+	var server netio.Server
 	if !*asClient {
 		return server.ServeListener(ctx, ln, answer)
 	}
 	return task.Scope(ctx, func(ctx context.Context) error {
-		task.Go(ctx, func(ctx context.Context) error {
-			// The server ends after the client, also if that is cancelled: to hang up on
-			// our own would be told as an error.
-			ctx, release := task.Shield(ctx, 0)
-			defer release()
-			return server.ServeListener(ctx, ln, answer)
-		})
-		defer server.Close()
+		task.Go(ctx, func(ctx context.Context) error { return server.ServeListener(ctx, ln, answer) })
+		defer ln.Close() // the server ends with its last connection
 		return talk(ctx, ln.Addr().String())
 	})
 }
@@ -78,10 +72,15 @@ func answer(ctx context.Context, s *netio.Stream) (err error) {
 	fmt.Println("server: connection made")
 	defer func() { fmt.Println("server: connection lost:", err) }()
 	s.SetReadTimeout(*idle)
+	waiting, release := netio.UntilShutdown(ctx)
+	defer release()
 	buf := make([]byte, 4096)
 	for {
-		n, err := s.Read(ctx, buf)
+		n, err := s.Read(waiting, buf)
 		switch {
+		case errors.Is(err, netio.ErrShutdown):
+			fmt.Println("server: shutting down, closing.")
+			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			fmt.Println("server: connection timeout, closing.")
 			return nil

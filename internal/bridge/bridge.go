@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bridge holds what package await needs of package task and users do not:
-// users see deadlines as those of package await only. Package task sets the
-// functions when it is initialized; their documentation stands there.
+// Package bridge holds what the rooms above package task need of it and users do not.
+// For users deadlines are package await's only. Package task sets the functions when
+// it is initialized.
 package bridge
 
 import (
@@ -16,6 +16,10 @@ var (
 
 	// Reschedule moves the deadline of the nearest WithDeadline around ctx.
 	Reschedule func(ctx context.Context, when time.Time) bool
+
+	// WithCancel returns a context that cancel ends with a cause. Cancel and release
+	// belong to the loop. Release ends the context, and must be called.
+	WithCancel func(ctx context.Context) (c context.Context, cancel func(cause error), release context.CancelFunc)
 
 	// Expired reports whether err says only that the deadline of timed, a context of
 	// WithDeadline, has passed.

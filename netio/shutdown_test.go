@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"baton/await"
+	"baton/loop"
+	"baton/loop/poll/virtual"
 	"baton/netio"
 	"baton/sim"
 	"baton/task"
@@ -31,28 +33,21 @@ func wantLeft(t testing.TB, what string, err error, n int, grace time.Duration) 
 	}
 }
 
-// Who was cut off is told once: by the call whose cancel it was, or else by
-// Shutdown, to everybody who waits there, or else by ServeListener.
+// Every call that waits for the end of a server reports who was cut off.
 func TestLeft(t *testing.T) {
 	const grace = time.Minute
 	for _, c := range []struct {
 		name                     string
 		cancelServe, cancelFirst time.Duration // when; 0 is never
-		cancelSecond             time.Duration
 		shutdown                 time.Duration // when both begin
-		serve, first, second     int           // how many each tells of
-		after                    time.Duration // of what grace
+		after                    time.Duration // how long the grace was
 	}{
-		{"cancel, and Shutdown after it", time.Second, 0, 0, time.Hour, 2, 0, 0, grace},
-		{"cancel, and Shutdown meanwhile", time.Second, 0, 0, 2 * time.Second, 2, 0, 0, grace},
-		{"Shutdown", 0, 0, 0, time.Second, 0, 2, 2, grace},
-		{"Shutdown, and cancel meanwhile", 2 * time.Second, 0, 0, time.Second, 0, 2, 2, grace},
-		{"Shutdown, canceled", 0, 11 * time.Second, 0, time.Second, 0, 2, 2, 10 * time.Second},
-		{"Shutdown, canceled before", 0, time.Second, 0, 2 * time.Second, 0, 0, 2, grace},
-		{"both canceled before", 0, time.Second, time.Second, 2 * time.Second, 2, 0, 0, grace},
-		{"one before, one meanwhile", 0, time.Second, 12 * time.Second, 2 * time.Second, 0, 0, 2, 10 * time.Second},
-		{"both canceled", 0, 11 * time.Second, 11 * time.Second, time.Second, 0, 2, 2, 10 * time.Second},
-		{"cancel, and Shutdown, canceled", time.Second, 11 * time.Second, 0, 2 * time.Second, 0, 2, 2, 10 * time.Second},
+		{"cancel, and Shutdown meanwhile", time.Second, 0, 2 * time.Second, grace},
+		{"cancel, and Shutdown after it", time.Second, 0, time.Hour, grace},
+		{"Shutdown", 0, 0, time.Second, grace},
+		{"Shutdown, and cancel meanwhile", 2 * time.Second, 0, time.Second, grace},
+		{"Shutdown, canceled", 0, 11 * time.Second, time.Second, 10 * time.Second},
+		{"cancel, and Shutdown, canceled", time.Second, 11 * time.Second, 2 * time.Second, 10 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -61,9 +56,7 @@ func TestLeft(t *testing.T) {
 				defer s.greeted(ctx, t).Close()
 				start := task.Now(ctx)
 				shutdown := func(ctx context.Context) (error, error) {
-					shielded, release := task.Shield(ctx, -1)
-					defer release()
-					want(t, "sleep", task.ParkUntil(shielded, start.Add(c.shutdown)), nil)
+					want(t, "sleep", task.ParkUntil(ctx, start.Add(c.shutdown)), nil)
 					return s.srv.Shutdown(ctx), nil
 				}
 				first, second := task.Start(ctx, shutdown), task.Start(ctx, shutdown)
@@ -74,15 +67,18 @@ func TestLeft(t *testing.T) {
 				}
 				cancelAt(c.cancelServe, s.serving.Cancel)
 				cancelAt(c.cancelFirst, first.Cancel)
-				cancelAt(c.cancelSecond, second.Cancel)
 
-				wantLeft(t, "ServeListener", s.end(ctx), c.serve, c.after)
-				err := must(first.Await(ctx))(t)
-				wantLeft(t, "Shutdown", err, c.first, c.after)
+				err := s.end(ctx)
+				wantLeft(t, "ServeListener", err, 2, c.after)
+				if errors.Is(err, context.Canceled) != (c.cancelServe > 0) {
+					t.Errorf("ServeListener: %v", err)
+				}
+				err = must(first.Await(ctx))(t)
+				wantLeft(t, "Shutdown", err, 2, c.after)
 				if errors.Is(err, context.Canceled) != (c.cancelFirst > 0) {
 					t.Errorf("Shutdown: %v", err)
 				}
-				wantLeft(t, "Shutdown beside it", must(second.Await(ctx))(t), c.second, c.after)
+				wantLeft(t, "Shutdown beside it", must(second.Await(ctx))(t), 2, c.after)
 			})
 		})
 	}
@@ -131,11 +127,11 @@ func TestShutdownDeferred(t *testing.T) {
 	}
 }
 
-// A handler that cleans up after the cut outlives whoever was told; who comes in
-// that time is told nothing, for somebody was already.
-func TestLeftCleanup(t *testing.T) {
+// Close is meant to cut off: nobody is reported for it, however long the handlers clean
+// up and whatever Shutdown follows.
+func TestShutdownAfterClose(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		s := serve(ctx, t, &netio.Server{Grace: time.Second}, func(ctx context.Context, c *netio.Stream) error {
+		s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, c *netio.Stream) error {
 			err := linger(time.Hour)(ctx, c)
 			cleanup, release := task.Shield(ctx, -1)
 			defer release()
@@ -143,17 +139,38 @@ func TestLeftCleanup(t *testing.T) {
 			return err
 		})
 		defer s.greeted(ctx, t).Close()
-		canceled, release := await.WithDeadline(ctx, task.Now(ctx))
+		want(t, "Close", s.srv.Close(), nil)
+		timed, release := await.WithTimeout(ctx, time.Second)
 		defer release()
-		want(t, "sleep", sleep(canceled, time.Hour), context.DeadlineExceeded)
-		want(t, "Shutdown, canceled before", s.srv.Shutdown(canceled), context.DeadlineExceeded)
-		want(t, "sleep", sleep(ctx, 10*time.Second), nil)
-		want(t, "Shutdown after the cut", s.srv.Shutdown(ctx), nil)
-		wantLeft(t, "ServeListener", s.end(ctx), 1, time.Second)
+		if _, bare := s.srv.Shutdown(timed).(*task.Canceled); !bare {
+			t.Error("Shutdown returned no bare *task.Canceled")
+		}
+		start := task.Now(ctx)
+		want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
+		if took := task.Now(ctx).Sub(start); took != 59*time.Second {
+			t.Errorf("the second Shutdown took %v", took)
+		}
+		want(t, "ServeListener", s.end(ctx), nil)
 	})
 }
 
-// Several listeners have one sum, and one connection is one in words, too.
+// When the server has ended nothing is left of its grace: a deadlock is found at once.
+func TestShutdownLeavesNoTimer(t *testing.T) {
+	world := virtual.New(virtual.Config{})
+	began := world.Now()
+	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
+		s := serve(ctx, t, &netio.Server{}, linger(time.Second))
+		defer s.greeted(ctx, t).Close()
+		want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
+		var never task.WaitQueue
+		return never.Wait(ctx, task.Text("nothing"))
+	})
+	if _, found := errors.AsType[*task.DeadlockError](err); !found || world.Now().Sub(began) != time.Second {
+		t.Errorf("after %v: %v", world.Now().Sub(began), err)
+	}
+}
+
+// All listeners of a server have one LeftError, and one connection is one in words, too.
 func TestLeftSum(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		srv := &netio.Server{Grace: time.Second}
@@ -162,7 +179,10 @@ func TestLeftSum(t *testing.T) {
 			defer s.greeted(ctx, t).Close()
 		}
 		wantLeft(t, "Shutdown", srv.Shutdown(ctx), 2, time.Second)
-		want(t, "Shutdown of what has ended", srv.Shutdown(ctx), nil)
+		wantLeft(t, "Shutdown of what has ended", srv.Shutdown(ctx), 2, time.Second)
+		for i, left := range []int{2, 2, 0} { // the third has ended before
+			wantLeft(t, fmt.Sprint("ServeListener ", i), sites[i].end(ctx), left, time.Second)
+		}
 		one := &netio.LeftError{Conns: 1, Grace: time.Second}
 		if text := one.Error(); text != "netio: serve: 1 connection cut off after a grace of 1s" {
 			t.Errorf("%q", text)
