@@ -73,13 +73,18 @@ func Listen(ctx context.Context, network, address string) (*Listener, error) {
 }
 
 // Listen listens on address. An empty host means all addresses of this machine,
-// and a port of 0 chooses one. If the host has several addresses it listens on all
-// of them, once on each, with one port, IPv4 and IPv6 on sockets of their own; what
-// this machine does not have of them is left out.
+// and a port of 0 chooses one. If the host has several addresses, Listen listens on
+// all of them, once on each, with one port, IPv4 and IPv6 on sockets of their own.
+// It leaves out addresses that this machine does not have.
 //
-// A UNIX socket's file that nobody listens on any more is replaced; any other
-// file is an error. Errors are [*net.OpError] of the operation "listen", or the
-// [*task.Canceled] of a cancel during a look-up; nothing is open then.
+// Listen replaces the stale file of a UNIX socket, which no process has open any
+// more. Any other file is an error, EADDRINUSE. A live server does not notice the
+// attempt. If several servers replace a file at the same time, one succeeds and the
+// others get EADDRINUSE; for that, Listen locks a file beside it for a moment, with
+// the suffix ".baton-lock".
+//
+// Errors are [*net.OpError] of the operation "listen", or the [*task.Canceled] of a
+// cancel during a look-up. Nothing is open then.
 func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Listener, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -91,7 +96,7 @@ func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Lis
 	}
 	l := &Listener{loop: r.Loop(), network: network, config: c.Stream}
 	if network == "unix" {
-		if err := l.openUnix(ctx, c, t); err != nil {
+		if err := l.openUnix(c, t); err != nil {
 			return nil, err
 		}
 		return l, nil
