@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"baton/await"
 	"baton/loop"
 	"baton/task"
 )
@@ -132,11 +133,9 @@ func (v *service) accept(ctx context.Context) error {
 // pause waits for d, at most: the end of a connection gives a descriptor back,
 // and the end of the server must not wait. The error is the cancel of ctx.
 func (v *service) pause(ctx context.Context, d time.Duration) error {
-	bounded, _, release := limited(ctx, d) // d is positive
+	timed, release := await.WithTimeout(ctx, d)
 	defer release()
-	if err := v.news.Wait(bounded, v); !task.Own(bounded, err) {
-		return err
-	}
+	_ = v.news.Wait(timed, v) // fails when d has passed, or if ctx is cancelled
 	return task.Check(ctx)
 }
 
