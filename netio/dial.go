@@ -4,30 +4,37 @@ package netio
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"baton/await"
 	"baton/loop"
+	"baton/loop/poll"
 	"baton/task"
 )
 
 const (
 	defaultFallbackDelay  = 250 * time.Millisecond // RFC 8305, section 5
 	defaultResolveTimeout = 30 * time.Second
+
+	firstRetry   = time.Millisecond // of a UNIX socket whose queue is full
+	longestRetry = 100 * time.Millisecond
 )
 
 // A Dialer holds the choices of a Dial. The zero value is the default.
 type Dialer struct {
 	// LocalAddr is where connections come from: a *net.TCPAddr (a port of 0
-	// chooses one) or *net.UnixAddr. Nil lets the kernel choose. Addresses of
-	// another family than that of LocalAddr are not tried.
+	// chooses one) or *net.UnixAddr. Nil, also a nil pointer of these types, lets
+	// the kernel choose. Addresses of another family than that of LocalAddr are not
+	// tried.
 	LocalAddr net.Addr
 
-	// Timeout bounds a Dial as a whole. Zero or negative is no bound but that of
-	// the kernel, which gives an address up after some minutes; the look-up has one
-	// of its own.
+	// Timeout bounds a Dial as a whole. Without one, if it is zero or negative, the
+	// kernel gives a TCP address up after some minutes, and Dial waits without a
+	// bound for a UNIX socket whose queue is full. The look-up has its own timeout.
 	Timeout time.Duration
 
 	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.
@@ -48,55 +55,66 @@ func Dial(ctx context.Context, network, address string) (*Stream, error) {
 	return Dialer{}.Dial(ctx, network, address)
 }
 
-// Dial connects to address. If its host is a name with several addresses, all of
-// them are tried, IPv6 and IPv4 in turn, as in RFC 8305 (happy eyeballs): the
+// Dial connects to address. If its host is a name with several addresses, Dial
+// tries all of them, IPv6 and IPv4 in turn, as in RFC 8305 (happy eyeballs): the
 // next attempt begins when one has failed, or FallbackDelay after the last one
-// began; the first connection wins, and the others are closed.
+// began. The first connection wins, and the others are closed. If the queue of a
+// UNIX socket is full, Dial tries it again until there is room.
 //
-// Errors are [*net.OpError] of the operation "dial", one for each address,
-// joined, or the first alone if all have the same cause. Timeout ends the attempts
-// with os.ErrDeadlineExceeded in a [*net.OpError]; a cancel of ctx, by a deadline of
-// the caller's too, with the [*task.Canceled], bare, unless there is a connection by
-// then.
+// Errors are [*net.OpError] of the operation "dial", one for each address that has
+// failed, joined; if all have failed for the same reason, the first one alone. If
+// Timeout ends the attempts, an os.ErrDeadlineExceeded in a [*net.OpError] comes
+// before them. If ctx is cancelled, also by a deadline of the caller, and there is
+// no connection by then, Dial returns the [*task.Canceled], bare.
 func (d Dialer) Dial(ctx context.Context, network, address string) (*Stream, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if d.LocalAddr == net.Addr((*net.TCPAddr)(nil)) || d.LocalAddr == net.Addr((*net.UnixAddr)(nil)) {
+		d.LocalAddr = nil
+	}
 	t, err := parse(network, address)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Source: d.LocalAddr, Err: err}
 	}
-	bounded, own, release := limited(ctx, d.Timeout)
+	timed, release := limited(ctx, d.Timeout)
 	defer release()
-	s, err := d.dial(bounded, r.Loop(), t)
-	if own && timedOut(ctx, err) {
-		return nil, d.opError(t, nil, os.ErrDeadlineExceeded)
+	h, err := d.connect(timed, r.Loop(), t)
+	if h != nil {
+		return newStream(r.Loop(), h, d.Stream), nil
 	}
-	return s, err
+	if canceled := task.Check(ctx); canceled != nil {
+		return nil, canceled
+	}
+	if task.Check(timed) != nil {
+		return nil, join(d.opError(t, nil, os.ErrDeadlineExceeded), err)
+	}
+	return nil, err
 }
 
-func (d Dialer) dial(ctx context.Context, l *loop.Loop, t target) (*Stream, error) {
+// connect returns the first connection, or nil and the errors of what has failed.
+// There may be none if ctx is cancelled. No event says that the queue of a UNIX
+// socket has room again, so connect tries it again and again (EAGAIN, connect(2)).
+func (d Dialer) connect(ctx context.Context, l *loop.Loop, t target) (poll.Handle, error) {
 	addrs, err := t.resolve(ctx, l, d.ResolveTimeout)
 	if _, canceled := err.(*task.Canceled); canceled {
-		return nil, err
+		return nil, nil
 	}
 	if err != nil {
 		return nil, d.opError(t, nil, err)
 	}
-	delay := d.FallbackDelay
-	if delay == 0 {
-		delay = defaultFallbackDelay
+	addrs = interleave(addrs)
+	for pause := firstRetry; ; pause = min(2*pause, longestRetry) {
+		h, err := newRace(l, d, t, addrs).run(ctx)
+		full := t.network == "unix" && errors.Is(err, syscall.EAGAIN)
+		if !full || await.Sleep(ctx, pause) != nil {
+			return h, err
+		}
 	}
-	race := newRace(l, d, t, interleave(addrs))
-	h, err := race.run(ctx, delay)
-	if err != nil {
-		return nil, err
-	}
-	return newStream(l, h, d.Stream), nil
 }
 
-// opError dresses an error of an attempt at addr, or of the whole if that is nil.
+// opError dresses an error of an attempt at addr, or of the whole if addr is nil.
 func (d Dialer) opError(t target, addr net.Addr, err error) error {
 	if addr == nil {
 		addr = t.addr()
@@ -104,19 +122,11 @@ func (d Dialer) opError(t target, addr net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: t.network, Source: d.LocalAddr, Addr: addr, Err: err}
 }
 
-// limited is ctx with a timeout on the loop's clock, if d is positive; own is false if
-// there is none.
-func limited(ctx context.Context, d time.Duration) (bounded context.Context, own bool, release context.CancelFunc) {
+// limited returns ctx with a timeout of d on the loop's clock, or ctx itself if d is
+// not positive. If a call under it is cancelled and ctx is not, its time has passed.
+func limited(ctx context.Context, d time.Duration) (timed context.Context, release context.CancelFunc) {
 	if d <= 0 {
-		return ctx, false, func() {}
+		return ctx, func() {}
 	}
-	bounded, release = await.WithTimeout(ctx, d)
-	return bounded, true, release
-}
-
-// timedOut reports whether err is a cancel by a timeout inside ctx: ctx itself is not
-// cancelled.
-func timedOut(ctx context.Context, err error) bool {
-	_, canceled := err.(*task.Canceled)
-	return canceled && task.Check(ctx) == nil
+	return await.WithTimeout(ctx, d)
 }

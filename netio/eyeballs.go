@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"baton/loop"
 	"baton/loop/poll"
@@ -16,23 +15,21 @@ import (
 
 // A race is one Dial: attempts at several addresses, of which the first that
 // connects wins (RFC 8305, section 5). The dialing task parks once; completions
-// and the timer start the attempts that come next. It ends when no attempt is in
-// flight any more, so nothing outlives a Dial.
+// and the timer start the attempts that come next. A race ends when no attempt is
+// in flight any more, so nothing outlives a Dial.
 //
 // One thing of the RFC is left out: its section 3 begins to connect while the name
 // server has answered for one family only. Here a resolver answers once, for both.
 type race struct {
 	loop   *loop.Loop
-	dialer Dialer        // for LocalAddr, and for errors
-	target target        // for errors and reports
-	delay  time.Duration // of the next attempt after the last one; negative: until that has failed
+	dialer Dialer // for LocalAddr, FallbackDelay and errors
+	target target // for errors and reports
 
 	task     *task.Ref // of the Dial, while attempts are in flight
 	attempts []attempt
 	next     int  // to be started
 	pending  int  // in flight
-	over     bool // no more attempts
-	canceled bool // by a cancel of the task; a winner counts all the same
+	over     bool // no more attempts: there is a winner, or a cancel
 	timer    loop.Timer
 	winner   poll.Handle
 }
@@ -47,6 +44,9 @@ type attempt struct {
 // newRace makes a race to the addresses, of which there is at least one, in the
 // order in which they are tried. It is run once.
 func newRace(l *loop.Loop, d Dialer, t target, addrs []net.Addr) *race {
+	if d.FallbackDelay == 0 {
+		d.FallbackDelay = defaultFallbackDelay
+	}
 	r := &race{loop: l, dialer: d, target: t, attempts: make([]attempt, len(addrs))}
 	r.timer.Target = r
 	for i, addr := range addrs {
@@ -57,31 +57,26 @@ func newRace(l *loop.Loop, d Dialer, t target, addrs []net.Addr) *race {
 	return r
 }
 
-// run returns the first connection, which is the caller's to close. It may switch.
-// The error is the verdict about all addresses or, if nobody has won by then, the
-// cancel of ctx; in either case nothing is open.
-func (r *race) run(ctx context.Context, delay time.Duration) (poll.Handle, error) {
-	r.delay = delay
+// run returns the first connection, which the caller must close. It may switch.
+// Without a connection it returns nil and the errors of the addresses that have
+// failed. There may be none if ctx is cancelled.
+func (r *race) run(ctx context.Context) (poll.Handle, error) {
 	r.launch()
 	if r.pending > 0 {
 		r.task = task.Self(ctx)
 		park(ctx, r)
 	}
 	r.loop.Driver().StopTimer(&r.timer)
-	switch {
-	case r.winner != nil:
+	if r.winner != nil {
 		return r.winner, nil
-	case r.canceled:
-		return nil, canceled(ctx)
 	}
 	return nil, r.verdict()
 }
 
 // launch starts the next attempt, and the one after it if that has failed at
 // once. It is called when the race begins, by the timer, and after every failure:
-// RFC 8305 lets the next attempt begin when the last one has failed, whoever else
-// is still on the way. The timer counts from the last start; with the last address
-// there is nothing left to start. It does not switch.
+// RFC 8305 lets the next attempt begin when one has failed, also while others are
+// in flight. The timer counts from the last start. launch does not switch.
 func (r *race) launch() {
 	for !r.over && r.next < len(r.attempts) {
 		a := &r.attempts[r.next]
@@ -91,8 +86,8 @@ func (r *race) launch() {
 		}
 		if !r.loop.Driver().Submit(&a.op) {
 			r.pending++
-			if r.delay >= 0 && r.next < len(r.attempts) {
-				r.loop.Driver().StartTimer(&r.timer, loop.After(r.loop.Time(), r.delay))
+			if r.dialer.FallbackDelay >= 0 && r.next < len(r.attempts) {
+				r.loop.Driver().StartTimer(&r.timer, loop.After(r.loop.Time(), r.dialer.FallbackDelay))
 			}
 			return
 		}
@@ -100,10 +95,9 @@ func (r *race) launch() {
 	}
 }
 
-// fits reports whether the attempt's address can be reached from LocalAddr: from
-// another family it cannot, and the kernel's error would say little. An address
-// without an IP fits, on either side, and so does every one if LocalAddr is nil: the
-// kernel then chooses. If it does not fit the attempt has failed.
+// fits reports whether the attempt's address is of the family of LocalAddr. If it
+// is not, the attempt has failed: the kernel's error would say little. Every address
+// fits if LocalAddr is nil, and an address without an IP fits every other.
 func (r *race) fits(a *attempt) bool {
 	from, local := r.dialer.LocalAddr.(*net.TCPAddr)
 	to, remote := a.op.Addr.(*net.TCPAddr)
@@ -118,12 +112,11 @@ func (r *race) fits(a *attempt) bool {
 // v4 reports whether addr is of IPv4, mapped or not.
 func v4(addr *net.TCPAddr) bool { return addr.IP.To4() != nil }
 
-// Wake is the timer's: the last attempt has had its time for itself.
+// Wake is called by the timer: the last attempt has had its time for itself.
 func (r *race) Wake() { r.launch() }
 
-// Complete is told that the attempt is decided. It is the loop's to call, while the
-// dialing task is parked; that is woken once, by the last one. An attempt that
-// launch decides at once does not come here.
+// Complete is called by the loop when an attempt that was in flight has ended. The
+// dialing task is parked then, and is woken by the last one.
 func (a *attempt) Complete(*poll.Op) {
 	r := a.race
 	r.pending--
@@ -134,8 +127,7 @@ func (a *attempt) Complete(*poll.Op) {
 	}
 }
 
-// finish takes the result of an attempt. A connection that comes second is
-// closed here, whatever became of the race.
+// finish takes the result of an attempt. It closes a connection that comes second.
 func (a *attempt) finish() {
 	r := a.race
 	switch {
@@ -145,14 +137,13 @@ func (a *attempt) finish() {
 		r.winner = a.op.Handle
 		r.stop()
 	default:
-		_ = a.op.Handle.Close() // nobody has seen it
+		_ = a.op.Handle.Close()
 	}
 	a.op.Handle = nil
 }
 
-// stop ends the race: what is in flight is taken back, and is still reported, each
-// of it once. A connection that was made just before is closed then, or wins if
-// there is none. A second stop does nothing.
+// stop ends the race: it cancels what is in flight. Complete is still called for
+// each operation. A second stop does nothing.
 func (r *race) stop() {
 	r.over = true
 	r.loop.Driver().StopTimer(&r.timer)
@@ -161,20 +152,25 @@ func (r *race) stop() {
 	}
 }
 
-// verdict is the error of a race that nobody has won. What one host refuses on
-// all its addresses is one refusal, and is told once; what went wrong in different
-// ways is all told, since any of it may be the reason.
+// verdict returns the errors of the addresses that have failed, joined. If all
+// have failed for the same reason, as for a host that refuses on all its addresses,
+// it returns the first one alone. What stop has cancelled has not failed.
 func (r *race) verdict() error {
 	var errs []error
+	var first error
 	same := true
-	for i := range r.attempts {
+	for i := range r.attempts[:r.next] {
 		a := &r.attempts[i]
-		if a.err.Error() != r.attempts[0].err.Error() {
-			same = false
+		if r.over && a.err == poll.ErrCanceled {
+			continue
 		}
+		if first == nil {
+			first = a.err
+		}
+		same = same && a.err.Error() == first.Error()
 		errs = append(errs, r.dialer.opError(r.target, a.op.Addr, a.err))
 	}
-	if same {
+	if same && len(errs) > 0 {
 		return errs[0]
 	}
 	return errors.Join(errs...)
@@ -183,12 +179,11 @@ func (r *race) verdict() error {
 // Cancel makes a race a task.Waiter: the operations come back first. A
 // connection that was made in spite of it wins.
 func (r *race) Cancel(*task.Ref) bool {
-	r.canceled = true
 	r.stop()
 	return false
 }
 
-// Reason and Owners tell reports what a Dial waits for: nobody on this loop.
+// Reason and Owners say in reports what a Dial waits for: no task of this loop.
 func (r *race) Reason() string      { return fmt.Sprintf("a connection to %s", r.target.text) }
 func (r *race) Owners() []*task.Ref { return nil }
 

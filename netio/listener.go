@@ -73,13 +73,18 @@ func Listen(ctx context.Context, network, address string) (*Listener, error) {
 }
 
 // Listen listens on address. An empty host means all addresses of this machine,
-// and a port of 0 chooses one. If the host has several addresses it listens on all
-// of them, once on each, with one port, IPv4 and IPv6 on sockets of their own; what
-// this machine does not have of them is left out.
+// and a port of 0 chooses one. If the host has several addresses, Listen listens on
+// all of them, once on each, with one port, IPv4 and IPv6 on sockets of their own.
+// It leaves out addresses that this machine does not have.
 //
-// A UNIX socket's file that nobody listens on any more is replaced; any other
-// file is an error. Errors are [*net.OpError] of the operation "listen", or the
-// [*task.Canceled] of a cancel during a look-up; nothing is open then.
+// Listen replaces the stale file of a UNIX socket, which no process has open any
+// more. Any other file is an error, EADDRINUSE. A live server does not notice the
+// attempt. If several servers replace a file at the same time, one succeeds and the
+// others get EADDRINUSE; for that, Listen locks a file beside it for a moment, with
+// the suffix ".baton-lock".
+//
+// Errors are [*net.OpError] of the operation "listen", or the [*task.Canceled] of a
+// cancel during a look-up. Nothing is open then.
 func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Listener, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -91,7 +96,7 @@ func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Lis
 	}
 	l := &Listener{loop: r.Loop(), network: network, config: c.Stream}
 	if network == "unix" {
-		if err := l.openUnix(ctx, c, t); err != nil {
+		if err := l.openUnix(c, t); err != nil {
 			return nil, err
 		}
 		return l, nil
@@ -115,10 +120,10 @@ func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Lis
 	return l, nil
 }
 
-// places are the addresses to listen on. It may switch, to look up a name. For no
-// host they are one of each family, since an IPv6 socket takes no IPv4 connections
-// here (IPV6_V6ONLY; RFC 3493, section 5.3): what one does is then independent of
-// the system's settings.
+// places returns the addresses to listen on. It may switch, to look up a name. For
+// an empty host it returns one of each family: an IPv6 socket takes no IPv4
+// connections here (IPV6_V6ONLY; RFC 3493, section 5.3), whatever the settings of
+// the system are.
 func (t target) places(ctx context.Context, l *loop.Loop, timeout time.Duration) ([]net.Addr, error) {
 	if t.host != "" {
 		return t.resolve(ctx, l, timeout)
@@ -133,9 +138,9 @@ func (t target) places(ctx context.Context, l *loop.Loop, timeout time.Duration)
 	return all, nil
 }
 
-// open makes the sockets, all with the port of the first if they may choose. An
-// address that this machine does not have, or whose family it does not know, is an
-// error only if it was the last hope; after any error nothing is open.
+// open makes the sockets. If the port is 0, all get the port of the first. An address
+// that this machine does not have, or whose family it does not know, is an error only
+// if no other address works. After an error nothing is open.
 func (l *Listener) open(c ListenConfig, addrs []net.Addr) error {
 	var missing error
 	for _, addr := range addrs {
@@ -159,8 +164,7 @@ func (l *Listener) open(c ListenConfig, addrs []net.Addr) error {
 	return nil
 }
 
-// add makes one socket, which is in l.sockets then. Errors are those of
-// [poll.Poller], dressed already.
+// add makes one socket and appends it to l.sockets. Errors are [*net.OpError].
 func (l *Listener) add(c ListenConfig, addr net.Addr) error {
 	h, err := l.loop.Poller().Listen(addr, poll.ListenOptions{Backlog: c.Backlog, ReusePort: c.ReusePort})
 	if err != nil {
@@ -238,12 +242,11 @@ func (l *Listener) busy(r *task.Ref) error {
 	return &BusyError{Op: "accept", First: first.String(), Second: r.String()}
 }
 
-// collect tries every socket, and parks if none has a connection. As soon as one
-// has, the operations of the others are taken back: one in flight while nobody
-// accepts would keep the loop from being idle, and take connections that nobody
-// may ever ask for. Those that come all the same wait in l.ready. It leaves a
-// connection in l.ready or an error in l.err, and nothing in flight. What ends the
-// wait, a connection, an error, a cancel or Close, ends it on every socket.
+// collect tries every socket, and parks if none has a connection. It leaves a
+// connection in l.ready or an error in l.err, and nothing in flight: what ends the
+// wait on one socket, ends it on all. An operation in flight without an Accept would
+// keep the loop from being idle, and take connections that may never be asked for.
+// Connections that come to several sockets at once wait in l.ready.
 func (l *Listener) collect(ctx context.Context) {
 	l.err = nil
 	if len(l.ready) > 0 {
@@ -251,7 +254,7 @@ func (l *Listener) collect(ctx context.Context) {
 	}
 	for range l.sockets {
 		s := l.sockets[l.next]
-		l.next = (l.next + 1) % len(l.sockets) // everybody gets a turn
+		l.next = (l.next + 1) % len(l.sockets) // so that no socket starves
 		if l.loop.Driver().Submit(&s.op) {
 			s.finish()
 			break
@@ -280,9 +283,8 @@ func (s *socket) Complete(*poll.Op) {
 	l.recall()
 }
 
-// finish takes the result of a socket's operation. Errors are remembered for the
-// Accept at work, a real one rather than that its operation was taken back; it
-// returns them only if no connection came.
+// finish takes the result of a socket's operation. Accept returns an error only if
+// no connection came, and ErrCanceled only if there is no other error.
 func (s *socket) finish() {
 	l := s.listener
 	switch {
@@ -296,8 +298,7 @@ func (s *socket) finish() {
 	s.op.Accepted = nil
 }
 
-// recall asks for the end of what is in flight, on whatever sockets that is. The
-// results still come, to Complete.
+// recall cancels what is in flight. Complete is still called for each operation.
 func (l *Listener) recall() {
 	for _, s := range l.sockets {
 		l.loop.Poller().Cancel(&s.op)
@@ -313,7 +314,7 @@ func (a *accepting) Cancel(*task.Ref) bool {
 	return false
 }
 
-// Reason and Owners tell reports what an Accept waits for: nobody on this loop.
+// Reason and Owners say in reports what an Accept waits for: no task of this loop.
 func (a *accepting) Reason() string      { return "a connection to " + (*Listener)(a).String() }
 func (a *accepting) Owners() []*task.Ref { return nil }
 

@@ -124,7 +124,7 @@ func (v *service) isFull() bool {
 func (v *service) pause(ctx context.Context, d time.Duration) error {
 	timed, release := await.WithTimeout(ctx, d)
 	defer release()
-	_ = v.news.Wait(timed, v)
+	_ = v.news.Wait(timed, v) // fails when d has passed, or if ctx is cancelled
 	return task.Check(ctx)
 }
 

@@ -15,7 +15,7 @@ import (
 	"baton/task"
 )
 
-// A target is an address as somebody wrote it down: of a TCP host, perhaps by
+// A target is an address as the user has written it: of a TCP host, perhaps by
 // name, or of a UNIX socket.
 type target struct {
 	network string // "tcp", "tcp4", "tcp6" or "unix"
@@ -24,10 +24,9 @@ type target struct {
 	port    int
 }
 
-// parse reads an address without asking anybody: what is wrong with it is told at
-// once, before a name is looked up. IPv6 addresses stand in brackets, and may have
-// a zone (RFC 3986, section 3.2.2; RFC 4007, section 11). An empty host is legal.
-// Errors are those of package net, bare.
+// parse reads an address, and returns an error before a name is looked up. IPv6
+// addresses stand in brackets, and may have a zone (RFC 3986, section 3.2.2; RFC
+// 4007, section 11). An empty host is legal. Errors are those of package net, bare.
 func parse(network, address string) (target, error) {
 	t := target{network: network, text: address}
 	switch network {
@@ -95,16 +94,13 @@ type written target
 func (w written) Network() string { return w.network }
 func (w written) String() string  { return w.text }
 
-// resolve returns all addresses of the target, each once, in the order of the
-// resolver, which has sorted them by how well they can be reached from here (RFC
-// 6724). A TCP target without a host is this machine, which a nil IP means to
-// connect. It may switch, and never blocks the loop: who asks the name server is
-// the poller's business. What the poller knows without asking, a literal address
-// among it, costs no wait.
+// resolve returns all addresses of the target, at least one, each once, in the
+// order of the resolver, which has sorted them by how well they can be reached from
+// here (RFC 6724). A TCP target without a host is this machine, which a nil IP means
+// to connect. resolve may switch, and never blocks the loop.
 //
-// A timeout of zero is the default, a negative one is none; the loop's clock counts
-// it. Errors are bare: *net.DNSError, also for a look-up that took too long, or the
-// *task.Canceled of a cancel of ctx.
+// A timeout of zero is the default, a negative one is none. Errors are bare:
+// *net.DNSError, also if the look-up took too long, or the *task.Canceled of ctx.
 func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration) ([]net.Addr, error) {
 	if t.network == "unix" {
 		return []net.Addr{&net.UnixAddr{Name: t.text, Net: "unix"}}, nil
@@ -119,13 +115,17 @@ func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration
 	if timeout == 0 {
 		timeout = defaultResolveTimeout
 	}
-	bounded, own, release := limited(ctx, timeout)
+	timed, release := limited(ctx, timeout)
 	defer release()
-	q := newQuery(l, "the addresses of "+t.host)
-	q.op.Kind, q.op.Host, q.op.Network = poll.Lookup, t.host, "ip"+t.network[len("tcp"):]
-	err := q.run(bounded)
-	if own && timedOut(ctx, err) {
-		return nil, &net.DNSError{Err: "i/o timeout", Name: t.host, IsTimeout: true, IsTemporary: true}
+	q := newLookup(l, t)
+	err := q.run(timed)
+	if _, canceled := err.(*task.Canceled); canceled {
+		if err = task.Check(ctx); err == nil {
+			err = &net.DNSError{Err: "i/o timeout", Name: t.host, IsTimeout: true, IsTemporary: true}
+		}
+	}
+	if err == nil && len(q.op.Addrs) == 0 {
+		err = &net.DNSError{Err: "no such host", Name: t.host, IsNotFound: true}
 	}
 	if err != nil {
 		return nil, err
@@ -138,10 +138,9 @@ func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration
 	return addrs, nil
 }
 
-// distinct returns the addresses without those that came before. A hosts file may
-// well say one twice: it would be listened on beside itself, and dialed again after
-// it has failed. One that is mapped into IPv6 is the same as the IPv4 one. They are
-// few, so no table is kept; ips stays as it is.
+// distinct returns ips without repetitions, which a hosts file may have: an address
+// must not be listened on beside itself, nor dialed again after it has failed. An
+// address that is mapped into IPv6 is the same as the IPv4 one.
 func distinct(ips []netip.Addr) []netip.Addr {
 	var all []netip.Addr
 	for _, ip := range ips {
@@ -153,41 +152,36 @@ func distinct(ips []netip.Addr) []netip.Addr {
 	return all
 }
 
-// A query is one operation that a task waits for, and that no stream owns: a
-// look-up, or a connect that is only a question. It is used once.
-type query struct {
-	loop   *loop.Loop
-	op     poll.Op
-	task   *task.Ref // who waits, while op is in flight
-	reason string    // what for, in words
+// A lookup is the question for the addresses of a host. It is used once.
+type lookup struct {
+	loop *loop.Loop
+	op   poll.Op
+	task *task.Ref // the one that waits, while op is in flight
 }
 
-// newQuery makes a query; the caller fills in the operation's kind and operands.
-func newQuery(l *loop.Loop, reason string) *query {
-	q := &query{loop: l, reason: reason}
-	q.op.Owner = q
+func newLookup(l *loop.Loop, t target) *lookup {
+	q := &lookup{loop: l}
+	q.op = poll.Op{Kind: poll.Lookup, Host: t.host, Network: "ip" + t.network[len("tcp"):], Owner: q}
 	return q
 }
 
-// run performs the operation, and may switch. A cancel is passed on to it; a result
-// that came first counts, so whatever run returns, what the operation has made is
-// the caller's to close if there is no error, and nobody's otherwise.
-func (q *query) run(ctx context.Context) error {
-	if q.loop.Driver().Submit(&q.op) {
-		return q.op.Err
+// run asks, and may switch. It passes a cancel on to the operation; an answer that
+// came first counts.
+func (q *lookup) run(ctx context.Context) error {
+	if !q.loop.Driver().Submit(&q.op) {
+		q.task = task.Self(ctx)
+		park(ctx, q)
 	}
-	q.task = task.Self(ctx)
-	park(ctx, q)
 	if q.op.Err == poll.ErrCanceled {
 		return canceled(ctx)
 	}
 	return q.op.Err
 }
 
-func (q *query) Complete(*poll.Op)   { q.task.Wake() }
-func (q *query) Reason() string      { return q.reason }
-func (q *query) Owners() []*task.Ref { return nil }
-func (q *query) Cancel(*task.Ref) bool {
+func (q *lookup) Complete(*poll.Op)   { q.task.Wake() }
+func (q *lookup) Reason() string      { return "the addresses of " + q.op.Host }
+func (q *lookup) Owners() []*task.Ref { return nil }
+func (q *lookup) Cancel(*task.Ref) bool {
 	q.loop.Poller().Cancel(&q.op)
 	return false
 }

@@ -3,85 +3,84 @@
 package netio
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 
 	"baton/loop/poll"
-	"baton/task"
 )
 
-// openUnix makes the socket of a UNIX listener. It binds first and looks at what
-// is in the way only then, so the usual case asks the file system nothing. A name
-// that begins with @ has no file (unix(7), abstract), and neither has one of a
-// virtual world.
-//
-// It may switch, if something is in the way. Two processes that replace the same
-// stale file at the same moment may both succeed, and the later one has the name:
-// who starts several needs a lock of his own. Errors are [*net.OpError], or the
-// [*task.Canceled] of a cancel; nothing is open then.
-func (l *Listener) openUnix(ctx context.Context, c ListenConfig, t target) error {
+// lockSuffix makes the name of the file that is locked while a stale one is replaced.
+const lockSuffix = ".baton-lock"
+
+// openUnix makes the socket of a UNIX listener. It binds first, and looks at the
+// file only if there is one. A name that begins with @ has no file (unix(7),
+// abstract), and neither has one of a virtual world. Errors are [*net.OpError];
+// nothing is open then.
+func (l *Listener) openUnix(c ListenConfig, t target) error {
 	addr := &net.UnixAddr{Name: t.text, Net: "unix"}
-	err := l.add(c, addr)
 	onDisk := !strings.HasPrefix(t.text, "@") && !l.loop.Poller().Caps().Has(poll.Virtual)
-	if errors.Is(err, syscall.EADDRINUSE) && onDisk {
-		stale, failure := l.isStale(ctx, addr)
-		if failure != nil {
-			return failure
-		}
-		if stale {
-			if failure := os.Remove(addr.Name); failure != nil && !errors.Is(failure, fs.ErrNotExist) {
-				return &net.OpError{Op: "listen", Net: "unix", Addr: addr, Err: failure}
-			}
-			err = l.add(c, addr)
+	err := l.add(c, addr)
+	if onDisk && errors.Is(err, syscall.EADDRINUSE) && isStale(addr.Name) {
+		err = l.replace(c, addr)
+	}
+	if err == nil && onDisk && !c.KeepFile {
+		l.file = newSocketFile(addr.Name)
+	}
+	return err
+}
+
+// replace removes the stale file at addr and makes the socket. The lock is for two
+// servers that replace the file at the same time: the second one could remove the
+// socket of the first.
+func (l *Listener) replace(c ListenConfig, addr *net.UnixAddr) error {
+	unlock, err := lockFile(addr.Name + lockSuffix)
+	if err == nil {
+		defer unlock()
+		if isStale(addr.Name) { // it may have been replaced before the lock was taken
+			err = os.Remove(addr.Name)
 		}
 	}
 	if err != nil {
-		return err
+		return &net.OpError{Op: "listen", Net: "unix", Addr: addr, Err: err}
 	}
-	if onDisk && !c.KeepFile {
-		l.file = newSocketFile(addr.Name)
-	}
-	return nil
+	return l.add(c, addr)
 }
 
-// isStale reports whether the file at addr is a socket on which nobody listens:
-// only a connect can tell, by ECONNREFUSED. Any other answer, a full queue or no
-// permission, is somebody's, and a file of another kind is not ours to remove. The
-// error is that of a cancel. A listener that is alive sees a connection that ends
-// at once.
-func (l *Listener) isStale(ctx context.Context, addr *net.UnixAddr) (bool, error) {
-	info, err := os.Lstat(addr.Name)
+// isStale reports whether the file at path is that of a socket which no process has
+// open any more. A connect by a socket of another type tells, and does not disturb
+// a server: if the server is alive it fails with EPROTOTYPE, also before the server
+// listens, and otherwise with ECONNREFUSED (connect(2)). Every other result, such as
+// EACCES, may be that of a live server. The call does not wait.
+func isStale(path string) bool {
+	info, err := os.Lstat(path)
 	if err != nil || info.Mode().Type() != fs.ModeSocket {
-		return false, nil
+		return false
 	}
-	q := newQuery(l.loop, fmt.Sprintf("whether anybody listens on %s", addr))
-	q.op.Kind, q.op.Addr = poll.Connect, addr
-	err = q.run(ctx)
-	if _, canceled := err.(*task.Canceled); canceled {
-		return false, err
+	network := "unixpacket" // not "unixgram", to which gVisor says ECONNREFUSED
+	if runtime.GOOS == "darwin" {
+		network = "unixgram" // it has no packets
 	}
+	conn, err := net.DialUnix(network, nil, &net.UnixAddr{Name: path, Net: network})
 	if err == nil {
-		_ = q.op.Handle.Close() // it was only a question
+		_ = conn.Close()
 	}
-	return errors.Is(err, syscall.ECONNREFUSED), nil
+	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// A socketFile is the file of a UNIX socket. It is known by more than its name:
-// somebody may have put another one in its place.
+// A socketFile is the file of a UNIX socket. It is known by more than its name: the
+// user may have put another one in its place.
 type socketFile struct {
 	path string
 	info fs.FileInfo
 }
 
 // newSocketFile remembers the file at path, or returns nil if there is none. It is
-// called right after the bind that made it; who replaces it in between is too fast
-// to be told apart.
+// called right after the bind that made the file.
 func newSocketFile(path string) *socketFile {
 	info, err := os.Lstat(path)
 	if err != nil {

@@ -65,8 +65,8 @@ func show(ctx context.Context, w io.Writer) error {
 	fmt.Fprintln(w, frames(panicked.Stack))
 	stacks(ctx, w, "after: it has ended")
 
-	// Whoever keeps a panic to himself still has to report it: otherwise the
-	// loop does in the end, so that no crash is hidden.
+	// A program that handles a panic reports it; otherwise the loop does at the end,
+	// so that no crash is hidden.
 	task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
 		fmt.Fprintln(w, "the exception handler is told:", e.Message, e.Err)
 	})
