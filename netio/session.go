@@ -9,10 +9,10 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
 	"slices"
 	"syscall"
 
+	"baton/internal/stack"
 	"baton/loop"
 	"baton/task"
 )
@@ -48,7 +48,7 @@ func (c *session) run(ctx context.Context) (exited error) {
 		v := recover()
 		switch {
 		case v != nil:
-			err = &task.PanicError{Value: v, Stack: debug.Stack(), Task: c.task.String()}
+			err = &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: c.task.String()}
 		case !returned:
 			// Goexit, by the FailNow of a test: the whole tree is to end.
 			_ = c.service.advance(aborted)
@@ -157,7 +157,7 @@ func (srv *Server) report(ctx context.Context, s *Stream, err error) {
 	if srv.OnError != nil {
 		defer func() {
 			if v := recover(); v != nil {
-				(&task.PanicError{Value: v, Stack: debug.Stack(), Task: "OnError of a server"}).Report(ctx)
+				(&task.PanicError{Value: v, Stack: stack.OfPanic(), Task: "OnError of a server"}).Report(ctx)
 			}
 		}()
 		srv.OnError(s, err)

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"runtime/debug"
 	"slices"
 
+	"baton/internal/stack"
 	"baton/loop"
 )
 
@@ -156,7 +156,7 @@ type PanicError struct {
 // until somebody has reported it, so that one which is dropped on the way is
 // not lost.
 func newPanicError(r *Ref, v any) *PanicError {
-	p := &PanicError{Value: v, Stack: debug.Stack(), Task: r.String()}
+	p := &PanicError{Value: v, Stack: stack.OfPanic(), Task: r.String()}
 	r.b.panics = keep(r.b.panics, p)
 	return p
 }
