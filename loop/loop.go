@@ -3,11 +3,13 @@
 package loop
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -121,6 +123,7 @@ func New(cfg Config) (*Loop, error) {
 	l.debug.Store(cfg.Debug)
 	if cfg.SlowStep > 0 && !cfg.Poller.Caps().Has(poll.Virtual) {
 		l.dog = newWatchdog(l)
+		l.dog.labels = l.Labels(context.Background())
 	}
 	return l, nil
 }
@@ -312,6 +315,7 @@ func (l *Loop) enter(call string) {
 	registry.loops = append(registry.loops, l)
 	registry.Unlock()
 	if l.dog != nil {
+		pprof.SetGoroutineLabels(l.dog.labels)
 		l.dog.arm()
 	}
 }
@@ -332,6 +336,9 @@ func (l *Loop) leave() {
 	}
 	registry.Unlock()
 	l.moved()
+	if l.dog != nil {
+		pprof.SetGoroutineLabels(context.Background())
+	}
 	l.word.Hold(0)
 	l.running.Store(false)
 }

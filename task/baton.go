@@ -3,6 +3,7 @@
 package task
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -40,11 +41,12 @@ type baton struct {
 	idle  []*worker // those without a task; the last one is used first
 	asker *worker   // who waits for an answer: see stackOf
 
-	virtual bool   // the loop's clock is not that of package time
-	watched bool   // the loop has a watchdog
-	root    *Ref   // the task of main
-	over    bool   // the turn after its end runs, or has run; or Run has given up
-	lastID  uint64 // of the task that was made last
+	labels  context.Context // has the pprof labels with which workers begin
+	virtual bool            // the loop's clock is not that of package time
+	watched bool            // the loop has a watchdog
+	root    *Ref            // the task of main
+	over    bool            // the turn after its end runs, or has run; or Run has given up
+	lastID  uint64          // of the task that was made last
 	foreign foreignContexts
 
 	// deadlock is the cancel of all tasks for the first deadlock, or nil.

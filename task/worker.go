@@ -4,6 +4,7 @@ package task
 
 import (
 	"runtime"
+	"runtime/pprof"
 	"sync/atomic"
 	"time"
 
@@ -60,6 +61,7 @@ type worker struct {
 func (w *worker) main() {
 	w.g = gid.G()
 	w.b.word.Hold(w.g)
+	pprof.SetGoroutineLabels(w.b.labels) // instead of those of whoever has started it
 	defer func() { w.ended = true }()
 	w.serve()
 }
