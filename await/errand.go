@@ -6,8 +6,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
+	"baton/internal/stack"
 	"baton/task"
 )
 
@@ -37,7 +37,7 @@ func (e *errand) call(fn func()) {
 			return
 		}
 		if v := recover(); v != nil {
-			e.panicked = &task.PanicError{Value: v, Stack: debug.Stack(), Task: fmt.Sprintf("%v, on a goroutine of its own,", e.task)}
+			e.panicked = &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: fmt.Sprintf("%v, on a goroutine of its own,", e.task)}
 			return
 		}
 		e.goexit = true

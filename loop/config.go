@@ -33,6 +33,10 @@ type Config struct {
 	// SlowStep is how long a step or callback may hold the baton before the
 	// watchdog reports it to OnSlow. Default 250 ms; negative switches the
 	// watchdog off. A loop on a virtual clock has none.
+	//
+	// The watchdog finds a loop's goroutines by the pprof label "baton.loop". The
+	// Run methods of Loop set it, and leave the calling goroutine without labels
+	// when they return. task.Run leaves it with those of its ctx, as pprof.Do does.
 	SlowStep time.Duration
 
 	// OnSlow is told about slow steps, on a goroutine of its own. Nil logs.

@@ -3,7 +3,10 @@
 package loop
 
 import (
+	"context"
 	"fmt"
+	"runtime/pprof"
+	"strconv"
 	"time"
 
 	"baton/internal/holder"
@@ -169,3 +172,13 @@ func (d *Driver) Open() { d.doors++ }
 
 // Shut is the end of an Open.
 func (d *Driver) Shut() { d.doors-- }
+
+// Labels returns ctx with the pprof label that goroutines running tasks of the loop
+// must have. Without a watchdog it returns ctx. It is for package task, which sets
+// the label when a goroutine begins.
+func (d *Driver) Labels(ctx context.Context) context.Context {
+	if d.dog == nil {
+		return ctx
+	}
+	return pprof.WithLabels(ctx, pprof.Labels(labelKey, strconv.FormatUint(d.id, 10)))
+}

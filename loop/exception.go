@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log"
 	"runtime/debug"
+
+	"baton/internal/stack"
 )
 
 // An Exception is an error that has no caller to go to: a callback panicked, or
@@ -92,5 +94,5 @@ func panicked(what string, v any) Exception {
 	if !ok {
 		err = fmt.Errorf("%v", v)
 	}
-	return Exception{Message: "loop: " + what + " panicked", Err: err, Stack: debug.Stack()}
+	return Exception{Message: "loop: " + what + " panicked", Err: err, Stack: stack.OfPanic()}
 }

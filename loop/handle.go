@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -251,6 +252,5 @@ func caller() string {
 // inLoop reports whether a function is a method of this package's, as
 // everything is by which a callback can come in.
 func inLoop(function string) bool {
-	const prefix = "baton/loop.("
-	return len(function) > len(prefix) && function[:len(prefix)] == prefix
+	return strings.HasPrefix(function, reflect.TypeFor[Loop]().PkgPath()+".(")
 }

@@ -3,10 +3,12 @@
 package loop
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,6 +120,7 @@ func New(cfg Config) (*Loop, error) {
 	l.debug.Store(cfg.Debug)
 	if cfg.SlowStep > 0 && !cfg.Poller.Caps().Has(poll.Virtual) {
 		l.dog = newWatchdog(l)
+		l.dog.labels = l.Driver().Labels(context.Background())
 	}
 	return l, nil
 }
@@ -254,6 +257,7 @@ func (l *Loop) enter(call string) {
 	registry.loops = append(registry.loops, l)
 	registry.Unlock()
 	if l.dog != nil {
+		pprof.SetGoroutineLabels(l.dog.labels)
 		l.dog.arm()
 	}
 }
@@ -274,6 +278,9 @@ func (l *Loop) leave() {
 	}
 	registry.Unlock()
 	l.moved()
+	if l.dog != nil {
+		pprof.SetGoroutineLabels(context.Background())
+	}
 	l.word.Hold(0)
 	l.running.Store(false)
 }

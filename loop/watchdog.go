@@ -3,8 +3,13 @@
 package loop
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"reflect"
 	"runtime"
+	"runtime/pprof"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,10 +19,14 @@ import (
 // A SlowStep tells that a task or callback has held the baton for long. It is
 // reported while it still does, once for each step.
 type SlowStep struct {
-	Loop  *Loop
-	Step  string        // the String of the task whose step it is; empty for a callback, and if the step has ended meanwhile
-	Held  time.Duration // at least; counted from the watchdog's first look at it
-	Stack []byte        // of the goroutine that holds the baton; nil if it has gone on
+	Loop *Loop
+	Step string        // the String of the task whose step it is; empty for a callback, and if the step has ended meanwhile
+	Held time.Duration // at least; counted from the watchdog's first look at it
+
+	// Stack is that of the goroutine that holds the baton. It is nil if the step has
+	// ended meanwhile, and if the goroutine was not found: its stack is deeper than
+	// 128 calls, or it has lost its pprof label (see Config.SlowStep).
+	Stack []byte
 }
 
 // String is the report as the default OnSlow logs it.
@@ -41,6 +50,7 @@ func (s SlowStep) String() string {
 // afterwards.
 type watchdog struct {
 	loop   *Loop
+	labels context.Context // has the label of the loop's goroutines
 	start  sync.Once
 	ticker ticker // made by start
 	quit   chan struct{}
@@ -59,20 +69,6 @@ const longUnpolled = 10 * time.Millisecond
 
 func newWatchdog(l *Loop) *watchdog {
 	return &watchdog{loop: l, quit: make(chan struct{}), rouse: make(chan struct{}, 1)}
-}
-
-// holder names the step that has the mark. If the mark has gone meanwhile, the
-// name may be that of a step that came later, and so is none.
-func (d *watchdog) holder() string {
-	name := d.name.Load()
-	if name == nil {
-		return ""
-	}
-	who := (*name)(d.loop.word.G())
-	if d.loop.marks.Load()&dogMark == 0 {
-		return ""
-	}
-	return who
 }
 
 // moved is called when a step begins, and when the last one has ended. It is
@@ -142,7 +138,8 @@ func (d *watchdog) watch() {
 			since, reported = now, false
 		} else if held := now.Sub(since); held >= limit && !reported {
 			reported = true
-			l.cfg.OnSlow(SlowStep{l, d.holder(), held, holderStack()})
+			who, stack := d.blame()
+			l.cfg.OnSlow(SlowStep{l, who, held, stack})
 		}
 	}
 }
@@ -166,55 +163,89 @@ func (d *watchdog) sleep(tick time.Duration) bool {
 	return true
 }
 
-// maxStacks bounds how much of the goroutines' stacks is read.
-const maxStacks = 64 << 20
+// labelKey is the key of the pprof label by which the watchdog finds the goroutines
+// of its loop in a profile. The value is the loop's number.
+const labelKey = "baton.loop"
 
-// holderStack returns the stacks of the goroutines that may be the one holding
-// a baton: those of Baton that are not parked in a hand-over or inside a poll.
-// With one loop that is one.
-func holderStack() []byte {
-	buf := make([]byte, 1<<20)
-	n := runtime.Stack(buf, true)
-	for n == len(buf) && n < maxStacks { // cut off
-		buf = make([]byte, 2*n)
-		n = runtime.Stack(buf, true)
+// blame returns the name of the task whose step has the mark, and the stack of its
+// goroutine. If the step ends meanwhile, what blame has found may belong to a later
+// step. So blame drops what it has found if the mark is gone by then.
+func (d *watchdog) blame() (who string, stack []byte) {
+	if name := d.name.Load(); name != nil {
+		who = (*name)(d.loop.word.G())
 	}
-	var held []string
-	for g := range strings.SplitSeq(string(buf[:n]), "\n\n") {
-		ours := strings.Contains(g, "\nbaton/task.(*worker).main(") || strings.Contains(g, "\nbaton/loop.(*Loop).run(")
-		if ours && !parked(g) {
-			held = append(held, g)
-		}
+	if d.loop.marks.Load()&dogMark == 0 {
+		return "", nil
 	}
-	if held == nil {
-		return nil
+	if stack = d.stack(); d.loop.marks.Load()&dogMark == 0 {
+		return who, nil
 	}
-	return []byte(strings.Join(held, "\n\n"))
+	return who, stack
 }
 
-// parked reports whether the goroutine with this stack has passed the baton on,
-// or waits in the poller. A WaitQueue passes it on by itself, for speed; what
-// it calls besides is short.
+// stack returns the stack of the goroutine that holds the baton, or nil. It looks
+// for the only goroutine that has the loop's label, runs the loop or its tasks, and
+// is not parked in a hand-over.
 //
-// Only the frames above the first one of somebody else's count. Below it there
-// may be a hand-over or a poll that is no wait: one that called back, as a
-// Waker's, or that a Goexit has come through (task's Coroutine serves tasks on
-// top of it).
-func parked(stack string) bool {
-	above, ours := "", true // the frame above, and whether all are of a hand-over
-	for line := range strings.Lines(stack) {
-		if strings.HasPrefix(line, "\t") || strings.HasPrefix(line, "goroutine ") {
-			continue // where, and the head line
-		}
-		switch {
-		case strings.HasPrefix(line, "baton/loop.(*Loop).poll("):
-			return strings.Contains(above, ".Wait(") // the poller's
-		case strings.HasPrefix(line, "baton/task.(*WaitQueue).Wait("),
-			strings.HasPrefix(line, "baton/task.(") && strings.Contains(line, ").pass("):
-			return ours
-		}
-		above = line
-		ours = ours && (strings.HasPrefix(line, "baton/task.") || strings.HasPrefix(line, "iter.") || strings.HasPrefix(line, "runtime."))
+// The goroutine profile is a consistent snapshot that stops the world for less than
+// a millisecond as a rule; runtime.Stack of 100,000 goroutines stops it for seconds.
+// In its text form, goroutines with the same labels and calls share one record.
+func (d *watchdog) stack() []byte {
+	var profile bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		return nil
 	}
-	return false
+	label := fmt.Sprintf("%q:\"%d\"", labelKey, d.loop.id)
+	var found [][]byte
+	_, records, _ := strings.Cut(profile.String(), "\n") // the total comes first
+	for record := range strings.SplitSeq(records, "\n\n") {
+		calls, rest, _ := strings.Cut(record, "\n")
+		labels, _, _ := strings.Cut(rest, "\n")
+		calls, alone := strings.CutPrefix(calls, "1 @ ")
+		if alone && strings.HasPrefix(labels, "# labels:") && strings.Contains(labels, label) {
+			if stack := holding(calls); stack != nil {
+				found = append(found, stack)
+			}
+		}
+	}
+	if len(found) != 1 {
+		return nil
+	}
+	return found[0]
+}
+
+// holding returns the stack with these program counters, the innermost call first.
+// It returns nil if the goroutine is parked in a hand-over, or runs neither a loop
+// nor tasks: a goroutine that a task starts inherits the label.
+func holding(calls string) []byte {
+	var pcs []uintptr
+	for call := range strings.FieldsSeq(calls) {
+		pc, _ := strconv.ParseUint(call, 0, 64)
+		pcs = append(pcs, uintptr(pc))
+	}
+	module := strings.TrimSuffix(reflect.TypeFor[Loop]().PkgPath(), "loop")
+	var stack []byte
+	ours := false
+	frames := runtime.CallersFrames(pcs)
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		if stack == nil && (strings.HasPrefix(f.Function, "runtime.") || strings.HasPrefix(f.Function, "iter.")) {
+			continue // below the call that waits, or was interrupted
+		}
+		switch strings.TrimPrefix(f.Function, module) {
+		case "internal/relay.(*channels).pass", "internal/relay.(*channels).give", "internal/relay.(*coroutines).pass",
+			"internal/relay.(*slot).swap", "task.(*WaitQueue).Wait":
+			if stack == nil {
+				return nil
+			}
+		case "internal/relay.(*Worker).main", "loop.(*Loop).run":
+			ours = true
+		}
+		stack = fmt.Appendf(stack, "%s(...)\n\t%s:%d\n", f.Function, f.File, f.Line)
+	}
+	if !ours {
+		return nil
+	}
+	return stack
 }

@@ -57,8 +57,8 @@ func spinningCallback(l *loop.Loop, t *testing.T, reports chan loop.SlowStep) fu
 		if !bytes.Contains(s.Stack, []byte("spinningCallback")) || !strings.Contains(s.String(), "spinningCallback") {
 			t.Errorf("the report does not show who holds the baton:\n%v", s)
 		}
-		if n := bytes.Count(s.Stack, []byte("\ngoroutine ")); n > 0 {
-			t.Errorf("the report shows %d other goroutines:\n%s", n, s.Stack)
+		if n := bytes.Count(s.Stack, []byte("loop.(*Loop).run(")); n != 1 {
+			t.Errorf("the report shows %d goroutines:\n%s", n, s.Stack)
 		}
 		// It goes on for as long again, and is not reported again.
 		witness(t)
@@ -123,6 +123,76 @@ func TestBlockedCallback(t *testing.T) {
 	if s := <-stack; !bytes.Contains(s, []byte("TestBlockedCallback")) {
 		t.Errorf("the report does not show who blocks:\n%s", s)
 	}
+}
+
+// Of two loops that are slow at the same time each report shows its own.
+func TestTwoSlowCallbacks(t *testing.T) {
+	guard(t)
+	var both, loops sync.WaitGroup
+	both.Add(2)
+	stacks := make([]loop.SlowStep, 2)
+	hold := func(reports chan loop.SlowStep, s *loop.SlowStep) {
+		*s = spin(reports)
+		both.Done()
+		both.Wait()
+	}
+	first := func(reports chan loop.SlowStep) { hold(reports, &stacks[0]) }
+	second := func(reports chan loop.SlowStep) { hold(reports, &stacks[1]) }
+	for _, fn := range []func(chan loop.SlowStep){first, second} {
+		l, reports := watched(t, slow)
+		loops.Go(func() {
+			l.CallSoon(func() { fn(reports) })
+			l.Run()
+		})
+	}
+	loops.Wait()
+	for i, own := range []string{"TestTwoSlowCallbacks.func2(", "TestTwoSlowCallbacks.func3("} {
+		if s := stacks[i].Stack; !bytes.Contains(s, []byte(own)) || bytes.Count(s, []byte("loop.(*Loop).run(")) != 1 {
+			t.Errorf("the report of loop %d does not show %s, alone:\n%s", i+1, own, s)
+		}
+	}
+}
+
+// A step that ends while the watchdog looks for its name is not blamed on the next one.
+func TestStepEndsDuringReport(t *testing.T) {
+	guard(t)
+	l, reports := watched(t, slow)
+	asked, next := make(chan bool), make(chan bool)
+	l.Driver().NameSteps(func(uintptr) string {
+		close(asked)
+		<-next
+		return "the next step"
+	})
+	l.CallSoon(func() { <-asked })
+	var s loop.SlowStep
+	l.CallSoon(func() {
+		close(next)
+		s = spin(reports)
+	})
+	l.Run()
+	if s.Held < slow || s.Step != "" || s.Stack != nil {
+		t.Errorf("held for %v by %q:\n%s", s.Held, s.Step, s.Stack)
+	}
+}
+
+// While a loop runs its goroutine has a label, by which the watchdog finds it, and
+// goroutines that callbacks start have it as well. They are not shown.
+func TestSlowChild(t *testing.T) {
+	guard(t)
+	l, reports := watched(t, slow)
+	var child sync.WaitGroup
+	stop := make(chan bool, 1)
+	l.CallSoon(func() {
+		child.Go(func() {
+			for len(stop) == 0 {
+				runtime.Gosched()
+			}
+		})
+		spinningCallback(l, t, reports)()
+	})
+	l.Run()
+	stop <- true
+	child.Wait()
 }
 
 // A loop that waits is not slow, whether it runs or not.

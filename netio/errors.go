@@ -65,8 +65,22 @@ func misuse(format string, args ...any) {
 // mustHold panics unless the caller may use what belongs to l: it has the baton,
 // or the loop does not run, so that nobody has it.
 func mustHold(l *loop.Loop, call string, what fmt.Stringer) {
+	if l == nil {
+		misuse("%s of a zero value; %s", call, makers)
+	}
 	if word := l.Driver().Holder(); !word.Held() && !word.Free() {
 		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal, or the net.Conn of Stream.NetConn",
 			call, what, l)
 	}
 }
+
+// elsewhere panics because r uses a stream or listener that is not of its loop.
+func elsewhere(r *task.Ref, l *loop.Loop, what string) {
+	if l == nil {
+		misuse("%v uses a zero %s; %s", r, what, makers)
+	}
+	misuse("%v of %v uses a %s of %v; use a Portal between loops", r, r.Loop(), what, l)
+}
+
+// makers is what to do instead of using a zero value.
+const makers = "Dial and Listener.Accept make a Stream, Listen makes a Listener"

@@ -202,7 +202,7 @@ func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
 		return nil, err
 	}
 	if r.Loop() != l.loop {
-		misuse("%v of %v uses a listener of %v; use a Portal between loops", r, r.Loop(), l.loop)
+		elsewhere(r, l.loop, "Listener")
 	}
 	if err := l.busy(r); err != nil {
 		return nil, err

@@ -56,6 +56,23 @@ func TestMisuse(t *testing.T) {
 	})
 }
 
+// A zero Stream or Listener is none, and says where to get one.
+func TestMisuseOfZero(t *testing.T) {
+	real(t, func(ctx context.Context) error {
+		var s netio.Stream
+		panics(t, "Read", func() { s.Read(ctx, nil) }, "uses a zero Stream; Dial and Listener.Accept make")
+		panics(t, "Write", func() { s.Write(ctx, nil) }, "uses a zero Stream")
+		panics(t, "NetConn", func() { s.NetConn(ctx) }, "uses a zero Stream")
+		panics(t, "Buffered", func() { s.Buffered() }, "Stream.Buffered of a zero value; Dial and Listener.Accept make")
+		panics(t, "Close", func() { s.Close() }, "Stream.Close of a zero value")
+		panics(t, "Abort", func() { s.Abort() }, "Stream.Abort of a zero value")
+		var ln netio.Listener
+		panics(t, "Accept", func() { ln.Accept(ctx) }, "uses a zero Listener", "Listen makes a Listener")
+		panics(t, "Close of a Listener", func() { ln.Close() }, "Listener.Close of a zero value")
+		return nil
+	})
+}
+
 // A server without a handler opens nothing, and takes nothing.
 func TestServeNil(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {

@@ -37,7 +37,7 @@ import (
 func (s *Stream) NetConn(ctx context.Context) net.Conn {
 	r := task.Self(ctx)
 	if r.Loop() != s.loop {
-		misuse("%v of %v uses a stream of %v; use a Portal between loops", r, r.Loop(), s.loop)
+		elsewhere(r, s.loop, "Stream")
 	}
 	if s.in.turns == nil {
 		s.in.turns, s.out.turns = &turns{half: &s.in}, &turns{half: &s.out}

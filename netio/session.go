@@ -9,10 +9,10 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
 	"slices"
 	"syscall"
 
+	"baton/internal/stack"
 	"baton/loop"
 	"baton/task"
 )
@@ -51,7 +51,7 @@ func (c *session) run(ctx context.Context) (exited error) {
 	defer func() {
 		switch v := recover(); {
 		case v != nil:
-			err, returned = &task.PanicError{Value: v, Stack: debug.Stack(), Task: c.task.String()}, true
+			err, returned = &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: c.task.String()}, true
 		case errors.Is(err, task.ErrGoexit): // of a task of the handler; ServeListener returns it
 			exited, err, returned = err, nil, false
 		}
@@ -148,7 +148,7 @@ func (srv *Server) report(ctx context.Context, s *Stream, err error) {
 	if srv.OnError != nil {
 		defer func() {
 			if v := recover(); v != nil {
-				(&task.PanicError{Value: v, Stack: debug.Stack(), Task: "OnError of a server"}).Report(ctx)
+				(&task.PanicError{Value: v, Stack: stack.OfPanic(), Task: "OnError of a server"}).Report(ctx)
 			}
 		}()
 		srv.OnError(s, err)

@@ -191,16 +191,16 @@ func (s *Stream) CloseWrite() error {
 // everything that had come: the kernel tells it by a reset (RFC 9293, section
 // 3.6.1). A protocol whose peer may still be sending needs CloseWrite, and then
 // reading up to io.EOF, before Close.
-func (s *Stream) Close() error { return s.end("Stream.Close", s.handle.Close) }
+func (s *Stream) Close() error { return s.end("Stream.Close", poll.Handle.Close) }
 
 // Abort closes the stream and drops what is not sent yet; over TCP, the peer is
 // told by a reset.
-func (s *Stream) Abort() error { return s.end("Stream.Abort", s.handle.Abort) }
+func (s *Stream) Abort() error { return s.end("Stream.Abort", poll.Handle.Abort) }
 
 // end is Close, and Abort, by what is done to the handle. The calls that wait are
 // woken by their operations, which the poller reports as closed; the stream is done
 // with at once.
-func (s *Stream) end(call string, how func() error) error {
+func (s *Stream) end(call string, how func(poll.Handle) error) error {
 	s.held(call)
 	if s.closed {
 		return s.opError("close", net.ErrClosed)
@@ -212,7 +212,7 @@ func (s *Stream) end(call string, how func() error) error {
 	// Not recycled: somebody may be writing out of it at this moment.
 	s.ahead.forget()
 	s.views.end()
-	return s.dress("close", how())
+	return s.dress("close", how(s.handle))
 }
 
 // held panics unless the caller may use the stream.
@@ -251,7 +251,7 @@ func (s *Stream) begin(h *half, r *task.Ref) error {
 		return h.busy(r.String())
 	}
 	if r.Loop() != s.loop {
-		misuse("%v of %v uses a stream of %v; use a Portal between loops", r, r.Loop(), s.loop)
+		elsewhere(r, s.loop, "Stream")
 	}
 	h.user = r
 	return nil

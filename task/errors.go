@@ -6,10 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"time"
 
+	"baton/internal/stack"
 	"baton/loop"
 )
 
@@ -158,7 +158,7 @@ type PanicError struct {
 // until somebody has reported it, so that one which is dropped on the way is
 // not lost.
 func newPanicError(r *Ref, v any) *PanicError {
-	p := &PanicError{Value: v, Stack: debug.Stack(), Task: r.String()}
+	p := &PanicError{Value: v, Stack: stack.OfPanic(), Task: r.String()}
 	r.b.panics = keep(r.b.panics, p)
 	return p
 }

@@ -58,7 +58,7 @@ func stranger(n *node) {
 	if other := loop.Current(); other != nil {
 		refuse("the context of %v, a task of %v, while %v runs here; pass values through a Portal", n.ref, b.loop, other)
 	}
-	refuse("the context of %v from a goroutine that is not this task; use await.Blocking to leave the loop and a Portal to come back", n.ref)
+	refuse("the context of %v from a goroutine that is not this task; start a task instead of the goroutine, or call into the loop by a Portal", n.ref)
 }
 
 // refuse panics because a call was made with a context that is not the caller's.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 
 	"baton/loop"
@@ -155,7 +156,8 @@ func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error)
 	r := &t.ref
 	b.root, b.lastID = r, 1
 	r.b, r.id, r.body = b, 1, t
-	anchor := &node{horizon: &horizon{values: ctx}}
+	b.relay.Labels = b.loop.Driver().Labels(ctx)
+	anchor := &node{horizon: &horizon{values: b.relay.Labels}}
 	r.ctx.ref, r.ctx.scope = r, &t.scope
 	r.ctx.attach(anchor, anchor)
 	t.scope.ref, t.scope.scope = r, &t.scope
@@ -179,6 +181,9 @@ func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error)
 	return func() {
 		unwatch()
 		b.loop.Driver().BeforePoll(nil)
+		if b.watched {
+			pprof.SetGoroutineLabels(ctx)
+		}
 	}
 }
 

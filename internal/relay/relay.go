@@ -14,6 +14,7 @@
 package relay
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -31,6 +32,9 @@ const maxIdle = 1024
 // A Relay is the goroutines among which control of one loop passes. It belongs to the
 // goroutine that has control, except where a method says otherwise.
 type Relay struct {
+	// Labels has the pprof labels with which workers begin. It is set before Start.
+	Labels context.Context
+
 	loop  *loop.Driver
 	word  *holder.Word
 	hand  handoff

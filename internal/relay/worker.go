@@ -4,6 +4,7 @@ package relay
 
 import (
 	"fmt"
+	"runtime/pprof"
 	"sync/atomic"
 	"unsafe"
 
@@ -75,6 +76,9 @@ func (w *Worker) main() {
 	w.g = gid.G()
 	w.begun.Store(true)
 	w.relay.word.Hold(w.g)
+	if w.relay.Labels != nil {
+		pprof.SetGoroutineLabels(w.relay.Labels) // instead of those of the goroutine that has started it
+	}
 	defer func() { w.ended = true }()
 	w.serve()
 }
