@@ -127,7 +127,7 @@ func TestShutdownDeferred(t *testing.T) {
 	}
 }
 
-// Close is meant to cut off: nobody is reported for it, however long the handlers clean
+// Close reports no connection that it cuts off, however long the handlers clean
 // up and whatever Shutdown follows.
 func TestShutdownAfterClose(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
