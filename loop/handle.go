@@ -131,7 +131,7 @@ func (l *Loop) callAt(now, when time.Duration, fn func()) *Handle {
 	if when <= now {
 		l.Driver().Ready(Entry{Runner: h})
 	} else {
-		l.timers.push(&h.timer, when)
+		l.timers.start(&h.timer, when)
 	}
 	return h
 }
@@ -160,7 +160,7 @@ func (h *Handle) Run() {
 	fn()
 	if h.fn != nil {
 		h.when = later(h.loop.clock(), h.rare.every)
-		h.loop.timers.push(&h.timer, h.when)
+		h.loop.timers.start(&h.timer, h.when)
 	}
 }
 

@@ -48,7 +48,7 @@ type Loop struct {
 	ready []Entry
 	order arrangement
 
-	timers timerQueue
+	timers timerHeap
 	now    time.Duration // since start, as of the last poll
 	done   []*poll.Op    // what the last poll has reported; reused by the next
 
