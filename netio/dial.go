@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"baton/internal/saturate"
 	"baton/loop"
 	"baton/task"
 )
@@ -111,6 +112,6 @@ func limited(ctx context.Context, d time.Duration) (bounded context.Context, own
 	if d <= 0 {
 		return ctx, false, func() {}
 	}
-	bounded, release = task.WithDeadline(ctx, loop.After(task.Now(ctx), d), os.ErrDeadlineExceeded)
+	bounded, release = task.WithDeadline(ctx, saturate.Add(task.Now(ctx), d), os.ErrDeadlineExceeded)
 	return bounded, true, release
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"baton/internal/saturate"
 	"baton/loop"
 	"baton/loop/poll"
 	"baton/task"
@@ -92,7 +93,7 @@ func (r *race) launch() {
 		if !r.loop.Driver().Submit(&a.op) {
 			r.pending++
 			if r.delay >= 0 && r.next < len(r.attempts) {
-				r.loop.Driver().StartTimer(&r.timer, loop.After(r.loop.Time(), r.delay))
+				r.loop.Driver().StartTimer(&r.timer, saturate.Add(r.loop.Time(), r.delay))
 			}
 			return
 		}

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"baton/loop"
+	"baton/internal/saturate"
 	"baton/task"
 )
 
@@ -165,7 +165,7 @@ func (v *service) drain(ctx, inner context.Context) (left *LeftError, canceled e
 		if bounded == nil {
 			var release context.CancelFunc
 			v.drained = task.Now(inner)
-			bounded, release = task.WithDeadline(inner, loop.After(v.drained, v.server.grace()), nil)
+			bounded, release = task.WithDeadline(inner, saturate.Add(v.drained, v.server.grace()), nil)
 			defer release()
 		}
 		if v.news.Wait(bounded, v) != nil && v.phase < aborted {

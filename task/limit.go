@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"baton/internal/saturate"
 	"baton/loop"
 )
 
@@ -220,7 +221,7 @@ func (l *limit) arm(c *Canceled) {
 	l.pending = c
 	if l.bound >= 0 {
 		b := l.ref.b
-		b.loop.Driver().StartTimer(&l.timer, loop.After(b.loop.Time(), l.bound))
+		b.loop.Driver().StartTimer(&l.timer, saturate.Add(b.loop.Time(), l.bound))
 	}
 }
 
