@@ -15,6 +15,7 @@ help() {
 		  test [ARG...]           the tests; arguments go to go test
 		  race [HANDOFF [POLLER]] the tests under the race detector (needs a C compiler), for each
 		                          hand-over (channel, coroutine) and poller (epoll, portable) or those named
+		  newer [ARG...]          the tests with Go 1.27, which it fetches, for each hand-over
 		  narrow [ARG...]         the tests on a system of 32 bits, which Linux on amd64 runs as well
 		  foreign [ARCH...]       the tests on other processors (default arm64 s390x), in an emulator
 		                          (Debian's qemu-user)
@@ -23,7 +24,7 @@ help() {
 		  bench [ARG...]          the benchmarks; arguments go to them
 		  cover                   coverage of the library by all tests together, into cover.out
 		  examples                vet and build them, run those that examples/quick.txt lists
-		  all                     lint, test, narrow, race, nested, fuzz 3000x, examples
+		  all                     lint, test, newer, narrow, race, nested, fuzz 3000x, examples
 	END
 }
 fmt() { gofmt -l -w .; }
@@ -50,6 +51,13 @@ race() {
 		echo "race: handoff $handoff, poller $poller"
 		BATON_HANDOFF=$handoff BATON_POLLER=$poller go test -race -count=1 ./...
 	done; done
+}
+# The version is one of newestTested in task/handoff.go.
+newer() {
+	for handoff in channel coroutine; do
+		echo "newer: handoff $handoff"
+		GOTOOLCHAIN=go1.27.3 BATON_HANDOFF=$handoff go test "$@" ./...
+	done
 }
 narrow() {
 	case $(go env GOOS GOARCH | paste -sd/ -) in
@@ -99,11 +107,11 @@ examples() {
 	done
 }
 # Not joined by &&, which would switch set -e off inside of all but the last.
-all() { lint; test_; narrow; race; nested; fuzz 3000x; examples; }
+all() { lint; test_; newer; narrow; race; nested; fuzz 3000x; examples; }
 
 [ $# -gt 0 ] || set -- help
 case $1 in
 test) shift; test_ "$@" ;;
-help | fmt | lint | race | narrow | foreign | nested | fuzz | bench | cover | examples | all) "$@" ;;
+help | fmt | lint | race | newer | narrow | foreign | nested | fuzz | bench | cover | examples | all) "$@" ;;
 *) help >&2; exit 2 ;;
 esac

@@ -179,16 +179,19 @@ func TestBlockingPanic(t *testing.T) {
 func TestBlockingGoexit(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		returned := false
-		tk := task.Start(ctx, func(ctx context.Context) (int, error) {
-			_, err := await.Blocking(ctx, func(context.Context) (int, error) {
-				runtime.Goexit()
-				return 0, nil
+		err := task.Scope(ctx, func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				_, err := await.Blocking(ctx, func(context.Context) (int, error) {
+					runtime.Goexit()
+					return 0, nil
+				})
+				returned = true
+				return err
 			})
-			returned = true
-			return 0, err
+			return nil
 		})
-		if _, err := tk.Await(ctx); !errors.Is(err, task.ErrGoexit) || returned {
-			t.Errorf("Await = %v, Blocking returned: %v", err, returned)
+		if !errors.Is(err, task.ErrGoexit) || returned {
+			t.Errorf("Scope = %v, Blocking returned: %v", err, returned)
 		}
 	})
 }

@@ -22,14 +22,18 @@ import (
 //
 // The order is that in which the tasks have ended, however long the loop's body
 // takes; those that had ended before the range began come first, in the order of
-// the arguments. If ctx is cancelled the range ends after one step with the
-// error and no task. Leaving it leaves the tasks alone. Only the task that ctx
-// belongs to can call it and range over it. asyncio's as_completed.
+// the arguments. If ctx is cancelled, also before the range, the range ends after
+// one step with the error and no task. Leaving it leaves the tasks alone. Only the
+// task that ctx belongs to can call it and range over it. asyncio's as_completed.
 func Each[T any](ctx context.Context, tasks ...*task.Task[T]) iter.Seq2[*task.Task[T], error] {
 	task.Self(ctx) // a foreign ctx is found out here, not where somebody ranges
 	return func(yield func(*task.Task[T], error) bool) {
 		e := watch(ctx, "Each", refs(tasks))
 		defer e.stop()
+		if _, err := task.Checkpoint(ctx); err != nil {
+			yield(nil, err)
+			return
+		}
 		for range tasks {
 			i, err := e.next(ctx)
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"baton/internal/bridge"
 	"baton/task"
 )
 
@@ -19,13 +20,12 @@ type ending struct {
 	ended  []int // places in tasks
 	read   int   // how many of ended have been returned
 	reader task.WaitQueue
-	remove []func() bool // takes the callbacks back
+	stops  []func() // ends the watching of each
 }
 
 // watch begins to collect; tasks that have ended already come first. A task may
-// come twice, and then has two places. call is for messages. The caller is to
-// call stop: as long as somebody is to be called back, a scope puts off deciding
-// whose the failure of the task is.
+// come twice, and then has two places. call is for messages. The errors of the tasks
+// count as awaited until stop is called.
 func watch(ctx context.Context, call string, tasks []*task.Ref) *ending {
 	self := task.Self(ctx)
 	for _, t := range tasks { // all of them, before a callback would have to be removed
@@ -38,14 +38,16 @@ func watch(ctx context.Context, call string, tasks []*task.Ref) *ending {
 	}
 	e := &ending{tasks: tasks}
 	for i, t := range tasks {
+		e.stops = append(e.stops, bridge.Watch(t))
 		if t.Done() {
 			e.ended = append(e.ended, i)
 			continue
 		}
-		e.remove = append(e.remove, t.AddDoneCallback(func(*task.Ref) {
+		remove := t.AddDoneCallback(func(*task.Ref) {
 			e.ended = append(e.ended, i)
 			e.reader.WakeOne()
-		}))
+		})
+		e.stops = append(e.stops, func() { remove() })
 	}
 	return e
 }
@@ -66,11 +68,10 @@ func (e *ending) next(ctx context.Context) (int, error) {
 	return e.ended[e.read-1], nil
 }
 
-// stop ends the collecting. The tasks go on, and their failures are those of their
-// scope again, unless somebody awaits them.
+// stop ends the collecting. The tasks go on.
 func (e *ending) stop() {
-	for _, remove := range e.remove {
-		remove()
+	for _, stop := range e.stops {
+		stop()
 	}
 }
 

@@ -21,7 +21,6 @@ type errand struct {
 	quit   func() bool // asks for an early end; true if the task need not wait for it
 
 	parked bool // end is to wake the task: it may come when the task waits for nothing, or no more
-	left   bool // quit has ended the wait
 
 	// What the goroutine leaves behind, besides its result.
 	panicked *task.PanicError
@@ -51,15 +50,10 @@ func (e *errand) call(fn func()) {
 // here. It returns the *task.Canceled if quit has ended the wait before; no other
 // cancel does, for what was lent to the goroutine must come back.
 func (e *errand) wait(ctx context.Context) error {
-	err := e.park(ctx)
-	// A standard context that was cancelled since the caller looked keeps Park
-	// from parking, without a word to Cancel.
-	if err != nil && !e.left && !e.Cancel(e.task) {
-		shielded, release := task.Shield(ctx, -1)
-		defer release()
-		e.park(shielded)
-	}
-	if e.left {
+	e.parked = true
+	err := task.Park(ctx, e)
+	e.parked = false
+	if err != nil {
 		return err
 	}
 	if e.panicked != nil {
@@ -69,14 +63,6 @@ func (e *errand) wait(ctx context.Context) error {
 		runtime.Goexit()
 	}
 	return nil
-}
-
-// park is one wait for end, which may be cut short by a cancel.
-func (e *errand) park(ctx context.Context) error {
-	e.parked = true
-	err := task.Park(ctx, e)
-	e.parked = false
-	return err
 }
 
 // end is the errand's return, with the baton. After a wait that was left nobody is
@@ -90,9 +76,9 @@ func (e *errand) end() {
 
 // Cancel asks for an early end. It makes an errand a task.Waiter.
 func (e *errand) Cancel(*task.Ref) bool {
-	e.left = e.quit()
-	e.parked = e.parked && !e.left
-	return e.left
+	left := e.quit()
+	e.parked = !left
+	return left
 }
 
 func (e *errand) Reason() string      { return e.reason }

@@ -29,6 +29,36 @@ func ExampleSleep() {
 	// task 0
 }
 
+func ExampleForever() {
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		return await.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
+			defer fmt.Println("goodbye")
+			return await.Forever(ctx)
+		})
+	})
+	fmt.Println(err)
+	// Output:
+	// goodbye
+	// await: timeout after 1ms: context deadline exceeded
+}
+
+func ExampleTicker() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		ticker := await.NewTicker(ctx, 10*time.Millisecond)
+		for beat := range 3 {
+			if _, err := ticker.Next(ctx); err != nil {
+				return err
+			}
+			fmt.Println("beat", beat)
+		}
+		return nil
+	})
+	// Output:
+	// beat 0
+	// beat 1
+	// beat 2
+}
+
 func ExampleTimeout() {
 	task.Run(context.Background(), func(ctx context.Context) error {
 		err := await.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {

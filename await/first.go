@@ -13,7 +13,8 @@ import (
 // First runs the functions as tasks and returns the result of the first one that
 // succeeds. The others are cancelled, and awaited. If all fail the error joins
 // theirs, in the order of the arguments; if ctx was cancelled besides, it is the
-// *task.Canceled alone. A success counts even then. No functions at all are
+// *task.Canceled alone. A success counts even then. If ctx is cancelled already,
+// First calls nothing and returns the *task.Canceled. No functions at all are
 // misuse and panic.
 //
 // A function that succeeds too late has its result dropped; if it must be
@@ -43,9 +44,12 @@ func (r Race[T]) First(ctx context.Context, fns ...func(ctx context.Context) (T,
 	for _, fn := range fns {
 		mustHave(fn != nil, "First")
 	}
+	var none T
+	if _, err := task.Checkpoint(ctx); err != nil {
+		return none, err
+	}
 	run := &race[T]{Race: r, errs: make([]error, len(fns))}
 	err := task.Scope(ctx, func(ctx context.Context) error { return run.start(ctx, fns) })
-	var none T
 	switch cancel := task.Check(ctx); {
 	case run.won && err == nil:
 		return run.result, nil

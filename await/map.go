@@ -12,7 +12,8 @@ import (
 // results in the order of the items. The first failure cancels the other calls
 // and is returned when they have ended, as by a task.Scope. It may switch. With an
 // error there are no results, also not those of calls that succeeded: what must
-// be closed is fn's to remember.
+// be closed is fn's to remember. If ctx is cancelled already, Map calls nothing and
+// returns the *task.Canceled.
 func Map[T, R any](ctx context.Context, items []T, fn func(ctx context.Context, item T) (R, error)) ([]R, error) {
 	return MapN(ctx, max(len(items), 1), items, fn)
 }
@@ -26,6 +27,9 @@ func MapN[T, R any](ctx context.Context, n int, items []T, fn func(ctx context.C
 		misuse("MapN with %d calls at a time", n)
 	}
 	mustHave(fn != nil, "Map")
+	if _, err := task.Checkpoint(ctx); err != nil {
+		return nil, err
+	}
 	results := make([]R, len(items))
 	next := 0
 	var failure error

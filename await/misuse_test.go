@@ -22,6 +22,8 @@ func TestOutside(t *testing.T) {
 	calls := map[string]func(ctx context.Context){
 		"Sleep":        func(ctx context.Context) { await.Sleep(ctx, time.Second) },
 		"Sleep(0)":     func(ctx context.Context) { await.Sleep(ctx, 0) },
+		"Forever":      func(ctx context.Context) { await.Forever(ctx) },
+		"NewTicker":    func(ctx context.Context) { await.NewTicker(ctx, time.Second) },
 		"WithTimeout":  func(ctx context.Context) { await.WithTimeout(ctx, time.Second) },
 		"WithDeadline": func(ctx context.Context) { await.WithDeadline(ctx, time.Time{}) },
 		"Timeout":      func(ctx context.Context) { await.Timeout(ctx, time.Second, body) },

@@ -4,100 +4,78 @@ package await
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"baton/internal/bridge"
 	"baton/task"
 )
 
-// WithTimeout returns a context that is cancelled when d has passed on the
-// loop's clock; if d is zero or less, at once. The errors of calls under it are
-// context.DeadlineExceeded then. Release ends it before, and must be called; it
-// is safe from every goroutine.
-//
-// It is context.WithTimeout for the clock of the loop. [Timeout] is the same as
-// a block.
+// WithTimeout returns a context that is cancelled when d has passed on the loop's
+// clock; if d is zero or less, at once. It is WithDeadline for a duration, and
+// context.WithTimeout for the clock of the loop. [Timeout] is the same as a block.
 func WithTimeout(ctx context.Context, d time.Duration) (timed context.Context, release context.CancelFunc) {
-	return task.WithDeadline(ctx, after(ctx, d), nil)
+	return bridge.WithDeadline(ctx, after(ctx, d))
 }
 
-// WithDeadline is like WithTimeout with a time on the loop's clock. The zero
-// time is no deadline, until Reschedule sets one.
-func WithDeadline(ctx context.Context, when time.Time) (timed context.Context, release context.CancelFunc) {
-	return task.WithDeadline(ctx, when, nil)
-}
-
-// Reschedule moves the deadline of the nearest WithDeadline, WithTimeout or
-// Timeout around ctx; the zero time takes it away. It reports whether there is
-// one that has not passed. It never switches.
-func Reschedule(ctx context.Context, when time.Time) bool { return task.Reschedule(ctx, when) }
-
-// Timeout runs fn, under a context that is cancelled when d has passed; if d is
-// zero or less, at once, so that fn runs up to its first switch point.
+// WithDeadline returns a context that is cancelled at when on the loop's clock. Calls
+// under it then return a [*task.Canceled] that is context.DeadlineExceeded. A time that
+// has passed cancels the context at once; the zero time is no deadline, until
+// Reschedule sets one. WithDeadline never switches.
 //
-// If fn returns the error of that cancel, Timeout returns one that is
-// context.DeadlineExceeded, and that a cancel of ctx can no longer be mistaken for,
-// with the words that fn has wrapped it in; if it is joined with others, this one
-// takes its place among them. Any other outcome of fn is that of Timeout: a failure
-// of its cleanup, a cancel from further out, a result, even one that came too late.
-// If a timeout around this one has expired as well, or ctx is cancelled otherwise,
-// Timeout returns that cancel; only the failure of another task does not hide that
-// the time has passed here.
+// Release ends the context, cancels what still runs under it, and must be called. It is
+// safe from every goroutine: it takes effect at once if the caller holds the baton, and
+// in the loop's next poll otherwise.
+func WithDeadline(ctx context.Context, when time.Time) (timed context.Context, release context.CancelFunc) {
+	return bridge.WithDeadline(ctx, when)
+}
+
+// Reschedule moves the deadline of the nearest WithDeadline, WithTimeout or Timeout that
+// ctx is or was derived from, and reports whether there is one that has not passed. The
+// zero time takes the deadline away; a time that has passed cancels at once. Only a
+// deadline that the calling task has set is moved, also one beyond a Shield; a deadline
+// that the task has inherited is not. Reschedule never switches.
+func Reschedule(ctx context.Context, when time.Time) bool { return bridge.Reschedule(ctx, when) }
+
+// Timeout runs fn under a context that is cancelled when d has passed; if d is zero or
+// less, at once, so that fn runs up to its first switch point.
+//
+// If fn returns an error that only says that this time has passed, Timeout returns the
+// cancel of ctx, if ctx is cancelled too, and otherwise an error that is
+// context.DeadlineExceeded. Such an error is the cancel of the timeout or its sentinel,
+// wraps one of those singly, or joins only such errors. Every other outcome of fn is
+// that of Timeout: a failure of its cleanup, a cancel from further out, a result, even
+// one that came too late.
 func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
+	task.Checkpoint(ctx) // counts the call; fn runs under a cancel, too
 	timed, release := WithTimeout(ctx, d)
 	defer release()
 	err := fn(timed)
-	rest, own := task.Rest(timed, err)
-	if !own {
+	if err == nil || !bridge.Expired(timed, err) {
 		return err
 	}
-	words := wrapping(err)
-	if err = task.Asked(ctx); err == nil {
-		err = &expiry{d, words}
+	if canceled := task.Check(ctx); canceled != nil {
+		return canceled
 	}
-	if rest != nil {
-		err = errors.Join(rest, err) // what nobody expects comes first
+	if _, bare := err.(*task.Canceled); bare {
+		err = context.DeadlineExceeded // which says it in fewer words
 	}
-	return err
+	return &expiry{d, err.Error()}
 }
 
-// An expiry is the error of a Timeout whose time has passed. It is
-// context.DeadlineExceeded for errors.Is and does not wrap it: whoever looks
-// for the echo of a cancel unwraps errors, and this is a failure of its own,
-// which a cancel of the caller must not hide. A pointer, for two timeouts of
-// the same length are two failures.
+// An expiry is the error of a Timeout whose time has passed. It does not wrap the
+// cancel of the timeout: it is a failure of its own, which no scope or timeout further
+// out takes for its own cancel. It is a pointer because two timeouts of the same length
+// are two failures.
 type expiry struct {
 	after time.Duration
-	words string // what the echo was wrapped in, as "loading: "
+	text  string // of the error that fn has returned
 }
 
-func (e *expiry) Error() string {
-	return fmt.Sprintf("await: timeout after %v: %s%v", e.after, e.words, context.DeadlineExceeded)
-}
+func (e *expiry) Error() string { return fmt.Sprintf("await: timeout after %v: %s", e.after, e.text) }
 
 func (e *expiry) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // Timeout and Temporary are those of context.DeadlineExceeded, for net.Error.
 func (e *expiry) Timeout() bool   { return true }
 func (e *expiry) Temporary() bool { return true }
-
-// wrapping returns the words in which somebody has wrapped the echo of a cancel:
-// they tell what took so long. Of joined errors, and of an echo that does not come
-// last in the text, it returns none.
-func wrapping(err error) string {
-	echo := err
-	for {
-		inner := errors.Unwrap(echo)
-		if _, ok := echo.(*task.Canceled); ok || inner == nil {
-			break
-		}
-		echo = inner
-	}
-	words, last := strings.CutSuffix(err.Error(), echo.Error())
-	if !last {
-		return ""
-	}
-	return words
-}

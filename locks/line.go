@@ -49,8 +49,6 @@ func (l *line[T]) wait(ctx context.Context, r *task.Ref, item T, why task.Text) 
 	err := task.Park(ctx, p)
 	if err == nil {
 		item, err = p.item, p.err
-	} else if p.line != nil {
-		p.leave() // a standard context was cancelled before Park
 	}
 	*p = place[T]{next: l.spare} // a spare one keeps neither item nor task alive
 	l.spare = p

@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"baton/internal/saturate"
+	"baton/await"
 	"baton/loop"
 	"baton/task"
 )
@@ -70,7 +70,7 @@ func (d Dialer) Dial(ctx context.Context, network, address string) (*Stream, err
 	bounded, own, release := limited(ctx, d.Timeout)
 	defer release()
 	s, err := d.dial(bounded, r.Loop(), t)
-	if own && task.Own(bounded, err) {
+	if own && timedOut(ctx, err) {
 		return nil, d.opError(t, nil, os.ErrDeadlineExceeded)
 	}
 	return s, err
@@ -104,14 +104,19 @@ func (d Dialer) opError(t target, addr net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: t.network, Source: d.LocalAddr, Addr: addr, Err: err}
 }
 
-// limited is ctx with a timeout on the loop's clock, if d is positive. Its
-// cause is os.ErrDeadlineExceeded. Own is false if there is none: the context is
-// then the caller's, who may have made it with a deadline and waits for the echo of
-// that. So task.Own is to be asked only if own is true.
+// limited is ctx with a timeout on the loop's clock, if d is positive; own is false if
+// there is none.
 func limited(ctx context.Context, d time.Duration) (bounded context.Context, own bool, release context.CancelFunc) {
 	if d <= 0 {
 		return ctx, false, func() {}
 	}
-	bounded, release = task.WithDeadline(ctx, saturate.Add(task.Now(ctx), d), os.ErrDeadlineExceeded)
+	bounded, release = await.WithTimeout(ctx, d)
 	return bounded, true, release
+}
+
+// timedOut reports whether err is a cancel by a timeout inside ctx: ctx itself is not
+// cancelled.
+func timedOut(ctx context.Context, err error) bool {
+	_, canceled := err.(*task.Canceled)
+	return canceled && task.Check(ctx) == nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/loop"
 	"baton/loop/poll"
 	"baton/loop/poll/virtual"
@@ -168,7 +169,7 @@ func TestFloodEnds(t *testing.T) {
 				s.SetLineLimit(10)
 				_, err := s.ReadLine(ctx)
 				want(t, "ReadLine", err, netio.ErrTooLong)
-				life, cancel := task.WithDeadline(ctx, task.Now(ctx).Add(time.Hour), nil)
+				life, cancel := await.WithDeadline(ctx, task.Now(ctx).Add(time.Hour))
 				defer cancel()
 				conn := s.NetConn(life)
 				reader := task.Start(ctx, func(context.Context) (int, error) { return conn.Read(make([]byte, 10)) })

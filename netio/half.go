@@ -75,9 +75,7 @@ func (h *half) do(ctx context.Context) (int, error) {
 	}
 	if !h.stream.loop.Driver().Submit(&h.op) {
 		h.depart()
-		if task.Park(ctx, h) != nil { // what park does, with one return less after the switch
-			insist(ctx, h)
-		}
+		task.Park(ctx, h) // which returns nil, since Cancel returns false
 		h.arrive()
 	}
 	if h.limited && h.op.N > 0 {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/netio"
 	"baton/sim"
 	"baton/task"
@@ -142,7 +143,7 @@ func TestLeftCleanup(t *testing.T) {
 			return err
 		})
 		defer s.greeted(ctx, t).Close()
-		canceled, release := task.WithDeadline(ctx, task.Now(ctx), nil)
+		canceled, release := await.WithDeadline(ctx, task.Now(ctx))
 		defer release()
 		want(t, "sleep", sleep(canceled, time.Hour), context.DeadlineExceeded)
 		want(t, "Shutdown, canceled before", s.srv.Shutdown(canceled), context.DeadlineExceeded)

@@ -148,7 +148,7 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 // that wants to end earlier has to be told so otherwise.
 func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Handler) error {
 	mustHandle(handler)
-	r := task.Self(ctx)
+	r, _ := task.Checkpoint(ctx) // counts the call; a cancel ends it below, like one that comes later
 	if r.Loop() != ln.loop {
 		misuse("%v of %v serves a listener of %v; use a Portal between loops", r, r.Loop(), ln.loop)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/loop"
 	"baton/loop/poll"
 	"baton/loop/poll/virtual"
@@ -174,7 +175,7 @@ func TestShutdownCancel(t *testing.T) {
 				s := serve(ctx, t, &netio.Server{}, linger(time.Hour))
 				defer s.greeted(ctx, t).Close()
 				start := task.Now(ctx)
-				bounded, release := task.WithDeadline(ctx, start.Add(time.Second), nil)
+				bounded, release := await.WithDeadline(ctx, start.Add(time.Second))
 				defer release()
 				if before {
 					want(t, "sleep", sleep(bounded, time.Minute), context.DeadlineExceeded)

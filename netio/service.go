@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"baton/internal/saturate"
+	"baton/await"
 	"baton/task"
 )
 
@@ -134,9 +134,7 @@ func (v *service) accept(ctx context.Context) error {
 func (v *service) pause(ctx context.Context, d time.Duration) error {
 	bounded, _, release := limited(ctx, d) // d is positive
 	defer release()
-	if err := v.news.Wait(bounded, v); !task.Own(bounded, err) {
-		return err
-	}
+	_ = v.news.Wait(bounded, v)
 	return task.Check(ctx)
 }
 
@@ -165,7 +163,7 @@ func (v *service) drain(ctx, inner context.Context) (left *LeftError, canceled e
 		if bounded == nil {
 			var release context.CancelFunc
 			v.drained = task.Now(inner)
-			bounded, release = task.WithDeadline(inner, saturate.Add(v.drained, v.server.grace()), nil)
+			bounded, release = await.WithTimeout(inner, v.server.grace())
 			defer release()
 		}
 		if v.news.Wait(bounded, v) != nil && v.phase < aborted {

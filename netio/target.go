@@ -124,7 +124,7 @@ func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration
 	q := newQuery(l, "the addresses of "+t.host)
 	q.op.Kind, q.op.Host, q.op.Network = poll.Lookup, t.host, "ip"+t.network[len("tcp"):]
 	err := q.run(bounded)
-	if own && task.Own(bounded, err) {
+	if own && timedOut(ctx, err) {
 		return nil, &net.DNSError{Err: "i/o timeout", Name: t.host, IsTimeout: true, IsTemporary: true}
 	}
 	if err != nil {

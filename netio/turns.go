@@ -47,7 +47,6 @@ func (q *turns) take(ctx context.Context, r *task.Ref, view *netConn) error {
 	t := &turn{turns: q, view: view, task: r}
 	t.place = q.waiting.PushBack(t)
 	if err := task.Park(ctx, t); err != nil {
-		q.waiting.Remove(t.place) // a standard context was cancelled before Park
 		return err
 	}
 	if t.err != nil || t.begun {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/task"
 )
 
@@ -22,7 +23,7 @@ func TestNoAllocation(t *testing.T) {
 		},
 		"scope": task.Scope,
 		"deadline": func(ctx context.Context, fn func(ctx context.Context) error) error {
-			ctx, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Hour), nil)
+			ctx, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Hour))
 			defer release()
 			return fn(ctx)
 		},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/sim"
 	"baton/task"
 )
@@ -82,7 +83,7 @@ var standardBlocks = map[string]func(ctx context.Context) (context.Context, cont
 	"around a block": func(ctx context.Context) (context.Context, context.CancelFunc) {
 		derived, cancel := context.WithCancelCause(ctx)
 		task.Loop(ctx).CallLater(time.Second, func() { cancel(errOops) })
-		return task.WithDeadline(derived, task.Now(ctx).Add(time.Hour), nil)
+		return await.WithDeadline(derived, task.Now(ctx).Add(time.Hour))
 	},
 }
 
@@ -111,7 +112,7 @@ func TestEchoOfStandardContext(t *testing.T) {
 						alive = err == nil
 						return err
 					})
-					if fails := what == "a failure besides"; alive == fails || fails != (err == errOther) || !fails && err != nil {
+					if fails := what == "a failure besides"; alive == fails || fails != errors.Is(err, errOther) || !fails && err != nil {
 						t.Errorf("inside: Scope = %v, its function went on: %v", err, alive)
 					}
 					derived, release := cancel(ctx)
@@ -251,7 +252,7 @@ func TestEchoOfBlockAroundScope(t *testing.T) {
 // under it as well.
 func TestEndOfBlockAroundScope(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
-		limited, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Hour), nil)
+		limited, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Hour))
 		task.Go(ctx, func(ctx context.Context) error {
 			defer release()
 			return turns(ctx, 3)
@@ -277,7 +278,7 @@ func TestUnderEndedBlock(t *testing.T) {
 	var deadlock *task.DeadlockError
 	err := inVirtual(t, func(ctx context.Context) error {
 		return task.Scope(ctx, func(ctx context.Context) error {
-			ended, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Hour), nil)
+			ended, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Hour))
 			release()
 			task.Go(ended, func(ctx context.Context) error {
 				if err := task.Check(ctx); !errors.Is(err, context.Canceled) {

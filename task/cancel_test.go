@@ -40,7 +40,7 @@ func TestCancelIsLevelTriggered(t *testing.T) {
 			return sleep(ctx, -time.Hour)
 		},
 		"WaitQueue": forever,
-		"Park":      func(ctx context.Context) error { return task.Park(ctx, new(refuser)) },
+		"Park":      func(ctx context.Context) error { return task.Park(ctx, new(agreer)) },
 		"Future":    func(ctx context.Context) error { _, err := new(task.Future[int]).Await(ctx); return err },
 		"Future, done": func(ctx context.Context) error {
 			var f task.Future[int]
@@ -97,6 +97,47 @@ func (r *refuser) Cancel(ref *task.Ref) bool {
 	r.asked++
 	r.ref = ref
 	return false
+}
+
+// agreer is a wait that every cancel ends.
+type agreer struct{ refuser }
+
+func (a *agreer) Cancel(ref *task.Ref) bool {
+	a.refuser.Cancel(ref)
+	return true
+}
+
+// A wait that a cancelled context refuses is told so, and can undo what it has
+// prepared. One that cannot be given up goes on until it is woken.
+func TestParkUnderCancel(t *testing.T) {
+	for _, standard := range []bool{false, true} {
+		mustRun(t, func(ctx context.Context) error {
+			waiting := new(refuser)
+			tk := task.Start(ctx, func(ctx context.Context) (int, error) {
+				if standard {
+					derived, cancel := context.WithCancel(ctx)
+					cancel()
+					ctx = derived
+				} else {
+					task.Self(ctx).Cancel(nil)
+				}
+				given := new(agreer)
+				if err := task.Park(ctx, given); !errors.Is(err, context.Canceled) || given.asked != 1 || given.ref != task.Self(ctx) {
+					t.Errorf("Park = %v, asked %d times for %v", err, given.asked, given.ref)
+				}
+				return 1, task.Park(ctx, waiting)
+			})
+			turns(ctx, 4)
+			if waiting.asked != 1 || tk.State() != task.Parked {
+				t.Errorf("asked %d times, for %v, which is %v", waiting.asked, waiting.ref, tk.State())
+			}
+			tk.Wake()
+			if n, err := tk.Await(ctx); n != 1 || err != nil {
+				t.Errorf("Await = %d, %v", n, err)
+			}
+			return nil
+		})
+	}
 }
 
 // A wait that cannot be given up ends when it is woken, and then with nil; the

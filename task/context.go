@@ -121,7 +121,7 @@ func (n *node) detach() {
 	for child := n.first; child != nil; {
 		next := child.next
 		if r := child.ref; child == &r.ctx && n.ref.state == Done {
-			r.orphan = true // which the tree does not tell any more
+			r.started = false // its starter has returned
 		}
 		p.append(child)
 		child = next
@@ -172,9 +172,8 @@ func (n *node) end(cause error) {
 	}
 }
 
-// supersede keeps the last cancel of a task, which gives way to one from
-// further out: the task may have it in its hands. Few tasks are cancelled three
-// times; the first one is in canceled.
+// supersede keeps the cancel of a task that gives way to one from further out: the task
+// may still return it. The first cancel is in canceled.
 func (n *node) supersede() {
 	if r := n.ref; r != nil && n == &r.ctx && n.by != n.canceled.Load() {
 		x := r.more()

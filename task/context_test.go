@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/task"
 )
 
@@ -82,13 +83,13 @@ func TestDeadline(t *testing.T) {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		when := task.Now(ctx).Add(time.Hour)
 		first := deadline{when, true}
-		ctx, release := task.WithDeadline(ctx, when, nil)
+		ctx, release := await.WithDeadline(ctx, when)
 		defer release()
-		later, release := task.WithDeadline(ctx, when.Add(time.Hour), nil)
+		later, release := await.WithDeadline(ctx, when.Add(time.Hour))
 		defer release()
 		shielded, release := task.Shield(later, time.Minute)
 		defer release()
-		inner, release := task.WithDeadline(shielded, when.Add(time.Hour), nil)
+		inner, release := await.WithDeadline(shielded, when.Add(time.Hour))
 		defer release()
 		standard, cancel := context.WithTimeout(shielded, 2*time.Hour)
 		defer cancel()
@@ -113,8 +114,8 @@ func TestDeadline(t *testing.T) {
 			return nil
 		})
 		turns(later, 2)
-		task.Reschedule(later, time.Time{})
-		task.Reschedule(ctx, time.Time{})
+		await.Reschedule(later, time.Time{})
+		await.Reschedule(ctx, time.Time{})
 		if of(later) != none {
 			t.Errorf("taken away: %v", of(later))
 		}
@@ -124,7 +125,7 @@ func TestDeadline(t *testing.T) {
 		t.Error(err)
 	}
 	mustRun(t, func(ctx context.Context) error {
-		ctx, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Hour), nil)
+		ctx, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Hour))
 		defer release()
 		if of(ctx) != none {
 			t.Errorf("on a virtual clock: Deadline = %v", of(ctx))
@@ -142,7 +143,7 @@ func TestValues(t *testing.T) {
 			inner := context.WithValue(ctx, key("b"), 2)
 			shielded, release := task.Shield(inner, 0)
 			defer release()
-			limited, release := task.WithDeadline(shielded, task.Now(ctx).Add(time.Second), nil)
+			limited, release := await.WithDeadline(shielded, task.Now(ctx).Add(time.Second))
 			defer release()
 			task.Go(limited, func(ctx context.Context) error {
 				if ctx.Value(key("a")) != 1 || ctx.Value(key("b")) != 2 || ctx.Value(key("c")) != nil {

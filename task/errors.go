@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"runtime/debug"
 	"slices"
 
@@ -14,8 +13,8 @@ import (
 )
 
 // ErrGoexit is the error of a task whose function ended by runtime.Goexit, as
-// t.FailNow does. It fails the task's scope like any other error; if the task
-// is that of main, Run does not return it but ends its own caller by Goexit.
+// t.FailNow does. It always fails the task's scope. If the task is that of main, Run
+// does not return it but ends its own caller by Goexit.
 var ErrGoexit = errors.New("task: ended by runtime.Goexit")
 
 // ErrNotDone is returned by Result of a future or task that has none yet.
@@ -26,54 +25,43 @@ var ErrNotDone = errors.New("task: not done")
 var ErrClosed = errors.New("task: portal closed")
 
 // Canceled is what every switch point returns after the scope, timeout or task
-// it belongs to was cancelled. errors.Is finds context.DeadlineExceeded in it
-// if a deadline was the cause, and context.Canceled otherwise; never both,
-// whatever the cause holds besides. It is a net.Error, which tells the same.
+// it belongs to was cancelled. errors.Is finds context.DeadlineExceeded in it if a
+// deadline was the cause, and context.Canceled otherwise; it never finds both. A
+// Canceled is a net.Error. Only this package makes one.
 type Canceled struct {
 	Scope fmt.Stringer // what was cancelled; nil for a context of the standard library
 	Cause error        // why; never nil
 
 	origin   *node // what was cancelled; nil for a context of the standard library
-	made     bool  // by newCanceled, which has decided the next two
-	deadline bool  // it stands for context.DeadlineExceeded
-	veiled   bool  // the cause holds the sentinel that it does not stand for
+	deadline bool  // it stands for context.DeadlineExceeded, and not for context.Canceled
+	opaque   bool  // Unwrap returns nil
 }
 
-// newCanceled describes the cancel of origin, or of a standard context if that
-// is nil. A cancel is one Canceled for everything that it reaches, so that it
-// can be told from another one by its address, and a scope of many tasks makes
-// only one.
+// newCanceled describes the cancel of origin, or of a standard context if origin is
+// nil. A cancel has one Canceled for everything that it reaches: its address tells it
+// from other cancels, and a scope of many tasks makes only one.
 func newCanceled(origin *node, cause error) *Canceled {
 	if cause == nil {
 		cause = context.Canceled
 	}
-	c := &Canceled{Cause: cause, origin: origin, made: true}
+	c := &Canceled{Cause: cause, origin: origin}
 	if origin != nil {
 		c.Scope = origin
 	}
-	if errors.Is(cause, context.DeadlineExceeded) {
-		c.standFor(context.DeadlineExceeded)
-	}
+	c.standFor(errors.Is(cause, context.DeadlineExceeded))
 	return c
 }
 
-// standFor decides which sentinel c stands for, before anybody has c. The cause
-// is asked for the other one here and not in Unwrap: causes are cancels
-// themselves, and each would ask all below it anew.
-func (c *Canceled) standFor(sentinel error) {
-	c.deadline = sentinel == context.DeadlineExceeded
-	c.veiled = errors.Is(c.Cause, c.other())
-}
-
-// kind is what standFor has decided. One that somebody has written down, as for
-// a test, is asked each time, for it must not be changed: other goroutines may
-// have it.
-func (c *Canceled) kind() (deadline, veiled bool) {
-	if c.made {
-		return c.deadline, c.veiled
+// standFor sets the sentinel that c stands for. The cause is searched for the other
+// sentinel once, here: causes are often cancels themselves, and a search in Unwrap
+// would go down all of them at each level.
+func (c *Canceled) standFor(deadline bool) {
+	other := context.DeadlineExceeded
+	if deadline {
+		other = context.Canceled
 	}
-	deadline = errors.Is(c.Cause, context.DeadlineExceeded)
-	return deadline, deadline && errors.Is(c.Cause, context.Canceled)
+	c.deadline = deadline
+	c.opaque = errors.Is(c.Cause, other)
 }
 
 // foreignCanceled describes the cancel of a context of the standard library.
@@ -81,7 +69,7 @@ func (c *Canceled) kind() (deadline, veiled bool) {
 // cause to a timeout, and DeadlineExceeded to a plain cancel.
 func foreignCanceled(ctx context.Context) *Canceled {
 	c := newCanceled(nil, context.Cause(ctx))
-	c.standFor(ctx.Err())
+	c.standFor(ctx.Err() == context.DeadlineExceeded)
 	return c
 }
 
@@ -96,49 +84,60 @@ func (c *Canceled) Error() string {
 // Is reports whether target is the sentinel that this cancel stands for.
 func (c *Canceled) Is(target error) bool { return target == c.sentinel() }
 
-// Timeout reports whether a deadline was the cause. Whoever looks for a
-// net.Error finds this one, and not a sentinel in the cause.
-func (c *Canceled) Timeout() bool {
-	deadline, _ := c.kind()
-	return deadline
-}
+// Timeout reports whether a deadline was the cause.
+func (c *Canceled) Timeout() bool { return c.deadline }
 
-// Temporary is false: a cancel stays. Calling again what has returned it, as
-// servers do after a temporary error of package net, would be in vain.
+// Temporary returns false: a cancel is final.
 func (c *Canceled) Temporary() bool { return false }
 
-// Unwrap returns the cause. If that holds the sentinel that this cancel does not
-// stand for, it comes behind a veil: whoever asks for both must not be told
-// both. Whatever else it holds is found.
+// Unwrap returns the cause. It returns nil if errors.Is would find in the cause the
+// sentinel that this cancel does not stand for.
 func (c *Canceled) Unwrap() error {
-	if _, veiled := c.kind(); veiled {
-		return &veil{c.Cause, c.other()}
+	if c.opaque {
+		return nil
 	}
 	return c.Cause
 }
 
 func (c *Canceled) sentinel() error {
-	if deadline, _ := c.kind(); deadline {
+	if c.deadline {
 		return context.DeadlineExceeded
 	}
 	return context.Canceled
 }
 
-// other is the sentinel that c does not stand for.
-func (c *Canceled) other() error {
-	if deadline, _ := c.kind(); deadline {
-		return context.Canceled
-	}
-	return context.DeadlineExceeded
+// matches reports whether err is c, or what code gets that asks a context why it has
+// ended: the sentinel (ctx.Err) or the cause (context.Cause).
+func (c *Canceled) matches(err error) bool {
+	return err == error(c) || err == c.sentinel() || same(err, c.Cause)
 }
 
-// A veil is a cause in which one error is not found. It has no Unwrap, which
-// would lead there.
-type veil struct{ cause, hidden error }
+// only reports whether err says no more than that there was a cancel of which is is
+// true: err is one, wraps one singly, or joins only such errors. A panic says more,
+// whatever its value. What a Canceled was caused by is not asked.
+func only(err error, is func(error) bool) bool {
+	if _, panicked := err.(*PanicError); panicked || err == nil {
+		return false
+	}
+	if is(err) {
+		return true
+	}
+	switch e := err.(type) {
+	case *Canceled:
+		return false
+	case interface{ Unwrap() []error }:
+		more := func(part error) bool { return !only(part, is) }
+		return len(e.Unwrap()) > 0 && !slices.ContainsFunc(e.Unwrap(), more)
+	}
+	return only(errors.Unwrap(err), is)
+}
 
-func (v *veil) Error() string        { return v.cause.Error() }
-func (v *veil) Is(target error) bool { return target != v.hidden && errors.Is(v.cause, target) }
-func (v *veil) As(target any) bool   { return errors.As(v.cause, target) }
+// same reports whether two errors are one and the same. Errors of types that cannot be
+// compared, such as slices, never are.
+func same(a, b error) bool {
+	defer func() { recover() }()
+	return a == b
+}
 
 // A PanicError is the error of a task whose function panicked. Run panics with
 // it in the end, so that no crash is hidden. What it tells never changes, so
@@ -250,61 +249,4 @@ func mustHave(fn bool, call string) {
 	if !fn {
 		misuse("%s of a nil function", call)
 	}
-}
-
-// untouched reports whether without, which has made rest of err, has dropped
-// nothing. Errors of types that cannot be compared are no joins, and wrap no echo.
-func untouched(rest, err error) bool {
-	return reflect.TypeOf(rest) == reflect.TypeOf(err) && (!reflect.ValueOf(err).Comparable() || rest == err)
-}
-
-// without returns err less what is only the echo of a cancel, and nil if
-// nothing else is left. An echo is a Canceled of which own is true, wrapped or
-// joined, and, if c is not nil, the bare sentinel that c stands for, or c's cause,
-// wrapped or joined: code that asked ctx.Err or context.Cause returns those and
-// can say no more (net/http wraps the cause). An error that says of itself that
-// it is the sentinel (Is), and wraps none, is somebody's own, as that of
-// await.Timeout, and no echo. Nor is a panic ever, even if it panicked with one.
-// What is left of joined errors is joined anew only if some of them were dropped;
-// otherwise err comes back as it was.
-func without(err error, c *Canceled, own func(*Canceled) bool) error {
-	if _, ok := err.(*PanicError); ok {
-		return err // whatever it panicked with
-	}
-	if err == nil || c != nil && same(err, c.Cause) {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var kept []error
-		whole := true
-		for _, e := range joined.Unwrap() {
-			rest := without(e, c, own)
-			whole = whole && untouched(rest, e)
-			if rest != nil {
-				kept = append(kept, rest)
-			}
-		}
-		switch {
-		case len(kept) == 0:
-			return nil
-		case whole:
-			return err
-		case len(kept) == 1:
-			return kept[0]
-		}
-		return errors.Join(kept...)
-	}
-	if echo, ok := err.(*Canceled); ok {
-		if own(echo) {
-			return nil
-		}
-		return err
-	}
-	if c != nil && err == c.sentinel() {
-		return nil
-	}
-	if inner := errors.Unwrap(err); inner != nil && without(inner, c, own) == nil {
-		return nil
-	}
-	return err
 }

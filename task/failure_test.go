@@ -176,6 +176,10 @@ func TestScopeErrors(t *testing.T) {
 			task.Go(ctx, func(context.Context) error { runtime.Goexit(); return nil })
 			return forever(ctx)
 		}, []error{task.ErrGoexit}},
+		{"an awaited child exits", func(ctx context.Context) error {
+			task.Start(ctx, func(context.Context) (int, error) { runtime.Goexit(); return 0, nil }).Await(ctx)
+			return nil
+		}, []error{task.ErrGoexit}},
 		{"the failure of an unawaited task", func(ctx context.Context) error {
 			task.Start(ctx, func(context.Context) (int, error) { return 0, errOops })
 			return turns(ctx, 3) // not cancelled meanwhile
@@ -196,20 +200,22 @@ func TestScopeErrors(t *testing.T) {
 			task.Start(ctx, func(ctx context.Context) (int, error) { turns(ctx, 3); return 0, errOops })
 			return nil
 		}, []error{errOops}},
-		{"an echo, joined with the failure of an unawaited task", func(ctx context.Context) error {
-			tk := task.Start(ctx, failsInCleanup)
-			turns(ctx, 2)
-			tk.Cancel(nil)
-			return turns(ctx, 3)
-		}, []error{errOops}},
-		{"and of one that its sibling leaves alone", func(ctx context.Context) error {
+		{"a task that its sibling awaits when the starter returns", func(ctx context.Context) error {
+			tk := task.Start(ctx, func(ctx context.Context) (int, error) { turns(ctx, 4); return 0, errOops })
 			task.Go(ctx, func(ctx context.Context) error {
-				tk := task.Start(ctx, failsInCleanup)
-				turns(ctx, 2)
-				tk.Cancel(nil)
-				return turns(ctx, 3)
+				tk.Await(ctx)
+				return nil
 			})
-			return nil
+			return turns(ctx, 2)
+		}, nil},
+		{"a task that its sibling comes to await too late", func(ctx context.Context) error {
+			tk := task.Start(ctx, oops)
+			task.Go(ctx, func(ctx context.Context) error {
+				turns(ctx, 4)
+				tk.Await(ctx)
+				return nil
+			})
+			return turns(ctx, 2)
 		}, []error{errOops}},
 		{"a task is awaited by a sibling, after it has failed and the function returned", func(ctx context.Context) error {
 			task.Go(ctx, func(ctx context.Context) error {
@@ -282,9 +288,6 @@ func TestScopeErrors(t *testing.T) {
 
 // oops is a function for Start that fails at once.
 func oops(context.Context) (int, error) { return 0, errOops }
-
-// failsInCleanup is a function for Start that brings the cancel, too.
-func failsInCleanup(ctx context.Context) (int, error) { return 0, errors.Join(forever(ctx), errOops) }
 
 type uncomparable []int
 

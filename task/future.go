@@ -168,9 +168,6 @@ func (c *callback) queue(l *loop.Loop) {
 	}
 }
 
-// pending reports whether it is queued and still to run.
-func (c *callback) pending() bool { return c.handle != nil && c.handle.Pending() }
-
 // remove takes it back wherever it stands, even out of the turn that runs, and
 // reports false if it has run or was removed before.
 func (c *callback) remove() bool {
@@ -187,32 +184,30 @@ func (c *callback) remove() bool {
 }
 
 // AddDoneCallback has fn run as a callback of the loop when the task has ended;
-// see [Future.AddDoneCallback]. It has the chance to take the error of a task
-// that was started to be awaited, with Result, before that becomes the scope's.
+// see [Future.AddDoneCallback]. A callback does not count as awaiting the task. It may
+// call Result, which does.
 func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
 	mustHave(fn != nil, "AddDoneCallback")
 	r.held("AddDoneCallback")
 	c := &callback{fn: func() { fn(r) }}
 	if r.state == Done {
 		c.queue(r.b.loop)
-	}
-	if r.state != Done || r.err != nil && !r.observed { // the scope waits for it, too
+	} else {
 		x := r.more()
 		c.list = &x.callbacks
 		x.callbacks = append(x.callbacks, c)
 	}
-	return func() bool { return r.takeBack(c) }
+	return c.remove
 }
 
-// takeBack removes c, one of r's callbacks. Nobody who was called back by it will
-// take the error of r any more.
-func (r *Ref) takeBack(c *callback) bool {
-	removed := c.remove()
-	if x := r.extra.Load(); x != nil && r.state == Done {
-		x.callbacks = slices.DeleteFunc(x.callbacks, func(other *callback) bool { return other == c })
-		if s := r.ctx.scope; s.phase == joining {
-			s.blame(func(r *Ref) bool { return !r.expected() })
-		}
+// watch makes the caller, await.All or await.Each, one that awaits r, until stop is
+// called: the error of r is its own, if r has failed or fails meanwhile.
+func (r *Ref) watch() (stop func()) {
+	if r.state == Done {
+		r.observed = true
+		return nothing
 	}
-	return removed
+	x := r.more()
+	x.watchers++
+	return func() { x.watchers-- }
 }

@@ -67,7 +67,7 @@ type handoff interface {
 // tested with the coroutine hand-over. A wrong switch is a crash that nothing
 // can recover from, so no self-test can guard it; a newer toolchain gets
 // Channel unless the program asks for Coroutine in Runner.Handoff.
-const newestTested = 26
+const newestTested = 27
 
 // choose turns what Runner.Handoff says into one of the two. The environment is
 // read for each Run. A name that nobody knows panics: a typing error must not
@@ -93,7 +93,7 @@ func (h Handoff) choose() Handoff {
 	}
 }
 
-// goMinor is 26 for "go1.26.8"; a development version is newer than all.
+// goMinor is 27 for "go1.27.3"; a development version is newer than all.
 func goMinor(version string) int {
 	rest, ok := strings.CutPrefix(version, "go1.")
 	if !ok {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/task"
 )
 
@@ -26,25 +27,29 @@ var checked = map[string]func(ctx context.Context){
 	"ScopeOf":        func(ctx context.Context) { task.ScopeOf(ctx) },
 	"Go":             func(ctx context.Context) { task.Go(ctx, forever) },
 	"Start":          func(ctx context.Context) { task.Start(ctx, func(context.Context) (int, error) { return 0, nil }) },
+	"StartErr":       func(ctx context.Context) { task.StartErr(ctx, forever) },
 	"StartReady": func(ctx context.Context) {
 		task.StartReady(ctx, func(context.Context, func(int)) error { return nil })
 	},
-	"Shield":       func(ctx context.Context) { task.Shield(ctx, 0) },
-	"WithDeadline": func(ctx context.Context) { task.WithDeadline(ctx, time.Time{}, nil) },
-	"Reschedule":   func(ctx context.Context) { task.Reschedule(ctx, time.Time{}) },
-	"Asked":        func(ctx context.Context) { task.Asked(ctx) },
-	"OpenPortal":   func(ctx context.Context) { task.OpenPortal(ctx) },
-	"Self":         func(ctx context.Context) { task.Self(ctx) },
-	"Now":          func(ctx context.Context) { task.Now(ctx) },
-	"Loop":         func(ctx context.Context) { task.Loop(ctx) },
-	"Tasks":        func(ctx context.Context) { task.Tasks(ctx) },
-	"Waits":        func(ctx context.Context) { task.Waits(ctx) },
+	"Shield":             func(ctx context.Context) { task.Shield(ctx, 0) },
+	"await.WithDeadline": func(ctx context.Context) { await.WithDeadline(ctx, time.Time{}) },
+	"await.Reschedule":   func(ctx context.Context) { await.Reschedule(ctx, time.Time{}) },
+	"OpenPortal":         func(ctx context.Context) { task.OpenPortal(ctx) },
+	"Self":               func(ctx context.Context) { task.Self(ctx) },
+	"Now":                func(ctx context.Context) { task.Now(ctx) },
+	"Loop":               func(ctx context.Context) { task.Loop(ctx) },
+	"Tasks":              func(ctx context.Context) { task.Tasks(ctx) },
+	"Waits":              func(ctx context.Context) { task.Waits(ctx) },
 }
 
 // eachChecked runs a test for every checked call, which who begins to tell about.
 func eachChecked(t *testing.T, fn func(t *testing.T, who string, call func(ctx context.Context))) {
 	for name, call := range checked {
-		t.Run(name, func(t *testing.T) { fn(t, "task: "+name+" with ", call) })
+		room := "task"
+		if rest, ok := strings.CutPrefix(name, "await."); ok {
+			room, name = "await", rest
+		}
+		t.Run(name, func(t *testing.T) { fn(t, room+": "+name+" with ", call) })
 	}
 }
 
@@ -161,7 +166,7 @@ func TestContextOfAnotherLoop(t *testing.T) {
 func TestEarlierContext(t *testing.T) {
 	mustRun(t, func(outer context.Context) error {
 		return task.Scope(outer, func(ctx context.Context) error {
-			limited, release := task.WithDeadline(ctx, task.Now(ctx).Add(-1), nil)
+			limited, release := await.WithDeadline(ctx, task.Now(ctx).Add(-1))
 			defer release()
 			if task.Check(limited) == nil {
 				t.Error("the deadline has not passed")

@@ -10,6 +10,7 @@ import (
 	"time"
 	"weak"
 
+	"baton/await"
 	"baton/loop"
 	"baton/task"
 )
@@ -141,15 +142,16 @@ func TestEndedIsCollectable(t *testing.T) {
 					return watch(&mark{"error of a scope"})
 				})
 				func() {
-					ctx, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Hour), watch(&mark{"cause of a deadline"}))
+					ctx, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Hour))
 					defer release()
 					task.Yield(context.WithValue(ctx, key{}, watch(&mark{"value of a deadline"})))
 				}()
 				func() { // the last wait of all
-					cause := watch(&mark{"cause of the end of a wait"})
-					ctx, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Millisecond), cause)
-					defer release()
-					forever(ctx)
+					task.Scope(ctx, func(ctx context.Context) error {
+						task.Go(ctx, fails(2, watch(&mark{"cause of the end of a wait"})))
+						forever(ctx)
+						return nil
+					})
 				}()
 			}()
 			if err := turns(ctx, 3); err != nil {
@@ -163,7 +165,7 @@ func TestEndedIsCollectable(t *testing.T) {
 					t.Errorf("the %s is kept alive", name)
 				}
 			}
-			if len(gone) != 10 {
+			if len(gone) != 9 {
 				t.Errorf("watched %d things", len(gone))
 			}
 			return nil

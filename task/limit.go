@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"baton/internal/bridge"
 	"baton/internal/saturate"
 	"baton/loop"
 )
@@ -21,7 +22,6 @@ const ShieldTime = 5 * time.Second
 type limit struct {
 	node
 	timer    loop.Timer
-	cause    error  // of the cancel at the deadline
 	stop     func() // ends the watching of a standard context, or nil
 	ended    bool   // released
 	standard bool   // the loop's clock is that of package time
@@ -52,20 +52,17 @@ func newLimit(ctx context.Context) *limit {
 	return l
 }
 
-// WithDeadline returns a context that is cancelled at when on the loop's clock,
-// with cause (nil is context.DeadlineExceeded). errors.Is sees
-// context.DeadlineExceeded in what switch points under it return then, whatever
-// the cause. It never switches; a time that has passed cancels the context at
-// once. Release ends the context before, and what still runs under it, and must
-// be called; safe from every goroutine, it takes effect at once if the caller
-// holds the baton and otherwise in the loop's next poll. Reschedule moves the
-// deadline.
-func WithDeadline(ctx context.Context, when time.Time, cause error) (timed context.Context, release context.CancelFunc) {
+// Package await shows deadlines to users: see package bridge.
+func init() {
+	bridge.WithDeadline = withDeadline
+	bridge.Reschedule = reschedule
+	bridge.Expired = expired
+	bridge.Watch = func(ref any) func() { return ref.(*Ref).watch() }
+}
+
+// withDeadline is await.WithDeadline.
+func withDeadline(ctx context.Context, when time.Time) (timed context.Context, release context.CancelFunc) {
 	l := newLimit(ctx)
-	if cause == nil {
-		cause = context.DeadlineExceeded
-	}
-	l.cause = cause
 	parent := nodeOf(ctx)
 	l.attach(parent, ctx)
 	l.follow(ctx)
@@ -101,12 +98,8 @@ func Shield(ctx context.Context, bound time.Duration) (shielded context.Context,
 	return &l.node, l.release
 }
 
-// Reschedule moves the deadline of the nearest WithDeadline that ctx is or was
-// derived from, and reports whether there is one that has not passed; the zero
-// time takes it away, and a time that has passed cancels at once. Only a
-// deadline that the task itself has set is moved, one beyond a Shield too; that
-// of another task, which ctx has inherited, is not. It never switches.
-func Reschedule(ctx context.Context, when time.Time) bool {
+// reschedule is await.Reschedule.
+func reschedule(ctx context.Context, when time.Time) bool {
 	for n := enter(ctx); n != nil; n = n.parent {
 		if l := n.limit; l != nil && !l.shield {
 			if l.by != nil {
@@ -122,49 +115,11 @@ func Reschedule(ctx context.Context, when time.Time) bool {
 	return false
 }
 
-// Expired reports whether ctx is a context of WithDeadline whose own deadline
-// has cancelled it. It is false for every other context, even one derived from
-// it, and for one that something further out has cancelled. The caller holds
-// the baton.
-func Expired(ctx context.Context) bool {
-	n, ok := ctx.(*node)
-	return ok && n.limit != nil && n.by != nil && n.by.origin == n
-}
-
-// Own reports whether err is the echo of ctx's own deadline, and nothing else:
-// by it the edge of a block decides what to make of the error. It stays the
-// echo if something further out is cancelled before the block ends. The caller
-// holds the baton.
-func Own(ctx context.Context, err error) bool {
-	rest, own := Rest(ctx, err)
-	return own && rest == nil
-}
-
-// Rest returns err less what is the echo of ctx's own deadline, and whether
-// there was such an echo to drop: rest is nil if nothing else is in err, and of
-// joined errors the others. An err without one comes back as it is, and so does
-// every err if ctx is no context of WithDeadline. The caller holds the baton.
-func Rest(ctx context.Context, err error) (rest error, own bool) {
-	n, ok := ctx.(*node)
-	if err == nil || !ok || n.limit == nil {
-		return err, false
-	}
-	// n.mine() is what a bare sentinel is the echo of.
-	rest = without(err, n.mine(), func(c *Canceled) bool { return c.origin == n })
-	return rest, !untouched(rest, err)
-}
-
-// Asked returns the *Canceled if ctx is cancelled because somebody has asked
-// for that: by a deadline, a Cancel or a standard context, here or further out.
-// It is nil if ctx is not cancelled, or only because a scope further out has
-// failed, which makes no other failure less of one. It is for the edge of a
-// block. It never switches.
-func Asked(ctx context.Context) error {
-	c := enter(ctx).interrupted(ctx)
-	if c == nil || c.origin != nil && c.origin == &c.origin.scope.node && c.origin.scope.cause == nil {
-		return nil
-	}
-	return c
+// expired reports whether err only says that the deadline of timed, a context of
+// withDeadline, has passed. Something further out may have been cancelled since.
+func expired(timed context.Context, err error) bool {
+	c := timed.(*node).mine()
+	return c != nil && only(err, c.matches)
 }
 
 // seenFrom is what the context of l tells, when those further out tell o: a
@@ -233,9 +188,7 @@ func (l *limit) Wake() {
 		return
 	}
 	if l.by == nil {
-		c := newCanceled(&l.node, l.cause)
-		c.standFor(context.DeadlineExceeded) // whatever the cause
-		l.cancel(c)
+		l.cancel(newCanceled(&l.node, context.DeadlineExceeded))
 	}
 }
 

@@ -9,16 +9,24 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
+	"baton/internal/bridge"
 	"baton/sim"
 	"baton/task"
 )
 
 // within runs fn under a deadline d from now and tells what became of it.
 func within(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) (expired, own bool, err error) {
-	ctx, release := task.WithDeadline(ctx, task.Now(ctx).Add(d), nil)
+	ctx, release := await.WithDeadline(ctx, task.Now(ctx).Add(d))
 	defer release()
 	err = fn(ctx)
-	return task.Expired(ctx), task.Own(ctx, err), err
+	return hasPassed(ctx), bridge.Expired(ctx, err), err
+}
+
+// hasPassed reports whether the deadline of timed itself has cancelled it.
+func hasPassed(timed context.Context) bool {
+	c, canceled := task.Check(timed).(*task.Canceled)
+	return canceled && any(c.Scope) == any(timed) && errors.Is(c, context.DeadlineExceeded)
 }
 
 // Behaviours 187 to 192: the table of a block with a deadline.
@@ -75,14 +83,13 @@ func TestDeadlineBlock(t *testing.T) {
 	}
 }
 
-// Of an error that is no echo nothing is dropped, whatever its type.
-func TestRestOfOthers(t *testing.T) {
+// Errors of every type can be asked whether they are the deadline's own.
+func TestOtherErrorsInDeadlineBlock(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
-		ctx, release := task.WithDeadline(ctx, task.Now(ctx), nil)
-		defer release()
-		for _, err := range []error{nil, errOops, uncomparable{1}, errors.Join(errOops, errOther), errors.Join(uncomparable{1})} {
-			if rest, own := task.Rest(ctx, err); own || fmt.Sprint(rest) != fmt.Sprint(err) {
-				t.Errorf("Rest(%v) = %v, %v", err, rest, own)
+		for _, err := range []error{errOops, uncomparable{1}, errors.Join(errOops, errOther), errors.Join(uncomparable{1}), errors.Join(errOops, context.DeadlineExceeded)} {
+			_, own, got := within(ctx, 0, func(context.Context) error { return err })
+			if own || fmt.Sprint(got) != fmt.Sprint(err) {
+				t.Errorf("%v: %v, own %v", err, got, own)
 			}
 		}
 		return nil
@@ -145,28 +152,28 @@ func TestCancelInsideDeadline(t *testing.T) {
 // Behaviour 194: earlier, later, never; not after the end.
 func TestReschedule(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
-		if task.Reschedule(ctx, task.Now(ctx)) {
+		if await.Reschedule(ctx, task.Now(ctx)) {
 			t.Error("Reschedule without a deadline")
 		}
 		start := task.Now(ctx)
 		at := func(d time.Duration) time.Time { return start.Add(d) }
-		ctx, release := task.WithDeadline(ctx, at(time.Second), nil)
-		if !task.Reschedule(ctx, at(3*time.Second)) {
+		ctx, release := await.WithDeadline(ctx, at(time.Second))
+		if !await.Reschedule(ctx, at(3*time.Second)) {
 			t.Error("Reschedule = false")
 		}
 		if err := sleep(ctx, 2*time.Second); err != nil {
 			t.Errorf("later: %v", err)
 		}
-		task.Reschedule(ctx, time.Time{})
+		await.Reschedule(ctx, time.Time{})
 		if err := sleep(ctx, 10*time.Second); err != nil {
 			t.Errorf("never: %v", err)
 		}
 		inner := context.WithValue(ctx, anyKey{}, 1)
-		task.Reschedule(inner, at(13*time.Second))
+		await.Reschedule(inner, at(13*time.Second))
 		if err := sleep(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) || task.Now(ctx) != at(13*time.Second) {
 			t.Errorf("earlier: %v after %v", err, task.Now(ctx).Sub(start))
 		}
-		if task.Reschedule(ctx, at(time.Hour)) {
+		if await.Reschedule(ctx, at(time.Hour)) {
 			t.Error("Reschedule after the deadline")
 		}
 		release()
@@ -174,16 +181,16 @@ func TestReschedule(t *testing.T) {
 		return nil
 	})
 	mustRun(t, func(ctx context.Context) error {
-		inside, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Second), nil)
+		inside, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Second))
 		release()
-		if task.Reschedule(inside, task.Now(ctx).Add(time.Second)) || task.Expired(inside) {
+		if await.Reschedule(inside, task.Now(ctx).Add(time.Second)) || hasPassed(inside) {
 			t.Error("a released deadline")
 		}
 		if err := task.Check(inside); !errors.Is(err, context.Canceled) {
 			t.Errorf("Check under a released deadline = %v", err)
 		}
 		task.Go(ctx, func(ctx context.Context) error {
-			if task.Reschedule(ctx, task.Now(ctx)) {
+			if await.Reschedule(ctx, task.Now(ctx)) {
 				t.Error("a task moved the deadline of another one")
 			}
 			return nil
@@ -254,17 +261,6 @@ func ExampleShield() {
 	// Output:
 	// saying goodbye: <nil>
 	// true
-}
-
-func ExampleWithDeadline() {
-	task.Run(context.Background(), func(ctx context.Context) error {
-		limited, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Millisecond), nil)
-		defer release()
-		err := forever(limited)
-		fmt.Println(errors.Is(err, context.DeadlineExceeded), task.Own(limited, err), task.Check(ctx))
-		return nil
-	})
-	// Output: true true <nil>
 }
 
 // A cancel of a standard context outside starts the bound of a shield as one of

@@ -26,12 +26,11 @@ func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 // its own (see loop.Loop.AddSignalHandler).
 //
 // A clean end exits with 0; an error is printed to standard error and exits with 1.
-// After a signal it prints the signal, and then whatever the error says besides the
-// cancel. If that is nothing, and after a second signal, it exits with 128 plus the
-// signal's number (130, 143), by which shells and supervisors know a program that a
-// signal has ended. A main that calls its end clean all the same returns nil, and has
-// a [Scope] of its own around tasks that may return the cancel: one of main's scope
-// that does says that the signal has ended it. A panic in a task ends the process as
+// After a signal it prints the signal, and the error if that says more than the cancel.
+// If it does not, and after a second signal, Main exits with 128 plus the signal's
+// number (130, 143), by which shells and supervisors know a program that a signal has
+// ended. To exit with 0 after a signal, wrap the tasks in [Scope], drop its cancel error
+// and return nil. A panic in a task ends the process as
 // any panic does, after the other tasks have been cancelled and have ended.
 func Main(main func(ctx context.Context) error) { Runner{}.Main(main) }
 
@@ -76,10 +75,10 @@ func end(ctx context.Context, err error) {
 	}
 	code := 1
 	if s, signaled := context.Cause(ctx).(*SignalError); signaled {
-		if more := s.less(err); more != nil {
-			err = errors.Join(s, more)
-		} else {
+		if only(err, s.matches) {
 			err, code = s, exitCode(s.Signal)
+		} else {
+			err = errors.Join(s, err)
 		}
 	}
 	fmt.Fprintln(os.Stderr, err)
@@ -94,46 +93,10 @@ func exitCode(sig os.Signal) int {
 	return 1
 }
 
-// less returns err less what says no more than that s has come, and nil if nothing
-// else is left: s itself, a cancel by it, and the bare sentinel of one, wrapped or
-// joined. It is without for an err that is only printed: a cancel for the same signal
-// is an echo whatever was cancelled, and what was joined is joined anew whenever
-// something was dropped.
-func (s *SignalError) less(err error) error {
-	switch e := err.(type) {
-	case *SignalError:
-		if e == s {
-			return nil
-		}
-	case *PanicError:
-		return err // whatever it panicked with
-	case *Canceled:
-		if errors.Is(e, s) {
-			return nil
-		}
-		return err
-	case interface{ Unwrap() []error }:
-		var kept []error
-		whole := true
-		for _, part := range e.Unwrap() {
-			rest := s.less(part)
-			whole = whole && untouched(rest, part)
-			if rest != nil {
-				kept = append(kept, rest)
-			}
-		}
-		if whole {
-			return err
-		}
-		return errors.Join(kept...)
-	}
-	if err == context.Canceled {
-		return nil
-	}
-	if inner := errors.Unwrap(err); inner != nil && s.less(inner) == nil {
-		return nil
-	}
-	return err
+// matches reports whether err is s, a cancel by it, or what ctx.Err returns then.
+func (s *SignalError) matches(err error) bool {
+	c, canceled := err.(*Canceled)
+	return canceled && errors.Is(c, s) || err == error(s) || err == context.Canceled
 }
 
 // quiet is the context of Main. Signals alone do not keep a program from being

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/loop"
 	"baton/sim"
 	"baton/task"
@@ -72,7 +73,6 @@ type group struct {
 	place    *place
 	handle   *task.ScopeRef
 	returned bool    // its function has
-	closed   bool    // it has
 	unowned  []*job  // of Start, which have failed
 	first    []error // the first failure
 	failures []error // all of them
@@ -87,9 +87,9 @@ type job struct {
 	ref      *task.Ref
 	handle   *task.Task[int] // of Start
 	waiting  []*place        // where somebody awaits it
-	watched  bool            // somebody is to be called back
 	received bool            // somebody has its error
 	done     bool
+	exits    bool // by Goexit
 	failure  []error
 }
 
@@ -147,29 +147,33 @@ func parts(err error) (list []error) {
 	return list
 }
 
-// failures are those of g among the parts of err, which j returns, or, for nil, g's
-// function. The cancel of g is none, nor is that of one of its tasks, nor that of a
-// block of g in which another task has started j.
+// failures are the parts of err, which j returns, or, for nil, g's function: none if
+// each part is the cancel of g, of one of its tasks, or of a block of g in which another
+// task has started j.
 func (b *books) failures(g *group, j *job, err error) []error {
-	return slices.DeleteFunc(parts(err), func(e error) bool {
+	more := func(e error) bool {
 		c, ok := e.(*task.Canceled)
 		if !ok {
-			return false
+			return true
 		}
 		from := b.places[c.Scope]
 		if j == nil || from == g.place {
-			return from == g.place
+			return from != g.place
 		}
 		if from != nil && from == from.job.place && from.group == g {
-			return true
+			return false
 		}
 		for p := j.place.outer; p != g.place; p = p.outer {
 			if b.comesFrom(c, p) {
-				return true
+				return false
 			}
 		}
-		return false
-	})
+		return true
+	}
+	if list := parts(err); slices.ContainsFunc(list, more) {
+		return list
+	}
+	return nil
 }
 
 // fail notes failures of g. The first ones cancel it.
@@ -181,16 +185,14 @@ func (b *books) fail(g *group, failures []error) {
 	g.failures = append(g.failures, failures...)
 }
 
-// judge makes the failures of tasks that nobody is to ask for any more those of g,
-// all at once.
-func (b *books) judge(g *group) {
+// returned makes the failures that a starter of g has not awaited those of g.
+func (b *books) returned(g *group, starter *job) {
 	var failures []error
 	g.unowned = slices.DeleteFunc(g.unowned, func(j *job) bool {
-		due := g.closed || g.returned && !j.watched && (j.starter == g.place.job || j.starter.done)
-		if due && !j.received {
+		if j.starter == starter && !j.received {
 			failures = append(failures, j.failure...)
 		}
-		return due
+		return j.starter == starter
 	})
 	b.fail(g, failures)
 }
@@ -200,13 +202,14 @@ func (b *books) returns(j *job, err error) error {
 	g := j.place.group
 	j.done, j.failure = true, b.failures(g, j, err)
 	j.received = slices.ContainsFunc(j.waiting, func(p *place) bool { return len(b.reaching(p)) == 0 })
-	panicked := slices.ContainsFunc(j.failure, func(e error) bool { _, ok := e.(*crash); return ok })
-	if j.handle == nil || panicked {
+	fatal := j.exits || slices.ContainsFunc(j.failure, func(e error) bool { _, ok := e.(*crash); return ok })
+	over := j.starter.done || j.starter == g.place.job && g.returned
+	if j.handle == nil || fatal || over && !j.received {
 		b.fail(g, j.failure)
 	} else if len(j.failure) > 0 {
 		g.unowned = append(g.unowned, j)
 	}
-	b.judge(g)
+	b.returned(g, j)
 	return err
 }
 
@@ -225,8 +228,6 @@ func (b *books) told(p *place, err error) error {
 // closes compares what a scope has returned to the books. That a block has ended is
 // less than they can tell: of several, nobody knows which it was.
 func (b *books) closes(g *group, err error) {
-	g.closed = true
-	b.judge(g)
 	want := g.failures
 	if g.first == nil && g.cause != context.Canceled {
 		want = parts(g.cause)
@@ -289,7 +290,7 @@ func (b *books) scope(p *place, r *rand.Rand, depth int) error {
 		err := b.body(g.place, r, depth)
 		b.fail(g, b.failures(g, nil, err))
 		g.returned = true
-		b.judge(g)
+		b.returned(g, g.place.job)
 		return err
 	})
 	b.closes(g, err)
@@ -303,7 +304,7 @@ func (b *books) block(p *place, r *rand.Rand, depth int) error {
 	if r.IntN(3) > 0 {
 		when = b.loop.Time().Add(time.Duration(1 + r.Int64N(int64(time.Second))))
 		release()
-		ctx, release = task.WithDeadline(p.ctx, when, nil)
+		ctx, release = await.WithDeadline(p.ctx, when)
 	}
 	q := &place{ctx: ctx, outer: p, group: p.group, job: p.job, when: when, shield: when.IsZero()}
 	b.places[ctx] = q
@@ -336,6 +337,7 @@ func (b *books) start(p *place, r *rand.Rand, depth int) {
 			b.panics++
 			panic(b.returns(j, err))
 		case 1:
+			j.exits = true
 			b.returns(j, task.ErrGoexit)
 			runtime.Goexit()
 		}
@@ -387,7 +389,6 @@ func (b *books) meddle(p *place, j *job, r *rand.Rand) {
 		p.group.handle.Cancel(cause)
 	case 2:
 		if takes := r.IntN(2) == 0; j.handle != nil {
-			j.watched = true
 			j.handle.AddDoneCallback(func(*task.Ref) {
 				if takes {
 					j.handle.Result()

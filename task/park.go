@@ -24,13 +24,13 @@ type Reason interface {
 // on [Park]; [WaitQueue] is the one that most of them need.
 type Waiter interface {
 	Reason
-	// Cancel is told that the parked task r was cancelled. True means that the
-	// wait is over without effect: Park returns the *Canceled. False means that
-	// something lent out must come back first (a buffer in the hands of the
-	// kernel): the waiter will Wake r itself. Whoever cancels calls it, with
-	// the baton; it must not switch, and if it returns true not wake r. After
-	// False it may be called again, if something further out is cancelled too.
-	// Trio calls it abort_fn.
+	// Cancel is called when r is cancelled while it is parked, or was cancelled
+	// before it could park. True means that the wait is over without effect: Park
+	// returns the *Canceled. False means that something lent out must come back
+	// first (a buffer that the kernel uses): the waiter will Wake r itself, later.
+	// The caller holds the baton. Cancel must not switch, and must not wake r.
+	// After false it may be called again, if something further out is cancelled
+	// too. Trio calls it abort_fn.
 	Cancel(r *Ref) bool
 }
 
@@ -43,15 +43,19 @@ func (t Text) Reason() string { return string(t) }
 // Owners returns nil.
 func (Text) Owners() []*Ref { return nil }
 
-// Park parks the calling task until somebody calls Wake on it. It returns the
-// *Canceled at once, without parking, if ctx is cancelled, or later if a
-// cancel that w agrees to ends the wait. A wake-up beats a cancel: after a
-// Wake it returns nil, whatever happens before the task runs. It spends no
-// budget: Checkpoint does.
+// Park parks the calling task until Wake is called on it. It returns the
+// *Canceled if a cancel that w agrees to ends the wait. If ctx is cancelled
+// already, Park calls w.Cancel first, and parks only if that returns false. A
+// wake-up beats a cancel: after a Wake, Park returns nil, whatever happens
+// before the task runs. It spends no budget if ctx is not cancelled: Checkpoint
+// does.
 func Park(ctx context.Context, w Waiter) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
-		return c
+		if w.Cancel(n.ref) {
+			return n.ref.refused(c)
+		}
+		ctx = n
 	}
 	return n.ref.wait(ctx, n, w)
 }
@@ -70,11 +74,11 @@ func (r *Ref) Wake() {
 }
 
 // Checkpoint begins a call that may switch: it checks that the caller is the
-// task that ctx belongs to, returns the *Canceled if ctx is cancelled, and
-// yields once if the task has made many such calls in this step: 256. Then it
-// may return the *Canceled of a cancel that came meanwhile. It returns the
-// calling task, also beside an error. Trio's checkpoint always yields; here
-// that would be a switch for each free lock.
+// task that ctx belongs to, yields once if the task has made many such calls in
+// this step (256), and then returns the *Canceled if ctx is cancelled. It counts
+// calls under a cancelled ctx too, so a task that repeats them stops nothing
+// else. It returns the calling task, also beside an error. Trio's checkpoint
+// always yields; here that would be a switch for each free lock.
 func Checkpoint(ctx context.Context) (*Ref, error) {
 	n, ok := ctx.(*node)
 	if !ok {
@@ -84,11 +88,11 @@ func Checkpoint(ctx context.Context) (*Ref, error) {
 	if !r.b.word.Held() || r.b.cur != r {
 		stranger(n)
 	}
+	if r.budget--; r.budget < 0 {
+		r.turn()
+	}
 	if n.by != nil {
 		return r, n.by
-	}
-	if r.budget--; r.budget < 0 {
-		return r, Yield(ctx)
 	}
 	return r, nil
 }
@@ -96,13 +100,35 @@ func Checkpoint(ctx context.Context) (*Ref, error) {
 // checkpointForeign is Checkpoint under a context of the standard library.
 func checkpointForeign(ctx context.Context) (*Ref, error) {
 	n := enter(ctx)
+	n.ref.spend()
 	if c := n.interrupted(ctx); c != nil {
 		return n.ref, c
 	}
-	if n.ref.budget--; n.ref.budget < 0 {
-		return n.ref, Yield(ctx)
-	}
 	return n.ref, nil
+}
+
+// spend takes one unit of the budget that calls have in a step. If none is left
+// the task gives way first.
+func (r *Ref) spend() {
+	if r.budget--; r.budget < 0 {
+		r.turn()
+	}
+}
+
+// refused ends a call that c does not let wait. It costs as much as a call that
+// need not wait.
+func (r *Ref) refused(c *Canceled) error {
+	r.spend()
+	return c
+}
+
+// turn lets what is ready run once. Unlike Yield it ignores every cancel.
+func (r *Ref) turn() {
+	r.ready()
+	if to := r.b.next(r); to != nil {
+		r.b.hand.pass(r.worker, to)
+		r.b.back(r)
+	}
 }
 
 // Check returns the *Canceled if ctx is cancelled, and nil otherwise. It never
@@ -117,12 +143,13 @@ func Check(ctx context.Context) error {
 
 // Yield switches: what else is ready runs once before it returns. On a loop with
 // an Order, as in the simulator, some of that may run soon after instead: tasks
-// that are ready together have no promised order. If ctx is cancelled already it
-// returns the *Canceled at once; if that happens meanwhile, after the switch.
+// that are ready together have no promised order. If ctx is cancelled
+// already, Yield returns the *Canceled and switches only now and then, as
+// Checkpoint does; if ctx is cancelled meanwhile, it returns that after the switch.
 func Yield(ctx context.Context) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
-		return c
+		return n.ref.refused(c)
 	}
 	r := n.ref
 	r.ready()
@@ -142,7 +169,7 @@ func Yield(ctx context.Context) error {
 func ParkUntil(ctx context.Context, when time.Time) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
-		return c
+		return n.ref.refused(c)
 	}
 	w := n.ref.worker
 	w.timer.Target = (*alarm)(w)

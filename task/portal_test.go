@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"testing"
 
@@ -26,7 +25,6 @@ func TestPortalDo(t *testing.T) {
 			task.Self(ctx).Cancel(errOther)
 			return forever(ctx)
 		}, errOther},
-		{"exits", func(context.Context) error { runtime.Goexit(); return nil }, task.ErrGoexit},
 	}
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		p := task.OpenPortal(ctx)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/sim"
 	"baton/task"
 )
@@ -113,7 +114,7 @@ func TestStartReadyFromElsewhere(t *testing.T) {
 func TestStartReadyTooLate(t *testing.T) {
 	cancels := map[string]func(ctx context.Context) (cancelled context.Context, release func()){
 		"deadline": func(ctx context.Context) (context.Context, func()) {
-			ctx, release := task.WithDeadline(ctx, task.Now(ctx).Add(time.Second), errOther)
+			ctx, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Second))
 			return ctx, release
 		},
 		"standard": func(ctx context.Context) (context.Context, func()) {
@@ -153,10 +154,10 @@ func TestStartReadyTooLate(t *testing.T) {
 						})
 						return nil
 					})
-					if !errors.Is(started, errOther) {
+					if expected := map[bool]error{true: context.DeadlineExceeded, false: errOther}[how == "deadline"]; !errors.Is(started, expected) {
 						t.Errorf("%s, %s: StartReady = %v, want the cancel", how, what, started)
 					}
-					if want := what == "a failure"; want != (err != nil) || want && (!errors.Is(err, errOops) || errors.Is(err, errOther)) {
+					if want := what == "a failure"; want != (err != nil) || want && !errors.Is(err, errOops) {
 						t.Errorf("%s, %s, reports %v: Scope = %v", how, what, reports, err)
 					}
 				})

@@ -40,10 +40,9 @@ type Ref struct {
 	worker *worker // whose goroutine it runs on, from the first step to the end
 
 	state    State
-	started  bool // by Start: somebody is to await it
-	observed bool // somebody has got its error
+	started  bool // by Start, and the function that has called Start has not returned
+	observed bool // it was awaited
 	goexit   bool // its function ended by runtime.Goexit
-	orphan   bool // whoever has started it has ended
 	budget   int32
 	parks    uint32 // counts parks, so that late news of an earlier one is known
 
@@ -66,7 +65,8 @@ type extra struct {
 	call      *Call         // of a portal, which wants the error
 	stop      func()        // ends the watching of a standard context
 	between   []*Canceled   // that have ended its context, but for the first and the last
-	owed      []unawaited   // started by it
+	watchers  int           // running calls of await.All and await.Each
+	unawaited []unawaited   // of tasks that it has started
 }
 
 // more returns r's extra, which it makes at the first need: most tasks end
@@ -80,15 +80,19 @@ func (r *Ref) more() *extra {
 	return x
 }
 
-// told lists the cancels of r's context, all of which it may return: the first
-// is what ctx.Err tells, the last what switch points return, and of those
-// between a wait may have returned one. None of them is nil, once r has ended.
-func (r *Ref) told() []*Canceled {
-	list := []*Canceled{r.ctx.canceled.Load(), r.ctx.by}
+// canceledBy returns the cancel of r's context that err tells of, or nil. Of several
+// cancels ctx.Err tells the first, and calls of r have returned the last of their time.
+func (r *Ref) canceledBy(err error) *Canceled {
+	cancels := []*Canceled{r.ctx.canceled.Load(), r.ctx.by}
 	if x := r.extra.Load(); x != nil {
-		list = append(list, x.between...)
+		cancels = append(cancels, x.between...)
 	}
-	return list
+	for _, c := range cancels {
+		if c != nil && c.matches(err) {
+			return c
+		}
+	}
+	return nil
 }
 
 // A body is the function of a task, with room for its result.
@@ -225,18 +229,19 @@ func (r *Ref) end(err error) {
 	r.err = err
 	r.state = Done
 	r.worker = nil
-	cancelled := r.ctx.by != nil
+	canceled := err != nil && r.ctx.scope.drops(r, err)
 	r.ctx.expire()
 	if r.awaiters.wakeAll() > 0 {
 		r.observed = true
 	}
 	if x := r.extra.Load(); x != nil {
+		r.observed = r.observed || x.watchers > 0
 		x.end(r)
 	}
 	if r == r.b.root {
 		r.b.loop.Driver().Ready(loop.Entry{Runner: (*finale)(r.b)})
 	} else {
-		r.ctx.scope.ended(r, cancelled)
+		r.ctx.scope.ended(r, canceled)
 	}
 }
 
@@ -258,12 +263,6 @@ func (x *extra) end(r *Ref) {
 	if x.call != nil {
 		x.call.finish(r.err)
 	}
-}
-
-// expected reports whether somebody is to be called back with the outcome.
-func (r *Ref) expected() bool {
-	x := r.extra.Load()
-	return x != nil && len(x.callbacks) > 0
 }
 
 // carry remembers the panics in an error that one of the task's scopes has

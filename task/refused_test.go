@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/task"
 )
 
@@ -70,7 +71,7 @@ func TestRefusedCallHasNoEffect(t *testing.T) {
 	})
 	t.Run("WithDeadline", func(t *testing.T) {
 		mustRunOn(t, func(ctx, derived context.Context) func() {
-			return func() { task.WithDeadline(derived, task.Now(ctx).Add(time.Minute), nil) }
+			return func() { await.WithDeadline(derived, task.Now(ctx).Add(time.Minute)) }
 		})
 	})
 }

@@ -17,20 +17,16 @@ type scope struct {
 
 	failed    bool        // and cancelled for it; errs may be empty all the same
 	errs      []error     // failures, the first first
-	unawaited []unawaited // of orphans
+	unawaited []unawaited // of tasks that the scope's function has started
 	cause     error       // of ScopeRef.Cancel; what Scope returns if nothing fails
 	portals   []*Portal   // open ones, in the order of OpenPortal
 }
 
-// An unawaited is a task of Start that has failed before anybody awaited it, and
-// what is the scope's if nobody does: its error less the echoes, which only settle
-// can tell.
-type unawaited struct {
-	ref *Ref
-	err error
-}
+// An unawaited is a task of Start that has failed before it was awaited. The function
+// that has started it keeps it in a list: see settle.
+type unawaited struct{ ref *Ref }
 
-// owned reports whether somebody has asked for the error since.
+// owned reports whether the task has been awaited since.
 func (u unawaited) owned() bool { return u.ref.observed }
 
 // A phase is how far a scope has come. It never goes back.
@@ -43,20 +39,22 @@ const (
 )
 
 // Scope runs fn, and returns when fn and all tasks started under it have ended.
-// It switches while it has to wait for them, even if fn does not. The first
-// failure, of fn or of a task of Go, cancels all of them with itself as the
-// cause and is returned; several different failures are joined, the first one
-// first. Cancels that the scope itself caused are no failures; nor is the echo
-// of a block, such as a timeout, or of a standard context, within which another
-// task of the scope has started the one that returns it: the block tells its
-// owner. A panic in fn is passed on after the tasks have ended, and so is a
-// Goexit.
+// It may switch before it calls fn, and while it waits for the tasks.
+//
+// The first failure, of fn or of a task of Go, cancels all of them with itself as
+// the cause. Scope returns it; several different failures are joined, the first one
+// first. An error that only says that the scope itself, one of its tasks, or a
+// timeout or standard context inside the scope was cancelled is no failure: it is
+// that cancel, its sentinel or its cause, it wraps one of those singly, or it joins
+// only such errors.
 //
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
-// long their cleanup takes. If one of them returns it, so does Scope.
+// long their cleanup takes. If one of them returns it, so does Scope. A panic in fn
+// is passed on after the tasks have ended, and so is a Goexit.
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx)
 	mustHave(fn != nil, "Scope")
+	n.ref.spend()
 	s := &scope{}
 	s.ref, s.scope = n.ref, s
 	s.attach(n, ctx)
@@ -82,7 +80,7 @@ func (s *scope) run(fn func(ctx context.Context) error) (err error) {
 			s.ref.carry(err)
 		}
 	}()
-	if e := s.own(fn(&s.node)); e != nil {
+	if e := fn(&s.node); e != nil && !s.isOwn(e) {
 		s.fail(e)
 	}
 	returned = true
@@ -93,70 +91,31 @@ func (s *scope) run(fn func(ctx context.Context) error) (err error) {
 // function panics. It is nobody's failure: what passes through says it all.
 var errUnwinding = errors.New("task: the scope's function panicked or called runtime.Goexit")
 
-// join waits for the tasks. What was started to be awaited and was not is a
-// failure of the scope now, or once the callbacks have run that are to be told of
-// it. Others may start tasks in it between the end of the last one and the owner's
-// step, so it counts again.
+// join waits for the tasks. The function of the scope has returned: what it has
+// started and not awaited fails the scope. Others may start tasks in it between the
+// end of the last one and the owner's step, so it counts again.
 //
 // The portals close before the wait: an open one would keep the loop from being
 // idle, and so a deadlock of the tasks from being found.
 func (s *scope) join() {
 	s.phase = joining
-	s.blame(func(r *Ref) bool { return !r.expected() })
+	s.blame(s.unawaited)
+	s.unawaited = nil
 	s.closePortals()
-	for s.count > 0 || s.calling() {
-		if s.count > 0 {
-			s.ref.wait(&s.node, &s.node, (*join)(s))
-		} else {
-			s.turn()
-		}
+	for s.count > 0 {
+		s.ref.wait(&s.node, &s.node, (*join)(s))
 	}
-	s.blame(func(*Ref) bool { return true }) // whoever was to be called back has left them
-	s.closePortals()                         // those that its tasks have opened since
+	s.closePortals() // those that its tasks have opened since
 	s.phase = closed
 }
 
-// blame makes the errors that nobody has asked for the scope's, of those tasks
-// that are due.
-func (s *scope) blame(due func(r *Ref) bool) {
-	var errs []error // to fail calls Waiters, which may come back here
-	s.unawaited = slices.DeleteFunc(s.unawaited, func(u unawaited) bool {
-		if !u.owned() && due(u.ref) {
-			errs = append(errs, u.err)
-			return true
+// blame fails the scope for those tasks of a list that have not been awaited.
+func (s *scope) blame(list []unawaited) {
+	for _, u := range list {
+		if !u.owned() {
+			s.fail(u.ref.err)
 		}
-		return u.owned()
-	})
-	for _, err := range errs {
-		s.fail(err)
 	}
-}
-
-// turn lets what is ready run, callbacks among it. Unlike Yield it asks for no
-// cancel: the scope ends either way.
-func (s *scope) turn() {
-	r := s.ref
-	r.ready()
-	if to := r.b.next(r); to != nil {
-		r.b.hand.pass(r.worker, to)
-		r.b.back(r)
-	}
-}
-
-// calling reports whether a callback is on its way that may ask for an error.
-func (s *scope) calling() bool {
-	return slices.ContainsFunc(s.unawaited, func(u unawaited) bool {
-		x := u.ref.extra.Load()
-		return !u.owned() && x != nil && slices.ContainsFunc(x.callbacks, (*callback).pending)
-	})
-}
-
-// orphaned reports whether r, a task of Start, was started by nobody but the
-// scope's own task, or by a task that has ended. Else that one may still come and
-// await r, at whatever moment r fails.
-func (s *scope) orphaned(r *Ref) bool {
-	by := r.ctx.parent.ref
-	return r.orphan || by == s.ref || by.state == Done
 }
 
 // closePortals goes through a copy, for each Close takes its portal off the
@@ -187,13 +146,6 @@ func (s *scope) fail(err error) {
 	}
 }
 
-// same reports whether two errors are one and the same. Their types may forbid
-// to ask (slices, maps), and then they are not.
-func same(a, b error) bool {
-	defer func() { recover() }() // errors of types that cannot be compared
-	return a == b
-}
-
 // result is what Scope returns, after the end. Failures go before the cause of
 // a ScopeRef.Cancel, which was only asked for.
 func (s *scope) result() error {
@@ -209,11 +161,12 @@ func (s *scope) result() error {
 	return errors.Join(s.errs...)
 }
 
-// own drops from err what is only the echo of this scope's cancel. An error
-// that came from a cancel further out stays, for the caller is under that
-// cancel as well.
-func (s *scope) own(err error) error {
-	return without(err, s.mine(), func(c *Canceled) bool { return c.origin == &s.node })
+// isOwn reports whether err, which the scope's function has returned, only says that
+// this scope was cancelled. A cancel from further out is reported: the caller of
+// Scope is under that cancel as well.
+func (s *scope) isOwn(err error) bool {
+	c := s.mine()
+	return c != nil && only(err, c.matches)
 }
 
 // adopt makes r a task of the scope, under the context ctx that belongs to n.
@@ -236,66 +189,58 @@ func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 	r.ready()
 }
 
-// ended is told by a task that it has ended. It may wake the scope's owner, but
+// ended notes the end of a task: r calls it last. It may wake the scope's owner, but
 // only out of join: what else the owner waits for has nothing to do with it.
-// cancelled says whether the task was, before its context ended with it.
-func (s *scope) ended(r *Ref, cancelled bool) {
+// canceled says that r has only returned a cancel: see drops.
+func (s *scope) ended(r *Ref, canceled bool) {
 	s.count--
-	if r.err != nil {
-		s.settle(r, cancelled)
+	if r.err != nil && !canceled {
+		s.settle(r)
 	}
-	if x := r.extra.Load(); x != nil {
-		for _, u := range x.owed {
-			s.inherit(u)
-		}
-		x.owed = nil
+	if x := r.extra.Load(); x != nil { // the function of r has returned
+		s.blame(x.unawaited)
+		x.unawaited = nil
 	}
 	if s.count == 0 && s.phase == joining && s.ref.state == Parked {
 		s.ref.ready()
 	}
 }
 
-// settle decides whose the error of an ended task is. What only echoes a cancel
-// is nobody's: of a task of the scope, of the scope, or of a block or a standard
-// context around the task. One from further out counts, a plain one too, or a scope
-// that was cut short would seem to have done its work. A panic, and any error of a
-// task of Go, is the scope's at once. That of a task of Start is, once it is
-// orphaned and nobody awaits it or has it called back; before, it is kept for who
-// may still come.
-func (s *scope) settle(r *Ref, cancelled bool) {
-	err := without(r.err, nil, s.caused)
-	if cancelled {
-		for _, echo := range r.told() {
-			if s.caused(echo) || s.enclosed(echo) {
-				err = without(err, echo, func(c *Canceled) bool { return c == echo })
-			}
-		}
-	}
-	if err == nil {
-		return
-	}
+// settle decides whose the error of r is, a task that has failed. A panic, a Goexit,
+// and any error of a task of Go fail the scope. The error of a task of Start belongs to the
+// function that has started it: if that has not awaited the task when it returns, or
+// has returned before, the error fails the scope.
+//
+// The starter is the scope's function or a task of the scope. When a task ends, the
+// tasks that it has started move up in the tree, and count as tasks of Go from then
+// on: see detach.
+func (s *scope) settle(r *Ref) {
+	starter := r.ctx.parent.ref
 	switch {
-	case !r.started, panicIn(r.err) != nil:
-		s.fail(err)
+	case r.goexit, panicIn(r.err) != nil:
+		s.fail(r.err)
 	case r.observed:
-	case s.orphaned(r):
-		s.inherit(unawaited{r, err})
+	case !r.started, starter.state == Done, starter == s.ref && s.phase != open:
+		s.fail(r.err)
+	case starter == s.ref:
+		s.unawaited = keep(s.unawaited, unawaited{r})
 	default:
-		x := r.ctx.parent.ref.more()
-		x.owed = keep(x.owed, unawaited{r, err})
+		x := starter.more()
+		x.unawaited = keep(x.unawaited, unawaited{r})
 	}
 }
 
-// inherit takes over the error of an orphan. Unless somebody has it, or is to be
-// called back, it is the scope's: now, or when the scope's function has returned.
-func (s *scope) inherit(u unawaited) {
-	switch {
-	case u.owned():
-	case s.phase == joining && !u.ref.expected():
-		s.fail(u.err)
-	default:
-		s.unawaited = keep(s.unawaited, u)
-	}
+// drops reports whether err, which r returns, only says that something inside the
+// scope was cancelled: the scope itself, one of its tasks, or a block or standard
+// context in which another task has started r.
+func (s *scope) drops(r *Ref, err error) bool {
+	return only(err, func(err error) bool {
+		if c, ok := err.(*Canceled); ok && s.caused(c) {
+			return true
+		}
+		c := r.canceledBy(err)
+		return c != nil && (s.caused(c) || s.enclosed(c))
+	})
 }
 
 // caused reports whether c is a cancel of the scope itself or of one of its

@@ -15,11 +15,13 @@ type Task[T any] struct {
 	value T // the result, once the task has ended; stands beside an error too
 }
 
-// Start starts fn as a task of ctx's scope, for its result: somebody is to
-// Await it. If nobody has by the time the scope's function returns, and the
-// calling task ends if that is another one, its error becomes the scope's; a panic
-// always does, at once. The task begins in the loop's next turn and runs up to its
-// first switch point even if it is cancelled before. Start itself never switches.
+// Start starts fn as a task of ctx's scope, for its result. Its error belongs to the
+// function that calls Start, that of the scope or of a task. If that function returns
+// and the task has not been awaited (Await, Result, await.All, await.Each), the error
+// fails the scope. A panic or Goexit always fails the scope, at once.
+//
+// The task begins in the loop's next turn and runs up to its first switch point even
+// if it is cancelled before. Start itself never switches.
 func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Task[T] {
 	n := enter(ctx)
 	mustHave(fn != nil, "Start")
@@ -28,6 +30,25 @@ func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) 
 	n.scope.adopt(&t.Ref, n, ctx)
 	return t
 }
+
+// StartErr is Start for a function that has only an error.
+func StartErr(ctx context.Context, fn func(ctx context.Context) error) *Task[struct{}] {
+	n := enter(ctx)
+	mustHave(fn != nil, "StartErr")
+	t := &errTask{fn: fn}
+	t.body, t.started = t, true
+	n.scope.adopt(&t.Ref, n, ctx)
+	return &t.Task
+}
+
+// errTask is a task of StartErr.
+type errTask struct {
+	Task[struct{}]
+	fn func(ctx context.Context) error
+}
+
+func (t *errTask) run(r *Ref) error { return t.fn(&r.ctx) }
+func (t *errTask) function() any    { return t.fn }
 
 // run and function make the task its own body, which is one allocation for
 // both.
@@ -55,7 +76,7 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	if t.state == Done {
 		_, err = Checkpoint(ctx)
 	} else if c := n.interrupted(ctx); c != nil {
-		err = c
+		err = n.ref.refused(c)
 	} else if ctx != context.Context(n) {
 		t.awaiters.push(n.ref)
 		err = n.ref.waitForeign(ctx, n, (*outcome)(&t.Ref))
@@ -88,11 +109,11 @@ func (t *Task[T]) Result() (T, error) {
 }
 
 // Go starts fn as a task of ctx's scope, as background work: its error is the
-// scope's, and cancels it. A block around ctx, such as a timeout, cancels the
-// task with its deadline and with its end, and so does a standard context
-// between the scope and ctx; returning that cancel is no failure. The task
-// begins in the loop's next turn and runs up to its first switch point even if
-// it is cancelled before. Go itself never switches.
+// scope's, and cancels it. A timeout between the scope and ctx cancels the task when
+// its time has passed or its block ends, and so does a standard context there; to
+// return that cancel is no failure (see [Scope]). The task begins in the loop's next
+// turn and runs up to its first switch point even if it is cancelled before. Go
+// itself never switches.
 func Go(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := enter(ctx)
 	mustHave(fn != nil, "Go")
@@ -111,20 +132,19 @@ type background struct {
 func (t *background) run(r *Ref) error { return t.fn(&r.ctx) }
 func (t *background) function() any    { return t.fn }
 
-// StartReady starts fn as a task of ctx's scope and waits until fn reports that
-// it is ready, with a value, or has ended. From then on fn is background work
-// like that of Go. An error before that is returned, and only returned; ending
-// without a word is ErrNotReady; a panic or Goexit fails the scope besides.
-// Reporting ready again has no effect.
+// StartReady starts fn as a task of ctx's scope and waits until fn reports that it is
+// ready, with a value, or has ended. From then on fn is background work like that of
+// Go. StartReady returns an error that comes before; the scope does not fail for it.
+// If fn ends without a report, StartReady returns ErrNotReady. A panic or Goexit
+// always fails the scope. Only the first report has an effect.
 //
-// If ctx is cancelled while waiting, the task is cancelled and awaited, and
-// StartReady returns the *Canceled. Reporting ready has no effect then, and an
-// error that is more than the echo of the cancel is the scope's. Trio calls this
-// nursery.start.
+// If ctx is cancelled while StartReady waits, the task is cancelled and awaited, and
+// StartReady returns the *Canceled. An error of fn that says more than that fails the
+// scope. Trio calls this nursery.start.
 //
-// A block around ctx ends the service when it ends, as Go says, and no error tells
-// of it. To bound only the start, make a WithDeadline that lasts as long as the
-// service is to, and take the time away by Reschedule when it is ready.
+// A timeout around ctx ends the service when its block ends, as Go says. To bound only
+// the start, make an await.WithDeadline that lasts as long as the service, and take
+// the time away with await.Reschedule when the service is ready.
 func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready func(T)) error) (T, error) {
 	mustHave(fn != nil, "StartReady")
 	var reported Future[T]
@@ -149,8 +169,8 @@ func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready f
 func launch[T any](r *Ref, reported *Future[T], fn func(ctx context.Context, ready func(T)) error) error {
 	returned := false
 	defer func() {
-		if !returned && reported.tryFail(ErrNotReady) {
-			r.started = false // a panic or Goexit is the scope's
+		if !returned { // a panic or Goexit, which is the scope's
+			reported.tryFail(ErrNotReady)
 		}
 	}()
 	err := fn(&r.ctx, func(v T) {
@@ -163,19 +183,14 @@ func launch[T any](r *Ref, reported *Future[T], fn func(ctx context.Context, rea
 	returned = true
 	switch {
 	case reported.done:
+		return err
 	case reported.awaiters.Len() > 0:
 		if err == nil {
 			err = ErrNotReady
 		}
 		reported.Fail(err)
-		r.observed = true
-	default:
-		r.started = false
-		for _, told := range r.told() {
-			if told != nil {
-				err = without(err, told, func(c *Canceled) bool { return c == told })
-			}
-		}
+	case err != nil && !only(err, func(err error) bool { return r.canceledBy(err) != nil }):
+		r.ctx.scope.fail(err)
 	}
-	return err
+	return nil
 }

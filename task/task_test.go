@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -62,7 +61,6 @@ func TestOutcome(t *testing.T) {
 		{"returns", func(context.Context) (int, error) { return 7, nil }, nil},
 		{"fails", func(context.Context) (int, error) { return 7, errOops }, errOops},
 		{"is cancelled", func(ctx context.Context) (int, error) { return 7, forever(ctx) }, context.Canceled},
-		{"exits", func(context.Context) (int, error) { runtime.Goexit(); return 7, nil }, task.ErrGoexit},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"baton/await"
+	"baton/internal/bridge"
 	"baton/loop/poll/virtual"
 	"baton/task"
 )
@@ -151,14 +153,14 @@ func (p *program) cancelScope(context.Context, int) error {
 }
 
 func (p *program) timeout(ctx context.Context, depth int) error {
-	ctx, release := task.WithDeadline(ctx, task.Now(ctx).Add(p.moment()), nil)
+	ctx, release := await.WithDeadline(ctx, task.Now(ctx).Add(p.moment()))
 	defer release()
 	err := p.act(ctx, depth)
 	if p.rng.IntN(4) == 0 {
-		task.Reschedule(ctx, task.Now(ctx).Add(p.moment()))
+		await.Reschedule(ctx, task.Now(ctx).Add(p.moment()))
 		err = errors.Join(err, p.act(ctx, depth))
 	}
-	if task.Own(ctx, err) {
+	if bridge.Expired(ctx, err) {
 		return nil
 	}
 	return err

@@ -69,53 +69,20 @@ func TestOrphan(t *testing.T) {
 	})
 }
 
-// TestCallbackTakesError: a done callback has the chance to take the error, whatever
-// runs first, also if it comes after the failure; and if it does not take it the error
-// is the scope's.
+// TestCallbackTakesError: a done callback does not count as awaiting, unless it calls
+// Result before the starter returns.
 func TestCallbackTakesError(t *testing.T) {
-	for _, test := range []struct {
-		takes, late bool
-		expected    error
-	}{{true, false, nil}, {false, false, errOops}, {true, true, nil}, {false, true, errOops}} {
+	for takes, expected := range map[bool]error{true: nil, false: errOops} {
 		everySchedule(t, func(ctx context.Context) error {
 			tk := task.Start(ctx, oops)
-			if test.late {
-				turns(ctx, 3)
-			}
 			tk.AddDoneCallback(func(*task.Ref) {
-				if test.takes {
+				if takes {
 					tk.Result()
 				}
 			})
-			if test.late {
-				return nil
-			}
-			return task.Yield(ctx)
-		}, test.expected)
+			return turns(ctx, 3)
+		}, expected)
 	}
-}
-
-// TestCallbackTakenBack: who has been called back, and has not taken the error, may
-// still do so until it takes its callback back, as await.All does when it returns.
-// From then on the error is the scope's, and not only when the last task has ended.
-func TestCallbackTakenBack(t *testing.T) {
-	everySchedule(t, func(ctx context.Context) error {
-		tk := task.Start(ctx, oops)
-		remove := tk.AddDoneCallback(func(*task.Ref) {})
-		task.Go(ctx, func(ctx context.Context) error {
-			if err := turns(ctx, 5); err != nil {
-				return err
-			}
-			if remove() {
-				return errOther // it has run
-			}
-			if sleep(ctx, time.Hour) == nil {
-				t.Error("the scope was not cancelled")
-			}
-			return nil
-		})
-		return nil
-	}, errOops)
 }
 
 // TestUnawaitedAtTheEnd: what has failed before the scope's function returned cancels

@@ -38,7 +38,7 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 		stranger(n)
 	}
 	if n.by != nil {
-		return n.by
+		return r.refused(n.by)
 	}
 	q.join(r, why)
 	r.parkOn(n, q)
@@ -72,7 +72,7 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 func (q *WaitQueue) waitForeign(ctx context.Context, why Reason) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
-		return c
+		return n.ref.refused(c)
 	}
 	q.join(n.ref, why)
 	return n.ref.wait(ctx, n, q)

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package await
+
+import (
+	"context"
+
+	"baton/task"
+)
+
+// Forever waits until ctx is cancelled, and returns the *task.Canceled. It does
+// not keep the loop running: if every task waits like this and nothing can cancel
+// them, that is a deadlock, as task.Run says.
+func Forever(ctx context.Context) error {
+	var never task.WaitQueue
+	return never.Wait(ctx, task.Text("its cancel"))
+}

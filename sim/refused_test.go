@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sim_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/locks"
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+// A refusal is a call that is made under a cancelled context.
+type refusal struct {
+	name string
+	call func(ctx context.Context) error
+}
+
+// A task that repeats calls which its cancelled context refuses does not stop the
+// other tasks: each call counts, and now and then one of them gives way.
+func TestRefusedCallsGiveWay(t *testing.T) {
+	const calls = 1024 // four times what a step may make
+	sim.Config{FIFO: true}.Test(t, func(ctx context.Context, t *testing.T) {
+		rows := taskRefusals(ctx)
+		rows = append(rows, awaitRefusals(ctx)...)
+		rows = append(rows, lockRefusals(ctx, t)...)
+		rows = append(rows, netRefusals(ctx, t)...)
+		ours, release := await.WithTimeout(ctx, 0)
+		defer release()
+		standard, cancel := context.WithCancel(ctx)
+		cancel()
+		start := task.Now(ctx)
+		for name, refused := range map[string]context.Context{"ours": ours, "standard": standard} {
+			for _, row := range rows {
+				turns := 0
+				neighbour := task.Go(ctx, func(ctx context.Context) error {
+					for {
+						turns++
+						if err := task.Yield(ctx); err != nil {
+							return err
+						}
+					}
+				})
+				for range calls {
+					var canceled *task.Canceled
+					if err := row.call(refused); !errors.As(err, &canceled) {
+						t.Fatalf("%s, %s: %v, want a *task.Canceled", row.name, name, err)
+					}
+				}
+				if most := calls / 16; turns < 3 || turns > most {
+					t.Errorf("%s, %s: another task ran %d times during %d calls, want 3 to %d", row.name, name, turns, calls, most)
+				}
+				neighbour.Cancel(nil)
+				task.Yield(ctx)
+			}
+		}
+		if passed := task.Now(ctx).Sub(start); passed != 0 {
+			t.Errorf("%v passed", passed)
+		}
+		task.ScopeOf(ctx).Cancel(nil)
+	})
+}
+
+func taskRefusals(ctx context.Context) []refusal {
+	goesOn := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, forever(ctx) })
+	ended := task.Start(ctx, func(context.Context) (int, error) { return 0, nil })
+	ended.Await(ctx)
+	var open, done task.Future[int]
+	done.Set(1)
+	var queue task.WaitQueue
+	nothing := func(context.Context) error { return nil }
+	return []refusal{
+		{"Checkpoint", func(ctx context.Context) error { _, err := task.Checkpoint(ctx); return err }},
+		{"Yield", task.Yield},
+		{"Park", func(ctx context.Context) error { return task.Park(ctx, agreeing{task.Text("a test")}) }},
+		{"ParkUntil", forAnHour},
+		{"WaitQueue.Wait", func(ctx context.Context) error { return queue.Wait(ctx, task.Text("a test")) }},
+		{"Await", func(ctx context.Context) error { _, err := goesOn.Await(ctx); return err }},
+		{"Await, ended", func(ctx context.Context) error { _, err := ended.Await(ctx); return err }},
+		{"Future.Await", func(ctx context.Context) error { _, err := open.Await(ctx); return err }},
+		{"Future.Await, done", func(ctx context.Context) error { _, err := done.Await(ctx); return err }},
+		{"Scope", func(ctx context.Context) error { task.Scope(ctx, nothing); return task.Check(ctx) }},
+	}
+}
+
+// agreeing is a wait that every cancel ends.
+type agreeing struct{ task.Text }
+
+func (agreeing) Cancel(*task.Ref) bool { return true }
+
+func awaitRefusals(ctx context.Context) []refusal {
+	goesOn := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, forever(ctx) })
+	body := func(context.Context) (int, error) { panic("called") }
+	item := func(context.Context, int) (int, error) { panic("called") }
+	each := func(ctx context.Context, tasks ...*task.Task[int]) (err error) {
+		for _, err = range await.Each(ctx, tasks...) {
+		}
+		return err
+	}
+	empty := make(chan int)
+	ticker := await.NewTicker(ctx, time.Second)
+	return []refusal{
+		{"Sleep", func(ctx context.Context) error { return await.Sleep(ctx, time.Hour) }},
+		{"Sleep, zero", func(ctx context.Context) error { return await.Sleep(ctx, 0) }},
+		{"Forever", await.Forever},
+		{"Ticker.Next", func(ctx context.Context) error { _, err := ticker.Next(ctx); return err }},
+		{"Timeout", func(ctx context.Context) error { return await.Timeout(ctx, time.Hour, task.Check) }},
+		{"All", func(ctx context.Context) error { _, err := await.All(ctx, goesOn); return err }},
+		{"All, of nothing", func(ctx context.Context) error { _, err := await.All[int](ctx); return err }},
+		{"Each", func(ctx context.Context) error { return each(ctx, goesOn) }},
+		{"Each, of nothing", func(ctx context.Context) error { return each(ctx) }},
+		{"First", func(ctx context.Context) error { _, err := await.First(ctx, body, body); return err }},
+		{"Race.First", func(ctx context.Context) error {
+			_, err := await.Race[int]{Delay: time.Second}.First(ctx, body, body)
+			return err
+		}},
+		{"Map", func(ctx context.Context) error { _, err := await.Map(ctx, []int{1, 2}, item); return err }},
+		{"Map, of nothing", func(ctx context.Context) error { _, err := await.Map(ctx, nil, item); return err }},
+		{"MapN", func(ctx context.Context) error { _, err := await.MapN(ctx, 1, []int{1, 2}, item); return err }},
+		{"Blocking", func(ctx context.Context) error { _, err := await.Blocking(ctx, body); return err }},
+		{"Abandon", func(ctx context.Context) error { _, err := await.Abandon(ctx, body, nil); return err }},
+		{"Receive", func(ctx context.Context) error { _, _, err := await.Receive(ctx, empty); return err }},
+		{"Send", func(ctx context.Context) error { return await.Send(ctx, empty, 1) }},
+	}
+}
+
+func lockRefusals(ctx context.Context, t *testing.T) []refusal {
+	var open, taken locks.Mutex
+	if err := taken.Lock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	cond := locks.NewCond(&taken)
+	var event locks.Event
+	semaphore, limiter, barrier := locks.NewSemaphore(0), locks.NewLimiter(0), locks.NewBarrier(2)
+	queue, items := locks.NewQueue[int](0), locks.NewQueue[int](1)
+	items.TryPut(1)
+	return []refusal{
+		{"Mutex.Lock", open.Lock},
+		{"Mutex.Lock, locked", taken.Lock},
+		{"Cond.Wait", cond.Wait},
+		{"Cond.WaitFor", func(ctx context.Context) error { return cond.WaitFor(ctx, func() bool { return true }) }},
+		{"Event.Wait", event.Wait},
+		{"Semaphore.Acquire", semaphore.Acquire},
+		{"Limiter.Acquire", limiter.Acquire},
+		{"Limiter.AcquireFor", func(ctx context.Context) error { return limiter.AcquireFor(ctx, 1) }},
+		{"Barrier.Wait", func(ctx context.Context) error { _, err := barrier.Wait(ctx); return err }},
+		{"Queue.Put", func(ctx context.Context) error { return queue.Put(ctx, 1) }},
+		{"Queue.Get", func(ctx context.Context) error { _, err := queue.Get(ctx); return err }},
+		{"Queue.Get, of an item", func(ctx context.Context) error { _, err := items.Get(ctx); return err }},
+		{"Queue.All", func(ctx context.Context) (err error) {
+			for _, err = range queue.All(ctx) {
+			}
+			return err
+		}},
+		{"Queue.Join", items.Join},
+	}
+}
+
+func netRefusals(ctx context.Context, t *testing.T) []refusal {
+	ln, err := netio.Listen(ctx, "tcp", "10.0.0.1:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialed := task.Start(ctx, func(ctx context.Context) (*netio.Stream, error) {
+		return netio.Dial(ctx, "tcp", "10.0.0.1:80")
+	})
+	s, err := ln.Accept(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dialed.Await(ctx); err != nil {
+		t.Fatal(err)
+	}
+	closed, err := netio.Listen(ctx, "tcp", "10.0.0.1:81")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	var ended netio.Server
+	ended.Close()
+	handler := func(context.Context, *netio.Stream) error { return io.EOF }
+	buf := make([]byte, 1)
+	return []refusal{
+		{"Dial", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "10.0.0.1:80"); return err }},
+		{"Dial, by name", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "localhost:80"); return err }},
+		{"Listen", func(ctx context.Context) error { _, err := netio.Listen(ctx, "tcp", ":0"); return err }},
+		{"Listen, by name", func(ctx context.Context) error { _, err := netio.Listen(ctx, "tcp", "localhost:0"); return err }},
+		{"Accept", func(ctx context.Context) error { _, err := ln.Accept(ctx); return err }},
+		{"Serve", func(ctx context.Context) error { return netio.Serve(ctx, "tcp", ":0", handler) }},
+		{"ServeListener, ended", func(ctx context.Context) error { return ended.ServeListener(ctx, closed, handler) }},
+		{"Shutdown", func(ctx context.Context) error { return new(netio.Server).Shutdown(ctx) }},
+		{"Read", func(ctx context.Context) error { _, err := s.Read(ctx, buf); return err }},
+		{"ReadFull", func(ctx context.Context) error { _, err := s.ReadFull(ctx, buf); return err }},
+		{"Peek", func(ctx context.Context) error { _, err := s.Peek(ctx, 1); return err }},
+		{"ReadLine", func(ctx context.Context) error { _, err := s.ReadLine(ctx); return err }},
+		{"ReadUntil", func(ctx context.Context) error { _, err := s.ReadUntil(ctx, []byte("x")); return err }},
+		{"Lines", func(ctx context.Context) (err error) {
+			for _, err = range s.Lines(ctx) {
+			}
+			return err
+		}},
+		{"Copy", func(ctx context.Context) error { _, err := netio.Copy(ctx, s, s); return err }},
+		{"Write", func(ctx context.Context) error { _, err := s.Write(ctx, buf); return err }},
+		{"WriteBuffers", func(ctx context.Context) error { _, err := s.WriteBuffers(ctx, buf, buf); return err }},
+		{"NetConn, Read", func(ctx context.Context) error { _, err := s.NetConn(ctx).Read(buf); return err }},
+		{"NetConn, Write", func(ctx context.Context) error { _, err := s.NetConn(ctx).Write(buf); return err }},
+	}
+}
