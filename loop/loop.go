@@ -192,7 +192,7 @@ func (l *Loop) Close() error {
 	}
 	var errs []error
 	if left := l.drain(l.cfg.Drain); left > 0 {
-		errs = append(errs, fmt.Errorf("loop: close: %d blocking functions still run after %v", left, l.cfg.Drain))
+		errs = append(errs, fmt.Errorf("loop: close: %d blocking functions still run after %v", left, max(l.cfg.Drain, 0)))
 	}
 	if err := l.poller.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("loop: close: %w", err))
