@@ -104,9 +104,13 @@ func (j *job[T]) late() {
 		}
 		return
 	}
+	err := p.Unwrap()
+	if err == nil {
+		err = fmt.Errorf("%v", p.Value)
+	}
 	panic(loop.Exception{ // which is the way to the exception handler, and to the log without a loop
 		Message: "await: an abandoned function panicked",
-		Err:     fmt.Errorf("%v", p.Value),
+		Err:     err,
 		Stack:   p.Stack,
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"context"
 	"time"
 
-	"baton/loop"
+	"baton/internal/saturate"
 	"baton/task"
 )
 
@@ -21,5 +21,5 @@ func Sleep(ctx context.Context, d time.Duration) error {
 
 // after is d from now on the loop of ctx's task, for a d of any length.
 func after(ctx context.Context, d time.Duration) time.Time {
-	return loop.After(task.Now(ctx), d)
+	return saturate.Add(task.Now(ctx), d)
 }

@@ -60,7 +60,7 @@ func Timeout(ctx context.Context, d time.Duration, fn func(ctx context.Context) 
 	if _, bare := err.(*task.Canceled); bare {
 		err = context.DeadlineExceeded // which says it in fewer words
 	}
-	return &expiry{d, err.Error()}
+	return &expiry{max(d, 0), err.Error()}
 }
 
 // An expiry is the error of a Timeout whose time has passed. It does not wrap the

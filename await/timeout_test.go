@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"baton/await"
-	"baton/loop"
+	"baton/internal/saturate"
 	"baton/sim"
 	"baton/task"
 )
@@ -317,7 +317,7 @@ func TestTimeoutLate(t *testing.T) {
 // TestReschedule: later, earlier, away, too late. Behaviour 194.
 func TestReschedule(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		in := func(d time.Duration) time.Time { return loop.After(task.Now(ctx), d) }
+		in := func(d time.Duration) time.Time { return saturate.Add(task.Now(ctx), d) }
 		cases := []struct {
 			name string
 			when func() time.Time

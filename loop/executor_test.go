@@ -272,6 +272,38 @@ func TestAbandonedJobEndsLate(t *testing.T) {
 	}
 }
 
+// The callback of a function that outlasts the run runs in the next one.
+func TestJobOutlastsRun(t *testing.T) {
+	guard(t)
+	for _, c := range []struct {
+		name string
+		end  func(l *loop.Loop, j *loop.Job) // how the first run ends
+	}{
+		{"stopped", func(l *loop.Loop, _ *loop.Job) { l.Stop() }},
+		{"abandoned", func(_ *loop.Loop, j *loop.Job) { j.Abandon() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := open(t, loop.Config{})
+			release, ended := make(chan struct{}), make(chan struct{})
+			var ran notes
+			j := l.RunInExecutor(func() {
+				defer close(ended)
+				<-release
+			}, ran.add("then"))
+			c.end(l, j)
+			l.Run()
+			ran.want(t, "in the first run", "")
+			close(release)
+			<-ended
+			for l.Idle() { // the job has ended, and the loop is about to hear of it
+				runtime.Gosched()
+			}
+			l.Run()
+			ran.want(t, "in the next run", "then")
+		})
+	}
+}
+
 // A function that was abandoned and then taken back is forgotten: the loop waits for
 // others as ever.
 func TestAbandonedJobTakenBack(t *testing.T) {

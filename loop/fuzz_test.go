@@ -3,7 +3,6 @@
 package loop_test
 
 import (
-	"bytes"
 	"cmp"
 	"math"
 	"math/rand/v2"
@@ -26,18 +25,17 @@ func FuzzTimers(f *testing.F) {
 	f.Add(heapScript())
 	f.Add(sortedScript())
 	f.Add(farScript())
-	f.Add(crowdScript(30))
-	f.Add(skipScript())
-	f.Add(nanoScript())
 	f.Fuzz(play)
 }
 
-// TestTimersRandomly is FuzzTimers with scripts that have many timers of one
-// magnitude and polls of another.
+// TestTimersRandomly is FuzzTimers with many timers and random instructions.
 func TestTimersRandomly(t *testing.T) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 7))
-		script := crowdScript(byte(r.IntN(56)))
+		var script []byte
+		for range 200 {
+			script = append(script, 10, byte(r.IntN(256)))
+		}
 		for range 200 {
 			script = append(script, byte(r.IntN(11)), byte(r.IntN(256)))
 		}
@@ -68,9 +66,8 @@ func play(t *testing.T, script []byte) {
 	}
 }
 
-// heapScript fills one bucket with several blocks of timers and takes the first
-// one again and again, so that it becomes a heap; then it adds and takes from
-// everywhere, and lets time pass.
+// heapScript has several hundred timers, stops the first one again and again, adds
+// and stops timers anywhere, and lets time pass.
 func heapScript() []byte {
 	var script []byte
 	for i := range byte(200) {
@@ -88,9 +85,9 @@ func heapScript() []byte {
 	return script
 }
 
-// sortedScript makes a heap, too, takes half of it away in any order, and the
-// rest from the first to the last without letting time pass: whatever stands in
-// a wrong place should be the first at some moment.
+// sortedScript starts timers in any order, stops half of them in any order, and
+// the rest from the first to the last without letting time pass: a timer in a
+// wrong place would be the first at some moment.
 func sortedScript() []byte {
 	var script []byte
 	r := rand.New(rand.NewPCG(5, 6))
@@ -120,48 +117,6 @@ func farScript() []byte {
 		script = append(script, 8, i, 1, i*17, 7, i*5)
 	}
 	return script
-}
-
-// crowdScript has 200 timers of one magnitude, more than a block each in some slots,
-// and polls that are so close together that they are moved little by little. Others
-// are due before them, so that nobody asks for the first of the crowd while some
-// of it are stopped.
-func crowdScript(magnitude byte) []byte {
-	var script []byte
-	for range 20 {
-		script = append(script, 7, 4*max(magnitude, 1)-1)
-	}
-	for i := range byte(200) {
-		script = append(script, 7, 4*magnitude+i%2, 8, 4*(magnitude-min(magnitude, 11)))
-	}
-	for i := range byte(40) {
-		script = append(script, 1, 20+i)
-	}
-	for i := range byte(250) {
-		script = append(script, 8, 4*(magnitude-min(magnitude, 5))+i%4, 1, i*37)
-	}
-	return script
-}
-
-// skipScript lets the clock skip over a crowd, and over less of it each time.
-func skipScript() []byte {
-	var script []byte
-	for i := range byte(160) {
-		script = append(script, 7, 80+i%64, 0, i, 7, 64)
-		if i%8 == 7 {
-			script = append(script, 9, 130-i/2)
-		}
-	}
-	return script
-}
-
-// nanoScript has a crowd that is a few nanoseconds away.
-func nanoScript() []byte {
-	script := bytes.Repeat([]byte{7, 160}, 20)
-	for i := range byte(240) {
-		script = append(script, 5, 12+i%2)
-	}
-	return append(script, bytes.Repeat([]byte{3, 1}, 6)...)
 }
 
 // A timerModel is a loop and what it should do.
@@ -224,7 +179,7 @@ func (m *timerModel) instruction(op, arg byte) {
 	case 9: // a callback has taken long, or the machine slept
 		m.clock.late += min(span(arg), 1<<48)
 		m.advance(0)
-	case 10: // many in one slot, in any order
+	case 10: // many of one magnitude, in any order
 		m.startAt(m.timer(), m.now+time.Hour+time.Duration(arg)*time.Millisecond)
 	}
 	m.check()

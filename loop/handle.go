@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"baton/internal/saturate"
 )
 
 // A Handle is a callback that was scheduled. It belongs to the loop: methods
@@ -48,7 +50,7 @@ func (l *Loop) CallSoon(fn func()) *Handle {
 func (l *Loop) CallLater(d time.Duration, fn func()) *Handle {
 	l.mustHold("CallLater")
 	now := l.clock()
-	return l.callAt(now, later(now, d), fn)
+	return l.callAt(now, saturate.Sum(now, d), fn)
 }
 
 // CallAt has fn run at when on the loop's clock, never earlier; equal times keep
@@ -67,7 +69,7 @@ func (l *Loop) CallRepeatedly(interval time.Duration, fn func()) *Handle {
 		panic(fmt.Sprintf("loop: CallRepeatedly every %v; the interval must be positive", interval))
 	}
 	now := l.clock()
-	h := l.callAt(now, later(now, interval), fn)
+	h := l.callAt(now, saturate.Sum(now, interval), fn)
 	if h.rare == nil {
 		h.rare = new(rarities)
 	}
@@ -85,19 +87,6 @@ func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
 		return nil, err
 	}
 	return h, nil
-}
-
-// After is t plus d, without overflow for delays of any length. Nobody will
-// see a timer that is further away.
-func After(t time.Time, d time.Duration) time.Time {
-	const limit = math.MaxInt64 / 4 // 73 years
-	return t.Add(min(d, limit))
-}
-
-// later is After for times since the loop's start.
-func later(now, d time.Duration) time.Duration {
-	const limit = math.MaxInt64 / 4 // as in After
-	return now + min(d, limit)
 }
 
 // handle makes a Handle that is not scheduled yet. Safe from every goroutine.
@@ -132,7 +121,7 @@ func (l *Loop) callAt(now, when time.Duration, fn func()) *Handle {
 	if when <= now {
 		l.Driver().Ready(Entry{Runner: h})
 	} else {
-		l.timers.push(&h.timer, when)
+		l.timers.start(&h.timer, when)
 	}
 	return h
 }
@@ -160,8 +149,8 @@ func (h *Handle) Run() {
 	}
 	fn()
 	if h.fn != nil {
-		h.when = later(h.loop.clock(), h.rare.every)
-		h.loop.timers.push(&h.timer, h.when)
+		h.when = saturate.Sum(h.loop.clock(), h.rare.every)
+		h.loop.timers.start(&h.timer, h.when)
 	}
 }
 

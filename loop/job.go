@@ -33,7 +33,8 @@ const (
 // baton, and then has then, which may be nil, run as a callback. The loop is not
 // idle in between. PEP 3156's run_in_executor.
 //
-// However fn ends, then runs: if fn panicked the exception handler is told
+// If the run ends before fn does, then runs in the next run of the loop. Close drops
+// it. Otherwise, however fn ends, then runs: if fn panicked the exception handler is told
 // first, of an Exception as it is, and runtime.Goexit is an end like any other.
 // So whoever waits does not wait for ever, and fn leaves its result where then
 // finds it. A panic of which a closed loop learns is logged. RunInExecutor itself
@@ -120,8 +121,8 @@ func (j *Job) Cancel() bool {
 
 // Abandon leaves alone a function that nothing can stop and whose end concerns
 // nobody any more, such as a read from a terminal: it does not keep the loop from
-// being idle, and Close does not wait where only such functions run. If it ends
-// while the loop runs, its callback runs all the same.
+// being idle, and Close does not wait where only such functions run. Its callback
+// runs all the same, as that of [Loop.RunInExecutor].
 func (j *Job) Abandon() {
 	if j.loop.closed.Load() {
 		return

@@ -49,7 +49,7 @@ type Loop struct {
 	ready []Entry
 	order arrangement
 
-	timers timerQueue
+	timers timerHeap
 	now    time.Duration // since start, as of the last poll
 	done   []*poll.Op    // what the last poll has reported; reused by the next
 
@@ -192,7 +192,7 @@ func (l *Loop) Close() error {
 	}
 	var errs []error
 	if left := l.drain(l.cfg.Drain); left > 0 {
-		errs = append(errs, fmt.Errorf("loop: close: %d blocking functions still run after %v", left, l.cfg.Drain))
+		errs = append(errs, fmt.Errorf("loop: close: %d blocking functions still run after %v", left, max(l.cfg.Drain, 0)))
 	}
 	if err := l.poller.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("loop: close: %w", err))

@@ -53,8 +53,9 @@ func (s *signalHandlers) set(sig os.Signal, h *signalHandler) {
 // AddSignalHandler has fn run as a callback whenever the process receives sig;
 // it must not switch. It replaces the handler set before for sig on this loop;
 // other loops and packages receive the signal as well, but for task.Main, which
-// leaves the signal to the handler. Signals of one kind that
-// come faster than the loop turns are one, as with the kernel (signal(7)). A
+// leaves the signal to the handler. Signals of one kind that come faster than the
+// loop turns are one, as with the kernel (signal(7)). The handlers of different
+// signals run in any order, whichever was sent first. A
 // signal that the system does not let programs catch is an error
 // (os.ErrInvalid). The handler keeps the loop from being idle until it is
 // removed. PEP 3156's add_signal_handler.

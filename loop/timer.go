@@ -11,8 +11,7 @@ import "time"
 type Timer struct {
 	Target Waker
 
-	slot   uint32 // index in its bucket plus one; 0 means not started
-	bucket uint8  // which of the queue's, while it is started
+	slot uint32 // index in the heap plus one; 0 means not started
 }
 
 // StartTimer has t.Target woken at when, at the earliest; a time that has
@@ -20,10 +19,7 @@ type Timer struct {
 // as started now among those of the same time. Nothing is checked, for this is
 // the way of every sleep: the caller holds the baton.
 func (d *Driver) StartTimer(t *Timer, when time.Time) {
-	if t.slot != 0 {
-		d.timers.remove(t)
-	}
-	d.timers.push(t, when.Sub(d.start))
+	d.timers.start(t, when.Sub(d.start))
 }
 
 // StopTimer removes t for good and reports whether it was started and had not

@@ -161,8 +161,7 @@ func (l *Loop) poll() bool {
 	for _, w := range l.mail.take() {
 		w.Wake()
 	}
-	l.timers.advance(l.now)
-	for t := l.timers.pop(); t != nil; t = l.timers.pop() {
+	for t := l.timers.pop(l.now); t != nil; t = l.timers.pop(l.now) {
 		t.Target.Wake()
 	}
 	return true

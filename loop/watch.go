@@ -5,6 +5,7 @@ package loop
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"baton/loop/poll"
 )
@@ -35,14 +36,17 @@ type watcher struct {
 
 // AddReader has fn run in every turn in which reading from fd would not wait: a
 // callback that does not read runs again. fn must not switch. It replaces the
-// reader set before; the writer of fd is independent. The descriptor stays the
-// caller's: remove the watchers before closing it. If the poller finds that it
-// cannot watch any longer, as when the descriptor was closed all the same, the
-// watcher is removed and the exception handler is told. A watched descriptor
-// keeps the loop from being idle. The error tells that fd cannot be watched, and
-// says why: a regular file (EPERM), or a descriptor that belongs to a stream of
-// this loop, which it names (EEXIST); or that the poller cannot watch
-// (errors.ErrUnsupported). PEP 3156's add_reader.
+// reader set before; the writer of fd is independent. A watched descriptor keeps
+// the loop from being idle.
+//
+// The descriptor stays the caller's, who must remove the watchers before closing
+// it. If the loop finds that a watched descriptor was closed, at the latest when a
+// new file with the same number is added, it removes the watchers of the closed one
+// and calls the exception handler for each.
+//
+// The error says why fd cannot be watched: it is a regular file (EPERM), or it
+// belongs to a stream of this loop, which the error names (EEXIST); or the poller
+// cannot watch (errors.ErrUnsupported). PEP 3156's add_reader.
 func (l *Loop) AddReader(fd uintptr, fn func()) error {
 	return l.watch("AddReader", fd, poll.Readable, fn)
 }
@@ -64,17 +68,23 @@ func (l *Loop) RemoveWriter(fd uintptr) bool {
 	return l.unwatch("RemoveWriter", fd, poll.Writable)
 }
 
-// watch adopts the descriptor when its first direction is watched. A callback
-// of the reader before that is already queued is taken back; its operation, if
-// it is in flight, serves the new one.
+// watch adopts the descriptor. If that fails because it is adopted already, the new
+// callback replaces the one before, or is the other direction's: a callback that is
+// queued is taken back, and an operation in flight serves the new one. If the
+// descriptor was watched and is not adopted any more, its owner has closed it, and
+// the number may be another file's: what was watched under it is removed.
 func (l *Loop) watch(call string, fd uintptr, kind poll.Kind, fn func()) error {
 	l.mustHold(call)
 	if fn == nil {
 		panic("loop: the callback of " + call + " must not be nil")
 	}
 	d := l.watchers[fd]
-	if d == nil {
-		file, err := l.adopt(fd)
+	file, err := l.adopt(fd)
+	if d == nil || !errors.Is(err, fs.ErrExist) {
+		if d != nil {
+			d.reader.fail(fs.ErrClosed)
+			d.writer.fail(fs.ErrClosed)
+		}
 		if err != nil {
 			return fmt.Errorf("loop: %s of descriptor %d: %w", call, fd, err)
 		}
@@ -163,10 +173,9 @@ func (w *watcher) submit() error {
 func (w *watcher) Complete(*poll.Op) {
 	w.busy = false
 	switch {
-	case w.fn == nil:
 	case w.op.Err != nil:
 		w.fail(w.op.Err)
-	default:
+	case w.fn != nil:
 		w.queue()
 	}
 }
@@ -191,6 +200,9 @@ func (w *watcher) again() {
 // would fail in the same way, at once, in every turn. There is no caller left to
 // tell, so the exception handler is, by a callback like any other.
 func (w *watcher) fail(err error) {
+	if w.fn == nil {
+		return
+	}
 	l, fn, site := w.of.loop, w.fn, w.site
 	side := "reader"
 	if w.kind == poll.Writable {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 
+	"baton/internal/saturate"
 	"baton/loop"
 	"baton/loop/poll"
 	"baton/task"
@@ -87,7 +88,7 @@ func (r *race) launch() {
 		if !r.loop.Driver().Submit(&a.op) {
 			r.pending++
 			if r.dialer.FallbackDelay >= 0 && r.next < len(r.attempts) {
-				r.loop.Driver().StartTimer(&r.timer, loop.After(r.loop.Time(), r.dialer.FallbackDelay))
+				r.loop.Driver().StartTimer(&r.timer, saturate.Add(r.loop.Time(), r.dialer.FallbackDelay))
 			}
 			return
 		}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"baton/internal/saturate"
 	"baton/loop"
 	"baton/loop/poll"
 	"baton/task"
@@ -140,7 +141,7 @@ func (h *half) arrive() {
 func (h *half) limit() {
 	s := h.stream
 	if h.timeout > 0 && h.until.IsZero() {
-		h.until = loop.After(s.loop.Time(), h.timeout)
+		h.until = saturate.Add(s.loop.Time(), h.timeout)
 	}
 	if !s.other(h).waiting {
 		s.active = s.loop.Time()
@@ -168,7 +169,7 @@ func (h *half) end() time.Time {
 		when = d
 	}
 	if s := h.stream; s.idle > 0 {
-		if d := loop.After(s.active, s.idle); when.IsZero() || d.Before(when) {
+		if d := saturate.Add(s.active, s.idle); when.IsZero() || d.Before(when) {
 			when = d
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"baton/loop"
+	"baton/internal/saturate"
 	"baton/netio"
 	"baton/sim"
 	"baton/task"
@@ -112,7 +112,7 @@ func must[T any](v T, err error) func(testing.TB) T {
 
 // sleep waits on the loop's clock, which in a virtual world costs no time.
 func sleep(ctx context.Context, d time.Duration) error {
-	return task.ParkUntil(ctx, loop.After(task.Now(ctx), d))
+	return task.ParkUntil(ctx, saturate.Add(task.Now(ctx), d))
 }
 
 // want reports an error that is not the wanted one; nil wants none.

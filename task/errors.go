@@ -223,11 +223,16 @@ func (p *PanicError) tell(l *loop.Loop) {
 		return
 	}
 	p.reported = true
-	l.CallExceptionHandler(loop.Exception{
-		Message: p.Task + " panicked",
-		Err:     fmt.Errorf("%v", p.Value),
-		Stack:   p.Stack,
-	})
+	l.CallExceptionHandler(loop.Exception{Message: p.Task + " panicked", Err: p.cause(), Stack: p.Stack})
+}
+
+// cause is the value of the panic as an error, as the loop has it for a callback's
+// panic: errors.Is works on it.
+func (p *PanicError) cause() error {
+	if err := p.Unwrap(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%v", p.Value)
 }
 
 // Error contains the stack: it is meant for people.

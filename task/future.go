@@ -25,7 +25,7 @@ type Future[T any] struct {
 	value     T     // these two are set together with done,
 	err       error // and one of them is the zero value
 	awaiters  WaitQueue
-	callbacks []*callback // nil once done
+	callbacks callbacks // empty once done
 }
 
 // Await waits for the result, as often as it is asked. It returns what was set,
@@ -98,10 +98,7 @@ func (f *Future[T]) finish(v T, err error) bool {
 	}
 	f.done, f.value, f.err = true, v, err
 	f.awaiters.WakeAll()
-	for _, c := range f.callbacks {
-		c.queue(f.loop)
-	}
-	f.callbacks = nil
+	f.callbacks.queue(f.loop)
 	return true
 }
 
@@ -146,8 +143,7 @@ func (f *Future[T]) AddDoneCallback(fn func(*Future[T])) (remove func() bool) {
 	if f.done {
 		c.queue(f.loop)
 	} else {
-		c.list = &f.callbacks
-		f.callbacks = append(f.callbacks, c)
+		f.callbacks.add(c)
 	}
 	return c.remove
 }
@@ -156,17 +152,13 @@ func (f *Future[T]) AddDoneCallback(fn func(*Future[T])) (remove func() bool) {
 // to the loop.
 type callback struct {
 	fn      func()
-	list    *[]*callback // where it waits for the result
+	list    *callbacks   // where it waits for the result
 	handle  *loop.Handle // nil until it is queued; then list means nothing
 	removed bool
 }
 
 // queue makes it ready, when the result has come.
-func (c *callback) queue(l *loop.Loop) {
-	if !c.removed {
-		c.handle = l.CallSoon(c.fn)
-	}
-}
+func (c *callback) queue(l *loop.Loop) { c.handle = l.CallSoon(c.fn) }
 
 // remove takes it back wherever it stands, even out of the turn that runs, and
 // reports false if it has run or was removed before.
@@ -174,13 +166,44 @@ func (c *callback) remove() bool {
 	if c.removed || c.handle != nil && !c.handle.Pending() {
 		return false
 	}
-	c.removed = true
+	c.removed, c.fn = true, nil
 	if c.handle != nil {
 		c.handle.Cancel()
 	} else {
-		*c.list = slices.DeleteFunc(*c.list, func(other *callback) bool { return other == c })
+		c.list.removedOne()
 	}
 	return true
+}
+
+// callbacks are those that wait for one result, in the order in which they were
+// added.
+type callbacks struct {
+	all     []*callback
+	removed int // how many of all are removed
+}
+
+func (l *callbacks) add(c *callback) {
+	c.list = l
+	l.all = append(l.all, c)
+}
+
+// removedOne counts one that was removed. It stays until half of all are removed, so
+// that removing one needs no search.
+func (l *callbacks) removedOne() {
+	if l.removed++; l.removed > len(l.all)/2 {
+		l.all = slices.DeleteFunc(l.all, func(c *callback) bool { return c.removed })
+		l.removed = 0
+	}
+}
+
+// queue makes ready those that are not removed. None is left in l.
+func (l *callbacks) queue(on *loop.Loop) {
+	for _, c := range l.all {
+		if !c.removed {
+			c.queue(on)
+		}
+	}
+	*l = callbacks{}
 }
 
 // AddDoneCallback has fn run as a callback of the loop when the task has ended;
@@ -193,9 +216,7 @@ func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
 	if r.state == Done {
 		c.queue(r.b.loop)
 	} else {
-		x := r.more()
-		c.list = &x.callbacks
-		x.callbacks = append(x.callbacks, c)
+		r.more().callbacks.add(c)
 	}
 	return c.remove
 }

@@ -107,6 +107,37 @@ func TestFutureCallbacks(t *testing.T) {
 	}
 }
 
+// Callbacks that stay run in order, whichever are removed before the result comes, and
+// however many.
+func TestManyFutureCallbacks(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		const many = 40_000
+		var f task.Future[int]
+		var order, want []int
+		var remove []func() bool
+		for i := range many {
+			remove = append(remove, f.AddDoneCallback(func(*task.Future[int]) { order = append(order, i) }))
+		}
+		for i := range many {
+			if i = i * 7 % many; i%9 == 0 {
+				continue
+			}
+			if !remove[i]() || remove[i]() {
+				t.Fatalf("removing callback %d reported the wrong thing", i)
+			}
+		}
+		for i := 0; i < many; i += 9 {
+			want = append(want, i)
+		}
+		f.Set(1)
+		turns(ctx, 2)
+		if !slices.Equal(order, want) {
+			t.Errorf("%d callbacks ran, want %d in the order of their calls", len(order), len(want))
+		}
+		return nil
+	})
+}
+
 // A task that only awaits what is there must not starve the others: its budget
 // ends, and it yields.
 func TestFutureAwaitSpendsBudget(t *testing.T) {

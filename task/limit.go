@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/internal/bridge"
+	"baton/internal/saturate"
 	"baton/loop"
 )
 
@@ -187,7 +188,7 @@ func (l *limit) arm(c *Canceled) {
 	l.pending = c
 	if l.bound >= 0 {
 		b := l.ref.b
-		b.loop.Driver().StartTimer(&l.timer, loop.After(b.loop.Time(), l.bound))
+		b.loop.Driver().StartTimer(&l.timer, saturate.Add(b.loop.Time(), l.bound))
 	}
 }
 

@@ -183,7 +183,11 @@ func TestGoexit(t *testing.T) {
 func TestDroppedPanicIsReportedSoon(t *testing.T) {
 	l := newVirtual(t)
 	reported := 0
-	l.SetExceptionHandler(func(*loop.Loop, loop.Exception) { reported++ })
+	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
+		if reported++; !errors.Is(e.Err, errOops) { // as it is with the panic of a callback
+			t.Errorf("reported %v, want %v", e.Err, errOops)
+		}
+	})
 	err := task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
 		_, err := task.Start(ctx, func(ctx context.Context) (int, error) {
 			task.Scope(ctx, func(ctx context.Context) error {

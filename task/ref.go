@@ -61,7 +61,7 @@ type Ref struct {
 // extra is what few tasks need.
 type extra struct {
 	name      atomic.Pointer[string]
-	callbacks []*callback
+	callbacks callbacks
 	panics    []*PanicError // returned by its scopes
 	call      *Call         // of a portal, which wants the error
 	stop      func()        // ends the watching of a standard context
@@ -279,9 +279,7 @@ func (x *extra) end(r *Ref) {
 	if x.stop != nil {
 		x.stop()
 	}
-	for _, c := range x.callbacks {
-		c.queue(r.b.loop)
-	}
+	x.callbacks.queue(r.b.loop)
 	for _, p := range x.panics {
 		if !errors.Is(r.err, p) {
 			p.report(r.b.loop)

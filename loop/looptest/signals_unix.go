@@ -105,6 +105,38 @@ var signalCases = []testCase{
 		},
 	},
 	{
+		name:        "signals/remove each other",
+		explanation: "Of two handlers that remove each other exactly one runs, whichever comes first: different signals have no order.",
+		run: func(r *rig) {
+			arrived := make(chan os.Signal, 2) // without it the signal of a removed handler ends the process
+			signal.Notify(arrived, syscall.SIGUSR1, syscall.SIGUSR2)
+			defer signal.Stop(arrived)
+			for range 200 { // now and then both calls are in one turn
+				n := 0
+				for sig, other := range map[syscall.Signal]syscall.Signal{
+					syscall.SIGUSR1: syscall.SIGUSR2, syscall.SIGUSR2: syscall.SIGUSR1,
+				} {
+					r.ok("AddSignalHandler", r.loop.AddSignalHandler(sig, func() {
+						n++
+						r.loop.RemoveSignalHandler(other)
+					}))
+				}
+				raise(r, syscall.SIGUSR1)
+				raise(r, syscall.SIGUSR2)
+				<-arrived
+				<-arrived
+				r.until(func() bool { return n > 0 })
+				r.turn()
+				r.turn()
+				if n != 1 {
+					r.t.Fatalf("%d of two handlers that remove each other ran", n)
+				}
+				r.loop.RemoveSignalHandler(syscall.SIGUSR1)
+				r.loop.RemoveSignalHandler(syscall.SIGUSR2)
+			}
+		},
+	},
+	{
 		name:        "signals/others stay",
 		explanation: "Removing one signal's handler leaves the others installed at every moment: a SIGTERM in between must not end the process.",
 		run: func(r *rig) {

@@ -202,6 +202,44 @@ var watchCases = []testCase{
 			r.quit()
 		}),
 	},
+	{
+		name:        "watch/number used again",
+		explanation: "The reader of a descriptor that was closed without RemoveReader does not keep a new one with the same number from being watched: AddReader works, and what was watched before is reported.",
+		run: watching(func(r *rig, near, far *wire) {
+			r.ok("AddReader", r.loop.AddReader(near.fd, r.note("reader of the closed one")))
+			r.ok("AddWriter", r.loop.AddWriter(near.fd, r.note("writer of the closed one")))
+			near.close()
+			again := listenOn(r, near.fd)
+			r.ok("AddReader", r.loop.AddReader(near.fd, func() {
+				r.note("new")()
+				r.loop.RemoveReader(near.fd)
+			}))
+			client, err := net.Dial("tcp4", again.Addr().String())
+			r.ok("Dial", err)
+			defer client.Close()
+			r.quit()
+			r.want("with something to accept", "new")
+			if len(r.reported) != 2 {
+				r.t.Errorf("reported: %v, want the reader and the writer of the closed descriptor", r.reported)
+			}
+			r.reported = nil
+		}),
+	},
+}
+
+// listenOn makes a listener that has the number fd, which is free.
+func listenOn(r *rig, fd uintptr) *net.TCPListener {
+	r.t.Helper()
+	for range 100 { // each gets the lowest number that is free
+		listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		r.ok("Listen", err)
+		r.t.Cleanup(func() { listener.Close() })
+		if descriptor(r, listener) == fd {
+			return listener
+		}
+	}
+	r.t.Fatalf("no listener got the number %d", fd)
+	return nil
 }
 
 // A wire is one end of a connection: bytes and a descriptor.
@@ -252,12 +290,15 @@ func wires(r *rig) (near, far *wire) {
 }
 
 func newWire(r *rig, conn *net.TCPConn) *wire {
-	w := &wire{r: r, conn: conn}
-	var raw syscall.RawConn
-	raw, err := conn.SyscallConn()
+	return &wire{r: r, conn: conn, fd: descriptor(r, conn)}
+}
+
+func descriptor(r *rig, c syscall.Conn) (fd uintptr) {
+	r.t.Helper()
+	raw, err := c.SyscallConn()
 	r.ok("SyscallConn", err)
-	r.ok("Control", raw.Control(func(fd uintptr) { w.fd = fd }))
-	return w
+	r.ok("Control", raw.Control(func(n uintptr) { fd = n }))
+	return fd
 }
 
 func (w *wire) close() { w.conn.Close() }

@@ -40,7 +40,9 @@ type Poller interface {
 	// Adopt makes a handle of a descriptor that somebody else owns and goes on
 	// owning: closing the handle only ends the watching. A descriptor that
 	// cannot be watched (a regular file) is an error here, not later. Without
-	// [Adopts] it fails with errors.ErrUnsupported.
+	// [Adopts] it fails with errors.ErrUnsupported. If the descriptor is adopted
+	// or a socket of the poller, Adopt fails with an fs.ErrExist (errors.Is). An
+	// owner that has closed a descriptor under its handle has ended that handle.
 	Adopt(fd uintptr) (Handle, error)
 
 	// Submit starts op. It returns true if op is already finished (its result

@@ -16,7 +16,9 @@ import (
 
 // Adopt implements [poll.Poller]. One descriptor can be adopted once at a time, and
 // not if it is a socket of this poller (EEXIST; the error says whose it is). Its
-// handle must be closed before the descriptor is.
+// handle must be closed before the descriptor is. If it was not, and the number is
+// another file's now, that one can be adopted, and what is in flight for the closed
+// one fails with EBADF.
 //
 // Readable and Writable leave the descriptor as it is. The first Read, Write or
 // Accept sets O_NONBLOCK on its open file, for everybody who shares it, and
@@ -39,7 +41,25 @@ func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
 		p.slots.release(s)
 		return nil, fmt.Errorf("epoll: adopt: %s%w", p.why(int(fd), err), err)
 	}
+	p.forget(s.fd)
+	if p.adopted == nil {
+		p.adopted = make(map[int]*socket)
+	}
+	p.adopted[s.fd] = s
 	return s, nil
+}
+
+// forget drops an adopted descriptor that its owner has closed under its handle: a
+// new file with the same number has just been registered.
+func (p *Poller) forget(fd int) {
+	s := p.adopted[fd]
+	if s == nil {
+		return
+	}
+	delete(p.adopted, fd)
+	s.end(s.in, unix.EBADF)
+	s.end(s.out, unix.EBADF)
+	s.drop()
 }
 
 // why puts in words what the kernel's refusal of fd means, to stand before it; it

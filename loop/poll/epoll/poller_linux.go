@@ -65,6 +65,8 @@ type Poller struct {
 	events [maxEvents]unix.EpollEvent
 	slots  slots
 
+	adopted map[int]*socket // by descriptor; see forget
+
 	finished queue     // what the next Wait reports
 	eager    []*socket // writes that gave way and need no event to go on
 	spare    []*socket // the other half of eager, swapped with it

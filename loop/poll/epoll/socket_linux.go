@@ -65,6 +65,7 @@ func (p *Poller) register(fd int, tcp bool) (*socket, error) {
 		s.drop()
 		return nil, err
 	}
+	p.forget(fd)
 	return s, nil
 }
 
@@ -88,7 +89,10 @@ func (s *socket) drop() error {
 	}
 	s.in, s.out = nil, nil
 	if s.adopted {
-		s.control(unix.EPOLL_CTL_DEL, 0) // fails if its owner closed it first
+		if s.poller.adopted[s.fd] == s { // otherwise the number is another file's
+			delete(s.poller.adopted, s.fd)
+			s.control(unix.EPOLL_CTL_DEL, 0) // fails if its owner closed it first
+		}
 		return nil
 	}
 	return os.NewSyscallError("close", unix.Close(s.fd))

@@ -3,7 +3,9 @@
 package polltest
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -171,6 +173,60 @@ var readinessCases = []testCase{
 				r.ok("close by the owner", in.Close())
 				r.ok("close by the owner", out.Close())
 			}
+		},
+	},
+	{
+		name:        "adopt/closed by its owner",
+		explanation: "A descriptor that its owner has closed before its handle does not keep a new one with the same number from being adopted. What is in flight for the closed one fails, and closing its handle leaves the new one alone.",
+		needs:       poll.Adopts | poll.Readiness,
+		run: func(r *rig) {
+			in, _ := pipe(r)
+			fd := descriptor(r, in)
+			old := adopt(r, in)
+			if _, err := r.poller.Adopt(fd); !errors.Is(err, fs.ErrExist) {
+				r.t.Errorf("adopted twice: %v, want fs.ErrExist", err)
+			}
+			op := readable(old)
+			r.submit(op)
+			r.ok("close by the owner", in.Close())
+			in, out := pipe(r)
+			for descriptor(r, in) != fd { // each is the lowest that is free
+				in, out = pipe(r)
+			}
+			h := adopt(r, in)
+			r.finish(op)
+			if op.Err == nil {
+				r.t.Error("Readable of a closed descriptor succeeded")
+			}
+			old.Close() // may fail
+			op = readable(h)
+			r.submit(op)
+			_, err := out.Write([]byte("new"))
+			r.ok("write", err)
+			r.finish(op)
+			r.hear(h, "new")
+			r.ok("Close", h.Close())
+		},
+	},
+	{
+		name:        "adopt/number of a socket",
+		explanation: "If the number of a descriptor that its owner has closed before its handle becomes a socket's of the poller, closing the handle leaves the socket alone.",
+		needs:       poll.Adopts | poll.Readiness,
+		run: func(r *rig) {
+			in, _ := pipe(r)
+			h := adopt(r, in)
+			op := readable(h)
+			r.submit(op)
+			r.ok("close by the owner", in.Close())
+			l := r.listen() // gets the number
+			accepting := accept(l)
+			r.submit(accepting)
+			h.Close() // may fail
+			r.finish(op)
+			out := connect(l.LocalAddr())
+			r.submit(out)
+			r.finish(accepting)
+			r.finish(out)
 		},
 	},
 	// Kernels that watch sockets have no idea of files (EPERM from epoll),
