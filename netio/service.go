@@ -207,7 +207,9 @@ func (v *service) cut() (left *LeftError) {
 		}
 	}
 	v.phase = aborted
-	v.scope.Cancel(ErrShutdown)
+	if v.scope != nil { // else there is no handler yet
+		v.scope.Cancel(ErrShutdown)
+	}
 	v.news.WakeAll()
 	return left
 }
