@@ -77,7 +77,7 @@ foreign() {
 		esac
 		echo "foreign: $arch"
 		GOARCH=$arch CGO_ENABLED=0 go test -exec "qemu-$cpu" \
-			-skip '^(TestFailures|TestLate|TestSleepInOrder|TestSeedFlag|TestProgram|TestSecondSignal|TestSignalDefaultIsRestored|TestNoDescriptors|TestShortSleeps|TestBlockingIsPrecise|TestFaultsAreFound)$|/blocking' \
+			-skip '^(TestFailures|TestLate|TestSleepInOrder|TestSeedFlag|TestReplay|TestProgram|TestSecondSignal|TestSignalDefaultIsRestored|TestNoDescriptors|TestShortSleeps|TestBlockingIsPrecise|TestFaultsAreFound)$|/blocking' \
 			./internal/gid ./internal/prefetch ./loop/... ./task ./await ./locks ./netio ./sim
 	done
 }

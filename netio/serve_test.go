@@ -351,3 +351,20 @@ func TestServeBadAddress(t *testing.T) {
 		}
 	})
 }
+
+// A server may end at every switch of the call that begins to serve by it.
+func TestEndWhileServingBegins(t *testing.T) {
+	for calls := 250; calls <= 260; calls++ { // a call may be one that gives way
+		sim.Config{FIFO: true}.Test(t, func(ctx context.Context, t *testing.T) {
+			ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)
+			var srv netio.Server
+			task.Yield(ctx)
+			task.Go(ctx, func(context.Context) error { return srv.Abort() })
+			for range calls {
+				task.Checkpoint(ctx)
+			}
+			want(t, "ServeListener", srv.ServeListener(ctx, ln, echo), nil)
+			want(t, "Close", ln.Close(), net.ErrClosed)
+		})
+	}
+}

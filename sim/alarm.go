@@ -22,13 +22,13 @@ type alarm struct {
 	over  atomic.Bool
 }
 
-// start is for a test that has time until deadline. When that is near it prints
-// the seed, too, for the tests that only package testing can end: those that do not
-// end a step, and FIFO ones that never wait.
+// start is for a test that has time until deadline. When that is near, the alarm
+// also prints how to replay the test: only package testing can end a test whose step
+// does not end.
 func (a *alarm) start(t *testing.T, deadline time.Time, seed uint64) {
 	left := time.Until(deadline)
 	a.timer = time.AfterFunc(left-min(left/4, reserve), func() {
-		fmt.Fprintf(os.Stderr, "sim: the time of %s is nearly over; its schedule has the seed %d\n", t.Name(), seed)
+		fmt.Fprintf(os.Stderr, "sim: the time of %s is nearly over; replay its schedule: %s\n", t.Name(), replay(t, seed))
 		a.over.Store(true) // the end of the test may be that of the process
 	})
 }

@@ -18,8 +18,8 @@
 //		})
 //	}
 //
-// A test that fails prints the seed of its schedule; -sim.seed replays it, and
-// -count=1000 tries a thousand others.
+// A test that fails prints the command that replays its schedule; -count=1000 tries
+// a thousand others.
 //
 // Time passes only while everybody waits. So a Sleep of a nanosecond returns when
 // all others wait, which a task.Yield does not promise; and a loop that looks at

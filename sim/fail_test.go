@@ -206,6 +206,9 @@ var failing = []struct {
 		<-began
 		job.Abandon()
 	}, true, nil},
+	{`draws (it's "odd" | $HOME)/1`, func(ctx context.Context, t *testing.T) {
+		t.Error("drew", task.Loop(ctx).Rand().Uint64())
+	}, false, []string{`drew \d+`, `replay this schedule: go test baton/sim -run '.*' -sim\.seed=\d+\n`}},
 	{"name of main", func(ctx context.Context, t *testing.T) {
 		t.Error(task.Self(ctx))
 	}, false, []string{`task 1 \(TestFailing/name_of_main\)`}},
@@ -222,6 +225,8 @@ func TestFailing(t *testing.T) {
 	}
 	t.Run("goes on", func(t *testing.T) { sim.Config{}.Late(t, goOn) })
 	t.Run("goes on in order", func(t *testing.T) { sim.Config{FIFO: true}.Late(t, goOn) })
+	t.Run("spins", func(t *testing.T) { sim.Config{}.Late(t, spin) })
+	t.Run("spins in order", func(t *testing.T) { sim.Config{FIFO: true}.Late(t, spin) })
 	t.Run("sleeps in order", func(t *testing.T) {
 		sim.Config{FIFO: true}.Test(t, func(context.Context, *testing.T) { <-time.After(time.Hour) })
 	})
@@ -245,6 +250,19 @@ func goOn(ctx context.Context, t *testing.T) {
 	do(ctx, poll.Op{Kind: poll.Accept, Handle: ln})
 }
 
+// spin sleeps, while another task yields again and again, so that no time passes.
+func spin(ctx context.Context, t *testing.T) {
+	task.Go(ctx, func(ctx context.Context) error {
+		for {
+			if err := task.Yield(ctx); err != nil {
+				t.Log("cleaned up")
+				return err
+			}
+		}
+	}).SetName("spinner")
+	forAnHour(ctx)
+}
+
 // How tests fail in the simulator.
 func TestFailures(t *testing.T) {
 	for _, test := range failing {
@@ -266,18 +284,29 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A test that goes on when its time is over fails like any other.
+// A test that goes on when its time is over fails like any other, and names the task
+// that keeps it going before those that wait.
 func TestLate(t *testing.T) {
-	for _, name := range []string{"goes on", "goes on in order"} {
+	waits := map[string]string{ // for what main waits, and who else
+		"pulse":   `accept\n.*pulse\) has waited 0s for its timer\n`,
+		"spinner": `its timer\n`,
+	}
+	for name, who := range map[string]string{
+		"goes on":          "pulse",
+		"goes on in order": "pulse",
+		"spins":            "spinner",
+		"spins in order":   "spinner",
+	} {
 		output, passed := runFailing(t, name)
 		if passed || strings.Contains(output, "panicked") {
 			t.Errorf("%s: passed: %v\n%s", name, passed, output)
 		}
 		main := "TestFailing/" + strings.ReplaceAll(name, " ", "_")
 		for _, want := range []string{
-			`(?m)^sim: the time of ` + main + ` is nearly over; its schedule has the seed \d+$`,
-			`the time of the test is over; it has lasted .*s by its own clock, and goes on\n` +
-				`.*task 1 \(` + main + `\) has waited .* for accept\n.*pulse\) has waited 0s for its timer\n`,
+			`(?m)^sim: the time of ` + main + ` is nearly over; replay its schedule: go test .* -sim.seed=\d+$`,
+			`(?m)^sim: the time of the test is over; it has lasted .*s by its own clock, and goes on: task 2 \(` + who + `\) ran last\n` +
+				`.*task 1 \(` + main + `\) has waited .* for ` + waits[who],
+			`watch\.go:\d+: sim: the time of the test is over`,
 			"cleaned up",
 			`-sim\.seed=\d+`,
 		} {
@@ -288,10 +317,10 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// Where there is no order nobody knows who it was.
+// Where a step holds the baton the task is named without an order, too.
 func TestSleepInOrder(t *testing.T) {
 	output, passed := runFailing(t, "sleeps in order")
-	if want := "steps or callbacks held the baton for 1h0m0s"; passed || !strings.Contains(output, want) {
+	if want := "task 1 (TestFailing/sleeps_in_order) held the baton for 1h0m0s"; passed || !strings.Contains(output, want) {
 		t.Errorf("passed: %v, want %q:\n%s", passed, want, output)
 	}
 }
@@ -304,11 +333,42 @@ func TestSeedFlag(t *testing.T) {
 	}
 }
 
+// The line that a failing test prints is a command that runs this test alone, with the
+// same schedule.
+func TestReplay(t *testing.T) {
+	output, _ := runFailing(t, `draws (it's "odd" | $HOME)/1`)
+	first := drawn(t, output)
+	_, command, found := strings.Cut(output, "replay this schedule: ")
+	command, _, ended := strings.Cut(command, "\n")
+	if !found || !ended {
+		t.Fatalf("there is no command:\n%s", output)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Dir = ".." // as good as any
+	cmd.Env = append(os.Environ(), failingVar+"=yes")
+	again, err := cmd.CombinedOutput()
+	if err == nil || drawn(t, string(again)) != first || strings.Count(string(again), "--- FAIL") != 2 {
+		t.Errorf("%s: %v, want it to draw %s:\n%s", command, err, first, again)
+	}
+}
+
+// drawn returns what the test that draws has logged.
+func drawn(t *testing.T, output string) string {
+	t.Helper()
+	match := regexp.MustCompile(`drew \d+`).FindString(output)
+	if match == "" {
+		t.Fatalf("nothing was drawn:\n%s", output)
+	}
+	return match
+}
+
 func runFailing(t *testing.T, name string, flags ...string) (output string, passed bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	pattern := "^TestFailing$/^" + strings.ReplaceAll(name, " ", "_") + "$"
+	pattern := "^TestFailing$/^" + regexp.QuoteMeta(strings.ReplaceAll(name, " ", "_")) + "$"
 	cmd := exec.CommandContext(ctx, os.Args[0], append([]string{"-test.v", "-test.run=" + pattern}, flags...)...)
 	cmd.Env = append(os.Environ(), failingVar+"=yes")
 	out, err := cmd.CombinedOutput()

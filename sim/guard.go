@@ -18,8 +18,11 @@ import (
 // loop.Config.SlowStep.
 const heldTooLong = 250 * time.Millisecond
 
-// A guard looks at a test whenever its loop is about to wait and, if there is an
-// order, at each turn.
+// overtime is how often the guard looks at a test whose time is over before it ends the
+// test: the turn that it looks at is then one of what keeps the test going.
+const overtime = 16
+
+// A guard looks at a test whenever its loop is about to wait, and at each turn.
 //
 // It finds steps that block, which a simulated world would hide, where nobody is
 // kept waiting by them. In a bubble time passes only while everybody waits, and a
@@ -30,17 +33,20 @@ const heldTooLong = 250 * time.Millisecond
 // simulated clock running, as fast as the machine can.
 type guard struct {
 	t     *testing.T
-	order loop.Order // nil is FIFO
+	order *shuffle // nil is FIFO
 	alarm *alarm
-	late  func() bool    // ends the test, or returns false if it cannot yet; nil when it has
-	turn  []fmt.Stringer // what ran in the last one, if there is an order
-	seen  time.Time      // up to then time has passed in waits only
+	late  func(ran string) bool // ends the test, or returns false if it cannot yet; nil when it has
+	looks int                   // since the time of the test was over
+	turn  []fmt.Stringer        // what ran in the last one
+	seen  time.Time             // up to then time has passed in waits only
 }
 
-// Arrange looks at the turn before this one, and arranges as ever.
+// Arrange looks at the turn before this one, and has the order arrange this one.
 func (g *guard) Arrange(batch []loop.Entry) (held int) {
 	g.look()
-	held = g.order.Arrange(batch)
+	if g.order != nil {
+		held = g.order.Arrange(batch)
+	}
 	clear(g.turn) // what has ended is not kept alive
 	g.turn = g.turn[:0]
 	for _, e := range batch {
@@ -56,24 +62,26 @@ func (g *guard) look() {
 	now := time.Now()
 	if passed := now.Sub(g.seen); passed >= heldTooLong {
 		g.t.Errorf("sim: %s held the baton for %v, in which nothing else of the loop could run; "+
-			"wait by calls that take a ctx, and move what blocks into await.Blocking", g.suspects(), passed)
+			"wait by calls that take a ctx, and move what blocks into await.Blocking", g.ran(), passed)
 	}
 	g.seen = now
-	if g.late != nil && g.alarm.over.Load() && g.late() {
-		g.late = nil
+	if g.late != nil && g.alarm.over.Load() {
+		if g.looks++; g.looks > overtime && g.late(g.ran()) {
+			g.late = nil
+		}
 	}
 }
 
-// suspects names those that ran in the last turn. Who of them held the baton for how
-// long nobody knows; they may have done it together.
-func (g *guard) suspects() string {
+// ran names the tasks and callbacks that ran in the last turn. How long each of them
+// ran is not known.
+func (g *guard) ran() string {
 	var names []string
 	for _, who := range g.turn {
 		names = append(names, who.String())
 	}
 	switch len(names) {
 	case 0:
-		return "steps or callbacks"
+		return "a step or callback"
 	case 1:
 		return names[0]
 	}

@@ -65,13 +65,13 @@ var seedFlag = func() *uint64 {
 // time passes then: a function that was left to itself by await.Abandon, too.
 //
 // A timer that starts again and again hides such a deadlock. So a test that goes on
-// is ended shortly before the end of go test's -timeout: it fails with who waits for
-// what, and with its seed.
+// is ended shortly before the end of go test's -timeout: it fails with the names of
+// the tasks that ran last, and with what the others wait for.
 //
 // A step or callback that blocks stops the loop, and for that the clock in here does
 // not stand still. One that holds the baton for 250 ms by that clock fails the test,
-// where in the real world the watchdog would report it. The steps of a turn, or with
-// FIFO all between two waits of the loop, count together.
+// where in the real world the watchdog would report it. The steps of a turn count
+// together.
 //
 // The test is over when fn and all of its tasks have ended; what is left open of the
 // network is closed with the loop. Functions of t.Cleanup run after that, too late
@@ -103,9 +103,9 @@ func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Cont
 		// In a panic, such as that of a deadlocked bubble, t has not failed yet.
 		switch {
 		case !passed:
-			t.Logf("sim: this schedule has the seed %d; replay it with -sim.seed=%[1]d", c.Seed)
+			t.Logf("sim: replay this schedule: %s", replay(t, c.Seed))
 		case t.Failed():
-			t.Logf("sim: a schedule that had not failed when it ended has the seed %d", c.Seed)
+			t.Logf("sim: the test failed later; replay its schedule: %s", replay(t, c.Seed))
 		}
 	})
 	var bell alarm
@@ -127,15 +127,14 @@ func (c Config) run(t *testing.T, bell *alarm, fn func(ctx context.Context, t *t
 	network := c.Network
 	network.Bubble = true
 	g := &guard{t: t, alarm: bell, late: w.late, seen: time.Now()}
-	cfg := loop.Config{
-		Poller: &world{virtual.New(network), g},
-		Rand:   rand.New(rand.NewPCG(c.Seed, 1)),
-	}
 	if !c.FIFO {
 		g.order = &shuffle{rand.New(rand.NewPCG(c.Seed, 2))}
-		cfg.Order = g
 	}
-	l, err := loop.New(cfg)
+	l, err := loop.New(loop.Config{
+		Poller: &world{virtual.New(network), g},
+		Order:  g,
+		Rand:   rand.New(rand.NewPCG(c.Seed, 1)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

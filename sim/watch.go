@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -70,25 +71,29 @@ func (w *watch) stalled() {
 	})
 }
 
-// late is called with the baton when the time of the test is over. It returns false
-// as long as there is no root task.
-func (w *watch) late() bool {
+// late is called with the baton when the time of the test is over; ran names what
+// keeps it going. It returns false as long as there is no root task.
+func (w *watch) late(ran string) bool {
 	if w.root == nil {
 		return false
 	}
-	_, _ = w.loop.CallSoonThreadsafe(w.overdue) // which a loop that is about to wait sees
+	_, _ = w.loop.CallSoonThreadsafe(func() { w.overdue(ran) }) // which a loop that is about to wait sees
 	return true
 }
 
-// overdue is called in a turn of its own.
-func (w *watch) overdue() {
+// overdue is called in a turn of its own. It prints the report, too: if a task ignores
+// its cancel, package testing ends the process and drops what the test has logged.
+func (w *watch) overdue(ran string) {
 	lasted := w.loop.Time().Sub(w.began)
 	w.end(func(waits []task.Wait) error {
 		var lines strings.Builder
 		for _, wait := range waits {
 			lines.WriteString("\n\t" + wait.String())
 		}
-		return fmt.Errorf("sim: the time of the test is over; it has lasted %v by its own clock, and goes on%s", lasted, &lines)
+		err := fmt.Errorf("sim: the time of the test is over; it has lasted %v by its own clock, and goes on: %s ran last%s",
+			lasted, ran, &lines)
+		fmt.Fprintln(os.Stderr, err)
+		return err
 	})
 }
 

@@ -107,8 +107,8 @@ func (a *agreer) Cancel(ref *task.Ref) bool {
 	return true
 }
 
-// A wait that a cancelled context refuses is told so, and can undo what it has
-// prepared. One that cannot be given up goes on until it is woken.
+// Cancel is called for a wait that a cancelled context refuses, which can undo what
+// it has prepared. One that cannot be given up goes on until it is woken.
 func TestParkUnderCancel(t *testing.T) {
 	for _, standard := range []bool{false, true} {
 		mustRun(t, func(ctx context.Context) error {

@@ -55,7 +55,7 @@ func Park(ctx context.Context, w Waiter) error {
 		if w.Cancel(n.ref) {
 			return n.ref.refused(c)
 		}
-		ctx = n
+		ctx = n // w knows of the cancel of ctx; only one from further out is news
 	}
 	return n.ref.wait(ctx, n, w)
 }
