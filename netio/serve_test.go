@@ -359,7 +359,7 @@ func TestEndWhileServingBegins(t *testing.T) {
 			ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)
 			var srv netio.Server
 			task.Yield(ctx)
-			task.Go(ctx, func(context.Context) error { return srv.Abort() })
+			task.Go(ctx, func(context.Context) error { return srv.Close() })
 			for range calls {
 				task.Checkpoint(ctx)
 			}

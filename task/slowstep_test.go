@@ -46,7 +46,7 @@ func hold(t *testing.T, reports <-chan loop.SlowStep, name string) {
 
 // goroutines counts the goroutines of a loop that a report shows.
 func goroutines(s loop.SlowStep) int {
-	return bytes.Count(s.Stack, []byte("task.(*worker).main(")) + bytes.Count(s.Stack, []byte("loop.(*Loop).run("))
+	return bytes.Count(s.Stack, []byte("relay.(*Worker).main(")) + bytes.Count(s.Stack, []byte("loop.(*Loop).run("))
 }
 
 // A report of the watchdog's names the task that holds the baton, and shows its
