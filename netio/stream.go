@@ -53,11 +53,9 @@ type Stream struct {
 
 	in     half
 	handle poll.Handle
-	out    half // which begins a line of the processor's cache: see TestLayout
-
 	local  net.Addr // its own: errors tell by it whose they are
 	remote net.Addr
-	views  *views // nil if there are none
+	out    half // which begins a line of the processor's cache: see TestLayout
 
 	limit  int // of lines
 	idle   time.Duration
@@ -211,7 +209,6 @@ func (s *Stream) end(call string, how func() error) error {
 	s.in.deadline, s.out.deadline = time.Time{}, time.Time{}
 	// Not recycled: somebody may be writing out of it at this moment.
 	s.ahead.forget()
-	s.views.end()
 	return s.dress("close", how())
 }
 

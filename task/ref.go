@@ -44,6 +44,7 @@ type Ref struct {
 	observed bool // somebody has got its error
 	goexit   bool // its function ended by runtime.Goexit
 	orphan   bool // whoever has started it has ended
+	bound    bool // by GoUnder: it ends with the context that it was started under
 	budget   int32
 	parks    uint32 // counts parks, so that late news of an earlier one is known
 

@@ -4,6 +4,26 @@ package task
 
 import "context"
 
+// GoUnder starts fn as a task under ctx, like Go, for a caller that ctx does not
+// belong to: any task or callback of its loop. The end of ctx cancels fn, whatever
+// ends it. GoUnder returns nil if the scope of ctx has ended. Like Running, it is for
+// adapters of interfaces that pass no context. It never switches.
+func GoUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
+	n := nodeOf(ctx)
+	if n == nil {
+		refuse("a context that does not belong to a task; start one with task.Run and pass its ctx on")
+	}
+	n.ref.held("GoUnder")
+	mustHave(fn != nil, "GoUnder")
+	if n.scope.phase == closed {
+		return nil
+	}
+	t := &background{fn: fn}
+	t.ref.body, t.ref.bound = t, true
+	n.scope.adopt(&t.ref, n, ctx)
+	return &t.ref
+}
+
 // Running returns the task that runs on r's loop and the context that its
 // function was given, if the caller is that task. It returns nil in callbacks
 // and on every other goroutine. It is for adapters of interfaces that pass no
