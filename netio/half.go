@@ -188,7 +188,8 @@ func (s *Stream) other(h *half) *half {
 //
 // A kernel tells once that a connection is lost, whoever asks first, and tells of an end
 // of the stream then; a UNIX socket may do it the other way round. So what has been
-// told stays, and a Read that comes after the Write which was told says the same.
+// told stays, and a Read that comes after the Write which was told says the same, as a
+// Read.
 func (h *half) failure(ctx context.Context, err error) error {
 	s, call := h.stream, h.op.Kind.String()
 	if err == poll.ErrCanceled {
@@ -199,6 +200,9 @@ func (h *half) failure(ctx context.Context, err error) error {
 	}
 	if err == io.EOF && s.out.failed != nil {
 		err = errors.Unwrap(s.out.failed)
+		if sys, ok := errors.AsType[*os.SyscallError](err); ok {
+			err = os.NewSyscallError(call, sys.Err)
+		}
 	}
 	if err != io.EOF {
 		err = s.opError(call, err)
