@@ -56,7 +56,8 @@ type netConn struct {
 	stop func() bool // of a net.Conn that owns its stream: see DialFunc
 }
 
-// Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them.
+// Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them. For
+// the end of ctx, callers other than its task get a *net.OpError around the cause.
 func (c *netConn) Read(p []byte) (int, error) { return c.transfer(&c.s.in, p) }
 
 // Write implements net.Conn. It writes all of p, like [Stream.Write].
