@@ -217,6 +217,39 @@ func TestDialFuncEnd(t *testing.T) {
 	}
 }
 
+// A connection that was forgotten, with a goroutine that reads from it as pools do, does
+// not keep the program from ending.
+func TestDialFuncForgotten(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		ln := must(netio.Listen(ctx, w.network, w.address(t)))(t)
+		defer ln.Close()
+		var pool sync.WaitGroup
+		want(t, "Scope", task.Scope(ctx, func(ctx context.Context) error {
+			dial := netio.Dialer{}.DialFunc(ctx)
+			return outside(ctx, func() error {
+				conn, err := dial(context.Background(), w.network, ln.Addr().String())
+				if err != nil {
+					return err
+				}
+				reading := make(chan struct{})
+				pool.Go(func() {
+					close(reading)
+					for err := error(nil); err == nil; {
+						_, err = conn.Read(make([]byte, 1))
+					}
+				})
+				<-reading
+				return nil
+			})
+		}), nil)
+		peer := must(ln.Accept(ctx))(t)
+		_, err := peer.Read(ctx, make([]byte, 1))
+		want(t, "Read of the peer", err, io.EOF)
+		want(t, "Close", peer.Close(), nil)
+		want(t, "outside", outside(ctx, func() error { pool.Wait(); return nil }), nil)
+	})
+}
+
 // The function of a loop that runs no more fails, and so do its connections.
 func TestDialFuncAfterRun(t *testing.T) {
 	l := must(loop.New(loop.Config{}))(t)

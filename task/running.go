@@ -6,8 +6,10 @@ import "context"
 
 // GoUnder starts fn as a task under ctx, like Go, for a caller that ctx does not
 // belong to: any task or callback of its loop. The end of ctx cancels fn, whatever
-// ends it. GoUnder returns nil if the scope of ctx has ended. Like Running, it is for
-// adapters of interfaces that pass no context. It never switches.
+// ends it. The scope does not wait for fn to end by itself: when its function has
+// returned and no other task is left, it cancels fn, and GoUnder returns nil from then
+// on. Like Running, it is for adapters of interfaces that pass no context. It never
+// switches.
 func GoUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := nodeOf(ctx)
 	if n == nil {
@@ -15,12 +17,14 @@ func GoUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	}
 	n.ref.held("GoUnder")
 	mustHave(fn != nil, "GoUnder")
-	if n.scope.phase == closed {
+	s := n.scope
+	if s.phase != open && s.count == s.bound {
 		return nil
 	}
 	t := &background{fn: fn}
 	t.ref.body, t.ref.bound = t, true
-	n.scope.adopt(&t.ref, n, ctx)
+	s.bound++
+	s.adopt(&t.ref, n, ctx)
 	return &t.ref
 }
 

@@ -93,3 +93,38 @@ func TestGoUnderRefused(t *testing.T) {
 		return nil
 	})
 }
+
+// A scope does not end before the tasks that it was given, but ends those of GoUnder
+// with them.
+func TestGoUnderScope(t *testing.T) {
+	mustRun(t, func(ctx context.Context) error {
+		var lent context.Context
+		var bound *task.Ref
+		var leave task.Future[struct{}]
+		scope := task.Start(ctx, func(ctx context.Context) (int, error) {
+			return 0, task.Scope(ctx, func(ctx context.Context) error {
+				lent = ctx
+				task.Go(ctx, func(ctx context.Context) error { _, err := leave.Await(ctx); return err })
+				return nil
+			})
+		})
+		turns(ctx, 2)
+		bound = task.GoUnder(lent, func(ctx context.Context) error {
+			err := forever(ctx)
+			if task.GoUnder(lent, forever) != nil {
+				t.Error("a task has started in a scope that is about to end")
+			}
+			return err
+		})
+		turns(ctx, 2)
+		if bound == nil || bound.Done() {
+			t.Error("the task has ended before those of the scope")
+		}
+		leave.Set(struct{}{})
+		_, err := scope.Await(ctx)
+		if !bound.Done() {
+			t.Error("the scope has ended before the task")
+		}
+		return err
+	})
+}

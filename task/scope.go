@@ -14,6 +14,7 @@ type scope struct {
 	node
 	phase phase
 	count int // of live tasks
+	bound int // of those, the tasks of GoUnder
 
 	failed    bool        // and cancelled for it; errs may be empty all the same
 	errs      []error     // failures, the first first
@@ -106,6 +107,9 @@ func (s *scope) join() {
 	s.closePortals()
 	for s.count > 0 || s.calling() {
 		if s.count > 0 {
+			if s.count == s.bound {
+				s.unbind()
+			}
 			s.ref.wait(&s.node, &s.node, (*join)(s))
 		} else {
 			s.turn()
@@ -114,6 +118,16 @@ func (s *scope) join() {
 	s.blame(func(*Ref) bool { return true }) // whoever was to be called back has left them
 	s.closePortals()                         // those that its tasks have opened since
 	s.phase = closed
+}
+
+// unbind cancels the tasks of GoUnder, when no other task of the scope is left that
+// could need them.
+func (s *scope) unbind() {
+	for _, r := range s.tasks() {
+		if r.bound {
+			r.ctx.cancel(released)
+		}
+	}
 }
 
 // blame makes the errors that nobody has asked for the scope's, of those tasks
@@ -250,7 +264,10 @@ func (s *scope) ended(r *Ref, cancelled bool) {
 		}
 		x.owed = nil
 	}
-	if s.count == 0 && s.phase == joining && s.ref.state == Parked {
+	if r.bound {
+		s.bound--
+	}
+	if s.count == s.bound && s.phase == joining && s.ref.state == Parked {
 		s.ref.ready()
 	}
 }
