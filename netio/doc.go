@@ -15,8 +15,9 @@
 // A [Stream] is one end of a connection. [Dial] makes one; [Listen] makes a
 // [Listener], whose Accept makes one for each connection that comes; [Serve] does
 // both for a handler, with a task for each connection. Bytes come by Read,
-// ReadFull, ReadUntil and, line by line, Lines, and go by Write and [Copy];
-// [Stream.NetConn] is for code that wants a net.Conn.
+// ReadFull, ReadAll, ReadUntil and, line by line, Lines, and go by Write and
+// [Copy]; [Stream.NetConn] is for code that wants a net.Conn, and [Dialer.DialFunc]
+// for code that wants to dial.
 //
 // # Who may call what
 //

@@ -13,7 +13,7 @@ import (
 )
 
 // ErrTooLong is the error of ReadLine, ReadUntil and Peek about more bytes than
-// the stream's LineLimit.
+// the stream's LineLimit, and of ReadAll about more than its own limit.
 var ErrTooLong = errors.New("longer than the limit")
 
 // ErrBusy is what errors.Is finds in a [*BusyError].

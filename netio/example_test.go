@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/textproto"
 	"strings"
 	"time"
 
@@ -218,10 +218,46 @@ func ExampleUntilShutdown() {
 	// <nil>
 }
 
-// A client of package net/http whose connections are served by the loop. It dials
-// when it likes, on goroutines of its own; so each connection has a task, which
-// lives until the client closes the net.Conn.
+// A client of package net/textproto talks to a server of lines.
 func ExampleStream_NetConn() {
+	greet := func(ctx context.Context, s *netio.Stream) error {
+		name, err := s.ReadLine(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = s.Write(ctx, []byte("200 hello "+name+"\r\n"))
+		return err
+	}
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		srv := &netio.Server{}
+		task.Go(ctx, func(ctx context.Context) error { return srv.ServeListener(ctx, ln, greet) })
+
+		s, err := netio.Dial(ctx, "tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		client := textproto.NewConn(s.NetConn(ctx))
+		defer client.Close()
+		if err := client.PrintfLine("gopher"); err != nil {
+			return err
+		}
+		_, message, err := client.ReadResponse(200)
+		fmt.Println(message)
+		return errors.Join(err, srv.Shutdown(ctx))
+	})
+	fmt.Println(err)
+	// Output:
+	// hello gopher
+	// <nil>
+}
+
+// A client of package net/http, whose connections are served by the loop. It dials on
+// goroutines of its own, so it runs in await.Blocking.
+func ExampleDialer_DialFunc() {
 	hello := func(ctx context.Context, s *netio.Stream) error {
 		if _, err := s.ReadUntil(ctx, []byte("\r\n\r\n")); err != nil {
 			return err
@@ -237,30 +273,15 @@ func ExampleStream_NetConn() {
 		srv := &netio.Server{}
 		task.Go(ctx, func(ctx context.Context) error { return srv.ServeListener(ctx, ln, hello) })
 
-		portal := task.OpenPortal(ctx)
-		dial := func(_ context.Context, network, address string) (net.Conn, error) {
-			dialed := make(chan net.Conn, 1)
-			call := portal.Go(func(ctx context.Context) error {
-				s, err := netio.Dial(ctx, network, address)
-				if err != nil {
-					return err
-				}
-				defer s.Close()
-				dialed <- s.NetConn(ctx)
-				var canceled task.WaitQueue
-				return canceled.Wait(ctx, task.Text("the end of its connection"))
-			})
-			select {
-			case conn := <-dialed:
-				return connOfTask{conn, call}, nil
-			case <-call.Done():
-				return nil, call.Wait()
-			}
-		}
+		dial := netio.Dialer{Timeout: 10 * time.Second}.DialFunc(ctx)
 		client := &http.Client{Transport: &http.Transport{DialContext: dial}}
 		body, err := await.Blocking(ctx, func(ctx context.Context) ([]byte, error) {
 			defer client.CloseIdleConnections()
-			answer, err := client.Get("http://" + ln.Addr().String())
+			request, err := http.NewRequestWithContext(ctx, "GET", "http://"+ln.Addr().String(), nil)
+			if err != nil {
+				return nil, err
+			}
+			answer, err := client.Do(request)
 			if err != nil {
 				return nil, err
 			}
@@ -274,16 +295,4 @@ func ExampleStream_NetConn() {
 	// Output:
 	// hello, <nil>
 	// <nil>
-}
-
-// A connOfTask ends the task that keeps it alive.
-type connOfTask struct {
-	net.Conn
-	call *task.Call
-}
-
-func (c connOfTask) Close() error {
-	err := c.Conn.Close()
-	c.call.Cancel(nil)
-	return err
 }

@@ -66,6 +66,10 @@ var calls = map[string]func(ctx context.Context, s *netio.Stream) (int, error){
 	"ReadFull": func(ctx context.Context, s *netio.Stream) (int, error) {
 		return s.ReadFull(ctx, make([]byte, flood))
 	},
+	"ReadAll": func(ctx context.Context, s *netio.Stream) (int, error) {
+		data, err := s.ReadAll(ctx, flood)
+		return len(data), err
+	},
 	"Peek": func(ctx context.Context, s *netio.Stream) (int, error) {
 		_, err := s.Peek(ctx, flood)
 		return 0, err

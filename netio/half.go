@@ -25,18 +25,16 @@ const turnBytes = 1 << 20
 type half struct {
 	// What every call touches stands together: where many streams take turns, the
 	// lines of the processor's cache are most of what a call costs.
-	stream   *Stream
-	user     *task.Ref // whose call is at work, from begin to release
-	failed   error     // what ended the direction for good; calls go on returning it
-	view     *netConn  // through which the call came, if that has another lifetime
-	moved    int       // bytes since a call has waited or given way; see giveWay
-	limited  bool      // a timeout or deadline is set
-	timed    bool      // the timer or until may be set
-	waiting  bool      // op is in flight
-	recalled bool      // and was taken back for cause, not by a cancel of the task
-	op       poll.Op
+	stream  *Stream
+	user    *task.Ref // whose call is at work, from begin to release
+	failed  error     // what ended the direction for good; calls go on returning it
+	moved   int       // bytes since a call has waited or given way; see giveWay
+	limited bool      // a timeout or deadline is set
+	timed   bool      // the timer or until may be set
+	waiting bool      // op is in flight
+	late    bool      // and was cancelled since its time had passed
+	op      poll.Op
 
-	cause error  // see recall
 	turns *turns // of the calls through net.Conns; nil if there are none
 
 	timeout  time.Duration // of a call; 0 is none
@@ -89,8 +87,8 @@ func (h *half) do(ctx context.Context) (int, error) {
 
 // giveWay begins one more operation of a call that may do many: it lets others run
 // if those before have moved a lot without a wait. The call remains the user of h
-// meanwhile. The error is a cancel, or the end of the view, seen then; nothing is
-// in flight, so the caller has what was moved until then and loses nothing. Calls of
+// meanwhile. The error is a cancel seen then; nothing is in flight, so the
+// caller has what was moved until then and loses nothing. Calls of
 // one operation need not ask: the checkpoint that each begins with counts the calls, and
 // gives way after many.
 func (h *half) giveWay(ctx context.Context) error {
@@ -98,13 +96,7 @@ func (h *half) giveWay(ctx context.Context) error {
 		return nil
 	}
 	h.moved = 0
-	if err := task.Yield(ctx); err != nil {
-		return err
-	}
-	if h.view != nil && h.view.lapsed() != nil {
-		return h.view.gone(h.op.Kind.String())
-	}
-	return nil
+	return task.Yield(ctx)
 }
 
 // isLate reports whether the deadline has passed: then nothing is even tried, as
@@ -114,16 +106,12 @@ func (h *half) isLate() bool {
 	return !h.deadline.IsZero() && !h.stream.loop.Time().Before(h.deadline)
 }
 
-// depart begins the wait for the operation in flight. What ends it early, a cancel,
-// a timeout or the end of a view, does so by asking the poller for the operation: see
-// recall and Cancel.
+// depart begins the wait for the operation in flight. A cancel or a timeout ends it
+// early by cancelling the operation in the poller: see Cancel and clock.
 func (h *half) depart() {
-	h.waiting, h.recalled, h.moved = true, false, 0
+	h.waiting, h.late, h.moved = true, false, 0
 	if h.limited {
 		h.limit()
-	}
-	if h.view != nil {
-		h.view.hurry(h)
 	}
 }
 
@@ -199,17 +187,21 @@ func (s *Stream) other(h *half) *half {
 //
 // A kernel tells once that a connection is lost, whoever asks first, and tells of an end
 // of the stream then; a UNIX socket may do it the other way round. So what has been
-// told stays, and a Read that comes after the Write which was told says the same.
+// told stays, and a Read that comes after the Write which was told says the same, as a
+// Read.
 func (h *half) failure(ctx context.Context, err error) error {
 	s, call := h.stream, h.op.Kind.String()
 	if err == poll.ErrCanceled {
-		if h.recalled {
-			return s.opError(call, h.cause)
+		if h.late {
+			return s.opError(call, os.ErrDeadlineExceeded)
 		}
 		return canceled(ctx)
 	}
 	if err == io.EOF && s.out.failed != nil {
 		err = errors.Unwrap(s.out.failed)
+		if sys, ok := errors.AsType[*os.SyscallError](err); ok {
+			err = os.NewSyscallError(call, sys.Err)
+		}
 	}
 	if err != io.EOF {
 		err = s.opError(call, err)
@@ -227,14 +219,6 @@ func isLost(err error) bool { return isGone(err) || errors.Is(err, syscall.ECONN
 // Complete wakes the task, and nothing else does while the operation is in
 // flight: so the buffer is free when a call returns. It is the loop's to call.
 func (h *half) Complete(*poll.Op) { h.user.Wake() }
-
-// recall takes back the operation in flight, because of cause, which the call then
-// fails with, or of a cancel if that is nil. If bytes have come first it does not
-// fail.
-func (h *half) recall(cause error) {
-	h.recalled, h.cause = cause != nil, cause
-	h.stream.loop.Poller().Cancel(&h.op)
-}
 
 // Cancel asks for the buffer back; the task goes on when it is there. It makes
 // a half a task.Waiter.
@@ -268,7 +252,8 @@ func (c *clock) Wake() {
 		h.arm()
 		return
 	}
-	h.recall(os.ErrDeadlineExceeded)
+	h.late = true
+	h.stream.loop.Poller().Cancel(&h.op)
 }
 
 // busy is the error of a second user, who is named for it. There is a first one.

@@ -10,207 +10,123 @@ import (
 	"baton/task"
 )
 
-// NetConn returns the stream as a net.Conn, for code that knows nothing of tasks.
-// Its methods may be called on every goroutine: a task of the stream's loop parks,
-// any other goroutine blocks alone while the loop does the work, in a task of
-// ctx's scope. A task of another loop is misuse and panics, and so is a callback
-// that reads or writes.
+// NetConn returns the stream as a net.Conn, for code that does not know tasks.
 //
-// ctx is a lifetime, not an identity: the connection may change hands between
-// tasks, and its calls fail when ctx has been cancelled, whoever makes them.
-// NetConn itself is for the task that ctx belongs to, like every call that takes
-// one. The ctx of a task ends with the task, and with it the net.Conn: so a
-// portal's function that dials for a library stays as long as the connection is
-// used, as in the example. A ctx of [context.WithoutCancel] is no shield here
-// either (see [task.Shield]): its net.Conn lasts until the task ends or is
-// cancelled. Whoever has added a cancel to such a ctx must call it, or goroutines
-// outside may wait for a loop that no longer runs.
+// A timeout around a call of a net.Conn that was made outside of that timeout does
+// not end the call, because a net.Conn is given no ctx. Set a deadline with
+// SetDeadline, or make the net.Conn inside, with the ctx of the timeout.
 //
-// Deadlines run on the loop's clock; they are the stream's, as those of a socket
-// are.
+// The ctx of NetConn is the lifetime of the net.Conn: when ctx ends, at the latest
+// with its task, all calls fail, and the stream stays open. Deadlines run on the
+// loop's clock; they are the stream's, as those of a socket are.
+//
+// Any goroutine may use the net.Conn, except a task of another loop and a callback
+// that reads or writes, which panic. The task of ctx does its calls by itself. For
+// every other caller a task under ctx does the call, and the caller waits for it: a
+// task of the loop parks, another goroutine blocks. If that calling task is cancelled
+// as a whole, so is its call. For libraries that dial, see [Dialer.DialFunc].
 //
 // As with package net, any number of goroutines may call at once: one reads
 // while another writes, and further readers and writers wait for their turn in
 // the order in which they came, even through different net.Conns of the stream.
-// Against a call of the stream itself there are no turns: whoever comes second
+// Calls of the stream itself do not take turns with them: the call that comes second
 // gets a [*BusyError].
 func (s *Stream) NetConn(ctx context.Context) net.Conn {
-	r := task.Self(ctx)
-	if r.Loop() != s.loop {
+	life := newLifetime(ctx)
+	if r := life.home; r.Loop() != s.loop {
 		elsewhere(r, s.loop, "Stream")
 	}
+	return s.netConn(life)
+}
+
+// netConn returns a net.Conn of the stream that lasts as long as life. The caller
+// holds the baton.
+func (s *Stream) netConn(life lifetime) *netConn {
 	if s.in.turns == nil {
 		s.in.turns, s.out.turns = &turns{half: &s.in}, &turns{half: &s.out}
-		s.views = &views{}
 	}
-	_, own := r.Running()
-	return &netConn{s: s, ctx: ctx, home: r, own: own, scope: task.ScopeOf(ctx)}
+	return &netConn{s: s, lifetime: life}
 }
 
-// A netConn is a view of a stream. What is not said to be safe from every
-// goroutine belongs to the loop.
+// A netConn is a view of a stream, whose methods are safe from every goroutine. The
+// stream belongs to the loop.
 type netConn struct {
-	s     *Stream
-	ctx   context.Context
-	home  *task.Ref       // the task of ctx
-	own   context.Context // that of home; see life
-	scope *task.ScopeRef  // where goroutines outside have their work done
-
-	// For callers that do not park under ctx; see look. They are guarded by the views.
-	over chan struct{} // closed at the end of life, and of the stream
-	stop func() bool   // ends the look at life
+	s *Stream
+	lifetime
+	stop func() bool // of a net.Conn that owns its stream: see DialFunc
 }
 
-// Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them;
-// for the end of ctx a task of it gets its *task.Canceled, and everybody else a
-// *net.OpError around the cause.
+// Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them. For
+// the end of ctx, callers other than its task get a *net.OpError around the cause.
 func (c *netConn) Read(p []byte) (int, error) { return c.transfer(&c.s.in, p) }
 
 // Write implements net.Conn. It writes all of p, like [Stream.Write].
 func (c *netConn) Write(p []byte) (int, error) { return c.transfer(&c.s.out, p) }
 
-// transfer does one call, for whoever calls. The task of ctx parks under ctx. Any
-// other task of the loop parks under its own context, and the view looks at ctx
-// for it. A goroutine outside waits for a task that is made for it.
+// transfer does one call. The task of ctx does it by itself, and a task under ctx
+// does it for every other caller.
 func (c *netConn) transfer(h *half, p []byte) (n int, err error) {
-	running, ctx := c.home.Running()
+	caller, ctx := c.home.Running()
 	switch {
-	case running == c.home:
+	case caller == c.home:
 		return c.do(c.ctx, h, p)
-	case running != nil:
-		return c.do(ctx, h, p)
+	case caller != nil:
+		return c.atHome(ctx, caller, h, p)
 	case c.s.loop.Held():
 		misuse("%v of a net.Conn in a callback of %v, which cannot wait; start a task", h.op.Kind, c.s.loop)
 	}
-	return c.abroad(h, p)
+	return c.fromAbroad(h, p)
 }
 
-// abroad does one call for a goroutine outside, by a task of ctx's scope: that
-// gives it everything a task has, its place in reports and the scope's cancel.
-// The scope does not end before the task, so once it has begun p comes back;
-// until then the caller can give up. The caller knows nothing of that task: its
-// cancel is dressed like any other end of the view.
-func (c *netConn) abroad(h *half, p []byte) (n int, err error) {
-	op := h.op.Kind.String()
-	over := c.look()
-	var v visit
-	sent := v.send(c.s.loop, func() {
-		defer func() {
-			if recover() != nil { // the scope has ended, and takes no task
-				err = c.gone(op)
-				close(v.done)
-			}
-		}()
-		c.scope.Go(func(ctx context.Context) error {
-			defer close(v.done)
-			n, err = c.do(ctx, h, p)
-			return nil
-		})
-	})
-	if !sent || !v.wait(over) {
-		return 0, c.gone(op)
+// atHome does one call for another task of the loop, whose context is ctx.
+func (c *netConn) atHome(ctx context.Context, caller *task.Ref, h *half, p []byte) (n int, err error) {
+	if _, err := task.Checkpoint(ctx); err != nil {
+		return 0, err
 	}
-	if canceled, bare := err.(*task.Canceled); bare {
-		err = c.s.opError(op, canceled.Cause)
+	err = net.ErrClosed // if the call panics
+	if !c.forTask(ctx, caller, func(ctx context.Context) { n, err = c.do(ctx, h, p) }) {
+		return 0, c.gone(h.op.Kind.String())
+	}
+	if _, canceled := err.(*task.Canceled); canceled {
+		if err = task.Check(ctx); err == nil {
+			err = c.gone(h.op.Kind.String())
+		}
 	}
 	return n, err
 }
 
-// do does one call on the running task, which ctx belongs to. It may switch. What
-// it has taken, the turn with the half and the view's place in it, it gives back
-// however it ends, in the opposite order.
-func (c *netConn) do(ctx context.Context, h *half, p []byte) (n int, err error) {
+// fromAbroad does one call for a goroutine outside. That knows nothing of tasks, so a
+// cancel is an error of the network for it.
+func (c *netConn) fromAbroad(h *half, p []byte) (n int, err error) {
+	err = net.ErrClosed // if the call panics
+	if !c.forGoroutine(nil, func(ctx context.Context) { n, err = c.do(ctx, h, p) }) {
+		return 0, c.gone(h.op.Kind.String())
+	}
+	if _, canceled := err.(*task.Canceled); canceled {
+		err = c.gone(h.op.Kind.String())
+	}
+	return n, err
+}
+
+// do does one call on the running task, which ctx belongs to. It may switch. It
+// passes the turn on however the call ends.
+func (c *netConn) do(ctx context.Context, h *half, p []byte) (int, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := c.enter(ctx, h, r); err != nil {
+	if err := h.turns.take(ctx, r); err != nil {
 		return 0, err
 	}
 	defer h.turns.pass()
-	if ctx != c.ctx {
-		h.view = c
-		defer func() { h.view = nil }()
-	}
 	if h == &c.s.in {
 		return c.s.read(ctx, p)
 	}
 	return c.s.write(ctx, p)
 }
 
-// enter waits for the turn of a call, which has h then. For one that does not park
-// under the view's ctx the view looks at that: it is asked before the wait, since
-// its end is told once, and after it, since the end may come together with the turn.
-func (c *netConn) enter(ctx context.Context, h *half, r *task.Ref) error {
-	if ctx == c.ctx {
-		return h.turns.take(ctx, r, c)
-	}
-	c.look()
-	if c.lapsed() != nil {
-		return c.gone(h.op.Kind.String())
-	}
-	if err := h.turns.take(ctx, r, c); err != nil {
-		return err
-	}
-	if c.lapsed() != nil {
-		h.turns.pass()
-		return c.gone(h.op.Kind.String())
-	}
-	return nil
-}
-
-// life is the context whose end is that of the view: ctx, or its task's own if ctx
-// cannot end. Safe from every goroutine.
-func (c *netConn) life() context.Context {
-	if c.ctx.Done() == nil {
-		return c.own
-	}
-	return c.ctx
-}
-
-// lapsed returns why life has ended, or nil as long as it lasts. Safe from every
-// goroutine.
-func (c *netConn) lapsed() error {
-	life := c.life()
-	if life.Err() == nil {
-		return nil
-	}
-	return context.Cause(life)
-}
-
-// gone is the error of a call that finds the view at its end: it says why its life
-// has ended, or that the view was closed. Safe from every goroutine.
-func (c *netConn) gone(op string) error {
-	cause := c.lapsed()
-	if cause == nil {
-		cause = net.ErrClosed
-	}
-	return c.s.opError(op, cause)
-}
-
-// lapse is the end of a view's life as the loop hears of it.
-type lapse netConn
-
-// Wake ends the calls through the view that do not park under its ctx: those that
-// wait for their turn, and the one at work in either direction. The stream stays as
-// it is. It is the loop's to call.
-func (l *lapse) Wake() {
-	c := (*netConn)(l)
-	for _, h := range []*half{&c.s.in, &c.s.out} {
-		h.turns.dismiss(c, c.gone(h.op.Kind.String()))
-		if h.view == c && h.waiting {
-			h.recall(c.lapsed())
-		}
-	}
-}
-
-// hurry takes back an operation of h that begins to wait after the end of the view:
-// that is told once, perhaps between two operations of one call.
-func (c *netConn) hurry(h *half) {
-	if cause := c.lapsed(); cause != nil {
-		h.recall(cause)
-	}
-}
+// gone is the error of a call that the end of the lifetime has ended.
+func (c *netConn) gone(op string) error { return c.s.opError(op, c.cause()) }
 
 // LocalAddr implements net.Conn. It asks nobody, also after Close.
 func (c *netConn) LocalAddr() net.Addr { return c.s.local }
@@ -218,25 +134,23 @@ func (c *netConn) LocalAddr() net.Addr { return c.s.local }
 // RemoteAddr implements net.Conn, like LocalAddr.
 func (c *netConn) RemoteAddr() net.Addr { return c.s.remote }
 
-// Close implements net.Conn. When ctx has been cancelled a goroutine outside
-// cannot know whether the loop still runs: the stream is closed if it does, and
-// nobody waits for it.
+// Close implements net.Conn. After the end of ctx it does not wait for the loop, which
+// may not run any more; the loop closes the stream if it does run.
 func (c *netConn) Close() error {
-	done, err := c.bring(c.s.Close)
-	switch {
-	case done:
-	case c.lapsed() != nil:
-		_ = c.s.loop.Driver().Post((*closing)(c.s)) // a closed loop has closed everything
-	default:
-		err = c.gone("close")
+	if c.stop != nil {
+		c.stop()
 	}
-	c.lookAway()
+	done, err := c.bring(c.s.Close)
+	if !done {
+		_ = c.s.loop.Driver().Post((*closing)(c.s)) // a closed loop has closed every stream
+	}
 	return err
 }
 
-// closing is a stream whose Close nobody waits for.
+// closing is a stream that the loop is to close.
 type closing Stream
 
+// Wake closes the stream. It is the loop's to call.
 func (s *closing) Wake() { _ = (*Stream)(s).Close() }
 
 // SetDeadline implements net.Conn. It is one change for both directions, of what
@@ -288,18 +202,17 @@ func (c *netConn) onLoop(op string, fn func() error) error {
 	return err
 }
 
-// bring runs fn with the loop's baton. A goroutine outside waits for that; done
-// is false if the end of the view came first, and fn is not called then.
+// bring runs fn with the loop's baton. A goroutine outside waits for that; done is
+// false if the lifetime ended first, and then fn is not called.
 func (c *netConn) bring(fn func() error) (done bool, err error) {
 	if c.s.loop.Held() {
 		return true, fn()
 	}
-	over := c.look()
 	var v visit
 	sent := v.send(c.s.loop, func() {
 		err = fn()
 		close(v.done)
 	})
-	done = sent && v.wait(over)
+	done = sent && v.wait(c.life().Done(), nil)
 	return done, err
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/loop"
 	"baton/netio"
 	"baton/sim"
@@ -158,6 +159,83 @@ func TestNetConnLifetimeOutside(t *testing.T) {
 		want(t, "outside", outside(ctx, func() error { wait.Wait(); return nil }), nil)
 		write(ctx, t, far, "x")
 		must(near.Read(ctx, make([]byte, 1)))(t)
+	})
+}
+
+// The end of ctx without a cancel, with its task, ends calls as well.
+func TestNetConnEndOfTask(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		var conn net.Conn
+		var leave task.Future[struct{}]
+		owner := blocked(ctx, func(ctx context.Context) (int, error) {
+			conn = near.NetConn(ctx)
+			_, err := leave.Await(ctx)
+			return 0, err
+		})
+		read := func() error { _, err := conn.Read(make([]byte, 1)); return err }
+		inside := blocked(ctx, func(context.Context) (error, error) { return read(), nil })
+		abroad := blocked(ctx, func(ctx context.Context) (error, error) { return outside(ctx, read), nil })
+		want(t, "sleep", sleep(ctx, time.Second), nil)
+		leave.Set(struct{}{})
+		must(owner.Await(ctx))(t)
+		for _, reader := range []*task.Task[error]{inside, abroad} {
+			err := must(reader.Await(ctx))(t)
+			if _, dressed := err.(*net.OpError); !dressed {
+				t.Errorf("Read: %v, want a *net.OpError", err)
+			}
+		}
+		write(ctx, t, far, "x")
+		must(near.Read(ctx, make([]byte, 1)))(t)
+	})
+}
+
+// A cancel of the calling task ends its call, with its own *task.Canceled, and loses no
+// byte; a timeout within that task does not.
+func TestNetConnCallerCancel(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		conn := near.NetConn(ctx)
+		cause := errors.New("enough")
+		canceled := func(what string, err error) {
+			t.Helper()
+			want(t, what, err, cause)
+			if _, bare := err.(*task.Canceled); !bare {
+				t.Errorf("%s: %v, want the bare *task.Canceled", what, err)
+			}
+		}
+		reader := calling(ctx, readByte(conn))
+		reader.Cancel(cause)
+		_, err := reader.Await(ctx)
+		canceled("Read", err)
+		again := task.Start(ctx, readByte(conn))
+		again.Cancel(cause)
+		_, err = again.Await(ctx)
+		canceled("Read of a task that was cancelled before", err)
+
+		limited := task.Start(ctx, func(ctx context.Context) (byte, error) {
+			_, cancel := await.WithTimeout(ctx, time.Second)
+			defer cancel()
+			return readByte(conn)(ctx)
+		})
+		want(t, "sleep", sleep(ctx, time.Minute), nil)
+		write(ctx, t, far, "x")
+		if b, err := limited.Await(ctx); b != 'x' || err != nil {
+			t.Errorf("Read within a timeout: %q, %v", b, err)
+		}
+
+		writer := calling(ctx, func(ctx context.Context) (int, error) { return conn.Write(make([]byte, 32<<20)) })
+		writer.Cancel(cause)
+		n, err := writer.Await(ctx)
+		canceled("Write", err)
+		want(t, "CloseWrite", near.CloseWrite(), nil)
+		if got := must(io.ReadAll(far.NetConn(ctx)))(t); n == 0 || len(got) != n {
+			t.Errorf("the peer has read %d bytes of %d", len(got), n)
+		}
 	})
 }
 

@@ -3,7 +3,9 @@
 package netio
 
 import (
+	"errors"
 	"net"
+	"syscall"
 	"time"
 
 	"baton/loop"
@@ -53,11 +55,9 @@ type Stream struct {
 
 	in     half
 	handle poll.Handle
-	out    half // which begins a line of the processor's cache: see TestLayout
-
 	local  net.Addr // its own: errors tell by it whose they are
 	remote net.Addr
-	views  *views // nil if there are none
+	out    half // which begins a line of the processor's cache: see TestLayout
 
 	limit  int // of lines
 	idle   time.Duration
@@ -174,13 +174,19 @@ func (s *Stream) SetNoDelay(on bool) error {
 
 // CloseWrite ends the writing direction: the peer reads to the end of what was
 // written, and then io.EOF. This end can go on reading. During a Write it is a
-// [*BusyError], for it would cut that off; a Write after it fails with EPIPE.
+// [*BusyError], for it would cut that off; a Write after it fails with EPIPE. If the
+// direction has ended before, by a CloseWrite or since the peer has gone, CloseWrite
+// does nothing and returns nil.
 func (s *Stream) CloseWrite() error {
 	s.held("Stream.CloseWrite")
 	if s.out.user != nil && !s.closed {
 		return s.out.busy("a CloseWrite")
 	}
-	return s.dress("close", s.handle.CloseWrite())
+	err := s.handle.CloseWrite()
+	if errors.Is(err, syscall.ENOTCONN) { // which only some pollers and networks return
+		return nil
+	}
+	return s.dress("close", err)
 }
 
 // Close closes the stream. What was written is still sent, by the kernel: Close
@@ -211,7 +217,6 @@ func (s *Stream) end(call string, how func(poll.Handle) error) error {
 	s.in.deadline, s.out.deadline = time.Time{}, time.Time{}
 	// Not recycled: somebody may be writing out of it at this moment.
 	s.ahead.forget()
-	s.views.end()
 	return s.dress("close", how(s.handle))
 }
 

@@ -6,31 +6,33 @@ import (
 	"sync"
 
 	"baton/loop"
+	"baton/task"
 )
 
-// A visit is a call of a goroutine outside on its way to a loop: a
-// [loop.Waker] with a way back. Either the loop takes it or the caller gives it up,
-// never both: so a caller that does not wait any more knows that nothing of it will
-// happen, and that its memory is its own. It is used once.
+// A visit is a call that a goroutine outside sends to a loop. Either the loop takes
+// it, or the caller gives it up: then do is never called. A visit is used once.
 type visit struct {
 	mu   sync.Mutex
 	do   func() // nil once the loop has taken it, or the caller has given up
 	done chan struct{}
+
+	loop   *loop.Loop
+	worker *task.Ref // the task that do has started, if any; belongs to the loop until done is closed
 }
 
-// send has do called with the loop's baton, where it must not switch; whatever it
-// begins there ends with a close of done. A false means that the loop is closed. A
-// true promises nothing: a loop that does not run takes no visit. A goroutine that
-// holds another loop's baton would stop that while it waits, and panics.
+// send has do called with the loop's baton. do must not switch; what it begins must
+// close done when it ends. send returns false if the loop is closed. A loop that does
+// not run takes no visit: see wait. A task of another loop would stop that loop while
+// it waits: send panics.
 func (v *visit) send(l *loop.Loop, do func()) bool {
 	if other := loop.Current(); other != nil {
-		misuse("a net.Conn of %v is used by a task of %v; use a Portal between loops", l, other)
+		misuse("a net.Conn or dial function of %v is used by a task of %v; use a Portal between loops", l, other)
 	}
-	v.do, v.done = do, make(chan struct{})
+	v.loop, v.do, v.done = l, do, make(chan struct{})
 	return l.Driver().Post(v) == nil
 }
 
-// take returns what to do, to one caller, and nil to every other one.
+// take returns do to one caller, and nil to every other one.
 func (v *visit) take() func() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -39,26 +41,38 @@ func (v *visit) take() func() {
 	return do
 }
 
-// Wake does it. It is the loop's to call.
+// Wake calls do. It is the loop's to call.
 func (v *visit) Wake() {
 	if do := v.take(); do != nil {
 		do()
 	}
 }
 
-// wait blocks the calling goroutine, which must be one outside, until the visit has
-// ended. Once over is closed it waits only for what has begun: that has borrowed
-// the caller's memory, and what closes over ends it, too. It reports whether the
-// visit has taken place.
-func (v *visit) wait(over <-chan struct{}) bool {
+// wait blocks the calling goroutine until the visit is done. If over or quit is closed
+// before the loop has taken the visit, wait gives it up and returns false. After that,
+// wait cancels the worker and waits for its end, since the worker uses the caller's
+// memory.
+func (v *visit) wait(over, quit <-chan struct{}) bool {
 	select {
 	case <-v.done:
 		return true
 	case <-over:
+	case <-quit:
 	}
 	if v.take() != nil {
 		return false
 	}
+	_ = v.loop.Driver().Post((*recall)(v)) // a closed loop has ended every task
 	<-v.done
 	return true
+}
+
+// recall is a visit whose worker is to be cancelled.
+type recall visit
+
+// Wake cancels the worker. It is the loop's to call.
+func (r *recall) Wake() {
+	if r.worker != nil {
+		r.worker.Cancel(nil)
+	}
 }

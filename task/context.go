@@ -195,8 +195,8 @@ func (n *node) mine() *Canceled {
 
 // expire ends n with the task or scope that it belongs to: whoever still waits
 // for it elsewhere is released. Tasks below it live on, in the care of their
-// scope. Blocks of the same task that nobody released are below it: they end
-// with it.
+// scope. Blocks of the same task that nobody released are below it, and tasks of
+// GoUnder: they end with it.
 func (n *node) expire() {
 	if n.by == nil {
 		n.by = released
@@ -206,7 +206,7 @@ func (n *node) expire() {
 		}
 	}
 	for child := n.first; child != nil; child = child.next {
-		if child.ref == n.ref {
+		if child.ref == n.ref || child.ref.bound {
 			child.cancel(released)
 		}
 	}

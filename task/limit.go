@@ -61,6 +61,7 @@ func init() {
 	bridge.Reschedule = reschedule
 	bridge.Expired = expired
 	bridge.Watch = func(ref any) func() { return ref.(*Ref).watch() }
+	bridge.GoUnder = func(ctx context.Context, fn func(ctx context.Context) error) any { return goUnder(ctx, fn) }
 }
 
 // withDeadline is await.WithDeadline.

@@ -44,6 +44,7 @@ type Ref struct {
 	started  bool // by Start, and the function that has called Start has not returned
 	observed bool // it was awaited
 	goexit   bool // its function ended by runtime.Goexit
+	bound    bool // by goUnder: it ends with the context that it was started under
 	budget   int32
 	parks    uint32 // counts parks, so that late news of an earlier one is known
 

@@ -14,6 +14,7 @@ type scope struct {
 	node
 	phase phase
 	count int // of live tasks
+	bound int // of those, the tasks of goUnder
 
 	failed    bool        // and cancelled for it; errs may be empty all the same
 	errs      []error     // failures, the first first
@@ -103,10 +104,23 @@ func (s *scope) join() {
 	s.unawaited = nil
 	s.closePortals()
 	for s.count > 0 {
+		if s.count == s.bound {
+			s.unbind()
+		}
 		s.ref.wait(&s.node, &s.node, (*join)(s))
 	}
 	s.closePortals() // those that its tasks have opened since
 	s.phase = closed
+}
+
+// unbind cancels the tasks of goUnder, when no other task of the scope is left that
+// could need them.
+func (s *scope) unbind() {
+	for _, r := range s.tasks() {
+		if r.bound {
+			r.ctx.cancel(released)
+		}
+	}
 }
 
 // blame fails the scope for those tasks of a list that have not been awaited.
@@ -189,6 +203,24 @@ func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 	r.ready()
 }
 
+// goUnder starts fn as a task under ctx, like Go, for a caller that ctx does not belong
+// to: any task or callback of its loop. The end of ctx cancels fn, whatever ends it. The
+// scope does not wait for fn to end by itself: when its function has returned and no
+// other task is left, it cancels fn, and goUnder returns nil from then on.
+func goUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
+	n := nodeOf(ctx)
+	n.ref.held("a call of a net.Conn")
+	s := n.scope
+	if s.phase != open && s.count == s.bound {
+		return nil
+	}
+	t := &background{fn: fn}
+	t.ref.body, t.ref.bound = t, true
+	s.bound++
+	s.adopt(&t.ref, n, ctx)
+	return &t.ref
+}
+
 // ended notes the end of a task: r calls it last. It may wake the scope's owner, but
 // only out of join: what else the owner waits for has nothing to do with it.
 // canceled says that r has only returned a cancel: see drops.
@@ -201,7 +233,10 @@ func (s *scope) ended(r *Ref, canceled bool) {
 		s.blame(x.unawaited)
 		x.unawaited = nil
 	}
-	if s.count == 0 && s.phase == joining && s.ref.state == Parked {
+	if r.bound {
+		s.bound--
+	}
+	if s.count == s.bound && s.phase == joining && s.ref.state == Parked {
 		s.ref.ready()
 	}
 }

@@ -25,6 +25,11 @@ var (
 	// WithDeadline, has passed.
 	Expired func(timed context.Context, err error) bool
 
+	// GoUnder starts fn as a task under ctx, for a task or callback that ctx does not
+	// belong to. It returns the *task.Ref, which is nil if the scope of ctx has ended. The
+	// end of ctx cancels fn, and so does its scope when no other task is left in it.
+	GoUnder func(ctx context.Context, fn func(ctx context.Context) error) (ref any)
+
 	// Watch makes the caller somebody who awaits a task, a *task.Ref, until stop is
 	// called: the error of a task that ends meanwhile is the caller's.
 	Watch func(ref any) (stop func())

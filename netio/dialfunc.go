@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"net"
+
+	"baton/task"
+)
+
+// DialFunc returns a function that dials for libraries, as http.Transport.DialContext
+// or a database driver wants one. Any goroutine may call it, and any task of ctx's
+// loop, with its own ctx as for Dial. The ctx of a call bounds the dial only.
+//
+// The connections are those of [Stream.NetConn] with the ctx of DialFunc. They live
+// until they are closed, or until that ctx ends, at the latest with its task: then the
+// loop closes them, and the function fails.
+func (d Dialer) DialFunc(ctx context.Context) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return (&dialFunc{newLifetime(ctx), d}).dial
+}
+
+// A dialFunc makes net.Conns that own their streams.
+type dialFunc struct {
+	lifetime
+	Dialer
+}
+
+// dial dials on the running task, or by a task under the lifetime's ctx for a
+// goroutine outside.
+func (f *dialFunc) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	if f.life().Err() != nil {
+		return nil, f.failed(network, address, f.cause())
+	}
+	if f.home.Loop().Held() {
+		return f.open(ctx, network, address)
+	}
+	if ctx.Err() != nil {
+		return nil, f.failed(network, address, ctx.Err())
+	}
+	err = net.ErrClosed // if the dial panics
+	began := f.forGoroutine(ctx.Done(), func(ctx context.Context) { conn, err = f.open(ctx, network, address) })
+	if _, canceled := err.(*task.Canceled); canceled || !began {
+		if err = ctx.Err(); err == nil {
+			err = f.cause()
+		}
+		return nil, f.failed(network, address, err)
+	}
+	return conn, err
+}
+
+// open dials on the running task, which ctx belongs to. The end of the lifetime closes
+// the stream, also if it has come meanwhile.
+func (f *dialFunc) open(ctx context.Context, network, address string) (net.Conn, error) {
+	s, err := f.Dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c := s.netConn(f.lifetime)
+	c.stop = context.AfterFunc(f.life(), func() { _ = s.loop.Driver().Post((*closing)(s)) })
+	return c, nil
+}
+
+// failed is the error of a dial that something else than the network has ended.
+func (f *dialFunc) failed(network, address string, err error) error {
+	return f.opError(target{network: network, text: address}, nil, err)
+}

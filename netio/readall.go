@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"baton/task"
+)
+
+// ReadAll reads to the end of the stream and returns what it has read; the end is no
+// error. It returns at most limit bytes. If the stream has more, ReadAll returns the
+// first limit bytes with ErrTooLong, and the rest stays in the stream. After any other
+// error, a cancel or a timeout among them, it returns the bytes that came before, which
+// are not in the stream any more. The LineLimit does not matter here. A negative limit
+// is misuse and panics.
+func (s *Stream) ReadAll(ctx context.Context, limit int) ([]byte, error) {
+	r, err := task.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if limit < 0 {
+		misuse("ReadAll of at most %d bytes", limit)
+	}
+	if err := s.begin(&s.in, r); err != nil {
+		return nil, err
+	}
+	data, err := s.readAll(ctx, limit)
+	s.in.release()
+	if err == io.EOF {
+		err = nil
+	}
+	return data, err
+}
+
+// readAll is ReadAll for the user of s.in. At the limit it reads ahead to find out
+// whether there is more.
+func (s *Stream) readAll(ctx context.Context, limit int) (data []byte, err error) {
+	err = s.pass(ctx)
+	for err == nil && len(data) < limit {
+		if len(data) == cap(data) {
+			data = slices.Grow(data, min(max(len(data), firstSize), limit-len(data)))
+		}
+		if err = s.in.giveWay(ctx); err == nil {
+			var n int
+			n, err = s.read(ctx, data[len(data):min(cap(data), limit)])
+			data = data[:len(data)+n]
+			s.in.moved += n
+		}
+	}
+	if err == nil && s.ahead.len() == 0 {
+		err = s.fill(ctx)
+	}
+	if err == nil {
+		err = fmt.Errorf("netio: read all: %w of %d", ErrTooLong, limit)
+	}
+	return data, err
+}
