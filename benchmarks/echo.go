@@ -19,27 +19,72 @@ import (
 // serverLife bounds the life of a server process, should nobody end it.
 const serverLife = time.Minute
 
+// A load is what the clients of an echo server do: so many of them send messages of
+// so many bytes and wait for them to come back.
+type load struct{ connections, size int }
+
 // echoShape: CPU time of a TCP echo server for each message of 1 KiB, with so
 // many connections at work. Server and load are processes of their own, new for
 // each round; connecting and warming up do not count.
 func echoShape(connections int) shape {
-	through := func(server func() (*exec.Cmd, error)) side {
-		return func(r round) (float64, error) { return echoRound(r, connections, server) }
-	}
+	l := load{connections, 1 << 10}
+	s := l.shape(fmt.Sprintf("echo/%d", connections), limits(1.2, 1.12))
+	s.peers = []peer{l.epoll(4 << 10), l.goroutines()}
+	s.peers[0].limited = true
+	return s
+}
+
+// idleShape is echoShape with an idle timeout, which never passes: what the timer of
+// each connection costs. Peers set a deadline for each Read.
+func idleShape(connections int) shape {
+	idle := []string{"-idle", serverLife.String()}
+	l := load{connections, 1 << 10}
+	s := l.shape(fmt.Sprintf("echo/%d/idle", connections), limits(1.2, 1), idle...)
+	s.peers = []peer{l.goroutines(idle...)}
+	s.peers[0].limited = true
+	return s
+}
+
+// bulkShape is echoShape with messages of 64 KiB. Ours uses netio.Copy; each
+// connection of the peers has a buffer for a whole message.
+func bulkShape(connections int) shape {
+	const size = 64 << 10
+	l := load{connections, size}
+	s := l.shape(fmt.Sprintf("bulk/%d", connections), limits(1.1, 1.1), "-copy")
+	s.peers = []peer{l.goroutines("-buffer", strconv.Itoa(size)), l.epoll(size)}
+	s.peers[0].limited = true
+	return s
+}
+
+// shape is that of a server of ours with more flags, without its peers.
+func (l load) shape(name string, limit map[task.Handoff]float64, flags ...string) shape {
 	return shape{
-		name: fmt.Sprintf("echo/%d", connections), unit: "ns/message", limit: limits(1.2, 1.12), whole: true, processes: true,
+		name: name, unit: "ns/message", limit: limit, whole: true, processes: true,
 		ours: func(h task.Handoff) side {
-			return through(func() (*exec.Cmd, error) {
-				return goServer("-style", "baton", "-handoff", h.String())
+			return l.on(func() (*exec.Cmd, error) {
+				return goServer(append(flags, "-style", "baton", "-handoff", h.String())...)
 			})
 		},
-		peers: []peer{
-			{name: "C epoll", single: true, limited: true, side: through(epollServer)},
-			{name: "goroutines", side: through(func() (*exec.Cmd, error) {
-				return goServer("-style", "goroutines")
-			})},
-		},
 	}
+}
+
+// goroutines is the peer in plain Go, with more flags.
+func (l load) goroutines(flags ...string) peer {
+	return peer{name: "goroutines", side: l.on(func() (*exec.Cmd, error) {
+		return goServer(append(flags, "-style", "goroutines")...)
+	})}
+}
+
+// epoll is the peer in C.
+func (l load) epoll(buffer int) peer {
+	return peer{name: "C epoll", single: true, side: l.on(func() (*exec.Cmd, error) {
+		return epollServer(buffer)
+	})}
+}
+
+// on is the side that has l done to a server.
+func (l load) on(server func() (*exec.Cmd, error)) side {
+	return func(r round) (float64, error) { return l.round(r, server) }
 }
 
 func goServer(args ...string) (*exec.Cmd, error) {
@@ -50,17 +95,17 @@ func goServer(args ...string) (*exec.Cmd, error) {
 	return exec.Command(filepath.Join(dir, "echoserver"), append(args, "-port", "0", "-for", serverLife.String())...), nil
 }
 
-func epollServer() (*exec.Cmd, error) {
+func epollServer(buffer int) (*exec.Cmd, error) {
 	path, err := cServer()
 	if err != nil {
 		return nil, err
 	}
-	return exec.Command(path, "0", strconv.Itoa(int(serverLife.Seconds()))), nil
+	return exec.Command(path, "0", strconv.Itoa(int(serverLife.Seconds())), strconv.Itoa(buffer)), nil
 }
 
-// echoRound starts a server and a load, and reads the server's CPU time before
-// and after the load.
-func echoRound(r round, connections int, server func() (*exec.Cmd, error)) (value float64, err error) {
+// round starts a server and the load, and reads the server's CPU time before and
+// after the load.
+func (l load) round(r round, server func() (*exec.Cmd, error)) (value float64, err error) {
 	dir, err := goPrograms()
 	if err != nil {
 		return 0, err
@@ -79,30 +124,30 @@ func echoRound(r round, connections int, server func() (*exec.Cmd, error)) (valu
 	if err := srv.expect("listening on %s\n", &addr); err != nil {
 		return 0, err
 	}
-	load, err := start(exec.Command(filepath.Join(dir, "echoload"), "-hold",
-		"-addr", addr, "-connections", strconv.Itoa(connections), "-for", (3 * r.least).String()))
+	client, err := start(exec.Command(filepath.Join(dir, "echoload"), "-hold",
+		"-addr", addr, "-connections", strconv.Itoa(l.connections), "-size", strconv.Itoa(l.size), "-for", (3 * r.least).String()))
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, load.end()) }()
-	return measureLoad(load, srv.cmd.Process.Pid)
+	defer func() { err = errors.Join(err, client.end()) }()
+	return measureLoad(client, srv.cmd.Process.Pid)
 }
 
-// measureLoad lets a load begin and returns the nanoseconds of CPU time that the
+// measureLoad lets the client begin and returns the nanoseconds of CPU time that the
 // process pid has spent on each of its messages.
-func measureLoad(load *program, pid int) (float64, error) {
+func measureLoad(client *program, pid int) (float64, error) {
 	var connected, messages int
-	if err := load.expect("connected %d\n", &connected); err != nil {
+	if err := client.expect("connected %d\n", &connected); err != nil {
 		return 0, err
 	}
 	before, err := cpuTime(pid)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := io.WriteString(load.in, "go\n"); err != nil {
+	if _, err := io.WriteString(client.in, "go\n"); err != nil {
 		return 0, err
 	}
-	if err := load.expect("messages %d", &messages); err != nil {
+	if err := client.expect("messages %d", &messages); err != nil {
 		return 0, err
 	}
 	after, err := cpuTime(pid)

@@ -102,6 +102,8 @@ func shapes() []shape {
 		},
 		echoShape(50),
 		echoShape(500),
+		idleShape(500),
+		bulkShape(50),
 	}
 }
 

@@ -11,6 +11,38 @@ import (
 	"baton/task"
 )
 
+// Copying costs no allocation for each message, large ones included.
+func TestCopyDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		return // the detector allocates
+	}
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		if w.poller == "portable" {
+			return // package net allocates
+		}
+		near, far := w.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		task.Go(ctx, func(ctx context.Context) error {
+			defer far.Close()
+			_, err := netio.Copy(ctx, far, far)
+			return err
+		})
+		message := make([]byte, 64<<10)
+		exchange := func() {
+			_, err := near.Write(ctx, message)
+			want(t, "Write", err, nil)
+			_, err = near.ReadFull(ctx, message)
+			want(t, "ReadFull", err, nil)
+		}
+		for range 10 {
+			exchange() // makes the buffers
+		}
+		if n := testing.AllocsPerRun(200, exchange); n != 0 {
+			t.Errorf("%v allocations for each message", n)
+		}
+	})
+}
+
 // Reading and writing cost no allocation, whether they wait or not, with
 // timeouts or without; a line costs its string.
 func TestNoAllocation(t *testing.T) {

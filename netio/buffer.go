@@ -12,6 +12,10 @@ const (
 	// keptSize is the largest buffer that an idle stream keeps, in bytes. One long
 	// line would otherwise cost its memory for as long as the connection lives.
 	keptSize = 16 << 10
+
+	// bulkSize is up to where a buffer grows because reads fill it, in bytes. The
+	// poller's own buffers grow in the same way.
+	bulkSize = 64 << 10
 )
 
 // A buffer is what was read ahead: data[start:end] is still to be asked for. It
@@ -25,6 +29,7 @@ type buffer struct {
 	start, end int
 	data       []byte
 	lent       bool // data is the poller's, and goes back by Recycle
+	full       bool // the last read filled data, or at least its second half
 
 	provided bool // the poller can bring buffers
 	poller   poll.Poller
@@ -79,20 +84,28 @@ func (b *buffer) replace(data []byte) {
 
 // room returns where the next bytes go; nil asks for a buffer of the poller's.
 // It is never empty otherwise, since an operation with an empty buffer finishes
-// at once with nothing. There is always enough of it that reading a line takes few
-// operations: sizes double, so growing is cheap in all, and the memory of b is at
-// most four times what is in it. A buffer that is lent came full, so it is never
-// a place to read into.
+// at once with nothing. A buffer grows when a line does not fit, so that reading a
+// long one takes few operations, and when reads fill it. So a buffer of more than
+// bulkSize is at most four times as long as what is in it.
 func (b *buffer) room() []byte {
+	most := bulkSize
+	if !b.provided {
+		most = keptSize
+	}
+	grow := b.full && len(b.data) < most
 	switch {
-	case b.end < len(b.data):
-	case b.len() == 0 && b.provided:
+	case b.provided && b.len() == 0:
 		return nil
-	case !b.lent && b.start > len(b.data)/2:
+	case b.end < len(b.data) && !grow:
+	case b.start > len(b.data)/2 && !grow:
 		b.end = copy(b.data, b.bytes())
 		b.start = 0
 	default:
-		larger := make([]byte, max(firstSize, 2*b.len()))
+		size := max(firstSize, 2*b.len())
+		if grow {
+			size = max(size, min(4*len(b.data), most))
+		}
+		larger := make([]byte, size)
 		n := copy(larger, b.bytes())
 		b.replace(larger)
 		b.start, b.end = 0, n
@@ -104,7 +117,8 @@ func (b *buffer) room() []byte {
 // what the poller brought instead.
 func (b *buffer) add(buf []byte, n int) {
 	if b.data == nil {
-		b.data, b.lent = buf, true
+		b.data, b.lent = buf[:cap(buf)], true
 	}
 	b.end += n
+	b.full = b.end == len(b.data) && n > len(b.data)/2
 }

@@ -42,6 +42,6 @@
 // Everything is bounded: Write returns when the kernel has taken the bytes, so
 // memory does not grow with a slow peer; reading ahead has a limit; look-ups, and
 // the end of a server, take a bounded time; and a call that moves much without a
-// wait gives way to others after 1 MiB. What a call has read or written
+// wait gives way to others after 256 KiB. What a call has read or written
 // before it was cancelled, or timed out, is never lost.
 package netio

@@ -18,7 +18,7 @@ import (
 
 // turnBytes is how much one call reads before the other tasks get a turn: as much
 // as a Write moves, so that a peer that is faster than this end holds nobody up.
-const turnBytes = 1 << 20
+const turnBytes = 256 << 10
 
 // A half is one direction of a stream, with the one operation that can be in
 // flight there. It is part of the stream, so waiting costs no allocation.

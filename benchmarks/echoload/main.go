@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Echoload loads an echo server: every connection sends 1 KiB, waits for all of
-// it to come back, compares every byte, and begins again, for a bounded time.
+// Echoload loads an echo server: every connection sends a message, waits for all
+// of it to come back, compares every byte, and begins again, for a bounded time.
 //
-//	echoload -addr 127.0.0.1:7000 -connections 50 -for 2s
+//	echoload -addr 127.0.0.1:7000 -connections 50 -size 1024 -for 2s
 //	connected 50
 //	messages 118260 in 2.001s p50 790µs p90 1.2ms p99 2.1ms max 9.4ms
 //
@@ -29,15 +29,15 @@ import (
 )
 
 const (
-	messageSize = 1 << 10
-	warmUp      = 16               // messages of each connection before it counts as connected
-	patience    = 30 * time.Second // with a server, beyond the time of the load
+	warmUp   = 16               // messages of each connection before it counts as connected
+	patience = 30 * time.Second // with a server, beyond the time of the load
 )
 
 func main() {
 	var (
 		addr  = flag.String("addr", "127.0.0.1:7000", "the server's `address`")
 		conns = flag.Int("connections", 50, "how many `connections`")
+		size  = flag.Int("size", 1<<10, "`bytes` in a message")
 		bound = flag.Duration("for", time.Second, "how long to send")
 		held  = flag.Bool("hold", false, "wait for standard input")
 	)
@@ -46,7 +46,7 @@ func main() {
 	if *held {
 		hold = os.Stdin
 	}
-	if err := load(*addr, *conns, *bound, hold, os.Stdout); err != nil {
+	if err := load(*addr, *conns, *size, *bound, hold, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "echoload:", err)
 		os.Exit(1)
 	}
@@ -54,8 +54,8 @@ func main() {
 
 // load connects, sends for the time of bound and reports to out. If hold is not
 // nil it waits for it before and after, as -hold says.
-func load(addr string, conns int, bound time.Duration, hold io.Reader, out io.Writer) error {
-	clients, err := connect(addr, conns, time.Now().Add(bound+patience))
+func load(addr string, conns, size int, bound time.Duration, hold io.Reader, out io.Writer) error {
+	clients, err := connect(addr, conns, size, time.Now().Add(bound+patience))
 	defer hangUp(clients)
 	if err != nil {
 		return err
@@ -91,20 +91,20 @@ type client struct {
 	conn  net.Conn
 	text  []byte // twice the size of a message
 	sent  int
-	echo  []byte
+	echo  []byte // as long as a message
 	times []time.Duration
 }
 
 // connect opens all connections, one after another, and warms them up. With an
 // error it returns those that are open.
-func connect(addr string, n int, deadline time.Time) ([]*client, error) {
+func connect(addr string, n, size int, deadline time.Time) ([]*client, error) {
 	var clients []*client
 	for i := range n {
 		conn, err := net.DialTimeout("tcp", addr, patience)
 		if err != nil {
 			return clients, err
 		}
-		c := &client{conn: conn, text: make([]byte, 2*messageSize), echo: make([]byte, messageSize)}
+		c := &client{conn: conn, text: make([]byte, 2*size), echo: make([]byte, size)}
 		clients = append(clients, c)
 		if err := conn.SetDeadline(deadline); err != nil {
 			return clients, err
@@ -150,9 +150,9 @@ func (c *client) exchange(over func() bool) error {
 // message is the next one: a window that slides over the client's own random
 // text, so that no two in a row are equal, nor those of two clients.
 func (c *client) message() []byte {
-	from := c.sent % messageSize
+	from := c.sent % len(c.echo)
 	c.sent++
-	return c.text[from : from+messageSize]
+	return c.text[from : from+len(c.echo)]
 }
 
 func report(out io.Writer, clients []*client, spent time.Duration) {

@@ -17,6 +17,9 @@ import (
 	"go.uber.org/goleak"
 )
 
+// messageSize is that of the echo rows.
+const messageSize = 1 << 10
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // listen serves every connection by serve and returns the address.
@@ -50,7 +53,7 @@ func listen(t *testing.T, serve func(io.ReadWriter)) string {
 func TestLoad(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
 	var out bytes.Buffer
-	if err := load(addr, 3, 10*time.Millisecond, strings.NewReader("go\n"), &out); err != nil {
+	if err := load(addr, 3, messageSize, 10*time.Millisecond, strings.NewReader("go\n"), &out); err != nil {
 		t.Fatal(err)
 	}
 	var connected, messages int
@@ -66,7 +69,7 @@ func TestLoad(t *testing.T) {
 func TestHeld(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
 	var out bytes.Buffer
-	if err := load(addr, 1, time.Hour, strings.NewReader(""), &out); err == nil {
+	if err := load(addr, 1, messageSize, time.Hour, strings.NewReader(""), &out); err == nil {
 		t.Error("load = nil, want an error")
 	}
 	if got := out.String(); got != "connected 1\n" {
@@ -100,7 +103,7 @@ func TestFaults(t *testing.T) {
 		"hangs up":    flip(-1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := load(listen(t, serve), 1, time.Hour, nil, io.Discard); err == nil {
+			if err := load(listen(t, serve), 1, messageSize, time.Hour, nil, io.Discard); err == nil {
 				t.Error("load = nil, want an error")
 			}
 		})
@@ -110,7 +113,7 @@ func TestFaults(t *testing.T) {
 // TestMessages: no two messages in a row are equal, nor those of two clients.
 func TestMessages(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
-	clients, err := connect(addr, 2, time.Now().Add(time.Minute))
+	clients, err := connect(addr, 2, messageSize, time.Now().Add(time.Minute))
 	defer hangUp(clients)
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 // serveBaton serves every connection by a task, all of them on one loop, until
 // ctx ends; that is no error. Connections still open then are cut off.
-func serveBaton(ctx context.Context, h task.Handoff, address string, tell listening) error {
+func serveBaton(ctx context.Context, h task.Handoff, address string, work handler, tell listening) error {
 	err := task.Runner{Handoff: h}.Run(ctx, func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", address) // with a backlog of 1024
 		if err != nil {
@@ -20,7 +20,7 @@ func serveBaton(ctx context.Context, h task.Handoff, address string, tell listen
 		}
 		tell(ln.Addr())
 		server := netio.Server{Grace: -1}
-		return server.ServeListener(ctx, ln, echo)
+		return server.ServeListener(ctx, ln, work.echo)
 	})
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
@@ -29,8 +29,13 @@ func serveBaton(ctx context.Context, h task.Handoff, address string, tell listen
 }
 
 // echo ends with the connection: every error of it is one way to end.
-func echo(ctx context.Context, s *netio.Stream) error {
-	buf := make([]byte, bufferSize)
+func (h handler) echo(ctx context.Context, s *netio.Stream) error {
+	s.SetIdleTimeout(h.idle)
+	if h.copy {
+		_, err := netio.Copy(ctx, s, s)
+		return err
+	}
+	buf := make([]byte, h.buffer)
 	for {
 		n, err := s.Read(ctx, buf)
 		if err != nil {

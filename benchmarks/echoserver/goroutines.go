@@ -5,12 +5,13 @@ package main
 import (
 	"context"
 	"net"
+	"time"
 )
 
 // serveGoroutines serves every connection by a goroutine until ctx ends, the way
 // every Go programmer would write it. The standard library sets TCP_NODELAY; its
 // backlog is the system's, 4096 on a Linux of today.
-func serveGoroutines(ctx context.Context, address string, tell listening) error {
+func serveGoroutines(ctx context.Context, address string, work handler, tell listening) error {
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
@@ -25,14 +26,19 @@ func serveGoroutines(ctx context.Context, address string, tell listening) error 
 			}
 			return err
 		}
-		go echoConn(c)
+		go work.echoConn(c)
 	}
 }
 
-func echoConn(c net.Conn) {
+func (h handler) echoConn(c net.Conn) {
 	defer c.Close()
-	buf := make([]byte, bufferSize)
+	buf := make([]byte, h.buffer)
 	for {
+		if h.idle > 0 {
+			if err := c.SetReadDeadline(time.Now().Add(h.idle)); err != nil {
+				return
+			}
+		}
 		n, err := c.Read(buf)
 		if err != nil {
 			return

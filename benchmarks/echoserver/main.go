@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Echoserver is the server of the echo rows: it sends back what it receives, on
+// Echoserver is the server of the echo and bulk rows: it sends back what it receives, on
 // a port of the loopback. It says on which address it listens and nothing else,
 // and ends by itself.
 //
 //	echoserver -port 0 -style baton -handoff coroutine
 //	listening on 127.0.0.1:40713
 //
-// Both styles have one reader and writer a connection, a buffer of 4 KiB, and
-// TCP_NODELAY. c/echo.c is their peer in C.
+// Both styles have one reader and writer for each connection, and TCP_NODELAY.
+// Their buffer has 4 KiB, unless -buffer says otherwise; with -copy the style baton
+// uses netio.Copy, which chooses its buffers itself. With -idle a connection that
+// brings nothing for so long ends. c/echo.c is their peer in C.
 package main
 
 import (
@@ -25,8 +27,12 @@ import (
 	"baton/task"
 )
 
-// bufferSize is what a connection reads at a time, in every style.
-const bufferSize = 4 << 10
+// A handler is what the flags say of the work of a connection.
+type handler struct {
+	buffer int           // bytes it reads at a time
+	copy   bool          // by netio.Copy instead
+	idle   time.Duration // how long a connection may bring nothing; 0 has no limit
+}
 
 // listening is told the address as soon as clients can connect.
 type listening func(net.Addr)
@@ -37,6 +43,9 @@ func main() {
 		style   = flag.String("style", "baton", "baton or goroutines")
 		handoff = flag.String("handoff", "channel", "of style baton: channel or coroutine")
 		poller  = flag.String("poller", "", "of style baton: epoll or portable (default: the best one here)")
+		buffer  = flag.Int("buffer", 4<<10, "`bytes` that a connection reads at a time")
+		copies  = flag.Bool("copy", false, "of style baton: use netio.Copy")
+		idle    = flag.Duration("idle", 0, "end a connection that brings nothing for so long; 0 has no limit")
 		bound   = flag.Duration("for", 10*time.Minute, "how long to serve")
 		profile = flag.String("cpuprofile", "", "write a CPU profile of all that time to this `file`")
 	)
@@ -49,13 +58,13 @@ func main() {
 		}
 		defer stop()
 	}
-	if err := serve(*port, *style, *handoff, *poller, *bound); err != nil {
+	if err := serve(*port, *style, *handoff, *poller, *bound, handler{*buffer, *copies, *idle}); err != nil {
 		fmt.Fprintln(os.Stderr, "echoserver:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(port int, style, handoff, poller string, bound time.Duration) error {
+func serve(port int, style, handoff, poller string, bound time.Duration, work handler) error {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
@@ -63,7 +72,7 @@ func serve(port int, style, handoff, poller string, bound time.Duration) error {
 
 	switch style {
 	case "goroutines":
-		return serveGoroutines(ctx, address, tell)
+		return serveGoroutines(ctx, address, work, tell)
 	case "baton":
 		if err := os.Setenv("BATON_POLLER", poller); err != nil {
 			return err
@@ -72,7 +81,7 @@ func serve(port int, style, handoff, poller string, bound time.Duration) error {
 		if err != nil {
 			return err
 		}
-		return serveBaton(ctx, h, address, tell)
+		return serveBaton(ctx, h, address, work, tell)
 	}
 	return fmt.Errorf("-style %s: there are baton and goroutines", style)
 }

@@ -18,15 +18,24 @@ import (
 	"baton/task"
 )
 
+const bufferSize = 4 << 10
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestStyles: every style sends back what it receives, more than a buffer at a
 // time too, and ends with its ctx.
 func TestStyles(t *testing.T) {
-	styles := map[string]func(context.Context, string, listening) error{"goroutines": serveGoroutines}
-	for _, h := range []task.Handoff{task.Channel, task.Coroutine} {
-		styles["baton, "+h.String()] = func(ctx context.Context, address string, tell listening) error {
-			return serveBaton(ctx, h, address, tell)
+	type server func(context.Context, string, listening) error
+	styles := map[string]server{}
+	for _, work := range []handler{{buffer: bufferSize}, {copy: true}, {buffer: bufferSize, idle: time.Hour}} {
+		styles[fmt.Sprintf("goroutines, %+v", work)] = func(ctx context.Context, address string, tell listening) error {
+			work.buffer = bufferSize
+			return serveGoroutines(ctx, address, work, tell)
+		}
+		for _, h := range []task.Handoff{task.Channel, task.Coroutine} {
+			styles[fmt.Sprintf("baton, %v, %+v", h, work)] = func(ctx context.Context, address string, tell listening) error {
+				return serveBaton(ctx, h, address, work, tell)
+			}
 		}
 	}
 	for name, serve := range styles {
@@ -92,7 +101,7 @@ func TestServe(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			t.Setenv("BATON_POLLER", "")
-			err := serve(0, c.style, c.handoff, c.poller, time.Millisecond)
+			err := serve(0, c.style, c.handoff, c.poller, time.Millisecond, handler{buffer: bufferSize})
 			if (err == nil) != c.ok {
 				t.Errorf("serve = %v", err)
 			}

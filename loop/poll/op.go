@@ -22,12 +22,14 @@ const (
 	Accept
 	// Read reads into Buf what is there, at least one byte, and sets N; at the
 	// end of the stream Err is io.EOF. An empty, non-nil Buf finishes at once.
-	// With Buf == nil the poller brings a buffer (see [Provided]): Buf is set,
-	// holds N bytes and goes back by Recycle.
+	// With Buf == nil the poller brings a buffer (see [Provided]), whose size is
+	// the poller's choice: Buf is set, holds N bytes and goes back by Recycle. The
+	// rest of it, up to its capacity, is the caller's to use until then.
 	Read
 	// Write writes all of Buf, or of Bufs one after the other if Bufs is not
 	// nil, and sets N to the number of bytes taken, also beside an error. The
-	// elements of Bufs may be changed on the way.
+	// elements of Bufs may be changed on the way. A large Write is moved in pieces
+	// of at most 256 KiB, with turns of other operations in between.
 	Write
 	// Lookup resolves Host in the network "ip", "ip4" or "ip6" and sets Addrs,
 	// in the order of the resolver. Errors are *net.DNSError.

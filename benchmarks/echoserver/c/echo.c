@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// An echo server on epoll, the peer of the echo rows: one thread, 4 KiB a
-// connection, TCP_NODELAY, a backlog of 1024.
+// An echo server on epoll, the peer of the echo and bulk rows: one thread, one
+// buffer for each connection, TCP_NODELAY, a backlog of 1024.
 //
-//	cc -O2 -o echo echo.c && ./echo 7000 60
+//	cc -O2 -o echo echo.c && ./echo 7000 60 4096
 //	listening on 127.0.0.1:7000
 //
-// The arguments are the port (0 is any free one) and for how many seconds it
-// serves. Each socket is registered once, edge-triggered. A read that did not
+// The arguments are the port (0 is any free one), for how many seconds it serves,
+// and the size of a buffer. Each socket is registered once, edge-triggered. A read that did not
 // fill the buffer has taken all there was, so no second one asks again.
 
 #define _GNU_SOURCE
@@ -22,12 +22,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { backlog = 1024, batch = 512, size = 4096 };
+enum { backlog = 1024, batch = 512 };
+
+static size_t size; // of a buffer
 
 struct conn {
 	int fd;
 	size_t sent, held; // buf[sent:held] is still to be written
-	char buf[size];
+	char buf[];
 };
 
 static void die(const char *what) {
@@ -69,7 +71,7 @@ static void echo(struct conn *c, unsigned events) {
 		if (n <= 0)
 			return hang_up(c);
 		c->held = n;
-		if (n < size && !ending) {
+		if ((size_t)n < size && !ending) {
 			if (drain(c) < 0)
 				hang_up(c);
 			return;
@@ -84,7 +86,7 @@ static void accept_all(int ep, int listener) {
 			return; // EAGAIN, or a client that has gone again
 		int on = 1;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-		struct conn *c = malloc(sizeof *c);
+		struct conn *c = malloc(sizeof *c + size);
 		if (c == NULL)
 			die("malloc");
 		c->fd = fd;
@@ -110,12 +112,13 @@ static int listen_on(int port) {
 }
 
 int main(int argc, char **argv) {
-	if (argc != 3) {
-		fprintf(stderr, "usage: %s PORT SECONDS\n", argv[0]);
+	if (argc != 4) {
+		fprintf(stderr, "usage: %s PORT SECONDS BYTES\n", argv[0]);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	alarm(atoi(argv[2])); // ends the process
+	size = atoi(argv[3]);
 	int listener = listen_on(atoi(argv[1]));
 	int ep = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event all[batch], e = {.events = EPOLLIN, .data.ptr = NULL};

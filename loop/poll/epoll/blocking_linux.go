@@ -63,7 +63,7 @@ func (b *blocking) sleep(p *Poller, d time.Duration) {
 		p.look()
 		return
 	}
-	for p.state.Load() == waiting && p.finished.first == nil {
+	for p.state.Load() == waiting && !p.due() {
 		left := d
 		if d > 0 {
 			if left = time.Until(deadline); left <= 0 {

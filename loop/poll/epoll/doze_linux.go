@@ -79,7 +79,7 @@ func (z *doze) sleep(p *Poller, d time.Duration) bool {
 		z.broken = true
 	}
 	woken := !p.state.CompareAndSwap(waiting, running)
-	return woken || p.finished.first != nil
+	return woken || p.due()
 }
 
 // wait is epoll_pwait2, whose timeouts are not rounded to milliseconds. The

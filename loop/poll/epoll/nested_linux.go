@@ -51,7 +51,7 @@ func newNested(p *Poller) (*nested, error) {
 	}
 	n.look = func(uintptr) bool {
 		p.look()
-		return p.finished.first != nil
+		return p.due()
 	}
 	return n, nil
 }
@@ -146,7 +146,7 @@ func (n *nested) sleep(p *Poller, d time.Duration) {
 // with nothing to report, once.
 func (n *nested) park(p *Poller, d time.Duration) {
 	if !n.armed {
-		if p.look(); p.finished.first != nil {
+		if p.look(); p.due() {
 			return
 		}
 		n.arm(true)

@@ -36,6 +36,7 @@ type socket struct {
 	adopted bool // somebody else's descriptor, see Adopt
 	tamed   bool // an adopted descriptor that was made not to block
 	closed  bool
+	class   uint8 // of the buffer for the next Read without one
 
 	next int // of the Write in flight: the first of op.Bufs that is not empty
 

@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	// turnBytes is what one Write may send before others have their turn. A
-	// reader on another thread could keep up with it for ever.
-	turnBytes = 1 << 20
+	// turnBytes is what one Write may send before others have their turn, and so
+	// what one call of the kernel gets. A reader on another thread could keep up
+	// with it for ever, and while it does such a call does not return.
+	turnBytes = 256 << 10
 
 	// callBuffers is how many buffers the kernel takes in one call (IOV_MAX).
 	callBuffers = 1024
@@ -33,7 +34,7 @@ func (s *socket) read(op *poll.Op) bool {
 	}
 	buf := op.Buf
 	if buf == nil {
-		buf = s.poller.buffers.take()
+		buf = s.poller.buffers.take(s.class)
 	}
 	n, err := s.recv(buf)
 	for err == unix.EINTR {
@@ -48,8 +49,10 @@ func (s *socket) read(op *poll.Op) bool {
 		}
 		if op.Buf == nil {
 			op.Buf = buf[:n]
+			s.class = nextClass(s.class, n)
 		}
 		op.N = n
+		s.poller.read += n
 		return true
 	}
 	if op.Buf == nil {
@@ -83,7 +86,7 @@ func (s *socket) write(op *poll.Op) bool {
 			s.poller.giveWay(s)
 			return false
 		}
-		n, err := s.put(op)
+		n, err := s.put(op, turnBytes-sent)
 		switch err {
 		case nil:
 			s.advance(op, n)
@@ -112,18 +115,30 @@ func (s *socket) left(op *poll.Op) bool {
 	return s.next < len(op.Bufs)
 }
 
-// put makes one call. Package unix keeps up to eight buffers' addresses on the
-// stack; more cost one allocation, which is little beside copying them. The
-// list is cut off at what one call takes; write calls again.
-func (s *socket) put(op *poll.Op) (int, error) {
+// put makes one call, of at most so many bytes. Package unix keeps up to eight
+// buffers' addresses on the stack; more cost one allocation, which is little beside
+// copying them. The list is cut off at what one call takes, and its last buffer is
+// short during the call; write calls again.
+func (s *socket) put(op *poll.Op, most int) (n int, err error) {
 	if op.Bufs == nil {
-		return s.send(op.Buf[op.N:])
+		rest := op.Buf[op.N:]
+		return s.send(rest[:min(len(rest), most)])
 	}
-	bufs := op.Bufs[s.next:]
-	if len(bufs) == 1 {
-		return s.send(bufs[0])
+	bufs, k := op.Bufs[s.next:], 0
+	var last []byte
+	for k < min(len(bufs), callBuffers) && most > 0 {
+		last = bufs[k]
+		bufs[k] = last[:min(len(last), most)]
+		most -= len(bufs[k])
+		k++
 	}
-	return unix.Writev(s.fd, bufs[:min(len(bufs), callBuffers)])
+	if k == 1 {
+		n, err = s.send(bufs[0])
+	} else {
+		n, err = unix.Writev(s.fd, bufs[:k])
+	}
+	bufs[k-1] = last
+	return n, err
 }
 
 // advance takes n bytes that were sent from the front of op. Buffers are cut

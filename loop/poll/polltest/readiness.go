@@ -77,7 +77,9 @@ var readinessCases = []testCase{
 			if r.submit(fill) {
 				r.t.Fatal("a Write of 32 MiB finished at once")
 			}
-			r.quiet() // until the peer's buffer is full, too
+			for range 32 { // until the peer's buffer is full, too; a Wait moves 256 KiB
+				r.quiet()
+			}
 			r.poller.Cancel(fill)
 			r.finish(fill)
 			op := writable(client)

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package epoll_test
+
+import (
+	"io"
+	"net"
+	"slices"
+	"testing"
+
+	"baton/loop/poll"
+	"baton/loop/poll/epoll"
+)
+
+// A large Write is moved in pieces of 256 KiB at most, however much the kernel would
+// take and however its buffers lie, and nothing of it is lost.
+func TestLargeWriteInPieces(t *testing.T) {
+	const size, piece = 8 << 20, 256 << 10
+	message := make([]byte, size)
+	for i := range message {
+		message[i] = byte(i % 251)
+	}
+	for name, op := range map[string]*poll.Op{
+		"one buffer":         {Buf: message},
+		"header and body":    {Bufs: [][]byte{message[:100], message[100:]}},
+		"buffers of a piece": {Bufs: slices.Collect(slices.Chunk(message, piece))},
+		"small buffers":      {Bufs: slices.Collect(slices.Chunk(message, 1000))},
+	} {
+		mode := modes[len(op.Bufs)%len(modes)] // some in each
+		t.Run(name+", "+mode.name, func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			p := open(t, mode.config)
+			l := &line{t: t, poller: p}
+			client := l.must(&poll.Op{Kind: poll.Connect, Addr: ln.Addr()}).Handle
+			received := make(chan []byte)
+			go func() {
+				var all []byte
+				if c, err := ln.Accept(); err == nil {
+					all, _ = io.ReadAll(c)
+					c.Close()
+				}
+				received <- all
+			}()
+
+			op.Kind, op.Handle = poll.Write, client
+			done := p.Submit(op)
+			if op.N > piece {
+				t.Errorf("Submit has moved %d bytes", op.N)
+			}
+			for !done {
+				l.wait(-1)
+				done = len(l.done) > 0
+			}
+			if op.Err != nil || op.N != size {
+				t.Errorf("wrote %d bytes, %v", op.N, op.Err)
+			}
+			if err := client.Close(); err != nil {
+				t.Error(err)
+			}
+			if got := <-received; !slices.Equal(got, message) {
+				t.Errorf("received %d bytes, which are not those that were sent", len(got))
+			}
+		})
+	}
+}
+
+// The buffer that a Read brings is larger after one that was full, and smaller after
+// one that would have fitted into that.
+func TestBuffersAdapt(t *testing.T) {
+	l := newLine(t, open(t, epoll.Config{}))
+	for i, c := range []struct{ message, buffer int }{
+		{100, 4 << 10},
+		{4 << 10, 4 << 10},
+		{16 << 10, 16 << 10},
+		{64 << 10, 64 << 10},
+		{20 << 10, 64 << 10},
+		{16 << 10, 64 << 10},
+		{5 << 10, 16 << 10},
+		{100, 16 << 10},
+		{100, 4 << 10},
+	} {
+		l.must(&poll.Op{Kind: poll.Write, Handle: l.client, Buf: make([]byte, c.message)})
+		op := l.must(&poll.Op{Kind: poll.Read, Handle: l.server})
+		if op.N != c.message || cap(op.Buf) != c.buffer {
+			t.Errorf("read %d brings %d bytes in a buffer of %d, want %d in %d", i, op.N, cap(op.Buf), c.message, c.buffer)
+		}
+		l.poller.Recycle(op.Buf)
+	}
+}
+
+// However many connections have much to read, one Wait brings 128 KiB and what the last
+// Read has beyond that; the next ones bring the rest, and none sleeps before.
+func TestWaitReadsLittle(t *testing.T) {
+	const connections, size = 20, 64 << 10
+	for _, mode := range modes {
+		l := newLine(t, open(t, mode.config))
+		var ops []*poll.Op
+		for range connections {
+			client, server := l.connect()
+			ops = append(ops, &poll.Op{Kind: poll.Read, Handle: server, Buf: make([]byte, size)},
+				&poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, size)})
+		}
+		for _, op := range ops {
+			l.poller.Submit(op)
+		}
+		for reads := 0; reads < connections; {
+			l.wait(-1)
+			read := 0
+			for _, op := range l.done {
+				if op.Kind == poll.Read {
+					reads++
+					read += op.N
+				}
+			}
+			if read >= 128<<10+size {
+				t.Errorf("%s: one Wait brings %d bytes", mode.name, read)
+			}
+		}
+	}
+}
