@@ -233,13 +233,11 @@ func holding(calls string) []byte {
 		if stack == nil && (strings.HasPrefix(f.Function, "runtime.") || strings.HasPrefix(f.Function, "iter.")) {
 			continue // below the call that waits, or was interrupted
 		}
-		switch strings.TrimPrefix(f.Function, module) {
-		case "internal/relay.(*channels).pass", "internal/relay.(*channels).give", "internal/relay.(*coroutines).pass",
-			"internal/relay.(*slot).swap", "task.(*WaitQueue).Wait":
-			if stack == nil {
-				return nil
-			}
-		case "internal/relay.(*Worker).main", "loop.(*Loop).run":
+		name := strings.TrimPrefix(f.Function, module)
+		switch {
+		case stack == nil && (strings.HasPrefix(name, "internal/relay.") || name == "task.(*Ref).park" || name == "task.(*WaitQueue).Wait"):
+			return nil // parked
+		case name == "internal/relay.(*Worker).main" || name == "loop.(*Loop).run":
 			ours = true
 		}
 		stack = fmt.Appendf(stack, "%s(...)\n\t%s:%d\n", f.Function, f.File, f.Line)

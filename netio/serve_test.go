@@ -243,7 +243,10 @@ func TestShutdownCause(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var got []error
 		s := serve(ctx, t, &netio.Server{Grace: time.Second}, func(ctx context.Context, s *netio.Stream) error {
-			err := linger(0)(ctx, s)
+			if err := linger(0)(ctx, s); err != nil {
+				return err
+			}
+			var err error
 			if len(got) == 0 {
 				got = append(got, nil)
 				err = sleep(ctx, time.Hour)

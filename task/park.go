@@ -227,8 +227,18 @@ func (r *Ref) waitForeign(ctx context.Context, n *node, w Waiter) error {
 
 // park gives the baton away, until the task's own step comes.
 func (r *Ref) park() {
-	r.b.cur = nil // first: Park may end the turn and poll, in the name of no task
-	r.worker.Park()
+	r.b.cur = nil // first: Leave may end the turn and poll, in the name of no task
+	if way, ok := r.worker.Leave(); ok {
+		switch {
+		case way.Next != nil:
+			way.Next()
+		case way.Yield != nil:
+			way.Yield(struct{}{})
+		default:
+			<-way.Ch
+		}
+		r.worker.Back()
+	}
 	r.b.hold(r)
 }
 

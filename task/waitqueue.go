@@ -42,7 +42,7 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 	}
 	q.join(r, why)
 	r.parkOn(n, q)
-	// This is park, without its return: see relay.Worker.Leave.
+	// This is park, written out for its return: see relay.Worker.Leave.
 	r.b.cur = nil
 	if way, ok := r.worker.Leave(); ok {
 		switch {

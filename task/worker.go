@@ -15,20 +15,22 @@ import (
 // A worker is a goroutine that runs tasks, one after another, and what belongs to the
 // task that it runs now. It is the relay.Seat of its relay.Worker.
 type worker struct {
-	relay.Worker
-	task *Ref // nil while idle; task.worker is this one
-
-	// shown is task, for the watchdog. It is written when a task begins and cleared
-	// when the worker becomes idle, and not for each step: that is what naming steps
-	// costs.
-	shown atomic.Pointer[Ref]
-
+	// What a switch touches stands together: see relay.Worker.
+	//
 	// The wait of its task, while that is parked. It is here and not in the task,
 	// for most tasks never wait, and there may be many that have not begun.
 	under *node         // the context of the call that parked
 	on    Waiter        // what it waits for
 	since time.Duration // when it began, on the loop's clock
 	abort *Canceled     // the cancel that has ended it, or nil
+
+	task *Ref // nil while idle; task.worker is this one
+	relay.Worker
+
+	// shown is task, for the watchdog. It is written when a task begins and cleared
+	// when the worker becomes idle, and not for each step: that is what naming steps
+	// costs.
+	shown atomic.Pointer[Ref]
 
 	timer loop.Timer // of the task's sleep
 }

@@ -44,11 +44,7 @@ func (s *seat) Name() string           { return s.job.name }
 func (s *seat) Work()                  { s.job.fn(s) }
 
 // park gives control away until wake is called, or at once has the next turn.
-func (s *seat) park(byHand bool) {
-	if !byHand {
-		s.Park()
-		return
-	}
+func (s *seat) park() {
 	if way, ok := s.Leave(); ok {
 		switch {
 		case way.Next != nil:
@@ -100,26 +96,24 @@ func each(t *testing.T, prepare func(t *testing.T, h *host)) {
 }
 
 func TestStepsRunInTheOrderOfTheQueue(t *testing.T) {
-	for _, byHand := range []bool{false, true} {
-		each(t, func(t *testing.T, h *host) {
-			var order strings.Builder
-			for _, name := range []string{"a", "b", "c"} {
-				h.start(name, func(s *seat) {
-					for range 3 {
-						order.WriteString(name)
-						s.wake()
-						s.park(byHand)
-					}
-				})
-			}
-			h.loop.CallSoon(func() { order.WriteString("-") })
-			t.Cleanup(func() {
-				if got := order.String(); got != "abc-abcabc" {
-					t.Errorf("the order is %s, want abc-abcabc", got)
+	each(t, func(t *testing.T, h *host) {
+		var order strings.Builder
+		for _, name := range []string{"a", "b", "c"} {
+			h.start(name, func(s *seat) {
+				for range 3 {
+					order.WriteString(name)
+					s.wake()
+					s.park()
 				}
 			})
+		}
+		h.loop.CallSoon(func() { order.WriteString("-") })
+		t.Cleanup(func() {
+			if got := order.String(); got != "abc-abcabc" {
+				t.Errorf("the order is %s, want abc-abcabc", got)
+			}
 		})
-	}
+	})
 }
 
 func TestOwnStepNextSwitchesNothing(t *testing.T) {
@@ -144,7 +138,7 @@ func TestMoreWorkersThanAreKept(t *testing.T) {
 			h.start("one of many", func(s *seat) {
 				for range 2 {
 					s.wake()
-					s.park(false)
+					s.park()
 				}
 				ended++
 			})
@@ -152,7 +146,7 @@ func TestMoreWorkersThanAreKept(t *testing.T) {
 		h.start("afterwards", func(s *seat) {
 			for ended < many {
 				s.wake()
-				s.park(true)
+				s.park()
 			}
 			if n := runtime.NumGoroutine(); n > 1100 {
 				t.Errorf("%d goroutines are left of %d", n, many)
@@ -187,7 +181,7 @@ func TestStackOfParkedWorker(t *testing.T) {
 	})
 }
 
-func sleeps(s *seat) { s.park(false) }
+func sleeps(s *seat) { s.park() }
 
 func TestNameOfTheHolder(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
@@ -197,7 +191,7 @@ func TestNameOfTheHolder(t *testing.T) {
 					t.Errorf("%s runs, and NameOf says %q", name, got)
 				}
 				s.wake()
-				s.park(false)
+				s.park()
 			})
 		}
 		h.loop.CallSoon(func() {
@@ -220,7 +214,7 @@ func TestCloseWithBusyWorkerPanics(t *testing.T) {
 				}()
 				h.relay.Close()
 			})
-			s.park(false)
+			s.park()
 		})
 	})
 }
@@ -244,10 +238,10 @@ func TestRandomPrograms(t *testing.T) {
 						h.start("child", work)
 					case n < 6:
 						s.wake()
-						s.park(r.IntN(2) == 0)
+						s.park()
 					case n == 6:
 						waiting = append(waiting, s)
-						s.park(r.IntN(2) == 0)
+						s.park()
 					case n == 7 && len(waiting) > 0:
 						h.relay.Stack(&s.Worker, &waiting[r.IntN(len(waiting))].Worker)
 					case len(waiting) > 0:
@@ -267,7 +261,7 @@ func TestRandomPrograms(t *testing.T) {
 					}
 					waiting = nil
 					s.wake()
-					s.park(false)
+					s.park()
 				}
 			})
 			t.Cleanup(func() {

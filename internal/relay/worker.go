@@ -41,13 +41,15 @@ type Seat interface {
 // ready queue when the task that runs on it has parked and is to go on. The loop's own
 // goroutine has one too, which runs no tasks. Only the goroutine that has control
 // touches it, but for what its own goroutine does at the very end.
+//
+// What a switch touches stands at the beginning: see prefetch.go.
 type Worker struct {
 	// Near is an address that the task's next step will read: a hint, or 0.
 	Near uintptr
 
 	relay *Relay
 	g     uintptr       // of the goroutine
-	top   uintptr       // of its stack when it last parked among many, roughly: a hint, or 0
+	top   uintptr       // of its stack when it last parked, roughly: a hint, or 0
 	at    *slot         // coroutines: where it is parked
 	ch    chan struct{} // channels: where it waits
 	birth *slot         // coroutines: where the end of the goroutine resumes another one
@@ -144,13 +146,13 @@ func (w *Worker) resume() {
 func (w *Worker) retire() {
 	r := w.relay
 	r.forget(w)
-	to := r.next(w)
+	to := r.next()
 	r.word.Hold(inTransit)
 	r.hand.leave(w, to)
 }
 
 // next takes the next entry from the loop, and returns the worker that runs it.
-func (r *Relay) next(w *Worker) *Worker {
+func (r *Relay) next() *Worker {
 	to := r.home
 	if e, ok := r.loop.Take(); ok {
 		if to, ok = e.Runner.(*Worker); !ok {
@@ -158,31 +160,24 @@ func (r *Relay) next(w *Worker) *Worker {
 		}
 	}
 	if _, many := r.loop.Ahead(farAhead); many {
-		// The goroutine parks a few frames below here. A stack that moves later makes
-		// it a useless hint, not a wrong one.
-		var here byte
-		w.top = uintptr(unsafe.Pointer(&here))
 		r.prefetch()
 	}
 	return to
 }
 
-// Park gives control away, and returns when the worker's own entry is next. The caller
-// has put it in the ready queue, or waits for what will. Often it is next at once: then
-// nothing is switched.
-func (w *Worker) Park() {
-	r := w.relay
-	if to := r.next(w); to != w {
-		r.hand.pass(w, to)
-		w.Back()
-	}
-}
-
-// Leave is the first half of Park, for a caller that cannot afford the returns on the
-// way up from a switch: the processor mispredicts each of them, which costs more than
-// the calls down. If ok is true the caller takes the way and then calls Back.
+// Leave gives control away, until the worker's own entry is next. The caller has put it
+// in the ready queue, or waits for what will. Often it is next at once: then Leave
+// returns false, and nothing is switched. Otherwise the caller takes the way, which
+// returns when the worker has control again, and then calls Back.
+//
+// It is not one function: the processor mispredicts each return on the way up from a
+// switch, which costs more than the calls down.
 func (w *Worker) Leave() (way Way, ok bool) {
-	to := w.relay.next(w)
+	// The goroutine parks a few frames below here. A stack that moves later makes top a
+	// useless hint, not a wrong one.
+	var here byte
+	w.top = uintptr(unsafe.Pointer(&here))
+	to := w.relay.next()
 	if to == w {
 		return Way{}, false
 	}
@@ -209,7 +204,7 @@ type Way struct {
 	Ch    chan struct{}
 }
 
-// Back is the second half of Park. The word comes before everything else but passing
+// Back completes Leave. The word comes before everything else but passing
 // control on: who looks must find this goroutine to be the holder. A question (Stack)
 // is answered before the step begins, since control is then only on loan.
 func (w *Worker) Back() {

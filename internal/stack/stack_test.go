@@ -48,7 +48,7 @@ func TestBeginsWherePanicked(t *testing.T) {
 	}{
 		{"a panic", explode, "stack_test.explode("},
 		{"a panic while another one is handled", explodeAgain, "stack_test.explode("},
-		{"an error of the runtime", func() { divide(0) }, "stack_test.divide("},
+		{"an error of the runtime", func() { _ = divide(0) }, "stack_test.divide("},
 		{"a panic with the word in its text", func() { panic("\npanic(\n\n") }, "stack_test.TestBeginsWherePanicked."},
 	} {
 		t.Run(c.name, func(t *testing.T) {

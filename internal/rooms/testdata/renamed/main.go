@@ -45,7 +45,7 @@ func slowCallback(reports chan loop.SlowStep) { fmt.Println("slow:", hold(report
 
 // hold holds the baton until a report shows the stack.
 func hold(reports chan loop.SlowStep) loop.SlowStep {
-	for {
+	for late := time.Now().Add(20 * time.Second); time.Now().Before(late); {
 		select {
 		case s := <-reports:
 			if s.Stack != nil {
@@ -55,6 +55,7 @@ func hold(reports chan loop.SlowStep) loop.SlowStep {
 			runtime.Gosched()
 		}
 	}
+	return loop.SlowStep{}
 }
 
 // misuse uses the context of a task on another goroutine.
