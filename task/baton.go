@@ -48,6 +48,7 @@ func newBaton(l *loop.Loop, h Handoff) *baton {
 		word:    l.Driver().Holder(),
 		virtual: l.Poller().Caps().Has(poll.Virtual),
 	}
+	b.foreign = foreignContexts{loop: l, virtual: b.virtual}
 	h = h.choose()
 	b.relay = relay.New(l, h == Coroutine, newWorker)
 	l.Driver().Doze(h == Coroutine)

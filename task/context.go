@@ -184,10 +184,16 @@ func (n *node) supersede() {
 	}
 }
 
+// origin is the node that was cancelled; nil for a context of the standard library.
+func (c *Canceled) origin() *node {
+	n, _ := c.Scope.(*node)
+	return n
+}
+
 // mine is the cancel of n if the first one came from n itself: what its Err
 // tells then. One from further out that has come since does not change that.
 func (n *node) mine() *Canceled {
-	if c := n.canceled.Load(); c != nil && c.origin == n {
+	if c := n.canceled.Load(); c != nil && c.origin() == n {
 		return c
 	}
 	return nil

@@ -33,24 +33,19 @@ type Canceled struct {
 	Scope fmt.Stringer // what was cancelled; nil for a context of the standard library
 	Cause error        // why; never nil
 
-	origin   *node // what was cancelled; nil for a context of the standard library
-	deadline bool  // it stands for context.DeadlineExceeded, and not for context.Canceled
-	opaque   bool  // Unwrap returns nil
+	deadline bool // it stands for context.DeadlineExceeded, and not for context.Canceled
+	opaque   bool // Unwrap returns nil
 
 	when time.Duration // the loop's age when it came; 0 if that is not known. It belongs to the loop
 }
 
-// newCanceled describes the cancel of origin, or of a standard context if origin is
-// nil. A cancel has one Canceled for everything that it reaches: its address tells it
+// newCanceled describes the cancel of scope, or of a standard context if scope is nil. A cancel has one Canceled for everything that it reaches: its address tells it
 // from other cancels, and a scope of many tasks makes only one.
-func newCanceled(origin *node, cause error) *Canceled {
+func newCanceled(scope fmt.Stringer, cause error) *Canceled {
 	if cause == nil {
 		cause = context.Canceled
 	}
-	c := &Canceled{Cause: cause, origin: origin}
-	if origin != nil {
-		c.Scope = origin
-	}
+	c := &Canceled{Scope: scope, Cause: cause}
 	c.standFor(errors.Is(cause, context.DeadlineExceeded))
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 
+	"baton/loop"
 	"baton/loop/poll"
 )
 
@@ -14,7 +15,11 @@ import (
 // its own, some time later; a simulated loop cannot leave it at that and looks
 // itself, in the order of the registrations, before every poll. In a real world
 // the list is not kept: there the goroutine's post is enough.
-type foreignContexts struct{ list []*foreignContext }
+type foreignContexts struct {
+	loop    *loop.Loop
+	virtual bool // the loop's clock is not that of package time
+	list    []*foreignContext
+}
 
 // A foreignContext is one of them, and what to do when it is cancelled.
 type foreignContext struct {
@@ -29,10 +34,10 @@ func nothing() {}
 // watch has the parked task of n interrupted when ctx is cancelled, until the
 // returned function is called. The news may come late, when the task has been
 // woken and waits for something else: parks tells one wait from the next.
-func (f *foreignContexts) watch(ctx context.Context, n *node) (stop func()) {
+func (n *node) watch(ctx context.Context) (stop func()) {
 	r := n.ref
 	parks := r.parks + 1 // the one that is to come
-	return f.register(ctx, n, func(c *Canceled) {
+	return n.register(ctx, func(c *Canceled) {
 		if n.by == nil && r.state == Parked && r.parks == parks {
 			r.interrupt(c)
 		}
@@ -42,7 +47,7 @@ func (f *foreignContexts) watch(ctx context.Context, n *node) (stop func()) {
 // follow has target cancelled when ctx is, until the returned function is
 // called. ctx was derived from n. A ctx that is cancelled already acts at once,
 // so that the first switch point sees it.
-func (f *foreignContexts) follow(ctx context.Context, n, target *node) (stop func()) {
+func (n *node) follow(ctx context.Context, target *node) (stop func()) {
 	spread := func(c *Canceled) {
 		if target.by == nil { // else ctx has ended with n, whose cancel says more
 			target.cancel(c)
@@ -52,48 +57,48 @@ func (f *foreignContexts) follow(ctx context.Context, n, target *node) (stop fun
 		spread(foreignCanceled(ctx))
 		return nothing
 	}
-	return f.register(ctx, n, spread)
+	return n.register(ctx, spread)
 }
 
 // register is add for a context derived from n. One that can only end together
 // with n needs no watching: n's own cancel interrupts what waits. They are told
 // apart by the channel, which a context with nothing but values passes through.
-func (f *foreignContexts) register(ctx context.Context, n *node, then func(*Canceled)) (stop func()) {
+func (n *node) register(ctx context.Context, then func(*Canceled)) (stop func()) {
 	if ctx.Done() == n.Done() {
 		return nothing // only values were added
 	}
-	return f.add(ctx, n.ref.b, n.ref.String, then)
+	return n.ref.b.foreign.add(ctx, n.ref.String, then)
 }
 
 // admit panics if ctx has a deadline that never comes: it is on the standard clock,
 // and that of the loop jumps. Every call under ctx asks, before it has any effect.
-func (f *foreignContexts) admit(ctx context.Context, b *baton, who func() string) {
-	if !b.virtual || !b.loop.Poller().Caps().Has(poll.Jumps) {
+func (f *foreignContexts) admit(ctx context.Context, who func() string) {
+	if !f.virtual || !f.loop.Poller().Caps().Has(poll.Jumps) {
 		return
 	}
 	if _, limited := ctx.Deadline(); limited {
-		misuse("%s uses a deadline of the standard library, which does not run on the clock of %v; use await.WithTimeout", who(), b.loop)
+		misuse("%s uses a deadline of the standard library, which does not run on the clock of %v; use await.WithTimeout", who(), f.loop)
 	}
 }
 
 // add counts ctx as a door while it is watched: whoever holds its cancel
-// function may come back. who is for messages.
+// function may come back, unless ctx says that it is no door. who is for messages.
 //
 // A deadline of the standard library is misuse on a clock that jumps: it would
 // run on the machine's, and nothing could be replayed.
-func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, then func(*Canceled)) (stop func()) {
-	f.admit(ctx, b, who)
+func (f *foreignContexts) add(ctx context.Context, who func() string, then func(*Canceled)) (stop func()) {
+	f.admit(ctx, who)
 	w := &foreignContext{ctx: ctx, then: then}
-	_, noDoor := ctx.(*program)
+	_, noDoor := ctx.(interface{ noDoor() })
 	if !noDoor {
-		b.loop.Driver().Open()
+		f.loop.Driver().Open()
 	}
-	if b.virtual {
+	if f.virtual {
 		f.list = append(f.list, w)
 	}
 	// On a goroutine of the context package's. On a closed loop the post fails;
 	// then nobody waits any more.
-	cancel := context.AfterFunc(ctx, func() { b.loop.Driver().Post(w) })
+	cancel := context.AfterFunc(ctx, func() { f.loop.Driver().Post(w) })
 	return func() {
 		if w.over {
 			return
@@ -101,7 +106,7 @@ func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, 
 		w.over = true
 		cancel()
 		if !noDoor {
-			b.loop.Driver().Shut()
+			f.loop.Driver().Shut()
 		}
 		if i := slices.Index(f.list, w); i >= 0 {
 			f.list = slices.Delete(f.list, i, i+1)

@@ -37,7 +37,7 @@ func enterForeign(ctx context.Context) *node {
 	if r := n.ref; !r.b.word.Held() || r.b.cur != r {
 		stranger(n)
 	}
-	n.ref.b.foreign.admit(ctx, n.ref.b, n.ref.String)
+	n.ref.b.foreign.admit(ctx, n.ref.String)
 	return n
 }
 

@@ -106,7 +106,7 @@ func Shield(ctx context.Context, bound time.Duration) (shielded context.Context,
 		l.arm(c)
 	}
 	if ctx != context.Context(parent) {
-		l.stop = l.ref.b.foreign.register(ctx, parent, l.arm)
+		l.stop = parent.register(ctx, l.arm)
 	}
 	return &l.node, l.release
 }
@@ -153,7 +153,7 @@ func (l *limit) seenFrom(o *horizon) *horizon {
 // follow has a standard context around the parent cancel l too.
 func (l *limit) follow(ctx context.Context) {
 	if ctx != context.Context(l.parent) {
-		l.stop = l.ref.b.foreign.follow(ctx, l.parent, &l.node)
+		l.stop = l.parent.follow(ctx, &l.node)
 	}
 }
 

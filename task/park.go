@@ -221,7 +221,7 @@ func (r *Ref) wait(ctx context.Context, n *node, w Waiter) error {
 
 // waitForeign is wait under a context of the standard library.
 func (r *Ref) waitForeign(ctx context.Context, n *node, w Waiter) error {
-	defer r.b.foreign.watch(ctx, n)()
+	defer n.watch(ctx)()
 	return r.wait(n, n, w)
 }
 

@@ -161,7 +161,7 @@ func (a *arrival) Wake() {
 	c.ref = &t.ref
 	// Observed from the start: the error is the call's, and not the scope's.
 	t.ref.body, t.ref.started, t.ref.observed = t, true, true
-	t.ref.more().call = c
+	t.ref.more().finish = c.finish
 	p.scope.adopt(&t.ref, p.under, p.ctx)
 	if c.cause != nil {
 		t.ref.Cancel(c.cause)
@@ -197,5 +197,5 @@ func (d *departure) Wake() { (*Portal)(d).shut() }
 // with the baton only.
 func (p *Portal) shut() {
 	p.b.loop.Driver().Shut()
-	p.scope.portals = slices.DeleteFunc(p.scope.portals, func(other *Portal) bool { return other == p })
+	p.scope.portals = slices.DeleteFunc(p.scope.portals, func(other interface{ Close() }) bool { return other == p })
 }

@@ -64,7 +64,7 @@ type extra struct {
 	name      atomic.Pointer[string]
 	callbacks callbacks
 	panics    []*PanicError // returned by its scopes
-	call      *Call         // of a portal, which wants the error
+	finish    func(error)   // gives the error to the call of a portal
 	stop      func()        // ends the watching of a standard context
 	between   []*Canceled   // that have ended its context, but for the first and the last
 	watchers  int           // running calls of await.All and await.Each
@@ -286,8 +286,8 @@ func (x *extra) end(r *Ref) {
 			p.report(r.b.loop)
 		}
 	}
-	if x.call != nil {
-		x.call.finish(r.err)
+	if x.finish != nil {
+		x.finish(r.err)
 	}
 }
 

@@ -89,7 +89,7 @@ func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (
 		misuse("Run on %v, which runs; use a Portal to bring it work", l)
 	}
 	b := newBaton(l, r.Handoff)
-	if p, ok := ctx.(*program); ok {
+	if p, ok := ctx.(interface{ begin(*baton) }); ok {
 		p.begin(b)
 	}
 	return b.run(ctx, main)
@@ -172,7 +172,7 @@ func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error)
 				r.ctx.cancel(c)
 			}
 		}
-		unwatch = b.foreign.add(ctx, b, func() string { return "the context of task.Run" }, spread)
+		unwatch = b.foreign.add(ctx, func() string { return "the context of task.Run" }, spread)
 		if ctx.Err() != nil {
 			spread(foreignCanceled(ctx))
 		}

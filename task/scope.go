@@ -16,11 +16,11 @@ type scope struct {
 	count int // of live tasks
 	bound int // of those, the tasks of goUnder
 
-	failed    bool        // and cancelled for it; errs may be empty all the same
-	errs      []error     // failures, the first first
-	unawaited []unawaited // of tasks that the scope's function has started
-	cause     error       // of ScopeRef.Cancel; what Scope returns if nothing fails
-	portals   []*Portal   // open ones, in the order of OpenPortal
+	failed    bool                   // and cancelled for it; errs may be empty all the same
+	errs      []error                // failures, the first first
+	unawaited []unawaited            // of tasks that the scope's function has started
+	cause     error                  // of ScopeRef.Cancel; what Scope returns if nothing fails
+	portals   []interface{ Close() } // open ones, in the order of OpenPortal
 }
 
 // An unawaited is a task of Start that has failed before it was awaited. The function
@@ -60,7 +60,7 @@ func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	s.ref, s.scope = n.ref, s
 	s.attach(n, ctx)
 	if ctx != context.Context(n) {
-		defer n.ref.b.foreign.follow(ctx, n, &s.node)()
+		defer n.follow(ctx, &s.node)()
 	}
 	return s.run(fn)
 }
@@ -198,7 +198,7 @@ func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 	r.ctx.attach(n, ctx)
 	s.count++
 	if ctx != context.Context(n) {
-		r.more().stop = b.foreign.follow(ctx, n, &r.ctx)
+		r.more().stop = n.follow(ctx, &r.ctx)
 	}
 	r.ready()
 }
@@ -282,7 +282,7 @@ func (s *scope) drops(r *Ref, err error) bool {
 // tasks: no failure, whichever task brings it. A task of the scope is cancelled
 // by whoever has its Ref, and that is no news to anybody.
 func (s *scope) caused(c *Canceled) bool {
-	n := c.origin
+	n := c.origin()
 	if n == nil || n == &s.node {
 		return n != nil
 	}
@@ -295,7 +295,7 @@ func (s *scope) caused(c *Canceled) bool {
 // Whoever made that knows, and a block's edge tells it. Blocks of a task's own
 // lie below its context and do not cancel that: what it makes of them counts.
 func (s *scope) enclosed(c *Canceled) bool {
-	if n := c.origin; n != nil {
+	if n := c.origin(); n != nil {
 		return n.limit != nil && n.scope == s
 	}
 	// The end of a block, or a standard context. If the scope has it too it came
