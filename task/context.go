@@ -4,46 +4,8 @@ package task
 
 import (
 	"context"
-	"fmt"
-	"sync/atomic"
 	"time"
 )
-
-// A node is a context of ours: a place in the tree of what can be cancelled. A
-// task has one, and so have a scope, a timeout and a shield inside it. It says
-// which task may use it, and it is light: cancelling a scope of many tasks
-// marks their nodes and wakes those that are parked, nothing else. Only what is
-// asked for Done or handed to context.WithCancel grows a shadow in the standard
-// library.
-//
-// Done, Err, Value, Deadline and AfterFunc are safe from every goroutine; all
-// else belongs to the baton.
-type node struct {
-	ref    *Ref      // the task that may switch under this context; nil above the root
-	by     *Canceled // what switch points return; nil while not cancelled
-	scope  *scope    // the nearest scope: where Go starts tasks
-	parent *node     // whose cancel comes down here; nil for a root
-
-	horizon *horizon // what the contexts further out tell
-
-	// canceled is set once and decides Err and Cause, which must not change any
-	// more once they have been told (package context's rule). by is the same
-	// until a scope further out is cancelled too: then switch points return that
-	// cancel, whose scope is the one to leave.
-	canceled atomic.Pointer[Canceled]
-
-	first      *node // children: those that a cancel goes down to, in order; its prev is the last one
-	next, prev *node
-	shadow     atomic.Pointer[shadow] // nil until somebody needs it: see shade
-	limit      *limit                 // of a timeout or shield, or nil
-}
-
-// A horizon is what a context tells of those further out. Other goroutines read
-// it, so it never changes; all contexts that tell the same share it.
-type horizon struct {
-	values    context.Context // the nearest one of the standard library
-	deadlines *limit          // the nearest timeout, from which Deadline goes outwards, or nil
-}
 
 // nodeKey finds our node behind contexts of the standard library.
 type nodeKey struct{}
@@ -85,6 +47,21 @@ func (n *node) attach(parent *node, ctx context.Context) {
 		parent = parent.parent
 	}
 	parent.append(n)
+}
+
+// seenFrom is what the context of l tells, when those further out tell o: a
+// timeout adds its own deadline, and a shield hides theirs. Those of the
+// standard library may have one, too: WithoutCancel hides it and keeps the
+// values.
+func (l *limit) seenFrom(o *horizon) *horizon {
+	l.inside = *o
+	if l.shield {
+		l.inside.deadlines = nil
+		l.inside.values = context.WithoutCancel(o.values)
+	} else {
+		l.outer, l.inside.deadlines = o.deadlines, l
+	}
+	return &l.inside
 }
 
 // append makes child the last of n's children. They are a list through the
@@ -129,94 +106,22 @@ func (n *node) detach() {
 	n.first = nil
 }
 
-// cancel ends n and everything below it, as c. What is parked there is
-// interrupted; the order is that of the tree, so it can be replayed. The holder
-// of the baton calls it; it wakes and does not switch.
-//
-// Every node is marked before what is parked under it is woken, and the
-// standard library is told at once: a goroutine that sees Done closed finds Err
-// set. The same c again stops the walk: what is below has it already. Another
-// c, from further out, goes all the way down and replaces by, though not
-// canceled. A shield is told of the cancel and keeps it from what is inside.
-func (n *node) cancel(c *Canceled) {
-	if n.by == c {
-		return
+// shade returns the shadow of n. Safe from every goroutine: a race with another
+// maker is won by one of them, and a race with cancel is looked for afterwards.
+func (n *node) shade() *shadow {
+	if s := n.shadow.Load(); s != nil {
+		return s
 	}
-	if c.when == 0 && c != released { // released is shared by all loops
-		c.when = max(n.ref.b.loop.Driver().Age(), 1)
+	g := &gate{done: make(chan struct{})}
+	ctx, stop := context.WithCancelCause(g)
+	s := &shadow{ctx: ctx, gate: g, stop: stop}
+	if !n.shadow.CompareAndSwap(nil, s) {
+		return n.shadow.Load()
 	}
-	if n.by != nil {
-		n.supersede()
+	if c := n.canceled.Load(); c != nil {
+		s.cancel(c)
 	}
-	n.by = c
-	if n.canceled.CompareAndSwap(nil, c) {
-		if s := n.shadow.Load(); s != nil {
-			s.cancel(c)
-		}
-	}
-	if r := n.ref; r != nil && r.state == Parked && r.worker.under == n {
-		r.interrupt(c)
-	}
-	for child := n.first; child != nil; child = child.next {
-		if child.limit != nil && child.limit.shield {
-			child.limit.arm(c)
-			continue
-		}
-		child.cancel(c)
-	}
-}
-
-// end cancels n for a cause of its own, unless it is cancelled: by itself, and
-// the first cause stays, or from further out, and then it is that which whoever
-// is under n has to leave.
-func (n *node) end(cause error) {
-	if n.by == nil {
-		n.cancel(newCanceled(n, cause))
-	}
-}
-
-// supersede keeps the cancel of a task that gives way to one from further out: the task
-// may still return it. The first cancel is in canceled.
-func (n *node) supersede() {
-	if r := n.ref; r != nil && n == &r.ctx && n.by != n.canceled.Load() {
-		x := r.more()
-		x.between = append(x.between, n.by)
-	}
-}
-
-// origin is the node that was cancelled; nil for a context of the standard library.
-func (c *Canceled) origin() *node {
-	n, _ := c.Scope.(*node)
-	return n
-}
-
-// mine is the cancel of n if the first one came from n itself: what its Err
-// tells then. One from further out that has come since does not change that.
-func (n *node) mine() *Canceled {
-	if c := n.canceled.Load(); c != nil && c.origin() == n {
-		return c
-	}
-	return nil
-}
-
-// expire ends n with the task or scope that it belongs to: whoever still waits
-// for it elsewhere is released. Tasks below it live on, in the care of their
-// scope. Blocks of the same task that nobody released are below it, and tasks of
-// GoUnder: they end with it.
-func (n *node) expire() {
-	if n.by == nil {
-		n.by = released
-		n.canceled.Store(released)
-		if s := n.shadow.Load(); s != nil {
-			s.cancel(released)
-		}
-	}
-	for child := n.first; child != nil; child = child.next {
-		if child.ref == n.ref || child.ref.bound {
-			child.cancel(released)
-		}
-	}
-	n.detach()
+	return s
 }
 
 // Done returns a channel that is closed when the context is cancelled, or has
@@ -275,17 +180,4 @@ func (n *node) Value(key any) any {
 // Value does not lead it to a cancelCtx.
 func (n *node) AfterFunc(f func()) (stop func() bool) {
 	return context.AfterFunc(n.shade().ctx, f)
-}
-
-// String names the context in messages.
-func (n *node) String() string {
-	switch {
-	case n.ref == nil:
-		return "a context without a task"
-	case n == &n.ref.ctx:
-		return n.ref.String()
-	case n.limit != nil:
-		return n.limit.String()
-	}
-	return fmt.Sprintf("a scope of %v", n.ref)
 }

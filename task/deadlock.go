@@ -3,57 +3,14 @@
 package task
 
 import (
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // A DeadlockError says that a loop had nothing left that could wake anybody,
 // and which tasks were parked then. It is the cause with which they are
 // cancelled. The waits are in the order in which the tasks were created.
 type DeadlockError struct{ Waits []Wait }
-
-// A Wait is a parked task as DeadlockError and Waits report it.
-type Wait struct {
-	Task   string        // name and function
-	Reason string        // what it waits for
-	Since  time.Duration // how long, on the loop's clock as of its last poll
-	On     []string      // tasks that could end the wait, if anybody in particular
-
-	// Of the cancel that the task has not obeyed yet: see Ref.Canceled.
-	Cause    error         // why it was cancelled; nil if it was not
-	Canceled time.Duration // how long ago, or 0
-}
-
-// String is one line: who has waited how long for what, and on whom; and, if the
-// task has not obeyed a cancel yet, how long ago that was and why. It names at most
-// eight of the tasks in On.
-func (w Wait) String() string {
-	s := fmt.Sprintf("%s has waited %v for %s", w.Task, w.Since.Round(time.Microsecond), w.Reason)
-	if n := len(w.On) - maxNamed; n > 0 {
-		s += fmt.Sprintf(", on %s and %d more", strings.Join(w.On[:maxNamed], ", "), n)
-	} else if n > -maxNamed {
-		s += ", on " + strings.Join(w.On, ", ")
-	}
-	return s + disobeyed(w.Cause, w.Canceled)
-}
-
-// maxNamed is how many tasks a report names: there may be 100,000.
-const maxNamed = 8
-
-// disobeyed is the end of a line about a task, for a cause that is not nil. Errors
-// may have many lines, as a panic with its stack; the first one is enough here.
-func disobeyed(cause error, ago time.Duration) string {
-	if cause == nil {
-		return ""
-	}
-	why, _, _ := strings.Cut(cause.Error(), "\n")
-	if ago = ago.Round(time.Microsecond); ago == 0 {
-		return fmt.Sprintf("; cancelled (%s)", why)
-	}
-	return fmt.Sprintf("; cancelled %v ago (%s)", ago, why)
-}
 
 // Error lists the waits, one a line.
 func (d *DeadlockError) Error() string {

@@ -92,3 +92,11 @@ func outermost() (room, call string) {
 		}
 	}
 }
+
+// held panics unless the caller has the baton, or the loop does not run. Where
+// no loop runs there is nobody to race with.
+func (r *Ref) held(call string) {
+	if word := r.b.word; !word.Held() && !word.Free() {
+		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal", call, r, r.b.loop)
+	}
+}

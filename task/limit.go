@@ -4,84 +4,12 @@ package task
 
 import (
 	"context"
-	"fmt"
-	"sync/atomic"
 	"time"
-
-	"baton/internal/bridge"
-	"baton/internal/saturate"
-	"baton/loop"
 )
 
 // ShieldTime is how long a Shield without a bound of its own lasts once a
 // cancel has come.
 const ShieldTime = 5 * time.Second
-
-// A limit is a context with a time: a deadline, or a shield, which holds a
-// cancel off for a bounded time. Its timer runs on the loop's clock.
-type limit struct {
-	node
-	timer    loop.Timer
-	stop     func() // ends the watching of a standard context, or nil
-	ended    bool   // released
-	standard bool   // the loop's clock is that of package time
-
-	// What Deadline tells other goroutines: when, or nil if the deadline was taken
-	// away, and where to go on.
-	shown  atomic.Pointer[time.Time]
-	outer  *limit  // the next timeout outwards, as far as no shield hides it
-	inside horizon // what the context tells; here, so that it is no allocation
-
-	timeless bool // of withCancel: neither a deadline nor a shield
-
-	shield  bool
-	bound   time.Duration // negative is none
-	pending *Canceled     // what a shield holds off: the last cancel from outside
-}
-
-// released is the cancel of a block, scope or task that has ended: whoever
-// still waits under its context was left behind, and goes on with this.
-var released = newCanceled(nil, context.Canceled)
-
-// newLimit makes a limit of the calling task under ctx. The caller attaches it,
-// when it knows which of the two it is.
-func newLimit(ctx context.Context) *limit {
-	n := enter(ctx)
-	l := &limit{standard: !n.ref.b.virtual}
-	l.ref, l.scope = n.ref, n.scope
-	l.limit = l
-	l.timer.Target = l
-	return l
-}
-
-// Package await shows deadlines to users: see package bridge.
-func init() {
-	bridge.WithDeadline = withDeadline
-	bridge.WithCancel = withCancel
-	bridge.Reschedule = reschedule
-	bridge.Expired = expired
-	bridge.Watch = func(ref any) func() { return ref.(*Ref).watch() }
-	bridge.GoUnder = func(ctx context.Context, fn func(ctx context.Context) error) any { return goUnder(ctx, fn) }
-}
-
-// withDeadline is await.WithDeadline.
-func withDeadline(ctx context.Context, when time.Time) (timed context.Context, release context.CancelFunc) {
-	l := newLimit(ctx)
-	parent := nodeOf(ctx)
-	l.attach(parent, ctx)
-	l.follow(ctx)
-	l.set(when)
-	return &l.node, l.release
-}
-
-// withCancel is bridge.WithCancel: a limit whose time never comes.
-func withCancel(ctx context.Context) (c context.Context, cancel func(cause error), release context.CancelFunc) {
-	l := newLimit(ctx)
-	l.timeless = true
-	l.attach(nodeOf(ctx), ctx)
-	l.follow(ctx)
-	return &l.node, l.end, l.release
-}
 
 // Shield returns a context that a cancel from outside does not reach before it
 // has lasted for bound (zero is ShieldTime, negative is without bound): cleanup
@@ -111,6 +39,25 @@ func Shield(ctx context.Context, bound time.Duration) (shielded context.Context,
 	return &l.node, l.release
 }
 
+// withDeadline is await.WithDeadline.
+func withDeadline(ctx context.Context, when time.Time) (timed context.Context, release context.CancelFunc) {
+	l := newLimit(ctx)
+	parent := nodeOf(ctx)
+	l.attach(parent, ctx)
+	l.follow(ctx)
+	l.set(when)
+	return &l.node, l.release
+}
+
+// withCancel is bridge.WithCancel: a limit whose time never comes.
+func withCancel(ctx context.Context) (c context.Context, cancel func(cause error), release context.CancelFunc) {
+	l := newLimit(ctx)
+	l.timeless = true
+	l.attach(nodeOf(ctx), ctx)
+	l.follow(ctx)
+	return &l.node, l.end, l.release
+}
+
 // reschedule is await.Reschedule.
 func reschedule(ctx context.Context, when time.Time) bool {
 	for n := enter(ctx); n != nil; n = n.parent {
@@ -135,19 +82,15 @@ func expired(timed context.Context, err error) bool {
 	return c != nil && only(err, c.matches)
 }
 
-// seenFrom is what the context of l tells, when those further out tell o: a
-// timeout adds its own deadline, and a shield hides theirs. Those of the
-// standard library may have one, too: WithoutCancel hides it and keeps the
-// values.
-func (l *limit) seenFrom(o *horizon) *horizon {
-	l.inside = *o
-	if l.shield {
-		l.inside.deadlines = nil
-		l.inside.values = context.WithoutCancel(o.values)
-	} else {
-		l.outer, l.inside.deadlines = o.deadlines, l
-	}
-	return &l.inside
+// newLimit makes a limit of the calling task under ctx. The caller attaches it,
+// when it knows which of the two it is.
+func newLimit(ctx context.Context) *limit {
+	n := enter(ctx)
+	l := &limit{standard: !n.ref.b.virtual}
+	l.ref, l.scope = n.ref, n.scope
+	l.limit = l
+	l.timer.Target = l
+	return l
 }
 
 // follow has a standard context around the parent cancel l too.
@@ -176,21 +119,6 @@ func (l *limit) set(when time.Time) {
 		return
 	}
 	b.loop.Driver().StartTimer(&l.timer, when)
-}
-
-// arm starts the bound of a shield when a cancel comes from outside. A second
-// one comes from further out and takes the first one's place, but the time goes
-// on: a shield lasts for its bound, however many want to end it.
-func (l *limit) arm(c *Canceled) {
-	if l.pending != nil {
-		l.pending = c
-		return
-	}
-	l.pending = c
-	if l.bound >= 0 {
-		b := l.ref.b
-		b.loop.Driver().StartTimer(&l.timer, saturate.Add(b.loop.Time(), l.bound))
-	}
 }
 
 // Wake is the timer's: the deadline or the bound has passed. It is the loop's
@@ -238,13 +166,3 @@ func (l *limit) drop() {
 type lateRelease limit
 
 func (l *lateRelease) Wake() { (*limit)(l).drop() }
-
-func (l *limit) String() string {
-	switch {
-	case l.shield:
-		return fmt.Sprintf("a shield of %v", l.ref)
-	case l.timeless:
-		return fmt.Sprintf("a block of %v", l.ref)
-	}
-	return fmt.Sprintf("a deadline of %v", l.ref)
-}

@@ -2,13 +2,6 @@
 
 package task
 
-// A line is parked tasks in the order in which they came, linked through
-// themselves, so that one who leaves from the middle costs nothing. The head's
-// qprev is the tail: a task has a line of its own, and a hundred thousand tasks
-// are a hundred thousand words less. It belongs to the holder of the baton; a
-// task stands in at most one line, since it waits for one thing at a time.
-type line struct{ head *Ref }
-
 // push puts r at the end.
 func (l *line) push(r *Ref) {
 	r.qnext = nil

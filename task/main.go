@@ -7,14 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 )
-
-// A SignalError is the cause with which Main cancels its tasks.
-type SignalError struct{ Signal os.Signal }
-
-// Error names the signal.
-func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 
 // Main is for func main: it runs main like [Run] and ends the process; it does not
 // return. The first SIGINT or SIGTERM cancels main with a *SignalError as the cause,
@@ -67,14 +60,6 @@ func end(ctx context.Context, err error) {
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(code)
-}
-
-// exitCode is that of a process which sig has ended.
-func exitCode(sig os.Signal) int {
-	if n, ok := sig.(syscall.Signal); ok {
-		return 128 + int(n)
-	}
-	return 1
 }
 
 // matches reports whether err is s, a cancel by it, or what ctx.Err returns then.

@@ -5,34 +5,7 @@ package task
 import (
 	"context"
 	"time"
-
-	"baton/loop"
 )
-
-// A Reason is what a parked task waits for, in words for people. Both methods
-// are called with the baton, for reports; they must not switch and should not
-// change anything.
-type Reason interface {
-	// Reason completes "task 7 has waited 1s for …".
-	Reason() string
-	// Owners are the tasks that could end the wait; nil if there is nobody in
-	// particular.
-	Owners() []*Ref
-}
-
-// A Waiter is one thing that a task can wait for. It is for building primitives
-// on [Park]; [WaitQueue] is the one that most of them need.
-type Waiter interface {
-	Reason
-	// Cancel is called when r is cancelled while it is parked, or was cancelled
-	// before it could park. True means that the wait is over without effect: Park
-	// returns the *Canceled. False means that something lent out must come back
-	// first (a buffer that the kernel uses): the waiter will Wake r itself, later.
-	// The caller holds the baton. Cancel must not switch, and must not wake r.
-	// After false it may be called again, if something further out is cancelled
-	// too. Trio calls it abort_fn.
-	Cancel(r *Ref) bool
-}
 
 // Text is a Reason that is only words.
 type Text string
@@ -176,34 +149,14 @@ func ParkUntil(ctx context.Context, when time.Time) error {
 type alarm worker
 
 func (a *alarm) Reason() string { return "its timer" }
+
 func (a *alarm) Owners() []*Ref { return nil }
-func (a *alarm) Wake()          { a.task.Wake() }
+
+func (a *alarm) Wake() { a.task.Wake() }
+
 func (a *alarm) Cancel(*Ref) bool {
 	a.task.b.loop.Driver().StopTimer(&a.timer)
 	return true
-}
-
-// Now tells the time on the loop of the calling task. It never switches.
-func Now(ctx context.Context) time.Time { return enter(ctx).ref.b.loop.Time() }
-
-// Loop returns the loop of the calling task. It never switches.
-func Loop(ctx context.Context) *loop.Loop { return enter(ctx).ref.b.loop }
-
-// interrupted returns what a switch point under ctx, which belongs to n, must
-// return: nil, or the cancel. n is asked before a context of the standard
-// library that was derived from it: if that has ended because of n, n says
-// more.
-func (n *node) interrupted(ctx context.Context) *Canceled {
-	if n.by != nil {
-		return n.by
-	}
-	if ctx == context.Context(n) {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return foreignCanceled(ctx)
-	}
-	return nil
 }
 
 // wait parks the running task on w, under ctx, which belongs to n. It returns
@@ -223,23 +176,6 @@ func (r *Ref) wait(ctx context.Context, n *node, w Waiter) error {
 func (r *Ref) waitForeign(ctx context.Context, n *node, w Waiter) error {
 	defer n.watch(ctx)()
 	return r.wait(n, n, w)
-}
-
-// park gives the baton away, until the task's own step comes.
-func (r *Ref) park() {
-	r.b.cur = nil // first: Leave may end the turn and poll, in the name of no task
-	if way, ok := r.worker.Leave(); ok {
-		switch {
-		case way.Next != nil:
-			way.Next()
-		case way.Yield != nil:
-			way.Yield(struct{}{})
-		default:
-			<-way.Ch
-		}
-		r.worker.Back()
-	}
-	r.b.hold(r)
 }
 
 // parkOn says what the running task, which is about to give the baton away,

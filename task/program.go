@@ -13,6 +13,20 @@ import (
 	"time"
 )
 
+// A SignalError is the cause with which Main cancels its tasks.
+type SignalError struct{ Signal os.Signal }
+
+// Error names the signal.
+func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
+
+// exitCode is that of a process which sig has ended.
+func exitCode(sig os.Signal) int {
+	if n, ok := sig.(syscall.Signal); ok {
+		return 128 + int(n)
+	}
+	return 1
+}
+
 // What Main makes of signals, and when.
 const (
 	nextSignal = 500 * time.Millisecond // after the first one a second one counts
@@ -142,16 +156,4 @@ func (c *rollCall) Wake() {
 		fmt.Fprintf(&lines, "\t%s\n", r.report())
 	}
 	os.Stderr.WriteString(lines.String())
-}
-
-// report is one line about a task that has not ended.
-func (r *Ref) report() string {
-	if w, ok := r.Waiting(); ok {
-		return w.String()
-	}
-	s := fmt.Sprintf("%v is %v", r, r.state)
-	if c, ago := r.Canceled(); c != nil {
-		s += disobeyed(c.Cause, ago)
-	}
-	return s
 }

@@ -8,14 +8,9 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/pprof"
-	"slices"
 
 	"baton/loop"
 )
-
-// ErrStopped is the cause with which Run cancels its tasks when somebody stops
-// the loop under them. Run then waits for them, and the loop runs on so long.
-var ErrStopped = errors.New("task: the loop was stopped")
 
 // A Runner runs a function as the root of a tree of tasks, on a loop, and
 // returns when the tree is empty. The zero value makes a loop of its own for
@@ -196,7 +191,8 @@ type rootTask struct {
 }
 
 func (t *rootTask) run(*Ref) error { return t.scope.run(t.main) }
-func (t *rootTask) function() any  { return t.main }
+
+func (t *rootTask) function() any { return t.main }
 
 // drive runs the loop until the turn after the end of the root task: that end
 // queues the finale, which stops the loop. If the loop returns for another reason
@@ -222,18 +218,6 @@ func (b *baton) drive() (lost *DeadlockError) {
 		}
 	}
 	return nil
-}
-
-// A finale is the last callback of a Run, behind what the root task's last step
-// has queued. It stops the loop with the turn that runs them: asyncio's run ends
-// by a callback, too. To stop at once would leave them to nobody.
-type finale baton
-
-func (f *finale) Run() {
-	if !f.over { // else it was left behind, and the loop runs for somebody else
-		f.over = true
-		f.loop.Stop()
-	}
 }
 
 // verdict is the outcome of the root task, after everything has ended. The
@@ -263,49 +247,4 @@ func (b *baton) verdict() error {
 		runtime.Goexit()
 	}
 	return err
-}
-
-// Tasks lists all tasks of the caller's loop that have not ended, in the order
-// of their creation. The root task is among them. It never switches.
-func Tasks(ctx context.Context) []*Ref { return enter(ctx).ref.b.tasks() }
-
-// Waits describes all parked tasks of the caller's loop: who waits for what,
-// since when, and on whom. It is in the order of Tasks, and never switches.
-func Waits(ctx context.Context) []Wait { return enter(ctx).ref.b.waits() }
-
-// tasks walks the tree, which has every task that has not ended. Its order is
-// that of contexts, so the tasks are sorted by age at the end.
-func (b *baton) tasks() []*Ref {
-	var list []*Ref
-	b.walk(func(n *node) {
-		if n.ref != nil && n == &n.ref.ctx {
-			list = append(list, n.ref)
-		}
-	})
-	slices.SortFunc(list, func(a, c *Ref) int { return int(a.id) - int(c.id) })
-	return list
-}
-
-// walk calls fn for every node of the tree, the outer ones first. fn must not
-// change the tree.
-func (b *baton) walk(fn func(n *node)) {
-	var walk func(n *node)
-	walk = func(n *node) {
-		fn(n)
-		for child := n.first; child != nil; child = child.next {
-			walk(child)
-		}
-	}
-	walk(&b.root.ctx)
-}
-
-// waits is Waits for the holder of the baton, and for whoever runs the loop.
-func (b *baton) waits() []Wait {
-	var list []Wait
-	for _, r := range b.tasks() {
-		if w, ok := r.Waiting(); ok {
-			list = append(list, w)
-		}
-	}
-	return list
 }

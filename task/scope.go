@@ -8,37 +8,6 @@ import (
 	"slices"
 )
 
-// A scope owns tasks: it ends when its function and all of them have ended.
-// Trio calls it a nursery. It belongs to the holder of the baton.
-type scope struct {
-	node
-	phase phase
-	count int // of live tasks
-	bound int // of those, the tasks of goUnder
-
-	failed    bool                   // and cancelled for it; errs may be empty all the same
-	errs      []error                // failures, the first first
-	unawaited []unawaited            // of tasks that the scope's function has started
-	cause     error                  // of ScopeRef.Cancel; what Scope returns if nothing fails
-	portals   []interface{ Close() } // open ones, in the order of OpenPortal
-}
-
-// An unawaited is a task of Start that has failed before it was awaited. The function
-// that has started it keeps it in a list: see settle.
-type unawaited struct{ ref *Ref }
-
-// owned reports whether the task has been awaited since.
-func (u unawaited) owned() bool { return u.ref.observed }
-
-// A phase is how far a scope has come. It never goes back.
-type phase uint8
-
-const (
-	open    phase = iota // its function runs
-	joining              // the function has returned, tasks still run
-	closed               // no task is left, and none can start
-)
-
 // Scope runs fn, and returns when fn and all tasks started under it have ended.
 // It may switch before it calls fn, and while it waits for the tasks.
 //
@@ -113,6 +82,16 @@ func (s *scope) join() {
 	s.phase = closed
 }
 
+// join is a scope as what its owner waits for: all its tasks. No cancel ends the
+// wait; the tasks are cancelled instead.
+type join scope
+
+func (j *join) Reason() string { return "the tasks of its scope" }
+
+func (j *join) Cancel(*Ref) bool { return false }
+
+func (j *join) Owners() []*Ref { return (*scope)(j).tasks() }
+
 // unbind cancels the tasks of goUnder, when no other task of the scope is left that
 // could need them.
 func (s *scope) unbind() {
@@ -124,10 +103,10 @@ func (s *scope) unbind() {
 }
 
 // blame fails the scope for those tasks of a list that have not been awaited.
-func (s *scope) blame(list []unawaited) {
-	for _, u := range list {
-		if !u.owned() {
-			s.fail(u.ref.err)
+func (s *scope) blame(list []*Ref) {
+	for _, r := range list {
+		if !r.owned() {
+			s.fail(r.err)
 		}
 	}
 }
@@ -139,14 +118,6 @@ func (s *scope) closePortals() {
 		p.Close()
 	}
 }
-
-// join is a scope as what its owner waits for: all its tasks. No cancel ends the
-// wait; the tasks are cancelled instead.
-type join scope
-
-func (j *join) Reason() string   { return "the tasks of its scope" }
-func (j *join) Cancel(*Ref) bool { return false }
-func (j *join) Owners() []*Ref   { return (*scope)(j).tasks() }
 
 // fail cancels the scope for its first failure, and keeps all different ones.
 // errUnwinding only cancels.
@@ -203,24 +174,6 @@ func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 	r.ready()
 }
 
-// goUnder starts fn as a task under ctx, like Go, for a caller that ctx does not belong
-// to: any task or callback of its loop. The end of ctx cancels fn, whatever ends it. The
-// scope does not wait for fn to end by itself: when its function has returned and no
-// other task is left, it cancels fn, and goUnder returns nil from then on.
-func goUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
-	n := nodeOf(ctx)
-	n.ref.held("a call of a net.Conn")
-	s := n.scope
-	if s.phase != open && s.count == s.bound {
-		return nil
-	}
-	t := &background{fn: fn}
-	t.ref.body, t.ref.bound = t, true
-	s.bound++
-	s.adopt(&t.ref, n, ctx)
-	return &t.ref
-}
-
 // ended notes the end of a task: r calls it last. It may wake the scope's owner, but
 // only out of join: what else the owner waits for has nothing to do with it.
 // canceled says that r has only returned a cancel: see drops.
@@ -258,11 +211,34 @@ func (s *scope) settle(r *Ref) {
 	case !r.started, starter.state == Done, starter == s.ref && s.phase != open:
 		s.fail(r.err)
 	case starter == s.ref:
-		s.unawaited = keep(s.unawaited, unawaited{r})
+		s.unawaited = keep(s.unawaited, r)
 	default:
 		x := starter.more()
-		x.unawaited = keep(x.unawaited, unawaited{r})
+		x.unawaited = keep(x.unawaited, r)
 	}
+}
+
+// owned reports whether r has been awaited since it failed.
+func (r *Ref) owned() bool { return r.observed }
+
+// panicIn returns the panic that err holds, or nil. That for which somebody was
+// cancelled is the cause of a cancel, and in the hands of another task.
+func panicIn(err error) *PanicError {
+	switch e := err.(type) {
+	case *PanicError:
+		return e
+	case *Canceled:
+		return nil
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			if p := panicIn(inner); p != nil {
+				return p
+			}
+		}
+	case interface{ Unwrap() error }:
+		return panicIn(e.Unwrap())
+	}
+	return nil
 }
 
 // drops reports whether err, which r returns, only says that something inside the
@@ -309,55 +285,12 @@ func (s *scope) tasks() []*Ref {
 	return slices.DeleteFunc(s.ref.b.tasks(), func(r *Ref) bool { return r.ctx.scope != s || r == s.ref.b.root })
 }
 
-// A ScopeRef is a handle on a scope, for the tasks and callbacks of its loop.
-// It lets a task start work that outlives it, and end the work of others. Its
-// methods never switch, and panic on a goroutine that does not hold the baton
-// while the loop runs.
-type ScopeRef struct{ s *scope }
-
-// ScopeOf returns the scope that Go and Start use under ctx: the innermost one,
-// in the calling task or around it. It never switches.
-func ScopeOf(ctx context.Context) *ScopeRef { return &ScopeRef{enter(ctx).scope} }
-
-// Go starts fn as a task of the scope, like [Go]. It panics if the scope has
-// ended. The task is under the scope's own context, whoever starts it.
-func (s *ScopeRef) Go(fn func(ctx context.Context) error) *Ref {
-	s.held("Go")
-	mustHave(fn != nil, "ScopeRef.Go")
-	t := &background{fn: fn}
-	t.ref.body = t
-	s.s.adopt(&t.ref, &s.s.node, &s.s.node)
-	return &t.ref
-}
-
-// Cancel cancels the scope. Scope then returns cause, or nil if that is nil or
-// context.Canceled, unless something fails besides. The first cause stays; a
-// scope that has ended is not affected.
-func (s *ScopeRef) Cancel(cause error) {
-	s.held("Cancel")
-	if s.s.cause != nil || s.s.failed || s.s.phase == closed {
-		return
-	}
-	if cause == nil {
-		cause = context.Canceled
-	}
-	s.s.cause = cause
-	s.s.end(cause)
-}
-
-// Tasks lists the tasks of the scope that have not ended, the oldest first.
-// Tasks of scopes inside it are not among them.
-func (s *ScopeRef) Tasks() []*Ref {
-	s.held("Tasks")
-	return s.s.tasks()
-}
-
-// String names the scope by its task.
-func (s *ScopeRef) String() string { return s.s.String() }
-
-// held panics unless the caller has the baton, or the loop does not run.
-func (s *ScopeRef) held(call string) {
-	if b := s.s.ref.b; !b.word.Held() && !b.word.Free() {
-		misuse("ScopeRef.%s of %v from a goroutine that does not hold the baton; use a Portal", call, s.s)
+// carry remembers the panics in an error that one of the task's scopes has
+// returned to it: if the task drops them, they are reported at its end. What is
+// passed on is not reported: the error holds the panic then.
+func (r *Ref) carry(err error) {
+	if p := panicIn(err); p != nil {
+		x := r.more()
+		x.panics = keep(x.panics, p)
 	}
 }

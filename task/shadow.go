@@ -18,24 +18,6 @@ type shadow struct {
 	stop context.CancelCauseFunc // ends it as a cancel
 }
 
-// shade returns the shadow of n. Safe from every goroutine: a race with another
-// maker is won by one of them, and a race with cancel is looked for afterwards.
-func (n *node) shade() *shadow {
-	if s := n.shadow.Load(); s != nil {
-		return s
-	}
-	g := &gate{done: make(chan struct{})}
-	ctx, stop := context.WithCancelCause(g)
-	s := &shadow{ctx: ctx, gate: g, stop: stop}
-	if !n.shadow.CompareAndSwap(nil, s) {
-		return n.shadow.Load()
-	}
-	if c := n.canceled.Load(); c != nil {
-		s.cancel(c)
-	}
-	return s
-}
-
 // cancel passes c on to the standard library, from the holder's goroutine or
 // from that of a maker which came late. It may be called twice, at the same
 // time too: the first one counts.

@@ -48,7 +48,8 @@ type errTask struct {
 }
 
 func (t *errTask) run(r *Ref) error { return t.fn(&r.ctx) }
-func (t *errTask) function() any    { return t.fn }
+
+func (t *errTask) function() any { return t.fn }
 
 // run and function make the task its own body, which is one allocation for
 // both.
@@ -105,6 +106,19 @@ func (t *Task[T]) Result() (T, error) {
 	return t.value, t.err
 }
 
+// outcome is a task as what others wait for. It is a Waiter without an
+// allocation; the waiting tasks stand in awaiters.
+type outcome Ref
+
+func (o *outcome) Reason() string { return "the end of " + (*Ref)(o).String() }
+
+func (o *outcome) Owners() []*Ref { return []*Ref{(*Ref)(o)} }
+
+func (o *outcome) Cancel(r *Ref) bool {
+	o.awaiters.remove(r)
+	return true
+}
+
 // Go starts fn as a task of ctx's scope, as background work: its error is the
 // scope's, and cancels it. A timeout between the scope and ctx cancels the task when
 // its time has passed or its block ends, and so does a standard context there; to
@@ -127,7 +141,8 @@ type background struct {
 }
 
 func (t *background) run(r *Ref) error { return t.fn(&r.ctx) }
-func (t *background) function() any    { return t.fn }
+
+func (t *background) function() any { return t.fn }
 
 // StartReady starts fn as a task of ctx's scope and waits until fn reports that it is
 // ready, with a value, or has ended. From then on fn is background work like that of

@@ -2,7 +2,9 @@
 
 package task
 
-import "context"
+import (
+	"context"
+)
 
 // A WaitQueue is a line of parked tasks, the one place on which everything
 // parks that waits for other tasks. Those woken first are those that came
@@ -20,7 +22,8 @@ type WaitQueue struct {
 // that of the original only.
 type noCopy struct{}
 
-func (*noCopy) Lock()   {}
+func (*noCopy) Lock() {}
+
 func (*noCopy) Unlock() {}
 
 // Wait parks the calling task at the end of the line until it is woken, and

@@ -4,36 +4,12 @@ package task
 
 import (
 	"fmt"
-	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"baton/internal/relay"
+	"baton/internal/stack"
 	"baton/loop"
 )
-
-// A worker is a goroutine that runs tasks, one after another, and what belongs to the
-// task that it runs now. It is the relay.Seat of its relay.Worker.
-type worker struct {
-	// What a switch touches stands together: see relay.Worker.
-	//
-	// The wait of its task, while that is parked. It is here and not in the task,
-	// for most tasks never wait, and there may be many that have not begun.
-	under *node         // the context of the call that parked
-	on    Waiter        // what it waits for
-	since time.Duration // when it began, on the loop's clock
-	abort *Canceled     // the cancel that has ended it, or nil
-
-	task *Ref // nil while idle; task.worker is this one
-	relay.Worker
-
-	// shown is task, for the watchdog. It is written when a task begins and cleared
-	// when the worker becomes idle, and not for each step: that is what naming steps
-	// costs.
-	shown atomic.Pointer[Ref]
-
-	timer loop.Timer // of the task's sleep
-}
 
 // newWorker makes a worker, for the relay.
 func newWorker() (*relay.Worker, relay.Seat) {
@@ -74,6 +50,16 @@ func (w *worker) Work() {
 	err := r.body.run(r)
 	returned = true
 	r.end(err)
+}
+
+// newPanicError is called by the deferred function that has recovered v: the
+// stack below it is still that of the panic. The baton remembers the panic
+// until somebody has reported it, so that one which is dropped on the way is
+// not lost.
+func newPanicError(r *Ref, v any) *PanicError {
+	p := &PanicError{Value: v, Stack: stack.OfPanic(), Task: r.String()}
+	r.b.panics = keep(r.b.panics, p)
+	return p
 }
 
 // Rest says that the worker is idle. It does not keep its last task from being

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+
+	"baton/internal/bridge"
+)
+
+// Package await shows deadlines to users: see package bridge.
+func init() {
+	bridge.WithDeadline = withDeadline
+	bridge.WithCancel = withCancel
+	bridge.Reschedule = reschedule
+	bridge.Expired = expired
+	bridge.Watch = func(ref any) func() { return ref.(*Ref).watch() }
+	bridge.GoUnder = func(ctx context.Context, fn func(ctx context.Context) error) any { return goUnder(ctx, fn) }
+}
+
+// goUnder starts fn as a task under ctx, like Go, for a caller that ctx does not belong
+// to: any task or callback of its loop. The end of ctx cancels fn, whatever ends it. The
+// scope does not wait for fn to end by itself: when its function has returned and no
+// other task is left, it cancels fn, and goUnder returns nil from then on.
+func goUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
+	n := nodeOf(ctx)
+	n.ref.held("a call of a net.Conn")
+	s := n.scope
+	if s.phase != open && s.count == s.bound {
+		return nil
+	}
+	t := &background{fn: fn}
+	t.ref.body, t.ref.bound = t, true
+	s.bound++
+	s.adopt(&t.ref, n, ctx)
+	return &t.ref
+}

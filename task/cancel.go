@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+
+	"baton/internal/saturate"
+)
+
+// cancel ends n and everything below it, as c. What is parked there is
+// interrupted; the order is that of the tree, so it can be replayed. The holder
+// of the baton calls it; it wakes and does not switch.
+//
+// Every node is marked before what is parked under it is woken, and the
+// standard library is told at once: a goroutine that sees Done closed finds Err
+// set. The same c again stops the walk: what is below has it already. Another
+// c, from further out, goes all the way down and replaces by, though not
+// canceled. A shield is told of the cancel and keeps it from what is inside.
+func (n *node) cancel(c *Canceled) {
+	if n.by == c {
+		return
+	}
+	if c.when == 0 && c != released { // released is shared by all loops
+		c.when = max(n.ref.b.loop.Driver().Age(), 1)
+	}
+	if n.by != nil {
+		n.supersede()
+	}
+	n.by = c
+	if n.canceled.CompareAndSwap(nil, c) {
+		if s := n.shadow.Load(); s != nil {
+			s.cancel(c)
+		}
+	}
+	if r := n.ref; r != nil && r.state == Parked && r.worker.under == n {
+		r.interrupt(c)
+	}
+	for child := n.first; child != nil; child = child.next {
+		if child.limit != nil && child.limit.shield {
+			child.limit.arm(c)
+			continue
+		}
+		child.cancel(c)
+	}
+}
+
+// end cancels n for a cause of its own, unless it is cancelled: by itself, and
+// the first cause stays, or from further out, and then it is that which whoever
+// is under n has to leave.
+func (n *node) end(cause error) {
+	if n.by == nil {
+		n.cancel(newCanceled(n, cause))
+	}
+}
+
+// supersede keeps the cancel of a task that gives way to one from further out: the task
+// may still return it. The first cancel is in canceled.
+func (n *node) supersede() {
+	if r := n.ref; r != nil && n == &r.ctx && n.by != n.canceled.Load() {
+		x := r.more()
+		x.between = append(x.between, n.by)
+	}
+}
+
+// expire ends n with the task or scope that it belongs to: whoever still waits
+// for it elsewhere is released. Tasks below it live on, in the care of their
+// scope. Blocks of the same task that nobody released are below it, and tasks of
+// GoUnder: they end with it.
+func (n *node) expire() {
+	if n.by == nil {
+		n.by = released
+		n.canceled.Store(released)
+		if s := n.shadow.Load(); s != nil {
+			s.cancel(released)
+		}
+	}
+	for child := n.first; child != nil; child = child.next {
+		if child.ref == n.ref || child.ref.bound {
+			child.cancel(released)
+		}
+	}
+	n.detach()
+}
+
+// interrupt ends the wait of a parked task by a cancel, unless what it waits
+// for must come back first. Then Wake ends the wait, which has had its effect,
+// and the next switch point tells of the cancel.
+func (r *Ref) interrupt(c *Canceled) {
+	if r.worker.on.Cancel(r) {
+		r.worker.abort = c
+		r.ready()
+	}
+}
+
+// arm starts the bound of a shield when a cancel comes from outside. A second
+// one comes from further out and takes the first one's place, but the time goes
+// on: a shield lasts for its bound, however many want to end it.
+func (l *limit) arm(c *Canceled) {
+	if l.pending != nil {
+		l.pending = c
+		return
+	}
+	l.pending = c
+	if l.bound >= 0 {
+		b := l.ref.b
+		b.loop.Driver().StartTimer(&l.timer, saturate.Add(b.loop.Time(), l.bound))
+	}
+}
+
+// origin is the node that was cancelled; nil for a context of the standard library.
+func (c *Canceled) origin() *node {
+	n, _ := c.Scope.(*node)
+	return n
+}
+
+// mine is the cancel of n if the first one came from n itself: what its Err
+// tells then. One from further out that has come since does not change that.
+func (n *node) mine() *Canceled {
+	if c := n.canceled.Load(); c != nil && c.origin() == n {
+		return c
+	}
+	return nil
+}
+
+// interrupted returns what a switch point under ctx, which belongs to n, must
+// return: nil, or the cancel. n is asked before a context of the standard
+// library that was derived from it: if that has ended because of n, n says
+// more.
+func (n *node) interrupted(ctx context.Context) *Canceled {
+	if n.by != nil {
+		return n.by
+	}
+	if ctx == context.Context(n) {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return foreignCanceled(ctx)
+	}
+	return nil
+}
+
+// canceledBy returns the cancel of r's context that err tells of, or nil. Of several
+// cancels ctx.Err tells the first, and calls of r have returned the last of their time.
+func (r *Ref) canceledBy(err error) *Canceled {
+	cancels := []*Canceled{r.ctx.canceled.Load(), r.ctx.by}
+	if x := r.extra.Load(); x != nil {
+		cancels = append(cancels, x.between...)
+	}
+	for _, c := range cancels {
+		if c != nil && c.matches(err) {
+			return c
+		}
+	}
+	return nil
+}

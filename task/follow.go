@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+)
+
+// watch has the parked task of n interrupted when ctx is cancelled, until the
+// returned function is called. The news may come late, when the task has been
+// woken and waits for something else: parks tells one wait from the next.
+func (n *node) watch(ctx context.Context) (stop func()) {
+	r := n.ref
+	parks := r.parks + 1 // the one that is to come
+	return n.register(ctx, func(c *Canceled) {
+		if n.by == nil && r.state == Parked && r.parks == parks {
+			r.interrupt(c)
+		}
+	})
+}
+
+// follow has target cancelled when ctx is, until the returned function is
+// called. ctx was derived from n. A ctx that is cancelled already acts at once,
+// so that the first switch point sees it.
+func (n *node) follow(ctx context.Context, target *node) (stop func()) {
+	spread := func(c *Canceled) {
+		if target.by == nil { // else ctx has ended with n, whose cancel says more
+			target.cancel(c)
+		}
+	}
+	if ctx.Err() != nil {
+		spread(foreignCanceled(ctx))
+		return nothing
+	}
+	return n.register(ctx, spread)
+}
+
+// register is add for a context derived from n. One that can only end together
+// with n needs no watching: n's own cancel interrupts what waits. They are told
+// apart by the channel, which a context with nothing but values passes through.
+func (n *node) register(ctx context.Context, then func(*Canceled)) (stop func()) {
+	if ctx.Done() == n.Done() {
+		return nothing // only values were added
+	}
+	return n.ref.b.foreign.add(ctx, n.ref.String, then)
+}
