@@ -99,7 +99,7 @@ func (w *Worker) begin() {
 		s.yield = yield
 		w.main()
 	})
-	w.started, w.birth, w.at = true, s, s
+	w.started, w.at = true, s
 }
 
 // leave names the heir; the end of from's goroutine resumes whoever is parked

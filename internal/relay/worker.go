@@ -52,7 +52,6 @@ type Worker struct {
 	top   uintptr       // of its stack when it last parked, roughly: a hint, or 0
 	at    *slot         // coroutines: where it is parked
 	ch    chan struct{} // channels: where it waits
-	birth *slot         // coroutines: where the end of the goroutine resumes another one
 	seat  Seat          // nil for the loop's own goroutine
 	index int32         // in Relay.workers
 
