@@ -222,9 +222,14 @@ func (r *Ref) Stack() []byte {
 	return r.b.stack(r)
 }
 
-// Run begins the task, and hands it the baton until it parks. It is the loop's to call.
-// It returns when the loop's own goroutine has the baton again.
-func (r *Ref) Run() { r.b.relay.Start(r) }
+// A firstStep is a task that has not begun, as an entry of the ready queue.
+type firstStep Ref
+
+// Run begins the task, and returns when the loop's own goroutine has the baton again.
+func (f *firstStep) Run() { f.b.relay.Start(f) }
+
+// Who returns the task: see loop.Entry.
+func (f *firstStep) Who() fmt.Stringer { return (*Ref)(f) }
 
 // ready puts the next step of a parked or new task into the ready queue.
 // Whoever calls it has seen that the task is parked, and has taken it out of
@@ -232,7 +237,7 @@ func (r *Ref) Run() { r.b.relay.Start(r) }
 // The running task calls it in Yield.
 func (r *Ref) ready() {
 	r.state = Ready
-	e := loop.Entry{Runner: r, Step: true}
+	e := loop.Entry{Runner: (*firstStep)(r), Step: true}
 	if r.worker != nil {
 		e.Runner = &r.worker.Worker
 	}
