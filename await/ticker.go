@@ -4,6 +4,7 @@ package await
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"baton/task"
@@ -35,7 +36,7 @@ func (t *Ticker) Next(ctx context.Context) (ticks int, err error) {
 	if err := task.ParkUntil(ctx, t.next); err != nil {
 		return 0, err
 	}
-	ticks = 1 + int(task.Now(ctx).Sub(t.next)/t.interval)
-	t.next = t.next.Add(time.Duration(ticks) * t.interval)
-	return ticks, nil
+	late := task.Now(ctx).Sub(t.next) / t.interval
+	t.next = t.next.Add((late + 1) * t.interval)
+	return int(min(late, math.MaxInt-1)) + 1, nil // an int may have 32 bits
 }

@@ -33,13 +33,14 @@ const (
 // baton, and then has then, which may be nil, run as a callback. The loop is not
 // idle in between. PEP 3156's run_in_executor.
 //
-// If the run ends before fn does, then runs in the next run of the loop. Close drops
-// it. Otherwise, however fn ends, then runs: if fn panicked the exception handler is told
-// first, of an Exception as it is, and runtime.Goexit is an end like any other.
-// So whoever waits does not wait for ever, and fn leaves its result where then
-// finds it. A panic of which a closed loop learns is logged. RunInExecutor itself
-// never waits; if the executor is full, fn waits its turn. fn must not use the
-// loop, but for what is safe from every goroutine.
+// The callback then runs however fn ends, also by runtime.Goexit. If fn panics, the
+// loop first calls the exception handler; a panic value that is an Exception is passed
+// to it as it is. If the run ends before fn does, then runs in the next run of the
+// loop. Close drops then, and logs a panic of fn.
+//
+// RunInExecutor itself never waits; if the executor is full, fn waits its turn. fn must
+// not use the loop, except for what is safe from every goroutine. It leaves its result
+// where then finds it.
 func (l *Loop) RunInExecutor(fn, then func()) *Job {
 	l.mustHold("RunInExecutor")
 	if fn == nil {

@@ -11,6 +11,7 @@ import (
 // A step is held if no other one has begun, and the loop has not polled, between
 // two probes.
 func TestProbe(t *testing.T) {
+	guard(t)
 	l := open(t, loop.Config{SlowStep: -1}) // no watchdog, whose rests wipe off marks as well
 	probe := func(when string, want bool) {
 		if held := l.Driver().Probe(); held != want {

@@ -71,6 +71,7 @@ func taskRefusals(ctx context.Context) []refusal {
 	goesOn := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, forever(ctx) })
 	ended := task.Start(ctx, func(context.Context) (int, error) { return 0, nil })
 	ended.Await(ctx)
+	onlyErr := task.StartErr(ctx, forever)
 	var open, done task.Future[int]
 	done.Set(1)
 	var queue task.WaitQueue
@@ -83,6 +84,7 @@ func taskRefusals(ctx context.Context) []refusal {
 		{"WaitQueue.Wait", func(ctx context.Context) error { return queue.Wait(ctx, task.Text("a test")) }},
 		{"Await", func(ctx context.Context) error { _, err := goesOn.Await(ctx); return err }},
 		{"Await, ended", func(ctx context.Context) error { _, err := ended.Await(ctx); return err }},
+		{"Await, of StartErr", func(ctx context.Context) error { _, err := onlyErr.Await(ctx); return err }},
 		{"Future.Await", func(ctx context.Context) error { _, err := open.Await(ctx); return err }},
 		{"Future.Await, done", func(ctx context.Context) error { _, err := done.Await(ctx); return err }},
 		{"Scope", func(ctx context.Context) error { task.Scope(ctx, nothing); return task.Check(ctx) }},
@@ -185,10 +187,12 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 	var ended netio.Server
 	ended.Close()
 	handler := func(context.Context, *netio.Stream) error { return io.EOF }
+	dial := netio.Dialer{}.DialFunc(ctx)
 	buf := make([]byte, 1)
 	return []refusal{
 		{"Dial", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "10.0.0.1:80"); return err }},
 		{"Dial, by name", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "localhost:80"); return err }},
+		{"DialFunc", func(ctx context.Context) error { _, err := dial(ctx, "tcp", "10.0.0.1:80"); return err }},
 		{"Listen", func(ctx context.Context) error { _, err := netio.Listen(ctx, "tcp", ":0"); return err }},
 		{"Listen, by name", func(ctx context.Context) error { _, err := netio.Listen(ctx, "tcp", "localhost:0"); return err }},
 		{"Accept", func(ctx context.Context) error { _, err := ln.Accept(ctx); return err }},
@@ -196,6 +200,13 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 		{"ServeListener, ended", func(ctx context.Context) error { return ended.ServeListener(ctx, closed, handler) }},
 		{"Shutdown", func(ctx context.Context) error { return new(netio.Server).Shutdown(ctx) }},
 		{"Read", func(ctx context.Context) error { _, err := s.Read(ctx, buf); return err }},
+		{"Read, until shutdown", func(ctx context.Context) error {
+			until, release := netio.UntilShutdown(ctx)
+			defer release()
+			_, err := s.Read(until, buf)
+			return err
+		}},
+		{"ReadAll", func(ctx context.Context) error { _, err := s.ReadAll(ctx, 1); return err }},
 		{"ReadFull", func(ctx context.Context) error { _, err := s.ReadFull(ctx, buf); return err }},
 		{"Peek", func(ctx context.Context) error { _, err := s.Peek(ctx, 1); return err }},
 		{"ReadLine", func(ctx context.Context) error { _, err := s.ReadLine(ctx); return err }},

@@ -77,6 +77,7 @@ type group struct {
 	first    []error // the first failure
 	failures []error // all of them
 	cause    error   // of its Cancel
+	killer   error   // the failure that is the cause of its own cancel; nil if several are
 }
 
 // A job is a task.
@@ -148,13 +149,13 @@ func parts(err error) (list []error) {
 }
 
 // failures are the parts of err, which j returns, or, for nil, g's function: none if
-// each part is the cancel of g, of one of its tasks, or of a block of g in which another
-// task has started j.
+// each part is the cancel of g or the cause of that, or the cancel of one of its tasks,
+// or of a block of g in which another task has started j.
 func (b *books) failures(g *group, j *job, err error) []error {
 	more := func(e error) bool {
 		c, ok := e.(*task.Canceled)
 		if !ok {
-			return true
+			return e != g.killer // as ErrGoexit is the same one for all tasks
 		}
 		from := b.places[c.Scope]
 		if j == nil || from == g.place {
@@ -180,6 +181,9 @@ func (b *books) failures(g *group, j *job, err error) []error {
 func (b *books) fail(g *group, failures []error) {
 	if g.first == nil && len(failures) > 0 {
 		g.first = failures
+		if _, panicked := failures[0].(*crash); len(failures) == 1 && !panicked && len(b.reaching(g.place)) == 0 {
+			g.killer = failures[0]
+		}
 		b.kill(g.place, false)
 	}
 	g.failures = append(g.failures, failures...)

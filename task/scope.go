@@ -13,10 +13,11 @@ import (
 //
 // The first failure, of fn or of a task of Go, cancels all of them with itself as
 // the cause. Scope returns it; several different failures are joined, the first one
-// first. An error that only says that the scope itself, one of its tasks, or a
-// timeout or standard context inside the scope was cancelled is no failure: it is
-// that cancel, its sentinel or its cause, it wraps one of those singly, or it joins
-// only such errors.
+// first. fn has not failed if it returns only a cancel of the scope. A task has not
+// failed if it returns only a cancel of the scope, of a task of the scope, or of a
+// timeout or standard context inside the scope under which it was started. An error is
+// only a cancel if it is its *Canceled, its sentinel or its cause, wraps one of those
+// singly, or joins only such errors.
 //
 // A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
 // long their cleanup takes. If one of them returns it, so does Scope. A panic in fn

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/await"
 	"baton/task"
 )
 
@@ -284,4 +285,53 @@ func ExampleScopeOf() {
 	// Output:
 	// handled
 	// background: <nil>
+}
+
+// Whose cancel, returned, is no failure: for the scope's function only that of the
+// scope.
+func TestWhoseCancelIsNoFailure(t *testing.T) {
+	canceled := func(ctx context.Context) *task.Task[struct{}] {
+		r := task.StartErr(ctx, forever)
+		r.Cancel(nil)
+		return r
+	}
+	awaited := func(ctx context.Context, r *task.Task[struct{}]) error { _, err := r.Await(ctx); return err }
+	timed := func(ctx context.Context, fn func(ctx context.Context) error) error {
+		ctx, release := await.WithTimeout(ctx, time.Second)
+		defer release()
+		return fn(ctx)
+	}
+	ofScope := func(ctx context.Context) error { task.ScopeOf(ctx).Cancel(nil); return forever(ctx) }
+	for _, test := range []struct {
+		name  string
+		fn    func(ctx context.Context) error
+		fails bool
+	}{
+		{"the function, of the scope", ofScope, false},
+		{"the function, of a task", func(ctx context.Context) error { return awaited(ctx, canceled(ctx)) }, true},
+		{"the function, of its timeout", func(ctx context.Context) error { return timed(ctx, forever) }, true},
+		{"a task, of the scope", func(ctx context.Context) error { task.Go(ctx, ofScope); return nil }, false},
+		{"a task, of another task", func(ctx context.Context) error {
+			other := canceled(ctx)
+			task.Go(ctx, func(ctx context.Context) error { return awaited(ctx, other) })
+			return nil
+		}, false},
+		{"a task, of a timeout around its start", func(ctx context.Context) error {
+			timed(ctx, func(ctx context.Context) error { task.Go(ctx, forever); return forever(ctx) })
+			return nil
+		}, false},
+		{"a task, of its own timeout", func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error { return timed(ctx, forever) })
+			return nil
+		}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			mustRun(t, func(ctx context.Context) error {
+				if err := task.Scope(ctx, test.fn); (err != nil) != test.fails {
+					t.Errorf("Scope = %v, a failure: %v", err, test.fails)
+				}
+				return nil
+			})
+		})
+	}
 }

@@ -3,6 +3,8 @@
 package task
 
 import (
+	"fmt"
+
 	"baton/loop"
 )
 
@@ -12,16 +14,21 @@ import (
 // The running task calls it in Yield.
 func (r *Ref) ready() {
 	r.state = Ready
-	e := loop.Entry{Runner: r, Step: true}
+	e := loop.Entry{Runner: (*firstStep)(r), Step: true}
 	if r.worker != nil {
 		e.Runner = &r.worker.Worker
 	}
 	r.b.loop.Driver().Ready(e)
 }
 
-// Run begins the task, and hands it the baton until it parks. It is the loop's to call.
-// It returns when the loop's own goroutine has the baton again.
-func (r *Ref) Run() { r.b.relay.Start(r) }
+// A firstStep is a task that has not begun, as an entry of the ready queue.
+type firstStep Ref
+
+// Run begins the task, and returns when the loop's own goroutine has the baton again.
+func (f *firstStep) Run() { f.b.relay.Start(f) }
+
+// Who returns the task: see loop.Entry.
+func (f *firstStep) Who() fmt.Stringer { return (*Ref)(f) }
 
 // hold makes r the running task, with a fresh budget: a step begins. Its
 // worker's goroutine calls it, when the word names that goroutine already.

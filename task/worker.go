@@ -20,7 +20,7 @@ func newWorker() (*relay.Worker, relay.Seat) {
 // Take gives the worker a task, by the entry of its first step. The task keeps the
 // worker to its end.
 func (w *worker) Take(first loop.Runner) {
-	r := first.(*Ref) // only this package makes steps for a loop with tasks
+	r := (*Ref)(first.(*firstStep)) // only this package makes steps for a loop with tasks
 	w.task, r.worker = r, w
 	w.Near = uintptr(unsafe.Pointer(r))
 }

@@ -30,7 +30,7 @@ var (
 	// end of ctx cancels fn, and so does its scope when no other task is left in it.
 	GoUnder func(ctx context.Context, fn func(ctx context.Context) error) (ref any)
 
-	// Watch makes the caller somebody who awaits a task, a *task.Ref, until stop is
-	// called: the error of a task that ends meanwhile is the caller's.
+	// Watch counts the caller as awaiting a task, a *task.Ref, until stop is called: the
+	// error of a task that has ended, or ends meanwhile, is the caller's.
 	Watch func(ref any) (stop func())
 )

@@ -24,7 +24,7 @@ func (c *channels) pass(from, to *Worker) {
 	<-from.ch
 }
 
-// leave needs nothing of the goroutine that ends: nobody is parked in it.
+// leave needs nothing of the goroutine that ends: no other one is parked in it.
 func (c *channels) leave(_, to *Worker) { c.give(to) }
 
 // survive gives control on; Goexit then ends the goroutine, which no other

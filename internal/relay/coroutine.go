@@ -10,20 +10,20 @@ import (
 // coroutines passes control through the runtime's coroutines.
 //
 // A runtime coroutine, as iter.Pull makes one, is a place in which one
-// goroutine is parked; switching to it parks the caller there and runs whoever
-// was parked. Nothing says that it must be the same goroutine each time. So with
+// goroutine is parked. Switching to it parks the caller there and runs the goroutine
+// that was parked, which need not be the same one each time. So with
 // N workers there are N slots and N+1 goroutines (the loop's own is one), of
 // which one runs and each of the others is parked in some slot. To switch from A
 // to B, A parks in the slot in which B is parked: one swap, no matter how often
 // the goroutines have changed places.
 //
 // Two rules of iter.Pull remain. Swapping through next and through yield must
-// alternate for each slot. And when a goroutine ends, whoever is parked in the
-// slot that it was born with is resumed, wanted or not; it passes control on
-// to the worker that it was meant for.
+// alternate for each slot. And when a goroutine ends, the runtime resumes the goroutine
+// that is parked in the slot with which the ending one was made, its birth slot. If
+// control is meant for another worker, the resumed one passes it on.
 type coroutines struct {
-	target *Worker // to whom control is on its way: any other one that wakes passes it on
-	ending bool    // end runs: whoever is resumed ends
+	target *Worker // the one that is to have control: any other one that wakes passes it on
+	ending bool    // end runs: a worker that is resumed ends
 }
 
 // A slot is one runtime coroutine: a place with one parked goroutine.
@@ -38,8 +38,8 @@ type slot struct {
 }
 
 // swap parks w here and resumes the goroutine that was parked here. It returns
-// when somebody else parks here in w's place, or the goroutine that was born
-// here ends.
+// when another goroutine parks here in w's place, or the goroutine whose birth slot
+// this is ends.
 func (s *slot) swap(w *Worker) {
 	w.at = s
 	if s.odd {
@@ -91,24 +91,24 @@ func (c *coroutines) passOn(w *Worker) {
 }
 
 // begin makes the slot with which w's goroutine is born, and parks it there, to
-// start at the first swap. Pull's stop is not kept: it would only resume whoever
-// is parked in the slot, as next does.
+// start at the first swap. Pull's stop is not kept: it would only resume the goroutine
+// that is parked in the slot, as next does.
 func (w *Worker) begin() {
 	s := &slot{}
 	s.next, _ = iter.Pull(func(yield func(struct{}) bool) {
 		s.yield = yield
 		w.main()
 	})
-	w.started, w.birth, w.at = true, s, s
+	w.started, w.at = true, s
 }
 
-// leave names the heir; the end of from's goroutine resumes whoever is parked
-// in its birth slot, and that one passes on to the heir. There always is one,
-// for the goroutines that do not run are as many as the slots.
+// leave makes to the target. The end of from's goroutine resumes the one that is parked
+// in its birth slot, and that one passes control on to the target. There always is one,
+// since the goroutines that do not run are as many as the slots.
 func (c *coroutines) leave(_, to *Worker) { c.target = to }
 
-// survive lives on: if this goroutine ended, iter.Pull would pass the Goexit to
-// whoever is parked in its birth slot. It serves tasks from within the deferred
+// survive does not let the goroutine end: iter.Pull would pass the Goexit on to the
+// goroutine that is parked in the birth slot. It serves tasks from within the deferred
 // call until the relay is closed. Then there are no tasks any more, and control is
 // under way to no worker: one that the Goexit is passed on to just ends.
 func (c *coroutines) survive(w *Worker) {

@@ -5,8 +5,9 @@
 //
 // A [Relay] belongs to one loop and has a pool of goroutines, its workers. Package task
 // gives each worker a [Seat], which runs tasks on it. A worker that runs gives control
-// away by [Worker.Leave], until its own entry is next; in between others run. Control goes straight from one worker to the next, without the loop's own
-// goroutine, as long as the loop allows it: see loop.Driver.Take.
+// away by [Worker.Leave], until its own entry is next; in between others run. Control
+// goes straight from one worker to the next, without the loop's own goroutine, as long
+// as the loop allows it: see loop.Driver.Take.
 //
 // How control passes is behind one small interface, with an implementation for
 // channels and one for the runtime's coroutines.

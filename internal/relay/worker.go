@@ -52,7 +52,6 @@ type Worker struct {
 	top   uintptr       // of its stack when it last parked, roughly: a hint, or 0
 	at    *slot         // coroutines: where it is parked
 	ch    chan struct{} // channels: where it waits
-	birth *slot         // coroutines: where the end of the goroutine resumes another one
 	seat  Seat          // nil for the loop's own goroutine
 	index int32         // in Relay.workers
 
@@ -204,9 +203,9 @@ type Way struct {
 	Ch    chan struct{}
 }
 
-// Back completes Leave. The word comes before everything else but passing
-// control on: who looks must find this goroutine to be the holder. A question (Stack)
-// is answered before the step begins, since control is then only on loan.
+// Back completes Leave. It sets the word before all else but passing control on, since
+// code that looks must find this goroutine to be the holder. It answers a question
+// (Stack) before the step begins, and gives control back to the asker.
 func (w *Worker) Back() {
 	r := w.relay
 	if c, ok := r.hand.(*coroutines); ok && c.target != w {
