@@ -62,7 +62,17 @@ func (f *foreignContexts) register(ctx context.Context, n *node, then func(*Canc
 	if ctx.Done() == n.Done() {
 		return nothing // only values were added
 	}
-	return f.add(ctx, n.ref.b, n.ref.String, then)
+	return f.add(ctx, n.ref.b, n.ref.String, true, then)
+}
+
+// afterEnd is bridge.AfterEnd. It makes no door of ctx: no task waits for fn.
+func afterEnd(ctx context.Context, fn func()) (stop func()) {
+	r := nodeOf(ctx).ref
+	stop = r.b.foreign.add(ctx, r.b, r.String, false, func(*Canceled) {
+		stop()
+		fn()
+	})
+	return stop
 }
 
 // admit panics if ctx has a deadline that never comes: it is on the standard clock,
@@ -76,16 +86,15 @@ func (f *foreignContexts) admit(ctx context.Context, b *baton, who func() string
 	}
 }
 
-// add counts ctx as a door while it is watched: whoever holds its cancel
-// function may come back. who is for messages.
+// add calls then when ctx ends. If door is true, it counts ctx as a door while it is
+// watched: the holder of its cancel function may come back. who is for messages.
 //
 // A deadline of the standard library is misuse on a clock that jumps: it would
 // run on the machine's, and nothing could be replayed.
-func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, then func(*Canceled)) (stop func()) {
+func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, door bool, then func(*Canceled)) (stop func()) {
 	f.admit(ctx, b, who)
 	w := &foreignContext{ctx: ctx, then: then}
-	_, noDoor := ctx.(*program)
-	if !noDoor {
+	if door {
 		b.loop.Driver().Open()
 	}
 	if b.virtual {
@@ -100,7 +109,7 @@ func (f *foreignContexts) add(ctx context.Context, b *baton, who func() string, 
 		}
 		w.over = true
 		cancel()
-		if !noDoor {
+		if door {
 			b.loop.Driver().Shut()
 		}
 		if i := slices.Index(f.list, w); i >= 0 {

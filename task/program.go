@@ -22,7 +22,7 @@ const (
 
 // A program is the process of Main, and the context under which that runs main.
 // Signals alone do not keep a program from being deadlocked, so this context does
-// not count as a door. foreignContexts.add and Run know it by its type.
+// not count as a door. Run knows it by its type.
 type program struct {
 	context.Context
 	cancel context.CancelCauseFunc
