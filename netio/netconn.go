@@ -128,7 +128,7 @@ func (c *netConn) do(ctx context.Context, h *half, p []byte) (int, error) {
 // gone is the error of a call that the end of the lifetime has ended.
 func (c *netConn) gone(op string) error { return c.s.opError(op, c.cause()) }
 
-// LocalAddr implements net.Conn. It asks nobody, also after Close.
+// LocalAddr implements net.Conn, also after Close. It does not wait for the loop.
 func (c *netConn) LocalAddr() net.Addr { return c.s.local }
 
 // RemoteAddr implements net.Conn, like LocalAddr.
