@@ -14,10 +14,10 @@ type Timer struct {
 	slot uint32 // index in the heap plus one; 0 means not started
 }
 
-// StartTimer has t.Target woken at when, at the earliest; a time that has
-// passed is the next poll. A timer that is already started is moved, and counts
-// as started now among those of the same time. Nothing is checked, for this is
-// the way of every sleep: the caller holds the baton.
+// StartTimer has t.Target woken at when, at the earliest. If that time has passed, the
+// next poll wakes the target, or the same poll if a Waker calls StartTimer. A timer that
+// is already started is moved, and counts as started now among those of the same time.
+// Nothing is checked, for this is the way of every sleep: the caller holds the baton.
 func (d *Driver) StartTimer(t *Timer, when time.Time) {
 	d.timers.start(t, when.Sub(d.start))
 }

@@ -133,7 +133,7 @@ func TestWatchErrors(t *testing.T) {
 	}{
 		{file.Fd(), unix.EPERM, "a regular file cannot be watched"},
 		{dir.Fd(), unix.EPERM, "a directory cannot be watched"},
-		{uintptr(read), unix.EEXIST, fmt.Sprintf("descriptor %d belongs to whoever has adopted it before", read)},
+		{uintptr(read), unix.EEXIST, fmt.Sprintf("descriptor %d belongs to a handle of an earlier Adopt", read)},
 		{1 << 20, unix.EBADF, "bad file descriptor"},
 	} {
 		for call, add := range map[string]func(uintptr, func()) error{"AddReader": l.AddReader, "AddWriter": l.AddWriter} {

@@ -24,7 +24,7 @@ const (
 // buffer together with the data: an idle connection costs none.
 //
 // It belongs to its stream, and nothing in it switches or fails. How much it may
-// hold is for its user to decide: it grows as long as somebody asks for room.
+// hold is for its user to decide: it grows as long as room is called.
 type buffer struct {
 	start, end int
 	data       []byte
@@ -66,15 +66,15 @@ func (b *buffer) clear() {
 	}
 }
 
-// forget empties b and leaves its memory to whoever may still use it: what is
-// lent is not given back, because the poller would lend it to somebody else.
+// forget empties b without giving back what is lent: a Write of another stream may
+// still use that memory, and the poller would lend it again.
 func (b *buffer) forget() {
 	b.data, b.lent = nil, false
 	b.start, b.end = 0, 0
 }
 
-// replace makes data, which is ours or nil, the memory of b. Whoever calls it has
-// moved, or given up, what was in the old one.
+// replace makes data, which is ours or nil, the memory of b. The caller has moved, or
+// given up, what was in the old one.
 func (b *buffer) replace(data []byte) {
 	if b.lent {
 		b.poller.Recycle(b.data)
@@ -82,7 +82,7 @@ func (b *buffer) replace(data []byte) {
 	b.data, b.lent = data, false
 }
 
-// room returns where the next bytes go; nil asks for a buffer of the poller's.
+// room returns where the next bytes go. Nil has the poller bring a buffer.
 // It is never empty otherwise, since an operation with an empty buffer finishes
 // at once with nothing. A buffer grows when a line does not fit, so that reading a
 // long one takes few operations, and when reads fill it. So a buffer of more than

@@ -27,7 +27,7 @@ type Writer interface {
 // idle timeout is the one to set.
 //
 // It needs no buffer while it waits for src, if the poller can bring one with the
-// data. Nobody else can read from src meanwhile; dst may be src.
+// data. No other task can read from src meanwhile. Dst may be src.
 func Copy(ctx context.Context, dst Writer, src *Stream) (int64, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {

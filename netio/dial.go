@@ -59,7 +59,8 @@ func Dial(ctx context.Context, network, address string) (*Stream, error) {
 // tries all of them, IPv6 and IPv4 in turn, as in RFC 8305 (happy eyeballs): the
 // next attempt begins when one has failed, or FallbackDelay after the last one
 // began. The first connection wins, and the others are closed. If the queue of a
-// UNIX socket is full, Dial tries it again until there is room.
+// UNIX socket is full, Dial tries it again until there is room; with a LocalAddr it
+// fails with EAGAIN.
 //
 // Errors are [*net.OpError] of the operation "dial", one for each address that has
 // failed, joined; if all have failed for the same reason, the first one alone. If
@@ -95,7 +96,8 @@ func (d Dialer) Dial(ctx context.Context, network, address string) (*Stream, err
 
 // connect returns the first connection, or nil and the errors of what has failed.
 // There may be none if ctx is cancelled. No event says that the queue of a UNIX
-// socket has room again, so connect tries it again and again (EAGAIN, connect(2)).
+// socket has room again, so connect tries it again and again (EAGAIN, connect(2)). It
+// tries once if there is a LocalAddr: a second bind would find the file of the first.
 func (d Dialer) connect(ctx context.Context, l *loop.Loop, t target) (poll.Handle, error) {
 	addrs, err := t.resolve(ctx, l, d.ResolveTimeout)
 	if _, canceled := err.(*task.Canceled); canceled {
@@ -107,7 +109,7 @@ func (d Dialer) connect(ctx context.Context, l *loop.Loop, t target) (poll.Handl
 	addrs = interleave(addrs)
 	for pause := firstRetry; ; pause = min(2*pause, longestRetry) {
 		h, err := newRace(l, d, t, addrs).run(ctx)
-		full := t.network == "unix" && errors.Is(err, syscall.EAGAIN)
+		full := t.network == "unix" && d.LocalAddr == nil && errors.Is(err, syscall.EAGAIN)
 		if !full || await.Sleep(ctx, pause) != nil {
 			return h, err
 		}

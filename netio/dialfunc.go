@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 
+	"baton/internal/bridge"
 	"baton/task"
 )
 
@@ -57,7 +58,7 @@ func (f *dialFunc) open(ctx context.Context, network, address string) (net.Conn,
 		return nil, err
 	}
 	c := s.netConn(f.lifetime)
-	c.stop = context.AfterFunc(f.life(), func() { _ = s.loop.Driver().Post((*closing)(s)) })
+	c.stop = bridge.AfterEnd(f.life(), func() { _ = s.Close() })
 	return c, nil
 }
 

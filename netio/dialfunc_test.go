@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -305,6 +306,35 @@ func TestDialFuncKeepsNothing(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A simulation with the same seed closes the connections in the same turn.
+func TestDialFuncReplay(t *testing.T) {
+	var turns []int // from the end of the ctx to the end of the stream
+	for range 20 {
+		sim.Config{Seed: 7}.Test(t, func(ctx context.Context, t *testing.T) {
+			ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)
+			defer ln.Close()
+			owner := task.Start(ctx, func(ctx context.Context) (net.Conn, error) {
+				return netio.Dialer{}.DialFunc(ctx)(ctx, "tcp", "10.0.0.1:80")
+			})
+			peer := must(ln.Accept(ctx))(t)
+			defer peer.Close()
+			must(owner.Await(ctx))(t)
+			reader := task.Start(ctx, func(ctx context.Context) (int, error) { return peer.Read(ctx, make([]byte, 1)) })
+			n := 0
+			for reader.State() != task.Done {
+				want(t, "Yield", task.Yield(ctx), nil)
+				n++
+			}
+			_, err := reader.Await(ctx)
+			want(t, "Read of the peer", err, io.EOF)
+			turns = append(turns, n)
+		})
+	}
+	if slices.Min(turns) != slices.Max(turns) {
+		t.Errorf("the streams ended after %v turns", turns)
+	}
 }
 
 // A task of another loop cannot dial.

@@ -19,12 +19,16 @@
 // [Copy]; [Stream.NetConn] is for code that wants a net.Conn, and [Dialer.DialFunc]
 // for code that wants to dial.
 //
+// A cancel of Serve's ctx, or [Server.Shutdown], ends a server gracefully: handlers have
+// 30 s to finish. A handler that reads its next request under the context of
+// [UntilShutdown] learns at once that the server ends. [Server.Close] does not wait.
+//
 // # Who may call what
 //
 // A call that takes a ctx may switch to other tasks; one that takes none never
 // does. Streams, listeners and servers belong to the loop of the task that made
 // them: its tasks and callbacks may use them, and no other goroutine, except
-// through the net.Conn of [Stream.NetConn]. One task at a time reads from a
+// through a net.Conn of [Stream.NetConn] or [Dialer.DialFunc]. One task at a time reads from a
 // stream and one writes to it; the next one gets a [*BusyError] that names both.
 //
 // # Errors

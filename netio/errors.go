@@ -19,13 +19,12 @@ var ErrTooLong = errors.New("longer than the limit")
 // ErrBusy is what errors.Is finds in a [*BusyError].
 var ErrBusy = errors.New("netio: busy")
 
-// A BusyError is the error of whoever reads from a stream while somebody else
-// does, or writes to it, or accepts from a listener. The first one is not
-// disturbed.
+// A BusyError is the error of a call that reads from a stream, writes to it or accepts
+// from a listener while another call does the same. The first call goes on.
 type BusyError struct {
 	Op     string // "read", "write" or "accept"
-	First  string // who is at it
-	Second string // who came too late
+	First  string // the task whose call goes on
+	Second string // the task, or the call, that came second
 }
 
 // Error names both.
@@ -57,13 +56,13 @@ func join(a, b error) error {
 	return errors.Join(a, b)
 }
 
-// misuse panics with what somebody did and what to do instead.
+// misuse panics with what the caller did and what to do instead.
 func misuse(format string, args ...any) {
 	panic("netio: " + fmt.Sprintf(format, args...))
 }
 
 // mustHold panics unless the caller may use what belongs to l: it has the baton,
-// or the loop does not run, so that nobody has it.
+// or the loop does not run.
 func mustHold(l *loop.Loop, call string, what fmt.Stringer) {
 	if l == nil {
 		misuse("%s of a zero value; %s", call, makers)

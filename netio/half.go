@@ -115,7 +115,7 @@ func (h *half) depart() {
 	}
 }
 
-// arrive is told when the operation has been reported.
+// arrive ends the wait: the operation has been reported.
 func (h *half) arrive() {
 	h.waiting = false
 	if h.timed {
@@ -124,8 +124,8 @@ func (h *half) arrive() {
 }
 
 // limit begins the time that the operation in flight has. That of the call began
-// with its first wait; the stream has been idle since a byte was moved, or since
-// somebody began to wait where nobody did.
+// with its first wait; the stream has been idle since a byte was moved, or since a call
+// began to wait while no other did.
 func (h *half) limit() {
 	s := h.stream
 	if h.timeout > 0 && h.until.IsZero() {
@@ -185,10 +185,10 @@ func (s *Stream) other(h *half) *half {
 // callers compare, io.EOF and the cancel; the rest is dressed. An operation that was
 // taken back says so only if its own result did not come first.
 //
-// A kernel tells once that a connection is lost, whoever asks first, and tells of an end
-// of the stream then; a UNIX socket may do it the other way round. So what has been
-// told stays, and a Read that comes after the Write which was told says the same, as a
-// Read.
+// A kernel reports once that a connection is lost, to a Read or to a Write, and from then
+// on the end of the stream; a UNIX socket may do it the other way round. So the half
+// keeps the error, and a Read after a Write that has failed so returns the same error,
+// as one of a Read.
 func (h *half) failure(ctx context.Context, err error) error {
 	s, call := h.stream, h.op.Kind.String()
 	if err == poll.ErrCanceled {
@@ -235,7 +235,7 @@ func (h *half) Reason() string {
 	return "room to write to " + name(h.stream.remote)
 }
 
-// Owners returns nil: nobody on this loop in particular.
+// Owners returns nil: no task of this loop.
 func (h *half) Owners() []*task.Ref { return nil }
 
 // clock is a half as what its timer wakes.

@@ -70,7 +70,7 @@ func (s *Stream) readLine(ctx context.Context) (string, error) {
 // Lines returns the lines as they come, for use with range: each step is a ReadLine,
 // and may switch. The range ends at the end of the stream. An error is its last step:
 // that of a stream that ended in the middle of a line comes with what there is of it,
-// and after a cancel or a timeout nothing is lost for whoever goes on reading. Only
+// and after a cancel or a timeout a later call can read what had come. Only
 // ErrTooLong need not be the last step: a loop that goes on gets the next line. Only
 // the task that ctx belongs to can range over it; between the steps the stream is
 // free.

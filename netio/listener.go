@@ -50,7 +50,7 @@ type Listener struct {
 	sockets []*socket   // at least one, and the same ones, once Listen has returned
 	file    *socketFile // of a UNIX socket; nil if it is not to be removed
 	closed  bool
-	service *service // the one that serves it, and is told of Close; or nil
+	service *service // the one that serves it, or nil
 
 	acceptor *task.Ref     // who is in Accept
 	next     int           // the socket that Accept tries first
@@ -228,9 +228,9 @@ func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
 	return nil, l.opError("accept", l.err)
 }
 
-// busy is the error of r, which wants to accept, if the connections are somebody
-// else's: of a server, also while that waits for something else than a connection,
-// or of a task in Accept. Once it is closed there are none.
+// busy is the error of r, which wants to accept, if another task has the listener: that
+// of a server, also while it does not accept, or one in Accept. A closed listener has
+// no such task.
 func (l *Listener) busy(r *task.Ref) error {
 	first := l.acceptor
 	if l.service != nil && l.service.task != r {
@@ -289,7 +289,7 @@ func (s *socket) finish() {
 	l := s.listener
 	switch {
 	case s.op.Err == nil && l.closed: // the connection came before Close
-		_ = s.op.Accepted.Abort() // nobody has seen it
+		_ = s.op.Accepted.Abort() // no Accept has returned it
 	case s.op.Err == nil:
 		l.ready = append(l.ready, s.op.Accepted)
 	case l.err == nil || l.err == poll.ErrCanceled:
@@ -321,11 +321,10 @@ func (a *accepting) Owners() []*task.Ref { return nil }
 // String is the first address.
 func (l *Listener) String() string { return name(l.Addr()) }
 
-// Close ends listening. An Accept that waits ends with net.ErrClosed, as do
-// later ones, a second Close included. Connections that nobody has accepted are
-// closed: over TCP the peers, for whom they were open, are told by a reset. Streams
-// that Accept has returned are not touched. It does not wait, and the address can be
-// listened on again when it returns.
+// Close ends listening. An Accept that waits ends with net.ErrClosed, as do later
+// calls, a second Close included. Connections that were not accepted are closed, over
+// TCP with a reset. Streams that Accept has returned stay open. Close does not wait, and
+// the address can be listened on again when it returns.
 func (l *Listener) Close() error {
 	mustHold(l.loop, "Listener.Close", l)
 	if l.closed {
@@ -338,8 +337,8 @@ func (l *Listener) Close() error {
 	return l.shut()
 }
 
-// shut closes all sockets, and removes the file of a UNIX socket first: nobody
-// is to find it and be refused.
+// shut closes all sockets. It removes the file of a UNIX socket first, so that no Dial
+// finds it and is refused.
 func (l *Listener) shut() error {
 	var errs []error
 	if l.file != nil {
@@ -349,7 +348,7 @@ func (l *Listener) shut() error {
 		errs = append(errs, s.op.Handle.Close())
 	}
 	for _, h := range l.ready {
-		_ = h.Abort() // nobody has seen it
+		_ = h.Abort() // no Accept has returned it
 	}
 	l.ready = nil
 	if !l.closed { // Listen has failed, and may try again

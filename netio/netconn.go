@@ -53,7 +53,7 @@ func (s *Stream) netConn(life lifetime) *netConn {
 type netConn struct {
 	s *Stream
 	lifetime
-	stop func() bool // of a net.Conn that owns its stream: see DialFunc
+	stop func() // of a net.Conn that owns its stream: see dialFunc.open
 }
 
 // Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them. For
@@ -128,7 +128,7 @@ func (c *netConn) do(ctx context.Context, h *half, p []byte) (int, error) {
 // gone is the error of a call that the end of the lifetime has ended.
 func (c *netConn) gone(op string) error { return c.s.opError(op, c.cause()) }
 
-// LocalAddr implements net.Conn. It asks nobody, also after Close.
+// LocalAddr implements net.Conn, also after Close. It does not wait for the loop.
 func (c *netConn) LocalAddr() net.Addr { return c.s.local }
 
 // RemoteAddr implements net.Conn, like LocalAddr.
@@ -137,10 +137,12 @@ func (c *netConn) RemoteAddr() net.Addr { return c.s.remote }
 // Close implements net.Conn. After the end of ctx it does not wait for the loop, which
 // may not run any more; the loop closes the stream if it does run.
 func (c *netConn) Close() error {
-	if c.stop != nil {
-		c.stop()
-	}
-	done, err := c.bring(c.s.Close)
+	done, err := c.bring(func() error {
+		if c.stop != nil {
+			c.stop()
+		}
+		return c.s.Close()
+	})
 	if !done {
 		_ = c.s.loop.Driver().Post((*closing)(c.s)) // a closed loop has closed every stream
 	}

@@ -4,6 +4,7 @@ package netio_test
 
 import (
 	"context"
+	"net"
 	"os"
 	"syscall"
 	"testing"
@@ -27,6 +28,9 @@ func TestUnixQueueOfKernel(t *testing.T) {
 		_, err := netio.Dialer{Timeout: 5 * time.Millisecond}.Dial(ctx, "unix", path)
 		want(t, "Dial", err, os.ErrDeadlineExceeded)
 		want(t, "Dial", err, syscall.EAGAIN)
+		local := &net.UnixAddr{Name: path + "-local", Net: "unix"}
+		_, err = netio.Dialer{LocalAddr: local}.Dial(ctx, "unix", path)
+		want(t, "Dial from a file", err, syscall.EAGAIN)
 		dial := blocked(ctx, func(ctx context.Context) (*netio.Stream, error) { return netio.Dial(ctx, "unix", path) })
 		for range 3 {
 			must(ln.Accept(ctx))(t).Close()

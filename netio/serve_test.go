@@ -204,6 +204,18 @@ func TestServeCancelOfSeveral(t *testing.T) {
 	})
 }
 
+// A cancel of ServeListener is a Shutdown also if its listener is closed in the same turn.
+func TestServeCancelAndClose(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		sites := several(ctx, t, 2, &netio.Server{}, linger(time.Second))
+		defer sites[1].greeted(ctx, t).Close()
+		sites[0].serving.Cancel(nil)
+		want(t, "Close", sites[0].ln.Close(), nil)
+		want(t, "ServeListener", sites[0].end(ctx), context.Canceled)
+		want(t, "ServeListener of the other listener", sites[1].end(ctx), nil)
+	})
+}
+
 // A cancel of Shutdown's ctx ends the grace, unless it came before: then Shutdown does
 // not wait, and the server has its grace.
 func TestShutdownCancel(t *testing.T) {

@@ -75,7 +75,7 @@ func (v *service) run(ctx context.Context) error {
 	return join(join(outcome, err), v.server.left)
 }
 
-// serve starts a session for every connection, and returns nil when the listener is
+// serve starts a session for every connection, and returns when the listener is
 // closed and the last session has ended. It runs under the caller's own ctx, outside
 // of the shield: a cancel ends it at once. An error is that cancel, or one of accepting
 // that waiting cannot cure.
@@ -111,7 +111,7 @@ func (v *service) serve(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return task.Check(ctx) // the listener may have been closed in the turn of a cancel
 }
 
 func (v *service) isFull() bool {

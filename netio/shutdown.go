@@ -68,11 +68,11 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 }
 
 // UntilShutdown returns a context for the handler of a server, or a task of the
-// handler, that is cancelled as soon as Shutdown begins, with ErrShutdown as the cause.
-// Wait for the next request under it, and answer under ctx: a Read that is cancelled
-// has read nothing, so an idle connection can say goodbye and end at once. Outside of
-// a handler the context ends with ctx only. Release must be called; it ends the
-// context.
+// handler. It is cancelled as soon as the end of the server begins, with ErrShutdown as
+// the cause. Wait for the next request under it, and answer under ctx: a Read that is
+// cancelled has read nothing, so an idle connection can say goodbye and end at once.
+// Outside of a handler the context ends with ctx only. Release must be called; it ends
+// the context.
 func UntilShutdown(ctx context.Context) (until context.Context, release context.CancelFunc) {
 	until, cancel, end := bridge.WithCancel(ctx)
 	srv, served := ctx.Value(serverKey{}).(*Server)
@@ -101,10 +101,7 @@ func (srv *Server) shutdown() error {
 		return nil
 	}
 	srv.phase = draining
-	err := srv.closeListeners()
-	for at := srv.watchers.Front(); at != nil; at = at.Next() {
-		at.Value.(func(error))(ErrShutdown)
-	}
+	err := srv.announce()
 	if len(srv.services) > 0 {
 		srv.drained = srv.loop.Time()
 		srv.cutter = srv.loop.CallLater(srv.grace(), srv.cut)
@@ -131,7 +128,6 @@ func (srv *Server) close() error {
 		return nil
 	}
 	srv.phase = closed
-	err := srv.closeListeners()
 	for _, v := range srv.services {
 		for _, c := range v.sessions {
 			c.task.Cancel(ErrShutdown)
@@ -140,14 +136,18 @@ func (srv *Server) close() error {
 			}
 		}
 	}
-	return err
+	return srv.announce()
 }
 
-func (srv *Server) closeListeners() (err error) {
+// announce closes the listeners, and cancels the contexts of UntilShutdown.
+func (srv *Server) announce() (err error) {
 	for _, v := range srv.services {
 		if !v.listener.closed {
 			err = join(err, v.listener.Close())
 		}
+	}
+	for at := srv.watchers.Front(); at != nil; at = at.Next() {
+		at.Value.(func(error))(ErrShutdown)
 	}
 	return err
 }

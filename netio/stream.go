@@ -38,7 +38,7 @@ type StreamConfig struct {
 
 // A Stream is one end of a connection: bytes in order, in both directions. It
 // belongs to one loop. One task may read while another writes; a second reader,
-// or a second writer, gets a [*BusyError] and disturbs nobody.
+// or a second writer, gets a [*BusyError], and the first goes on.
 //
 // Methods that take a ctx may switch; the others never do. A cancel that comes
 // while a call waits ends it with a [*task.Canceled], once the kernel has given
@@ -85,8 +85,8 @@ func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
 	return s
 }
 
-// copied returns an address of the same value that nobody else has: a poller may give
-// all connections of a listener one. Pollers make no others than these two.
+// copied returns a copy of addr that no other stream has: a poller may give all
+// connections of a listener the same one. Pollers make no others than these two.
 func copied(addr net.Addr) net.Addr {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
@@ -153,7 +153,7 @@ func (s *Stream) SetWriteTimeout(d time.Duration) {
 
 // SetIdleTimeout bounds how long calls may wait while no call moves a byte, in
 // whatever direction: a reader does not time out while a writer gets on, nor does a
-// long Write while its peer reads, at least 16 KiB in that time. Time in which nobody
+// long Write while its peer reads, at least 16 KiB in that time. Time in which no call
 // waits does not count. Calls that wait already are bounded too, a Write then as a
 // whole. Zero is no timeout.
 func (s *Stream) SetIdleTimeout(d time.Duration) {
@@ -199,8 +199,8 @@ func (s *Stream) CloseWrite() error {
 // reading up to io.EOF, before Close.
 func (s *Stream) Close() error { return s.end("Stream.Close", poll.Handle.Close) }
 
-// Abort closes the stream and drops what is not sent yet; over TCP, the peer is
-// told by a reset.
+// Abort closes the stream and drops what is not sent yet; over TCP, the peer gets a
+// reset.
 func (s *Stream) Abort() error { return s.end("Stream.Abort", poll.Handle.Abort) }
 
 // end is Close, and Abort, by what is done to the handle. The calls that wait are

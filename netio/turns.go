@@ -60,6 +60,6 @@ func (q *turns) next() {
 	}
 }
 
-// Reason and Owners tell reports what a call waits for, and on whom first.
+// Reason and Owners say in reports what a call waits for, and whose turn it is.
 func (q *turns) Reason() string      { return "its turn, and then " + q.half.Reason() }
 func (q *turns) Owners() []*task.Ref { return []*task.Ref{q.user} }

@@ -162,6 +162,27 @@ func TestUntilShutdownElsewhere(t *testing.T) {
 	})
 }
 
+// A Close ends the context, too, also in a handler that has shielded itself.
+func TestUntilShutdownClose(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
+			shielded, done := task.Shield(ctx, time.Hour)
+			defer done()
+			until, release := netio.UntilShutdown(shielded)
+			defer release()
+			want(t, "Write", linger(0)(ctx, s), nil)
+			return sleep(until, time.Minute)
+		})
+		defer s.greeted(ctx, t).Close()
+		start := task.Now(ctx)
+		want(t, "Close", s.srv.Close(), nil)
+		want(t, "ServeListener", s.end(ctx), nil)
+		if took := task.Now(ctx).Sub(start); took != 0 || len(s.errs) > 0 {
+			t.Errorf("the end took %v, reported: %v", took, s.errs)
+		}
+	})
+}
+
 // A bound over several listeners is a Limiter of the handlers.
 func TestCommonBound(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {

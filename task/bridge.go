@@ -14,6 +14,7 @@ func init() {
 	bridge.WithCancel = withCancel
 	bridge.Reschedule = reschedule
 	bridge.Expired = expired
+	bridge.AfterEnd = afterEnd
 	bridge.Watch = func(ref any) func() { return ref.(*Ref).watch() }
 	bridge.GoUnder = func(ctx context.Context, fn func(ctx context.Context) error) any { return goUnder(ctx, fn) }
 }

@@ -42,5 +42,15 @@ func (n *node) register(ctx context.Context, then func(*Canceled)) (stop func())
 	if ctx.Done() == n.Done() {
 		return nothing // only values were added
 	}
-	return n.ref.b.foreign.add(ctx, n.ref.String, then)
+	return n.ref.b.foreign.add(ctx, n.ref.String, true, then)
+}
+
+// afterEnd is bridge.AfterEnd. It makes no door of ctx: no task waits for fn.
+func afterEnd(ctx context.Context, fn func()) (stop func()) {
+	r := nodeOf(ctx).ref
+	stop = r.b.foreign.add(ctx, r.String, false, func(*Canceled) {
+		stop()
+		fn()
+	})
+	return stop
 }

@@ -42,16 +42,15 @@ func (f *foreignContexts) admit(ctx context.Context, who func() string) {
 	}
 }
 
-// add counts ctx as a door while it is watched: whoever holds its cancel
-// function may come back, unless ctx says that it is no door. who is for messages.
+// add calls then when ctx ends. If door is true, it counts ctx as a door while it is
+// watched: the holder of its cancel function may come back. who is for messages.
 //
 // A deadline of the standard library is misuse on a clock that jumps: it would
 // run on the machine's, and nothing could be replayed.
-func (f *foreignContexts) add(ctx context.Context, who func() string, then func(*Canceled)) (stop func()) {
+func (f *foreignContexts) add(ctx context.Context, who func() string, door bool, then func(*Canceled)) (stop func()) {
 	f.admit(ctx, who)
 	w := &foreignContext{ctx: ctx, then: then}
-	_, noDoor := ctx.(interface{ noDoor() })
-	if !noDoor {
+	if door {
 		f.loop.Driver().Open()
 	}
 	if f.virtual {
@@ -66,7 +65,7 @@ func (f *foreignContexts) add(ctx context.Context, who func() string, then func(
 		}
 		w.over = true
 		cancel()
-		if !noDoor {
+		if door {
 			f.loop.Driver().Shut()
 		}
 		if i := slices.Index(f.list, w); i >= 0 {

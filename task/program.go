@@ -36,7 +36,7 @@ const (
 
 // A program is the process of Main, and the context under which that runs main.
 // Signals alone do not keep a program from being deadlocked, so this context does
-// not count as a door.
+// not count as a door. Run knows it by its begin.
 type program struct {
 	context.Context
 	cancel context.CancelCauseFunc
@@ -45,9 +45,6 @@ type program struct {
 	// Each signal has a channel, so that a flood of one cannot push out the other.
 	interrupts, terminations chan os.Signal
 }
-
-// noDoor says to foreignContexts.add that the context is no door.
-func (*program) noDoor() {}
 
 func newProgram() *program {
 	p := &program{interrupts: make(chan os.Signal, 1), terminations: make(chan os.Signal, 1)}

@@ -167,7 +167,8 @@ func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error)
 				r.ctx.cancel(c)
 			}
 		}
-		unwatch = b.foreign.add(ctx, func() string { return "the context of task.Run" }, spread)
+		_, signals := ctx.(interface{ begin(*baton) }) // the context of Main
+		unwatch = b.foreign.add(ctx, func() string { return "the context of task.Run" }, !signals, spread)
 		if ctx.Err() != nil {
 			spread(foreignCanceled(ctx))
 		}

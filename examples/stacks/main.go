@@ -68,7 +68,7 @@ func show(ctx context.Context, w io.Writer) error {
 	// A program that handles a panic reports it; otherwise the loop does at the end,
 	// so that no crash is hidden.
 	task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
-		fmt.Fprintln(w, "the exception handler is told:", e.Message, e.Err)
+		fmt.Fprintln(w, "the exception handler gets:", e.Message, e.Err)
 	})
 	panicked.Report(ctx)
 	return nil

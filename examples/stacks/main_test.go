@@ -31,7 +31,7 @@ func TestShow(t *testing.T) {
 		{"inside the task", `task 2 \(divide\), running\n(?:.*\n)*` + divide},
 		{"during: it waits for a line", `task 2 \(divide\), parked, waits for .+\n` + divide},
 		{"during: it waits for a line", `catching .*divide by zero of task 2 \(divide\)\n` + divide},
-		{"after: it has ended", `exception handler is told: task 2 \(divide\) panicked .*divide by zero`},
+		{"after: it has ended", `exception handler gets: task 2 \(divide\) panicked .*divide by zero`},
 	}
 	for _, m := range moments {
 		_, shown, found := strings.Cut(out.String(), "--- "+m.title+" ---\n")

@@ -30,6 +30,10 @@ var (
 	// end of ctx cancels fn, and so does its scope when no other task is left in it.
 	GoUnder func(ctx context.Context, fn func(ctx context.Context) error) (ref any)
 
+	// AfterEnd has the loop call fn when ctx, a context of a task, has ended. Fn must not
+	// switch. AfterEnd and stop belong to the loop. After stop, fn is not called.
+	AfterEnd func(ctx context.Context, fn func()) (stop func())
+
 	// Watch counts the caller as awaiting a task, a *task.Ref, until stop is called: the
 	// error of a task that has ended, or ends meanwhile, is the caller's.
 	Watch func(ref any) (stop func())

@@ -98,7 +98,7 @@ func (p *Poller) owner(fd int) string {
 	}
 	switch s := p.slots.all[i].socket; {
 	case s.adopted:
-		return "whoever has adopted it before"
+		return "a handle of an earlier Adopt"
 	case s.local == nil:
 		return fmt.Sprintf("a connection to %v that is being made", s.remote)
 	case s.remote == nil:

@@ -98,7 +98,7 @@ func (n *nested) arm(on bool) {
 		events = unix.EPOLLIN
 	}
 	if err := n.control(unix.EPOLL_CTL_MOD, events); err != nil {
-		panic(fmt.Sprintf("epoll: somebody closed the poller's descriptor: %v", err))
+		panic(fmt.Sprintf("epoll: other code has closed the poller's descriptor: %v", err))
 	}
 }
 

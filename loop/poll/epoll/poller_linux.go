@@ -312,7 +312,7 @@ func (p *Poller) look() {
 			continue
 		}
 		if errno != 0 {
-			panic(fmt.Sprintf("epoll: somebody closed the poller's descriptor: %v", errno))
+			panic(fmt.Sprintf("epoll: other code has closed the poller's descriptor: %v", errno))
 		}
 		p.dispatch(p.events[:n])
 		// Only a look that was not filled up has seen everything. Nobody may park
