@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"syscall"
 	"time"
@@ -195,7 +196,10 @@ func (h *half) failure(ctx context.Context, err error) error {
 		if h.late {
 			return s.opError(call, os.ErrDeadlineExceeded)
 		}
-		return canceled(ctx)
+		if !s.closed || task.Check(ctx) != nil {
+			return canceled(ctx)
+		}
+		err = net.ErrClosed // Close over TLS, which leaves the handle open
 	}
 	if err == io.EOF && s.out.failed != nil {
 		err = errors.Unwrap(s.out.failed)

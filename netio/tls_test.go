@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/netio"
+	"baton/sim"
+	"baton/task"
+)
+
+// TestHandshakeRefused: who sees what when the two sides do not agree. Both streams
+// are closed then.
+func TestHandshakeRefused(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		change    func(client, server *tls.Config, a *authority)
+		near, far string // what the errors say
+		as        any    // what the client's error is
+	}{
+		{"unknown authority", func(client, _ *tls.Config, _ *authority) { client.RootCAs = x509.NewCertPool() },
+			"unknown authority", "remote error: tls: bad certificate", &x509.UnknownAuthorityError{}},
+		{"another name", func(client, _ *tls.Config, _ *authority) { client.ServerName = "elsewhere" },
+			"valid for server", "remote error: tls: bad certificate", &x509.HostnameError{}},
+		{"no common version", func(client, server *tls.Config, _ *authority) {
+			client.MaxVersion, server.MinVersion = tls.VersionTLS12, tls.VersionTLS13
+		}, "remote error: tls: protocol version", "unsupported versions", nil},
+		{"no common protocol", func(client, server *tls.Config, _ *authority) {
+			client.NextProtos, server.NextProtos = []string{"a"}, []string{"b"}
+		}, "no application protocol", "unsupported application protocols", nil},
+		{"no name", func(client, _ *tls.Config, _ *authority) { client.ServerName = "" },
+			"ServerName", "EOF", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+				near, far := w.pair(ctx, t, netio.StreamConfig{})
+				a := newAuthority(t)
+				client, server := a.client(), a.server(t)
+				c.change(client, server, a)
+				nearErr, farErr := shake(ctx, near, far, client, server)
+				for _, side := range []struct {
+					s    *netio.Stream
+					err  error
+					says string
+				}{{near, nearErr, c.near}, {far, farErr, c.far}} {
+					op, ok := errors.AsType[*net.OpError](side.err)
+					if !ok || op != side.err || op.Op != "handshake" || !strings.Contains(side.err.Error(), side.says) {
+						t.Errorf("handshake: %v, want %q", side.err, side.says)
+					}
+					want(t, "Close", side.s.Close(), net.ErrClosed)
+				}
+				if c.as != nil && !errors.As(nearErr, c.as) {
+					t.Errorf("handshake: %v has no %T", nearErr, c.as)
+				}
+			})
+		})
+	}
+}
+
+// TestHandshakeEnds: whatever becomes of the peer, StartTLS ends.
+func TestHandshakeEnds(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		meet func(ctx context.Context, far *netio.Stream) // in a task
+		want error
+	}{
+		{"the peer leaves", func(ctx context.Context, far *netio.Stream) {
+			far.Read(ctx, make([]byte, 10_000)) // unread bytes would make it a reset
+			far.Close()
+		}, io.ErrUnexpectedEOF},
+		{"the peer leaves in the middle", func(ctx context.Context, far *netio.Stream) {
+			far.ReadFull(ctx, make([]byte, 50))
+			far.Write(ctx, []byte{22, 3, 3, 0, 100, 2})
+			far.CloseWrite()
+			netio.Copy(ctx, discard{}, far)
+		}, io.ErrUnexpectedEOF},
+		{"the peer is silent", func(context.Context, *netio.Stream) {}, os.ErrDeadlineExceeded},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+				c1 := netio.StreamConfig{TLS: netio.TLSOptions{HandshakeTimeout: 50 * time.Millisecond}}
+				if c.want != os.ErrDeadlineExceeded {
+					c1 = netio.StreamConfig{}
+				}
+				near, far := w.pair(ctx, t, c1)
+				defer far.Close()
+				meeting := task.Start(ctx, func(ctx context.Context) (int, error) { c.meet(ctx, far); return 0, nil })
+				err := near.StartTLS(ctx, newAuthority(t).client())
+				want(t, "StartTLS", err, c.want)
+				if _, ok := err.(*net.OpError); !ok {
+					t.Errorf("StartTLS: a %T, want a *net.OpError", err)
+				}
+				want(t, "Close", near.Close(), net.ErrClosed)
+				must(meeting.Await(ctx))(t)
+			})
+		})
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(_ context.Context, p []byte) (int, error) { return len(p), nil }
+
+// Without a word about it a handshake takes a minute at most.
+func TestHandshakeTimeout(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		began := task.Now(ctx)
+		want(t, "AcceptTLS", near.AcceptTLS(ctx, newAuthority(t).server(t)), os.ErrDeadlineExceeded)
+		if d := task.Now(ctx).Sub(began); d != time.Minute {
+			t.Errorf("it took %v", d)
+		}
+	})
+}
+
+// A cancel ends a handshake, with the bare error, and a stream that is closed.
+func TestHandshakeCancel(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		near, far := w.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		shaking := blocked(ctx, func(ctx context.Context) (int, error) { return 0, near.StartTLS(ctx, newAuthority(t).client()) })
+		_, err := near.Write(ctx, []byte("x"))
+		want(t, "Write during the handshake", err, netio.ErrBusy)
+		want(t, "CloseWrite during the handshake", near.CloseWrite(), netio.ErrBusy)
+		shaking.Cancel(nil)
+		_, err = shaking.Await(ctx)
+		if _, bare := err.(*task.Canceled); !bare {
+			t.Errorf("StartTLS: %v, want a *task.Canceled", err)
+		}
+		want(t, "Close", near.Close(), net.ErrClosed)
+	})
+}
+
+// A Close by another task ends a handshake.
+func TestHandshakeClose(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		near, far := w.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		shaking := blocked(ctx, func(ctx context.Context) (int, error) { return 0, near.StartTLS(ctx, newAuthority(t).client()) })
+		want(t, "Close", near.Close(), nil)
+		_, err := shaking.Await(ctx)
+		want(t, "StartTLS", err, net.ErrClosed)
+	})
+}
+
+// A line, a second one and the ClientHello come in one segment: no byte of them is
+// lost. Plaintext after the last line is no part of the encrypted stream.
+func TestStartTLSAfterLines(t *testing.T) {
+	for _, c := range []struct {
+		name, behind string
+		ok           bool
+	}{
+		{"a PROXY header and STARTTLS", "", true},
+		{"plaintext behind the line", "injected\r\n", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+				a := newAuthority(t)
+				front, back := w.pair(ctx, t, netio.StreamConfig{}) // of the client and the relay
+				near, far := w.pair(ctx, t, netio.StreamConfig{})   // of the relay and the server
+				defer far.Close()
+				defer near.Close()
+				defer back.Close()
+				defer front.Close()
+				client := task.Start(ctx, func(ctx context.Context) (int, error) {
+					if err := front.StartTLS(ctx, a.client()); err != nil {
+						return 0, err
+					}
+					return front.Write(ctx, []byte("hello\n"))
+				})
+				hello := make([]byte, 1000)
+				n := must(back.Read(ctx, hello))(t)
+				header := []byte("PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nSTARTTLS\r\n" + c.behind)
+				must(near.WriteBuffers(ctx, header, hello[:n]))(t)
+				for _, relay := range [][2]*netio.Stream{{back, near}, {near, back}} {
+					task.Go(ctx, func(ctx context.Context) error {
+						netio.Copy(ctx, relay[1], relay[0])
+						relay[1].CloseWrite()
+						return nil
+					})
+				}
+				for _, want := range []string{"PROXY TCP4 10.0.0.1 10.0.0.2 1 2", "STARTTLS"} {
+					if line, err := far.ReadLine(ctx); line != want || err != nil {
+						t.Errorf("ReadLine = %q, %v", line, err)
+					}
+				}
+				err := far.AcceptTLS(ctx, a.server(t))
+				if !c.ok {
+					if _, ok := errors.AsType[tls.RecordHeaderError](err); !ok {
+						t.Errorf("AcceptTLS: %v, want a tls.RecordHeaderError", err)
+					}
+					client.Await(ctx)
+					return
+				}
+				want(t, "AcceptTLS", err, nil)
+				if line, err := far.ReadLine(ctx); line != "hello" || err != nil {
+					t.Errorf("ReadLine = %q, %v", line, err)
+				}
+				must(client.Await(ctx))(t)
+			})
+		})
+	}
+}
+
+// Two tasks at each end move megabytes in both directions at once.
+func TestTLSBothDirections(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		near, far := w.encrypted(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		const size = 3 << 20
+		text := bytes.Repeat([]byte("0123456789abcde"), size/15+1)[:size]
+		want(t, "Scope", task.Scope(ctx, func(ctx context.Context) error {
+			for _, s := range []*netio.Stream{near, far} {
+				task.Go(ctx, func(ctx context.Context) error {
+					for rest := text; len(rest) > 0; {
+						n, err := s.Write(ctx, rest[:min(len(rest), 100_001)])
+						if rest = rest[n:]; err != nil {
+							return err
+						}
+					}
+					return s.CloseWrite()
+				})
+				task.Go(ctx, func(ctx context.Context) error {
+					if got, err := s.ReadAll(ctx, size); !bytes.Equal(got, text) || err != nil {
+						t.Errorf("ReadAll = %d bytes, %v", len(got), err)
+					}
+					return nil
+				})
+			}
+			return nil
+		}), nil)
+	})
+}
+
+// A Write that times out tells how much the peer gets, and the stream stays usable.
+func TestTimeoutOfWriteOverTLS(t *testing.T) {
+	for _, c := range []netio.StreamConfig{{WriteTimeout: time.Second}, {IdleTimeout: time.Second}} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			near, far := world{"virtual", "tcp"}.encrypted(ctx, t, c)
+			defer near.Close()
+			defer far.Close()
+			n, err := near.Write(ctx, make([]byte, 32<<20))
+			want(t, "Write", err, os.ErrDeadlineExceeded)
+			if n == 0 || n == 32<<20 {
+				t.Errorf("Write = %d", n)
+			}
+			rest := task.Start(ctx, func(ctx context.Context) (int, error) { return near.Write(ctx, []byte("rest")) })
+			got := make([]byte, n+4)
+			must(far.ReadFull(ctx, got))(t)
+			if string(got[n:]) != "rest" {
+				t.Errorf("after %d bytes the peer reads %q", n, got[n:])
+			}
+			must(rest.Await(ctx))(t)
+		})
+	}
+}
+
+// Close sends what a cut Write had encrypted and the alert, while the peer reads; at
+// the latest after the timeout the connection is gone.
+func TestCloseOverTLS(t *testing.T) {
+	for _, reads := range []bool{true, false} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			near, far := world{"virtual", "tcp"}.encrypted(ctx, t, netio.StreamConfig{TLS: netio.TLSOptions{Strict: true}})
+			defer far.Close()
+			writer := fill(ctx, near)
+			reader := blocked(ctx, func(ctx context.Context) (int, error) { return near.Read(ctx, make([]byte, 1)) })
+			writer.Cancel(nil)
+			n, err := writer.Await(ctx)
+			want(t, "Write", err, context.Canceled)
+			want(t, "Close", near.Close(), nil)
+			_, err = reader.Await(ctx)
+			want(t, "Read", err, net.ErrClosed)
+			want(t, "Close again", near.Close(), net.ErrClosed)
+			if !reads {
+				want(t, "sleep", sleep(ctx, 30*time.Second+1), nil)
+			}
+			got, err := far.ReadAll(ctx, 32<<20)
+			if reads && (len(got) != n || err != nil) {
+				t.Errorf("the peer read %d bytes of %d, error %v", len(got), n, err)
+			}
+			if !reads && err == nil {
+				t.Errorf("the peer read %d bytes to the end, after the timeout", len(got))
+			}
+		})
+	}
+}
+
+// The end of the connection without the alert is an end, and an error if it may not be.
+func TestTruncation(t *testing.T) {
+	for _, c := range []struct {
+		strict bool
+		want   error
+	}{{false, io.EOF}, {true, io.ErrUnexpectedEOF}} {
+		everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+			a := newAuthority(t)
+			config := netio.StreamConfig{TLS: netio.TLSOptions{Strict: c.strict}}
+			front, back := w.pair(ctx, t, config)
+			near, far := w.pair(ctx, t, config)
+			defer far.Close()
+			defer front.Close()
+			for _, relay := range [][2]*netio.Stream{{back, near}, {near, back}} {
+				task.Go(ctx, func(ctx context.Context) error {
+					netio.Copy(ctx, relay[1], relay[0])
+					return nil
+				})
+			}
+			nearErr, farErr := shake(ctx, front, far, a.client(), a.server(t))
+			want(t, "handshake", errors.Join(nearErr, farErr), nil)
+			write(ctx, t, front, "the last words")
+			must(far.ReadFull(ctx, make([]byte, 14)))(t)
+			want(t, "Close", errors.Join(near.Close(), back.Close()), nil)
+			for range 2 {
+				_, err := far.Read(ctx, make([]byte, 1))
+				want(t, "Read", err, c.want)
+				if (err == io.EOF) == c.strict {
+					t.Errorf("Read: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// What a tls.Config says counts: protocols, client certificates, tickets, and
+// callbacks, which may wait.
+func TestTLSConfig(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		a := newAuthority(t)
+		client, server := a.client(), a.server(t)
+		client.NextProtos, server.NextProtos = []string{"x", "baton"}, []string{"baton"}
+		client.Certificates = []tls.Certificate{a.certificate(t, "customer")}
+		client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+		server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, a.pool
+		cert := &server.Certificates[0]
+		server.Certificates = nil
+		asked := ""
+		server.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			asked = hello.ServerName
+			return cert, await.Sleep(hello.Context(), time.Millisecond)
+		}
+		for i := range 2 {
+			near, far := w.pair(ctx, t, netio.StreamConfig{})
+			nearErr, farErr := shake(ctx, near, far, client, server)
+			want(t, "handshake", errors.Join(nearErr, farErr), nil)
+			write(ctx, t, far, "a ticket came before this")
+			must(near.ReadFull(ctx, make([]byte, 25)))(t)
+			mine, its := near.ConnectionState(), far.ConnectionState()
+			if !mine.HandshakeComplete || mine.NegotiatedProtocol != "baton" || its.ServerName != "server" ||
+				its.PeerCertificates[0].Subject.CommonName != "customer" || asked != "server" {
+				t.Errorf("states: %+v, %+v", mine, its)
+			}
+			if resumed := i > 0; mine.DidResume != resumed || its.DidResume != resumed {
+				t.Errorf("handshake %d: resumed %v, %v", i, mine.DidResume, its.DidResume)
+			}
+			want(t, "Close", errors.Join(near.Close(), far.Close()), nil)
+		}
+	})
+}
+
+// A cancel reaches a callback that waits.
+func TestTLSCallbackCancel(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		near, far := w.pair(ctx, t, netio.StreamConfig{})
+		a := newAuthority(t)
+		var begun task.WaitQueue
+		server := &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			begun.WakeAll()
+			return nil, sleep(hello.Context(), time.Hour)
+		}}
+		shaking := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, far.AcceptTLS(ctx, server) })
+		client := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, near.StartTLS(ctx, a.client()) })
+		want(t, "Wait", begun.Wait(ctx, task.Text("the callback")), nil)
+		shaking.Cancel(nil)
+		_, err := shaking.Await(ctx)
+		want(t, "AcceptTLS", err, context.Canceled)
+		if _, err := client.Await(ctx); err == nil {
+			t.Error("StartTLS has succeeded")
+		}
+	})
+}
+
+func TestRenegotiationRefused(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		defer func() {
+			if v, _ := recover().(string); !strings.Contains(v, "RenegotiateNever") {
+				t.Errorf("StartTLS panicked with %q", v)
+			}
+		}()
+		near.StartTLS(ctx, &tls.Config{Renegotiation: tls.RenegotiateOnceAsClient})
+	})
+}
+
+// TLS runs inside TLS.
+func TestTLSInsideTLS(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		near, far := w.encrypted(ctx, t, netio.StreamConfig{TLS: netio.TLSOptions{Strict: true}})
+		defer far.Close()
+		a := newAuthority(t)
+		client, server := a.client(), a.server(t)
+		client.NextProtos, server.NextProtos = []string{"inner"}, []string{"inner"}
+		nearErr, farErr := shake(ctx, near, far, client, server)
+		want(t, "handshake", errors.Join(nearErr, farErr), nil)
+		if p := far.ConnectionState().NegotiatedProtocol; p != "inner" {
+			t.Errorf("protocol %q", p)
+		}
+		const size = 300_000
+		writing := task.Start(ctx, func(ctx context.Context) (int, error) {
+			n, err := near.Write(ctx, make([]byte, size))
+			return n, errors.Join(err, near.Close())
+		})
+		if got, err := far.ReadAll(ctx, size); len(got) != size || err != nil {
+			t.Errorf("ReadAll = %d bytes, %v", len(got), err)
+		}
+		must(writing.Await(ctx))(t)
+	})
+}
+
+// Connections with TLS have no goroutines.
+func TestTLSGoroutines(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return
+	}
+	world{"epoll", "tcp"}.run(t, func(ctx context.Context, t *testing.T) {
+		before := 0
+		for i := range 30 {
+			near, far := world{"epoll", "tcp"}.encrypted(ctx, t, netio.StreamConfig{})
+			defer near.Close()
+			defer far.Close()
+			if i == 3 { // workers are kept for the next task
+				before = runtime.NumGoroutine()
+			}
+		}
+		if after := runtime.NumGoroutine(); after > before+5 {
+			t.Errorf("%d goroutines, then %d", before, after)
+		}
+	})
+}
