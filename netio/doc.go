@@ -19,6 +19,10 @@
 // [Copy]; [Stream.NetConn] is for code that wants a net.Conn, and [Dialer.DialFunc]
 // for code that wants to dial.
 //
+// [Stream.StartTLS] and [Stream.AcceptTLS] encrypt a stream, with a tls.Config;
+// [DialTLS] and the TLS of a [Server] do it from the start. Every call works on an
+// encrypted stream as on a plain one.
+//
 // # Who may call what
 //
 // A call that takes a ctx may switch to other tasks; one that takes none never

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"syscall"
 	"time"
@@ -196,10 +195,7 @@ func (h *half) failure(ctx context.Context, err error) error {
 		if h.late {
 			return s.opError(call, os.ErrDeadlineExceeded)
 		}
-		if !s.closed || task.Check(ctx) != nil {
-			return canceled(ctx)
-		}
-		err = net.ErrClosed // Close over TLS, which leaves the handle open
+		return canceled(ctx)
 	}
 	if err == io.EOF && s.out.failed != nil {
 		err = errors.Unwrap(s.out.failed)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"sync"
 
 	"baton/internal/saturate"
 	"baton/loop"
@@ -16,6 +17,13 @@ import (
 // keptRecords is the largest buffer that a pump keeps when everything is sent, in
 // bytes: it is that of short messages.
 const keptRecords = 4 << 10
+
+// recordBytes is room for the records of one piece of a Write.
+const recordBytes = pieceBytes + keptRecords
+
+// recordBuffers are the large buffers of all pumps: each is used only while a Write is
+// at work.
+var recordBuffers = sync.Pool{New: func() any { return new([recordBytes]byte) }}
 
 // A pump sends the records of a stream by the stream's own operation, without a task:
 // so records go out that no Write waits for, such as alerts.
@@ -45,12 +53,14 @@ func (p *pump) len() int { return len(p.buf) - p.start }
 // add appends records; kick sends them. The operation in flight only knows the bytes
 // before them.
 func (p *pump) add(b []byte) {
-	if p.err == nil {
-		if p.buf == nil && len(b) > keptRecords {
-			p.buf = make([]byte, 0, pieceBytes+keptRecords)
-		}
-		p.buf = append(p.buf, b...)
+	if p.err != nil {
+		return
 	}
+	if n := len(p.buf) + len(b); n > cap(p.buf) && n > keptRecords && n <= recordBytes {
+		large := recordBuffers.Get().(*[recordBytes]byte)
+		p.buf = append(large[:0], p.buf...)
+	}
+	p.buf = append(p.buf, b...)
 }
 
 // kick sends what there is, unless the operation is in flight already. It does not
@@ -93,9 +103,13 @@ func (p *pump) took(op *poll.Op) {
 
 // shrink gives back a large buffer, if it is empty. A Write keeps one until it ends.
 func (p *pump) shrink() {
-	if p.len() == 0 && cap(p.buf) > keptRecords {
-		p.buf = nil
+	if p.len() > 0 || cap(p.buf) <= keptRecords {
+		return
 	}
+	if cap(p.buf) == recordBytes {
+		recordBuffers.Put((*[recordBytes]byte)(p.buf[:recordBytes]))
+	}
+	p.buf = nil
 }
 
 // Complete goes on sending. It is the loop's to call.

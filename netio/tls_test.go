@@ -335,6 +335,51 @@ func TestTruncation(t *testing.T) {
 	}
 }
 
+// A record that was changed on the way ends reading, and the alert goes out although
+// this end does not write.
+func TestTLSAlert(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		a := newAuthority(t)
+		front, back := w.pair(ctx, t, netio.StreamConfig{})
+		near, far := w.pair(ctx, t, netio.StreamConfig{})
+		changed := false // what front says from then on
+		for _, relay := range [][2]*netio.Stream{{back, near}, {near, back}} {
+			task.Go(ctx, func(ctx context.Context) error {
+				buf := make([]byte, 10_000)
+				for {
+					n, err := relay[0].Read(ctx, buf)
+					if err != nil {
+						return relay[1].CloseWrite()
+					}
+					if changed && relay[0] == back {
+						buf[n-1]++
+					}
+					relay[1].Write(ctx, buf[:n]) // fails once the other end is closed
+				}
+			})
+		}
+		nearErr, farErr := shake(ctx, front, far, a.client(), a.server(t))
+		want(t, "handshake", errors.Join(nearErr, farErr), nil)
+		write(ctx, t, front, "good")
+		must(far.ReadFull(ctx, make([]byte, 4)))(t)
+		changed = true
+		write(ctx, t, front, "bad")
+		for _, c := range []struct {
+			s    *netio.Stream
+			says string
+		}{{far, "local error: tls: bad record MAC"}, {front, "remote error: tls: bad record MAC"}} {
+			for range 2 {
+				_, err := c.s.Read(ctx, make([]byte, 4))
+				op, ok := err.(*net.OpError)
+				if !ok || op.Op != "read" || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("Read: %v, want %q", err, c.says)
+				}
+			}
+		}
+		want(t, "Close", errors.Join(front.Close(), far.Close()), nil)
+	})
+}
+
 // What a tls.Config says counts: protocols, client certificates, tickets, and
 // callbacks, which may wait.
 func TestTLSConfig(t *testing.T) {
