@@ -16,7 +16,7 @@ import (
 )
 
 // maxAnswers bounds what conn writes by itself while it reads, in bytes: alerts and
-// answers to key updates. A peer that does not read them has an attack in mind.
+// answers to key updates. A peer that does not read them wants this end to run out of memory.
 const maxAnswers = 64 << 10
 
 var errAnswers = errors.New("tls: peer asks for key updates and does not read the answers")
