@@ -4,6 +4,7 @@ package interop_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -26,10 +27,13 @@ func TestNetConn(t *testing.T) {
 	}
 	for _, poller := range pollers {
 		for _, handoff := range []task.Handoff{task.Channel, task.Coroutine} {
-			for _, network := range []string{"tcp", "unix"} {
+			for _, network := range []string{"tcp", "unix", "tls"} {
 				t.Run(fmt.Sprintf("%s %v %s", poller, handoff, network), func(t *testing.T) {
 					t.Setenv("BATON_POLLER", poller)
-					w := wire{task.Runner{Handoff: handoff}, network}
+					w := wire{task.Runner{Handoff: handoff}, network, nil}
+					if network == "tls" {
+						w.network, w.identity = "tcp", newIdentity(t)
+					}
 					t.Run("one loop", func(t *testing.T) { w.test(t, w.oneLoop) })
 					t.Run("two loops", func(t *testing.T) { w.test(t, w.twoLoops) })
 					t.Run("package net", func(t *testing.T) { w.test(t, w.packageNet) })
@@ -41,8 +45,9 @@ func TestNetConn(t *testing.T) {
 
 // A wire makes connections of one kind.
 type wire struct {
-	runner  task.Runner
-	network string
+	runner   task.Runner
+	network  string
+	identity *identity // of TLS over it; nil without TLS
 }
 
 // test runs the suite over connections that connect makes: it returns both ends,
@@ -76,10 +81,27 @@ func (w wire) address(t *testing.T) string {
 	return filepath.Join(dir, "s")
 }
 
+// open opens the end that dials.
+func (w wire) open(ctx context.Context, address string) (*netio.Stream, error) {
+	if w.identity == nil {
+		return netio.Dial(ctx, w.network, address)
+	}
+	return netio.DialTLS(ctx, w.network, address, w.identity.client())
+}
+
+// accept opens the end that listens.
+func (w wire) accept(ctx context.Context, ln *netio.Listener) (*netio.Stream, error) {
+	s, err := ln.Accept(ctx)
+	if err == nil && w.identity != nil {
+		err = s.AcceptTLS(ctx, w.identity.server())
+	}
+	return s, err
+}
+
 // dial opens one end.
 func (w wire) dial(address string) func(ctx context.Context) ([]*netio.Stream, error) {
 	return func(ctx context.Context) ([]*netio.Stream, error) {
-		s, err := netio.Dial(ctx, w.network, address)
+		s, err := w.open(ctx, address)
 		return []*netio.Stream{s}, err
 	}
 }
@@ -93,8 +115,8 @@ func (w wire) oneLoop(t *testing.T) (near, far net.Conn, hosts []*host) {
 			return nil, err
 		}
 		defer ln.Close()
-		accepting := task.Start(ctx, ln.Accept)
-		near, err := netio.Dial(ctx, w.network, ln.Addr().String())
+		accepting := task.Start(ctx, func(ctx context.Context) (*netio.Stream, error) { return w.accept(ctx, ln) })
+		near, err := w.open(ctx, ln.Addr().String())
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +138,7 @@ func (w wire) twoLoops(t *testing.T) (near, far net.Conn, hosts []*host) {
 		}
 		defer ln.Close()
 		listening <- ln.Addr().String()
-		s, err := ln.Accept(ctx)
+		s, err := w.accept(ctx, ln)
 		return []*netio.Stream{s}, err
 	})
 	address, ok := <-listening
@@ -135,10 +157,17 @@ func (w wire) packageNet(t *testing.T) (near, far net.Conn, hosts []*host) {
 	}
 	defer ln.Close()
 	h := newHost(w.runner, w.dial(ln.Addr().String()))
-	near = h.opened(t)[0] // the backlog has the connection then
 	far, err = ln.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
+	if w.identity != nil {
+		secure := tls.Server(far, w.identity.server())
+		if err := secure.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		far = secure
+	}
+	near = h.opened(t)[0]
 	return near, far, []*host{h}
 }

@@ -4,6 +4,7 @@ package netio
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 
 	"baton/internal/bridge"
@@ -18,13 +19,24 @@ import (
 // until they are closed, or until that ctx ends, at the latest with its task: then the
 // loop closes them, and the function fails.
 func (d Dialer) DialFunc(ctx context.Context) func(ctx context.Context, network, address string) (net.Conn, error) {
-	return (&dialFunc{newLifetime(ctx), d}).dial
+	return (&dialFunc{lifetime: newLifetime(ctx), Dialer: d}).dial
+}
+
+// DialTLSFunc is DialFunc with [Dialer.DialTLS], as http.Transport.DialTLSContext wants
+// one. The net.Conns have a method ConnectionState, but are no *tls.Conn: package
+// net/http speaks HTTP/1.1 over them.
+func (d Dialer) DialTLSFunc(ctx context.Context, config *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
+	if config == nil {
+		config = &tls.Config{}
+	}
+	return (&dialFunc{newLifetime(ctx), d, config}).dial
 }
 
 // A dialFunc makes net.Conns that own their streams.
 type dialFunc struct {
 	lifetime
 	Dialer
+	tls *tls.Config // nil without TLS
 }
 
 // dial dials on the running task, or by a task under the lifetime's ctx for a
@@ -53,13 +65,19 @@ func (f *dialFunc) dial(ctx context.Context, network, address string) (conn net.
 // open dials on the running task, which ctx belongs to. The end of the lifetime closes
 // the stream, also if it has come meanwhile.
 func (f *dialFunc) open(ctx context.Context, network, address string) (net.Conn, error) {
-	s, err := f.Dial(ctx, network, address)
+	var s *Stream
+	var err error
+	if f.tls != nil {
+		s, err = f.DialTLS(ctx, network, address, f.tls)
+	} else {
+		s, err = f.Dial(ctx, network, address)
+	}
 	if err != nil {
 		return nil, err
 	}
 	c := s.netConn(f.lifetime)
 	c.stop = bridge.AfterEnd(f.life(), func() { _ = s.Close() })
-	return c, nil
+	return c.face(), nil
 }
 
 // failed is the error of a dial that something else than the network has ended.

@@ -23,6 +23,10 @@
 // 30 s to finish. A handler that reads its next request under the context of
 // [UntilShutdown] learns at once that the server ends. [Server.Close] does not wait.
 //
+// [Stream.StartTLS] and [Stream.AcceptTLS] encrypt a stream, with a tls.Config;
+// [DialTLS] and the TLS of a [Server] do it from the start. Every call works on an
+// encrypted stream as on a plain one.
+//
 // # Who may call what
 //
 // A call that takes a ctx may switch to other tasks; one that takes none never

@@ -36,7 +36,7 @@ func (s *Stream) NetConn(ctx context.Context) net.Conn {
 	if r := life.home; r.Loop() != s.loop {
 		elsewhere(r, s.loop, "Stream")
 	}
-	return s.netConn(life)
+	return s.netConn(life).face()
 }
 
 // netConn returns a net.Conn of the stream that lasts as long as life. The caller

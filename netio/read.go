@@ -99,6 +99,9 @@ func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 	if s.ahead.len() > 0 {
 		return s.ahead.read(p), nil
 	}
+	if s.tls != nil {
+		return s.tls.read(ctx, p)
+	}
 	if p == nil {
 		p = []byte{} // an operation without a buffer would be brought one
 	}
@@ -116,15 +119,22 @@ func (s *Stream) fill(ctx context.Context) error {
 	if err := s.in.giveWay(ctx); err != nil {
 		return err
 	}
-	s.in.op.Buf = s.ahead.room()
-	n, err := s.in.do(ctx)
+	buf := s.ahead.room()
+	var n int
+	var err error
+	if s.tls != nil {
+		n, err = s.tls.read(ctx, buf)
+	} else {
+		s.in.op.Buf = buf
+		n, err = s.in.do(ctx)
+		buf, s.in.op.Buf = s.in.op.Buf, nil
+	}
 	s.in.moved += n
 	switch {
 	case n > 0 && !s.closed:
-		s.ahead.add(s.in.op.Buf, n)
+		s.ahead.add(buf, n)
 	case n > 0 && err == nil:
 		err = s.opError("read", net.ErrClosed)
 	}
-	s.in.op.Buf = nil
 	return err
 }

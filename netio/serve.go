@@ -5,6 +5,7 @@ package netio
 import (
 	"container/list"
 	"context"
+	"crypto/tls"
 	"slices"
 	"time"
 
@@ -43,6 +44,13 @@ type Handler = func(ctx context.Context, s *Stream) error
 type Server struct {
 	// Listen is for Serve.
 	Listen ListenConfig
+
+	// TLS, if it is not nil, has the server start TLS on each connection, by the
+	// connection's own task, before the handler begins. A handshake that fails is
+	// reported like an error of the handler, unless the client only went silent or
+	// away. To replace certificates while the server runs, use GetCertificate or
+	// GetConfigForClient.
+	TLS *tls.Config
 
 	// MaxConns bounds the connections of each listener that are served at a time.
 	// Further ones wait in the kernel's queue; a listener with several addresses may

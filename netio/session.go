@@ -58,7 +58,14 @@ func (c *session) run(ctx context.Context) (exited error) {
 		c.end(ctx, err)
 		goexit = !returned
 	}()
-	err = task.Scope(ctx, func(ctx context.Context) error { return c.service.handler(ctx, c.stream) })
+	err = task.Scope(ctx, func(ctx context.Context) error {
+		if config := c.service.server.TLS; config != nil {
+			if err := c.stream.AcceptTLS(ctx, config); err != nil {
+				return err
+			}
+		}
+		return c.service.handler(ctx, c.stream)
+	})
 	returned = true
 	return nil
 }
@@ -96,6 +103,9 @@ func (c *session) failure(ctx context.Context, err error) error {
 // of another connection, as to a server behind this one, are failures.
 func (c *session) isEnd(err error) bool {
 	if e, ok := err.(*net.OpError); ok {
+		if e.Op == "handshake" && e.Err == io.ErrUnexpectedEOF {
+			return c.stream.owns(e)
+		}
 		return c.stream.owns(e) && (isGone(e.Err) || isCut(e.Err) || errors.Is(e.Err, net.ErrClosed))
 	}
 	return err == io.EOF || err == net.ErrClosed

@@ -31,6 +31,9 @@ type StreamConfig struct {
 	WriteTimeout time.Duration
 	IdleTimeout  time.Duration
 
+	// TLS is for the streams that start TLS.
+	TLS TLSOptions
+
 	// Nagle lets the kernel collect small writes into larger packets (Nagle's
 	// algorithm, RFC 896). By default every write is sent at once.
 	Nagle bool
@@ -64,6 +67,9 @@ type Stream struct {
 	active time.Time // when a byte last moved; kept for idle
 
 	vector [][]byte // the headers of WriteBuffers, kept for the next one
+
+	tls        *secure // nil without TLS
+	tlsOptions TLSOptions
 }
 
 // newStream makes a stream of a handle of l, which it owns from then on. The caller
@@ -74,6 +80,7 @@ func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
 	s.out.open(s, poll.Write)
 	s.ahead.poller = l.Poller()
 	s.ahead.provided = l.Poller().Caps().Has(poll.Provided)
+	s.tlsOptions = c.TLS
 	s.SetLineLimit(c.LineLimit)
 	s.SetReadTimeout(c.ReadTimeout)
 	s.SetWriteTimeout(c.WriteTimeout)
@@ -182,6 +189,9 @@ func (s *Stream) CloseWrite() error {
 	if s.out.user != nil && !s.closed {
 		return s.out.busy("a CloseWrite")
 	}
+	if s.tls != nil {
+		return s.tls.endWrite()
+	}
 	err := s.handle.CloseWrite()
 	if errors.Is(err, syscall.ENOTCONN) { // which only some pollers and networks return
 		return nil
@@ -197,7 +207,12 @@ func (s *Stream) CloseWrite() error {
 // everything that had come: the kernel tells it by a reset (RFC 9293, section
 // 3.6.1). A protocol whose peer may still be sending needs CloseWrite, and then
 // reading up to io.EOF, before Close.
-func (s *Stream) Close() error { return s.end("Stream.Close", poll.Handle.Close) }
+func (s *Stream) Close() error {
+	if s.tls != nil {
+		return s.end("Stream.Close", s.tls.close)
+	}
+	return s.end("Stream.Close", poll.Handle.Close)
+}
 
 // Abort closes the stream and drops what is not sent yet; over TCP, the peer gets a
 // reset.

@@ -37,6 +37,9 @@ const pieceBytes = 16 << 10
 
 // write is Write for whoever is the user of s.out.
 func (s *Stream) write(ctx context.Context, p []byte) (int, error) {
+	if s.tls != nil {
+		return s.tls.write(ctx, p)
+	}
 	if len(p) > pieceBytes && s.idle > 0 {
 		return s.writeBuffers(ctx, p)
 	}
@@ -66,6 +69,9 @@ func (s *Stream) WriteBuffers(ctx context.Context, bufs ...[]byte) (n int, err e
 
 // writeBuffers is WriteBuffers for whoever is the user of s.out.
 func (s *Stream) writeBuffers(ctx context.Context, bufs ...[]byte) (n int, err error) {
+	if s.tls != nil {
+		return s.tls.write(ctx, bufs...)
+	}
 	// A poller cuts what it has written off the headers it is given.
 	s.vector = append(s.vector[:0], bufs...)
 	for rest := s.vector; ; {
