@@ -31,6 +31,9 @@ type network struct {
 	unix map[string]*listener   // by path
 	used map[uint16]int         // how many listeners and conns hold a port
 	port uint16                 // to be tried next
+
+	udp       map[uint16][]*packets // by port, those whose turn is longest ago first
+	mailboxes map[string]*packets   // UNIX sockets of datagrams, by name
 }
 
 // newNetwork is a host on which nobody listens.
@@ -40,6 +43,9 @@ func newNetwork() network {
 		unix: make(map[string]*listener),
 		used: make(map[uint16]int),
 		port: firstPort,
+
+		udp:       make(map[uint16][]*packets),
+		mailboxes: make(map[string]*packets),
 	}
 }
 
