@@ -269,8 +269,10 @@ func addrPort(addr *net.TCPAddr) netip.AddrPort {
 // destination is where a connection to addr goes: to the loopback address if it
 // does not say where, as with Linux. What the other end sees as its own address
 // is the one that is found here.
-func destination(addr *net.TCPAddr) netip.AddrPort {
-	at := addrPort(addr)
+func destination(addr *net.TCPAddr) netip.AddrPort { return reachable(addrPort(addr)) }
+
+// reachable is at, or the loopback address in place of one that stands for all.
+func reachable(at netip.AddrPort) netip.AddrPort {
 	switch at.Addr() {
 	case netip.IPv4Unspecified():
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())

@@ -310,7 +310,7 @@ func (c *packets) sendUDP(from *poll.Packet) (full *packets, _ error) {
 	case len(from.Data) > maxDatagram:
 		return nil, syscall.EMSGSIZE
 	}
-	to = destination(net.TCPAddrFromAddrPort(to))
+	to = reachable(netip.AddrPortFrom(to.Addr().Unmap(), to.Port()))
 	if to.Addr().Is4() != c.at.Addr().Is4() {
 		return nil, syscall.EAFNOSUPPORT
 	}
@@ -318,7 +318,7 @@ func (c *packets) sendUDP(from *poll.Packet) (full *packets, _ error) {
 	if m.from.Addr().IsUnspecified() { // the system chooses; one host owns all addresses
 		m.from = netip.AddrPortFrom(to.Addr(), c.at.Port())
 		if isGroup(to.Addr()) {
-			m.from = netip.AddrPortFrom(destination(net.TCPAddrFromAddrPort(c.at)).Addr(), c.at.Port())
+			m.from = reachable(c.at)
 		}
 	}
 	p := c.poller
