@@ -137,11 +137,11 @@ func TestPacketConnected(t *testing.T) {
 	})
 }
 
-// What nobody listens for is told to the call that waits for an answer.
+// The error of a refused datagram comes to the call that waits for an answer.
 func TestPacketRefused(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "udp" {
-			return // a UNIX socket tells the sender at once
+			return // on a UNIX socket the Send fails
 		}
 		server, other := w.packets(ctx, t)
 		want(t, "Close", other.Close(), nil)
@@ -152,7 +152,7 @@ func TestPacketRefused(t *testing.T) {
 				return client.Receive(ctx, make([]byte, 8))
 			})
 			want(t, "Send", client.Send(ctx, netio.Packet{Data: []byte("anybody?")}), nil)
-			if w.poller == "epoll" { // the kernel has told by now, and the next Send must not take it
+			if w.poller == "epoll" { // the kernel has the error by now, and the next Send must not take it
 				want(t, "the next Send", client.Send(ctx, netio.Packet{Data: []byte("anybody?")}), nil)
 			}
 			_, err := answer.Await(ctx)
@@ -207,7 +207,7 @@ func TestPacketTimeout(t *testing.T) {
 func TestPacketBackPressure(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "unixgram" {
-			return // UDP loses what nobody receives
+			return // UDP loses what is not received
 		}
 		server, client := w.packets(ctx, t)
 		defer server.Close()
@@ -453,4 +453,30 @@ func TestPacketNoAllocation(t *testing.T) {
 		}
 		server.Close()
 	})
+}
+
+// Every UDP socket may broadcast.
+func TestPacketBroadcast(t *testing.T) {
+	for _, c := range []struct{ poller, to string }{
+		{"virtual", "255.255.255.255"}, {"epoll", "127.255.255.255"}, {"portable", "127.255.255.255"},
+	} {
+		if c.poller != "virtual" && runtime.GOOS != "linux" {
+			continue // only Linux has this address of the loopback
+		}
+		t.Run(c.poller, func(t *testing.T) {
+			world{c.poller, "udp"}.run(t, func(ctx context.Context, t *testing.T) {
+				server := must(netio.ListenPacket(ctx, "udp", ":0"))(t)
+				defer server.Close()
+				client := must(netio.ListenPacket(ctx, "udp", "127.0.0.1:0"))(t)
+				defer client.Close()
+				port := uint16(server.LocalAddr().(*net.UDPAddr).Port)
+				to := netip.AddrPortFrom(netip.MustParseAddr(c.to), port)
+				want(t, "Send", client.Send(ctx, netio.Packet{Data: []byte("all"), Addr: to}), nil)
+				p, err := server.Receive(ctx, make([]byte, 8))
+				if want(t, "Receive", err, nil); string(p.Data) != "all" || p.Addr.Port() != uint16(client.LocalAddr().(*net.UDPAddr).Port) {
+					t.Errorf("received %q from %v", p.Data, p.Addr)
+				}
+			})
+		})
+	}
 }

@@ -50,13 +50,13 @@ var datagramCases = []testCase{
 	},
 	{
 		name:        "datagram/batch",
-		explanation: "A Receive of several takes what is there, from the front and in order, and waits for no more; a Send of several sends all. None of either is done at once.",
+		explanation: "A Receive of several takes what is there, from the front and in order, and waits for no more; a Send of several sends all. A list of none is done at once.",
 		needs:       poll.Datagrams,
 		run:         batch,
 	},
 	{
 		name:        "datagram/connected",
-		explanation: "A connected socket sends to its peer, whatever the Packet says, and receives from nobody else.",
+		explanation: "A connected socket sends to its peer, whatever the Packet says, and receives only from there.",
 		needs:       poll.Datagrams,
 		run: func(r *rig) {
 			server, stranger := r.packets(), r.packets()
@@ -73,7 +73,7 @@ var datagramCases = []testCase{
 	},
 	{
 		name:        "datagram/refused",
-		explanation: "Where nobody listens, the Receive of a connected socket that waits for an answer learns of it, once, and the socket goes on.",
+		explanation: "If no socket listens, the Receive of a connected socket that waits for an answer learns of it, once, and the socket goes on.",
 		needs:       poll.Datagrams,
 		run: func(r *rig) {
 			server := r.packets()
@@ -142,7 +142,7 @@ var datagramCases = []testCase{
 	},
 	{
 		name:        "datagram/not a stream",
-		explanation: "Operations of streams fail on a socket of datagrams, and the other way round: a Read that takes an empty datagram for the end of the stream would help nobody.",
+		explanation: "Operations of streams fail on a socket of datagrams, and the other way round: a Read that takes an empty datagram for the end of the stream would be wrong.",
 		needs:       poll.Datagrams,
 		run: func(r *rig) {
 			server := r.packets()
@@ -184,7 +184,7 @@ var datagramCases = []testCase{
 	},
 }
 
-// packets makes a UDP socket on a port that nobody else has.
+// packets makes a UDP socket on a free port.
 func (r *rig) packets() poll.Handle {
 	r.t.Helper()
 	h, err := r.poller.Listen(&net.UDPAddr{IP: loopback().IP}, poll.ListenOptions{})

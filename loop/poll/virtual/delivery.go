@@ -110,7 +110,7 @@ func (c *packets) deliver(m message, data []byte, to netip.AddrPort) {
 	s.arrive(m)
 }
 
-// refuse is told that no socket is where c has sent to. Only a socket with a peer
+// refuse notes that no socket is where c has sent to. Only a socket with a peer
 // learns of it: by the Receive in flight, or else by the next operation.
 func (c *packets) refuse() {
 	if c.remote != nil && !c.closed {
