@@ -82,4 +82,4 @@ func elsewhere(r *task.Ref, l *loop.Loop, what string) {
 }
 
 // makers is what to do instead of using a zero value.
-const makers = "Dial and Listener.Accept make a Stream, Listen makes a Listener"
+const makers = "Dial and Listener.Accept make a Stream, Listen makes a Listener, ListenPacket and DialPacket make a PacketConn"

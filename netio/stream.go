@@ -57,12 +57,12 @@ type Stream struct {
 	ahead  buffer // read, and not yet asked for
 
 	in     half
-	handle poll.Handle
+	limit  int      // of lines
 	local  net.Addr // its own: errors tell by it whose they are
 	remote net.Addr
 	out    half // which begins a line of the processor's cache: see TestLayout
 
-	limit  int // of lines
+	handle poll.Handle
 	idle   time.Duration
 	active time.Time // when a byte last moved; kept for idle
 

@@ -26,7 +26,7 @@ func (l *Listener) openUnix(c ListenConfig, t target) error {
 	onDisk := !strings.HasPrefix(t.text, "@") && !l.loop.Poller().Caps().Has(poll.Virtual)
 	err := l.add(c, addr)
 	if onDisk && errors.Is(err, syscall.EADDRINUSE) && isStale(addr.Name) {
-		err = l.replace(c, addr)
+		err = replaceStale("listen", addr, func() error { return l.add(c, addr) })
 	}
 	if err == nil && onDisk && !c.KeepFile {
 		l.file = newSocketFile(addr.Name)
@@ -34,10 +34,10 @@ func (l *Listener) openUnix(c ListenConfig, t target) error {
 	return err
 }
 
-// replace removes the stale file at addr and makes the socket. The lock is for two
-// servers that replace the file at the same time: the second one could remove the
-// socket of the first.
-func (l *Listener) replace(c ListenConfig, addr *net.UnixAddr) error {
+// replaceStale removes the stale file at addr and makes the socket, by bind. The lock
+// is for two servers that replace the file at the same time: the second one could
+// remove the socket of the first.
+func replaceStale(call string, addr *net.UnixAddr, bind func() error) error {
 	unlock, err := lockFile(addr.Name + lockSuffix)
 	if err == nil {
 		defer unlock()
@@ -46,9 +46,9 @@ func (l *Listener) replace(c ListenConfig, addr *net.UnixAddr) error {
 		}
 	}
 	if err != nil {
-		return &net.OpError{Op: "listen", Net: "unix", Addr: addr, Err: err}
+		return &net.OpError{Op: call, Net: addr.Network(), Addr: addr, Err: err}
 	}
-	return l.add(c, addr)
+	return bind()
 }
 
 // isStale reports whether the file at path is that of a socket which no process has

@@ -126,6 +126,9 @@ func (c Config) run(t *testing.T, bell *alarm, fn func(ctx context.Context, t *t
 	var w watch
 	network := c.Network
 	network.Bubble = true
+	if network.Rand == nil { // a stream of its own, too
+		network.Rand = rand.New(rand.NewPCG(c.Seed, 3))
+	}
 	g := &guard{t: t, alarm: bell, late: w.late, seen: time.Now()}
 	if !c.FIFO {
 		g.order = &shuffle{rand.New(rand.NewPCG(c.Seed, 2))}

@@ -13,7 +13,8 @@ type Kind uint8
 
 const (
 	// Connect opens a stream to Addr (from Local, if it is not nil) and sets
-	// Handle.
+	// Handle. To an address of datagrams (see [Datagrams]) it makes a socket that
+	// is connected: one that sends to Addr and receives from there.
 	Connect Kind = iota + 1
 	// Accept takes one connection from the listener Handle and sets Accepted.
 	// Running out of descriptors is an error like any other (EMFILE, ENFILE);
@@ -38,9 +39,19 @@ const (
 	// wait, at once if that is so now: an error or end of stream counts too.
 	Readable
 	Writable
+	// Receive waits for a datagram and fills in Packets from the front: at least
+	// one, and further ones that are there already. It sets N to their number, also
+	// beside an error.
+	Receive
+	// Send sends all of Packets, in order, and waits until the kernel has taken
+	// them. It sets N to the number sent, also beside an error. A UNIX socket that
+	// is not connected may fail with EAGAIN if the receiver's queue is full: no
+	// event of the kernel says when there is room.
+	Send
 )
 
-var kindNames = [...]string{"none", "connect", "accept", "read", "write", "lookup", "readable", "writable"}
+var kindNames = [...]string{"none", "connect", "accept", "read", "write", "lookup", "readable", "writable",
+	"receive", "send"}
 
 // String returns the name of the kind, in the words of net.OpError.
 func (k Kind) String() string {
@@ -89,11 +100,12 @@ type Op struct {
 
 	Bufs     [][]byte     // Write
 	Accepted Handle       // Accept
-	Addr     net.Addr     // Connect: *net.TCPAddr or *net.UnixAddr
+	Addr     net.Addr     // Connect: *net.TCPAddr, *net.UnixAddr or *net.UDPAddr
 	Local    net.Addr     // Connect: where from, or nil
 	Network  string       // Lookup
 	Host     string       // Lookup
 	Addrs    []netip.Addr // Lookup
+	Packets  *[]Packet    // Receive, Send; a pointer, for streams have none
 }
 
 // Errors of the seam. Errors of the world come as the kernel gave them, as

@@ -31,6 +31,9 @@ type Poller interface {
 	//     may be a successor's, and only the caller can tell: the file is the
 	//     caller's to remove, and until then the name is taken (EADDRINUSE).
 	//     With [Virtual] it is only a name, and free after Close.
+	//   - *net.UDPAddr, or a *net.UnixAddr of the network "unixgram": a socket of
+	//     datagrams (see [Datagrams]), for the same addresses. It may broadcast. A
+	//     UDP socket does not reuse the address of another one.
 	//
 	// Sockets are close-on-exec and do not block; TCP listeners reuse the
 	// addresses of connections that linger.
@@ -56,8 +59,8 @@ type Poller interface {
 	// Submitting one that is in flight is misuse and panics.
 	//
 	// At most one operation per handle and direction may be in flight
-	// (Read, Accept and Readable are one direction; Write, Connect and
-	// Writable the other); a second one finishes at once with [ErrBusy].
+	// (Read, Accept, Receive and Readable are one direction; Write, Connect,
+	// Send and Writable the other); a second one finishes at once with [ErrBusy].
 	Submit(op *Op) bool
 
 	// Cancel asks for the end of op. If op is in flight it is still reported by
@@ -150,10 +153,12 @@ const (
 	Virtual                    // Now is not the machine's clock
 	Jumps                      // Wait moves the clock by itself, whatever other goroutines do
 	Pinned                     // Wait and Close must come from one thread, that of the first Wait
+	Datagrams                  // Receive and Send; UDP, and UNIX-domain datagrams if there is [Unix]
 )
 
 var capNames = [...]string{
 	"unix", "lookups", "readiness", "adopts", "provided", "vectored", "virtual", "jumps", "pinned",
+	"datagrams",
 }
 
 // Has reports whether c contains all of want.

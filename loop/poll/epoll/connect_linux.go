@@ -26,6 +26,15 @@ func (p *Poller) connect(op *poll.Op) bool {
 	if p.closed {
 		return fail(op, net.ErrClosed)
 	}
+	if remote, ok := stream(op.Addr); ok {
+		local, _ := stream(op.Local)
+		s, err := p.openPackets(local, remote, poll.ListenOptions{})
+		if err != nil {
+			return fail(op, err)
+		}
+		op.Handle = s
+		return true
+	}
 	family, remote, err := sockaddr(op.Addr)
 	if err != nil {
 		return fail(op, err)

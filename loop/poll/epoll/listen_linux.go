@@ -38,6 +38,9 @@ func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*socket, error)
 	if p.closed {
 		return nil, net.ErrClosed
 	}
+	if addr, ok := stream(addr); ok {
+		return p.openPackets(addr, nil, opts)
+	}
 	family, _, err := sockaddr(addr)
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ type Config struct {
 // capabilities is what every Poller declares. Not Pinned: an epoll descriptor
 // takes calls from any thread, one after another.
 const capabilities = poll.Unix | poll.Lookups | poll.Readiness | poll.Adopts |
-	poll.Provided | poll.Vectored
+	poll.Provided | poll.Vectored | poll.Datagrams
 
 // The states of a Poller, seen from Wake. Only the loop leaves waiting and
 // notified for running, only Wake enters notified. The loop enters waiting from
@@ -81,6 +81,7 @@ type Poller struct {
 	spare    []*socket // the other half of eager, swapped with it
 	buffers  buffers
 	lookups  lookups
+	message  *message // nil until there is a socket of datagrams
 }
 
 var (
@@ -167,6 +168,18 @@ func (p *Poller) Submit(op *poll.Op) bool {
 		}
 		if err := s.begin(op); err != nil {
 			return fail(op, err)
+		}
+		return tries[op.Kind](s, op) || s.keep(op)
+	case poll.Receive, poll.Send:
+		s, ok := op.Handle.(*socket)
+		if !ok || s.poller != p {
+			return fail(op, poll.ErrForeign)
+		}
+		if err := s.begin(op); err != nil {
+			return fail(op, err)
+		}
+		if !s.datagrams {
+			return fail(op, fmt.Errorf("epoll: %v of a socket of streams: %w", op.Kind, errors.ErrUnsupported))
 		}
 		return tries[op.Kind](s, op) || s.keep(op)
 	case poll.Connect:

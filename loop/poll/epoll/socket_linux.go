@@ -3,6 +3,8 @@
 package epoll
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"os"
 
@@ -32,11 +34,14 @@ type socket struct {
 	// been: only EAGAIN clears canRead.
 	lasting bool
 
-	tcp     bool // a TCP socket; otherwise a UNIX one, or adopted
+	tcp     bool // a TCP socket; otherwise a UNIX one, or adopted, or of datagrams
 	adopted bool // somebody else's descriptor, see Adopt
 	tamed   bool // an adopted descriptor that was made not to block
 	closed  bool
 	class   uint8 // of the buffer for the next Read without one
+
+	datagrams bool // a socket of datagrams; connected if remote is not nil
+	udp       bool // and of UDP
 
 	next int // of the Write in flight: the first of op.Bufs that is not empty
 
@@ -107,6 +112,8 @@ func (s *socket) begin(op *poll.Op) error {
 		return net.ErrClosed
 	case *s.side(op.Kind) != nil:
 		return poll.ErrBusy
+	case s.datagrams && op.Kind < poll.Readable:
+		return fmt.Errorf("epoll: %v of a socket of datagrams: %w", op.Kind, errors.ErrUnsupported)
 	}
 	if op.Kind == poll.Write {
 		s.next = 0
@@ -136,7 +143,7 @@ func (s *socket) keep(op *poll.Op) bool {
 // connect is decided by the socket's becoming writable.
 func (s *socket) side(k poll.Kind) **poll.Op {
 	switch k {
-	case poll.Write, poll.Connect, poll.Writable:
+	case poll.Write, poll.Connect, poll.Writable, poll.Send:
 		return &s.out
 	}
 	return &s.in
@@ -155,6 +162,8 @@ var tries = [...]func(*socket, *poll.Op) bool{
 	poll.Connect:  (*socket).connected,
 	poll.Readable: func(s *socket, op *poll.Op) bool { return s.ready(op, unix.POLLIN|unix.POLLRDHUP) },
 	poll.Writable: func(s *socket, op *poll.Op) bool { return s.ready(op, unix.POLLOUT) },
+	poll.Receive:  (*socket).receive,
+	poll.Send:     (*socket).sendPackets,
 }
 
 // event is told what the kernel reports: the state of the descriptor at the
@@ -288,6 +297,8 @@ func (s *socket) opError(operation string, err error) error {
 	}
 	network := "unix"
 	switch {
+	case s.datagrams && s.local != nil:
+		network = s.local.Network()
 	case s.tcp:
 		network = "tcp"
 	case s.adopted:

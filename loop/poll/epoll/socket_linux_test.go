@@ -125,7 +125,7 @@ func TestAbstractName(t *testing.T) {
 // are errors of Listen and Connect.
 func TestBadUnixAddresses(t *testing.T) {
 	p := open(t, epoll.Config{})
-	for _, addr := range []net.Addr{&net.UnixAddr{Name: "x", Net: "unixgram"},
+	for _, addr := range []net.Addr{&net.UnixAddr{Name: "x", Net: "unixpacket"},
 		&net.UnixAddr{Name: strings.Repeat("x", 200), Net: "unix"}} {
 		if _, err := p.Listen(addr, poll.ListenOptions{}); err == nil {
 			t.Errorf("Listen(%v) succeeded", addr)

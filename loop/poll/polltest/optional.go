@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 
 	"baton/loop/poll"
 )
@@ -145,6 +146,8 @@ func undeclared(r *rig) {
 		{poll.Readiness, readable(client)},
 		{poll.Readiness, writable(client)},
 		{poll.Provided, &poll.Op{Kind: poll.Read, Handle: client}},
+		{poll.Datagrams, receive(client, 8)},
+		{poll.Datagrams, send(client, "x", netip.AddrPort{})},
 		{poll.Unix, connect(&net.UnixAddr{Name: "nowhere", Net: "unix"})},
 		// Kinds that nobody has: a capability that nobody declares.
 		{1 << 31, &poll.Op{Handle: client}},

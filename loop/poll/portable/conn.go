@@ -47,7 +47,7 @@ func (c *conn) owner() *Poller { return c.poller }
 // goes before being busy, and both before what op is.
 func (c *conn) start(op *poll.Op) bool {
 	l := &c.read
-	if op.Kind == poll.Write {
+	if op.Kind == poll.Write || op.Kind == poll.Send {
 		l = &c.write
 	}
 	switch {
@@ -55,7 +55,7 @@ func (c *conn) start(op *poll.Op) bool {
 		return fail(op, net.ErrClosed)
 	case l.busy:
 		return fail(op, poll.ErrBusy)
-	case op.Kind == poll.Accept:
+	case op.Kind == poll.Accept || op.Kind == poll.Receive || op.Kind == poll.Send:
 		return fail(op, misfit(op.Kind, "a stream"))
 	case op.Kind == poll.Read && op.Buf == nil:
 		return fail(op, fmt.Errorf("portable: read without a buffer: %w", errors.ErrUnsupported))

@@ -33,7 +33,7 @@ func TestErrors(t *testing.T) {
 		{"accept of a stream", &poll.Op{Kind: poll.Accept, Handle: client}, errors.ErrUnsupported},
 		{"read of a listener", read(l), errors.ErrUnsupported},
 		{"connect to nothing", &poll.Op{Kind: poll.Connect}, errors.ErrUnsupported},
-		{"connect to UDP", &poll.Op{Kind: poll.Connect, Addr: &net.UDPAddr{}}, errors.ErrUnsupported},
+		{"connect to IP", &poll.Op{Kind: poll.Connect, Addr: &net.IPAddr{}}, errors.ErrUnsupported},
 	} {
 		if r.finish(c.op); !errors.Is(c.op.Err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, c.op.Err, c.want)
@@ -72,7 +72,7 @@ func TestListenErrors(t *testing.T) {
 		want error
 	}{
 		{l.LocalAddr(), syscall.EADDRINUSE},
-		{&net.UDPAddr{}, errors.ErrUnsupported},
+		{&net.IPAddr{}, errors.ErrUnsupported},
 		{nil, errors.ErrUnsupported},
 	} {
 		_, err := r.Listen(c.addr, poll.ListenOptions{})

@@ -33,6 +33,9 @@ func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, er
 	if p.closed {
 		return nil, listenError(addr, net.ErrClosed)
 	}
+	if isDatagrams(addr) {
+		return p.listenPackets(addr, opts)
+	}
 	a, err := listen(addr, opts)
 	if err != nil {
 		return nil, err

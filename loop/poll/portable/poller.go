@@ -104,9 +104,9 @@ func (p *Poller) Now() time.Time { return time.Now() }
 // of the UNIX domain. Safe from every goroutine.
 func (p *Poller) Caps() poll.Caps {
 	if runtime.GOOS == "plan9" {
-		return poll.Lookups | poll.Vectored
+		return poll.Lookups | poll.Vectored | poll.Datagrams
 	}
-	return poll.Lookups | poll.Vectored | poll.Unix
+	return poll.Lookups | poll.Vectored | poll.Datagrams | poll.Unix
 }
 
 // Adopt fails: package net would take over the descriptor.
@@ -128,8 +128,11 @@ func (p *Poller) Submit(op *poll.Op) bool {
 	}
 	switch op.Kind {
 	case poll.Connect, poll.Lookup:
+		if op.Kind == poll.Connect && isDatagrams(op.Addr) {
+			return p.connectPackets(op)
+		}
 		return p.startCall(op)
-	case poll.Accept, poll.Read, poll.Write:
+	case poll.Accept, poll.Read, poll.Write, poll.Receive, poll.Send:
 		if s, ok := op.Handle.(socket); ok && s.owner() == p {
 			return s.start(op)
 		}

@@ -63,6 +63,8 @@ func (c *conn) start(op *poll.Op) {
 	switch {
 	case c.closed:
 		c.poller.finish(op, net.ErrClosed)
+	case op.Kind == poll.Receive || op.Kind == poll.Send:
+		c.poller.finish(op, errStreams)
 	case op.Kind == poll.Accept:
 		c.poller.finish(op, os.NewSyscallError("accept", syscall.EINVAL))
 	case *slot != nil:

@@ -13,7 +13,8 @@
 // The network is one host that owns every address. It has TCP and UNIX-domain
 // streams with bounded buffers and errors as a kernel gives them, and no
 // faults: what a test wants delayed, refused or never answered it says in
-// [Config.Dial].
+// [Config.Dial]. It has UDP and UNIX-domain datagrams, too, and loses, doubles
+// and delays those of UDP as [Config.Faults] says.
 //
 // Where the model is kinder than a kernel: Close never resets, so a peer still
 // reads what was written before, even if the closing side had not read

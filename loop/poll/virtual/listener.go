@@ -79,6 +79,8 @@ func (l *listener) start(op *poll.Op) {
 		l.poller.finish(op, nil)
 	case op.Kind == poll.Read || op.Kind == poll.Write:
 		l.poller.finish(op, os.NewSyscallError(op.Kind.String(), syscall.ENOTCONN))
+	case op.Kind == poll.Receive || op.Kind == poll.Send:
+		l.poller.finish(op, errStreams)
 	case l.accept != nil:
 		l.poller.finish(op, poll.ErrBusy)
 	default:

@@ -31,6 +31,9 @@ type network struct {
 	unix map[string]*listener   // by path
 	used map[uint16]int         // how many listeners and conns hold a port
 	port uint16                 // to be tried next
+
+	udp       map[uint16][]*packets // by port, those whose turn is longest ago first
+	mailboxes map[string]*packets   // UNIX sockets of datagrams, by name
 }
 
 // newNetwork is a host on which nobody listens.
@@ -40,6 +43,9 @@ func newNetwork() network {
 		unix: make(map[string]*listener),
 		used: make(map[uint16]int),
 		port: firstPort,
+
+		udp:       make(map[uint16][]*packets),
+		mailboxes: make(map[string]*packets),
 	}
 }
 
@@ -263,8 +269,10 @@ func addrPort(addr *net.TCPAddr) netip.AddrPort {
 // destination is where a connection to addr goes: to the loopback address if it
 // does not say where, as with Linux. What the other end sees as its own address
 // is the one that is found here.
-func destination(addr *net.TCPAddr) netip.AddrPort {
-	at := addrPort(addr)
+func destination(addr *net.TCPAddr) netip.AddrPort { return reachable(addrPort(addr)) }
+
+// reachable is at, or the loopback address in place of one that stands for all.
+func reachable(at netip.AddrPort) netip.AddrPort {
 	switch at.Addr() {
 	case netip.IPv4Unspecified():
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())

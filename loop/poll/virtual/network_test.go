@@ -78,7 +78,7 @@ func TestListenConflicts(t *testing.T) {
 		{&net.UnixAddr{Name: "/a"}, &net.UnixAddr{Name: "/a"}, poll.ListenOptions{}, syscall.EADDRINUSE},
 		{&net.UnixAddr{Name: "/a"}, &net.UnixAddr{Name: "/b"}, poll.ListenOptions{}, nil},
 		{&net.UnixAddr{Name: "/a"}, &net.UnixAddr{}, poll.ListenOptions{}, syscall.EINVAL},
-		{tcp("127.0.0.1:80"), &net.UDPAddr{}, poll.ListenOptions{}, errors.ErrUnsupported},
+		{tcp("127.0.0.1:80"), &net.IPAddr{}, poll.ListenOptions{}, errors.ErrUnsupported},
 		{tcp("127.0.0.1:80"), nil, poll.ListenOptions{}, errors.ErrUnsupported},
 	} {
 		t.Run(fmt.Sprintf("%v+%v", c.first, c.second), func(t *testing.T) {
@@ -321,7 +321,7 @@ func TestDialFate(t *testing.T) {
 
 func TestConnectToNowhere(t *testing.T) {
 	w := newWorld(t, virtual.Config{})
-	w.now(&poll.Op{Kind: poll.Connect, Addr: &net.UDPAddr{}}, errors.ErrUnsupported)
+	w.now(&poll.Op{Kind: poll.Connect, Addr: &net.IPAddr{}}, errors.ErrUnsupported)
 	w.now(&poll.Op{Kind: poll.Connect}, errors.ErrUnsupported)
 }
 

@@ -5,6 +5,7 @@ package virtual
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"time"
@@ -38,6 +39,13 @@ type Config struct {
 	// later and finds there what then is there, or it fails with err then, or,
 	// with a delay below zero, it is never answered. Nil means at once.
 	Dial func(addr net.Addr) (delay time.Duration, err error)
+
+	// Faults are what the network does to UDP datagrams.
+	Faults Faults
+
+	// Rand is what Faults are drawn from. Nil means a source that is the same in
+	// each run; package sim sets one of its seed.
+	Rand *rand.Rand
 }
 
 // A Poller is a world in memory: a clock and the network of one host. All of it
@@ -83,7 +91,7 @@ func (p *Poller) Now() time.Time { return p.clock.now() }
 // Caps tells what the poller can do: everything but adopting a descriptor.
 // Safe from every goroutine.
 func (p *Poller) Caps() poll.Caps {
-	const caps = poll.Unix | poll.Lookups | poll.Readiness | poll.Provided | poll.Vectored | poll.Virtual
+	const caps = poll.Unix | poll.Lookups | poll.Readiness | poll.Provided | poll.Vectored | poll.Virtual | poll.Datagrams
 	if p.config.Bubble {
 		return caps // The bubble's clock jumps when all its goroutines wait.
 	}
@@ -94,7 +102,13 @@ func (p *Poller) Caps() poll.Caps {
 // 49152 upwards. A TCP address without an IP means every IPv4 address.
 // Of several listeners that share an address by ReusePort each gets its turn.
 func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, error) {
-	l, err := p.listen(addr, opts)
+	var l poll.Handle
+	var err error
+	if isDatagrams(addr) {
+		l, err = p.newPackets(addr, nil, opts)
+	} else {
+		l, err = p.listen(addr, opts)
+	}
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: networkOf(addr), Addr: addr, Err: err}
 	}
@@ -126,11 +140,13 @@ func (p *Poller) start(op *poll.Op) {
 	switch {
 	case p.closed:
 		p.finish(op, net.ErrClosed)
+	case op.Kind == poll.Connect && isDatagrams(op.Addr):
+		p.startPackets(op)
 	case op.Kind == poll.Connect:
 		p.startConnect(op)
 	case op.Kind == poll.Lookup:
 		p.startLookup(op)
-	case op.Kind > poll.Writable || op.Kind == 0:
+	case op.Kind > poll.Send || op.Kind == 0:
 		p.finish(op, fmt.Errorf("virtual: %v: %w", op.Kind, errors.ErrUnsupported))
 	default:
 		p.startOn(op.Handle, op)
@@ -147,6 +163,11 @@ func (p *Poller) startOn(h poll.Handle, op *poll.Op) {
 			return
 		}
 	case *listener:
+		if h.poller == p {
+			h.start(op)
+			return
+		}
+	case *packets:
 		if h.poller == p {
 			h.start(op)
 			return

@@ -66,6 +66,7 @@ func (r *ring) drop(spare *buffers) {
 type buffers struct {
 	rings    [][]byte
 	provided [][]byte
+	packets  [][]byte // of any size
 }
 
 func (s *buffers) ring() []byte     { return take(&s.rings, ringSize) }
@@ -73,6 +74,23 @@ func (s *buffers) putRing(b []byte) { put(&s.rings, b, ringSize) }
 
 func (s *buffers) provide() []byte      { return take(&s.provided, providedSize) }
 func (s *buffers) putProvided(b []byte) { put(&s.provided, b, providedSize) }
+
+// packet returns a copy of data, putPacket takes one back.
+func (s *buffers) packet(data []byte) []byte {
+	var b []byte
+	if last := len(s.packets) - 1; last >= 0 {
+		b = s.packets[last]
+		s.packets[last] = nil
+		s.packets = s.packets[:last]
+	}
+	return append(b[:0], data...)
+}
+
+func (s *buffers) putPacket(b []byte) {
+	if cap(b) > 0 && len(s.packets) < maxSpare {
+		s.packets = append(s.packets, b)
+	}
+}
 
 // take returns a buffer of size bytes with any content. The list forgets it, so
 // that it is not kept alive by two.

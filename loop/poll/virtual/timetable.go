@@ -22,11 +22,12 @@ type timetable struct {
 	count   uint64 // entries so far
 }
 
-// An entry is an operation and when it goes on.
+// An entry is an operation and when it goes on, or a function without an operation.
 type entry struct {
 	at  time.Time
 	seq uint64 // breaks ties: what was submitted first happens first
 	op  *poll.Op
+	fn  func()
 }
 
 // before is the order in which entries happen: total, so that a seed replays.
@@ -48,8 +49,16 @@ func (t *timetable) after(delay time.Duration, op *poll.Op) {
 	if delay < 0 {
 		return
 	}
+	t.add(delay, entry{op: op})
+}
+
+// call has fn called when delay has passed. It cannot be taken back.
+func (t *timetable) call(delay time.Duration, fn func()) { t.add(delay, entry{fn: fn}) }
+
+func (t *timetable) add(delay time.Duration, e entry) {
 	t.count++
-	t.entries = append(t.entries, entry{t.poller.Now().Add(delay), t.count, op})
+	e.at, e.seq = t.poller.Now().Add(delay), t.count
+	t.entries = append(t.entries, e)
 	t.up(len(t.entries) - 1)
 }
 
@@ -68,8 +77,12 @@ func (t *timetable) next() (time.Time, bool) {
 // of the first: the loop sees a moment of this world as a whole.
 func (t *timetable) run(now time.Time) {
 	for len(t.entries) > 0 && !t.entries[0].at.After(now) {
-		op := t.entries[0].op
-		t.remove(op)
+		op, fn := t.entries[0].op, t.entries[0].fn
+		t.removeAt(0)
+		if fn != nil {
+			fn()
+			continue
+		}
 		switch op.Kind {
 		case poll.Connect:
 			t.poller.connect(op)
@@ -87,8 +100,14 @@ func (t *timetable) remove(op *poll.Op) {
 	if op.Private.State == 0 {
 		return
 	}
-	i, last := int(op.Private.State)-1, len(t.entries)-1
-	op.Private.State = 0
+	t.removeAt(int(op.Private.State) - 1)
+}
+
+func (t *timetable) removeAt(i int) {
+	last := len(t.entries) - 1
+	if op := t.entries[i].op; op != nil {
+		op.Private.State = 0
+	}
 	moved := t.entries[last]
 	t.entries[last] = entry{}
 	t.entries = t.entries[:last]
@@ -96,19 +115,20 @@ func (t *timetable) remove(op *poll.Op) {
 		return
 	}
 	t.put(i, moved)
-	t.up(i)
-	t.down(int(moved.op.Private.State) - 1)
+	t.down(t.up(i))
 }
 
 // put is the only way into a place of the heap, so that State is always true.
 func (t *timetable) put(i int, e entry) {
 	t.entries[i] = e
-	e.op.Private.State = uint32(i + 1)
+	if e.op != nil {
+		e.op.Private.State = uint32(i + 1)
+	}
 }
 
-// up moves entry i towards the root until its parent is before it. The entry is
-// held aside and written once, at its place, as in down.
-func (t *timetable) up(i int) {
+// up moves entry i towards the root until its parent is before it, and returns where
+// it is then. The entry is held aside and written once, at its place, as in down.
+func (t *timetable) up(i int) int {
 	e := t.entries[i]
 	for i > 0 {
 		parent := (i - 1) / 2
@@ -119,6 +139,7 @@ func (t *timetable) up(i int) {
 		i = parent
 	}
 	t.put(i, e)
+	return i
 }
 
 // down moves entry i towards the leaves until it is before its children.

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package portable
+
+import "syscall"
+
+// truncated is the kernel's flag for a datagram that was cut off.
+const truncated = syscall.MSG_TRUNC

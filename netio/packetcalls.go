@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"net"
+	"net/netip"
+)
+
+// Receive waits for a datagram and returns it: its Data is the beginning of buf. A
+// datagram that is longer than buf is cut off, and Truncated. An empty datagram is not
+// the end of anything.
+//
+// If an earlier datagram of a connected socket was refused by the peer's machine, the
+// error is ECONNREFUSED, once; the socket remains usable.
+func (c *PacketConn) Receive(ctx context.Context, buf []byte) (Packet, error) {
+	h := &c.in
+	if err := h.begin(ctx); err != nil {
+		return Packet{}, err
+	}
+	defer h.end()
+	// The name of the one before may be that of the next one: then it costs no string.
+	h.one[0] = Packet{Data: buf[:len(buf):len(buf)], Name: h.last}
+	if _, err := h.do(ctx, h.one[:]); err != nil {
+		return Packet{}, err
+	}
+	h.last = h.one[0].Name
+	return h.one[0], nil
+}
+
+// ReceiveBatch waits for a datagram, and takes as many as are there, up to the number
+// of packets. Each is put in the Data of its packet, up to the capacity of that. n
+// packets were received, also beside an error.
+func (c *PacketConn) ReceiveBatch(ctx context.Context, packets []Packet) (n int, err error) {
+	if err := c.in.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer c.in.end()
+	return c.in.do(ctx, packets)
+}
+
+// Send sends a datagram to p.Addr, or on a UNIX socket to p.Name, and waits until the
+// kernel has taken it. On a connected socket both may be empty, and are otherwise the
+// peer, or the error is net.ErrWriteToConnected. The other fields of p do not matter,
+// so a packet that was received can be sent back as it is. A datagram may be empty, and
+// may be lost.
+//
+// ECONNREFUSED on a connected socket means that an earlier datagram was refused by the
+// peer's machine, and that this one was not sent. While a task receives, that task gets
+// the error.
+func (c *PacketConn) Send(ctx context.Context, p Packet) error {
+	h := &c.out
+	if err := h.begin(ctx); err != nil {
+		return err
+	}
+	defer h.end()
+	h.one[0] = p
+	_, err := h.send(ctx, h.one[:])
+	return err
+}
+
+// SendBatch sends packets in order, each as Send does. n were sent, also beside an
+// error, which is that of the next one. If one has another peer than a connected socket,
+// none is sent.
+func (c *PacketConn) SendBatch(ctx context.Context, packets []Packet) (n int, err error) {
+	if err := c.out.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer c.out.end()
+	return c.out.send(ctx, packets)
+}
+
+// send is SendBatch for the user of h.
+func (h *packetHalf) send(ctx context.Context, packets []Packet) (int, error) {
+	c := h.conn
+	for i := range packets {
+		p := &packets[i]
+		stranger := p.Addr != (netip.AddrPort{}) && p.Addr != c.peer || p.Name != "" && p.Name != c.name
+		if c.remote != nil && stranger {
+			return 0, c.opError("write", c.destination(p), net.ErrWriteToConnected)
+		}
+	}
+	return h.do(ctx, packets)
+}
