@@ -4,8 +4,10 @@ package sim_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -188,11 +190,23 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 	ended.Close()
 	handler := func(context.Context, *netio.Stream) error { return io.EOF }
 	dial := netio.Dialer{}.DialFunc(ctx)
+	socket, err := netio.ListenPacket(ctx, "udp", "10.0.0.1:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	to := netio.Packet{Addr: netip.MustParseAddrPort("10.0.0.1:53"), Data: []byte("x")}
 	buf := make([]byte, 1)
 	return []refusal{
 		{"Dial", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "10.0.0.1:80"); return err }},
 		{"Dial, by name", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "localhost:80"); return err }},
 		{"DialFunc", func(ctx context.Context) error { _, err := dial(ctx, "tcp", "10.0.0.1:80"); return err }},
+		{"StartTLS", func(ctx context.Context) error { return s.StartTLS(ctx, &tls.Config{InsecureSkipVerify: true}) }},
+		{"AcceptTLS", func(ctx context.Context) error { return s.AcceptTLS(ctx, &tls.Config{}) }},
+		{"DialTLS", func(ctx context.Context) error { _, err := netio.DialTLS(ctx, "tcp", "10.0.0.1:80", nil); return err }},
+		{"ListenPacket", func(ctx context.Context) error { _, err := netio.ListenPacket(ctx, "udp", ":0"); return err }},
+		{"Receive", func(ctx context.Context) error { _, err := socket.Receive(ctx, buf); return err }},
+		{"Send", func(ctx context.Context) error { return socket.Send(ctx, to) }},
 		{"Listen", func(ctx context.Context) error { _, err := netio.Listen(ctx, "tcp", ":0"); return err }},
 		{"Listen, by name", func(ctx context.Context) error { _, err := netio.Listen(ctx, "tcp", "localhost:0"); return err }},
 		{"Accept", func(ctx context.Context) error { _, err := ln.Accept(ctx); return err }},
