@@ -24,7 +24,7 @@ type cut struct {
 
 // exchange shakes hands and exchanges a line through the relay, which forwards at most
 // step bytes at a time. It returns what the two ends saw, and how many bytes they said.
-func (c cut) exchange(ctx context.Context, t *testing.T, a *authority, step int) (nearErr, farErr error, said [2]int) {
+func (c cut) exchange(ctx context.Context, t *testing.T, a *authority, step int) (said [2]int, nearErr, farErr error) {
 	w, strict := world{"virtual", "tcp"}, netio.StreamConfig{TLS: netio.TLSOptions{Strict: true}}
 	front, back := w.pair(ctx, t, strict)
 	near, far := w.pair(ctx, t, strict)
@@ -95,14 +95,14 @@ func (c cut) exchange(ctx context.Context, t *testing.T, a *authority, step int)
 	want(t, "Scope", err, nil)
 	near.Close()
 	back.Close()
-	return nearErr, farErr, said
+	return said, nearErr, farErr
 }
 
 // Whatever the pieces in which the bytes of an encrypted exchange come, it succeeds.
 func TestTLSPieces(t *testing.T) {
 	for _, step := range []int{1, 2, 3, 5, 100, 1000} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
-			nearErr, farErr, _ := cut{at: -1}.exchange(ctx, t, newAuthority(t), step)
+			_, nearErr, farErr := cut{at: -1}.exchange(ctx, t, newAuthority(t), step)
 			want(t, "exchange", errors.Join(nearErr, farErr), nil)
 		})
 	}
@@ -114,13 +114,13 @@ func TestTLSCut(t *testing.T) {
 	for _, c := range []cut{{}, {back: true}, {reset: true}, {back: true, reset: true}} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			a := newAuthority(t)
-			_, _, said := cut{at: -1}.exchange(ctx, t, a, 5000)
+			said, _, _ := cut{at: -1}.exchange(ctx, t, a, 5000)
 			all := said[0]
 			if c.back {
 				all = said[1]
 			}
 			for c.at = 0; c.at < all-100; c.at += 11 { // lengths differ a little each time
-				nearErr, farErr, _ := c.exchange(ctx, t, a, 5000)
+				_, nearErr, farErr := c.exchange(ctx, t, a, 5000)
 				if c.back && nearErr == nil || !c.back && farErr == nil {
 					t.Errorf("%+v: %v; %v", c, nearErr, farErr)
 				}
