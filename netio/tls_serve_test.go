@@ -24,7 +24,7 @@ func echoAll(ctx context.Context, s *netio.Stream) error {
 }
 
 // A server with TLS shakes hands with each client for itself: one that is silent or
-// talks nonsense disturbs nobody else. Only nonsense is reported.
+// sends nonsense does not disturb the others. Only nonsense is reported.
 func TestServeTLS(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		a := newAuthority(t)

@@ -45,9 +45,8 @@ func (n *node) cancel(c *Canceled) {
 	}
 }
 
-// end cancels n for a cause of its own, unless it is cancelled: by itself, and
-// the first cause stays, or from further out, and then it is that which whoever
-// is under n has to leave.
+// end cancels n for a cause of its own. It does nothing if n is cancelled already, by
+// itself or from further out: the first cause stays.
 func (n *node) end(cause error) {
 	if n.by == nil {
 		n.cancel(newCanceled(n, cause))
@@ -63,10 +62,9 @@ func (n *node) supersede() {
 	}
 }
 
-// expire ends n with the task or scope that it belongs to: whoever still waits
-// for it elsewhere is released. Tasks below it live on, in the care of their
-// scope. Blocks of the same task that nobody released are below it, and tasks of
-// GoUnder: they end with it.
+// expire ends n together with its task or scope: what still waits for n elsewhere is
+// released. Tasks below n live on, owned by their scope. Blocks of the same task that
+// were not released, and tasks of goUnder, end with n.
 func (n *node) expire() {
 	if n.by == nil {
 		n.by = released

@@ -56,8 +56,8 @@ func foreignCanceled(ctx context.Context) *Canceled {
 	return c
 }
 
-// released is the cancel of a block, scope or task that has ended: whoever
-// still waits under its context was left behind, and goes on with this.
+// released is the cancel of a block, scope or task that has ended. What still waits
+// under its context ends with it.
 var released = newCanceled(nil, context.Canceled)
 
 // Error says what was cancelled and why.

@@ -222,8 +222,8 @@ func (s *scope) settle(r *Ref) {
 // owned reports whether r has been awaited since it failed.
 func (r *Ref) owned() bool { return r.observed }
 
-// panicIn returns the panic that err holds, or nil. That for which somebody was
-// cancelled is the cause of a cancel, and in the hands of another task.
+// panicIn returns the panic that err holds, or nil. A panic that is only the cause of a
+// *Canceled belongs to the task that panicked, and does not count.
 func panicIn(err error) *PanicError {
 	switch e := err.(type) {
 	case *PanicError:

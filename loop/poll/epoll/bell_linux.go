@@ -4,6 +4,7 @@ package epoll
 
 import (
 	"encoding/binary"
+	"net"
 	"os"
 	"sync"
 
@@ -55,4 +56,23 @@ func (b *bell) close() {
 		unix.Close(b.fd)
 		b.fd = -1
 	}
+}
+
+// Descriptor implements [poll.Pollable]: an epoll descriptor is readable when
+// it has events, and from here on it has one for each Wake. The first call rings
+// for whatever has come before; a Wake at the same time that does not see the
+// bell yet came before that ring.
+func (p *Poller) Descriptor() (uintptr, error) {
+	if p.closed {
+		return 0, net.ErrClosed
+	}
+	if p.host.Load() == nil {
+		b, err := newBell(p.epfd)
+		if err != nil {
+			return 0, err
+		}
+		p.host.Store(b)
+		b.ring() // for what came before there was a bell
+	}
+	return uintptr(p.epfd), nil
 }

@@ -254,8 +254,8 @@ func (p *Poller) Cancel(op *poll.Op) {
 
 // Wait implements [poll.Poller].
 //
-// Writes that gave way go on first, so no more than a turn passes between their
-// parts; while there are any, or events that the last Wait has left, nobody sleeps.
+// Writes that gave way go on first, so no more than a turn passes between their parts.
+// Wait does not sleep while there are any, or events that the last Wait has left.
 func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	if p.closed {
 		return done
@@ -364,25 +364,6 @@ func (p *Poller) Wake() {
 		p.sleeper.rouse()
 	}
 	p.tellHost()
-}
-
-// Descriptor implements [poll.Pollable]: an epoll descriptor is readable when
-// it has events, and from here on it has one for each Wake. The first call rings
-// for whatever has come before; a Wake at the same time that does not see the
-// bell yet came before that ring.
-func (p *Poller) Descriptor() (uintptr, error) {
-	if p.closed {
-		return 0, net.ErrClosed
-	}
-	if p.host.Load() == nil {
-		b, err := newBell(p.epfd)
-		if err != nil {
-			return 0, err
-		}
-		p.host.Store(b)
-		b.ring() // for what came before there was a bell
-	}
-	return uintptr(p.epfd), nil
 }
 
 // Recycle implements [poll.Poller]. It belongs to the loop.
