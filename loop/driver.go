@@ -140,6 +140,9 @@ func (d *Driver) NameSteps(name func(g uintptr) string) (watched bool) {
 // than Time, and free.
 func (d *Driver) Age() time.Duration { return d.now }
 
+// InCallback reports whether the holder of the baton runs a callback, and not a task.
+func (d *Driver) InCallback() bool { return d.calling }
+
 // Submit starts an operation of the loop's poller. It reports whether op is
 // already finished; otherwise the loop calls op.Owner.Complete when it is,
 // between two steps. The errors of the operation are in op.Err. An operation in

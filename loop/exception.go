@@ -68,7 +68,9 @@ func (l *Loop) CallExceptionHandler(e Exception) {
 // Run.
 func (l *Loop) call(r Runner) {
 	returned := false
+	l.calling = true
 	defer func() {
+		l.calling = false
 		if returned {
 			return
 		}

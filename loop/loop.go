@@ -59,6 +59,7 @@ type Loop struct {
 	alone          bool // there is one processor
 	mode           mode
 	stopping       bool          // Stop was called, in this Run or before it
+	calling        bool          // a callback runs
 	limit          time.Duration // of the wait of a RunOnce; negative is none
 
 	// What can still make something ready, besides timers: see Idle.

@@ -9,60 +9,56 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
-	"time"
 
 	"baton/loop/poll"
+	"baton/netio/internal/record"
 )
 
-// maxAnswers bounds what conn writes by itself while it reads, in bytes: alerts and
+// maxAnswers bounds what TLS writes by itself while it reads, in bytes: alerts and
 // answers to key updates. A peer that does not read them wants this end to run out of memory.
 const maxAnswers = 64 << 10
 
 var errAnswers = errors.New("tls: peer asks for key updates and does not read the answers")
 
-// A secure is the TLS of a stream. It is the net.Conn below conn.
-//
-// No task parks inside conn after the handshake, because conn holds its locks there,
-// and another task that waited for them would stop the loop. So Read of secure returns
-// errNoRecord when there are no bytes: conn returns it, keeps what it has of a record,
-// and can be tried again. Write of secure only appends to out. During the handshake
-// the task has both directions of the stream, so Read may park.
+// A secure is the TLS of a stream. It is the record.Wire of its layer: it brings
+// records by the stream's reading half, where the task parks, and sends them by a pump.
+// During the handshake the task has both directions of the stream, so ReadRecords may
+// park.
 type secure struct {
 	stream *Stream
-	conn   *tls.Conn
-	lower  *secure // the TLS that this one runs inside of; usually nil
+	layer  *record.Layer // the innermost one
 	out    *pump
-	raw    buffer // records, and not yet conn's
+	raw    buffer // records, and not yet the layer's
 
-	end    error // what ended raw; given to conn after it
+	end    error // what ended raw; given to the layer after it
 	failed error // what ended reading for good
-	sent   bool  // the close_notify alert is on the way
 
-	shaking context.Context      // of the handshake at work, or nil
-	stopped error                // what has interrupted the handshake
-	state   *tls.ConnectionState // nil before the end of the handshake; never changes
+	shaking context.Context // of the handshake at work, or nil
+	stopped error           // what has interrupted the handshake
 }
 
-// newSecure starts TLS on s, and takes over what s has read ahead. The caller is the
-// user of both directions.
-func newSecure(s *Stream, config *tls.Config, side func(net.Conn, *tls.Config) *tls.Conn) *secure {
-	t := &secure{stream: s, lower: s.tls, raw: s.ahead}
-	s.ahead = buffer{poller: s.ahead.poller}
-	if t.lower == nil {
-		t.out = newPump(s)
-	} else {
-		t.out = t.lower.out
+// secureLayer starts TLS on s, perhaps inside the TLS that it has, and takes over what s
+// has read ahead. The caller is the user of both directions.
+func (s *Stream) secureLayer(config *tls.Config, side record.Side) {
+	if t := s.tls; t != nil {
+		t.layer = t.layer.Above(slices.Clone(s.ahead.bytes()), side, config)
+		t.failed = nil
+		s.ahead.drop(s.ahead.len())
+		return
 	}
-	t.conn = side(t, config)
-	return t
+	t := &secure{stream: s, raw: s.ahead}
+	s.ahead = buffer{poller: s.ahead.poller}
+	t.out = newPump(s)
+	t.layer = record.New(t, side, config)
+	s.tls = t
 }
 
 // handshake performs the handshake. It may switch.
 func (t *secure) handshake(ctx context.Context) error {
 	t.shaking = ctx
-	// With a ctx that can end, conn would close itself on another goroutine.
-	err := t.conn.HandshakeContext(context.WithoutCancel(ctx))
+	err := t.layer.Handshake(ctx)
 	t.shaking = nil
 	t.out.kick()
 	t.out.shrink()
@@ -70,12 +66,11 @@ func (t *secure) handshake(ctx context.Context) error {
 	case err == nil && t.stream.closed:
 		return t.stream.opError("handshake", net.ErrClosed)
 	case err == nil:
-		state := t.conn.ConnectionState()
-		t.state = &state
+		return nil
 	case t.stopped != nil:
 		return t.stopped
-	case t.end != nil:
-		return t.end
+	case t.layer.End() != nil:
+		return t.layer.End()
 	}
 	return err
 }
@@ -94,15 +89,14 @@ func (t *secure) read(ctx context.Context, p []byte) (int, error) {
 		case len(p) == 0:
 			return 0, nil
 		}
-		n, err := t.conn.Read(p)
+		n, err := t.layer.Read(p)
 		t.out.kick() // alerts, and answers to key updates
 		switch {
 		case n > 0:
-			// An error beside bytes comes again.
 			return n, nil
-		case err == errNoRecord && t.out.len() > maxAnswers:
+		case err == record.ErrNone && t.out.len() > maxAnswers:
 			t.failed = s.opError("read", errAnswers)
-		case err == errNoRecord:
+		case err == record.ErrNone:
 			if err := t.fill(ctx); err != nil {
 				return 0, err
 			}
@@ -112,15 +106,19 @@ func (t *secure) read(ctx context.Context, p []byte) (int, error) {
 	}
 }
 
-// ended is what reading returns for good, after err of conn.
+// ended is what reading returns for good, after err of the layer.
 func (t *secure) ended(err error) error {
+	end := t.layer.End()
 	switch {
-	case err == io.EOF && (t.end == nil || !t.stream.tlsOptions.Strict):
+	case err == io.EOF && (end == nil || !t.stream.tlsOptions.Strict):
 		return io.EOF
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
-	case t.end != nil && t.end != io.EOF:
-		return t.end
+	case end != nil && end != io.EOF:
+		err = end
+	}
+	if e, ok := err.(*net.OpError); ok && t.stream.owns(e) {
+		return err
 	}
 	return t.stream.opError("read", err)
 }
@@ -128,26 +126,19 @@ func (t *secure) ended(err error) error {
 // fill brings more records, or sets end. An error is one after which fill can be tried
 // again: a cancel or a timeout; or the stream is closed. It may switch.
 func (t *secure) fill(ctx context.Context) error {
-	s, buf := t.stream, t.raw.room()
-	var n int
-	var err, final error
-	if t.lower != nil {
-		n, err = t.lower.read(ctx, buf)
-		final = t.lower.failed
-	} else {
-		s.in.op.Buf = buf
-		n, err = s.in.do(ctx)
-		buf, s.in.op.Buf = s.in.op.Buf, nil
-		final = s.in.failed
-	}
+	s := t.stream
+	s.in.op.Buf = t.raw.room()
+	n, err := s.in.do(ctx)
+	buf := s.in.op.Buf
+	s.in.op.Buf = nil
 	switch {
 	case s.closed:
 		return s.opError("read", net.ErrClosed)
 	case n > 0:
 		t.raw.add(buf, n) // an error beside them comes again
 		return nil
-	case final != nil:
-		t.end = final
+	case s.in.failed != nil:
+		t.end = s.in.failed
 		return nil
 	}
 	return err
@@ -174,7 +165,7 @@ func (t *secure) write(ctx context.Context, bufs ...[]byte) (n int, err error) {
 			if err := t.writable(); err != nil {
 				return n, err
 			}
-			m, err := t.conn.Write(p[:min(len(p), pieceBytes)])
+			m, err := t.layer.Write(p[:min(len(p), pieceBytes)])
 			n += m
 			s.out.moved += m
 			if err != nil {
@@ -196,41 +187,31 @@ func (t *secure) writable() error {
 		return s.opError("write", net.ErrClosed)
 	case t.out.err != nil:
 		return t.out.err
-	case t.sent:
+	case t.layer.WriteClosed():
 		return s.opError("write", os.NewSyscallError("write", syscall.EPIPE))
 	}
 	return nil
 }
 
-// endWrite is the CloseWrite of a stream.
-func (t *secure) endWrite() error {
+// closeWrite is the CloseWrite of a stream.
+func (t *secure) closeWrite() error {
 	if t.stream.closed {
 		return t.stream.opError("close", net.ErrClosed)
 	}
-	t.closeWrite()
+	t.layer.CloseWrite()
+	t.out.kick()
 	return nil
-}
-
-// closeWrite sends the close_notify alert, once.
-func (t *secure) closeWrite() {
-	if t.state != nil && !t.sent {
-		t.sent = true
-		_ = t.conn.CloseWrite() // it appends to out, which does not fail
-		t.out.kick()
-	}
 }
 
 // close is the Close of a stream: it closes the handle when everything is sent.
 func (t *secure) close(poll.Handle) error {
-	for l := t; l != nil; l = l.lower {
-		l.closeWrite()
-		l.raw.forget()
-	}
+	t.layer.Close()
+	t.raw.forget()
 	return t.out.close()
 }
 
-// Read is for conn.
-func (t *secure) Read(p []byte) (int, error) {
+// ReadRecords makes t a record.Wire.
+func (t *secure) ReadRecords(p []byte) (int, error) {
 	for {
 		switch {
 		case t.raw.len() > 0:
@@ -238,7 +219,7 @@ func (t *secure) Read(p []byte) (int, error) {
 		case t.end != nil:
 			return 0, t.end
 		case t.shaking == nil:
-			return 0, errNoRecord
+			return 0, record.ErrNone
 		}
 		t.out.kick()
 		if t.stopped = t.out.err; t.stopped == nil {
@@ -250,31 +231,9 @@ func (t *secure) Read(p []byte) (int, error) {
 	}
 }
 
-// Write is for conn. It keeps a copy of p.
-func (t *secure) Write(p []byte) (int, error) {
-	if t.lower != nil {
-		return t.lower.conn.Write(p)
-	}
-	t.out.add(p)
-	return len(p), nil
-}
+// WriteRecords makes t a record.Wire.
+func (t *secure) WriteRecords(p []byte) { t.out.add(p) }
 
-// LocalAddr and RemoteAddr are for conn and for callbacks of a tls.Config.
+// LocalAddr and RemoteAddr are for callbacks of a tls.Config.
 func (t *secure) LocalAddr() net.Addr  { return t.stream.local }
 func (t *secure) RemoteAddr() net.Addr { return t.stream.remote }
-
-// Close and the deadlines do nothing: the stream has its own.
-func (t *secure) Close() error                     { return nil }
-func (t *secure) SetDeadline(time.Time) error      { return nil }
-func (t *secure) SetReadDeadline(time.Time) error  { return nil }
-func (t *secure) SetWriteDeadline(time.Time) error { return nil }
-
-// errNoRecord says that there are no bytes yet. Package crypto/tls makes an error of
-// reading permanent unless it is a temporary net.Error.
-var errNoRecord net.Error = noRecord{}
-
-type noRecord struct{}
-
-func (noRecord) Error() string   { return "netio: no record yet" }
-func (noRecord) Timeout() bool   { return false }
-func (noRecord) Temporary() bool { return true }

@@ -190,7 +190,7 @@ func (s *Stream) CloseWrite() error {
 		return s.out.busy("a CloseWrite")
 	}
 	if s.tls != nil {
-		return s.tls.endWrite()
+		return s.tls.closeWrite()
 	}
 	err := s.handle.CloseWrite()
 	if errors.Is(err, syscall.ENOTCONN) { // which only some pollers and networks return

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"baton/await"
+	"baton/netio/internal/record"
 	"baton/task"
 )
 
@@ -74,14 +75,14 @@ func (s *Stream) AcceptTLS(ctx context.Context, config *tls.Config) error {
 // stream is not encrypted, or not yet.
 func (s *Stream) ConnectionState() tls.ConnectionState {
 	s.held("Stream.ConnectionState")
-	if s.tls == nil || s.tls.state == nil {
+	if s.tls == nil || s.tls.layer.State() == nil {
 		return tls.ConnectionState{}
 	}
-	return *s.tls.state
+	return *s.tls.layer.State()
 }
 
 // startTLS is StartTLS for either side.
-func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side func(net.Conn, *tls.Config) *tls.Conn) error {
+func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.Side) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return err
@@ -113,7 +114,7 @@ func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side func(net
 		err = loadRoots(timed)
 	}
 	if err == nil {
-		s.tls = newSecure(s, config, side)
+		s.secureLayer(config, side)
 		err = s.tls.handshake(timed)
 	}
 	completed = err == nil
@@ -220,8 +221,8 @@ func (c *tlsNetConn) ConnectionState() tls.ConnectionState { return *c.state }
 // face returns c, with a ConnectionState if the stream is encrypted. The caller holds
 // the baton.
 func (c *netConn) face() net.Conn {
-	if t := c.s.tls; t != nil && t.state != nil {
-		return &tlsNetConn{c, t.state}
+	if t := c.s.tls; t != nil && t.layer.State() != nil {
+		return &tlsNetConn{c, t.layer.State()}
 	}
 	return c
 }

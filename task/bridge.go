@@ -15,6 +15,7 @@ func init() {
 	bridge.Reschedule = reschedule
 	bridge.Expired = expired
 	bridge.AfterEnd = afterEnd
+	bridge.Local = local
 	bridge.Watch = func(ref any) func() { return ref.(*Ref).watch() }
 	bridge.GoUnder = func(ctx context.Context, fn func(ctx context.Context) error) any { return goUnder(ctx, fn) }
 }
@@ -35,4 +36,18 @@ func goUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	s.bound++
 	s.adopt(&t.ref, n, ctx)
 	return &t.ref
+}
+
+// local is bridge.Local.
+func local(ctx context.Context, key any, build func(ctx context.Context) any) any {
+	s := enter(ctx).scope
+	if v, ok := s.locals[key]; ok {
+		return v
+	}
+	if s.locals == nil {
+		s.locals = make(map[any]any)
+	}
+	v := build(ctx)
+	s.locals[key] = v
+	return v
 }

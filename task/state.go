@@ -197,6 +197,7 @@ type scope struct {
 	unawaited []*Ref                 // tasks of Start, started by its function, that have failed: see settle
 	cause     error                  // of ScopeRef.Cancel; what Scope returns if nothing fails
 	portals   []interface{ Close() } // open ones, in the order of OpenPortal
+	locals    map[any]any            // of bridge.Local
 }
 
 // A phase is how far a scope has come. It never goes back.

@@ -34,6 +34,10 @@ var (
 	// switch. AfterEnd and stop belong to the loop. After stop, fn is not called.
 	AfterEnd func(ctx context.Context, fn func()) (stop func())
 
+	// Local returns what belongs to the scope of ctx under key, which make makes at the
+	// first call. It ends with the scope.
+	Local func(ctx context.Context, key any, make func(ctx context.Context) any) any
+
 	// Watch counts the caller as awaiting a task, a *task.Ref, until stop is called: the
 	// error of a task that has ended, or ends meanwhile, is the caller's.
 	Watch func(ref any) (stop func())
