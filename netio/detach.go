@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"net"
+	"slices"
+
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/netio/internal/record"
+	"baton/task"
+)
+
+// A Detached is a connection that was taken out of its stream, or out of a transport of
+// package protocol. It is used once: to make another stream or transport of it, or to
+// close it. It belongs to the loop.
+type Detached struct {
+	Loop   *loop.Loop
+	Handle poll.Handle
+	Ahead  []byte        // was read, and not yet asked for; decrypted, if there is TLS
+	TLS    *record.Layer // nil without TLS; for this package and package protocol only
+}
+
+// Detach takes the connection out of the stream: no byte that was read ahead is lost.
+// The stream is closed then; the connection is not. Before that Detach sends what TLS
+// has not sent yet, and reads the rest of a line that was too long. It uses both
+// directions of the stream: during a call that reads or writes it returns a
+// [*BusyError]. After an error the stream is as it was.
+func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
+	r, err := task.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.begin(&s.in, r); err != nil {
+		return nil, err
+	}
+	defer s.in.release()
+	if err := s.begin(&s.out, r); err != nil {
+		return nil, err
+	}
+	defer s.out.release()
+	if s.closed {
+		return nil, s.opError("detach", net.ErrClosed)
+	}
+	if err := s.pass(ctx); err != nil {
+		return nil, err
+	}
+	d := &Detached{Loop: s.loop, Handle: s.handle}
+	if t := s.tls; t != nil {
+		if err := t.out.drain(ctx); err != nil {
+			return nil, err
+		}
+		t.layer.Keep(slices.Clone(t.raw.bytes()))
+		t.raw.drop(t.raw.len())
+		d.TLS = t.layer
+	}
+	d.Ahead = slices.Clone(s.ahead.bytes())
+	s.ahead.drop(s.ahead.len())
+	s.closed = true
+	return d, nil
+}
+
+// Stream makes a stream of the connection.
+func (d *Detached) Stream(c StreamConfig) *Stream {
+	s := newStream(d.Loop, d.take("Detached.Stream"), c)
+	if d.TLS != nil {
+		s.tls = &secure{stream: s, layer: d.TLS, raw: buffer{poller: s.ahead.poller, provided: s.ahead.provided}}
+		s.tls.out = newPump(s)
+		d.TLS.SetWire(s.tls)
+	}
+	if len(d.Ahead) > 0 {
+		s.ahead.data, s.ahead.end = d.Ahead, len(d.Ahead)
+	}
+	return s
+}
+
+// Close closes the connection.
+func (d *Detached) Close() error { return d.take("Detached.Close").Close() }
+
+// Take returns the handle, once. It is for packages that move the bytes themselves.
+func (d *Detached) Take() poll.Handle { return d.take("Detached.Take") }
+
+func (d *Detached) take(call string) poll.Handle {
+	h := d.Handle
+	if h == nil {
+		misuse("%s of a connection that was used already", call)
+	}
+	mustHold(d.Loop, call, d)
+	d.Handle = nil
+	return h
+}
+
+// String names both ends.
+func (d *Detached) String() string {
+	if d.Handle == nil {
+		return "a connection that was used already"
+	}
+	return name(d.Handle.LocalAddr()) + "->" + name(d.Handle.RemoteAddr())
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package protocol
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+
+	"baton/netio"
+	"baton/task"
+)
+
+// ErrDetached is the error of ConnectionLost when the connection was taken out of its
+// transport.
+var ErrDetached = errors.New("protocol: the connection was detached")
+
+// Drain waits while writing is paused: until no more bytes than the low limit wait to be
+// sent. It does not wait otherwise. After the end of the connection the error is
+// net.ErrClosed in a [*net.OpError], or what has ended it.
+func (t *Transport) Drain(ctx context.Context) error {
+	if _, err := task.Checkpoint(ctx); err != nil {
+		return err
+	}
+	for !t.closing && (t.crowded || t.unbalanced()) {
+		if err := t.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return t.alive("write")
+}
+
+// alive returns what has ended the transport.
+func (t *Transport) alive(op string) error {
+	switch {
+	case !t.closing:
+		return nil
+	case t.err != nil:
+		return t.err
+	}
+	return t.opError(op, net.ErrClosed)
+}
+
+// Detach takes the connection out of the transport, when everything that was written is
+// sent. No byte that was read is lost. The transport has ended then: ConnectionLost is
+// called with [ErrDetached]. Until Detach returns the protocol gets no bytes, and writing
+// is misuse and panics. After an error the transport is as it was, or has ended.
+func (t *Transport) Detach(ctx context.Context) (*netio.Detached, error) {
+	d, err := t.suspend(ctx, "detach")
+	if err != nil {
+		return nil, err
+	}
+	t.suspended = false
+	t.err, t.closing, t.closed = ErrDetached, true, true
+	t.queue()
+	return d, nil
+}
+
+// StartTLS begins TLS as the client, like [netio.Stream.StartTLS]. Until it returns the
+// protocol gets no bytes, and writing is misuse and panics. After an error the transport
+// has ended. A callback cannot call it, for it switches: a [Receiver] can, or another
+// task.
+func (t *Transport) StartTLS(ctx context.Context, config *tls.Config) error {
+	return t.startTLS(ctx, config, (*netio.Stream).StartTLS)
+}
+
+// AcceptTLS is StartTLS as the server.
+func (t *Transport) AcceptTLS(ctx context.Context, config *tls.Config) error {
+	return t.startTLS(ctx, config, (*netio.Stream).AcceptTLS)
+}
+
+func (t *Transport) startTLS(ctx context.Context, config *tls.Config, shake func(*netio.Stream, context.Context, *tls.Config) error) error {
+	d, err := t.suspend(ctx, "handshake")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		t.suspended = false
+		t.queue()
+	}()
+	s := d.Stream(netio.StreamConfig{TLS: netio.TLSOptions{Strict: t.strict}})
+	if err = shake(s, ctx, config); err == nil {
+		d, err = s.Detach(ctx)
+	}
+	if err != nil {
+		_ = s.Close() // unless it has closed itself; what it still sends goes out
+		if t.err == nil && !t.closing {
+			t.err = err
+		}
+		t.closing, t.closed = true, true
+		t.news.tell()
+		return err
+	}
+	t.adopt(d)
+	return t.alive("handshake")
+}
+
+// suspend stops reading, and takes the connection when everything is sent and no
+// operation is in flight. The transport remains suspended if it succeeds.
+func (t *Transport) suspend(ctx context.Context, op string) (*netio.Detached, error) {
+	if _, err := task.Checkpoint(ctx); err != nil {
+		return nil, err
+	}
+	t.held(op)
+	if t.suspended {
+		misuse("two tasks detach %v, or start its TLS", t)
+	}
+	t.suspended = true
+	err := t.settle(ctx)
+	if err == nil {
+		err = t.alive(op)
+	}
+	if err == nil && t.rest != nil && t.rest != io.EOF {
+		err = t.opError(op, t.rest) // which the kernel does not tell again
+	}
+	if err != nil {
+		t.suspended = false
+		t.queue()
+		return nil, err
+	}
+	d := &netio.Detached{Loop: t.loop, Handle: t.handle, TLS: t.tls}
+	if t.tls != nil {
+		t.tls.Keep(bytes.Clone(t.data))
+	} else {
+		d.Ahead = bytes.Clone(t.data)
+	}
+	t.rest, t.data, t.tls = nil, nil, nil
+	t.drop()
+	return d, nil
+}
+
+// settle waits until nothing is in flight.
+func (t *Transport) settle(ctx context.Context) error {
+	for !t.closing && (t.flying || t.out != nil) {
+		if t.flying && t.out == nil {
+			t.loop.Poller().Cancel(&t.op)
+		}
+		if err := t.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package protocol
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"baton/internal/stack"
+	"baton/loop"
+	"baton/loop/poll"
+	"baton/netio"
+	"baton/netio/internal/record"
+	"baton/task"
+)
+
+// A Transport is one end of a connection, for a protocol. It belongs to one loop:
+// callbacks and tasks of that loop may use it. Methods that take a ctx may switch; the
+// others never do.
+//
+// Errors of the world are [*net.OpError]. After the end of the connection the methods do
+// nothing, or return net.ErrClosed in a [*net.OpError].
+type Transport struct {
+	loop     *loop.Loop
+	handle   poll.Handle
+	protocol Base
+	group    *group  // whose scope it belongs to
+	server   *Server // or nil
+
+	op   poll.Op       // that reads
+	data []byte        // what op has read, as far as nobody was given it
+	rest error         // and what comes after it: io.EOF, or another end
+	tls  *record.Layer // nil without TLS
+	out  *outbox       // what is to be sent; nil if there is nothing
+	work *task.Ref     // in Receive, or nil
+
+	high, low int           // limits of the outbox
+	grace     time.Duration // of a Close that has something to send
+	err       error         // of ConnectionLost
+	news      *news         // for tasks that wait for something here; usually nil
+
+	next, prev *Transport // in group
+	local      net.Addr
+	remote     net.Addr
+
+	answers int // bytes that TLS has written by itself since the outbox was empty
+
+	mode      mode
+	made      bool // ConnectionMade was called
+	closing   bool // by Close, Abort or an error: nothing is read any more
+	closed    bool // the handle is closed
+	lost      bool // ConnectionLost was called
+	queued    bool // is in the ready queue
+	calling   bool // a method of the protocol that gets bytes is at work
+	flying    bool // op is in flight
+	own       bool // op.Buf is of the protocol's memory
+	lent      bool // op.Buf is the poller's, and goes back by Recycle
+	more      bool // tls may have another record
+	deaf      bool // by PauseReading
+	suspended bool // by Detach or StartTLS
+	ended     bool // the peer has ended its direction
+	writeEnd  bool // CloseWrite was called
+	crowded   bool // between PauseWriting and ResumeWriting
+	inTLS     bool // tls reads, and what it writes is an answer
+	strict    bool // see netio.TLSOptions
+}
+
+// newTransport makes a transport of a connection that belongs to g. It begins with
+// start.
+func newTransport(c *Config, d *netio.Detached, p Base, g *group) *Transport {
+	t := &Transport{loop: d.Loop, protocol: p, mode: modeOf(p), group: g}
+	t.op.Kind, t.op.Owner = poll.Read, t
+	t.adopt(d)
+	t.local, t.remote = t.handle.LocalAddr(), t.handle.RemoteAddr()
+	t.setLimits(c.HighWater, c.LowWater)
+	t.grace = c.CloseTimeout
+	t.strict = c.Dialer.Stream.TLS.Strict || c.Listen.Stream.TLS.Strict
+	g.add(t)
+	return t
+}
+
+// adopt takes over a connection: a new one, or one that comes back from a stream.
+func (t *Transport) adopt(d *netio.Detached) {
+	t.handle = d.Take()
+	t.op.Handle = t.handle
+	if d.TLS == nil {
+		t.data = d.Ahead
+		return
+	}
+	t.tls, t.more = d.TLS, true
+	t.tls.Unread(d.Ahead)
+	t.tls.SetWire((*wire)(t))
+}
+
+// LocalAddr returns the address of this end. Safe from every goroutine.
+func (t *Transport) LocalAddr() net.Addr { return t.local }
+
+// RemoteAddr returns the address of the peer. Safe from every goroutine.
+func (t *Transport) RemoteAddr() net.Addr { return t.remote }
+
+// String names both ends, as in "127.0.0.1:7000->127.0.0.1:51234".
+func (t *Transport) String() string { return name(t.local) + "->" + name(t.remote) }
+
+func name(a net.Addr) string {
+	if a == nil || a.String() == "" {
+		return "unnamed"
+	}
+	return a.String()
+}
+
+// Loop returns the loop of the transport.
+func (t *Transport) Loop() *loop.Loop { return t.loop }
+
+// ConnectionState describes the TLS connection. Its HandshakeComplete is false without
+// TLS.
+func (t *Transport) ConnectionState() tls.ConnectionState {
+	t.held("ConnectionState")
+	if t.tls == nil || t.tls.State() == nil {
+		return tls.ConnectionState{}
+	}
+	return *t.tls.State()
+}
+
+// Protocol returns the protocol.
+func (t *Transport) Protocol() Base { return t.protocol }
+
+// SetProtocol has p take the place of the protocol. What comes from now on is for p,
+// ConnectionLost included; ConnectionMade is not called. If writing is paused, p has to
+// find that out by WritePaused.
+func (t *Transport) SetProtocol(p Base) {
+	t.held("SetProtocol")
+	m := modeOf(p)
+	t.protocol, t.mode = p, m
+	t.own = false // memory of the protocol before
+}
+
+// IsClosing reports whether Close or Abort was called, or the connection has ended.
+func (t *Transport) IsClosing() bool {
+	t.held("IsClosing")
+	return t.closing
+}
+
+// held panics unless the caller may use the transport.
+func (t *Transport) held(call string) {
+	if word := t.loop.Driver().Holder(); !word.Held() && !word.Free() {
+		misuse("Transport.%s of %v from a goroutine that does not hold the baton of %v; use a Portal", call, t, t.loop)
+	}
+}
+
+// opError dresses an error of the world.
+func (t *Transport) opError(op string, err error) error {
+	if e, ok := err.(*net.OpError); ok {
+		op, err = e.Op, e.Err
+	}
+	return &net.OpError{Op: op, Net: t.local.Network(), Source: t.local, Addr: t.remote, Err: err}
+}
+
+// queue has Run called in the next turn.
+func (t *Transport) queue() {
+	if !t.queued && !t.lost {
+		t.queued = true
+		t.loop.Driver().Ready(loop.Entry{Runner: t})
+	}
+}
+
+// Run calls the protocol. It is the loop's to call.
+func (t *Transport) Run() {
+	t.queued = false
+	switch {
+	case t.lost:
+		return
+	case !t.made:
+		t.made = true
+		t.guard("ConnectionMade", func() { t.protocol.ConnectionMade(t) })
+		t.news.tell()
+	}
+	t.balance()
+	t.receive()
+	if t.closed && !t.flying && !t.out.isFlying() && t.work == nil && !t.suspended {
+		t.end()
+	}
+}
+
+// end is the end of the transport.
+func (t *Transport) end() {
+	t.drop()
+	t.lost = true
+	defer func() { // also in a Goexit
+		t.group.remove(t)
+		t.server.forget()
+		t.news.tell()
+	}()
+	t.guard("ConnectionLost", func() { t.protocol.ConnectionLost(t.err) })
+}
+
+// guard calls a method of the protocol. If that panics or ends its goroutine, the
+// connection ends.
+func (t *Transport) guard(method string, call func()) {
+	returned := false
+	defer func() {
+		if !returned {
+			t.broken(method, recover())
+		}
+	}()
+	call()
+	returned = true
+}
+
+// broken reports v, with which a method has panicked, and aborts the connection. A nil v
+// is a Goexit, which goes on.
+func (t *Transport) broken(method string, v any) {
+	if v == nil {
+		t.fail(task.ErrGoexit)
+		return
+	}
+	p := &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: method + " of " + t.String()}
+	err, ok := v.(error)
+	if !ok {
+		err = fmt.Errorf("%v", v)
+	}
+	t.loop.CallExceptionHandler(loop.Exception{
+		Message: fmt.Sprintf("protocol: %s of %v panicked", method, t),
+		Err:     err,
+		Stack:   p.Stack,
+	})
+	t.fail(p)
+}
+
+// news is where tasks wait for a change of a transport. It is made when the first one
+// waits.
+type news struct {
+	queue task.WaitQueue
+}
+
+func (n *news) tell() {
+	if n != nil {
+		n.queue.WakeAll()
+	}
+}
+
+// wait waits for a change.
+func (t *Transport) wait(ctx context.Context) error {
+	if t.news == nil {
+		t.news = new(news)
+	}
+	return t.news.queue.Wait(ctx, t)
+}
+
+// Reason and Owners are for reports.
+func (t *Transport) Reason() string { return "the transport " + t.String() }
+
+// Owners returns nil: no task of this loop.
+func (t *Transport) Owners() []*task.Ref { return nil }
+
+// errEmptyBuffer is the failure of a BufferedProtocol.
+var errEmptyBuffer = errors.New("protocol: GetBuffer has returned an empty buffer")
