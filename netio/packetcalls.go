@@ -2,11 +2,7 @@
 
 package netio
 
-import (
-	"context"
-	"net"
-	"net/netip"
-)
+import "context"
 
 // Receive waits for a datagram and returns it: its Data is the beginning of buf. A
 // datagram that is longer than buf is cut off, and Truncated. An empty datagram is not
@@ -75,10 +71,8 @@ func (c *PacketConn) SendBatch(ctx context.Context, packets []Packet) (n int, er
 func (h *packetHalf) send(ctx context.Context, packets []Packet) (int, error) {
 	c := h.conn
 	for i := range packets {
-		p := &packets[i]
-		stranger := p.Addr != (netip.AddrPort{}) && p.Addr != c.peer || p.Name != "" && p.Name != c.name
-		if c.remote != nil && stranger {
-			return 0, c.opError("write", c.destination(p), net.ErrWriteToConnected)
+		if err := c.check(&packets[i]); err != nil {
+			return 0, err
 		}
 	}
 	return h.do(ctx, packets)

@@ -47,6 +47,7 @@ var table = []room{
 	{paths: []string{"netio/internal/record"}, only: []string{}},
 	{paths: []string{"netio"}},
 	{paths: []string{"netio/protocol"}},
+	{paths: []string{"netio/protocol/protocoltest"}, suite: true},
 	{paths: []string{"netio/httpio"}},
 	{paths: []string{"sim"}},
 	{paths: []string{"task/inspect"}},

@@ -5,6 +5,7 @@ package protocol
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"baton/internal/bridge"
 	"baton/task"
@@ -15,11 +16,13 @@ import (
 // reaches them. The guard serves all of them, so a transport has no goroutine.
 type group struct {
 	scope   *task.ScopeRef
-	first   *Transport
-	size    int
+	first   *Transport // of connections, the youngest
+	size    int        // of all
 	guarded bool
 	cause   error          // why the transports are aborted, new ones too; nil before that
 	news    task.WaitQueue // where the guard waits
+
+	datagrams []*DatagramTransport
 }
 
 // groupKey is the key of a group in its scope.
@@ -38,14 +41,7 @@ func (g *group) add(t *Transport) {
 		t.next.prev = t
 	}
 	g.first = t
-	g.size++
-	if !g.guarded {
-		g.guarded = true
-		g.scope.Go(g.guard).SetName("protocol.transports")
-	}
-	if g.cause != nil {
-		t.abort(g.cause)
-	}
+	g.enter(t.abort)
 }
 
 // remove is the end of t.
@@ -59,6 +55,35 @@ func (g *group) remove(t *Transport) {
 		t.next.prev = t.prev
 	}
 	t.next, t.prev = nil, nil
+	g.leave()
+}
+
+// addDatagram and removeDatagram are add and remove for sockets of datagrams, of which
+// there are few.
+func (g *group) addDatagram(t *DatagramTransport) {
+	g.datagrams = append(g.datagrams, t)
+	g.enter(t.abort)
+}
+
+func (g *group) removeDatagram(t *DatagramTransport) {
+	i := slices.Index(g.datagrams, t)
+	g.datagrams = slices.Delete(g.datagrams, i, i+1)
+	g.leave()
+}
+
+// enter counts a transport, which abort ends.
+func (g *group) enter(abort func(error)) {
+	g.size++
+	if !g.guarded {
+		g.guarded = true
+		g.scope.Go(g.guard).SetName("protocol.transports")
+	}
+	if g.cause != nil {
+		abort(g.cause)
+	}
+}
+
+func (g *group) leave() {
 	if g.size--; g.size == 0 {
 		g.news.WakeAll()
 	}
@@ -76,6 +101,9 @@ func (g *group) guard(ctx context.Context) error {
 		for _, t := range g.all() {
 			t.abort(g.cause)
 		}
+		for _, t := range slices.Clone(g.datagrams) {
+			t.abort(g.cause)
+		}
 	}
 	for g.size > 0 {
 		if err := g.news.Wait(shielded, g); err != nil {
@@ -85,14 +113,13 @@ func (g *group) guard(ctx context.Context) error {
 	return nil
 }
 
-// all returns the transports, the oldest first.
+// all returns the transports of connections, the oldest first.
 func (g *group) all() []*Transport {
-	list := make([]*Transport, g.size)
-	i := g.size
+	var list []*Transport
 	for t := g.first; t != nil; t = t.next {
-		i--
-		list[i] = t
+		list = append(list, t)
 	}
+	slices.Reverse(list)
 	return list
 }
 

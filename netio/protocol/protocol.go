@@ -4,7 +4,11 @@ package protocol
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+
+	"baton/loop"
 )
 
 // A Base is what every protocol of a connection has. It must also be a [Protocol], a
@@ -101,6 +105,18 @@ func modeOf(p Base) mode {
 	}
 	misuse("%T is no Protocol, BufferedProtocol or Receiver: it needs DataReceived, BufferUpdated or Receive", p)
 	return plain
+}
+
+// mustHold panics unless the caller may use t, a transport of l.
+func mustHold(l *loop.Loop, call string, t fmt.Stringer) {
+	if word := l.Driver().Holder(); !word.Held() && !word.Free() {
+		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal", call, t, l)
+	}
+}
+
+// isAny reports whether err is one of several.
+func isAny(err error, several ...error) bool {
+	return slices.ContainsFunc(several, func(one error) bool { return errors.Is(err, one) })
 }
 
 func misuse(format string, args ...any) {

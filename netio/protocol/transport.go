@@ -144,12 +144,7 @@ func (t *Transport) IsClosing() bool {
 	return t.closing
 }
 
-// held panics unless the caller may use the transport.
-func (t *Transport) held(call string) {
-	if word := t.loop.Driver().Holder(); !word.Held() && !word.Free() {
-		misuse("Transport.%s of %v from a goroutine that does not hold the baton of %v; use a Portal", call, t, t.loop)
-	}
-}
+func (t *Transport) held(call string) { mustHold(t.loop, "Transport."+call, t) }
 
 // opError dresses an error of the world.
 func (t *Transport) opError(op string, err error) error {
@@ -210,24 +205,27 @@ func (t *Transport) guard(method string, call func()) {
 	returned = true
 }
 
-// broken reports v, with which a method has panicked, and aborts the connection. A nil v
-// is a Goexit, which goes on.
-func (t *Transport) broken(method string, v any) {
+// broken ends the connection for v, with which a method has panicked. A nil v is a
+// Goexit, which goes on.
+func (t *Transport) broken(method string, v any) { t.fail(panicked(t.loop, method, t, v)) }
+
+// panicked reports v, with which a method of a protocol has panicked, and returns it as
+// an error. A nil v is a Goexit.
+func panicked(l *loop.Loop, method string, t fmt.Stringer, v any) error {
 	if v == nil {
-		t.fail(task.ErrGoexit)
-		return
+		return task.ErrGoexit
 	}
 	p := &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: method + " of " + t.String()}
 	err, ok := v.(error)
 	if !ok {
 		err = fmt.Errorf("%v", v)
 	}
-	t.loop.CallExceptionHandler(loop.Exception{
+	l.CallExceptionHandler(loop.Exception{
 		Message: fmt.Sprintf("protocol: %s of %v panicked", method, t),
 		Err:     err,
 		Stack:   p.Stack,
 	})
-	t.fail(p)
+	return p
 }
 
 // news is where tasks wait for a change of a transport. It is made when the first one

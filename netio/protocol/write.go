@@ -109,7 +109,10 @@ func (t *Transport) SetWriteBufferLimits(high, low int) {
 	}
 }
 
-func (t *Transport) setLimits(high, low int) {
+func (t *Transport) setLimits(high, low int) { t.high, t.low = limits(high, low) }
+
+// limits returns the limits that SetWriteBufferLimits means.
+func limits(high, low int) (int, int) {
 	switch {
 	case high == 0 && low > 0:
 		high = max(defaultHigh, 4*low)
@@ -127,7 +130,7 @@ func (t *Transport) setLimits(high, low int) {
 	if low > high {
 		misuse("write buffer limits of %d and %d; the low one must not be above the high one", high, low)
 	}
-	t.high, t.low = high, low
+	return high, low
 }
 
 // WritePaused reports whether PauseWriting was the last of the two calls.
