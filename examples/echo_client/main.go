@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Echo_client sends three lines to echo_server and prints what comes back, up to the last
+// of the lines.
+//
+//	go run ./examples/echo_server   # Ctrl-C ends it
+//	go run ./examples/echo_client   # in another terminal
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"baton/netio"
+	"baton/task"
+)
+
+const end = "Bye-bye!"
+
+func main() { task.Main(talk) }
+
+func talk(ctx context.Context) error {
+	s, err := netio.Dial(ctx, "tcp", "localhost:8000")
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for _, line := range []string{"Hello, world", "What a fine day it is.", end} {
+		if _, err := s.Write(ctx, []byte(line+"\n")); err != nil {
+			return err
+		}
+	}
+	for line, err := range s.Lines(ctx) {
+		if err != nil {
+			return err
+		}
+		fmt.Printf("received: %q\n", line)
+		if line == end {
+			break
+		}
+	}
+	return nil
+}

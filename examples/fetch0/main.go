@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Fetch0 is the simplest HTTP client: it prints the front page of python.org, and what
+// goes over the connection before that, the latter to standard error. The examples fetch1,
+// fetch2 and fetch3 are each a step further.
+//
+//	go run ./examples/fetch0
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"baton/netio"
+	"baton/task"
+)
+
+func main() { task.Main(fetch) }
+
+func fetch(ctx context.Context) error {
+	s, err := netio.Dial(ctx, "tcp", "python.org:80")
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	fmt.Fprintln(os.Stderr, "> GET / HTTP/1.0")
+	if _, err := s.Write(ctx, []byte("GET / HTTP/1.0\r\nHost: python.org\r\n\r\n")); err != nil {
+		return err
+	}
+	for line, err := range s.Lines(ctx) {
+		if err != nil {
+			return err
+		}
+		if line == "" {
+			break
+		}
+		fmt.Fprintln(os.Stderr, "<", line)
+	}
+	fmt.Fprintln(os.Stderr)
+	body, err := s.ReadAll(ctx, 16<<20)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(body)
+	return err
+}
