@@ -21,24 +21,27 @@ const serverLife = time.Minute
 
 // A load is what the clients of an echo server do: so many of them send messages of
 // so many bytes and wait for them to come back.
-type load struct{ connections, size int }
+type load struct {
+	connections, size int
+	tls               bool
+}
 
 // echoShape: CPU time of a TCP echo server for each message of 1 KiB, with so
 // many connections at work. Server and load are processes of their own, new for
 // each round; connecting and warming up do not count.
 func echoShape(connections int) shape {
-	l := load{connections, 1 << 10}
+	l := load{connections: connections, size: 1 << 10}
 	s := l.shape(fmt.Sprintf("echo/%d", connections), limits(1.2, 1.12))
 	s.peers = []peer{l.epoll(4 << 10), l.goroutines()}
 	s.peers[0].limited = true
 	return s
 }
 
-// idleShape is echoShape with an idle timeout, which never passes: what the timer of
+// timedShape is echoShape with an idle timeout, which never passes: what the timer of
 // each connection costs. Peers set a deadline for each Read.
-func idleShape(connections int) shape {
+func timedShape(connections int) shape {
 	idle := []string{"-idle", serverLife.String()}
-	l := load{connections, 1 << 10}
+	l := load{connections: connections, size: 1 << 10}
 	s := l.shape(fmt.Sprintf("echo/%d/idle", connections), limits(1.2, 1), idle...)
 	s.peers = []peer{l.goroutines(idle...)}
 	s.peers[0].limited = true
@@ -49,9 +52,29 @@ func idleShape(connections int) shape {
 // connection of the peers has a buffer for a whole message.
 func bulkShape(connections int) shape {
 	const size = 64 << 10
-	l := load{connections, size}
+	l := load{connections: connections, size: size}
 	s := l.shape(fmt.Sprintf("bulk/%d", connections), limits(1.1, 1.1), "-copy")
 	s.peers = []peer{l.goroutines("-buffer", strconv.Itoa(size)), l.epoll(size)}
+	s.peers[0].limited = true
+	return s
+}
+
+// tlsShape is echoShape with TLS. Peers use package crypto/tls, as ours does. The
+// handshakes are part of connecting.
+func tlsShape(connections int) shape {
+	l := load{connections: connections, size: 1 << 10, tls: true}
+	s := l.shape(fmt.Sprintf("tls/%d", connections), limits(1.05, 1.05))
+	s.peers = []peer{l.goroutines()}
+	s.peers[0].limited = true
+	return s
+}
+
+// tlsBulkShape is bulkShape with TLS.
+func tlsBulkShape(connections int) shape {
+	const size = 64 << 10
+	l := load{connections: connections, size: size, tls: true}
+	s := l.shape(fmt.Sprintf("tlsbulk/%d", connections), limits(1.1, 1.1), "-copy")
+	s.peers = []peer{l.goroutines("-buffer", strconv.Itoa(size))}
 	s.peers[0].limited = true
 	return s
 }
@@ -62,7 +85,7 @@ func (l load) shape(name string, limit map[task.Handoff]float64, flags ...string
 		name: name, unit: "ns/message", limit: limit, whole: true, processes: true,
 		ours: func(h task.Handoff) side {
 			return l.on(func() (*exec.Cmd, error) {
-				return goServer(append(flags, "-style", "baton", "-handoff", h.String())...)
+				return goServer(l.tls, append(flags, "-style", "baton", "-handoff", h.String())...)
 			})
 		},
 	}
@@ -71,7 +94,7 @@ func (l load) shape(name string, limit map[task.Handoff]float64, flags ...string
 // goroutines is the peer in plain Go, with more flags.
 func (l load) goroutines(flags ...string) peer {
 	return peer{name: "goroutines", side: l.on(func() (*exec.Cmd, error) {
-		return goServer(append(flags, "-style", "goroutines")...)
+		return goServer(l.tls, append(flags, "-style", "goroutines")...)
 	})}
 }
 
@@ -87,12 +110,13 @@ func (l load) on(server func() (*exec.Cmd, error)) side {
 	return func(r round) (float64, error) { return l.round(r, server) }
 }
 
-func goServer(args ...string) (*exec.Cmd, error) {
+func goServer(crypt bool, args ...string) (*exec.Cmd, error) {
 	dir, err := goPrograms()
 	if err != nil {
 		return nil, err
 	}
-	return exec.Command(filepath.Join(dir, "echoserver"), append(args, "-port", "0", "-for", serverLife.String())...), nil
+	args = append(args, "-port", "0", "-for", serverLife.String(), "-tls="+strconv.FormatBool(crypt))
+	return exec.Command(filepath.Join(dir, "echoserver"), args...), nil
 }
 
 func epollServer(buffer int) (*exec.Cmd, error) {
@@ -124,7 +148,7 @@ func (l load) round(r round, server func() (*exec.Cmd, error)) (value float64, e
 	if err := srv.expect("listening on %s\n", &addr); err != nil {
 		return 0, err
 	}
-	client, err := start(exec.Command(filepath.Join(dir, "echoload"), "-hold",
+	client, err := start(exec.Command(filepath.Join(dir, "echoload"), "-hold", "-tls="+strconv.FormatBool(l.tls),
 		"-addr", addr, "-connections", strconv.Itoa(l.connections), "-size", strconv.Itoa(l.size), "-for", (3 * r.least).String()))
 	if err != nil {
 		return 0, err

@@ -102,8 +102,10 @@ func shapes() []shape {
 		},
 		echoShape(50),
 		echoShape(500),
-		idleShape(500),
+		timedShape(500),
 		bulkShape(50),
+		tlsShape(50),
+		tlsBulkShape(8),
 	}
 }
 

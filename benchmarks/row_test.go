@@ -33,6 +33,8 @@ func TestRows(t *testing.T) {
 		{"echo/500", 1.2, 1.12},
 		{"echo/500/idle", 1.2, 1},
 		{"bulk/50", 1.1, 1.1},
+		{"tls/50", 1.05, 1.05},
+		{"tlsbulk/8", 1.1, 1.1},
 	}
 	var names []string
 	for i, s := range shapes() {
