@@ -79,6 +79,16 @@ func tlsBulkShape(connections int) shape {
 	return s
 }
 
+// protocolShape is echoShape with a server of transports and protocols: no connection has
+// a task. Its limit is on the ratio to the server in C.
+func protocolShape(connections int) shape {
+	l := load{connections: connections, size: 1 << 10}
+	s := l.shape(fmt.Sprintf("protocol/%d", connections), "protocol", limits(1.1, 1.1))
+	s.peers = []peer{l.epoll(4 << 10), l.goroutines()}
+	s.peers[0].limited = true
+	return s
+}
+
 // shape is that of a server of ours in one of its styles, with more flags and without its
 // peers.
 func (l load) shape(name, style string, limit map[task.Handoff]float64, flags ...string) shape {

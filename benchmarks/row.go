@@ -103,12 +103,15 @@ func shapes() []shape {
 		},
 		echoShape(50),
 		echoShape(500),
+		protocolShape(50),
 		timedShape(500),
 		bulkShape(50),
 		tlsShape(50),
 		tlsBulkShape(8),
 		idleShape("idle", "baton", false, 1),
+		idleShape("idle/protocol", "protocol", false, 0.2),
 		idleShape("idle/tls", "baton", true, 1.2),
+		idleShape("idle/tls/protocol", "protocol", true, 0.5),
 	}
 }
 

@@ -48,7 +48,7 @@ type listening func(net.Addr)
 func main() {
 	var (
 		port    = flag.Int("port", 7000, "the `port` on 127.0.0.1; 0 is any free one")
-		style   = flag.String("style", "baton", "baton or goroutines")
+		style   = flag.String("style", "baton", "baton, protocol or goroutines")
 		handoff = flag.String("handoff", "channel", "of style baton: channel or coroutine")
 		poller  = flag.String("poller", "", "of style baton: epoll or portable (default: the best one here)")
 		buffer  = flag.Int("buffer", 4<<10, "`bytes` that a connection reads at a time")
@@ -95,7 +95,7 @@ func serve(port int, style, handoff, poller string, bound time.Duration, work ha
 	switch style {
 	case "goroutines":
 		return serveGoroutines(ctx, address, work, tell)
-	case "baton":
+	case "baton", "protocol":
 		if err := os.Setenv("BATON_POLLER", poller); err != nil {
 			return err
 		}
@@ -103,9 +103,12 @@ func serve(port int, style, handoff, poller string, bound time.Duration, work ha
 		if err != nil {
 			return err
 		}
+		if style == "protocol" {
+			return serveProtocol(ctx, h, address, work, tell)
+		}
 		return serveBaton(ctx, h, address, work, tell)
 	}
-	return fmt.Errorf("-style %s: there are baton and goroutines", style)
+	return fmt.Errorf("-style %s: there are baton, protocol and goroutines", style)
 }
 
 func handoffNamed(name string) (task.Handoff, error) {
