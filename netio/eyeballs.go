@@ -50,10 +50,11 @@ func newRace(l *loop.Loop, d Dialer, t target, addrs []net.Addr) *race {
 	}
 	r := &race{loop: l, dialer: d, target: t, attempts: make([]attempt, len(addrs))}
 	r.timer.Target = r
+	options := poll.ConnectOptions{Local: d.LocalAddr, SocketOptions: d.Stream.socketOptions()}
 	for i, addr := range addrs {
 		a := &r.attempts[i]
 		a.race = r
-		a.op = poll.Op{Kind: poll.Connect, Addr: addr, Local: d.LocalAddr, Owner: a}
+		a.op = poll.Op{Kind: poll.Connect, Addr: addr, Options: &options, Owner: a}
 	}
 	return r
 }

@@ -166,7 +166,9 @@ func (l *Listener) open(c ListenConfig, addrs []net.Addr) error {
 
 // add makes one socket and appends it to l.sockets. Errors are [*net.OpError].
 func (l *Listener) add(c ListenConfig, addr net.Addr) error {
-	h, err := l.loop.Poller().Listen(addr, poll.ListenOptions{Backlog: c.Backlog, ReusePort: c.ReusePort})
+	h, err := l.loop.Poller().Listen(addr, poll.ListenOptions{
+		Backlog: c.Backlog, ReusePort: c.ReusePort, SocketOptions: c.Stream.socketOptions(),
+	})
 	if err != nil {
 		return err
 	}

@@ -191,7 +191,7 @@ func (c *PacketConn) listen(config PacketConfig, addr net.Addr) (err error) {
 
 // dial makes a socket with a peer. The operation finishes at once.
 func (c *PacketConn) dial(config PacketConfig, addr net.Addr) error {
-	op := poll.Op{Kind: poll.Connect, Addr: addr, Local: config.LocalAddr}
+	op := poll.Op{Kind: poll.Connect, Addr: addr, Options: &poll.ConnectOptions{Local: config.LocalAddr}}
 	if !c.loop.Driver().Submit(&op) {
 		panic("netio: the poller has a Connect of datagrams wait")
 	}

@@ -137,6 +137,24 @@ type Handle interface {
 type ListenOptions struct {
 	Backlog   int  // connections the kernel holds before Accept; 0 means 1024
 	ReusePort bool // let several sockets share the address, if the kernel can
+	SocketOptions
+}
+
+// ConnectOptions are the choices of a Connect; the zero value is the default.
+type ConnectOptions struct {
+	Local net.Addr // where from, or nil
+	SocketOptions
+}
+
+// SocketOptions are what Listen and a Connect have in common; the zero value is the
+// default.
+type SocketOptions struct {
+	// KeepAlive has the kernel probe idle TCP connections: the one of a Connect, or
+	// those that a listener accepts. If Enable is false, there are no probes.
+	// Otherwise a field that is zero has the default of net.KeepAliveConfig, and a
+	// negative one leaves the system's value. Other sockets, and those of a poller
+	// with [Virtual], have no probes.
+	KeepAlive net.KeepAliveConfig
 }
 
 // Caps are the optional capabilities of a poller, as a set of bits. TCP

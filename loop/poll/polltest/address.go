@@ -46,7 +46,7 @@ var addressCases = []testCase{
 		explanation: "A Connect from an address of another family fails, and leaves no handle.",
 		run: func(r *rig) {
 			op := connect(r.listen().LocalAddr())
-			op.Local = &net.TCPAddr{IP: net.IPv6loopback}
+			op.Options = &poll.ConnectOptions{Local: &net.TCPAddr{IP: net.IPv6loopback}}
 			if r.do(op); op.Err == nil || op.Handle != nil {
 				r.t.Errorf("from IPv6 to IPv4: handle %v, error %v", op.Handle, op.Err)
 			}

@@ -60,7 +60,7 @@ func listen(addr net.Addr, opts poll.ListenOptions) (acceptor, error) {
 	default:
 		return nil, listenError(addr, unsupported(addr))
 	}
-	config := net.ListenConfig{KeepAlive: -1} // The seam promises none.
+	config := net.ListenConfig{KeepAlive: -1, KeepAliveConfig: opts.KeepAlive} // -1 is none unless that is enabled.
 	config.SetMultipathTCP(false)
 	if opts.ReusePort && network != "unix" {
 		config.Control = func(_, _ string, c syscall.RawConn) error { return reusePort(c) }

@@ -63,7 +63,7 @@ func (p *Poller) listenPackets(addr net.Addr, opts poll.ListenOptions) (poll.Han
 // connectPackets makes a socket of datagrams with a peer, for op. Nothing in it waits.
 func (p *Poller) connectPackets(op *poll.Op) bool {
 	op.Handle = nil
-	dialer := net.Dialer{LocalAddr: op.Local}
+	dialer := net.Dialer{LocalAddr: op.Choices().Local}
 	network := op.Addr.Network()
 	if udp, ok := op.Addr.(*net.UDPAddr); ok {
 		network = "udp" + family(&net.TCPAddr{IP: udp.IP})[len("tcp"):]

@@ -78,13 +78,13 @@ func (p *Poller) startPackets(op *poll.Op) {
 	var from net.Addr
 	switch to := op.Addr.(type) {
 	case *net.UDPAddr:
-		if local, ok := op.Local.(*net.UDPAddr); ok && local != nil {
+		if local, ok := op.Choices().Local.(*net.UDPAddr); ok && local != nil {
 			from = local
 		} else {
 			from = &net.UDPAddr{IP: streamAddr(to).IP}
 		}
 	default:
-		from = op.Local
+		from = op.Choices().Local
 	}
 	c, err := p.newPackets(from, op.Addr, poll.ListenOptions{})
 	if err == nil {
