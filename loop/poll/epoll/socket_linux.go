@@ -60,6 +60,8 @@ const (
 	ownEvents = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 )
 
+var _ poll.Controller = (*socket)(nil)
+
 // register makes a socket of fd and tells the kernel. If that fails it closes
 // fd. The bits are set: nothing has been tried yet. What is ready already is an
 // event too, as epoll_ctl(2) has it for EPOLL_CTL_ADD, so nothing can be missed
@@ -279,6 +281,15 @@ func (s *socket) SetNoDelay(on bool) error {
 	}
 	err := unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, value)
 	return s.opError("set", os.NewSyscallError("setsockopt", err))
+}
+
+// Control implements [poll.Controller].
+func (s *socket) Control(fn func(fd uintptr)) error {
+	if s.closed {
+		return net.ErrClosed
+	}
+	fn(uintptr(s.fd))
+	return nil
 }
 
 // LocalAddr implements [poll.Handle]: what the kernel said when the socket was
