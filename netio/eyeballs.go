@@ -23,6 +23,7 @@ import (
 // server has answered for one family only. Here a resolver answers once, for both.
 type race struct {
 	loop   *loop.Loop
+	hook   *hook
 	dialer Dialer // for LocalAddr, FallbackDelay and errors
 	target target // for errors and reports
 
@@ -51,6 +52,7 @@ func newRace(l *loop.Loop, d Dialer, t target, addrs []net.Addr) *race {
 	r := &race{loop: l, dialer: d, target: t, attempts: make([]attempt, len(addrs))}
 	r.timer.Target = r
 	options := poll.ConnectOptions{Local: d.LocalAddr, SocketOptions: d.Stream.socketOptions()}
+	r.hook = control(&options.SocketOptions, d.Control)
 	for i, addr := range addrs {
 		a := &r.attempts[i]
 		a.race = r
@@ -69,6 +71,11 @@ func (r *race) run(ctx context.Context) (poll.Handle, error) {
 		park(ctx, r)
 	}
 	r.loop.Driver().StopTimer(&r.timer)
+	r.hook.rethrow(func() {
+		if r.winner != nil {
+			_ = r.winner.Close()
+		}
+	})
 	if r.winner != nil {
 		return r.winner, nil
 	}

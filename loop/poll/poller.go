@@ -5,6 +5,7 @@ package poll
 import (
 	"net"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -155,6 +156,14 @@ type SocketOptions struct {
 	// negative one leaves the system's value. Other sockets, and those of a poller
 	// with [Virtual], have no probes.
 	KeepAlive net.KeepAliveConfig
+
+	// Control, if it is not nil, is called with a new socket before it is bound or
+	// connected: with its network, such as "tcp4", "udp6" or "unix", and the address to
+	// listen on or to connect to. An error is that of Listen or the Connect. Only the
+	// Control method of c may be used, and c not kept. The poller may call it on a
+	// goroutine of its own, and on several at a time. It must not panic. With [Virtual]
+	// there are no such sockets, and the error is errors.ErrUnsupported.
+	Control func(network, address string, c syscall.RawConn) error
 }
 
 // Caps are the optional capabilities of a poller, as a set of bits. TCP

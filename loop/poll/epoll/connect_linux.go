@@ -29,7 +29,7 @@ func (p *Poller) connect(op *poll.Op) bool {
 	choices := op.Choices()
 	if remote, ok := stream(op.Addr); ok {
 		local, _ := stream(choices.Local)
-		s, err := p.openPackets(local, remote, poll.ListenOptions{})
+		s, err := p.openPackets(local, remote, poll.ListenOptions{SocketOptions: choices.SocketOptions})
 		if err != nil {
 			return fail(op, err)
 		}
@@ -44,11 +44,13 @@ func (p *Poller) connect(op *poll.Op) bool {
 	if err != nil {
 		return fail(op, err)
 	}
-	if choices.Local != nil {
-		if err := bind(fd, family, choices.Local); err != nil {
-			unix.Close(fd)
-			return fail(op, err)
-		}
+	err = inspect(fd, family, op.Addr, choices.SocketOptions)
+	if err == nil && choices.Local != nil {
+		err = bind(fd, family, choices.Local)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return fail(op, err)
 	}
 	err = unix.Connect(fd, remote)
 	switch err {

@@ -79,6 +79,9 @@ func listenOn(fd, family int, addr net.Addr, opts poll.ListenOptions) (net.Addr,
 			return nil, err
 		}
 	}
+	if err := inspect(fd, family, addr, opts.SocketOptions); err != nil {
+		return nil, err
+	}
 	if err := bind(fd, family, addr); err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func (p *Poller) startCall(op *poll.Op) bool {
 // the other pollers have plain TCP, and this one is their reference.
 func (p *Poller) connect(ctx context.Context, op *poll.Op) error {
 	choices := op.Choices()
-	dialer := net.Dialer{KeepAlive: -1, KeepAliveConfig: choices.KeepAlive} // -1 is none unless that is enabled.
+	dialer := net.Dialer{KeepAlive: -1, KeepAliveConfig: choices.KeepAlive, Control: choices.Control} // -1 is none unless that is enabled.
 	dialer.SetMultipathTCP(false)
 	switch to := op.Addr.(type) {
 	case *net.TCPAddr:

@@ -174,6 +174,10 @@ func (n *network) unbind(l *listener) {
 // operation is finished.
 func (p *Poller) startConnect(op *poll.Op) {
 	op.Handle = nil
+	if err := uncontrolled(op.Choices().SocketOptions); err != nil {
+		p.finish(op, err)
+		return
+	}
 	if p.config.Dial != nil {
 		delay, err := p.config.Dial(op.Addr)
 		op.Err = err

@@ -75,6 +75,10 @@ func (p *Poller) random() *rand.Rand {
 // startPackets makes a connected socket for op. The network has no say in that.
 func (p *Poller) startPackets(op *poll.Op) {
 	op.Handle = nil
+	if err := uncontrolled(op.Choices().SocketOptions); err != nil {
+		p.finish(op, err)
+		return
+	}
 	var from net.Addr
 	switch to := op.Addr.(type) {
 	case *net.UDPAddr:
