@@ -234,6 +234,7 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 		{"Write", func(ctx context.Context) error { _, err := s.Write(ctx, buf); return err }},
 		{"WriteBuffers", func(ctx context.Context) error { _, err := s.WriteBuffers(ctx, buf, buf); return err }},
 		{"NetConn, Read", func(ctx context.Context) error { _, err := s.NetConn(ctx).Read(buf); return err }},
+		{"NetListener, Accept", func(ctx context.Context) error { _, err := ln.NetListener(ctx).Accept(); return err }},
 		{"NetConn, Write", func(ctx context.Context) error { _, err := s.NetConn(ctx).Write(buf); return err }},
 	}
 }
