@@ -27,6 +27,9 @@
 // [DialTLS] and the TLS of a [Server] do it from the start. Every call works on an
 // encrypted stream as on a plain one.
 //
+// [FileListener], [FileStream] and [FilePacketConn] are for sockets that were opened
+// elsewhere: by [SystemdFiles], by a parent process, or by package net.
+//
 // A [PacketConn] is a socket of datagrams, of UDP or UNIX: [ListenPacket] makes one
 // that hears all peers, [DialPacket] one that has a single peer. Receive brings a
 // [Packet] with its source, and Send takes one with its destination.

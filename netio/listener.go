@@ -177,10 +177,15 @@ func (l *Listener) add(c ListenConfig, addr net.Addr) error {
 	if err != nil {
 		return err
 	}
+	l.append(h)
+	return nil
+}
+
+// append adds a handle that listens.
+func (l *Listener) append(h poll.Handle) {
 	s := &socket{listener: l}
 	s.op = poll.Op{Kind: poll.Accept, Handle: h, Owner: s}
 	l.sockets = append(l.sockets, s)
-	return nil
 }
 
 // Addr returns the first address, with its port, also after Close.

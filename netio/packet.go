@@ -208,7 +208,14 @@ func (c *PacketConn) dial(config PacketConfig, addr net.Addr) error {
 	if op.Err != nil {
 		return &net.OpError{Op: "dial", Net: c.network, Source: config.LocalAddr, Addr: addr, Err: op.Err}
 	}
-	c.handle, c.remote = op.Handle, op.Handle.RemoteAddr()
+	c.handle = op.Handle
+	c.setPeer()
+	return nil
+}
+
+// setPeer takes the peer from the handle, if it has one.
+func (c *PacketConn) setPeer() {
+	c.remote = c.handle.RemoteAddr()
 	switch a := c.remote.(type) {
 	case *net.UDPAddr:
 		at := a.AddrPort()
@@ -216,7 +223,6 @@ func (c *PacketConn) dial(config PacketConfig, addr net.Addr) error {
 	case *net.UnixAddr:
 		c.name = a.Name
 	}
-	return nil
 }
 
 // start makes c ready for use.

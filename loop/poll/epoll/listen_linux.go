@@ -124,8 +124,9 @@ func (s *socket) accept(op *poll.Op) bool {
 }
 
 // accepted makes a handle of a connection. The options of newSocket are inherited
-// from the listener, O_NONBLOCK is not (accept(2), tcp(7)). If anything fails the connection is
-// closed, and op has the error.
+// from the listener, O_NONBLOCK is not (accept(2), tcp(7)). A listener that was
+// imported keeps its options, which others share, so the connection gets them. If
+// anything fails the connection is closed, and op has the error.
 func (s *socket) accepted(fd int, remote unix.Sockaddr) (poll.Handle, error) {
 	local, err := unix.Getsockname(fd)
 	if err != nil {
@@ -138,6 +139,9 @@ func (s *socket) accepted(fd int, remote unix.Sockaddr) (poll.Handle, error) {
 		return nil, err
 	}
 	conn.local, conn.remote = netAddr(local), netAddr(remote)
+	if s.imported && conn.tcp {
+		retune(fd, s.poller.imports[s])
+	}
 	return conn, nil
 }
 
@@ -157,8 +161,7 @@ func newSocket(family int, opts poll.SocketOptions) (int, error) {
 		return -1, os.NewSyscallError("socket", err)
 	}
 	if family != unix.AF_UNIX {
-		err = setInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		setKeepAlive(fd, opts.KeepAlive)
+		err = tune(fd, opts)
 	}
 	if err == nil && family == unix.AF_INET6 {
 		err = setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
@@ -181,6 +184,12 @@ func bind(fd, family int, addr net.Addr) error {
 		return os.NewSyscallError("bind", unix.EAFNOSUPPORT)
 	}
 	return os.NewSyscallError("bind", unix.Bind(fd, local))
+}
+
+// tune sets the options of a TCP socket that connections inherit from their listener.
+func tune(fd int, opts poll.SocketOptions) error {
+	setKeepAlive(fd, opts.KeepAlive)
+	return setInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 }
 
 // setKeepAlive switches the probes of a TCP socket on. The defaults are those that

@@ -40,6 +40,8 @@ type socket struct {
 	closed  bool
 	class   uint8 // of the buffer for the next Read without one
 
+	imported bool // a listener that was opened elsewhere: see Import
+
 	datagrams bool // a socket of datagrams; connected if remote is not nil
 	udp       bool // and of UDP
 
@@ -96,6 +98,9 @@ func (s *socket) drop() error {
 		}
 	}
 	s.in, s.out = nil, nil
+	if s.imported {
+		delete(s.poller.imports, s)
+	}
 	if s.adopted {
 		if s.poller.adopted[s.fd] == s { // otherwise the number is another file's
 			delete(s.poller.adopted, s.fd)

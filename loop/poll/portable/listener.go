@@ -24,6 +24,9 @@ type listener struct {
 	acceptor acceptor
 	accept   lane
 	closed   bool // belongs to the loop
+
+	imported  bool // package net does not know keepAlive
+	keepAlive net.KeepAliveConfig
 }
 
 // Listen makes a listening socket with the backlog that package net chooses. A
@@ -132,6 +135,9 @@ func (l *listener) acceptOne(op *poll.Op) {
 	if err != nil {
 		op.Err = cause(err)
 		return
+	}
+	if tcp, ok := accepted.(*net.TCPConn); ok && l.imported {
+		_ = tcp.SetKeepAliveConfig(l.keepAlive) // as in package net, no reason to fail
 	}
 	op.Accepted = newConn(l.poller, accepted.(stream))
 }
