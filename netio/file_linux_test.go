@@ -131,8 +131,10 @@ func TestFilePacketConn(t *testing.T) {
 		if w.poller == "virtual" {
 			return
 		}
-		theirs := must(net.ListenPacket(w.network, w.place(t)))(t)
-		server := must(netio.FilePacketConn(ctx, file(t, theirs.(filer))))(t)
+		before := descriptors()
+		bound := file(t, must(net.ListenPacket(w.network, w.place(t)))(t).(filer))
+		server := must(netio.FilePacketConn(ctx, bound))(t)
+		want(t, "Close of the file", bound.Close(), nil)
 		dialed := must(net.Dial(w.network, server.LocalAddr().String()))(t)
 		f := file(t, dialed.(filer))
 		client := must(netio.FilePacketConn(ctx, f))(t)
@@ -148,6 +150,7 @@ func TestFilePacketConn(t *testing.T) {
 		stranger := netio.Packet{Addr: p.Addr, Name: "stranger"}
 		want(t, "Send to a stranger", client.Send(ctx, stranger), net.ErrWriteToConnected)
 		want(t, "Close", errors.Join(client.Close(), server.Close()), nil)
+		settle(ctx, t, before)
 	})
 }
 

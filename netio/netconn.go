@@ -73,7 +73,7 @@ func (c *netConn) transfer(h *half, p []byte) (int, error) {
 
 // send does one call for another caller than the task of ctx.
 func (c *netConn) send(h *half, p []byte) (n int, err error) {
-	op := h.op.Kind.String()
+	op := h.call()
 	err = c.run(op, "net.Conn", func(ctx context.Context) (err error) {
 		n, err = c.do(ctx, h, p)
 		return err

@@ -281,7 +281,7 @@ func (s *Stream) opError(op string, err error) error {
 func (s *Stream) begin(h *half, r *task.Ref) error {
 	if h.user != nil {
 		if s.closed { // and the first user does not know it yet
-			return s.opError(h.op.Kind.String(), net.ErrClosed)
+			return s.opError(h.call(), net.ErrClosed)
 		}
 		return h.busy(r.String())
 	}

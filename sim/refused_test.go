@@ -235,6 +235,8 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 		}},
 		{"Copy", func(ctx context.Context) error { _, err := netio.Copy(ctx, s, s); return err }},
 		{"Write", func(ctx context.Context) error { _, err := s.Write(ctx, buf); return err }},
+		{"WriteFiles", func(ctx context.Context) error { _, err := s.WriteFiles(ctx, buf); return err }},
+		{"ReadFiles", func(ctx context.Context) error { _, _, err := s.ReadFiles(ctx, buf, 1); return err }},
 		{"WriteBuffers", func(ctx context.Context) error { _, err := s.WriteBuffers(ctx, buf, buf); return err }},
 		{"NetConn, Read", func(ctx context.Context) error { _, err := s.NetConn(ctx).Read(buf); return err }},
 		{"NetListener, Accept", func(ctx context.Context) error { _, err := ln.NetListener(ctx).Accept(); return err }},
