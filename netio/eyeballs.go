@@ -106,11 +106,12 @@ func (r *race) launch() {
 
 // fits reports whether the attempt's address is of the family of LocalAddr. If it
 // is not, the attempt has failed: the kernel's error would say little. Every address
-// fits if LocalAddr is nil, and an address without an IP fits every other.
+// fits if LocalAddr is nil, and an address without an IP fits every other of TCP.
 func (r *race) fits(a *attempt) bool {
 	from, local := r.dialer.LocalAddr.(*net.TCPAddr)
+	_, path := r.dialer.LocalAddr.(*net.UnixAddr)
 	to, remote := a.op.Addr.(*net.TCPAddr)
-	if local != remote && r.dialer.LocalAddr != nil ||
+	if r.dialer.LocalAddr != nil && (local != remote || path == remote) ||
 		local && remote && len(from.IP) > 0 && len(to.IP) > 0 && v4(from) != v4(to) {
 		a.err = &net.AddrError{Err: "local address is of another family", Addr: r.dialer.LocalAddr.String()}
 		return false

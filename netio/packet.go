@@ -198,6 +198,15 @@ func (c *PacketConn) listen(config PacketConfig, addr net.Addr) (err error) {
 
 // dial makes a socket with a peer. The operation finishes at once.
 func (c *PacketConn) dial(config PacketConfig, addr net.Addr) error {
+	_, udp := addr.(*net.UDPAddr)
+	_, fits := config.LocalAddr.(*net.UnixAddr)
+	if udp {
+		_, fits = config.LocalAddr.(*net.UDPAddr)
+	}
+	if config.LocalAddr != nil && !fits {
+		err := &net.AddrError{Err: "local address is of another family", Addr: config.LocalAddr.String()}
+		return &net.OpError{Op: "dial", Net: c.network, Source: config.LocalAddr, Addr: addr, Err: err}
+	}
 	o := poll.ConnectOptions{Local: config.LocalAddr}
 	hook := control(&o.SocketOptions, config.Control)
 	op := poll.Op{Kind: poll.Connect, Addr: addr, Options: &o}

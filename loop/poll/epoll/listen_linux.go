@@ -174,8 +174,12 @@ func newSocket(family int, opts poll.SocketOptions) (int, error) {
 }
 
 // bind gives fd its local address, which must be of the socket's own family:
-// what the kernel says to another one depends on which two were mixed.
+// what the kernel says to another one depends on which two were mixed. A TCPAddr
+// without an IP is of both.
 func bind(fd, family int, addr net.Addr) error {
+	if a, ok := addr.(*net.TCPAddr); ok && len(a.IP) == 0 && family == unix.AF_INET6 {
+		addr = &net.TCPAddr{IP: net.IPv6unspecified, Port: a.Port}
+	}
 	own, local, err := sockaddr(addr)
 	if err != nil {
 		return err

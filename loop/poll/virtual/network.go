@@ -230,6 +230,9 @@ func (n *network) source(local net.Addr, remote netip.AddrPort) (netip.AddrPort,
 			return from, err
 		}
 		asked := addrPort(local)
+		if len(local.IP) == 0 {
+			asked = netip.AddrPortFrom(wildcard(remote.Addr()), asked.Port())
+		}
 		if asked.Addr().Is4() != remote.Addr().Is4() {
 			return from, os.NewSyscallError("bind", syscall.EAFNOSUPPORT)
 		}

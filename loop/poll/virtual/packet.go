@@ -116,6 +116,9 @@ func (p *Poller) newPackets(local, remote net.Addr, opts poll.ListenOptions) (*p
 				return nil, err
 			}
 			c.peer = destination(streamAddr(to))
+			if len(udp.IP) == 0 {
+				c.at = netip.AddrPortFrom(wildcard(c.peer.Addr()), c.at.Port())
+			}
 			if c.peer.Addr().Is4() != c.at.Addr().Is4() {
 				return nil, os.NewSyscallError("connect", syscall.EAFNOSUPPORT)
 			}
