@@ -32,6 +32,15 @@ type Dialer struct {
 	// tried.
 	LocalAddr net.Addr
 
+	// Control, if it is not nil, is called with each socket before it is bound or
+	// connected, as that of net.Dialer is: with the network "tcp4", "tcp6" or "unix" and
+	// the address that is tried. If it returns an error, the attempt fails with it. Use
+	// only the Control method of c, and only during the call. The function may be called
+	// on any goroutine, and for several attempts at a time. It must return, and must
+	// not use what belongs to the loop. In a virtual world Dial fails with
+	// errors.ErrUnsupported.
+	Control func(network, address string, c syscall.RawConn) error
+
 	// Timeout bounds a Dial as a whole. Without one, if it is zero or negative, the
 	// kernel gives a TCP address up after some minutes, and Dial waits without a
 	// bound for a UNIX socket whose queue is full. The look-up has its own timeout.

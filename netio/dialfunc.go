@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"net"
 
-	"baton/internal/bridge"
 	"baton/task"
 )
 
@@ -75,9 +74,7 @@ func (f *dialFunc) open(ctx context.Context, network, address string) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	c := s.netConn(f.lifetime)
-	c.stop = bridge.AfterEnd(f.life(), func() { _ = s.Close() })
-	return c.face(), nil
+	return f.owned(s), nil
 }
 
 // failed is the error of a dial that something else than the network has ended.

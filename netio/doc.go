@@ -16,8 +16,8 @@
 // [Listener], whose Accept makes one for each connection that comes; [Serve] does
 // both for a handler, with a task for each connection. Bytes come by Read,
 // ReadFull, ReadAll, ReadUntil and, line by line, Lines, and go by Write and
-// [Copy]; [Stream.NetConn] is for code that wants a net.Conn, and [Dialer.DialFunc]
-// for code that wants to dial.
+// [Copy]; [Stream.NetConn] is for code that wants a net.Conn, [Dialer.DialFunc]
+// for code that wants to dial, and [Listener.NetListener] for code that wants to accept.
 //
 // A cancel of Serve's ctx, or [Server.Shutdown], ends a server gracefully: handlers have
 // 30 s to finish. A handler that reads its next request under the context of
@@ -26,6 +26,9 @@
 // [Stream.StartTLS] and [Stream.AcceptTLS] encrypt a stream, with a tls.Config;
 // [DialTLS] and the TLS of a [Server] do it from the start. Every call works on an
 // encrypted stream as on a plain one.
+//
+// [FileListener], [FileStream] and [FilePacketConn] are for sockets that were opened
+// elsewhere: by [SystemdFiles], by a parent process, or by package net.
 //
 // A [PacketConn] is a socket of datagrams, of UDP or UNIX: [ListenPacket] makes one
 // that hears all peers, [DialPacket] one that has a single peer. Receive brings a
@@ -36,7 +39,7 @@
 // A call that takes a ctx may switch to other tasks; one that takes none never
 // does. Streams, sockets of datagrams, listeners and servers belong to the loop of
 // the task that made them: its tasks and callbacks may use them, and no other
-// goroutine, except through a net.Conn of [Stream.NetConn] or [Dialer.DialFunc]. One
+// goroutine, except through [Stream.NetConn], [Dialer.DialFunc] or [Listener.NetListener]. One
 // task at a time reads from a stream and one writes to it; the next one gets a
 // [*BusyError] that names both.
 //

@@ -23,6 +23,7 @@ import (
 // server has answered for one family only. Here a resolver answers once, for both.
 type race struct {
 	loop   *loop.Loop
+	hook   *hook
 	dialer Dialer // for LocalAddr, FallbackDelay and errors
 	target target // for errors and reports
 
@@ -50,10 +51,12 @@ func newRace(l *loop.Loop, d Dialer, t target, addrs []net.Addr) *race {
 	}
 	r := &race{loop: l, dialer: d, target: t, attempts: make([]attempt, len(addrs))}
 	r.timer.Target = r
+	options := poll.ConnectOptions{Local: d.LocalAddr, SocketOptions: d.Stream.socketOptions()}
+	r.hook = control(&options.SocketOptions, d.Control)
 	for i, addr := range addrs {
 		a := &r.attempts[i]
 		a.race = r
-		a.op = poll.Op{Kind: poll.Connect, Addr: addr, Local: d.LocalAddr, Owner: a}
+		a.op = poll.Op{Kind: poll.Connect, Addr: addr, Options: &options, Owner: a}
 	}
 	return r
 }
@@ -68,6 +71,11 @@ func (r *race) run(ctx context.Context) (poll.Handle, error) {
 		park(ctx, r)
 	}
 	r.loop.Driver().StopTimer(&r.timer)
+	r.hook.rethrow(func() {
+		if r.winner != nil {
+			_ = r.winner.Close()
+		}
+	})
 	if r.winner != nil {
 		return r.winner, nil
 	}
@@ -98,11 +106,12 @@ func (r *race) launch() {
 
 // fits reports whether the attempt's address is of the family of LocalAddr. If it
 // is not, the attempt has failed: the kernel's error would say little. Every address
-// fits if LocalAddr is nil, and an address without an IP fits every other.
+// fits if LocalAddr is nil, and an address without an IP fits every other of TCP.
 func (r *race) fits(a *attempt) bool {
 	from, local := r.dialer.LocalAddr.(*net.TCPAddr)
+	_, path := r.dialer.LocalAddr.(*net.UnixAddr)
 	to, remote := a.op.Addr.(*net.TCPAddr)
-	if local != remote && r.dialer.LocalAddr != nil ||
+	if r.dialer.LocalAddr != nil && (local != remote || path == remote) ||
 		local && remote && len(from.IP) > 0 && len(to.IP) > 0 && v4(from) != v4(to) {
 		a.err = &net.AddrError{Err: "local address is of another family", Addr: r.dialer.LocalAddr.String()}
 		return false

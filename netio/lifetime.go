@@ -4,13 +4,14 @@ package netio
 
 import (
 	"context"
+	"errors"
 	"net"
 
 	"baton/internal/bridge"
 	"baton/task"
 )
 
-// A lifetime is the ctx that a net.Conn or a dial function was made with. A call from
+// A lifetime is the ctx that a net.Conn, a net.Listener or a dial function was made with. A call from
 // elsewhere runs as a task under ctx, so the end of ctx ends it like any task there.
 // Its methods are safe from every goroutine.
 type lifetime struct {
@@ -42,6 +43,67 @@ func (l *lifetime) cause() error {
 		return context.Cause(life)
 	}
 	return net.ErrClosed
+}
+
+// errGone is the error of run if the end of the lifetime has ended the call.
+var errGone = errors.New("netio: the lifetime has ended")
+
+// run does one call that may switch, named op, of a value of the type what. The task
+// of ctx does it by itself, and a task under ctx does it for every other caller. If that
+// calling task is cancelled as a whole, the error is its cancel.
+func (l *lifetime) run(op, what string, do func(ctx context.Context) error) (err error) {
+	caller, ctx := l.home.Running()
+	switch {
+	case caller == l.home:
+		return do(l.ctx)
+	case caller != nil:
+		if _, err := task.Checkpoint(ctx); err != nil {
+			return err
+		}
+	case l.home.Loop().Held():
+		misuse("%s of a %s in a callback of %v, which cannot wait; start a task", op, what, l.home.Loop())
+	}
+	err = net.ErrClosed // if the call panics
+	began := false
+	if call := func(ctx context.Context) { err = do(ctx) }; caller != nil {
+		began = l.forTask(ctx, caller, call)
+	} else {
+		began = l.forGoroutine(nil, call)
+	}
+	if !began {
+		return errGone
+	}
+	if _, canceled := err.(*task.Canceled); !canceled {
+		return err
+	}
+	if caller != nil {
+		if err := task.Check(ctx); err != nil {
+			return err
+		}
+	}
+	return errGone // a goroutine outside knows nothing of cancels
+}
+
+// bring runs fn, which does not switch, with the loop's baton. A goroutine outside
+// waits for that; done is false if the lifetime ended first, and then fn is not called.
+func (l *lifetime) bring(fn func() error) (done bool, err error) {
+	if l.home.Loop().Held() {
+		return true, fn()
+	}
+	var v visit
+	sent := v.send(l.home.Loop(), func() {
+		err = fn()
+		close(v.done)
+	})
+	done = sent && v.wait(l.life().Done(), nil)
+	return done, err
+}
+
+// owned returns a net.Conn that owns its stream: the end of the lifetime closes it.
+func (l *lifetime) owned(s *Stream) net.Conn {
+	c := s.netConn(*l)
+	c.stop = bridge.AfterEnd(l.life(), func() { _ = s.Close() })
+	return c.face()
 }
 
 // forTask runs fn as a task under the lifetime's ctx, for another task of the loop.
@@ -89,5 +151,5 @@ func (e *errand) Cancel(*task.Ref) bool {
 }
 
 // Reason and Owners are for reports.
-func (e *errand) Reason() string      { return "its call of a net.Conn" }
+func (e *errand) Reason() string      { return "its call of a net.Conn or net.Listener" }
 func (e *errand) Owners() []*task.Ref { return []*task.Ref{e.worker} }

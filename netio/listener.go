@@ -34,6 +34,10 @@ type ListenConfig struct {
 	// closed.
 	KeepFile bool
 
+	// Control, if it is not nil, is called with each socket before it is bound, like
+	// that of a [Dialer]. The network is "tcp4", "tcp6" or "unix".
+	Control func(network, address string, c syscall.RawConn) error
+
 	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.
 	ResolveTimeout time.Duration
 
@@ -166,14 +170,22 @@ func (l *Listener) open(c ListenConfig, addrs []net.Addr) error {
 
 // add makes one socket and appends it to l.sockets. Errors are [*net.OpError].
 func (l *Listener) add(c ListenConfig, addr net.Addr) error {
-	h, err := l.loop.Poller().Listen(addr, poll.ListenOptions{Backlog: c.Backlog, ReusePort: c.ReusePort})
+	o := poll.ListenOptions{Backlog: c.Backlog, ReusePort: c.ReusePort, SocketOptions: c.Stream.socketOptions()}
+	hook := control(&o.SocketOptions, c.Control)
+	h, err := l.loop.Poller().Listen(addr, o)
+	hook.rethrow(func() { _ = l.shut() })
 	if err != nil {
 		return err
 	}
+	l.append(h)
+	return nil
+}
+
+// append adds a handle that listens.
+func (l *Listener) append(h poll.Handle) {
 	s := &socket{listener: l}
 	s.op = poll.Op{Kind: poll.Accept, Handle: h, Owner: s}
 	l.sockets = append(l.sockets, s)
-	return nil
 }
 
 // Addr returns the first address, with its port, also after Close.

@@ -53,7 +53,7 @@ func (s *Stream) netConn(life lifetime) *netConn {
 type netConn struct {
 	s *Stream
 	lifetime
-	stop func() // of a net.Conn that owns its stream: see dialFunc.open
+	stop func() // of a net.Conn that owns its stream: see lifetime.owned
 }
 
 // Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them. For
@@ -63,47 +63,23 @@ func (c *netConn) Read(p []byte) (int, error) { return c.transfer(&c.s.in, p) }
 // Write implements net.Conn. It writes all of p, like [Stream.Write].
 func (c *netConn) Write(p []byte) (int, error) { return c.transfer(&c.s.out, p) }
 
-// transfer does one call. The task of ctx does it by itself, and a task under ctx
-// does it for every other caller.
-func (c *netConn) transfer(h *half, p []byte) (n int, err error) {
-	caller, ctx := c.home.Running()
-	switch {
-	case caller == c.home:
+// transfer does one call. That of the task of ctx allocates nothing.
+func (c *netConn) transfer(h *half, p []byte) (int, error) {
+	if caller, _ := c.home.Running(); caller == c.home {
 		return c.do(c.ctx, h, p)
-	case caller != nil:
-		return c.atHome(ctx, caller, h, p)
-	case c.s.loop.Held():
-		misuse("%v of a net.Conn in a callback of %v, which cannot wait; start a task", h.op.Kind, c.s.loop)
 	}
-	return c.fromAbroad(h, p)
+	return c.send(h, p)
 }
 
-// atHome does one call for another task of the loop, whose context is ctx.
-func (c *netConn) atHome(ctx context.Context, caller *task.Ref, h *half, p []byte) (n int, err error) {
-	if _, err := task.Checkpoint(ctx); err != nil {
-		return 0, err
-	}
-	err = net.ErrClosed // if the call panics
-	if !c.forTask(ctx, caller, func(ctx context.Context) { n, err = c.do(ctx, h, p) }) {
-		return 0, c.gone(h.op.Kind.String())
-	}
-	if _, canceled := err.(*task.Canceled); canceled {
-		if err = task.Check(ctx); err == nil {
-			err = c.gone(h.op.Kind.String())
-		}
-	}
-	return n, err
-}
-
-// fromAbroad does one call for a goroutine outside. That knows nothing of tasks, so a
-// cancel is an error of the network for it.
-func (c *netConn) fromAbroad(h *half, p []byte) (n int, err error) {
-	err = net.ErrClosed // if the call panics
-	if !c.forGoroutine(nil, func(ctx context.Context) { n, err = c.do(ctx, h, p) }) {
-		return 0, c.gone(h.op.Kind.String())
-	}
-	if _, canceled := err.(*task.Canceled); canceled {
-		err = c.gone(h.op.Kind.String())
+// send does one call for another caller than the task of ctx.
+func (c *netConn) send(h *half, p []byte) (n int, err error) {
+	op := h.call()
+	err = c.run(op, "net.Conn", func(ctx context.Context) (err error) {
+		n, err = c.do(ctx, h, p)
+		return err
+	})
+	if err == errGone {
+		err = c.gone(op)
 	}
 	return n, err
 }
@@ -144,16 +120,16 @@ func (c *netConn) Close() error {
 		return c.s.Close()
 	})
 	if !done {
-		_ = c.s.loop.Driver().Post((*closing)(c.s)) // a closed loop has closed every stream
+		_ = c.s.loop.Driver().Post(closing(c.s.Close)) // a closed loop has closed every stream
 	}
 	return err
 }
 
-// closing is a stream that the loop is to close.
-type closing Stream
+// closing is a Close that the loop is to call.
+type closing func() error
 
-// Wake closes the stream. It is the loop's to call.
-func (s *closing) Wake() { _ = (*Stream)(s).Close() }
+// Wake closes. It is the loop's to call.
+func (c closing) Wake() { _ = c() }
 
 // SetDeadline implements net.Conn. It is one change for both directions, of what
 // waits and of what comes; t is on the loop's clock, which in a virtual world is not
@@ -202,19 +178,4 @@ func (c *netConn) onLoop(op string, fn func() error) error {
 		return c.gone(op)
 	}
 	return err
-}
-
-// bring runs fn with the loop's baton. A goroutine outside waits for that; done is
-// false if the lifetime ended first, and then fn is not called.
-func (c *netConn) bring(fn func() error) (done bool, err error) {
-	if c.s.loop.Held() {
-		return true, fn()
-	}
-	var v visit
-	sent := v.send(c.s.loop, func() {
-		err = fn()
-		close(v.done)
-	})
-	done = sent && v.wait(c.life().Done(), nil)
-	return done, err
 }

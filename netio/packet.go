@@ -27,6 +27,10 @@ type PacketConfig struct {
 	// kernel choose. Listen ignores it.
 	LocalAddr net.Addr
 
+	// Control, if it is not nil, is called with the socket before it is bound or
+	// connected, like that of a [Dialer]. The network is "udp4", "udp6" or "unixgram".
+	Control func(network, address string, c syscall.RawConn) error
+
 	// ReusePort lets several sockets share the address (SO_REUSEPORT), all of which
 	// must say so. On Linux the kernel spreads peers over them; datagrams to a group
 	// go to all of them.
@@ -185,20 +189,42 @@ func (c *PacketConn) make(config PacketConfig, call string, addr net.Addr) error
 
 // listen makes a socket without a peer.
 func (c *PacketConn) listen(config PacketConfig, addr net.Addr) (err error) {
-	c.handle, err = c.loop.Poller().Listen(addr, poll.ListenOptions{ReusePort: config.ReusePort})
+	o := poll.ListenOptions{ReusePort: config.ReusePort}
+	hook := control(&o.SocketOptions, config.Control)
+	c.handle, err = c.loop.Poller().Listen(addr, o)
+	hook.rethrow(func() {})
 	return err
 }
 
 // dial makes a socket with a peer. The operation finishes at once.
 func (c *PacketConn) dial(config PacketConfig, addr net.Addr) error {
-	op := poll.Op{Kind: poll.Connect, Addr: addr, Local: config.LocalAddr}
+	_, udp := addr.(*net.UDPAddr)
+	_, fits := config.LocalAddr.(*net.UnixAddr)
+	if udp {
+		_, fits = config.LocalAddr.(*net.UDPAddr)
+	}
+	if config.LocalAddr != nil && !fits {
+		err := &net.AddrError{Err: "local address is of another family", Addr: config.LocalAddr.String()}
+		return &net.OpError{Op: "dial", Net: c.network, Source: config.LocalAddr, Addr: addr, Err: err}
+	}
+	o := poll.ConnectOptions{Local: config.LocalAddr}
+	hook := control(&o.SocketOptions, config.Control)
+	op := poll.Op{Kind: poll.Connect, Addr: addr, Options: &o}
 	if !c.loop.Driver().Submit(&op) {
 		panic("netio: the poller has a Connect of datagrams wait")
 	}
+	hook.rethrow(func() {})
 	if op.Err != nil {
 		return &net.OpError{Op: "dial", Net: c.network, Source: config.LocalAddr, Addr: addr, Err: op.Err}
 	}
-	c.handle, c.remote = op.Handle, op.Handle.RemoteAddr()
+	c.handle = op.Handle
+	c.setPeer()
+	return nil
+}
+
+// setPeer takes the peer from the handle, if it has one.
+func (c *PacketConn) setPeer() {
+	c.remote = c.handle.RemoteAddr()
 	switch a := c.remote.(type) {
 	case *net.UDPAddr:
 		at := a.AddrPort()
@@ -206,7 +232,6 @@ func (c *PacketConn) dial(config PacketConfig, addr net.Addr) error {
 	case *net.UnixAddr:
 		c.name = a.Name
 	}
-	return nil
 }
 
 // start makes c ready for use.

@@ -24,12 +24,18 @@ type StreamConfig struct {
 	LineLimit int
 
 	// ReadTimeout, WriteTimeout and IdleTimeout are those of SetReadTimeout,
-	// SetWriteTimeout and SetIdleTimeout. Zero is none: a peer that has vanished
-	// without a word is then waited for without end, for no TCP keep-alives (RFC
-	// 9293, section 3.8.4) are sent.
+	// SetWriteTimeout and SetIdleTimeout. Zero is none.
 	ReadTimeout  time.Duration
 	WriteTimeout time.Duration
 	IdleTimeout  time.Duration
+
+	// KeepAlive and KeepAliveConfig are those of net.Dialer and net.ListenConfig. By
+	// default the kernel probes a TCP connection that has been idle for 15 s, every
+	// 15 s; if the peer has not answered 9 probes, calls fail with ETIMEDOUT. A
+	// positive KeepAlive is another idle time, and a negative one switches the probes
+	// off. If KeepAliveConfig.Enable is true, KeepAlive is ignored.
+	KeepAlive       time.Duration
+	KeepAliveConfig net.KeepAliveConfig
 
 	// TLS is for the streams that start TLS.
 	TLS TLSOptions
@@ -37,6 +43,15 @@ type StreamConfig struct {
 	// Nagle lets the kernel collect small writes into larger packets (Nagle's
 	// algorithm, RFC 896). By default every write is sent at once.
 	Nagle bool
+}
+
+// socketOptions are the choices for a socket of the poller.
+func (c StreamConfig) socketOptions() poll.SocketOptions {
+	o := poll.SocketOptions{KeepAlive: c.KeepAliveConfig}
+	if !o.KeepAlive.Enable && c.KeepAlive >= 0 {
+		o.KeepAlive = net.KeepAliveConfig{Enable: true, Idle: c.KeepAlive}
+	}
+	return o
 }
 
 // A Stream is one end of a connection: bytes in order, in both directions. It
@@ -266,7 +281,7 @@ func (s *Stream) opError(op string, err error) error {
 func (s *Stream) begin(h *half, r *task.Ref) error {
 	if h.user != nil {
 		if s.closed { // and the first user does not know it yet
-			return s.opError(h.op.Kind.String(), net.ErrClosed)
+			return s.opError(h.call(), net.ErrClosed)
 		}
 		return h.busy(r.String())
 	}

@@ -208,6 +208,9 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 		{"Receive", func(ctx context.Context) error { _, err := socket.Receive(ctx, buf); return err }},
 		{"Send", func(ctx context.Context) error { return socket.Send(ctx, to) }},
 		{"Listen", func(ctx context.Context) error { _, err := netio.Listen(ctx, "tcp", ":0"); return err }},
+		{"FileListener", func(ctx context.Context) error { _, err := netio.FileListener(ctx, nil); return err }},
+		{"FileStream", func(ctx context.Context) error { _, err := netio.FileStream(ctx, nil); return err }},
+		{"FilePacketConn", func(ctx context.Context) error { _, err := netio.FilePacketConn(ctx, nil); return err }},
 		{"Listen, by name", func(ctx context.Context) error { _, err := netio.Listen(ctx, "tcp", "localhost:0"); return err }},
 		{"Accept", func(ctx context.Context) error { _, err := ln.Accept(ctx); return err }},
 		{"Serve", func(ctx context.Context) error { return netio.Serve(ctx, "tcp", ":0", handler) }},
@@ -232,8 +235,11 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 		}},
 		{"Copy", func(ctx context.Context) error { _, err := netio.Copy(ctx, s, s); return err }},
 		{"Write", func(ctx context.Context) error { _, err := s.Write(ctx, buf); return err }},
+		{"WriteFiles", func(ctx context.Context) error { _, err := s.WriteFiles(ctx, buf); return err }},
+		{"ReadFiles", func(ctx context.Context) error { _, _, err := s.ReadFiles(ctx, buf, 1); return err }},
 		{"WriteBuffers", func(ctx context.Context) error { _, err := s.WriteBuffers(ctx, buf, buf); return err }},
 		{"NetConn, Read", func(ctx context.Context) error { _, err := s.NetConn(ctx).Read(buf); return err }},
+		{"NetListener, Accept", func(ctx context.Context) error { _, err := ln.NetListener(ctx).Accept(); return err }},
 		{"NetConn, Write", func(ctx context.Context) error { _, err := s.NetConn(ctx).Write(buf); return err }},
 	}
 }

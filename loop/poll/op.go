@@ -12,8 +12,7 @@ import (
 type Kind uint8
 
 const (
-	// Connect opens a stream to Addr (from Local, if it is not nil) and sets
-	// Handle. To an address of datagrams (see [Datagrams]) it makes a socket that
+	// Connect opens a stream to Addr and sets Handle. To an address of datagrams (see [Datagrams]) it makes a socket that
 	// is connected: one that sends to Addr and receives from there.
 	Connect Kind = iota + 1
 	// Accept takes one connection from the listener Handle and sets Accepted.
@@ -101,11 +100,20 @@ type Op struct {
 	Bufs     [][]byte     // Write
 	Accepted Handle       // Accept
 	Addr     net.Addr     // Connect: *net.TCPAddr, *net.UnixAddr or *net.UDPAddr
-	Local    net.Addr     // Connect: where from, or nil
 	Network  string       // Lookup
 	Host     string       // Lookup
 	Addrs    []netip.Addr // Lookup
 	Packets  *[]Packet    // Receive, Send; a pointer, for streams have none
+
+	Options *ConnectOptions // Connect; nil is the default
+}
+
+// Choices returns the options of a Connect.
+func (op *Op) Choices() ConnectOptions {
+	if op.Options == nil {
+		return ConnectOptions{}
+	}
+	return *op.Options
 }
 
 // Errors of the seam. Errors of the world come as the kernel gave them, as

@@ -5,6 +5,7 @@ package poll
 import (
 	"net"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -137,6 +138,32 @@ type Handle interface {
 type ListenOptions struct {
 	Backlog   int  // connections the kernel holds before Accept; 0 means 1024
 	ReusePort bool // let several sockets share the address, if the kernel can
+	SocketOptions
+}
+
+// ConnectOptions are the choices of a Connect; the zero value is the default.
+type ConnectOptions struct {
+	Local net.Addr // where from, or nil
+	SocketOptions
+}
+
+// SocketOptions are what Listen and a Connect have in common; the zero value is the
+// default.
+type SocketOptions struct {
+	// KeepAlive has the kernel probe idle TCP connections: the one of a Connect, or
+	// those that a listener accepts. If Enable is false, there are no probes.
+	// Otherwise a field that is zero has the default of net.KeepAliveConfig, and a
+	// negative one leaves the system's value. Other sockets, and those of a poller
+	// with [Virtual], have no probes.
+	KeepAlive net.KeepAliveConfig
+
+	// Control, if it is not nil, is called with a new socket before it is bound or
+	// connected: with its network, such as "tcp4", "udp6" or "unix", and the address to
+	// listen on or to connect to. An error is that of Listen or the Connect. Only the
+	// Control method of c may be used, and c not kept. The poller may call it on a
+	// goroutine of its own, and on several at a time. It must not panic. With [Virtual]
+	// there are no such sockets, and the error is errors.ErrUnsupported.
+	Control func(network, address string, c syscall.RawConn) error
 }
 
 // Caps are the optional capabilities of a poller, as a set of bits. TCP

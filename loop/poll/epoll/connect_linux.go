@@ -26,9 +26,10 @@ func (p *Poller) connect(op *poll.Op) bool {
 	if p.closed {
 		return fail(op, net.ErrClosed)
 	}
+	choices := op.Choices()
 	if remote, ok := stream(op.Addr); ok {
-		local, _ := stream(op.Local)
-		s, err := p.openPackets(local, remote, poll.ListenOptions{})
+		local, _ := stream(choices.Local)
+		s, err := p.openPackets(local, remote, poll.ListenOptions{SocketOptions: choices.SocketOptions})
 		if err != nil {
 			return fail(op, err)
 		}
@@ -39,15 +40,17 @@ func (p *Poller) connect(op *poll.Op) bool {
 	if err != nil {
 		return fail(op, err)
 	}
-	fd, err := newSocket(family)
+	fd, err := newSocket(family, choices.SocketOptions)
 	if err != nil {
 		return fail(op, err)
 	}
-	if op.Local != nil {
-		if err := bind(fd, family, op.Local); err != nil {
-			unix.Close(fd)
-			return fail(op, err)
-		}
+	err = inspect(fd, family, op.Addr, choices.SocketOptions)
+	if err == nil && choices.Local != nil {
+		err = bind(fd, family, choices.Local)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return fail(op, err)
 	}
 	err = unix.Connect(fd, remote)
 	switch err {
@@ -108,7 +111,7 @@ func (s *socket) opened(op *poll.Op) bool {
 	// A connect to a free port from which the kernel draws local ports may,
 	// once in many thousand times, meet itself: TCP allows both sides to open at
 	// the same time (RFC 9293, section 3.5). Nobody listens, so it is refused.
-	if op.Local == nil && s.tcp && s.local.String() == s.remote.String() {
+	if op.Choices().Local == nil && s.tcp && s.local.String() == s.remote.String() {
 		return s.refused(op, os.NewSyscallError("connect", unix.ECONNREFUSED))
 	}
 	op.Handle = s

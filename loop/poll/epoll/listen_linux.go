@@ -5,6 +5,7 @@ package epoll
 import (
 	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -45,7 +46,7 @@ func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*socket, error)
 	if err != nil {
 		return nil, err
 	}
-	fd, err := newSocket(family)
+	fd, err := newSocket(family, opts.SocketOptions)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +78,9 @@ func listenOn(fd, family int, addr net.Addr, opts poll.ListenOptions) (net.Addr,
 		if err := setInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
 			return nil, err
 		}
+	}
+	if err := inspect(fd, family, addr, opts.SocketOptions); err != nil {
+		return nil, err
 	}
 	if err := bind(fd, family, addr); err != nil {
 		return nil, err
@@ -119,9 +123,10 @@ func (s *socket) accept(op *poll.Op) bool {
 	return false
 }
 
-// accepted makes a handle of a connection. TCP_NODELAY is inherited from the
-// listener, O_NONBLOCK is not (accept(2)). If anything fails the connection is
-// closed, and op has the error.
+// accepted makes a handle of a connection. The options of newSocket are inherited
+// from the listener, O_NONBLOCK is not (accept(2), tcp(7)). A listener that was
+// imported keeps its options, which others share, so the connection gets them. If
+// anything fails the connection is closed, and op has the error.
 func (s *socket) accepted(fd int, remote unix.Sockaddr) (poll.Handle, error) {
 	local, err := unix.Getsockname(fd)
 	if err != nil {
@@ -134,6 +139,9 @@ func (s *socket) accepted(fd int, remote unix.Sockaddr) (poll.Handle, error) {
 		return nil, err
 	}
 	conn.local, conn.remote = netAddr(local), netAddr(remote)
+	if s.imported && conn.tcp {
+		retune(fd, s.poller.imports[s])
+	}
 	return conn, nil
 }
 
@@ -144,13 +152,16 @@ func (s *socket) accepted(fd int, remote unix.Sockaddr) (poll.Handle, error) {
 // and Nagle's algorithm would have them wait for a delayed acknowledgement (RFC
 // 1122, section 4.2.3.2). IPV6_V6ONLY, for IPv4 has a socket of its own, and
 // the default is the machine's (net.ipv6.bindv6only).
-func newSocket(family int) (int, error) {
+//
+// Connections inherit the options of their listener, so that accepting one costs no
+// call for them.
+func newSocket(family int, opts poll.SocketOptions) (int, error) {
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
 	if family != unix.AF_UNIX {
-		err = setInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		err = tune(fd, opts)
 	}
 	if err == nil && family == unix.AF_INET6 {
 		err = setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
@@ -163,8 +174,12 @@ func newSocket(family int) (int, error) {
 }
 
 // bind gives fd its local address, which must be of the socket's own family:
-// what the kernel says to another one depends on which two were mixed.
+// what the kernel says to another one depends on which two were mixed. A TCPAddr
+// without an IP is of both.
 func bind(fd, family int, addr net.Addr) error {
+	if a, ok := addr.(*net.TCPAddr); ok && len(a.IP) == 0 && family == unix.AF_INET6 {
+		addr = &net.TCPAddr{IP: net.IPv6unspecified, Port: a.Port}
+	}
 	own, local, err := sockaddr(addr)
 	if err != nil {
 		return err
@@ -173,6 +188,42 @@ func bind(fd, family int, addr net.Addr) error {
 		return os.NewSyscallError("bind", unix.EAFNOSUPPORT)
 	}
 	return os.NewSyscallError("bind", unix.Bind(fd, local))
+}
+
+// tune sets the options of a TCP socket that connections inherit from their listener.
+func tune(fd int, opts poll.SocketOptions) error {
+	setKeepAlive(fd, opts.KeepAlive)
+	return setInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+}
+
+// setKeepAlive switches the probes of a TCP socket on. The defaults are those that
+// net.KeepAliveConfig documents. The kernel knows seconds, and time is rounded up. As
+// in package net, a value that the kernel refuses is no reason to have no socket.
+func setKeepAlive(fd int, c net.KeepAliveConfig) {
+	if !c.Enable {
+		return
+	}
+	_ = setInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	for _, o := range [...]struct{ name, value, initial int }{
+		{unix.TCP_KEEPIDLE, seconds(c.Idle), 15},
+		{unix.TCP_KEEPINTVL, seconds(c.Interval), 15},
+		{unix.TCP_KEEPCNT, c.Count, 9},
+	} {
+		if o.value == 0 {
+			o.value = o.initial
+		}
+		if o.value > 0 {
+			_ = setInt(fd, unix.IPPROTO_TCP, o.name, o.value)
+		}
+	}
+}
+
+// seconds rounds d up, and is negative if d is.
+func seconds(d time.Duration) int {
+	if d < 0 {
+		return -1
+	}
+	return int((d + time.Second - 1) / time.Second)
 }
 
 // setInt sets an option of a socket.

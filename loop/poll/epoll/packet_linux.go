@@ -57,7 +57,10 @@ func (p *Poller) openPackets(local, remote net.Addr, opts poll.ListenOptions) (*
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	if err = preparePackets(fd, family, opts); err == nil && local != nil {
+	if err = preparePackets(fd, family, opts); err == nil {
+		err = inspect(fd, family, datagrams(to), opts.SocketOptions)
+	}
+	if err == nil && local != nil {
 		err = bind(fd, family, local)
 	}
 	if err == nil && remote != nil {

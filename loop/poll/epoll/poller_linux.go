@@ -74,7 +74,8 @@ type Poller struct {
 	read   int               // bytes that this Wait has read
 	slots  slots
 
-	adopted map[int]*socket // by descriptor; see forget
+	adopted map[int]*socket                // by descriptor; see forget
+	imports map[*socket]poll.SocketOptions // of listeners; for what they accept
 
 	finished queue     // what the next Wait reports
 	eager    []*socket // writes that gave way and need no event to go on

@@ -40,6 +40,8 @@ type socket struct {
 	closed  bool
 	class   uint8 // of the buffer for the next Read without one
 
+	imported bool // a listener that was opened elsewhere: see Import
+
 	datagrams bool // a socket of datagrams; connected if remote is not nil
 	udp       bool // and of UDP
 
@@ -59,6 +61,8 @@ const (
 	// ownEvents are what a socket is registered for, once.
 	ownEvents = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 )
+
+var _ poll.Controller = (*socket)(nil)
 
 // register makes a socket of fd and tells the kernel. If that fails it closes
 // fd. The bits are set: nothing has been tried yet. What is ready already is an
@@ -94,6 +98,9 @@ func (s *socket) drop() error {
 		}
 	}
 	s.in, s.out = nil, nil
+	if s.imported {
+		delete(s.poller.imports, s)
+	}
 	if s.adopted {
 		if s.poller.adopted[s.fd] == s { // otherwise the number is another file's
 			delete(s.poller.adopted, s.fd)
@@ -279,6 +286,15 @@ func (s *socket) SetNoDelay(on bool) error {
 	}
 	err := unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, value)
 	return s.opError("set", os.NewSyscallError("setsockopt", err))
+}
+
+// Control implements [poll.Controller].
+func (s *socket) Control(fn func(fd uintptr)) error {
+	if s.closed {
+		return net.ErrClosed
+	}
+	fn(uintptr(s.fd))
+	return nil
 }
 
 // LocalAddr implements [poll.Handle]: what the kernel said when the socket was

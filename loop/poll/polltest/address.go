@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"baton/loop/poll"
@@ -46,7 +47,7 @@ var addressCases = []testCase{
 		explanation: "A Connect from an address of another family fails, and leaves no handle.",
 		run: func(r *rig) {
 			op := connect(r.listen().LocalAddr())
-			op.Local = &net.TCPAddr{IP: net.IPv6loopback}
+			op.Options = &poll.ConnectOptions{Local: &net.TCPAddr{IP: net.IPv6loopback}}
 			if r.do(op); op.Err == nil || op.Handle != nil {
 				r.t.Errorf("from IPv6 to IPv4: handle %v, error %v", op.Handle, op.Err)
 			}
@@ -90,6 +91,11 @@ var addressCases = []testCase{
 		},
 	},
 	{
+		name:        "address/control",
+		explanation: "A Control function gets a new socket before it is bound or connected, so that callers can set options that the seam does not know. Its error is that of the call. In a virtual world there is nothing to call it with.",
+		run:         controlled,
+	},
+	{
 		name:        "unix/errors",
 		explanation: "A UNIX address that nobody listens on is an error, and so is one that is taken.",
 		needs:       poll.Unix,
@@ -111,6 +117,69 @@ var addressCases = []testCase{
 		needs:       poll.Unix,
 		run:         unixFile,
 	},
+}
+
+// controlled makes sockets of every kind with a Control function, which some pollers
+// call on goroutines of their own.
+func controlled(r *rig) {
+	l := r.listen()
+	var mu sync.Mutex
+	var got string
+	var refusal error
+	options := poll.SocketOptions{Control: func(network, address string, c syscall.RawConn) error {
+		mu.Lock()
+		defer mu.Unlock()
+		err := c.Control(func(uintptr) { got += network + " " + address })
+		return errors.Join(err, refusal)
+	}}
+	targets := []net.Addr{l.LocalAddr()}
+	if r.poller.Caps().Has(poll.Datagrams) {
+		targets = append(targets, &net.UDPAddr{IP: loopback().IP, Port: port(l)})
+	}
+	if r.poller.Caps().Has(poll.Unix) {
+		path, err := r.poller.Listen(unixAddr(r), poll.ListenOptions{})
+		r.ok("Listen", err)
+		targets = append(targets, path.LocalAddr())
+	}
+	check := func(what string, h poll.Handle, err error, addr net.Addr) {
+		r.t.Helper()
+		mu.Lock()
+		defer mu.Unlock()
+		network := addr.Network()
+		if network != "unix" {
+			network += "4"
+		}
+		switch {
+		case r.poller.Caps().Has(poll.Virtual):
+			if !errors.Is(err, errors.ErrUnsupported) || h != nil {
+				r.t.Errorf("%s %v: %v, want errors.ErrUnsupported", what, addr, err)
+			}
+		case !errors.Is(err, refusal) || (err == nil) != (refusal == nil) || (h == nil) != (err != nil) || got != network+" "+addr.String():
+			r.t.Errorf("%s %v: error %v, Control was called for %q", what, addr, err, got)
+		}
+		got = ""
+		if h != nil {
+			r.ok("Close", h.Close())
+		}
+	}
+	for _, refusal = range []error{nil, syscall.EACCES} {
+		for _, addr := range targets {
+			op := connect(addr)
+			op.Options = &poll.ConnectOptions{SocketOptions: options}
+			r.do(op)
+			check("connect", op.Handle, op.Err, addr)
+			switch a := addr.(type) { // with a port that is free
+			case *net.TCPAddr:
+				addr = loopback()
+			case *net.UDPAddr:
+				addr = &net.UDPAddr{IP: a.IP}
+			case *net.UnixAddr:
+				addr = unixAddr(r)
+			}
+			h, err := r.poller.Listen(addr, poll.ListenOptions{SocketOptions: options})
+			check("listen", h, err, addr)
+		}
+	}
 }
 
 // reach opens a connection to addr, which must arrive at l.

@@ -53,7 +53,7 @@ var streamCases = []testCase{
 		run: func(r *rig) {
 			l := r.listen()
 			op := connect(l.LocalAddr())
-			op.Local = loopback()
+			op.Options = &poll.ConnectOptions{Local: loopback()}
 			if r.must(op); op.Handle.LocalAddr().(*net.TCPAddr).IP.String() != "127.0.0.1" {
 				r.t.Errorf("connected from %v", op.Handle.LocalAddr())
 			}

@@ -63,12 +63,13 @@ func (p *Poller) startCall(op *poll.Op) bool {
 // TCP sockets no delay by itself, as the seam wants it. Multipath TCP is off:
 // the other pollers have plain TCP, and this one is their reference.
 func (p *Poller) connect(ctx context.Context, op *poll.Op) error {
-	dialer := net.Dialer{KeepAlive: -1} // The seam promises none.
+	choices := op.Choices()
+	dialer := net.Dialer{KeepAlive: -1, KeepAliveConfig: choices.KeepAlive, Control: choices.Control} // -1 is none unless that is enabled.
 	dialer.SetMultipathTCP(false)
 	switch to := op.Addr.(type) {
 	case *net.TCPAddr:
 		var from netip.AddrPort
-		if local, ok := op.Local.(*net.TCPAddr); ok && local != nil {
+		if local, ok := choices.Local.(*net.TCPAddr); ok && local != nil {
 			from = unmap(local)
 		}
 		stream, err := dialer.DialTCP(ctx, "tcp", from, unmap(to))
@@ -77,7 +78,7 @@ func (p *Poller) connect(ctx context.Context, op *poll.Op) error {
 		}
 		op.Handle = newConn(p, stream)
 	case *net.UnixAddr:
-		from, _ := op.Local.(*net.UnixAddr)
+		from, _ := choices.Local.(*net.UnixAddr)
 		stream, err := dialer.DialUnix(ctx, "unix", from, to)
 		if err != nil {
 			return cause(err)

@@ -21,7 +21,7 @@ func TestConnectFromLocal(t *testing.T) {
 		t.Fatal(err)
 	}
 	free.Close()
-	op := r.finish(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr(), Local: free.LocalAddr()})
+	op := r.finish(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr(), Options: &poll.ConnectOptions{Local: free.LocalAddr()}})
 	if op.Err != nil || op.Handle.LocalAddr().String() != free.LocalAddr().String() {
 		t.Errorf("connect from %v: %v", free.LocalAddr(), op.Err)
 	}

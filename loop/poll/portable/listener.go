@@ -24,6 +24,9 @@ type listener struct {
 	acceptor acceptor
 	accept   lane
 	closed   bool // belongs to the loop
+
+	imported  bool // package net does not know keepAlive
+	keepAlive net.KeepAliveConfig
 }
 
 // Listen makes a listening socket with the backlog that package net chooses. A
@@ -60,11 +63,12 @@ func listen(addr net.Addr, opts poll.ListenOptions) (acceptor, error) {
 	default:
 		return nil, listenError(addr, unsupported(addr))
 	}
-	config := net.ListenConfig{KeepAlive: -1} // The seam promises none.
+	config := net.ListenConfig{KeepAlive: -1, KeepAliveConfig: opts.KeepAlive} // -1 is none unless that is enabled.
 	config.SetMultipathTCP(false)
-	if opts.ReusePort && network != "unix" {
-		config.Control = func(_, _ string, c syscall.RawConn) error { return reusePort(c) }
+	if network == "unix" {
+		opts.ReusePort = false
 	}
+	config.Control = inspect(opts)
 	// Nothing in it waits: the address is a number or a path.
 	ln, err := config.Listen(context.Background(), network, addr.String())
 	if err != nil {
@@ -74,6 +78,19 @@ func listen(addr net.Addr, opts poll.ListenOptions) (acceptor, error) {
 		ln.SetUnlinkOnClose(false)
 	}
 	return ln.(acceptor), nil
+}
+
+// inspect returns the function that net.ListenConfig calls with a new socket, or nil.
+func inspect(opts poll.ListenOptions) func(network, address string, c syscall.RawConn) error {
+	if !opts.ReusePort {
+		return opts.Control
+	}
+	return func(network, address string, c syscall.RawConn) error {
+		if err := reusePort(c); err != nil || opts.Control == nil {
+			return err
+		}
+		return opts.Control(network, address, c)
+	}
 }
 
 // family is the network whose sockets take connections to addr and to no
@@ -118,6 +135,9 @@ func (l *listener) acceptOne(op *poll.Op) {
 	if err != nil {
 		op.Err = cause(err)
 		return
+	}
+	if tcp, ok := accepted.(*net.TCPConn); ok && l.imported {
+		_ = tcp.SetKeepAliveConfig(l.keepAlive) // as in package net, no reason to fail
 	}
 	op.Accepted = newConn(l.poller, accepted.(stream))
 }

@@ -49,10 +49,10 @@ func (p *Poller) listenPackets(addr net.Addr, opts poll.ListenOptions) (poll.Han
 	if udp, ok := addr.(*net.UDPAddr); ok {
 		network = "udp" + family(&net.TCPAddr{IP: udp.IP})[len("tcp"):]
 	}
-	var config net.ListenConfig
-	if opts.ReusePort && network != "unixgram" {
-		config.Control = func(_, _ string, c syscall.RawConn) error { return reusePort(c) }
+	if network == "unixgram" {
+		opts.ReusePort = false
 	}
+	config := net.ListenConfig{Control: inspect(opts)}
 	conn, err := config.ListenPacket(context.Background(), network, addr.String())
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (p *Poller) listenPackets(addr net.Addr, opts poll.ListenOptions) (poll.Han
 // connectPackets makes a socket of datagrams with a peer, for op. Nothing in it waits.
 func (p *Poller) connectPackets(op *poll.Op) bool {
 	op.Handle = nil
-	dialer := net.Dialer{LocalAddr: op.Local}
+	dialer := net.Dialer{LocalAddr: op.Choices().Local, Control: op.Choices().Control}
 	network := op.Addr.Network()
 	if udp, ok := op.Addr.(*net.UDPAddr); ok {
 		network = "udp" + family(&net.TCPAddr{IP: udp.IP})[len("tcp"):]

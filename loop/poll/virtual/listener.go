@@ -140,7 +140,7 @@ func (l *listener) establish(op *poll.Op) {
 	switch to := op.Addr.(type) {
 	case *net.TCPAddr:
 		remote := destination(to)
-		local, err := l.poller.net.source(op.Local, remote)
+		local, err := l.poller.net.source(op.Choices().Local, remote)
 		if err != nil {
 			l.poller.finish(op, err)
 			return
@@ -151,7 +151,7 @@ func (l *listener) establish(op *poll.Op) {
 		server.local, server.remote = net.TCPAddrFromAddrPort(remote), net.TCPAddrFromAddrPort(local)
 	case *net.UnixAddr:
 		local := &net.UnixAddr{Net: "unix"}
-		if from, ok := op.Local.(*net.UnixAddr); ok && from != nil {
+		if from, ok := op.Choices().Local.(*net.UnixAddr); ok && from != nil {
 			local.Name = from.Name
 		}
 		client.local, client.remote = local, l.addr

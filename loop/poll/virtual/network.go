@@ -174,6 +174,10 @@ func (n *network) unbind(l *listener) {
 // operation is finished.
 func (p *Poller) startConnect(op *poll.Op) {
 	op.Handle = nil
+	if err := uncontrolled(op.Choices().SocketOptions); err != nil {
+		p.finish(op, err)
+		return
+	}
 	if p.config.Dial != nil {
 		delay, err := p.config.Dial(op.Addr)
 		op.Err = err
@@ -226,6 +230,9 @@ func (n *network) source(local net.Addr, remote netip.AddrPort) (netip.AddrPort,
 			return from, err
 		}
 		asked := addrPort(local)
+		if len(local.IP) == 0 {
+			asked = netip.AddrPortFrom(wildcard(remote.Addr()), asked.Port())
+		}
 		if asked.Addr().Is4() != remote.Addr().Is4() {
 			return from, os.NewSyscallError("bind", syscall.EAFNOSUPPORT)
 		}

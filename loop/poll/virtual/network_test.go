@@ -169,7 +169,7 @@ func TestConnectFrom(t *testing.T) {
 	} {
 		w := newWorld(t, virtual.Config{})
 		w.listen(tcp("127.0.0.1:80"), poll.ListenOptions{})
-		op := w.now(&poll.Op{Kind: poll.Connect, Addr: tcp("127.0.0.1:80"), Local: tcp(c.local)}, c.err)
+		op := w.now(&poll.Op{Kind: poll.Connect, Addr: tcp("127.0.0.1:80"), Options: &poll.ConnectOptions{Local: tcp(c.local)}}, c.err)
 		if c.err == nil && op.Handle.LocalAddr().String() != c.want {
 			t.Errorf("from %s: the local address is %v, want %s", c.local, op.Handle.LocalAddr(), c.want)
 		}

@@ -75,16 +75,20 @@ func (p *Poller) random() *rand.Rand {
 // startPackets makes a connected socket for op. The network has no say in that.
 func (p *Poller) startPackets(op *poll.Op) {
 	op.Handle = nil
+	if err := uncontrolled(op.Choices().SocketOptions); err != nil {
+		p.finish(op, err)
+		return
+	}
 	var from net.Addr
 	switch to := op.Addr.(type) {
 	case *net.UDPAddr:
-		if local, ok := op.Local.(*net.UDPAddr); ok && local != nil {
+		if local, ok := op.Choices().Local.(*net.UDPAddr); ok && local != nil {
 			from = local
 		} else {
 			from = &net.UDPAddr{IP: streamAddr(to).IP}
 		}
 	default:
-		from = op.Local
+		from = op.Choices().Local
 	}
 	c, err := p.newPackets(from, op.Addr, poll.ListenOptions{})
 	if err == nil {
@@ -112,6 +116,9 @@ func (p *Poller) newPackets(local, remote net.Addr, opts poll.ListenOptions) (*p
 				return nil, err
 			}
 			c.peer = destination(streamAddr(to))
+			if len(udp.IP) == 0 {
+				c.at = netip.AddrPortFrom(wildcard(c.peer.Addr()), c.at.Port())
+			}
 			if c.peer.Addr().Is4() != c.at.Addr().Is4() {
 				return nil, os.NewSyscallError("connect", syscall.EAFNOSUPPORT)
 			}

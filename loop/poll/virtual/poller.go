@@ -103,16 +103,26 @@ func (p *Poller) Caps() poll.Caps {
 // Of several listeners that share an address by ReusePort each gets its turn.
 func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, error) {
 	var l poll.Handle
-	var err error
-	if isDatagrams(addr) {
+	err := uncontrolled(opts.SocketOptions)
+	switch {
+	case err != nil:
+	case isDatagrams(addr):
 		l, err = p.newPackets(addr, nil, opts)
-	} else {
+	default:
 		l, err = p.listen(addr, opts)
 	}
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: networkOf(addr), Addr: addr, Err: err}
 	}
 	return l, nil
+}
+
+// uncontrolled is the error of a Control function: there is nothing to call it with.
+func uncontrolled(opts poll.SocketOptions) error {
+	if opts.Control != nil {
+		return fmt.Errorf("virtual: control of a socket: %w", errors.ErrUnsupported)
+	}
+	return nil
 }
 
 // Adopt fails: there are no descriptors in this world.
