@@ -117,7 +117,7 @@ func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration
 	}
 	timed, release := limited(ctx, timeout)
 	defer release()
-	q := newLookup(l, t)
+	q := newLookup(l, "ip"+t.network[len("tcp"):], t.host)
 	err := q.run(timed)
 	if _, canceled := err.(*task.Canceled); canceled {
 		if err = task.Check(ctx); err == nil {
@@ -159,9 +159,9 @@ type lookup struct {
 	task *task.Ref // the one that waits, while op is in flight
 }
 
-func newLookup(l *loop.Loop, t target) *lookup {
+func newLookup(l *loop.Loop, network, host string) *lookup {
 	q := &lookup{loop: l}
-	q.op = poll.Op{Kind: poll.Lookup, Host: t.host, Network: "ip" + t.network[len("tcp"):], Owner: q}
+	q.op = poll.Op{Kind: poll.Lookup, Network: network, Host: host, Owner: q}
 	return q
 }
 
