@@ -159,7 +159,8 @@ func within[T any](ctx context.Context, timeout time.Duration, name string, look
 	if task.Check(timed) != nil {
 		return none, &net.DNSError{Err: "i/o timeout", Name: name, IsTimeout: true, IsTemporary: true}
 	}
-	if _, ok := errors.AsType[*net.DNSError](err); !ok {
+	_, dns := errors.AsType[*net.DNSError](err)
+	if _, foreign := err.(*task.Canceled); foreign || !dns { // callers take a bare one for that of ctx
 		other, ok := errors.AsType[net.Error](err)
 		err = &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: name, IsTimeout: ok && other.Timeout()}
 	}
