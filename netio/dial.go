@@ -46,6 +46,9 @@ type Dialer struct {
 	// bound for a UNIX socket whose queue is full. The look-up has its own timeout.
 	Timeout time.Duration
 
+	// Resolver looks up names; nil is that of the system, or of the simulated world.
+	Resolver HostResolver
+
 	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.
 	ResolveTimeout time.Duration
 
@@ -108,7 +111,7 @@ func (d Dialer) Dial(ctx context.Context, network, address string) (*Stream, err
 // socket has room again, so connect tries it again and again (EAGAIN, connect(2)). It
 // tries once if there is a LocalAddr: a second bind would find the file of the first.
 func (d Dialer) connect(ctx context.Context, l *loop.Loop, t target) (poll.Handle, error) {
-	addrs, err := t.resolve(ctx, l, d.ResolveTimeout)
+	addrs, err := t.resolve(ctx, d.Resolver, d.ResolveTimeout)
 	if _, canceled := err.(*task.Canceled); canceled {
 		return nil, nil
 	}

@@ -34,6 +34,9 @@
 // that hears all peers, [DialPacket] one that has a single peer. Receive brings a
 // [Packet] with its source, and Send takes one with its destination.
 //
+// A [Resolver] looks up names, and what DNS knows about them. The Resolver field of a
+// [Dialer], [ListenConfig] or [PacketConfig] takes a [HostResolver] of the program's own.
+//
 // # Who may call what
 //
 // A call that takes a ctx may switch to other tasks; one that takes none never

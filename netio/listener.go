@@ -38,6 +38,9 @@ type ListenConfig struct {
 	// that of a [Dialer]. The network is "tcp4", "tcp6" or "unix".
 	Control func(network, address string, c syscall.RawConn) error
 
+	// Resolver looks up names; nil is that of the system, or of the simulated world.
+	Resolver HostResolver
+
 	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.
 	ResolveTimeout time.Duration
 
@@ -105,7 +108,7 @@ func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Lis
 		}
 		return l, nil
 	}
-	addrs, err := t.places(ctx, l.loop, c.ResolveTimeout)
+	addrs, err := t.places(ctx, c.Resolver, c.ResolveTimeout)
 	if _, canceled := err.(*task.Canceled); canceled {
 		return nil, err
 	}
@@ -128,9 +131,9 @@ func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Lis
 // an empty host it returns one of each family: an IPv6 socket takes no IPv4
 // connections here (IPV6_V6ONLY; RFC 3493, section 5.3), whatever the settings of
 // the system are.
-func (t target) places(ctx context.Context, l *loop.Loop, timeout time.Duration) ([]net.Addr, error) {
+func (t target) places(ctx context.Context, from HostResolver, timeout time.Duration) ([]net.Addr, error) {
 	if t.host != "" {
-		return t.resolve(ctx, l, timeout)
+		return t.resolve(ctx, from, timeout)
 	}
 	var all []net.Addr
 	if t.network != "tcp6" {

@@ -42,6 +42,8 @@ func TestMisuse(t *testing.T) {
 		panics(t, "Read", func() { near.Read(no, nil) }, "netio: Stream.Read with a context that does not belong")
 		panics(t, "Copy", func() { netio.Copy(no, near, near) }, "netio: Copy with a context that does not belong")
 		panics(t, "Accept", func() { ln.Accept(no) }, "netio: Listener.Accept with a context that does not belong")
+		panics(t, "LookupTXT", func() { netio.Resolver{}.LookupTXT(no, "x") }, "netio: Resolver.LookupTXT with a context that does not belong")
+		panics(t, "LookupHost", func() { netio.Resolver{}.LookupHost(no, "x") }, "netio: Resolver.LookupHost with a context that does not belong")
 		panics(t, "Dial", func() { netio.Dial(no, "tcp", "127.0.0.1:1") }, "netio: Dial with a context that does not belong")
 		return outside(ctx, func() error {
 			real(t, func(ctx context.Context) error {

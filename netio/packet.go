@@ -39,6 +39,9 @@ type PacketConfig struct {
 	// KeepFile leaves the file of a UNIX socket in place when the socket is closed.
 	KeepFile bool
 
+	// Resolver looks up names; nil is that of the system, or of the simulated world.
+	Resolver HostResolver
+
 	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.
 	ResolveTimeout time.Duration
 
@@ -117,7 +120,7 @@ func (c PacketConfig) open(ctx context.Context, call, network, address string) (
 		return nil, &net.OpError{Op: call, Net: network, Source: c.LocalAddr, Err: err}
 	}
 	var addrs []net.Addr
-	if addrs, err = t.resolve(ctx, r.Loop(), c.ResolveTimeout); err != nil {
+	if addrs, err = t.resolve(ctx, c.Resolver, c.ResolveTimeout); err != nil {
 		if _, canceled := err.(*task.Canceled); canceled {
 			return nil, err
 		}

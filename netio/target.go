@@ -101,7 +101,7 @@ func (w written) String() string  { return w.text }
 //
 // A timeout of zero is the default, a negative one is none. Errors are bare:
 // *net.DNSError, also if the look-up took too long, or the *task.Canceled of ctx.
-func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration) ([]net.Addr, error) {
+func (t target) resolve(ctx context.Context, from HostResolver, timeout time.Duration) ([]net.Addr, error) {
 	if t.network == "unix" {
 		return []net.Addr{&net.UnixAddr{Name: t.text, Net: "unix"}}, nil
 	}
@@ -112,25 +112,10 @@ func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration
 		}
 		return []net.Addr{addr}, nil
 	}
-	if timeout == 0 {
-		timeout = defaultResolveTimeout
-	}
-	timed, release := limited(ctx, timeout)
-	defer release()
-	q := newLookup(l, t)
-	err := q.run(timed)
-	if _, canceled := err.(*task.Canceled); canceled {
-		if err = task.Check(ctx); err == nil {
-			err = &net.DNSError{Err: "i/o timeout", Name: t.host, IsTimeout: true, IsTemporary: true}
-		}
-	}
-	if err == nil && len(q.op.Addrs) == 0 {
-		err = &net.DNSError{Err: "no such host", Name: t.host, IsNotFound: true}
-	}
+	ips, err := t.lookup(ctx, from, timeout)
 	if err != nil {
 		return nil, err
 	}
-	ips := distinct(q.op.Addrs)
 	addrs := make([]net.Addr, len(ips))
 	for i, ip := range ips {
 		addrs[i] = net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(t.port)))
@@ -138,14 +123,38 @@ func (t target) resolve(ctx context.Context, l *loop.Loop, timeout time.Duration
 	return addrs, nil
 }
 
-// distinct returns ips without repetitions, which a hosts file may have: an address
-// must not be listened on beside itself, nor dialed again after it has failed. An
-// address that is mapped into IPv6 is the same as the IPv4 one.
-func distinct(ips []netip.Addr) []netip.Addr {
+// lookup returns the addresses of the host: itself, or what the resolver says. If there
+// is none, it asks the poller.
+func (t target) lookup(ctx context.Context, from HostResolver, timeout time.Duration) ([]netip.Addr, error) {
+	if ip, err := netip.ParseAddr(t.host); err == nil {
+		return []netip.Addr{ip.Unmap()}, nil
+	}
+	if blocking, ok := from.(*net.Resolver); ok {
+		from = Resolver{Net: blocking, Timeout: -1}
+	}
+	if from == nil {
+		from = Resolver{Timeout: -1}
+	}
+	ips, err := within(ctx, timeout, t.host, func(ctx context.Context) ([]netip.Addr, error) {
+		return from.LookupNetIP(ctx, "ip"+t.network[len("tcp"):], t.host)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if ips = t.usable(ips); len(ips) == 0 {
+		return nil, &net.DNSError{Err: "no such host", Name: t.host, IsNotFound: true}
+	}
+	return ips, nil
+}
+
+// usable returns the ips of the target's family without repetitions, which a hosts file
+// may have: an address must not be listened on beside itself, nor dialed again after it
+// has failed. An address that is mapped into IPv6 is the same as the IPv4 one.
+func (t target) usable(ips []netip.Addr) []netip.Addr {
 	var all []netip.Addr
 	for _, ip := range ips {
-		same := func(other netip.Addr) bool { return other.Unmap() == ip.Unmap() }
-		if !slices.ContainsFunc(all, same) {
+		ip = ip.Unmap()
+		if ip.IsValid() && t.suits(ip) && !slices.Contains(all, ip) {
 			all = append(all, ip)
 		}
 	}
@@ -159,9 +168,9 @@ type lookup struct {
 	task *task.Ref // the one that waits, while op is in flight
 }
 
-func newLookup(l *loop.Loop, t target) *lookup {
+func newLookup(l *loop.Loop, network, host string) *lookup {
 	q := &lookup{loop: l}
-	q.op = poll.Op{Kind: poll.Lookup, Host: t.host, Network: "ip" + t.network[len("tcp"):], Owner: q}
+	q.op = poll.Op{Kind: poll.Lookup, Network: network, Host: host, Owner: q}
 	return q
 }
 

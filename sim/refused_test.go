@@ -197,10 +197,19 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 	t.Cleanup(func() { socket.Close() })
 	to := netio.Packet{Addr: netip.MustParseAddrPort("10.0.0.1:53"), Data: []byte("x")}
 	buf := make([]byte, 1)
+	var names netio.Resolver
 	return []refusal{
 		{"Dial", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "10.0.0.1:80"); return err }},
 		{"Dial, by name", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "localhost:80"); return err }},
 		{"DialFunc", func(ctx context.Context) error { _, err := dial(ctx, "tcp", "10.0.0.1:80"); return err }},
+		{"LookupNetIP", func(ctx context.Context) error { _, err := names.LookupNetIP(ctx, "ip", "localhost"); return err }},
+		{"LookupHost", func(ctx context.Context) error { _, err := names.LookupHost(ctx, "localhost"); return err }},
+		{"LookupAddr", func(ctx context.Context) error { _, err := names.LookupAddr(ctx, "127.0.0.1"); return err }},
+		{"LookupCNAME", func(ctx context.Context) error { _, err := names.LookupCNAME(ctx, "localhost"); return err }},
+		{"LookupTXT", func(ctx context.Context) error { _, err := names.LookupTXT(ctx, "localhost"); return err }},
+		{"LookupSRV", func(ctx context.Context) error { _, _, err := names.LookupSRV(ctx, "", "", "localhost"); return err }},
+		{"LookupMX", func(ctx context.Context) error { _, err := names.LookupMX(ctx, "localhost"); return err }},
+		{"LookupNS", func(ctx context.Context) error { _, err := names.LookupNS(ctx, "localhost"); return err }},
 		{"StartTLS", func(ctx context.Context) error { return s.StartTLS(ctx, &tls.Config{InsecureSkipVerify: true}) }},
 		{"AcceptTLS", func(ctx context.Context) error { return s.AcceptTLS(ctx, &tls.Config{}) }},
 		{"DialTLS", func(ctx context.Context) error { _, err := netio.DialTLS(ctx, "tcp", "10.0.0.1:80", nil); return err }},

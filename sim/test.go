@@ -113,6 +113,7 @@ func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Cont
 		bell.start(t, deadline, c.Seed)
 	}
 	defer bell.stop()
+	prepareNet()
 	synctest.Test(t, func(t *testing.T) {
 		c.run(t, &bell, fn)
 		passed = !t.Failed()
