@@ -69,7 +69,7 @@ func (h *half) do(ctx context.Context) (int, error) {
 		return 0, h.failed
 	}
 	if h.limited && h.isLate() {
-		return 0, h.stream.opError(h.op.Kind.String(), os.ErrDeadlineExceeded)
+		return 0, h.stream.opError(h.call(), os.ErrDeadlineExceeded)
 	}
 	if !h.stream.loop.Driver().Submit(&h.op) {
 		h.depart()
@@ -190,7 +190,7 @@ func (s *Stream) other(h *half) *half {
 // keeps the error, and a Read after a Write that has failed so returns the same error,
 // as one of a Read.
 func (h *half) failure(ctx context.Context, err error) error {
-	s, call := h.stream, h.op.Kind.String()
+	s, call := h.stream, h.call()
 	if err == poll.ErrCanceled {
 		if h.late {
 			return s.opError(call, os.ErrDeadlineExceeded)
@@ -227,6 +227,15 @@ func (h *half) Cancel(*task.Ref) bool {
 	return false
 }
 
+// call is what the direction does, in the words of package net. Safe from every
+// goroutine.
+func (h *half) call() string {
+	if h == &h.stream.in {
+		return "read"
+	}
+	return "write"
+}
+
 // Reason and Owners are for reports.
 func (h *half) Reason() string {
 	if h.op.Kind == poll.Read {
@@ -258,5 +267,5 @@ func (c *clock) Wake() {
 
 // busy is the error of a second user, who is named for it. There is a first one.
 func (h *half) busy(second string) error {
-	return &BusyError{Op: h.op.Kind.String(), First: h.user.String(), Second: second}
+	return &BusyError{Op: h.call(), First: h.user.String(), Second: second}
 }

@@ -73,7 +73,7 @@ func (c *netConn) transfer(h *half, p []byte) (n int, err error) {
 	case caller != nil:
 		return c.atHome(ctx, caller, h, p)
 	case c.s.loop.Held():
-		misuse("%v of a net.Conn in a callback of %v, which cannot wait; start a task", h.op.Kind, c.s.loop)
+		misuse("%s of a net.Conn in a callback of %v, which cannot wait; start a task", h.call(), c.s.loop)
 	}
 	return c.fromAbroad(h, p)
 }
@@ -85,11 +85,11 @@ func (c *netConn) atHome(ctx context.Context, caller *task.Ref, h *half, p []byt
 	}
 	err = net.ErrClosed // if the call panics
 	if !c.forTask(ctx, caller, func(ctx context.Context) { n, err = c.do(ctx, h, p) }) {
-		return 0, c.gone(h.op.Kind.String())
+		return 0, c.gone(h.call())
 	}
 	if _, canceled := err.(*task.Canceled); canceled {
 		if err = task.Check(ctx); err == nil {
-			err = c.gone(h.op.Kind.String())
+			err = c.gone(h.call())
 		}
 	}
 	return n, err
@@ -100,10 +100,10 @@ func (c *netConn) atHome(ctx context.Context, caller *task.Ref, h *half, p []byt
 func (c *netConn) fromAbroad(h *half, p []byte) (n int, err error) {
 	err = net.ErrClosed // if the call panics
 	if !c.forGoroutine(nil, func(ctx context.Context) { n, err = c.do(ctx, h, p) }) {
-		return 0, c.gone(h.op.Kind.String())
+		return 0, c.gone(h.call())
 	}
 	if _, canceled := err.(*task.Canceled); canceled {
-		err = c.gone(h.op.Kind.String())
+		err = c.gone(h.call())
 	}
 	return n, err
 }

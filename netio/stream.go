@@ -57,16 +57,16 @@ type Stream struct {
 	ahead  buffer // read, and not yet asked for
 
 	in     half
-	limit  int      // of lines
 	local  net.Addr // its own: errors tell by it whose they are
 	remote net.Addr
 	out    half // which begins a line of the processor's cache: see TestLayout
 
 	handle poll.Handle
+	limit  int // of lines
 	idle   time.Duration
 	active time.Time // when a byte last moved; kept for idle
 
-	vector [][]byte // the headers of WriteBuffers, kept for the next one
+	vector *[][]byte // the headers of WriteBuffers, kept for the next one; nil before the first
 
 	tls        *secure // nil without TLS
 	tlsOptions TLSOptions
@@ -266,7 +266,7 @@ func (s *Stream) opError(op string, err error) error {
 func (s *Stream) begin(h *half, r *task.Ref) error {
 	if h.user != nil {
 		if s.closed { // and the first user does not know it yet
-			return s.opError(h.op.Kind.String(), net.ErrClosed)
+			return s.opError(h.call(), net.ErrClosed)
 		}
 		return h.busy(r.String())
 	}
