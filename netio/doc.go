@@ -15,9 +15,9 @@
 // A [Stream] is one end of a connection. [Dial] makes one; [Listen] makes a
 // [Listener], whose Accept makes one for each connection that comes; [Serve] does
 // both for a handler, with a task for each connection. Bytes come by Read,
-// ReadFull, ReadAll, ReadUntil and, line by line, Lines, and go by Write and
-// [Copy]; [Stream.NetConn] is for code that wants a net.Conn, and [Dialer.DialFunc]
-// for code that wants to dial.
+// ReadFull, ReadAll, ReadUntil and, line by line, Lines, and go by Write, [Copy] and,
+// from a file, [Stream.SendFile]; [Stream.NetConn] is for code that wants a net.Conn,
+// and [Dialer.DialFunc] for code that wants to dial.
 //
 // A cancel of Serve's ctx, or [Server.Shutdown], ends a server gracefully: handlers have
 // 30 s to finish. A handler that reads its next request under the context of

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -233,6 +234,7 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 		{"Copy", func(ctx context.Context) error { _, err := netio.Copy(ctx, s, s); return err }},
 		{"Write", func(ctx context.Context) error { _, err := s.Write(ctx, buf); return err }},
 		{"WriteBuffers", func(ctx context.Context) error { _, err := s.WriteBuffers(ctx, buf, buf); return err }},
+		{"SendFile", func(ctx context.Context) error { _, err := s.SendFile(ctx, os.Stdin, 0, 1); return err }},
 		{"NetConn, Read", func(ctx context.Context) error { _, err := s.NetConn(ctx).Read(buf); return err }},
 		{"NetConn, Write", func(ctx context.Context) error { _, err := s.NetConn(ctx).Write(buf); return err }},
 	}

@@ -33,7 +33,7 @@ func (s *socket) sendFile(op *poll.Op) bool {
 		case n > 0: // an error beside bytes comes again
 			op.N += n
 			sent += n
-		case err == nil:
+		case err == nil, err == unix.EOVERFLOW: // an offset that no file reaches
 			op.Err = io.EOF
 			return true
 		case err == unix.EINTR:

@@ -68,8 +68,11 @@ var sendFileCases = []testCase{
 		run: func(r *rig) {
 			file := fileOf(r, []byte("short"))
 			client, server := r.pair()
-			for _, c := range []struct{ offset, n int }{{0, 5}, {2, 3}, {5, 0}, {1000, 0}} {
-				op := r.do(sendFile(client, file, int64(c.offset), 10))
+			for _, c := range []struct {
+				offset int64
+				n      int
+			}{{0, 5}, {2, 3}, {5, 0}, {1000, 0}, {1 << 62, 0}} {
+				op := r.do(sendFile(client, file, c.offset, 10))
 				if r.want(op, io.EOF); op.N != c.n {
 					r.t.Errorf("sent %d bytes from %d on, want %d", op.N, c.offset, c.n)
 				}
