@@ -31,14 +31,16 @@
 // that hears all peers, [DialPacket] one that has a single peer. Receive brings a
 // [Packet] with its source, and Send takes one with its destination.
 //
+// A [Socket] is for system calls on a socket of the caller's own, made by
+// [AdoptSocket].
+//
 // # Who may call what
 //
 // A call that takes a ctx may switch to other tasks; one that takes none never
-// does. Streams, sockets of datagrams, listeners and servers belong to the loop of
-// the task that made them: its tasks and callbacks may use them, and no other
-// goroutine, except through a net.Conn of [Stream.NetConn] or [Dialer.DialFunc]. One
-// task at a time reads from a stream and one writes to it; the next one gets a
-// [*BusyError] that names both.
+// does. Streams, sockets, listeners and servers belong to the loop of the task that
+// made them: its tasks and callbacks may use them, and no other goroutine, except
+// through a net.Conn of [Stream.NetConn] or [Dialer.DialFunc]. One task at a time reads
+// from a stream and one writes to it; the next one gets a [*BusyError] that names both.
 //
 // # Errors
 //
