@@ -15,9 +15,10 @@
 // A [Stream] is one end of a connection. [Dial] makes one; [Listen] makes a
 // [Listener], whose Accept makes one for each connection that comes; [Serve] does
 // both for a handler, with a task for each connection. Bytes come by Read,
-// ReadFull, ReadAll, ReadUntil and, line by line, Lines, and go by Write and
-// [Copy]; [Stream.NetConn] is for code that wants a net.Conn, [Dialer.DialFunc]
-// for code that wants to dial, and [Listener.NetListener] for code that wants to accept.
+// ReadFull, ReadAll, ReadUntil and, line by line, Lines, and go by Write, [Copy] and,
+// from a file, [Stream.SendFile]; [Stream.NetConn] is for code that wants a net.Conn,
+// [Dialer.DialFunc] for code that wants to dial, and [Listener.NetListener] for code that
+// wants to accept.
 //
 // A cancel of Serve's ctx, or [Server.Shutdown], ends a server gracefully: handlers have
 // 30 s to finish. A handler that reads its next request under the context of
@@ -37,14 +38,17 @@
 // A [Resolver] looks up names, and what DNS knows about them. The Resolver field of a
 // [Dialer], [ListenConfig] or [PacketConfig] takes a [HostResolver] of the program's own.
 //
+// A [Socket] is for system calls on a socket of the caller's own, made by
+// [AdoptSocket].
+//
 // # Who may call what
 //
 // A call that takes a ctx may switch to other tasks; one that takes none never
-// does. Streams, sockets of datagrams, listeners and servers belong to the loop of
-// the task that made them: its tasks and callbacks may use them, and no other
-// goroutine, except through [Stream.NetConn], [Dialer.DialFunc] or [Listener.NetListener]. One
-// task at a time reads from a stream and one writes to it; the next one gets a
-// [*BusyError] that names both.
+// does. Streams, sockets, listeners and servers belong to the loop of the task that
+// made them: its tasks and callbacks may use them, and no other goroutine, except
+// through [Stream.NetConn], [Dialer.DialFunc] or [Listener.NetListener]. One task at a
+// time reads from a stream and one writes to it; the next one gets a [*BusyError] that
+// names both.
 //
 // # Errors
 //

@@ -20,7 +20,8 @@ var ErrTooLong = errors.New("longer than the limit")
 var ErrBusy = errors.New("netio: busy")
 
 // A BusyError is the error of a call that reads from a stream, writes to it or accepts
-// from a listener while another call does the same. The first call goes on.
+// from a listener while another call does the same. On a [Socket], to accept is to read,
+// and to connect is to write. The first call goes on.
 type BusyError struct {
 	Op     string // "read", "write" or "accept"
 	First  string // the task whose call goes on
@@ -82,4 +83,5 @@ func elsewhere(r *task.Ref, l *loop.Loop, what string) {
 }
 
 // makers is what to do instead of using a zero value.
-const makers = "Dial and Listener.Accept make a Stream, Listen makes a Listener, ListenPacket and DialPacket make a PacketConn"
+const makers = "Dial and Listener.Accept make a Stream, Listen makes a Listener, ListenPacket and DialPacket make a PacketConn, " +
+	"AdoptSocket makes a Socket"

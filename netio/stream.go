@@ -72,16 +72,16 @@ type Stream struct {
 	ahead  buffer // read, and not yet asked for
 
 	in     half
-	limit  int      // of lines
 	local  net.Addr // its own: errors tell by it whose they are
 	remote net.Addr
 	out    half // which begins a line of the processor's cache: see TestLayout
 
 	handle poll.Handle
+	limit  int // of lines
 	idle   time.Duration
 	active time.Time // when a byte last moved; kept for idle
 
-	vector [][]byte // the headers of WriteBuffers, kept for the next one
+	vector *[][]byte // the headers of WriteBuffers, kept for the next one; nil before the first
 
 	tls        *secure // nil without TLS
 	tlsOptions TLSOptions

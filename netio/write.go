@@ -73,8 +73,11 @@ func (s *Stream) writeBuffers(ctx context.Context, bufs ...[]byte) (n int, err e
 		return s.tls.write(ctx, bufs...)
 	}
 	// A poller cuts what it has written off the headers it is given.
-	s.vector = append(s.vector[:0], bufs...)
-	for rest := s.vector; ; {
+	if s.vector == nil {
+		s.vector = new([][]byte)
+	}
+	*s.vector = append((*s.vector)[:0], bufs...)
+	for rest := *s.vector; ; {
 		k, tail := len(rest), []byte(nil)
 		if s.idle > 0 {
 			k, tail = piece(rest)
@@ -96,7 +99,7 @@ func (s *Stream) writeBuffers(ctx context.Context, bufs ...[]byte) (n int, err e
 		}
 	}
 	s.out.op.Bufs = nil
-	clear(s.vector)
+	clear(*s.vector)
 	return n, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -198,6 +199,7 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 	to := netio.Packet{Addr: netip.MustParseAddrPort("10.0.0.1:53"), Data: []byte("x")}
 	buf := make([]byte, 1)
 	var names netio.Resolver
+	var raw netio.Socket // none can be had here; that comes out after the refusal
 	return []refusal{
 		{"Dial", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "10.0.0.1:80"); return err }},
 		{"Dial, by name", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "localhost:80"); return err }},
@@ -247,6 +249,14 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 		{"WriteFiles", func(ctx context.Context) error { _, err := s.WriteFiles(ctx, buf); return err }},
 		{"ReadFiles", func(ctx context.Context) error { _, _, err := s.ReadFiles(ctx, buf, 1); return err }},
 		{"WriteBuffers", func(ctx context.Context) error { _, err := s.WriteBuffers(ctx, buf, buf); return err }},
+		{"AdoptSocket", func(ctx context.Context) error { _, err := netio.AdoptSocket(ctx, 0); return err }},
+		{"Socket.Receive", func(ctx context.Context) error { _, err := raw.Receive(ctx, buf); return err }},
+		{"Socket.ReceiveFrom", func(ctx context.Context) error { _, _, err := raw.ReceiveFrom(ctx, buf); return err }},
+		{"Socket.SendAll", func(ctx context.Context) error { _, err := raw.SendAll(ctx, buf); return err }},
+		{"Socket.SendTo", func(ctx context.Context) error { return raw.SendTo(ctx, buf, nil) }},
+		{"Socket.Connect", func(ctx context.Context) error { return raw.Connect(ctx, nil) }},
+		{"Socket.Accept", func(ctx context.Context) error { _, _, err := raw.Accept(ctx); return err }},
+		{"SendFile", func(ctx context.Context) error { _, err := s.SendFile(ctx, os.Stdin, 0, 1); return err }},
 		{"NetConn, Read", func(ctx context.Context) error { _, err := s.NetConn(ctx).Read(buf); return err }},
 		{"NetListener, Accept", func(ctx context.Context) error { _, err := ln.NetListener(ctx).Accept(); return err }},
 		{"NetConn, Write", func(ctx context.Context) error { _, err := s.NetConn(ctx).Write(buf); return err }},

@@ -47,10 +47,18 @@ const (
 	// is not connected may fail with EAGAIN if the receiver's queue is full: no
 	// event of the kernel says when there is room.
 	Send
+	// SendFile writes a part of File to Handle without a buffer of the caller's, and
+	// sets N to the number of bytes taken, also beside an error. The file's own offset
+	// is neither used nor moved. If the file ends before that, Err is io.EOF. A
+	// file that the system cannot send so is errors.ErrUnsupported, with N == 0; one
+	// that its owner has closed is fs.ErrClosed. A large SendFile is moved in pieces,
+	// like a Write. What is not in the system's memory is read from the disk meanwhile,
+	// and that blocks.
+	SendFile
 )
 
 var kindNames = [...]string{"none", "connect", "accept", "read", "write", "lookup", "readable", "writable",
-	"receive", "send"}
+	"receive", "send", "sendfile"}
 
 // String returns the name of the kind, in the words of net.OpError.
 func (k Kind) String() string {
@@ -104,6 +112,7 @@ type Op struct {
 	Host     string       // Lookup
 	Addrs    []netip.Addr // Lookup
 	Packets  *[]Packet    // Receive, Send; a pointer, for streams have none
+	File     *FilePart    // SendFile
 
 	Options *ConnectOptions // Connect; nil is the default
 }

@@ -23,7 +23,7 @@ func TestKindString(t *testing.T) {
 	}{
 		{0, "none"}, {poll.Connect, "connect"}, {poll.Accept, "accept"}, {poll.Read, "read"}, {poll.Write, "write"},
 		{poll.Lookup, "lookup"}, {poll.Readable, "readable"}, {poll.Writable, "writable"},
-		{poll.Receive, "receive"}, {poll.Send, "send"}, {200, "unknown"},
+		{poll.Receive, "receive"}, {poll.Send, "send"}, {poll.SendFile, "sendfile"}, {200, "unknown"},
 	} {
 		if got := c.kind.String(); got != c.want {
 			t.Errorf("Kind(%d) is %q, want %q", uint8(c.kind), got, c.want)
@@ -49,7 +49,7 @@ func TestCaps(t *testing.T) {
 		}
 	}
 	// Every capability has a name: as many words as bits.
-	if got, want := (^poll.Caps(0)).String(), "unix|lookups|readiness|adopts|provided|vectored|virtual|jumps|pinned|datagrams"; got != want {
+	if got, want := (^poll.Caps(0)).String(), "unix|lookups|readiness|adopts|provided|vectored|virtual|jumps|pinned|datagrams|sendfiles"; got != want {
 		t.Errorf("all capabilities are %q, want %q", got, want)
 	}
 }

@@ -61,7 +61,8 @@ type Poller interface {
 	//
 	// At most one operation per handle and direction may be in flight
 	// (Read, Accept, Receive and Readable are one direction; Write, Connect,
-	// Send and Writable the other); a second one finishes at once with [ErrBusy].
+	// Send, SendFile and Writable the other); a second one finishes at once with
+	// [ErrBusy].
 	Submit(op *Op) bool
 
 	// Cancel asks for the end of op. If op is in flight it is still reported by
@@ -181,11 +182,12 @@ const (
 	Jumps                      // Wait moves the clock by itself, whatever other goroutines do
 	Pinned                     // Wait and Close must come from one thread, that of the first Wait
 	Datagrams                  // Receive and Send; UDP, and UNIX-domain datagrams if there is [Unix]
+	SendFiles                  // SendFile
 )
 
 var capNames = [...]string{
 	"unix", "lookups", "readiness", "adopts", "provided", "vectored", "virtual", "jumps", "pinned",
-	"datagrams",
+	"datagrams", "sendfiles",
 }
 
 // Has reports whether c contains all of want.

@@ -34,7 +34,7 @@ type Config struct {
 // capabilities is what every Poller declares. Not Pinned: an epoll descriptor
 // takes calls from any thread, one after another.
 const capabilities = poll.Unix | poll.Lookups | poll.Readiness | poll.Adopts |
-	poll.Provided | poll.Vectored | poll.Datagrams
+	poll.Provided | poll.Vectored | poll.Datagrams | poll.SendFiles
 
 // The states of a Poller, seen from Wake. Only the loop leaves waiting and
 // notified for running, only Wake enters notified. The loop enters waiting from
@@ -162,7 +162,7 @@ func (p *Poller) Submit(op *poll.Op) bool {
 	case poll.Accept:
 		op.Accepted = nil
 		fallthrough
-	case poll.Read, poll.Write, poll.Readable, poll.Writable:
+	case poll.Read, poll.Write, poll.Readable, poll.Writable, poll.SendFile:
 		s, ok := op.Handle.(*socket)
 		if !ok || s.poller != p {
 			return fail(op, poll.ErrForeign)

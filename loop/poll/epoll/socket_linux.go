@@ -119,7 +119,7 @@ func (s *socket) begin(op *poll.Op) error {
 		return net.ErrClosed
 	case *s.side(op.Kind) != nil:
 		return poll.ErrBusy
-	case s.datagrams && op.Kind < poll.Readable:
+	case s.datagrams && (op.Kind < poll.Readable || op.Kind == poll.SendFile):
 		return fmt.Errorf("epoll: %v of a socket of datagrams: %w", op.Kind, errors.ErrUnsupported)
 	}
 	if op.Kind == poll.Write {
@@ -150,7 +150,7 @@ func (s *socket) keep(op *poll.Op) bool {
 // connect is decided by the socket's becoming writable.
 func (s *socket) side(k poll.Kind) **poll.Op {
 	switch k {
-	case poll.Write, poll.Connect, poll.Writable, poll.Send:
+	case poll.Write, poll.Connect, poll.Writable, poll.Send, poll.SendFile:
 		return &s.out
 	}
 	return &s.in
@@ -171,6 +171,7 @@ var tries = [...]func(*socket, *poll.Op) bool{
 	poll.Writable: func(s *socket, op *poll.Op) bool { return s.ready(op, unix.POLLOUT) },
 	poll.Receive:  (*socket).receive,
 	poll.Send:     (*socket).sendPackets,
+	poll.SendFile: (*socket).sendFile,
 }
 
 // event is told what the kernel reports: the state of the descriptor at the

@@ -5,6 +5,8 @@ package epoll_test
 import (
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -120,5 +122,53 @@ func TestWaitReadsLittle(t *testing.T) {
 				t.Errorf("%s: one Wait brings %d bytes", mode.name, read)
 			}
 		}
+	}
+}
+
+// A large SendFile gives way like a Write.
+func TestLargeSendFileInPieces(t *testing.T) {
+	const size, piece = 4 << 20, 256 << 10
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := file.Truncate(size); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	l := &line{t: t, poller: open(t, epoll.Config{})}
+	client := l.must(&poll.Op{Kind: poll.Connect, Addr: ln.Addr()}).Handle
+	received := make(chan int64)
+	go func() {
+		var n int64
+		if c, err := ln.Accept(); err == nil {
+			n, _ = io.Copy(io.Discard, c)
+			c.Close()
+		}
+		received <- n
+	}()
+
+	op := &poll.Op{Kind: poll.SendFile, Handle: client, File: &poll.FilePart{File: file, Count: size}}
+	done := l.poller.Submit(op)
+	if op.N > piece {
+		t.Errorf("Submit has moved %d bytes", op.N)
+	}
+	for !done {
+		l.wait(-1)
+		done = len(l.done) > 0
+	}
+	if op.Err != nil || op.N != size {
+		t.Errorf("sent %d bytes, %v", op.N, op.Err)
+	}
+	if err := client.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := <-received; n != size {
+		t.Errorf("received %d bytes of %d", n, size)
 	}
 }

@@ -86,6 +86,10 @@ func (r *rig) inFlight() (handles []poll.Handle, ops []*poll.Op) {
 	if r.poller.Caps().Has(poll.Provided) {
 		ops = append(ops, &poll.Op{Kind: poll.Read, Handle: another})
 	}
+	if r.poller.Caps().Has(poll.SendFiles) {
+		const size = 32 << 20
+		ops = append(ops, sendFile(server, blankFile(r, size), 0, size))
+	}
 	if r.poller.Caps().Has(poll.Lookups) {
 		ops = append(ops, lookup("ip", "unknown.invalid"))
 	}

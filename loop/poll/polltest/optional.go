@@ -148,6 +148,7 @@ func undeclared(r *rig) {
 		{poll.Provided, &poll.Op{Kind: poll.Read, Handle: client}},
 		{poll.Datagrams, receive(client, 8)},
 		{poll.Datagrams, send(client, "x", netip.AddrPort{})},
+		{poll.SendFiles, sendFile(client, nil, 0, 1)},
 		{poll.Unix, connect(&net.UnixAddr{Name: "nowhere", Net: "unix"})},
 		// Kinds that nobody has: a capability that nobody declares.
 		{1 << 31, &poll.Op{Handle: client}},
