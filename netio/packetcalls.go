@@ -42,9 +42,14 @@ func (c *PacketConn) ReceiveBatch(ctx context.Context, packets []Packet) (n int,
 
 // Send sends a datagram to p.Addr, or on a UNIX socket to p.Name, and waits until the
 // kernel has taken it. On a connected socket both may be empty, and are otherwise the
-// peer, or the error is net.ErrWriteToConnected. The other fields of p do not matter,
-// so a packet that was received can be sent back as it is. A datagram may be empty, and
-// may be lost.
+// peer, or the error is net.ErrWriteToConnected. A datagram may be empty, and may be
+// lost.
+//
+// A UDP datagram is sent from p.Local, an address of this machine, and with the mark
+// p.ECN. If p.Local is not valid or a group, and if p.ECN is 0, the system chooses. So
+// a packet that was received can be sent back as it is: the answer comes from the
+// address that was asked. Where the system lets nobody choose, the error is
+// errors.ErrUnsupported; there Receive leaves both fields zero.
 //
 // ECONNREFUSED on a connected socket means that an earlier datagram was refused by the
 // peer's machine, and that this one was not sent. While a task receives, that task gets

@@ -154,11 +154,12 @@ const (
 	Jumps                      // Wait moves the clock by itself, whatever other goroutines do
 	Pinned                     // Wait and Close must come from one thread, that of the first Wait
 	Datagrams                  // Receive and Send; UDP, and UNIX-domain datagrams if there is [Unix]
+	Ancillary                  // Local and ECN of a Packet; without it, a Send that has them is errors.ErrUnsupported
 )
 
 var capNames = [...]string{
 	"unix", "lookups", "readiness", "adopts", "provided", "vectored", "virtual", "jumps", "pinned",
-	"datagrams",
+	"datagrams", "ancillary",
 }
 
 // Has reports whether c contains all of want.

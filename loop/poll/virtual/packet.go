@@ -50,6 +50,7 @@ type message struct {
 	data []byte
 	from netip.AddrPort
 	to   netip.Addr
+	ecn  uint8
 	name string
 }
 
@@ -226,7 +227,7 @@ func (c *packets) take(to *poll.Packet) {
 	c.size -= len(m.data) + packetCost
 	buf := to.Data[:cap(to.Data)]
 	n := copy(buf, m.data)
-	*to = poll.Packet{Data: buf[:n], Addr: m.from, Name: m.name, Local: m.to, Truncated: n < len(m.data)}
+	*to = poll.Packet{Data: buf[:n], Addr: m.from, Name: m.name, Local: m.to, ECN: m.ecn, Truncated: n < len(m.data)}
 	c.poller.spare.putPacket(m.data)
 }
 
@@ -314,7 +315,13 @@ func (c *packets) sendUDP(from *poll.Packet) (full *packets, _ error) {
 	if to.Addr().Is4() != c.at.Addr().Is4() {
 		return nil, syscall.EAFNOSUPPORT
 	}
-	m := message{from: c.at, to: to.Addr()}
+	m := message{from: c.at, to: to.Addr(), ecn: from.ECN & 3}
+	if local := from.Local.Unmap().WithZone(""); local.IsValid() && !local.IsMulticast() { // one host owns all addresses
+		if local.Is4() != to.Addr().Is4() {
+			return nil, syscall.EINVAL
+		}
+		m.from = netip.AddrPortFrom(local, c.at.Port())
+	}
 	if m.from.Addr().IsUnspecified() { // the system chooses; one host owns all addresses
 		m.from = netip.AddrPortFrom(to.Addr(), c.at.Port())
 		if isGroup(to.Addr()) {
