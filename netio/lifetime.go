@@ -44,6 +44,71 @@ func (l *lifetime) cause() error {
 	return net.ErrClosed
 }
 
+// dress makes an error that has ended an operation one of a socket.
+type dress func(op string, err error) error
+
+// atHome reports whether the task of the lifetime calls.
+func (l *lifetime) atHome() bool {
+	caller, _ := l.home.Running()
+	return caller == l.home
+}
+
+// away does one call for every other caller, by a task under ctx. op is the call in
+// the words of package net. A caller outside knows nothing of tasks, so a cancel is an
+// error of the network for it.
+func (l *lifetime) away(op string, dress dress, do func(ctx context.Context) error) error {
+	caller, ctx := l.home.Running()
+	if caller == nil && l.home.Loop().Held() {
+		misuse("%s of a net.Conn in a callback of %v, which cannot wait; start a task", op, l.home.Loop())
+	}
+	err := net.ErrClosed // if the call panics
+	run := func(ctx context.Context) { err = do(ctx) }
+	var began bool
+	if caller == nil {
+		began = l.forGoroutine(nil, run)
+	} else {
+		if _, err := task.Checkpoint(ctx); err != nil {
+			return err
+		}
+		began = l.forTask(ctx, caller, run)
+	}
+	_, canceled := err.(*task.Canceled)
+	if canceled && caller != nil {
+		if err := task.Check(ctx); err != nil {
+			return err
+		}
+	}
+	if canceled || !began {
+		return dress(op, l.cause())
+	}
+	return err
+}
+
+// onLoop runs fn, which does not switch, with the loop's baton; the error is fn's,
+// or says why the lifetime has ended before, as that of the operation op.
+func (l *lifetime) onLoop(op string, dress dress, fn func() error) error {
+	done, err := l.bring(fn)
+	if !done {
+		return dress(op, l.cause())
+	}
+	return err
+}
+
+// bring runs fn with the loop's baton. A goroutine outside waits for that; done is
+// false if the lifetime ended first, and then fn is not called.
+func (l *lifetime) bring(fn func() error) (done bool, err error) {
+	if l.home.Loop().Held() {
+		return true, fn()
+	}
+	var v visit
+	sent := v.send(l.home.Loop(), func() {
+		err = fn()
+		close(v.done)
+	})
+	done = sent && v.wait(l.life().Done(), nil)
+	return done, err
+}
+
 // forTask runs fn as a task under the lifetime's ctx, for another task of the loop.
 // That task calls it with its own context, and parks until fn has returned. If it is
 // cancelled meanwhile, so is fn. forTask returns false, and does not run fn, if the

@@ -4,6 +4,7 @@ package netio
 
 import (
 	"context"
+	"io"
 	"net"
 	"time"
 
@@ -66,45 +67,19 @@ func (c *netConn) Write(p []byte) (int, error) { return c.transfer(&c.s.out, p) 
 // transfer does one call. The task of ctx does it by itself, and a task under ctx
 // does it for every other caller.
 func (c *netConn) transfer(h *half, p []byte) (n int, err error) {
-	caller, ctx := c.home.Running()
-	switch {
-	case caller == c.home:
+	if c.atHome() {
 		return c.do(c.ctx, h, p)
-	case caller != nil:
-		return c.atHome(ctx, caller, h, p)
-	case c.s.loop.Held():
-		misuse("%v of a net.Conn in a callback of %v, which cannot wait; start a task", h.op.Kind, c.s.loop)
 	}
-	return c.fromAbroad(h, p)
+	return c.fromAway(h, p)
 }
 
-// atHome does one call for another task of the loop, whose context is ctx.
-func (c *netConn) atHome(ctx context.Context, caller *task.Ref, h *half, p []byte) (n int, err error) {
-	if _, err := task.Checkpoint(ctx); err != nil {
-		return 0, err
-	}
-	err = net.ErrClosed // if the call panics
-	if !c.forTask(ctx, caller, func(ctx context.Context) { n, err = c.do(ctx, h, p) }) {
-		return 0, c.gone(h.op.Kind.String())
-	}
-	if _, canceled := err.(*task.Canceled); canceled {
-		if err = task.Check(ctx); err == nil {
-			err = c.gone(h.op.Kind.String())
-		}
-	}
-	return n, err
-}
-
-// fromAbroad does one call for a goroutine outside. That knows nothing of tasks, so a
-// cancel is an error of the network for it.
-func (c *netConn) fromAbroad(h *half, p []byte) (n int, err error) {
-	err = net.ErrClosed // if the call panics
-	if !c.forGoroutine(nil, func(ctx context.Context) { n, err = c.do(ctx, h, p) }) {
-		return 0, c.gone(h.op.Kind.String())
-	}
-	if _, canceled := err.(*task.Canceled); canceled {
-		err = c.gone(h.op.Kind.String())
-	}
+// fromAway is transfer for every other caller. It is a function of its own since its
+// results are allocated.
+func (c *netConn) fromAway(h *half, p []byte) (n int, err error) {
+	err = c.away(h.op.Kind.String(), c.s.opError, func(ctx context.Context) (err error) {
+		n, err = c.do(ctx, h, p)
+		return err
+	})
 	return n, err
 }
 
@@ -125,9 +100,6 @@ func (c *netConn) do(ctx context.Context, h *half, p []byte) (int, error) {
 	return c.s.write(ctx, p)
 }
 
-// gone is the error of a call that the end of the lifetime has ended.
-func (c *netConn) gone(op string) error { return c.s.opError(op, c.cause()) }
-
 // LocalAddr implements net.Conn, also after Close. It does not wait for the loop.
 func (c *netConn) LocalAddr() net.Addr { return c.s.local }
 
@@ -144,22 +116,22 @@ func (c *netConn) Close() error {
 		return c.s.Close()
 	})
 	if !done {
-		_ = c.s.loop.Driver().Post((*closing)(c.s)) // a closed loop has closed every stream
+		_ = c.s.loop.Driver().Post(closing{c.s}) // a closed loop has closed every stream
 	}
 	return err
 }
 
-// closing is a stream that the loop is to close.
-type closing Stream
+// closing is a socket that the loop is to close.
+type closing struct{ io.Closer }
 
-// Wake closes the stream. It is the loop's to call.
-func (s *closing) Wake() { _ = (*Stream)(s).Close() }
+// Wake closes the socket. It is the loop's to call.
+func (c closing) Wake() { _ = c.Close() }
 
 // SetDeadline implements net.Conn. It is one change for both directions, of what
 // waits and of what comes; t is on the loop's clock, which in a virtual world is not
 // that of the machine. The timeouts of the stream go on beside it.
 func (c *netConn) SetDeadline(t time.Time) error {
-	return c.onLoop("set", func() error {
+	return c.onLoop("set", c.s.opError, func() error {
 		if err := c.s.in.setDeadline(t); err != nil {
 			return err // of the stream as a whole
 		}
@@ -169,18 +141,18 @@ func (c *netConn) SetDeadline(t time.Time) error {
 
 // SetReadDeadline implements net.Conn, for reading alone.
 func (c *netConn) SetReadDeadline(t time.Time) error {
-	return c.onLoop("set", func() error { return c.s.in.setDeadline(t) })
+	return c.onLoop("set", c.s.opError, func() error { return c.s.in.setDeadline(t) })
 }
 
 // SetWriteDeadline implements net.Conn, for writing alone. A Write that times out
 // may have written a part, as n tells.
 func (c *netConn) SetWriteDeadline(t time.Time) error {
-	return c.onLoop("set", func() error { return c.s.out.setDeadline(t) })
+	return c.onLoop("set", c.s.opError, func() error { return c.s.out.setDeadline(t) })
 }
 
 // CloseWrite is that of net.TCPConn, for those who look for it behind the
 // interface, as the server of net/http does. During a Write it is a [*BusyError].
-func (c *netConn) CloseWrite() error { return c.onLoop("close", c.s.CloseWrite) }
+func (c *netConn) CloseWrite() error { return c.onLoop("close", c.s.opError, c.s.CloseWrite) }
 
 // setDeadline has the calls of a direction time out at t on the loop's clock, the
 // one that waits included; the zero time is never. A time that has passed ends them
@@ -192,29 +164,4 @@ func (h *half) setDeadline(t time.Time) error {
 	h.deadline = t
 	h.relimit()
 	return nil
-}
-
-// onLoop runs fn, which does not switch, with the loop's baton; the error is fn's,
-// or says why the view has ended before, as that of the operation op.
-func (c *netConn) onLoop(op string, fn func() error) error {
-	done, err := c.bring(fn)
-	if !done {
-		return c.gone(op)
-	}
-	return err
-}
-
-// bring runs fn with the loop's baton. A goroutine outside waits for that; done is
-// false if the lifetime ended first, and then fn is not called.
-func (c *netConn) bring(fn func() error) (done bool, err error) {
-	if c.s.loop.Held() {
-		return true, fn()
-	}
-	var v visit
-	sent := v.send(c.s.loop, func() {
-		err = fn()
-		close(v.done)
-	})
-	done = sent && v.wait(c.life().Done(), nil)
-	return done, err
 }

@@ -19,7 +19,12 @@ func (c *PacketConn) Receive(ctx context.Context, buf []byte) (Packet, error) {
 	if err := h.begin(ctx); err != nil {
 		return Packet{}, err
 	}
-	defer h.end()
+	defer h.release()
+	return h.receive(ctx, buf)
+}
+
+// receive is Receive for the user of h.
+func (h *packetHalf) receive(ctx context.Context, buf []byte) (Packet, error) {
 	// The name of the one before may be that of the next one: then it costs no string.
 	h.one[0] = Packet{Data: buf[:len(buf):len(buf)], Name: h.last}
 	if _, err := h.do(ctx, h.one[:]); err != nil {
@@ -36,7 +41,7 @@ func (c *PacketConn) ReceiveBatch(ctx context.Context, packets []Packet) (n int,
 	if err := c.in.begin(ctx); err != nil {
 		return 0, err
 	}
-	defer c.in.end()
+	defer c.in.release()
 	return c.in.do(ctx, packets)
 }
 
@@ -59,7 +64,7 @@ func (c *PacketConn) Send(ctx context.Context, p Packet) error {
 	if err := h.begin(ctx); err != nil {
 		return err
 	}
-	defer h.end()
+	defer h.release()
 	h.one[0] = p
 	_, err := h.send(ctx, h.one[:])
 	return err
@@ -72,7 +77,7 @@ func (c *PacketConn) SendBatch(ctx context.Context, packets []Packet) (n int, er
 	if err := c.out.begin(ctx); err != nil {
 		return 0, err
 	}
-	defer c.out.end()
+	defer c.out.release()
 	return c.out.send(ctx, packets)
 }
 
