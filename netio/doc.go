@@ -46,9 +46,9 @@
 // A call that takes a ctx may switch to other tasks; one that takes none never
 // does. Streams, sockets, listeners and servers belong to the loop of the task that
 // made them: its tasks and callbacks may use them, and no other goroutine, except
-// through [Stream.NetConn], [Dialer.DialFunc] or [Listener.NetListener]. One task at a
-// time reads from a stream and one writes to it; the next one gets a [*BusyError] that
-// names both.
+// through [Stream.NetConn], [Dialer.DialFunc], [Listener.NetListener] or
+// [PacketConn.NetPacketConn]. One task at a time reads from a stream and one writes to
+// it; the next one gets a [*BusyError] that names both.
 //
 // # Errors
 //

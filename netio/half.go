@@ -50,6 +50,11 @@ func (h *half) open(s *Stream, kind poll.Kind) {
 	h.timer.Target = (*clock)(h)
 }
 
+// at and enter make a half a seat, with release and Reason.
+func (h *half) at() **task.Ref { return &h.user }
+
+func (h *half) enter(r *task.Ref) error { return h.stream.begin(h, r) }
+
 // release ends the call at work: the next one has a time of its own. Nothing of it
 // is in flight, so whoever began it may release it, however it ends.
 func (h *half) release() {

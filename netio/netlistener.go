@@ -39,14 +39,18 @@ type netListener struct {
 // Accept implements net.Listener. Errors are those of [Listener.Accept]. For the end of
 // ctx, callers other than its task get a *net.OpError around the cause.
 func (n *netListener) Accept() (conn net.Conn, err error) {
-	err = n.run("accept", "net.Listener", func(ctx context.Context) (err error) {
+	if n.atHome() {
+		return n.accept(n.ctx)
+	}
+	err = n.away("accept", "net.Listener", n.dress, func(ctx context.Context) (err error) {
 		conn, err = n.accept(ctx)
 		return err
 	})
-	if err == errGone {
-		err = &net.OpError{Op: "accept", Net: n.l.network, Addr: n.addr, Err: n.cause()}
-	}
 	return conn, err
+}
+
+func (n *netListener) dress(op string, err error) error {
+	return &net.OpError{Op: op, Net: n.l.network, Addr: n.addr, Err: err}
 }
 
 // accept is Accept on the running task, which ctx belongs to.

@@ -271,6 +271,38 @@ func TestPacketBatch(t *testing.T) {
 	})
 }
 
+// An answer comes from the address that was asked, with the mark of the question,
+// although the socket is bound to all addresses.
+func TestPacketSource(t *testing.T) {
+	for _, w := range worlds() {
+		if w.network != "tcp" || runtime.GOOS != "linux" && w.poller != "virtual" {
+			continue // no more than one address of the loopback is certain there
+		}
+		w.network = "udp"
+		t.Run(w.String(), func(t *testing.T) {
+			w.run(t, func(ctx context.Context, t *testing.T) {
+				server := must(netio.ListenPacket(ctx, "udp", "0.0.0.0:0"))(t)
+				defer server.Close()
+				client := must(netio.ListenPacket(ctx, "udp", "127.0.0.1:0"))(t)
+				defer client.Close()
+				asked := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), to(server, "").Addr.Port())
+				want(t, "Send", client.Send(ctx, netio.Packet{Data: []byte("x"), Addr: asked, ECN: 2}), nil)
+				question := must(server.Receive(ctx, make([]byte, 8)))(t)
+				if question.Local != asked.Addr() || question.ECN != 2 {
+					t.Errorf("asked at %v, mark %d", question.Local, question.ECN)
+				}
+				want(t, "Send", server.Send(ctx, question), nil)
+				answer := must(client.Receive(ctx, make([]byte, 8)))(t)
+				if answer.Addr != asked || answer.ECN != 2 {
+					t.Errorf("answered from %v, mark %d", answer.Addr, answer.ECN)
+				}
+				question.Local = netip.MustParseAddr("::1")
+				want(t, "Send from another family", server.Send(ctx, question), syscall.EINVAL)
+			})
+		})
+	}
+}
+
 // Members of a group get what is sent to it.
 func TestPacketGroups(t *testing.T) {
 	for _, w := range []world{{"virtual", "udp"}, {"epoll", "udp"}, {"portable", "udp"}} {
@@ -473,6 +505,8 @@ func TestPacketBroadcast(t *testing.T) {
 				to := netip.AddrPortFrom(netip.MustParseAddr(c.to), port)
 				want(t, "Send", client.Send(ctx, netio.Packet{Data: []byte("all"), Addr: to}), nil)
 				p, err := server.Receive(ctx, make([]byte, 8))
+				want(t, "Send of the answer", server.Send(ctx, p), nil)
+				must(client.Receive(ctx, make([]byte, 8)))(t)
 				if want(t, "Receive", err, nil); string(p.Data) != "all" || p.Addr.Port() != uint16(client.LocalAddr().(*net.UDPAddr).Port) {
 					t.Errorf("received %q from %v", p.Data, p.Addr)
 				}

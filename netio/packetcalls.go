@@ -15,7 +15,12 @@ func (c *PacketConn) Receive(ctx context.Context, buf []byte) (Packet, error) {
 	if err := h.begin(ctx); err != nil {
 		return Packet{}, err
 	}
-	defer h.end()
+	defer h.release()
+	return h.receive(ctx, buf)
+}
+
+// receive is Receive for the user of h.
+func (h *packetHalf) receive(ctx context.Context, buf []byte) (Packet, error) {
 	// The name of the one before may be that of the next one: then it costs no string.
 	h.one[0] = Packet{Data: buf[:len(buf):len(buf)], Name: h.last}
 	if _, err := h.do(ctx, h.one[:]); err != nil {
@@ -32,15 +37,20 @@ func (c *PacketConn) ReceiveBatch(ctx context.Context, packets []Packet) (n int,
 	if err := c.in.begin(ctx); err != nil {
 		return 0, err
 	}
-	defer c.in.end()
+	defer c.in.release()
 	return c.in.do(ctx, packets)
 }
 
 // Send sends a datagram to p.Addr, or on a UNIX socket to p.Name, and waits until the
 // kernel has taken it. On a connected socket both may be empty, and are otherwise the
-// peer, or the error is net.ErrWriteToConnected. The other fields of p do not matter,
-// so a packet that was received can be sent back as it is. A datagram may be empty, and
-// may be lost.
+// peer, or the error is net.ErrWriteToConnected. A datagram may be empty, and may be
+// lost.
+//
+// A UDP datagram is sent from p.Local, an address of this machine, and with the mark
+// p.ECN. If p.Local is not valid or a group, and if p.ECN is 0, the system chooses. So
+// a packet that was received can be sent back as it is: the answer comes from the
+// address that was asked. Where the system lets nobody choose, the error is
+// errors.ErrUnsupported; there Receive leaves both fields zero.
 //
 // ECONNREFUSED on a connected socket means that an earlier datagram was refused by the
 // peer's machine, and that this one was not sent. While a task receives, that task gets
@@ -50,7 +60,7 @@ func (c *PacketConn) Send(ctx context.Context, p Packet) error {
 	if err := h.begin(ctx); err != nil {
 		return err
 	}
-	defer h.end()
+	defer h.release()
 	h.one[0] = p
 	_, err := h.send(ctx, h.one[:])
 	return err
@@ -63,7 +73,7 @@ func (c *PacketConn) SendBatch(ctx context.Context, packets []Packet) (n int, er
 	if err := c.out.begin(ctx); err != nil {
 		return 0, err
 	}
-	defer c.out.end()
+	defer c.out.release()
 	return c.out.send(ctx, packets)
 }
 

@@ -27,9 +27,12 @@ type packetHalf struct {
 	last    string    // the name that came last
 	waiting bool      // op is in flight
 	late    bool      // the time of the call has passed
-	timeout time.Duration
-	until   time.Time // when the call times out, known once it has waited
-	timer   loop.Timer
+	turns   *turns    // of the calls through net.PacketConns; nil if there are none
+
+	timeout  time.Duration
+	until    time.Time // when the call times out, known once it has waited
+	deadline time.Time // for every call, of a net.PacketConn; zero is none
+	timer    loop.Timer
 }
 
 // open makes h a direction of c.
@@ -39,12 +42,19 @@ func (h *packetHalf) open(c *PacketConn, kind poll.Kind) {
 	h.timer.Target = (*packetClock)(h)
 }
 
-// begin makes the running task the user of h for one call.
+// begin makes the running task the user of h for one call, until release.
 func (h *packetHalf) begin(ctx context.Context) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return err
 	}
+	return h.enter(r)
+}
+
+// at and enter make a packetHalf a seat, with release and Reason.
+func (h *packetHalf) at() **task.Ref { return &h.user }
+
+func (h *packetHalf) enter(r *task.Ref) error {
 	c := h.conn
 	switch {
 	case c == nil:
@@ -60,8 +70,8 @@ func (h *packetHalf) begin(ctx context.Context) error {
 	return nil
 }
 
-// end ends the call. The packets are the caller's, and not to be kept alive.
-func (h *packetHalf) end() {
+// release ends the call. The packets are the caller's, and not to be kept alive.
+func (h *packetHalf) release() {
 	h.user, h.packets, h.one, h.until = nil, nil, [1]Packet{}, time.Time{}
 }
 
@@ -76,6 +86,10 @@ func (h *packetHalf) call() string {
 // do performs the operation for packets, and returns how many were moved, also beside
 // an error. Nothing in it allocates, unless it fails.
 func (h *packetHalf) do(ctx context.Context, packets []Packet) (n int, err error) {
+	if h.packets = packets; h.isLate() {
+		h.late = true
+		return 0, h.failure(ctx, poll.ErrCanceled)
+	}
 	for pause := firstRetry; ; pause = min(2*pause, longestRetry) {
 		h.late, h.packets = false, packets[n:]
 		if !h.conn.loop.Driver().Submit(&h.op) {
@@ -102,14 +116,10 @@ func (h *packetHalf) do(ctx context.Context, packets []Packet) (n int, err error
 func (h *packetHalf) wait(ctx context.Context) {
 	h.limit()
 	h.waiting = true
-	if !h.until.IsZero() {
-		h.conn.loop.Driver().StartTimer(&h.timer, h.until)
-	}
+	h.arm()
 	task.Park(ctx, h) // which returns nil, since Cancel returns false
 	h.waiting = false
-	if !h.until.IsZero() {
-		h.conn.loop.Driver().StopTimer(&h.timer)
-	}
+	h.conn.loop.Driver().StopTimer(&h.timer)
 }
 
 // limit begins the time of the call, with its first wait.
@@ -117,6 +127,39 @@ func (h *packetHalf) limit() {
 	if h.timeout > 0 && h.until.IsZero() {
 		h.until = saturate.Add(h.conn.loop.Time(), h.timeout)
 	}
+}
+
+// end is when the call in flight is to time out. Zero is never.
+func (h *packetHalf) end() time.Time {
+	if d := h.deadline; !d.IsZero() && (h.until.IsZero() || d.Before(h.until)) {
+		return d
+	}
+	return h.until
+}
+
+// isLate reports whether the deadline has passed: then nothing is even tried.
+func (h *packetHalf) isLate() bool {
+	return !h.deadline.IsZero() && !h.conn.loop.Time().Before(h.deadline)
+}
+
+// arm has the timer go off at the end of the call in flight.
+func (h *packetHalf) arm() {
+	if when := h.end(); when.IsZero() {
+		h.conn.loop.Driver().StopTimer(&h.timer)
+	} else {
+		h.conn.loop.Driver().StartTimer(&h.timer, when)
+	}
+}
+
+// setDeadline is that of a half.
+func (h *packetHalf) setDeadline(t time.Time) error {
+	if h.conn.closed {
+		return h.conn.opError("set", nil, net.ErrClosed)
+	}
+	if h.deadline = t; h.waiting {
+		h.arm()
+	}
+	return nil
 }
 
 // isFull reports whether a Send has failed only since the queue of a UNIX socket is
@@ -131,8 +174,8 @@ func (h *packetHalf) isFull() bool {
 func (h *packetHalf) pause(ctx context.Context, d time.Duration) error {
 	h.limit()
 	when := saturate.Add(h.conn.loop.Time(), d)
-	if !h.until.IsZero() && h.until.Before(when) {
-		when = h.until
+	if end := h.end(); !end.IsZero() && end.Before(when) {
+		when = end
 	}
 	switch err := task.ParkUntil(ctx, when); {
 	case h.conn.closed:
@@ -140,7 +183,8 @@ func (h *packetHalf) pause(ctx context.Context, d time.Duration) error {
 	case err != nil:
 		return poll.ErrCanceled
 	}
-	if h.late = !h.until.IsZero() && !h.conn.loop.Time().Before(h.until); h.late {
+	end := h.end()
+	if h.late = !end.IsZero() && !h.conn.loop.Time().Before(end); h.late {
 		return poll.ErrCanceled
 	}
 	return nil

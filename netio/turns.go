@@ -8,16 +8,28 @@ import (
 	"baton/task"
 )
 
-// turns has the calls that net.Conns make in one direction of a stream take
+// A seat is a direction of a socket, which one call has at a time.
+type seat interface {
+	// at is where the user of the direction is kept: the task whose call it is.
+	at() **task.Ref
+	// enter makes r, which is running, the user.
+	enter(r *task.Ref) error
+	// release ends the call of the user.
+	release()
+	// Reason says what the user waits for.
+	Reason() string
+}
+
+// turns has the calls that net.Conns make in one direction of a socket take
 // turns, in the order in which they came: users of a net.Conn expect that two
 // writers get their bytes through in one piece each, as in package net. It
 // belongs to the loop.
 //
 // A call that waits for its turn has no timeout of its own. The deadlines of a
-// net.Conn are the stream's, so the call whose turn it is ends with them, and each
+// net.Conn are the socket's, so the call whose turn it is ends with them, and each
 // of the others finds them passed when its turn comes.
 type turns struct {
-	half    *half
+	half    seat
 	user    *task.Ref // whose turn it is
 	waiting task.WaitQueue
 }
@@ -33,10 +45,10 @@ func (q *turns) take(ctx context.Context, r *task.Ref) error {
 	} else if err := q.waiting.Wait(ctx, q); err != nil {
 		return err
 	}
-	if q.half.user == r {
+	if *q.half.at() == r {
 		return nil // next has begun
 	}
-	if err := q.half.stream.begin(q.half, r); err != nil {
+	if err := q.half.enter(r); err != nil {
 		q.next()
 		return err
 	}
@@ -45,18 +57,18 @@ func (q *turns) take(ctx context.Context, r *task.Ref) error {
 
 // pass ends the turn of the half's user, and begins that of the task that has
 // waited longest, in the moment of the call, half included: no other call can come
-// between, not even one of the stream itself. It does not switch.
+// between, not even one of the socket itself. It does not switch.
 func (q *turns) pass() {
 	q.half.release()
 	q.next()
 }
 
 // next gives the turn to the task that has waited longest, and the half with it
-// unless a call of the stream itself has that: whether the call is done by the time
+// unless a call of the socket itself has that: whether the call is done by the time
 // the task runs, take finds out. It does not switch.
 func (q *turns) next() {
-	if q.user = q.waiting.WakeOne(); q.half.user == nil {
-		q.half.user = q.user
+	if q.user = q.waiting.WakeOne(); *q.half.at() == nil {
+		*q.half.at() = q.user
 	}
 }
 

@@ -217,7 +217,14 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 		{"DialTLS", func(ctx context.Context) error { _, err := netio.DialTLS(ctx, "tcp", "10.0.0.1:80", nil); return err }},
 		{"ListenPacket", func(ctx context.Context) error { _, err := netio.ListenPacket(ctx, "udp", ":0"); return err }},
 		{"Receive", func(ctx context.Context) error { _, err := socket.Receive(ctx, buf); return err }},
+		{"ReceiveBatch", func(ctx context.Context) error { _, err := socket.ReceiveBatch(ctx, []netio.Packet{to}); return err }},
 		{"Send", func(ctx context.Context) error { return socket.Send(ctx, to) }},
+		{"SendBatch", func(ctx context.Context) error { _, err := socket.SendBatch(ctx, []netio.Packet{to}); return err }},
+		{"NetPacketConn, ReadFrom", func(ctx context.Context) error { _, _, err := socket.NetPacketConn(ctx).ReadFrom(buf); return err }},
+		{"NetPacketConn, WriteTo", func(ctx context.Context) error {
+			_, err := socket.NetPacketConn(ctx).WriteTo(buf, socket.LocalAddr())
+			return err
+		}},
 		{"Listen", func(ctx context.Context) error { _, err := netio.Listen(ctx, "tcp", ":0"); return err }},
 		{"FileListener", func(ctx context.Context) error { _, err := netio.FileListener(ctx, nil); return err }},
 		{"FileStream", func(ctx context.Context) error { _, err := netio.FileStream(ctx, nil); return err }},

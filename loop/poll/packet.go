@@ -18,12 +18,15 @@ type Packet struct {
 	// Name is the peer of a UNIX socket. It is empty if a sender has no name.
 	Name string
 
-	// Local is the address to which a UDP datagram was sent. It is not valid if
-	// the poller does not know it.
+	// Local is the address of this end of a UDP datagram. Receive sets it to the
+	// address of this machine that the datagram was sent to, or to the group; that
+	// of a broadcast may be the address of the interface. Send sends from it. If
+	// it is not valid, or a group, the system chooses the address. See [Ancillary].
 	Local netip.Addr
 
-	// ECN is the mark for congestion of a UDP datagram that was received (RFC
-	// 3168): two bits, zero if the poller does not know it.
+	// ECN is the mark for congestion of a UDP datagram (RFC 3168): two bits. Send
+	// leaves a mark of zero to the system; another one replaces the whole byte of
+	// the header that it is part of. See [Ancillary].
 	ECN uint8
 
 	// Truncated reports that the datagram was longer than Data has room for. The

@@ -49,7 +49,7 @@ func TestCaps(t *testing.T) {
 		}
 	}
 	// Every capability has a name: as many words as bits.
-	if got, want := (^poll.Caps(0)).String(), "unix|lookups|readiness|adopts|provided|vectored|virtual|jumps|pinned|datagrams|sendfiles"; got != want {
+	if got, want := (^poll.Caps(0)).String(), "unix|lookups|readiness|adopts|provided|vectored|virtual|jumps|pinned|datagrams|sendfiles|ancillary"; got != want {
 		t.Errorf("all capabilities are %q, want %q", got, want)
 	}
 }

@@ -183,11 +183,12 @@ const (
 	Pinned                     // Wait and Close must come from one thread, that of the first Wait
 	Datagrams                  // Receive and Send; UDP, and UNIX-domain datagrams if there is [Unix]
 	SendFiles                  // SendFile
+	Ancillary                  // Local and ECN of a Packet; without it, a Send that has them is errors.ErrUnsupported
 )
 
 var capNames = [...]string{
 	"unix", "lookups", "readiness", "adopts", "provided", "vectored", "virtual", "jumps", "pinned",
-	"datagrams", "sendfiles",
+	"datagrams", "sendfiles", "ancillary",
 }
 
 // Has reports whether c contains all of want.

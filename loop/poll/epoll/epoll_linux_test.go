@@ -48,7 +48,7 @@ func TestPoller(t *testing.T) {
 }
 
 func TestCaps(t *testing.T) {
-	const want = "unix|lookups|readiness|adopts|provided|vectored|datagrams|sendfiles"
+	const want = "unix|lookups|readiness|adopts|provided|vectored|datagrams|sendfiles|ancillary"
 	if got := open(t, epoll.Config{}).Caps().String(); got != want {
 		t.Errorf("Caps() = %v, want %v", got, want)
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/loop/poll"
+	"baton/loop/poll/internal/ancillary"
 )
 
 var _ poll.Importer = (*Poller)(nil)
@@ -38,9 +39,10 @@ func (p *Poller) Import(f *os.File, kind poll.Kind, opts poll.SocketOptions) (po
 	if kind == poll.Receive {
 		s.datagrams, s.udp = true, family != unix.AF_UNIX
 		translate = datagrams
-		if p.message == nil {
-			p.message = new(message)
+		if s.udp {
+			_ = ancillary.Enable(fd, family == unix.AF_INET) // without it packets say less
 		}
+		p.prepareMessages()
 	}
 	if name, err := unix.Getsockname(fd); err == nil {
 		s.local = translate(name)

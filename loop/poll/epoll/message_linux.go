@@ -8,30 +8,77 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"baton/loop/poll"
+	"baton/loop/poll/internal/ancillary"
 )
 
-// A message is the memory for one call of the kernel. A poller needs only one, since
-// calls do not wait.
+// callPackets is how many datagrams one call of the kernel moves at most.
+const callPackets = 64
+
+// A message is the memory for one datagram of a call of the kernel.
 type message struct {
-	header  unix.Msghdr
 	vector  unix.Iovec
 	name    unix.RawSockaddrAny
-	control [controlBytes]byte
+	control [ancillary.Size / 8]uint64 // words, for the headers in it begin at words
+}
+
+// bytes are the control messages.
+func (m *message) bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&m.control)), ancillary.Size)
+}
+
+// A header leads the kernel to a message. It is struct mmsghdr of recvmmsg(2), in which
+// a call for one datagram uses only the part of recvmsg(2).
+type header struct {
+	unix.Msghdr
+	size uint32 // of the datagram, from the kernel
+}
+
+// messages is the memory for one call of the kernel. A poller needs only one, since
+// calls do not wait, and begins with the memory for one datagram.
+type messages struct {
+	headers []header
+	all     []message
 	zones   map[uint32]string // names of interfaces, by number
 }
 
-// controlBytes has room for the local address of IPv6 and a mark, with their headers.
-const controlBytes = 128
+// grow makes room for n datagrams.
+func (m *messages) grow(n int) {
+	if n <= len(m.all) {
+		return
+	}
+	if n > 1 {
+		n = callPackets
+	}
+	m.headers, m.all = make([]header, n), make([]message, n)
+}
 
-// addrPort is the name as the address of a UDP socket.
-func (m *message) addrPort() netip.AddrPort {
-	switch m.name.Addr.Family {
+// set has the header i lead to the message i, with the bytes of a datagram, and
+// returns both.
+func (m *messages) set(i int, data []byte) (*header, *message) {
+	h, msg := &m.headers[i], &m.all[i]
+	msg.vector.Base = unsafe.SliceData(data)
+	msg.vector.SetLen(len(data))
+	h.Msghdr = unix.Msghdr{Iov: &msg.vector}
+	h.SetIovlen(1)
+	return h, msg
+}
+
+// release forgets the bytes of the first n datagrams, which are not to be kept alive.
+func (m *messages) release(n int) {
+	for i := range m.all[:n] {
+		m.all[i].vector.Base = nil
+	}
+}
+
+// addrPort is the name of message i as the address of a UDP socket.
+func (m *messages) addrPort(i int) netip.AddrPort {
+	from := &m.all[i].name
+	switch from.Addr.Family {
 	case unix.AF_INET:
-		name := (*unix.RawSockaddrInet4)(unsafe.Pointer(&m.name))
+		name := (*unix.RawSockaddrInet4)(unsafe.Pointer(from))
 		return netip.AddrPortFrom(netip.AddrFrom4(name.Addr), ntohs(&name.Port))
 	case unix.AF_INET6:
-		name := (*unix.RawSockaddrInet6)(unsafe.Pointer(&m.name))
+		name := (*unix.RawSockaddrInet6)(unsafe.Pointer(from))
 		ip := netip.AddrFrom16(name.Addr)
 		if name.Scope_id != 0 {
 			ip = ip.WithZone(m.zone(name.Scope_id))
@@ -41,17 +88,18 @@ func (m *message) addrPort() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// setAddrPort sets the name, and returns its size, zero for no address.
-func (m *message) setAddrPort(addr netip.AddrPort) uint32 {
+// setAddrPort sets the name of message i, and returns its size, zero for no address.
+func (m *messages) setAddrPort(i int, addr netip.AddrPort) uint32 {
+	to := &m.all[i].name
 	ip := addr.Addr().Unmap()
 	switch {
 	case ip.Is4():
-		name := (*unix.RawSockaddrInet4)(unsafe.Pointer(&m.name))
+		name := (*unix.RawSockaddrInet4)(unsafe.Pointer(to))
 		*name = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: ip.As4()}
 		htons(&name.Port, addr.Port())
 		return unix.SizeofSockaddrInet4
 	case ip.Is6():
-		name := (*unix.RawSockaddrInet6)(unsafe.Pointer(&m.name))
+		name := (*unix.RawSockaddrInet6)(unsafe.Pointer(to))
 		*name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: ip.As16(), Scope_id: m.zoneID(ip.Zone())}
 		htons(&name.Port, addr.Port())
 		return unix.SizeofSockaddrInet6
@@ -61,9 +109,9 @@ func (m *message) setAddrPort(addr netip.AddrPort) uint32 {
 
 // unixName is the name as that of a UNIX socket: a path, or @ and an abstract name
 // (unix(7)). If it is the same as before, there is no new string.
-func (m *message) unixName(before string) string {
+func (m *message) unixName(size uint32, before string) string {
 	name := (*unix.RawSockaddrUnix)(unsafe.Pointer(&m.name))
-	n := int(m.header.Namelen) - int(unsafe.Offsetof(name.Path))
+	n := int(size) - int(unsafe.Offsetof(name.Path))
 	if n <= 0 {
 		return ""
 	}
@@ -104,33 +152,8 @@ func (m *message) setUnixName(to string) (uint32, error) {
 	return uint32(unsafe.Offsetof(name.Path)) + uint32(size), nil
 }
 
-// info reads what the kernel says about a UDP datagram beside its bytes. The kernel
-// has written the headers, so each has its length.
-func (m *message) info(to *poll.Packet) {
-	const header = unix.SizeofCmsghdr // its size is that of a multiple of words
-	rest := m.control[:m.header.Controllen]
-	for len(rest) >= header {
-		h := (*unix.Cmsghdr)(unsafe.Pointer(&rest[0]))
-		size := int(h.Len)
-		if size < header || size > len(rest) {
-			return
-		}
-		switch data := rest[header:size]; {
-		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-			to.Local = netip.AddrFrom4((*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0])).Addr)
-		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
-			to.Local = netip.AddrFrom16((*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0])).Addr)
-		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_TOS && len(data) >= 1:
-			to.ECN = data[0] & 3
-		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_TCLASS && len(data) >= 4:
-			to.ECN = uint8(*(*int32)(unsafe.Pointer(&data[0])) & 3)
-		}
-		rest = rest[min(unix.CmsgSpace(size-header), len(rest)):]
-	}
-}
-
 // zone returns the name of an interface, which is asked for once.
-func (m *message) zone(id uint32) string {
+func (m *messages) zone(id uint32) string {
 	name, ok := m.zones[id]
 	if !ok {
 		name = zoneName(id)
@@ -141,7 +164,7 @@ func (m *message) zone(id uint32) string {
 
 // zoneID is the number of a zone of which zone has returned the name; of others it
 // asks the system each time.
-func (m *message) zoneID(name string) uint32 {
+func (m *messages) zoneID(name string) uint32 {
 	if name == "" {
 		return 0
 	}
@@ -157,7 +180,7 @@ func (m *message) zoneID(name string) uint32 {
 	return id
 }
 
-func (m *message) remember(id uint32, name string) {
+func (m *messages) remember(id uint32, name string) {
 	if m.zones == nil {
 		m.zones = make(map[uint32]string)
 	}

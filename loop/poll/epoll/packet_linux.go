@@ -5,12 +5,11 @@ package epoll
 import (
 	"net"
 	"os"
-	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"baton/loop/poll"
+	"baton/loop/poll/internal/ancillary"
 )
 
 // stream returns an address of datagrams as the one of streams that sockaddr knows.
@@ -85,29 +84,30 @@ func (p *Poller) openPackets(local, remote net.Addr, opts poll.ListenOptions) (*
 			s.remote = datagrams(name)
 		}
 	}
-	if p.message == nil {
-		p.message = new(message)
-	}
+	p.prepareMessages()
 	return s, nil
+}
+
+// prepareMessages makes room for what a call with datagrams needs, once.
+func (p *Poller) prepareMessages() {
+	if p.messages == nil {
+		p.messages = new(messages)
+		p.messages.grow(1)
+	}
 }
 
 // preparePackets sets what must be set before bind. Every UDP socket may broadcast,
 // as in package net. IPV6_V6ONLY is as for streams. SO_REUSEADDR would let a second
-// process take datagrams away. The last two options have the kernel say with each
-// datagram where it was sent to, and its mark.
+// process take datagrams away.
 func preparePackets(fd, family int, opts poll.ListenOptions) error {
-	type option struct{ level, name int }
-	var on []option
-	switch family {
-	case unix.AF_INET:
-		on = []option{{unix.IPPROTO_IP, unix.IP_PKTINFO}, {unix.IPPROTO_IP, unix.IP_RECVTOS}}
-	case unix.AF_INET6:
-		on = []option{{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}, {unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO},
-			{unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS}}
-	default:
+	if family == unix.AF_UNIX {
 		return nil
 	}
-	on = append(on, option{unix.SOL_SOCKET, unix.SO_BROADCAST})
+	type option struct{ level, name int }
+	on := []option{{unix.SOL_SOCKET, unix.SO_BROADCAST}}
+	if family == unix.AF_INET6 {
+		on = append(on, option{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY})
+	}
 	if opts.ReusePort {
 		on = append(on, option{unix.SOL_SOCKET, unix.SO_REUSEPORT})
 	}
@@ -116,19 +116,24 @@ func preparePackets(fd, family int, opts poll.ListenOptions) error {
 			return err
 		}
 	}
-	return nil
+	return ancillary.Enable(fd, family == unix.AF_INET)
 }
 
-// receive takes what is there, until Packets are full. Only EAGAIN says that the
-// socket is empty. What the kernel reports of an earlier Send comes as an error,
-// once.
+// receive takes what is there, until Packets are full. The socket is empty if the kernel
+// says EAGAIN, or brings fewer datagrams than one call may bring. The latter may also
+// be the end of a batch at an error, of which the kernel then tells by an event: so
+// once there was one, only EAGAIN counts. What the kernel reports of an earlier Send
+// comes as an error, once.
 func (s *socket) receive(op *poll.Op) bool {
 	all := *op.Packets
 	for op.N < len(all) && s.canRead {
-		switch err := s.recvmsg(&all[op.N]); err {
+		most := min(len(all)-op.N, callPackets)
+		switch n, err := s.take(all[op.N : op.N+most]); err {
 		case nil:
-			s.poller.read += len(all[op.N].Data)
-			op.N++
+			op.N += n
+			if n < most && !s.lasting {
+				s.canRead = false
+			}
 		case unix.EINTR:
 		case unix.EAGAIN:
 			s.canRead = false
@@ -150,9 +155,10 @@ func (s *socket) sendPackets(op *poll.Op) bool {
 		if !s.canWrite {
 			return false
 		}
-		switch err := s.sendto(&all[op.N]); {
+		n, err := s.give(all[op.N : op.N+s.atOnce(len(all)-op.N)])
+		switch {
 		case err == nil:
-			op.N++
+			op.N += n
 		case err == unix.EINTR:
 		case err == unix.EAGAIN && !s.udp && s.remote == nil:
 			op.Err = os.NewSyscallError("sendto", err)
@@ -169,75 +175,11 @@ func (s *socket) sendPackets(op *poll.Op) bool {
 	return true
 }
 
-// recvmsg makes one call. The call is raw, as those of streams are: it copies at most
-// one datagram.
-func (s *socket) recvmsg(to *poll.Packet) error {
-	m := s.poller.message
-	buf := to.Data[:cap(to.Data)]
-	m.vector.Base = unsafe.SliceData(buf)
-	m.vector.SetLen(len(buf))
-	m.header = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&m.name)), Namelen: uint32(unsafe.Sizeof(m.name)), Iov: &m.vector}
-	m.header.SetIovlen(1)
-	if s.udp {
-		m.header.Control = &m.control[0]
-		m.header.SetControllen(len(m.control))
+// atOnce is how many of n datagrams one call sends. A UDP socket with a peer sends one,
+// because sendmmsg(2) forgets the error that ends a batch, and ECONNREFUSED comes once.
+func (s *socket) atOnce(n int) int {
+	if s.udp && s.remote != nil {
+		return 1
 	}
-	n, _, errno := syscall.RawSyscall(unix.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&m.header)), 0)
-	m.vector.Base = nil
-	if errno != 0 {
-		return errno
-	}
-	if n > 0 {
-		kernelWrote(buf[:n])
-	}
-	name := to.Name
-	*to = poll.Packet{Data: buf[:n], Truncated: m.header.Flags&unix.MSG_TRUNC != 0}
-	if s.udp {
-		to.Addr = m.addrPort()
-		m.info(to)
-	} else {
-		to.Name = m.unixName(name)
-	}
-	return nil
-}
-
-// sendto makes one call.
-func (s *socket) sendto(from *poll.Packet) error {
-	m := s.poller.message
-	var name unsafe.Pointer
-	var size uint32
-	if s.remote == nil {
-		var err error
-		if size, err = s.destination(from); err != nil {
-			return err
-		}
-		if size > 0 {
-			name = unsafe.Pointer(&m.name)
-		}
-	}
-	if len(from.Data) > 0 {
-		kernelRead(from.Data)
-	}
-	var errno syscall.Errno
-	if len(from.Data) > rawBytes {
-		_, _, errno = syscall.Syscall6(unix.SYS_SENDTO, uintptr(s.fd),
-			uintptr(unsafe.Pointer(unsafe.SliceData(from.Data))), uintptr(len(from.Data)), 0, uintptr(name), uintptr(size))
-	} else {
-		_, _, errno = syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(s.fd),
-			uintptr(unsafe.Pointer(unsafe.SliceData(from.Data))), uintptr(len(from.Data)), 0, uintptr(name), uintptr(size))
-	}
-	if errno != 0 {
-		return errno
-	}
-	return nil
-}
-
-// destination writes where a packet is to go into the message's name, and returns
-// its size. It is zero if the packet does not say: the kernel has the error.
-func (s *socket) destination(from *poll.Packet) (size uint32, err error) {
-	m := s.poller.message
-	if s.udp {
-		return m.setAddrPort(from.Addr), nil
-	}
-	return m.setUnixName(from.Name)
+	return min(n, callPackets)
 }

@@ -4,6 +4,7 @@ package epoll_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
@@ -62,6 +63,174 @@ func TestPacketInfo(t *testing.T) {
 			got := (*op.Packets)[0]
 			if op.Err != nil || got.ECN != mark || got.Local != ip || got.Addr.String() != client.LocalAddr().String() {
 				t.Errorf("%s, mark %d: received %+v, error %v", c.network, mark, got, op.Err)
+			}
+		}
+	}
+}
+
+// A run is a UDP socket that sends to another one, both of one poller.
+type run struct {
+	*line
+	out, in poll.Op // Send, Receive
+}
+
+// newRun makes a run of n datagrams of size bytes at a time.
+func newRun(t testing.TB, n, size int) *run {
+	t.Helper()
+	r := &run{line: newLine(t, open(t, epoll.Config{}))}
+	var ends [2]poll.Handle
+	for i := range ends {
+		h, err := r.poller.Listen(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, poll.ListenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends[i] = h
+	}
+	out, in := make([]poll.Packet, n), make([]poll.Packet, n)
+	for i := range out {
+		out[i] = poll.Packet{Data: make([]byte, size), Addr: ends[1].LocalAddr().(*net.UDPAddr).AddrPort()}
+		in[i].Data = make([]byte, 0, size)
+	}
+	r.out = poll.Op{Kind: poll.Send, Handle: ends[0], Packets: &out}
+	r.in = poll.Op{Kind: poll.Receive, Handle: ends[1], Packets: &in}
+	return r
+}
+
+// exchange sends all datagrams and receives them.
+func (r *run) exchange() {
+	r.must(&r.out)
+	for got := 0; got < r.out.N; got += r.in.N {
+		r.must(&r.in)
+	}
+}
+
+// Datagrams come in order and with nothing of one another, however many go and come at a
+// time. A Receive that has found the socket empty misses no later one.
+func TestPacketBatches(t *testing.T) {
+	for _, n := range []int{1, 2, 63, 64, 65, 130} {
+		r := newRun(t, n, 8)
+		all := *r.in.Packets
+		for first := range 3 {
+			out := (*r.out.Packets)[:n]
+			for i := range out {
+				out[i].Data = []byte{byte(first), byte(i), byte(i >> 8)}[:2+i%2]
+				out[i].ECN = uint8(i % 4)
+			}
+			r.poller.Submit(&r.in)
+			r.must(&r.out)
+			for got := 0; got < n; {
+				if got > 0 {
+					r.poller.Submit(&r.in)
+				}
+				for r.in.N == 0 && r.in.Err == nil {
+					r.wait(-1)
+				}
+				for _, p := range all[:r.in.N] {
+					if len(p.Data) != len(out[got].Data) || p.Data[0] != byte(first) || p.Data[1] != byte(got) || p.ECN != out[got].ECN ||
+						p.Addr.String() != r.out.Handle.LocalAddr().String() {
+						t.Fatalf("datagram %d of %d: %v, mark %d, from %v", got, n, p.Data, p.ECN, p.Addr)
+					}
+					got++
+				}
+			}
+		}
+	}
+}
+
+// The refusal of a datagram ends the batch in which the next one is.
+func TestPacketBatchRefused(t *testing.T) {
+	p := open(t, epoll.Config{})
+	gone, err := p.Listen(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, poll.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect := &poll.Op{Kind: poll.Connect, Addr: gone.LocalAddr()}
+	p.Submit(connect)
+	gone.Close()
+	out := &poll.Op{Kind: poll.Send, Handle: connect.Handle, Packets: &[]poll.Packet{{}, {}, {}}}
+	if p.Submit(out); out.N != 1 || !errors.Is(out.Err, syscall.ECONNREFUSED) {
+		t.Errorf("sent %d of 3, %v; want 1, ECONNREFUSED", out.N, out.Err)
+	}
+}
+
+// Datagrams cost no allocation, one or many, with a source and a mark or without.
+func TestPacketsDoNotAllocate(t *testing.T) {
+	for _, n := range []int{1, 64, 100} {
+		r := newRun(t, n, 64)
+		for _, local := range []string{"", "127.0.0.2"} {
+			if local != "" {
+				everywhere, err := r.poller.Listen(&net.UDPAddr{IP: net.IPv4zero}, poll.ListenOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.out.Handle = everywhere
+				for i := range *r.out.Packets {
+					(*r.out.Packets)[i].Local, (*r.out.Packets)[i].ECN = netip.MustParseAddr(local), 1
+				}
+			}
+			r.exchange() // makes room
+			if got := testing.AllocsPerRun(100, r.exchange); got != 0 {
+				t.Errorf("%d datagrams from %q: %v allocations", n, local, got)
+			}
+		}
+	}
+}
+
+// What 64 datagrams cost, there and back to the poller, at a time and one by one.
+func BenchmarkPackets(b *testing.B) {
+	for _, size := range []int{64, 1024} {
+		for _, n := range []int{1, 64} {
+			b.Run(fmt.Sprintf("%d bytes, %d at a time", size, n), func(b *testing.B) {
+				r := newRun(b, n, size)
+				for b.Loop() {
+					for range 64 / n {
+						r.exchange()
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/64, "ns/datagram")
+			})
+		}
+	}
+}
+
+// A source is an address of this machine, in both families; a mark goes out without one
+// as well.
+func TestPacketSource(t *testing.T) {
+	for _, c := range []struct{ everywhere, own, foreign string }{
+		{"0.0.0.0", "127.0.0.1", "192.0.2.1"}, {"::", "::1", "2001:db8::1"},
+	} {
+		p := open(t, epoll.Config{})
+		var ends [2]poll.Handle
+		for i := range ends {
+			h, err := p.Listen(&net.UDPAddr{IP: net.ParseIP(c.everywhere)}, poll.ListenOptions{})
+			if err != nil {
+				t.Logf("not tested on %s: %v", c.everywhere, err)
+				break
+			}
+			ends[i] = h
+		}
+		if ends[1] == nil {
+			continue
+		}
+		at := netip.AddrPortFrom(netip.MustParseAddr(c.own), uint16(ends[1].LocalAddr().(*net.UDPAddr).Port))
+		for _, packet := range []poll.Packet{
+			{Addr: at, Local: netip.MustParseAddr(c.own), ECN: 1}, {Addr: at, ECN: 2}, {Addr: at, Local: netip.MustParseAddr(c.own)},
+		} {
+			out := &poll.Op{Kind: poll.Send, Handle: ends[0], Packets: &[]poll.Packet{packet}}
+			if p.Submit(out); errors.Is(out.Err, syscall.EADDRNOTAVAIL) || errors.Is(out.Err, syscall.ENETUNREACH) {
+				t.Logf("no %s here: %v", c.own, out.Err)
+				break
+			}
+			in := &poll.Op{Kind: poll.Receive, Handle: ends[1], Packets: &[]poll.Packet{{}}}
+			if !p.Submit(in) {
+				p.Wait(nil, time.Minute)
+			}
+			if got := (*in.Packets)[0]; out.Err != nil || got.Addr.Addr() != at.Addr() || got.ECN != packet.ECN {
+				t.Errorf("%s: received from %v, mark %d, errors %v, %v; want mark %d", c.own, got.Addr, got.ECN, out.Err, in.Err, packet.ECN)
+			}
+			(*out.Packets)[0].Local = netip.MustParseAddr(c.foreign)
+			if p.Submit(out); out.Err == nil {
+				t.Errorf("sent from %s", c.foreign)
 			}
 		}
 	}

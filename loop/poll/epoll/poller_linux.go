@@ -34,7 +34,7 @@ type Config struct {
 // capabilities is what every Poller declares. Not Pinned: an epoll descriptor
 // takes calls from any thread, one after another.
 const capabilities = poll.Unix | poll.Lookups | poll.Readiness | poll.Adopts |
-	poll.Provided | poll.Vectored | poll.Datagrams | poll.SendFiles
+	poll.Provided | poll.Vectored | poll.Datagrams | poll.SendFiles | poll.Ancillary
 
 // The states of a Poller, seen from Wake. Only the loop leaves waiting and
 // notified for running, only Wake enters notified. The loop enters waiting from
@@ -82,7 +82,7 @@ type Poller struct {
 	spare    []*socket // the other half of eager, swapped with it
 	buffers  buffers
 	lookups  lookups
-	message  *message // nil until there is a socket of datagrams
+	messages *messages // nil until there is a socket of datagrams
 }
 
 var (

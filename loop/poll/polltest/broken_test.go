@@ -100,6 +100,14 @@ var faults = []fault{
 	{"does more than it declares", "undeclared", func(p poll.Poller) poll.Poller {
 		return &broken{Poller: p, lacks: poll.Readiness}
 	}},
+	{"forgets marks", "datagram/ancillary", func(p poll.Poller) poll.Poller {
+		return &broken{Poller: p, submit: func(op *poll.Op) bool {
+			for i := range packetsOf(op) {
+				(*op.Packets)[i].ECN = 0
+			}
+			return p.Submit(op)
+		}}
+	}},
 	{"listens on one address", "address/all_of_IPv4", func(p poll.Poller) poll.Poller {
 		return &broken{Poller: p, listen: func(addr net.Addr, opts poll.ListenOptions) (poll.Handle, error) {
 			if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP == nil {
@@ -108,6 +116,14 @@ var faults = []fault{
 			return p.Listen(addr, opts)
 		}}
 	}},
+}
+
+// packetsOf are the packets of a Send.
+func packetsOf(op *poll.Op) []poll.Packet {
+	if op.Kind != poll.Send {
+		return nil
+	}
+	return *op.Packets
 }
 
 // A broken poller does what its functions do, where it has some, and otherwise

@@ -5,12 +5,15 @@ package portable
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"time"
 
 	"baton/loop/poll"
+	"baton/loop/poll/internal/ancillary"
 	"baton/loop/poll/internal/multicast"
 )
 
@@ -26,7 +29,8 @@ type packets struct {
 	udp           *net.UDPConn  // one of the two
 	unix          *net.UnixConn // is nil
 	receive, send lane
-	closed        bool // belongs to the loop
+	in, out       []byte // control messages of UDP
+	closed        bool   // belongs to the loop
 }
 
 var _ poll.Multicaster = (*packets)(nil)
@@ -52,7 +56,7 @@ func (p *Poller) listenPackets(addr net.Addr, opts poll.ListenOptions) (poll.Han
 	if network == "unixgram" {
 		opts.ReusePort = false
 	}
-	config := net.ListenConfig{Control: inspect(opts)}
+	config := net.ListenConfig{Control: enabled(inspect(opts))}
 	conn, err := config.ListenPacket(context.Background(), network, addr.String())
 	if err != nil {
 		return nil, err
@@ -63,7 +67,7 @@ func (p *Poller) listenPackets(addr net.Addr, opts poll.ListenOptions) (poll.Han
 // connectPackets makes a socket of datagrams with a peer, for op. Nothing in it waits.
 func (p *Poller) connectPackets(op *poll.Op) bool {
 	op.Handle = nil
-	dialer := net.Dialer{LocalAddr: op.Choices().Local, Control: op.Choices().Control}
+	dialer := net.Dialer{LocalAddr: op.Choices().Local, Control: enabled(op.Choices().Control)}
 	network := op.Addr.Network()
 	if udp, ok := op.Addr.(*net.UDPAddr); ok {
 		network = "udp" + family(&net.TCPAddr{IP: udp.IP})[len("tcp"):]
@@ -76,12 +80,34 @@ func (p *Poller) connectPackets(op *poll.Op) bool {
 	return true
 }
 
+// enable has the kernel tell Receive of the address of this end, and of marks.
+func enable(network, _ string, c syscall.RawConn) (err error) {
+	if network == "unixgram" {
+		return nil
+	}
+	if outer := c.Control(func(fd uintptr) { err = ancillary.Enable(int(fd), network == "udp4") }); outer != nil {
+		return outer
+	}
+	return err
+}
+
+// enabled is enable, and then control, unless that is nil.
+func enabled(control func(network, address string, c syscall.RawConn) error) func(network, address string, c syscall.RawConn) error {
+	return func(network, address string, c syscall.RawConn) error {
+		if err := enable(network, address, c); err != nil || control == nil {
+			return err
+		}
+		return control(network, address, c)
+	}
+}
+
 // newPackets makes a handle of a socket, whose file is the caller's to remove.
 func (p *Poller) newPackets(conn net.Conn) *packets {
 	c := &packets{poller: p, conn: conn}
 	switch conn := conn.(type) {
 	case *net.UDPConn:
 		c.udp = conn
+		c.in, c.out = make([]byte, ancillary.Size), make([]byte, ancillary.Size)
 	case *net.UnixConn:
 		c.unix = conn
 	}
@@ -118,12 +144,12 @@ func (c *packets) start(op *poll.Op) bool {
 func (c *packets) receiveOne(op *poll.Op) {
 	to := &(*op.Packets)[0]
 	buf := to.Data[:cap(to.Data)]
-	var n, flags int
+	var n, size, flags int
 	var addr netip.AddrPort
 	var name string
 	var err error
 	if c.udp != nil {
-		n, _, flags, addr, err = c.udp.ReadMsgUDPAddrPort(buf, nil)
+		n, size, flags, addr, err = c.udp.ReadMsgUDPAddrPort(buf, c.in)
 	} else {
 		var from *net.UnixAddr
 		n, _, flags, from, err = c.unix.ReadMsgUnix(buf, nil)
@@ -140,6 +166,7 @@ func (c *packets) receiveOne(op *poll.Op) {
 		addr = netip.AddrPort{}
 	}
 	*to = poll.Packet{Data: buf[:n], Addr: addr, Name: name, Truncated: flags&truncated != 0}
+	to.Local, to.ECN = ancillary.Parse(c.in[:size])
 	op.N = 1
 }
 
@@ -156,14 +183,22 @@ func (c *packets) sendAll(op *poll.Op) {
 // sendOne sends a datagram. A deadline in place of the one of a Cancel does no harm:
 // the operation ends soon.
 func (c *packets) sendOne(from *poll.Packet) error {
-	var err error
+	control, err := c.control(from)
+	connected, to := c.conn.RemoteAddr() != nil, netip.AddrPort{}
+	if !connected {
+		to = netip.AddrPortFrom(from.Addr.Addr().Unmap(), from.Addr.Port())
+	}
 	switch {
-	case c.conn.RemoteAddr() != nil:
-		_, err = c.conn.Write(from.Data)
-	case c.udp != nil && !from.Addr.IsValid(), c.udp == nil && from.Name == "":
+	case err != nil:
+		return err
+	case !connected && c.udp != nil && !from.Addr.IsValid(), !connected && c.udp == nil && from.Name == "":
 		return syscall.EDESTADDRREQ
+	case len(control) > 0:
+		_, _, err = c.udp.WriteMsgUDPAddrPort(from.Data, control, to)
+	case connected:
+		_, err = c.conn.Write(from.Data)
 	case c.udp != nil:
-		_, err = c.udp.WriteToUDPAddrPort(from.Data, netip.AddrPortFrom(from.Addr.Addr().Unmap(), from.Addr.Port()))
+		_, err = c.udp.WriteToUDPAddrPort(from.Data, to)
 	default:
 		if err = c.unix.SetWriteDeadline(time.Now().Add(fullWait)); err == nil {
 			_, err = c.unix.WriteToUnix(from.Data, &net.UnixAddr{Name: from.Name, Net: "unixgram"})
@@ -174,6 +209,28 @@ func (c *packets) sendOne(from *poll.Packet) error {
 		_ = c.unix.SetWriteDeadline(time.Time{}) // fails only if it is closed
 	}
 	return cause(err)
+}
+
+// control returns the control messages for a datagram that is to be sent, if the system
+// is not to choose.
+func (c *packets) control(from *poll.Packet) ([]byte, error) {
+	if c.udp == nil {
+		return nil, nil
+	}
+	local, ecn := from.Local.Unmap().WithZone(""), from.ECN&3
+	bound, _ := netip.AddrFromSlice(c.LocalAddr().(*net.UDPAddr).IP)
+	if bound = bound.Unmap(); local.IsMulticast() || local == bound {
+		local = netip.Addr{}
+	}
+	switch {
+	case !local.IsValid() && ecn == 0:
+		return nil, nil
+	case !ancillary.Supported:
+		return nil, fmt.Errorf("portable: the source or mark of a datagram on this system: %w", errors.ErrUnsupported)
+	case local.IsValid() && local.Is4() != bound.Is4():
+		return nil, os.NewSyscallError("sendmsg", syscall.EINVAL)
+	}
+	return c.out[:ancillary.Write(c.out, bound.Is4(), local, ecn)], nil
 }
 
 // LocalAddr returns the address of this end, also after Close.
@@ -217,23 +274,23 @@ func (c *packets) Abort() error { return c.Close() }
 
 // Join implements [poll.Multicaster], as do the methods below.
 func (c *packets) Join(group netip.Addr, iface int) error {
-	return c.control(func(fd int) error { return multicast.Join(fd, group, iface) })
+	return c.option(func(fd int) error { return multicast.Join(fd, group, iface) })
 }
 
 func (c *packets) Leave(group netip.Addr, iface int) error {
-	return c.control(func(fd int) error { return multicast.Leave(fd, group, iface) })
+	return c.option(func(fd int) error { return multicast.Leave(fd, group, iface) })
 }
 
 func (c *packets) SetMulticastInterface(iface int) error {
-	return c.control(func(fd int) error { return multicast.SetInterface(fd, c.isIPv4(), iface) })
+	return c.option(func(fd int) error { return multicast.SetInterface(fd, c.isIPv4(), iface) })
 }
 
 func (c *packets) SetMulticastLoop(on bool) error {
-	return c.control(func(fd int) error { return multicast.SetLoop(fd, c.isIPv4(), on) })
+	return c.option(func(fd int) error { return multicast.SetLoop(fd, c.isIPv4(), on) })
 }
 
 func (c *packets) SetMulticastTTL(n int) error {
-	return c.control(func(fd int) error { return multicast.SetTTL(fd, c.isIPv4(), n) })
+	return c.option(func(fd int) error { return multicast.SetTTL(fd, c.isIPv4(), n) })
 }
 
 func (c *packets) isIPv4() bool {
@@ -241,8 +298,8 @@ func (c *packets) isIPv4() bool {
 	return ok && addr.IP.To4() != nil
 }
 
-// control calls set with the descriptor.
-func (c *packets) control(set func(fd int) error) error {
+// option calls set with the descriptor.
+func (c *packets) option(set func(fd int) error) error {
 	if c.closed {
 		return net.ErrClosed
 	}

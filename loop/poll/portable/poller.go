@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"baton/loop/poll"
+	"baton/loop/poll/internal/ancillary"
 )
 
 // Config is what New builds a Poller from; the zero value is the default.
@@ -103,10 +104,14 @@ func (p *Poller) Now() time.Time { return time.Now() }
 // Caps tells what the poller can do: what package net can. Plan 9 has no sockets
 // of the UNIX domain. Safe from every goroutine.
 func (p *Poller) Caps() poll.Caps {
-	if runtime.GOOS == "plan9" {
-		return poll.Lookups | poll.Vectored | poll.Datagrams
+	caps := poll.Lookups | poll.Vectored | poll.Datagrams
+	if runtime.GOOS != "plan9" {
+		caps |= poll.Unix
 	}
-	return poll.Lookups | poll.Vectored | poll.Datagrams | poll.Unix
+	if ancillary.Supported {
+		caps |= poll.Ancillary
+	}
+	return caps
 }
 
 // Adopt fails: package net would take over the descriptor.

@@ -88,6 +88,9 @@ func (c *packets) deliver(m message, data []byte, to netip.AddrPort) {
 		for _, s := range slices.Clone(sockets) {
 			if s.takes(m, to.Addr()) > 0 && !(c.quiet && to.Addr().IsMulticast()) {
 				m.data = p.spare.packet(data)
+				if to.Addr() == broadcast {
+					m.to = reachable(s.at).Addr() // from which an answer can be sent
+				}
 				s.arrive(m)
 			}
 		}

@@ -50,6 +50,7 @@ type message struct {
 	data []byte
 	from netip.AddrPort
 	to   netip.Addr
+	ecn  uint8
 	name string
 }
 
@@ -79,16 +80,14 @@ func (p *Poller) startPackets(op *poll.Op) {
 		p.finish(op, err)
 		return
 	}
-	var from net.Addr
-	switch to := op.Addr.(type) {
-	case *net.UDPAddr:
-		if local, ok := op.Choices().Local.(*net.UDPAddr); ok && local != nil {
-			from = local
-		} else {
-			from = &net.UDPAddr{IP: streamAddr(to).IP}
-		}
-	default:
-		from = op.Choices().Local
+	from := op.Choices().Local
+	to, udp := op.Addr.(*net.UDPAddr)
+	if from != nil && (from.Network() == "udp") != udp {
+		p.finish(op, os.NewSyscallError("bind", syscall.EAFNOSUPPORT))
+		return
+	}
+	if from == nil && udp {
+		from = &net.UDPAddr{IP: streamAddr(to).IP}
 	}
 	c, err := p.newPackets(from, op.Addr, poll.ListenOptions{})
 	if err == nil {
@@ -233,7 +232,7 @@ func (c *packets) take(to *poll.Packet) {
 	c.size -= len(m.data) + packetCost
 	buf := to.Data[:cap(to.Data)]
 	n := copy(buf, m.data)
-	*to = poll.Packet{Data: buf[:n], Addr: m.from, Name: m.name, Local: m.to, Truncated: n < len(m.data)}
+	*to = poll.Packet{Data: buf[:n], Addr: m.from, Name: m.name, Local: m.to, ECN: m.ecn, Truncated: n < len(m.data)}
 	c.poller.spare.putPacket(m.data)
 }
 
@@ -321,7 +320,13 @@ func (c *packets) sendUDP(from *poll.Packet) (full *packets, _ error) {
 	if to.Addr().Is4() != c.at.Addr().Is4() {
 		return nil, syscall.EAFNOSUPPORT
 	}
-	m := message{from: c.at, to: to.Addr()}
+	m := message{from: c.at, to: to.Addr(), ecn: from.ECN & 3}
+	if local := from.Local.Unmap().WithZone(""); local.IsValid() && !local.IsMulticast() { // one host owns all addresses
+		if local.Is4() != to.Addr().Is4() {
+			return nil, syscall.EINVAL
+		}
+		m.from = netip.AddrPortFrom(local, c.at.Port())
+	}
 	if m.from.Addr().IsUnspecified() { // the system chooses; one host owns all addresses
 		m.from = netip.AddrPortFrom(to.Addr(), c.at.Port())
 		if isGroup(to.Addr()) {

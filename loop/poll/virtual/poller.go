@@ -91,7 +91,8 @@ func (p *Poller) Now() time.Time { return p.clock.now() }
 // Caps tells what the poller can do: everything but adopting a descriptor.
 // Safe from every goroutine.
 func (p *Poller) Caps() poll.Caps {
-	const caps = poll.Unix | poll.Lookups | poll.Readiness | poll.Provided | poll.Vectored | poll.Virtual | poll.Datagrams
+	const caps = poll.Unix | poll.Lookups | poll.Readiness | poll.Provided | poll.Vectored | poll.Virtual |
+		poll.Datagrams | poll.Ancillary
 	if p.config.Bubble {
 		return caps // The bubble's clock jumps when all its goroutines wait.
 	}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"baton/task"
+)
+
+// NetPacketConn returns the socket as a net.PacketConn, for code that does not know
+// tasks. It is a net.Conn as well, as the sockets of package net are: Read and Write
+// are for a socket that has a peer.
+//
+// The ctx of NetPacketConn is the lifetime of the net.PacketConn, and any goroutine may
+// use it, both as with [Stream.NetConn]. Any number of goroutines may call at once: they
+// take turns in each direction.
+func (c *PacketConn) NetPacketConn(ctx context.Context) net.PacketConn {
+	life := newLifetime(ctx)
+	if r := life.home; c.loop == nil || r.Loop() != c.loop {
+		elsewhere(r, c.loop, "PacketConn")
+	}
+	if c.in.turns == nil {
+		c.in.turns, c.out.turns = &turns{half: &c.in}, &turns{half: &c.out}
+	}
+	return &netPacketConn{c: c, lifetime: life}
+}
+
+// A netPacketConn is a view of a PacketConn, whose methods are safe from every
+// goroutine. The PacketConn belongs to the loop.
+type netPacketConn struct {
+	c *PacketConn
+	lifetime
+}
+
+var _ net.Conn = (*netPacketConn)(nil)
+
+// ReadFrom implements net.PacketConn. It cuts a datagram off that is longer than p. The
+// sender's address is nil for a UNIX socket without a name.
+func (c *netPacketConn) ReadFrom(p []byte) (n int, addr net.Addr, err error) {
+	got, err := c.receive(p)
+	return len(got.Data), c.c.destination(&got), err
+}
+
+// Read implements net.Conn. It is ReadFrom without the address.
+func (c *netPacketConn) Read(p []byte) (int, error) {
+	got, err := c.receive(p)
+	return len(got.Data), err
+}
+
+// WriteTo implements net.PacketConn. Without a peer, a *net.UDPAddr or *net.UnixAddr is
+// needed, and on a connected socket addr is nil or the peer: see [PacketConn.Send].
+func (c *netPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
+	to := Packet{Data: p}
+	switch a := addr.(type) {
+	case nil:
+	case *net.UDPAddr:
+		at := a.AddrPort()
+		to.Addr = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+	case *net.UnixAddr:
+		to.Name = a.Name
+	default:
+		return 0, c.c.opError("write", addr, syscall.EINVAL)
+	}
+	return c.send(to)
+}
+
+// Write implements net.Conn. It sends to the peer.
+func (c *netPacketConn) Write(p []byte) (int, error) { return c.send(Packet{Data: p}) }
+
+// receive does one call that reads. The task of ctx does it by itself, and a task under
+// ctx does it for every other caller.
+func (c *netPacketConn) receive(p []byte) (Packet, error) {
+	if c.atHome() {
+		return c.receiveHere(c.ctx, p)
+	}
+	var got Packet
+	err := c.away("read", "net.PacketConn", c.dress, func(ctx context.Context) (err error) {
+		got, err = c.receiveHere(ctx, p)
+		return err
+	})
+	return got, err
+}
+
+// receiveHere does one call on the running task, which ctx belongs to. It may switch. It
+// passes the turn on however the call ends.
+func (c *netPacketConn) receiveHere(ctx context.Context, p []byte) (Packet, error) {
+	h := &c.c.in
+	if err := h.takeTurn(ctx); err != nil {
+		return Packet{}, err
+	}
+	defer h.turns.pass()
+	return h.receive(ctx, p)
+}
+
+// send does one call that writes, as receive does one that reads.
+func (c *netPacketConn) send(p Packet) (int, error) {
+	var err error
+	if c.atHome() {
+		err = c.sendHere(c.ctx, p)
+	} else {
+		err = c.away("write", "net.PacketConn", c.dress, func(ctx context.Context) error { return c.sendHere(ctx, p) })
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(p.Data), nil
+}
+
+// sendHere does one call on the running task, as receiveHere does.
+func (c *netPacketConn) sendHere(ctx context.Context, p Packet) error {
+	h := &c.c.out
+	if err := h.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer h.turns.pass()
+	h.one[0] = p
+	_, err := h.send(ctx, h.one[:])
+	return err
+}
+
+// takeTurn waits for the turn of the running task.
+func (h *packetHalf) takeTurn(ctx context.Context) error {
+	r, err := task.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	return h.turns.take(ctx, r)
+}
+
+// dress makes an error that has ended an operation one of the socket.
+func (c *netPacketConn) dress(op string, err error) error { return c.c.opError(op, nil, err) }
+
+// LocalAddr implements net.PacketConn, also after Close. It does not wait for the loop.
+func (c *netPacketConn) LocalAddr() net.Addr { return c.c.local }
+
+// RemoteAddr implements net.Conn, like LocalAddr. It is nil if the socket has no peer.
+func (c *netPacketConn) RemoteAddr() net.Addr { return c.c.remote }
+
+// Close implements net.PacketConn. After the end of ctx it does not wait for the loop,
+// which may not run any more; the loop closes the socket if it does run.
+func (c *netPacketConn) Close() error {
+	done, err := c.bring(c.c.Close)
+	if !done {
+		_ = c.c.loop.Driver().Post(closing(c.c.Close)) // a closed loop has closed every socket
+	}
+	return err
+}
+
+// SetDeadline implements net.PacketConn. Deadlines run on the loop's clock and are the
+// socket's, beside its timeouts. A Write that waits for room in the queue of a UNIX
+// socket looks at a new deadline after 100 ms at the latest.
+func (c *netPacketConn) SetDeadline(t time.Time) error {
+	return c.onLoop("set", c.dress, func() error {
+		if err := c.c.in.setDeadline(t); err != nil {
+			return err // of the socket as a whole
+		}
+		return c.c.out.setDeadline(t)
+	})
+}
+
+// SetReadDeadline implements net.PacketConn, for reading alone.
+func (c *netPacketConn) SetReadDeadline(t time.Time) error {
+	return c.onLoop("set", c.dress, func() error { return c.c.in.setDeadline(t) })
+}
+
+// SetWriteDeadline implements net.PacketConn, for writing alone.
+func (c *netPacketConn) SetWriteDeadline(t time.Time) error {
+	return c.onLoop("set", c.dress, func() error { return c.c.out.setDeadline(t) })
+}
