@@ -5,7 +5,6 @@ package netio_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,16 +22,21 @@ import (
 	"baton/task"
 )
 
-// scaled returns a number of connections: a tenth of n, or all of it in ./do scale, and at
-// most as many as this process may have descriptors. A Go program has raised its soft limit.
-func scaled(t *testing.T, n int) int {
+// scaled returns a number of connections: all of n in ./do scale, and otherwise a tenth.
+func scaled(n int) int {
+	if os.Getenv("NETIO_TEST_SCALE") == "full" {
+		return n
+	}
+	return n / 10
+}
+
+// permitted returns n, or as many connections as this process may have descriptors for. A Go
+// program has raised its soft limit.
+func permitted(t *testing.T, n int) int {
 	t.Helper()
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
-	}
-	if os.Getenv("NETIO_TEST_SCALE") != "full" {
-		n /= 10
 	}
 	if most := int(limit.Cur) - descriptors() - 100; most < n {
 		t.Logf("%d connections instead of %d: this process may have %d descriptors", most, n, limit.Cur)
@@ -53,13 +57,6 @@ func take() footprint {
 	runtime.GC() // what a sync.Pool has kept from the first one
 	runtime.ReadMemStats(&m)
 	return footprint{descriptors(), runtime.NumGoroutine(), int(m.HeapAlloc + m.StackInuse)}
-}
-
-// quick is a client whose handshakes cost the least.
-func (a *authority) quick() *tls.Config {
-	config := a.client()
-	config.CurvePreferences = []tls.CurveID{tls.X25519}
-	return config
 }
 
 // unhurried runs fn as the root task of a real loop, for tests that take a while.
@@ -106,7 +103,7 @@ func TestCrowd(t *testing.T) {
 		{"TLS", &netio.Server{TLS: newAuthority(t).server(t)}, 48 << 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n, before := scaled(t, 10_000), take()
+			n, before := permitted(t, scaled(10_000)), take()
 			unhurried(t, func(ctx context.Context) error {
 				var heard int
 				var news task.WaitQueue
@@ -234,7 +231,6 @@ func TestChurn(t *testing.T) {
 		tls  bool
 	}{{"plain", 100_000, false}, {"TLS", 3_000, true}} {
 		t.Run(c.name, func(t *testing.T) {
-			all := scaled(t, c.all)
 			a := newAuthority(t)
 			round := func(all int) {
 				unhurried(t, func(ctx context.Context) error {
@@ -272,7 +268,7 @@ func TestChurn(t *testing.T) {
 			}
 			round(1000) // the runtime keeps some memory of so many goroutines
 			before := take()
-			round(all)
+			round(scaled(c.all))
 			back(t, before, 1<<20)
 		})
 	}
