@@ -73,9 +73,15 @@ func unhurried(t *testing.T, fn func(ctx context.Context) error) {
 // before. Some memory is the runtime's: it keeps the descriptors of goroutines that ended.
 func back(t *testing.T, before footprint, memory int) {
 	t.Helper()
-	after := take()
-	if after.descriptors != before.descriptors || after.goroutines > before.goroutines || after.memory > before.memory+memory {
-		t.Errorf("before %+v, after %+v", before, after)
+	for deadline := time.Now().Add(10 * time.Second); ; { // some goroutines are about to end
+		after := take()
+		if after.descriptors <= before.descriptors && after.goroutines <= before.goroutines && after.memory <= before.memory+memory {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("before %+v, after %+v", before, after)
+			return
+		}
 	}
 }
 
@@ -152,7 +158,7 @@ func TestCrowd(t *testing.T) {
 				idle := must(await.Blocking(ctx, func(context.Context) (footprint, error) { return take(), nil }))(t)
 				each := (idle.memory - open.memory) / n
 				t.Logf("%d idle connections: %d bytes each, %d goroutines", n, each, idle.goroutines)
-				if heard != n || idle.descriptors-open.descriptors < n || idle.goroutines > open.goroutines+goroutines+20 || each > most && !raceEnabled {
+				if heard != n || idle.descriptors-open.descriptors < n || idle.goroutines > open.goroutines+goroutines+n/10+20 || each > most && !raceEnabled {
 					t.Errorf("%d served, before %+v, idle %+v", heard, open, idle)
 				}
 				stdin.Close() // the clients go on
