@@ -21,11 +21,12 @@ help() {
 		  foreign [ARCH...]       the tests on other processors (default arm64 s390x), in an emulator
 		                          (Debian's qemu-user)
 		  nested [ARG...]         the tests of the nested modules, under the race detector
+		  scale                   the tests of many connections with all of them, which prints their memory
 		  fuzz [COUNT]            each fuzz test, COUNT inputs (default 20000x)
 		  bench [ARG...]          the benchmarks; arguments go to them
 		  cover                   coverage of the library by all tests together, into cover.out
 		  examples                vet and build them, run those that examples/quick.txt lists
-		  all                     lint, test, newer, narrow, race, nested, fuzz 3000x, examples
+		  all                     lint, test, newer, narrow, race, nested, scale, fuzz 3000x, examples
 	END
 }
 fmt() { gofmt -l -w .; }
@@ -83,12 +84,13 @@ foreign() {
 		esac
 		echo "foreign: $arch"
 		GOARCH=$arch CGO_ENABLED=0 go test -exec "qemu-$cpu" \
-			-skip '^(TestFailures|TestLate|TestSleepInOrder|TestSeedFlag|TestReplay|TestProgram|TestSignals|TestSecondSignal|TestSignalDefaultIsRestored|TestNoDescriptors|TestShortSleeps|TestWaitReadsLittle|TestBlockingIsPrecise|TestFaultsAreFound)$|/blocking' \
+			-skip '^(TestFailures|TestLate|TestSleepInOrder|TestSeedFlag|TestReplay|TestProgram|TestSignals|TestSecondSignal|TestSignalDefaultIsRestored|TestNoDescriptors|TestShortSleeps|TestWaitReadsLittle|TestBlockingIsPrecise|TestFaultsAreFound|TestCrowd)$|/blocking' \
 			./internal/gid ./internal/prefetch ./loop/... ./task ./await ./locks ./netio ./sim
 	done
 }
 # What needs more modules than the library may. They choose hand-overs and pollers by themselves.
 nested() { for dir in $nested; do echo "nested: $dir"; go -C "$dir" test -race "$@" ./...; done; }
+scale() { NETIO_TEST_SCALE=full go test -count=1 -v -run '^(TestCrowd|TestChurn)$' ./netio; }
 # Counts, not times: with a time, Go before 1.27 may call the end of it a failure (go.dev/issue/75804).
 fuzz() {
 	grep -rEo --include='*_test.go' '^func Fuzz[^(]*' . | sort | while IFS=: read -r file name; do
@@ -113,11 +115,11 @@ examples() {
 	done
 }
 # Not joined by &&, which would switch set -e off inside of all but the last.
-all() { lint; test_; newer; narrow; race; nested; fuzz 3000x; examples; }
+all() { lint; test_; newer; narrow; race; nested; scale; fuzz 3000x; examples; }
 
 [ $# -gt 0 ] || set -- help
 case $1 in
 test) shift; test_ "$@" ;;
-help | fmt | lint | race | newer | narrow | foreign | nested | fuzz | bench | cover | examples | all) "$@" ;;
+help | fmt | lint | race | newer | narrow | foreign | nested | scale | fuzz | bench | cover | examples | all) "$@" ;;
 *) help >&2; exit 2 ;;
 esac

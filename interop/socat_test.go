@@ -21,20 +21,20 @@ import (
 	"baton/task"
 )
 
-// A socat is a process of socat's with its children. It tells what it does on its
+// A socatProcess is a process of socat's with its children. It tells what it does on its
 // standard error, which comes with its output.
-type socat struct {
+type socatProcess struct {
 	t     *testing.T
 	stdin io.WriteCloser
 	out   *bufio.Scanner
 	seen  []string
 }
 
-func startSocat(t *testing.T, args ...string) *socat {
+func startSocat(t *testing.T, args ...string) *socatProcess {
 	t.Helper()
 	cmd := exec.Command("socat", append([]string{"-d", "-d", "-T", "30"}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	s := &socat{t: t}
+	s := &socatProcess{t: t}
 	var err error
 	if s.stdin, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func startSocat(t *testing.T, args ...string) *socat {
 
 // hear reads lines up to one that contains text, and returns that. A socat with nothing
 // to do ends by itself.
-func (s *socat) hear(text string) string {
+func (s *socatProcess) hear(text string) string {
 	s.t.Helper()
 	for s.out.Scan() {
 		s.seen = append(s.seen, s.out.Text())
@@ -192,7 +192,7 @@ func TestSocatReceivesBatch(t *testing.T) {
 }
 
 // heardAddress is the address on which socat listens.
-func (s *socat) heardAddress() string {
+func (s *socatProcess) heardAddress() string {
 	fields := strings.Fields(s.hear("listening on UDP"))
 	if len(fields) == 0 {
 		s.t.FailNow()

@@ -31,6 +31,10 @@ import (
 // the order in which they came, even through different net.Conns of the stream.
 // Calls of the stream itself do not take turns with them: the call that comes second
 // gets a [*BusyError].
+//
+// The net.Conn of an encrypted stream has a method ConnectionState, but is no *tls.Conn.
+// Package net/http speaks HTTP/1.1 over it, whatever was negotiated. If that is "h2", give
+// the net.Conn to the ServeConn of golang.org/x/net/http2.
 func (s *Stream) NetConn(ctx context.Context) net.Conn {
 	life := newLifetime(ctx)
 	if r := life.home; r.Loop() != s.loop {

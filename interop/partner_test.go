@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package interop_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/task"
+)
+
+// A program is one of other people, and the package of Debian that brings it.
+type program struct{ name, debian string }
+
+var (
+	curl  = program{"curl", "curl"}
+	nginx = program{"nginx", "nginx-light"}
+	socat = program{"socat", "socat"}
+)
+
+// command returns the program with its arguments. Programs of the system's
+// administrator need not be in the PATH of an ordinary user.
+func (p program) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	for _, name := range []string{p.name, "/usr/sbin/" + p.name} {
+		if path, err := exec.LookPath(name); err == nil {
+			return exec.CommandContext(ctx, path, args...), nil
+		}
+	}
+	return nil, fmt.Errorf("this test needs %s: apt-get install %s", p.name, p.debian)
+}
+
+// run runs the program to its end beside the loop, and returns what it has printed. An
+// error has what it said about it.
+func (p program) run(ctx context.Context, input string, args ...string) (string, error) {
+	return await.Blocking(ctx, func(ctx context.Context) (string, error) {
+		cmd, err := p.command(ctx, args...)
+		if err != nil {
+			return "", err
+		}
+		var complaints bytes.Buffer
+		cmd.Stdin, cmd.Stderr = strings.NewReader(input), &complaints
+		out, err := cmd.Output()
+		if err != nil {
+			err = fmt.Errorf("%s: %w: %s", p.name, err, complaints.Bytes())
+		}
+		return string(out), err
+	})
+}
+
+// A partner is a program that runs until the end of the test.
+type partner struct {
+	out *bufio.Scanner // what it prints, also as errors
+}
+
+// start starts the program. The test fails if there is none.
+func (p program) start(t *testing.T, args ...string) *partner {
+	t.Helper()
+	cmd, err := p.command(context.Background(), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return &partner{bufio.NewScanner(out)}
+}
+
+// hear reads lines of the partner up to one that contains text, and returns that. From
+// then on the lines are read and dropped, so that the partner never waits for a reader.
+func (r *partner) hear(text string) (string, error) {
+	var seen []string
+	for r.out.Scan() {
+		line := r.out.Text()
+		if strings.Contains(line, text) {
+			go func() {
+				for r.out.Scan() {
+				}
+			}()
+			return line, nil
+		}
+		seen = append(seen, line)
+	}
+	return "", fmt.Errorf("the partner did not say %q but:\n%s", text, strings.Join(seen, "\n"))
+}
+
+// bounded runs fn as the root task of a loop. The time limit is against hangs only.
+func bounded(t *testing.T, fn func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := task.Run(ctx, fn); err != nil {
+		t.Error(err)
+	}
+}
