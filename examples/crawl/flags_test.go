@@ -96,7 +96,7 @@ func TestBadFlags(t *testing.T) {
 			t.Errorf("crawl %s: %v", line, err)
 		}
 		said, usage, found := strings.Cut(out.String(), "usage: crawl ")
-		if !found || !strings.Contains(usage, "of https are reported, but not fetched") ||
+		if !found || !strings.Contains(usage, "a demo site of its own") ||
 			!strings.Contains(usage, "(default 30s, on the demo site 1s)") || strings.HasPrefix(said, "crawl: ") == help {
 			t.Errorf("crawl %s: %q, want the error, after crawl:, and the usage", line, &out)
 		}
