@@ -84,6 +84,7 @@ func TestBadFlags(t *testing.T) {
 		"--timeout -1s":     "-timeout must be more than 0",
 		"--timeout 0 a":     "-timeout must be more than 0",
 		"--timeout soon":    "invalid value",
+		"--cafile /none":    "no such file",
 		"a --help":          "usage: crawl [flags] [URL...]",
 	} {
 		var out strings.Builder
