@@ -304,7 +304,7 @@ func TestNetPacketConnMisuse(t *testing.T) {
 		conn := c.NetPacketConn(ctx)
 		var done task.Future[struct{}]
 		task.Loop(ctx).CallSoon(func() {
-			panics(t, "ReadFrom in a callback", func() { conn.ReadFrom(nil) }, "read of a net.Conn in a callback")
+			panics(t, "ReadFrom in a callback", func() { conn.ReadFrom(nil) }, "read of a net.PacketConn in a callback")
 			done.Set(struct{}{})
 		})
 		must(done.Await(ctx))(t)

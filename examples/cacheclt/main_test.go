@@ -237,6 +237,39 @@ func Example_refused() {
 	// await: timeout after 20s: context deadline exceeded
 }
 
+// A request that was given up before there was a connection is not sent.
+func Example_late() {
+	defer set(1, 5*time.Second)()
+	log.SetOutput(os.Stdout)
+	defer log.SetOutput(os.Stderr)
+	sv := &server{}
+	sv.Grace = -1
+	runner := task.Runner{Config: loop.Config{Poller: virtual.New(virtual.Config{})}}
+	fmt.Println(runner.Run(context.Background(), func(ctx context.Context) error {
+		return await.Timeout(ctx, 10*time.Second, func(ctx context.Context) error {
+			task.Go(ctx, func(ctx context.Context) error {
+				if err := await.Sleep(ctx, 6*time.Second); err != nil {
+					return err
+				}
+				return sv.start(ctx)
+			})
+			return run(ctx)
+		})
+	}))
+	fmt.Println(strings.Join(sv.received, "\n"))
+	// Output:
+	// Error: dial tcp 127.0.0.1:54321: connect: connection refused; sleep 1s
+	// 0 --------------------
+	// Error: dial tcp 127.0.0.1:54321: connect: connection refused; sleep 2.5s
+	// Error: dial tcp 127.0.0.1:54321: connect: connection refused; sleep 4.75s
+	// 0 Timeout
+	// 0 --------------------
+	// 0 set true
+	// await: timeout after 10s: context deadline exceeded
+	// {"type":"set","key":"foo-0","value":"hello-0-world"}
+	// {"type":"get","key":"foo-0","value":""}
+}
+
 // However the tasks are scheduled, and however often connections fail, no request gets
 // the response to another.
 func TestMixUp(t *testing.T) {

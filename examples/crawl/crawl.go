@@ -55,7 +55,7 @@ func newCrawler(cfg config) *crawler {
 		pages:  map[string]*page{},
 		hosts:  map[string]bool{},
 	}
-	c.pool = &pool{PerHost: cfg.MaxTasks, Total: cfg.MaxPool, Log: func(format string, args ...any) {
+	c.pool = &pool{PerHost: cfg.MaxTasks, Total: cfg.MaxPool, TLS: cfg.TLS, Log: func(format string, args ...any) {
 		c.log(3, format, args...)
 	}}
 	return c

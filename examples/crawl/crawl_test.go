@@ -5,6 +5,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"maps"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"baton/await"
+	"baton/examples/internal/selfsigned"
 	"baton/loop/poll/virtual"
 	"baton/netio"
 	"baton/sim"
@@ -31,18 +34,23 @@ func defaults() config {
 // crawlSite crawls the demo site and returns the crawler.
 func crawlSite(ctx context.Context, t *testing.T, cfg config) *crawler {
 	t.Helper()
+	return crawlServer(ctx, t, cfg, &netio.Server{}, "127.0.0.1:8080")
+}
+
+// crawlServer crawls the demo site from root, with a server for it.
+func crawlServer(ctx context.Context, t *testing.T, cfg config, server *netio.Server, root string) *crawler {
+	t.Helper()
 	c := newCrawler(cfg)
 	err := task.Scope(ctx, func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:8080")
 		if err != nil {
 			return err
 		}
-		var server netio.Server
 		task.Go(ctx, func(ctx context.Context) error {
 			return server.ServeListener(ctx, ln, newSite().serve)
 		})
 		defer server.Close()
-		if err := c.addRoots([]string{"127.0.0.1:8080"}); err != nil {
+		if err := c.addRoots([]string{root}); err != nil {
 			return err
 		}
 		return c.crawl(ctx)
@@ -305,18 +313,39 @@ func TestPermanent(t *testing.T) {
 	}
 }
 
-// TestTLS: an https URL fails, once, with a word about why.
-func TestTLS(t *testing.T) {
-	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		c := newCrawler(defaults())
-		if err := c.addRoots([]string{"https://localhost/"}); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.crawl(ctx); err != nil {
-			t.Fatal(err)
-		}
-		if p := c.pages["https://localhost/"]; !errors.Is(p.Err, errTLS) || p.Tries != 1 {
-			t.Errorf("https: %v after %d tries, want errTLS after 1", p.Err, p.Tries)
-		}
-	})
+// TestHTTPS: the demo site over TLS comes to the same as without, if its certificate is
+// trusted. Otherwise its root fails, at the first try.
+func TestHTTPS(t *testing.T) {
+	for _, trusted := range []bool{true, false} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			var cert bytes.Buffer
+			config, err := selfsigned.Server(&cert, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg := defaults()
+			cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+			if trusted {
+				cfg.TLS.RootCAs.AppendCertsFromPEM(cert.Bytes())
+			}
+			server := &netio.Server{TLS: config, OnError: func(*netio.Stream, error) {}}
+			c := crawlServer(ctx, t, cfg, server, "https://127.0.0.1:8080/")
+			if !trusted {
+				p := c.pages["https://127.0.0.1:8080/"]
+				if _, refused := errors.AsType[*tls.CertificateVerificationError](p.Err); !refused || p.Tries != 1 {
+					t.Errorf("without the certificate: %v after %d tries", p.Err, p.Tries)
+				}
+				return
+			}
+			got := c.totals()
+			if got["connections"] == 0 || got["reused"] == 0 {
+				t.Errorf("%d connections opened and %d reused", got["connections"], got["reused"])
+			}
+			delete(got, "connections")
+			delete(got, "reused")
+			if want := siteTotals(); !maps.Equal(got, want) {
+				t.Errorf("totals = %v\nwant %v", got, want)
+			}
+		})
+	}
 }

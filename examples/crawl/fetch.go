@@ -3,7 +3,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"html"
@@ -22,10 +24,7 @@ import (
 // is twice as long.
 const pause = 10 * time.Millisecond
 
-var (
-	errTLS     = errors.New("https is not there yet: it follows with TLS in netio")
-	errTimeout = errors.New("given up")
-)
+var errTimeout = errors.New("given up")
 
 // fetch gets a page, and gives it up when its time is over. The time is for all
 // tries together: a server that stalls once will do so again.
@@ -60,9 +59,13 @@ func (c *crawler) try(ctx context.Context, p *page) (*response, error) {
 
 // broken reports whether it was the connection that failed, so that another one
 // may do better: it could not be made, or it ended too early. An address that is
-// none, or a name that does not exist, is no better the next time.
+// none, a name that does not exist, or a certificate that is refused, is no better the
+// next time.
 func broken(err error) bool {
 	if _, ok := errors.AsType[*net.AddrError](err); ok {
+		return false
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return false
 	}
 	if name, ok := errors.AsType[*net.DNSError](err); ok && name.IsNotFound {
@@ -78,14 +81,11 @@ func broken(err error) bool {
 // response was read to its end: otherwise the next request would be answered with
 // the rest of this one.
 func (c *crawler) get(ctx context.Context, p *page) (*response, error) {
-	if p.URL.Scheme == "https" {
-		return nil, errTLS
-	}
 	connect := c.pool.get
 	if p.Tries > 1 {
 		connect = c.pool.open
 	}
-	conn, err := connect(ctx, address(p.URL))
+	conn, err := connect(ctx, targetOf(p.URL))
 	if err != nil {
 		return nil, err
 	}
@@ -98,13 +98,12 @@ func (c *crawler) get(ctx context.Context, p *page) (*response, error) {
 	return res, nil
 }
 
-// address is where to connect to for u.
-func address(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = "80"
+// targetOf is where to connect to for u.
+func targetOf(u *url.URL) target {
+	if u.Scheme == "https" {
+		return target{net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")), true}
 	}
-	return net.JoinHostPort(u.Hostname(), port)
+	return target{net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")), false}
 }
 
 // Enough of HTML to find links in it: attributes with their value in quotes, or

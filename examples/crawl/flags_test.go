@@ -84,6 +84,7 @@ func TestBadFlags(t *testing.T) {
 		"--timeout -1s":     "-timeout must be more than 0",
 		"--timeout 0 a":     "-timeout must be more than 0",
 		"--timeout soon":    "invalid value",
+		"--cafile /none":    "no such file",
 		"a --help":          "usage: crawl [flags] [URL...]",
 	} {
 		var out strings.Builder
@@ -96,7 +97,7 @@ func TestBadFlags(t *testing.T) {
 			t.Errorf("crawl %s: %v", line, err)
 		}
 		said, usage, found := strings.Cut(out.String(), "usage: crawl ")
-		if !found || !strings.Contains(usage, "of https are reported, but not fetched") ||
+		if !found || !strings.Contains(usage, "a demo site of its own") ||
 			!strings.Contains(usage, "(default 30s, on the demo site 1s)") || strings.HasPrefix(said, "crawl: ") == help {
 			t.Errorf("crawl %s: %q, want the error, after crawl:, and the usage", line, &out)
 		}

@@ -7,6 +7,7 @@
 //	go run ./examples/crawl                       # crawls a demo site of its own
 //	go run ./examples/crawl -v                    # reports every URL, not only failures
 //	go run ./examples/crawl http://localhost:8080 # crawls that site
+//	go run ./examples/crawl --cafile cert.pem https://localhost:8443
 //
 // Ctrl-C ends the crawl early, with the report of what is done.
 //
@@ -20,6 +21,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -99,6 +101,7 @@ type config struct {
 	Timeout     time.Duration  // of one page, with all tries
 	Exclude     *regexp.Regexp // nil excludes nothing
 	Lenient     bool           // see crawler.domain
+	TLS         *tls.Config    // for https; nil trusts what the system trusts
 	Level       int            // how much to say: 0 is progress and errors
 
 	Log      io.Writer // progress and what goes on

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"os"
 	"slices"
@@ -16,8 +17,9 @@ import (
 // A pool keeps connections that have answered and may be asked again
 // (keep-alive). Those in use are not in it, and are never more than the workers.
 type pool struct {
-	PerHost int // idle connections to one address
-	Total   int // idle connections altogether
+	PerHost int         // idle connections to one target
+	Total   int         // idle connections altogether
+	TLS     *tls.Config // for https
 	Log     func(format string, args ...any)
 
 	idle           []*connection // the one that was used last comes last
@@ -27,15 +29,21 @@ type pool struct {
 // A connection is a stream, and where it leads to.
 type connection struct {
 	*netio.Stream
-	address string
+	target target
 }
 
-// get returns an idle connection to address, the one that was used last, or
+// A target is what a connection can lead to.
+type target struct {
+	address string
+	tls     bool
+}
+
+// get returns an idle connection to a target, the one that was used last, or
 // makes one. Before it hands one out, it looks whether that is still good: a read
 // that has no time to wait says so (see stale). The look switches, and others may
 // change the pool meanwhile, so get holds no place in it for longer.
-func (p *pool) get(ctx context.Context, address string) (*connection, error) {
-	for i := p.last(address); i >= 0; i = p.last(address) {
+func (p *pool) get(ctx context.Context, to target) (*connection, error) {
+	for i := p.last(to); i >= 0; i = p.last(to) {
 		c := p.idle[i]
 		p.remove(i) // before the look at it: it is ours now
 		err := c.stale(ctx)
@@ -51,26 +59,33 @@ func (p *pool) get(ctx context.Context, address string) (*connection, error) {
 		p.Log("stale %v: %v", c, err)
 		c.Close()
 	}
-	return p.open(ctx, address)
+	return p.open(ctx, to)
 }
 
-// open makes a connection to address.
-func (p *pool) open(ctx context.Context, address string) (*connection, error) {
-	s, err := netio.Dial(ctx, "tcp", address)
+// open makes a connection to a target.
+func (p *pool) open(ctx context.Context, to target) (*connection, error) {
+	s, err := p.dial(ctx, to)
 	if err != nil {
 		return nil, err
 	}
 	p.opened++
 	p.Log("opened %v", s)
-	return &connection{s, address}, nil
+	return &connection{s, to}, nil
+}
+
+func (p *pool) dial(ctx context.Context, to target) (*netio.Stream, error) {
+	if to.tls {
+		return netio.DialTLS(ctx, "tcp", to.address, p.TLS)
+	}
+	return netio.Dial(ctx, "tcp", to.address)
 }
 
 // put takes a connection back. Where there are too many the one goes that was idle
 // longest: it is the likeliest to be closed by the server next.
 func (p *pool) put(c *connection) {
 	p.idle = append(p.idle, c)
-	if p.count(c.address) > p.PerHost {
-		p.drop(p.first(c.address))
+	if p.count(c.target) > p.PerHost {
+		p.drop(p.first(c.target))
 	}
 	if len(p.idle) > p.Total {
 		p.drop(0)
@@ -94,26 +109,26 @@ func (p *pool) drop(i int) {
 	p.remove(i)
 }
 
-// count returns how many connections to address are idle.
-func (p *pool) count(address string) (n int) {
+// count returns how many connections to a target are idle.
+func (p *pool) count(to target) (n int) {
 	for _, c := range p.idle {
-		if c.address == address {
+		if c.target == to {
 			n++
 		}
 	}
 	return n
 }
 
-// first returns the place of the connection to address that was used longest
+// first returns the place of the connection to a target that was used longest
 // ago, or -1.
-func (p *pool) first(address string) int {
-	return slices.IndexFunc(p.idle, func(c *connection) bool { return c.address == address })
+func (p *pool) first(to target) int {
+	return slices.IndexFunc(p.idle, func(c *connection) bool { return c.target == to })
 }
 
-// last returns the place of the connection to address that was used last, or -1.
-func (p *pool) last(address string) int {
+// last returns the place of the connection to a target that was used last, or -1.
+func (p *pool) last(to target) int {
 	for i, c := range slices.Backward(p.idle) {
-		if c.address == address {
+		if c.target == to {
 			return i
 		}
 	}

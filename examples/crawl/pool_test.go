@@ -33,7 +33,7 @@ func newHost(ctx context.Context, t *testing.T) *host {
 func (h *host) open(ctx context.Context, p *pool) (client *connection, server *netio.Stream) {
 	h.t.Helper()
 	opened := p.opened
-	client, err := p.get(ctx, h.address)
+	client, err := p.get(ctx, target{h.address, false})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func (h *host) open(ctx context.Context, p *pool) (client *connection, server *n
 func (h *host) reuse(ctx context.Context, p *pool, want *connection) {
 	h.t.Helper()
 	opened := p.opened
-	got, err := p.get(ctx, h.address)
+	got, err := p.get(ctx, target{h.address, false})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -84,6 +84,9 @@ func TestPoolReuse(t *testing.T) {
 		third, server := other.open(ctx, p) // not that of another address
 		defer server.Close()
 		p.put(third)
+		if p.last(target{h.address, true}) >= 0 {
+			t.Error("the pool takes a connection without TLS for one with it")
+		}
 		h.reuse(ctx, p, second)
 		h.reuse(ctx, p, first)
 		p.put(first)
@@ -140,7 +143,7 @@ func TestPoolCancel(t *testing.T) {
 			defer server.Close()
 			p.put(first)
 			p.put(second)
-			search := task.Start(ctx, func(ctx context.Context) (*connection, error) { return p.get(ctx, h.address) })
+			search := task.Start(ctx, func(ctx context.Context) (*connection, error) { return p.get(ctx, target{h.address, false}) })
 			for range yields {
 				if err := task.Yield(ctx); err != nil {
 					t.Fatal(err)

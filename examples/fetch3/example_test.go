@@ -31,7 +31,8 @@ func Example() {
 	fmt.Println(play("http://python.org/here",
 		fetchtest.Site{Port: "80", Pages: map[string]string{
 			"/here":  moved + "Location: there\r\n\r\n",
-			"/there": moved + "Location: http://python.org:81/\r\n\r\n",
+			"/there": moved + "Location: /away\r\n\r\n",
+			"/away":  moved + "Location: http://python.org:81/\r\n\r\n",
 		}},
 		fetchtest.Site{Port: "81", Pages: map[string]string{"/": page}},
 	))
@@ -48,6 +49,15 @@ func Example() {
 	// * Connecting to python.org:80
 	// * Reusing pooled connection 10.0.0.1:49152->10.0.0.1:80
 	// > GET /there HTTP/1.1
+	// > Host: python.org
+	// < HTTP/1.1 301 Moved Permanently
+	// < Content-Length: 0
+	// < Location: /away
+	//
+	// redirect to http://python.org/away
+	// * Connecting to python.org:80
+	// * Reusing pooled connection 10.0.0.1:49152->10.0.0.1:80
+	// > GET /away HTTP/1.1
 	// > Host: python.org
 	// < HTTP/1.1 301 Moved Permanently
 	// < Content-Length: 0

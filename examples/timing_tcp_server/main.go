@@ -22,6 +22,9 @@ import (
 
 var port = flag.Int("port", 12345, "port number; 0 chooses one")
 
+// limit ends the growth of n. Tests make it smaller.
+var limit = 100_000
+
 func main() {
 	flag.Parse()
 	task.Main(run)
@@ -120,7 +123,7 @@ func client(ctx context.Context, address string) error {
 	if err := receive(); err != nil {
 		return err
 	}
-	for n := 100; n < 100_000; n += 10_000 {
+	for n := 100; n < limit; n += 10_000 {
 		began := task.Now(ctx)
 		if err := send(fmt.Sprintf("repeat %d hello world", n)); err != nil {
 			return err

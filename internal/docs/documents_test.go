@@ -42,7 +42,7 @@ var span = regexp.MustCompile("`([^`]+)`")
 // documents reads all of them.
 func documents(t *testing.T) []document {
 	t.Helper()
-	names := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	names := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"}
 	more, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil || more == nil {
 		t.Fatalf("no documents in docs (%v)", err)
@@ -156,6 +156,39 @@ func TestPaths(t *testing.T) {
 	}
 	if seen < 20 {
 		t.Errorf("only %d paths in all documents", seen)
+	}
+}
+
+// TestExamples: examples/README.md has every example, and examples/quick.txt names none
+// that is not there.
+func TestExamples(t *testing.T) {
+	dir := filepath.Join(root, "examples")
+	text, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != "internal" {
+			names = append(names, e.Name())
+			if row := "[" + e.Name() + "](" + e.Name() + ")"; !strings.Contains(string(text), row) {
+				t.Errorf("examples/README.md does not have %s", row)
+			}
+		}
+	}
+	quick, err := os.ReadFile(filepath.Join(dir, "quick.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(quick)) {
+		line, _, _ = strings.Cut(line, "#")
+		if fields := strings.Fields(line); len(fields) > 0 && !slices.Contains(names, fields[0]) {
+			t.Errorf("examples/quick.txt has %s, which is no example", fields[0])
+		}
 	}
 }
 
