@@ -15,9 +15,10 @@ import (
 	"baton/loop/poll"
 )
 
-// maxAnswers bounds what conn writes by itself while it reads, in bytes: alerts and
-// answers to key updates. A peer that does not read them wants this end to run out of memory.
-const maxAnswers = 64 << 10
+// maxOut bounds what is to be sent, in bytes: what a Write has collected, and 64 KiB that
+// conn writes by itself while it reads, alerts and answers to key updates. A peer that does not
+// read the answers wants this end to run out of memory.
+const maxOut = bulkRoom + 64<<10
 
 var errAnswers = errors.New("tls: peer asks for key updates and does not read the answers")
 
@@ -37,6 +38,7 @@ type secure struct {
 
 	end    error // what ended raw; given to conn after it
 	failed error // what ended reading for good
+	full   bool  // readAhead has filled a buffer that it took
 	sent   bool  // the close_notify alert is on the way
 
 	shaking context.Context      // of the handshake at work, or nil
@@ -48,7 +50,7 @@ type secure struct {
 // user of both directions.
 func newSecure(s *Stream, config *tls.Config, side func(net.Conn, *tls.Config) *tls.Conn) *secure {
 	t := &secure{stream: s, lower: s.tls, raw: s.ahead}
-	s.ahead = buffer{poller: s.ahead.poller}
+	s.ahead = buffer{provided: true, lender: &buffers}
 	if t.lower == nil {
 		t.out = newPump(s)
 	} else {
@@ -82,34 +84,70 @@ func (t *secure) handshake(ctx context.Context) error {
 
 // read is the read of a stream for the user of s.in.
 func (t *secure) read(ctx context.Context, p []byte) (int, error) {
-	s := t.stream
+	if p == nil {
+		p = []byte{}
+	}
+	_, n, err := t.readAhead(ctx, p)
+	return n, err
+}
+
+// readAhead is read into p. If p is nil, readAhead takes a buffer of the pool as soon as
+// there is something to put into it, and returns that.
+func (t *secure) readAhead(ctx context.Context, p []byte) (buf []byte, n int, err error) {
+	s, lend := t.stream, p == nil
 	for {
 		switch {
 		case s.closed:
-			return 0, s.opError("read", net.ErrClosed)
+			return nil, 0, s.opError("read", net.ErrClosed)
 		case t.failed != nil:
-			return 0, t.failed
+			return nil, 0, t.failed
 		case s.in.limited && s.in.isLate():
-			return 0, s.opError("read", os.ErrDeadlineExceeded)
+			return nil, 0, s.opError("read", os.ErrDeadlineExceeded)
+		case lend:
+			p = buffers.lend(t.expected())
 		case len(p) == 0:
-			return 0, nil
+			return p, 0, nil
 		}
-		n, err := t.conn.Read(p)
+		n, err := t.decrypt(p)
 		t.out.kick() // alerts, and answers to key updates
-		switch {
-		case n > 0:
+		if n > 0 {
+			t.full = lend && n == len(p)
 			// An error beside bytes comes again.
-			return n, nil
-		case err == errNoRecord && t.out.len() > maxAnswers:
+			return p, n, nil
+		}
+		if lend {
+			buffers.Recycle(p)
+		}
+		switch {
+		case err == errNoRecord && t.out.len() > maxOut:
 			t.failed = s.opError("read", errAnswers)
 		case err == errNoRecord:
 			if err := t.fill(ctx); err != nil {
-				return 0, err
+				return nil, 0, err
 			}
 		case err != nil:
 			t.failed = t.ended(err)
 		}
 	}
+}
+
+// decrypt is the Read of conn, of as many records as there are and as fit into p. Where
+// a long record was, there is often another one, and a Write of all of them costs less
+// than one of each.
+func (t *secure) decrypt(p []byte) (n int, err error) {
+	n, err = t.conn.Read(p)
+	for m := n; m >= firstSize && n < len(p) && err == nil; n += m {
+		m, err = t.conn.Read(p[n:])
+	}
+	return n, err
+}
+
+// expected is about how many bytes decrypt can bring.
+func (t *secure) expected() int {
+	if t.full {
+		return bulkSize
+	}
+	return t.raw.len()
 }
 
 // ended is what reading returns for good, after err of conn.
@@ -132,7 +170,7 @@ func (t *secure) fill(ctx context.Context) error {
 	var n int
 	var err, final error
 	if t.lower != nil {
-		n, err = t.lower.read(ctx, buf)
+		buf, n, err = t.lower.readAhead(ctx, buf)
 		final = t.lower.failed
 	} else {
 		s.in.op.Buf = buf
@@ -160,10 +198,14 @@ func (t *secure) write(ctx context.Context, bufs ...[]byte) (n int, err error) {
 	if s.out.limited && s.out.isLate() {
 		return 0, s.opError("write", os.ErrDeadlineExceeded)
 	}
+	most := fullRecords
+	if s.idle > 0 {
+		most = pieceBytes
+	}
 	defer t.out.shrink()
 	for _, p := range bufs {
 		for len(p) > 0 {
-			if t.out.len() >= pieceBytes {
+			if t.out.len() >= most {
 				if err := t.out.drain(ctx); err != nil {
 					return n, err
 				}
