@@ -12,7 +12,7 @@ const (
 	keptSize = 16 << 10
 
 	// bulkSize is up to where a buffer grows because reads fill it, in bytes. The
-	// poller's own buffers grow in the same way.
+	// poller's own buffers grow in the same way, and a little further.
 	bulkSize = 64 << 10
 )
 
