@@ -61,13 +61,13 @@ func (s *Stream) StartTLS(ctx context.Context, config *tls.Config) error {
 	if config != nil && config.Renegotiation != tls.RenegotiateNever {
 		misuse("TLS with renegotiation; leave tls.Config.Renegotiation at RenegotiateNever")
 	}
-	return s.startTLS(ctx, config, tls.Client)
+	return s.startTLS(ctx, config, tls.Client, needsRootsForServer)
 }
 
 // AcceptTLS is StartTLS as the server. Config must have a certificate, or a
 // GetCertificate or GetConfigForClient to find one.
 func (s *Stream) AcceptTLS(ctx context.Context, config *tls.Config) error {
-	return s.startTLS(ctx, config, tls.Server)
+	return s.startTLS(ctx, config, tls.Server, needsRootsForClients)
 }
 
 // ConnectionState describes the TLS connection. Its HandshakeComplete is false if the
@@ -80,8 +80,11 @@ func (s *Stream) ConnectionState() tls.ConnectionState {
 	return *s.tls.state
 }
 
-// startTLS is StartTLS for either side.
-func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side func(net.Conn, *tls.Config) *tls.Conn) error {
+// startTLS is StartTLS for either side. NeedsRoots reports whether the handshake may verify
+// a certificate by the roots of the system.
+func (s *Stream) startTLS(ctx context.Context, config *tls.Config,
+	side func(net.Conn, *tls.Config) *tls.Conn, needsRoots func(*tls.Config) bool,
+) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return err
@@ -109,7 +112,7 @@ func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side func(net
 		}
 	}()
 	err = s.pass(timed)
-	if err == nil && !config.InsecureSkipVerify && config.RootCAs == nil {
+	if err == nil && needsRoots(config) {
 		err = loadRoots(timed)
 	}
 	if err == nil {
@@ -138,6 +141,15 @@ func (s *Stream) handshakeError(ctx, timed context.Context, err error) error {
 		return err
 	}
 	return s.opError("handshake", err)
+}
+
+// needsRootsForServer is needsRoots of a client.
+func needsRootsForServer(c *tls.Config) bool { return !c.InsecureSkipVerify && c.RootCAs == nil }
+
+// needsRootsForClients is needsRoots of a server. The config for a client may be another
+// one, which is not known yet.
+func needsRootsForClients(c *tls.Config) bool {
+	return c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil || c.GetConfigForClient != nil
 }
 
 // loadRoots loads the certificates of the system where that blocks no loop: the first

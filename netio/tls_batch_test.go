@@ -5,7 +5,9 @@ package netio_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"baton/loop"
@@ -15,10 +17,17 @@ import (
 	"baton/task"
 )
 
-// A tally is a poller that counts the Writes it is given.
+// A tally is a poller that counts the Writes it is given, and how often another goroutine
+// wakes it.
 type tally struct {
 	poll.Poller
 	writes int
+	wakes  atomic.Int32
+}
+
+func (w *tally) Wake() {
+	w.wakes.Add(1)
+	w.Poller.Wake()
 }
 
 func (w *tally) Submit(op *poll.Op) bool {
@@ -59,6 +68,45 @@ func TestLongWriteOverTLSIsOneOperation(t *testing.T) {
 		}), nil)
 	}
 }
+
+// A handshake leaves the loop only to load the roots of the system, and only if it may
+// verify a certificate by them.
+func TestHandshakeLoadsRootsOnlyIfNeeded(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(client, server *tls.Config)
+		loads  bool
+	}{
+		"neither":             {func(_, _ *tls.Config) {}, false},
+		"any client":          {func(_, s *tls.Config) { s.ClientAuth = tls.RequestClientCert }, false},
+		"verified client":     {func(_, s *tls.Config) { s.ClientAuth = tls.VerifyClientCertIfGiven }, true},
+		"config for a client": {func(_, s *tls.Config) { s.GetConfigForClient = anyClient }, true},
+		"unverified server":   {func(c, _ *tls.Config) { c.RootCAs, c.InsecureSkipVerify = nil, true }, false},
+		"verified server":     {func(c, _ *tls.Config) { c.RootCAs = nil }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &tally{Poller: virtual.New(virtual.Config{})}
+			l := must(loop.New(loop.Config{Poller: w}))(t)
+			defer l.Close()
+			want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
+				near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
+				defer near.Close()
+				defer far.Close()
+				a := newAuthority(t)
+				client, server := a.client(), a.server(t)
+				c.change(client, server)
+				before := w.wakes.Load()
+				_, _ = shake(ctx, near, far, client, server) // the system does not know our authority
+				if loads := w.wakes.Load() > before; loads != c.loads {
+					t.Errorf("the handshake has left the loop: %v, want %v", loads, c.loads)
+				}
+				return nil
+			}), nil)
+		})
+	}
+}
+
+// anyClient has every client served by the config that there is.
+func anyClient(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil }
 
 // One Read brings several long records, if they are there and fit.
 func TestReadOverTLSBringsSeveralRecords(t *testing.T) {
