@@ -107,8 +107,8 @@ func shapes() []shape {
 		bulkShape(50),
 		tlsShape(50),
 		tlsBulkShape(8),
-		idleShape("idle", "baton", false, 1),
-		idleShape("idle/tls", "baton", true, 1.2),
+		idleShape("idle", "baton", false, 1.1),
+		idleShape("idle/tls", "baton", true, 1),
 	}
 }
 
