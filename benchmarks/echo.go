@@ -26,12 +26,12 @@ type load struct {
 	tls               bool
 }
 
-// echoShape: CPU time of a TCP echo server for each message of 1 KiB, with so
-// many connections at work. Server and load are processes of their own, new for
-// each round; connecting and warming up do not count.
-func echoShape(connections int) shape {
+// echoShape: CPU time of a TCP echo server for each message of 1 KiB, with so many
+// connections at work. Style is that of our server. Server and load are processes of
+// their own, new for each round; connecting and warming up do not count.
+func echoShape(name, style string, connections int, limit map[task.Handoff]float64) shape {
 	l := load{connections: connections, size: 1 << 10}
-	s := l.shape(fmt.Sprintf("echo/%d", connections), "baton", limits(1.2, 1.12))
+	s := l.shape(fmt.Sprintf("%s/%d", name, connections), style, limit)
 	s.peers = []peer{l.epoll(4 << 10), l.goroutines()}
 	s.peers[0].limited = true
 	return s
@@ -75,16 +75,6 @@ func tlsBulkShape(connections int) shape {
 	l := load{connections: connections, size: size, tls: true}
 	s := l.shape(fmt.Sprintf("tlsbulk/%d", connections), "baton", limits(1.1, 1.1), "-copy")
 	s.peers = []peer{l.goroutines("-buffer", strconv.Itoa(size))}
-	s.peers[0].limited = true
-	return s
-}
-
-// protocolShape is echoShape with a server of transports and protocols: no connection has
-// a task. Its limit is on the ratio to the server in C.
-func protocolShape(connections int) shape {
-	l := load{connections: connections, size: 1 << 10}
-	s := l.shape(fmt.Sprintf("protocol/%d", connections), "protocol", limits(1.1, 1.1))
-	s.peers = []peer{l.epoll(4 << 10), l.goroutines()}
 	s.peers[0].limited = true
 	return s
 }

@@ -35,8 +35,8 @@ func TestRows(t *testing.T) {
 		{"bulk/50", 1.1, 1.1},
 		{"tls/50", 1.05, 1.05},
 		{"tlsbulk/8", 1.1, 1.1},
-		{"idle", 1, 1},
-		{"idle/tls", 1.2, 1.2},
+		{"idle", 1.1, 1.1},
+		{"idle/tls", 1, 1},
 	}
 	var names []string
 	for i, s := range shapes() {

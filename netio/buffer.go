@@ -2,8 +2,6 @@
 
 package netio
 
-import "baton/loop/poll"
-
 const (
 	// firstSize is that of a buffer of our own, in bytes: a page, which holds a line
 	// of most protocols.
@@ -14,25 +12,30 @@ const (
 	keptSize = 16 << 10
 
 	// bulkSize is up to where a buffer grows because reads fill it, in bytes. The
-	// poller's own buffers grow in the same way.
+	// poller's own buffers grow in the same way, and a little further.
 	bulkSize = 64 << 10
 )
 
 // A buffer is what was read ahead: data[start:end] is still to be asked for. It
 // is empty most of the time: Read with nothing in it goes straight from the kernel
 // to the caller's memory. Then it has no memory, if the poller can bring the
-// buffer together with the data: an idle connection costs none.
+// buffer together with the data, or if there is TLS: an idle connection costs none.
 //
 // It belongs to its stream, and nothing in it switches or fails. How much it may
 // hold is for its user to decide: it grows as long as room is called.
 type buffer struct {
 	start, end int
 	data       []byte
-	lent       bool // data is the poller's, and goes back by Recycle
+	lent       bool // data is the lender's, and goes back by Recycle
 	full       bool // the last read filled data, or at least its second half
 
-	provided bool // the poller can bring buffers
-	poller   poll.Poller
+	provided bool // the lender can bring buffers
+	lender   lender
+}
+
+// A lender brings buffers together with the data: the poller, or TLS.
+type lender interface {
+	Recycle(buf []byte)
 }
 
 // len is how many bytes are still to be asked for.
@@ -77,12 +80,12 @@ func (b *buffer) forget() {
 // given up, what was in the old one.
 func (b *buffer) replace(data []byte) {
 	if b.lent {
-		b.poller.Recycle(b.data)
+		b.lender.Recycle(b.data)
 	}
 	b.data, b.lent = data, false
 }
 
-// room returns where the next bytes go. Nil has the poller bring a buffer.
+// room returns where the next bytes go. Nil has the lender bring a buffer.
 // It is never empty otherwise, since an operation with an empty buffer finishes
 // at once with nothing. A buffer grows when a line does not fit, so that reading a
 // long one takes few operations, and when reads fill it. So a buffer of more than
@@ -114,7 +117,7 @@ func (b *buffer) room() []byte {
 }
 
 // add takes n bytes that were read into buf, which is what room returned or
-// what the poller brought instead.
+// what the lender brought instead.
 func (b *buffer) add(buf []byte, n int) {
 	if b.data == nil {
 		b.data, b.lent = buf[:cap(buf)], true

@@ -66,7 +66,8 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 func (d *Detached) Stream(c StreamConfig) *Stream {
 	s := newStream(d.Loop, d.take("Detached.Stream"), c)
 	if d.TLS != nil {
-		s.tls = &secure{stream: s, layer: d.TLS, raw: buffer{poller: s.ahead.poller, provided: s.ahead.provided}}
+		s.tls = &secure{stream: s, layer: d.TLS, raw: s.ahead}
+		s.ahead = buffer{provided: true, lender: &buffers}
 		s.tls.out = newPump(s)
 		d.TLS.SetWire(s.tls)
 	}

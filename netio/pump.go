@@ -6,7 +6,6 @@ import (
 	"context"
 	"net"
 	"os"
-	"sync"
 
 	"baton/internal/saturate"
 	"baton/loop"
@@ -14,16 +13,9 @@ import (
 	"baton/task"
 )
 
-// keptRecords is the largest buffer that a pump keeps when everything is sent, in
-// bytes: it is that of short messages.
-const keptRecords = 4 << 10
-
-// recordBytes is room for the records of one piece of a Write.
-const recordBytes = pieceBytes + keptRecords
-
-// recordBuffers are the large buffers of all pumps: each is used only while a Write is
-// at work.
-var recordBuffers = sync.Pool{New: func() any { return new([recordBytes]byte) }}
+// fullRecords is how many bytes of records a Write collects before it waits until they
+// are sent, since those of one more piece may not fit into the buffer.
+const fullRecords = bulkRoom - pieceRoom
 
 // A pump sends the records of a stream by the stream's own operation, without a task:
 // so records go out that no Write waits for, such as alerts.
@@ -56,9 +48,15 @@ func (p *pump) add(b []byte) {
 	if p.err != nil {
 		return
 	}
-	if n := len(p.buf) + len(b); n > cap(p.buf) && n > keptRecords && n <= recordBytes {
-		large := recordBuffers.Get().(*[recordBytes]byte)
-		p.buf = append(large[:0], p.buf...)
+	if n := len(p.buf) + len(b); n > cap(p.buf) && n <= bulkRoom {
+		if n > firstSize {
+			n = bulkRoom // a long Write comes piece by piece
+		}
+		larger := append(buffers.lend(n)[:0], p.buf...)
+		if !p.flying {
+			buffers.Recycle(p.buf)
+		}
+		p.buf = larger
 	}
 	p.buf = append(p.buf, b...)
 }
@@ -101,15 +99,12 @@ func (p *pump) took(op *poll.Op) {
 	}
 }
 
-// shrink gives back a large buffer, if it is empty. A Write keeps one until it ends.
+// shrink gives the buffer back, if it is empty. A Write keeps one until it ends.
 func (p *pump) shrink() {
-	if p.len() > 0 || cap(p.buf) <= keptRecords {
-		return
+	if p.len() == 0 {
+		buffers.Recycle(p.buf)
+		p.buf = nil
 	}
-	if cap(p.buf) == recordBytes {
-		recordBuffers.Put((*[recordBytes]byte)(p.buf[:recordBytes]))
-	}
-	p.buf = nil
 }
 
 // Complete goes on sending. It is the loop's to call.

@@ -123,7 +123,7 @@ func (s *Stream) fill(ctx context.Context) error {
 	var n int
 	var err error
 	if s.tls != nil {
-		n, err = s.tls.read(ctx, buf)
+		buf, n, err = s.tls.readAhead(ctx, buf)
 	} else {
 		s.in.op.Buf = buf
 		n, err = s.in.do(ctx)

@@ -16,9 +16,10 @@ import (
 	"baton/netio/internal/record"
 )
 
-// maxAnswers bounds what TLS writes by itself while it reads, in bytes: alerts and
-// answers to key updates. A peer that does not read them wants this end to run out of memory.
-const maxAnswers = 64 << 10
+// maxOut bounds what is to be sent, in bytes: what a Write has collected, and 64 KiB that
+// TLS writes by itself while it reads, alerts and answers to key updates. A peer that does
+// not read the answers wants this end to run out of memory.
+const maxOut = bulkRoom + 64<<10
 
 var errAnswers = errors.New("tls: peer asks for key updates and does not read the answers")
 
@@ -34,6 +35,7 @@ type secure struct {
 
 	end    error // what ended raw; given to the layer after it
 	failed error // what ended reading for good
+	full   bool  // readAhead has filled a buffer that it took
 
 	shaking context.Context // of the handshake at work, or nil
 	stopped error           // what has interrupted the handshake
@@ -49,7 +51,7 @@ func (s *Stream) secureLayer(config *tls.Config, side record.Side) {
 		return
 	}
 	t := &secure{stream: s, raw: s.ahead}
-	s.ahead = buffer{poller: s.ahead.poller}
+	s.ahead = buffer{provided: true, lender: &buffers}
 	t.out = newPump(s)
 	t.layer = record.New(t, side, config)
 	s.tls = t
@@ -77,33 +79,69 @@ func (t *secure) handshake(ctx context.Context) error {
 
 // read is the read of a stream for the user of s.in.
 func (t *secure) read(ctx context.Context, p []byte) (int, error) {
-	s := t.stream
+	if p == nil {
+		p = []byte{}
+	}
+	_, n, err := t.readAhead(ctx, p)
+	return n, err
+}
+
+// readAhead is read into p. If p is nil, readAhead takes a buffer of the pool as soon as
+// there is something to put into it, and returns that.
+func (t *secure) readAhead(ctx context.Context, p []byte) (buf []byte, n int, err error) {
+	s, lend := t.stream, p == nil
 	for {
 		switch {
 		case s.closed:
-			return 0, s.opError("read", net.ErrClosed)
+			return nil, 0, s.opError("read", net.ErrClosed)
 		case t.failed != nil:
-			return 0, t.failed
+			return nil, 0, t.failed
 		case s.in.limited && s.in.isLate():
-			return 0, s.opError("read", os.ErrDeadlineExceeded)
+			return nil, 0, s.opError("read", os.ErrDeadlineExceeded)
+		case lend:
+			p = buffers.lend(t.expected())
 		case len(p) == 0:
-			return 0, nil
+			return p, 0, nil
 		}
-		n, err := t.layer.Read(p)
+		n, err := t.decrypt(p)
 		t.out.kick() // alerts, and answers to key updates
+		if n > 0 {
+			t.full = lend && n == len(p)
+			return p, n, nil
+		}
+		if lend {
+			buffers.Recycle(p)
+		}
 		switch {
-		case n > 0:
-			return n, nil
-		case err == record.ErrNone && t.out.len() > maxAnswers:
+		case err == record.ErrNone && t.out.len() > maxOut:
 			t.failed = s.opError("read", errAnswers)
 		case err == record.ErrNone:
 			if err := t.fill(ctx); err != nil {
-				return 0, err
+				return nil, 0, err
 			}
 		case err != nil:
 			t.failed = t.ended(err)
 		}
 	}
+}
+
+// decrypt is the Read of the layer, of as many records as there are and as fit into p.
+// Where a long record was, there is often another one, and a Write of all of them costs
+// less than one of each.
+func (t *secure) decrypt(p []byte) (n int, err error) {
+	n, err = t.layer.Read(p)
+	for m := n; m >= firstSize && n < len(p) && err == nil; n += m {
+		m, err = t.layer.Read(p[n:])
+	}
+	return n, err // an error beside bytes comes again
+}
+
+// expected is about how many bytes decrypt can bring.
+func (t *secure) expected() int {
+	if t.full {
+		return bulkSize
+	}
+	return t.raw.len()
 }
 
 // ended is what reading returns for good, after err of the layer.
@@ -151,10 +189,14 @@ func (t *secure) write(ctx context.Context, bufs ...[]byte) (n int, err error) {
 	if s.out.limited && s.out.isLate() {
 		return 0, s.opError("write", os.ErrDeadlineExceeded)
 	}
+	most := fullRecords
+	if s.idle > 0 {
+		most = pieceBytes
+	}
 	defer t.out.shrink()
 	for _, p := range bufs {
 		for len(p) > 0 {
-			if t.out.len() >= pieceBytes {
+			if t.out.len() >= most {
 				if err := t.out.drain(ctx); err != nil {
 					return n, err
 				}

@@ -93,7 +93,7 @@ func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
 	s := &Stream{loop: l, handle: h, local: copied(h.LocalAddr()), remote: h.RemoteAddr()}
 	s.in.open(s, poll.Read)
 	s.out.open(s, poll.Write)
-	s.ahead.poller = l.Poller()
+	s.ahead.lender = l.Poller()
 	s.ahead.provided = l.Poller().Caps().Has(poll.Provided)
 	s.tlsOptions = c.TLS
 	s.SetLineLimit(c.LineLimit)

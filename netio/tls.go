@@ -62,13 +62,13 @@ func (s *Stream) StartTLS(ctx context.Context, config *tls.Config) error {
 	if config != nil && config.Renegotiation != tls.RenegotiateNever {
 		misuse("TLS with renegotiation; leave tls.Config.Renegotiation at RenegotiateNever")
 	}
-	return s.startTLS(ctx, config, tls.Client)
+	return s.startTLS(ctx, config, tls.Client, needsRootsForServer)
 }
 
 // AcceptTLS is StartTLS as the server. Config must have a certificate, or a
 // GetCertificate or GetConfigForClient to find one.
 func (s *Stream) AcceptTLS(ctx context.Context, config *tls.Config) error {
-	return s.startTLS(ctx, config, tls.Server)
+	return s.startTLS(ctx, config, tls.Server, needsRootsForClients)
 }
 
 // ConnectionState describes the TLS connection. Its HandshakeComplete is false if the
@@ -81,8 +81,9 @@ func (s *Stream) ConnectionState() tls.ConnectionState {
 	return *s.tls.layer.State()
 }
 
-// startTLS is StartTLS for either side.
-func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.Side) error {
+// startTLS is StartTLS for either side. NeedsRoots reports whether the handshake may verify
+// a certificate by the roots of the system.
+func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.Side, needsRoots func(*tls.Config) bool) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return err
@@ -110,7 +111,7 @@ func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.S
 		}
 	}()
 	err = s.pass(timed)
-	if err == nil && !config.InsecureSkipVerify && config.RootCAs == nil {
+	if err == nil && needsRoots(config) {
 		err = loadRoots(timed)
 	}
 	if err == nil {
@@ -139,6 +140,15 @@ func (s *Stream) handshakeError(ctx, timed context.Context, err error) error {
 		return err
 	}
 	return s.opError("handshake", err)
+}
+
+// needsRootsForServer is needsRoots of a client.
+func needsRootsForServer(c *tls.Config) bool { return !c.InsecureSkipVerify && c.RootCAs == nil }
+
+// needsRootsForClients is needsRoots of a server. The config for a client may be another
+// one, which is not known yet.
+func needsRootsForClients(c *tls.Config) bool {
+	return c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil || c.GetConfigForClient != nil
 }
 
 // loadRoots loads the certificates of the system where that blocks no loop: the first

@@ -3,8 +3,9 @@
 package epoll
 
 // bufferSizes are the sizes of the buffers for Reads without one. A socket begins
-// with the smallest one.
-var bufferSizes = [...]int{4 << 10, 16 << 10, 64 << 10}
+// with the smallest one. The largest one is for a message of 64 KiB in the records of TLS,
+// and without TLS such a message does not fill it, which saves the try for more.
+var bufferSizes = [...]int{4 << 10, 16 << 10, 72 << 10}
 
 // bufferKeep is how many bytes of buffers are kept for later; the collector gets
 // the others.
