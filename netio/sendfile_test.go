@@ -63,9 +63,9 @@ func TestSendFile(t *testing.T) {
 // random is what files hold: more than the kernel has room for on its way to a peer that
 // does not read.
 var random = sync.OnceValue(func() []byte {
-	content := make([]byte, 10_000_000)
-	rand.NewChaCha8([32]byte{1}).Read(content)
-	return content
+	period := make([]byte, 4093) // a prime number, so that a lost piece shows
+	rand.NewChaCha8([32]byte{1}).Read(period)
+	return bytes.Repeat(period, 10_000_000/len(period)+1)[:10_000_000]
 })
 
 // large is the size of a file for which a world has no room on its way. In a virtual one
