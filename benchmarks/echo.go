@@ -21,25 +21,28 @@ const serverLife = time.Minute
 
 // A load is what the clients of an echo server do: so many of them send messages of
 // so many bytes and wait for them to come back.
-type load struct{ connections, size int }
+type load struct {
+	connections, size int
+	tls               bool
+}
 
 // echoShape: CPU time of a TCP echo server for each message of 1 KiB, with so
 // many connections at work. Server and load are processes of their own, new for
 // each round; connecting and warming up do not count.
 func echoShape(connections int) shape {
-	l := load{connections, 1 << 10}
-	s := l.shape(fmt.Sprintf("echo/%d", connections), limits(1.2, 1.12))
+	l := load{connections: connections, size: 1 << 10}
+	s := l.shape(fmt.Sprintf("echo/%d", connections), "baton", limits(1.2, 1.12))
 	s.peers = []peer{l.epoll(4 << 10), l.goroutines()}
 	s.peers[0].limited = true
 	return s
 }
 
-// idleShape is echoShape with an idle timeout, which never passes: what the timer of
+// timedShape is echoShape with an idle timeout, which never passes: what the timer of
 // each connection costs. Peers set a deadline for each Read.
-func idleShape(connections int) shape {
+func timedShape(connections int) shape {
 	idle := []string{"-idle", serverLife.String()}
-	l := load{connections, 1 << 10}
-	s := l.shape(fmt.Sprintf("echo/%d/idle", connections), limits(1.2, 1), idle...)
+	l := load{connections: connections, size: 1 << 10}
+	s := l.shape(fmt.Sprintf("echo/%d/idle", connections), "baton", limits(1.2, 1), idle...)
 	s.peers = []peer{l.goroutines(idle...)}
 	s.peers[0].limited = true
 	return s
@@ -49,20 +52,41 @@ func idleShape(connections int) shape {
 // connection of the peers has a buffer for a whole message.
 func bulkShape(connections int) shape {
 	const size = 64 << 10
-	l := load{connections, size}
-	s := l.shape(fmt.Sprintf("bulk/%d", connections), limits(1.1, 1.1), "-copy")
+	l := load{connections: connections, size: size}
+	s := l.shape(fmt.Sprintf("bulk/%d", connections), "baton", limits(1.1, 1.1), "-copy")
 	s.peers = []peer{l.goroutines("-buffer", strconv.Itoa(size)), l.epoll(size)}
 	s.peers[0].limited = true
 	return s
 }
 
-// shape is that of a server of ours with more flags, without its peers.
-func (l load) shape(name string, limit map[task.Handoff]float64, flags ...string) shape {
+// tlsShape is echoShape with TLS. Peers use package crypto/tls, as ours does. The
+// handshakes are part of connecting.
+func tlsShape(connections int) shape {
+	l := load{connections: connections, size: 1 << 10, tls: true}
+	s := l.shape(fmt.Sprintf("tls/%d", connections), "baton", limits(1.05, 1.05))
+	s.peers = []peer{l.goroutines()}
+	s.peers[0].limited = true
+	return s
+}
+
+// tlsBulkShape is bulkShape with TLS.
+func tlsBulkShape(connections int) shape {
+	const size = 64 << 10
+	l := load{connections: connections, size: size, tls: true}
+	s := l.shape(fmt.Sprintf("tlsbulk/%d", connections), "baton", limits(1.1, 1.1), "-copy")
+	s.peers = []peer{l.goroutines("-buffer", strconv.Itoa(size))}
+	s.peers[0].limited = true
+	return s
+}
+
+// shape is that of a server of ours in one of its styles, with more flags and without its
+// peers.
+func (l load) shape(name, style string, limit map[task.Handoff]float64, flags ...string) shape {
 	return shape{
 		name: name, unit: "ns/message", limit: limit, whole: true, processes: true,
 		ours: func(h task.Handoff) side {
 			return l.on(func() (*exec.Cmd, error) {
-				return goServer(append(flags, "-style", "baton", "-handoff", h.String())...)
+				return goServer(append(flags, l.flag(), "-style", style, "-handoff", h.String())...)
 			})
 		},
 	}
@@ -71,7 +95,7 @@ func (l load) shape(name string, limit map[task.Handoff]float64, flags ...string
 // goroutines is the peer in plain Go, with more flags.
 func (l load) goroutines(flags ...string) peer {
 	return peer{name: "goroutines", side: l.on(func() (*exec.Cmd, error) {
-		return goServer(append(flags, "-style", "goroutines")...)
+		return goServer(append(flags, l.flag(), "-style", "goroutines")...)
 	})}
 }
 
@@ -81,6 +105,9 @@ func (l load) epoll(buffer int) peer {
 		return epollServer(buffer)
 	})}
 }
+
+// flag is for the programs of both ends.
+func (l load) flag() string { return "-tls=" + strconv.FormatBool(l.tls) }
 
 // on is the side that has l done to a server.
 func (l load) on(server func() (*exec.Cmd, error)) side {
@@ -106,26 +133,16 @@ func epollServer(buffer int) (*exec.Cmd, error) {
 // round starts a server and the load, and reads the server's CPU time before and
 // after the load.
 func (l load) round(r round, server func() (*exec.Cmd, error)) (value float64, err error) {
-	dir, err := goPrograms()
-	if err != nil {
-		return 0, err
-	}
 	cmd, err := server()
 	if err != nil {
 		return 0, err
 	}
-	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(r.procs))
-	srv, err := start(cmd)
+	srv, addr, err := startServer(cmd, r.procs)
 	if err != nil {
 		return 0, err
 	}
 	defer srv.kill()
-	var addr string
-	if err := srv.expect("listening on %s\n", &addr); err != nil {
-		return 0, err
-	}
-	client, err := start(exec.Command(filepath.Join(dir, "echoload"), "-hold",
-		"-addr", addr, "-connections", strconv.Itoa(l.connections), "-size", strconv.Itoa(l.size), "-for", (3 * r.least).String()))
+	client, err := l.start(addr, 3*r.least)
 	if err != nil {
 		return 0, err
 	}
@@ -133,11 +150,41 @@ func (l load) round(r round, server func() (*exec.Cmd, error)) (value float64, e
 	return measureLoad(client, srv.cmd.Process.Pid)
 }
 
+// startServer starts a server at so many GOMAXPROCS and returns its address.
+func startServer(cmd *exec.Cmd, procs int) (srv *program, addr string, err error) {
+	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
+	srv, err = start(cmd)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := srv.expect("listening on %s\n", &addr); err != nil {
+		srv.kill()
+		return nil, "", err
+	}
+	return srv, addr, nil
+}
+
+// start starts the clients. They connect, and wait for a line before they send.
+func (l load) start(addr string, length time.Duration) (*program, error) {
+	dir, err := goPrograms()
+	if err != nil {
+		return nil, err
+	}
+	return start(exec.Command(filepath.Join(dir, "echoload"), "-hold", l.flag(), "-addr", addr,
+		"-connections", strconv.Itoa(l.connections), "-size", strconv.Itoa(l.size), "-for", length.String()))
+}
+
+// connected waits until the clients are connected.
+func connected(client *program) error {
+	var n int
+	return client.expect("connected %d\n", &n)
+}
+
 // measureLoad lets the client begin and returns the nanoseconds of CPU time that the
 // process pid has spent on each of its messages.
 func measureLoad(client *program, pid int) (float64, error) {
-	var connected, messages int
-	if err := client.expect("connected %d\n", &connected); err != nil {
+	var messages int
+	if err := connected(client); err != nil {
 		return 0, err
 	}
 	before, err := cpuTime(pid)
@@ -181,10 +228,10 @@ func start(cmd *exec.Cmd) (*program, error) {
 }
 
 // expect reads a line and scans it.
-func (p *program) expect(format string, value any) error {
+func (p *program) expect(format string, values ...any) error {
 	line, err := p.out.ReadString('\n')
 	if err == nil {
-		_, err = fmt.Sscanf(line, format, value)
+		_, err = fmt.Sscanf(line, format, values...)
 	}
 	if err != nil {
 		return fmt.Errorf("%s said %q: %w", p.cmd.Args[0], line, err)

@@ -16,7 +16,7 @@ import (
 // TestMain makes everything small. Rows start this binary again, with arguments
 // for the program and not for the tests.
 func TestMain(m *testing.M) {
-	many, atOnce, bulk, parked = 500, 500, 5_000, 5_000
+	many, atOnce, bulk, parked, idle = 500, 500, 5_000, 5_000, 100
 	if slices.ContainsFunc([]string{"-parked", "-seat", "-here"}, func(s string) bool { return slices.Contains(os.Args, s) }) {
 		main()
 		return

@@ -64,7 +64,7 @@ func printParked(who string, out io.Writer) error {
 	var sizes []int
 	err := park(func() error {
 		debug.FreeOSMemory() // collects first
-		size, err := residentBytes()
+		size, err := residentBytes(os.Getpid())
 		sizes = append(sizes, size)
 		return err
 	})
@@ -121,9 +121,9 @@ func parkGoroutines(measure func() error) error {
 	return err
 }
 
-// residentBytes is the resident set of this process, from proc(5).
-func residentBytes() (int, error) {
-	statm, err := os.ReadFile("/proc/self/statm")
+// residentBytes is the resident set of a process, from proc(5).
+func residentBytes(pid int) (int, error) {
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0, fmt.Errorf("resident memory: %w", errors.ErrUnsupported)
 	}

@@ -57,6 +57,7 @@ var (
 	atOnce = 10_000    // tasks or goroutines of spawn/many; -many
 	bulk   = 1_000_000 // timers of timers/bulk
 	parked = 100_000   // tasks or goroutines of memory
+	idle   = 250       // connections of idle
 )
 
 // handoffs are the H of the rows' names, in the order of the table.
@@ -102,8 +103,12 @@ func shapes() []shape {
 		},
 		echoShape(50),
 		echoShape(500),
-		idleShape(500),
+		timedShape(500),
 		bulkShape(50),
+		tlsShape(50),
+		tlsBulkShape(8),
+		idleShape("idle", "baton", false, 1),
+		idleShape("idle/tls", "baton", true, 1.2),
 	}
 }
 

@@ -6,11 +6,14 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,7 +56,7 @@ func listen(t *testing.T, serve func(io.ReadWriter)) string {
 func TestLoad(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
 	var out bytes.Buffer
-	if err := load(addr, 3, messageSize, 10*time.Millisecond, strings.NewReader("go\n"), &out); err != nil {
+	if err := load(dialPlain, addr, 3, messageSize, 10*time.Millisecond, strings.NewReader("go\n"), &out); err != nil {
 		t.Fatal(err)
 	}
 	var connected, messages int
@@ -65,11 +68,43 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestTLS: every connection has made a full handshake by the time it counts as
+// connected.
+func TestTLS(t *testing.T) {
+	// The only certificate in the standard library for tests.
+	srv := httptest.NewUnstartedServer(nil)
+	srv.StartTLS()
+	config := srv.TLS.Clone()
+	srv.Close()
+	var resumed, full atomic.Int32
+	config.VerifyConnection = func(s tls.ConnectionState) error {
+		if s.DidResume {
+			resumed.Add(1)
+		} else {
+			full.Add(1)
+		}
+		return nil
+	}
+	addr := listen(t, func(c io.ReadWriter) {
+		crypt := tls.Server(c.(net.Conn), config)
+		io.Copy(crypt, crypt)
+	})
+	if err := load(dialTLS, addr, 3, messageSize, time.Hour, strings.NewReader(""), io.Discard); err == nil {
+		t.Error("load that was not let go = nil, want an error")
+	}
+	if resumed.Load() != 0 || full.Load() != 3 {
+		t.Errorf("%d handshakes, and %d with a resumed session, want 3 and none", full.Load(), resumed.Load())
+	}
+	if err := load(dialPlain, addr, 1, messageSize, time.Hour, nil, io.Discard); err == nil {
+		t.Error("load without TLS = nil, want an error")
+	}
+}
+
 // TestHeld: without the line it waits for, it does not begin.
 func TestHeld(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
 	var out bytes.Buffer
-	if err := load(addr, 1, messageSize, time.Hour, strings.NewReader(""), &out); err == nil {
+	if err := load(dialPlain, addr, 1, messageSize, time.Hour, strings.NewReader(""), &out); err == nil {
 		t.Error("load = nil, want an error")
 	}
 	if got := out.String(); got != "connected 1\n" {
@@ -103,7 +138,7 @@ func TestFaults(t *testing.T) {
 		"hangs up":    flip(-1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := load(listen(t, serve), 1, messageSize, time.Hour, nil, io.Discard); err == nil {
+			if err := load(dialPlain, listen(t, serve), 1, messageSize, time.Hour, nil, io.Discard); err == nil {
 				t.Error("load = nil, want an error")
 			}
 		})
@@ -113,7 +148,7 @@ func TestFaults(t *testing.T) {
 // TestMessages: no two messages in a row are equal, nor those of two clients.
 func TestMessages(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
-	clients, err := connect(addr, 2, messageSize, time.Now().Add(time.Minute))
+	clients, err := connect(dialPlain, addr, 2, messageSize, time.Now().Add(time.Minute))
 	defer hangUp(clients)
 	if err != nil {
 		t.Fatal(err)

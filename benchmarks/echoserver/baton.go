@@ -19,7 +19,7 @@ func serveBaton(ctx context.Context, h task.Handoff, address string, work handle
 			return err
 		}
 		tell(ln.Addr())
-		server := netio.Server{Grace: -1}
+		server := netio.Server{Grace: -1, TLS: work.tls}
 		return server.ServeListener(ctx, ln, work.echo)
 	})
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"time"
 )
@@ -25,6 +26,9 @@ func serveGoroutines(ctx context.Context, address string, work handler, tell lis
 				return nil
 			}
 			return err
+		}
+		if work.tls != nil {
+			c = tls.Server(c, work.tls) // which shakes hands in its first Read
 		}
 		go work.echoConn(c)
 	}

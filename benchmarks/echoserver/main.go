@@ -10,16 +10,23 @@
 // Both styles have one reader and writer for each connection, and TCP_NODELAY.
 // Their buffer has 4 KiB, unless -buffer says otherwise; with -copy the style baton
 // uses netio.Copy, which chooses its buffers itself. With -idle a connection that
-// brings nothing for so long ends. c/echo.c is their peer in C.
+// brings nothing for so long ends. With -tls the server has a certificate that it makes
+// at its start, and resumes no session. With -collect it frees what memory it can for
+// each line of its standard input, and answers with a line. c/echo.c is their peer in C.
 package main
 
 import (
+	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"time"
@@ -32,6 +39,7 @@ type handler struct {
 	buffer int           // bytes it reads at a time
 	copy   bool          // by netio.Copy instead
 	idle   time.Duration // how long a connection may bring nothing; 0 has no limit
+	tls    *tls.Config   // nil is without TLS
 }
 
 // listening is told the address as soon as clients can connect.
@@ -46,6 +54,8 @@ func main() {
 		buffer  = flag.Int("buffer", 4<<10, "`bytes` that a connection reads at a time")
 		copies  = flag.Bool("copy", false, "of style baton: use netio.Copy")
 		idle    = flag.Duration("idle", 0, "end a connection that brings nothing for so long; 0 has no limit")
+		crypt   = flag.Bool("tls", false, "use TLS")
+		asked   = flag.Bool("collect", false, "free memory for each line of standard input, and print collected")
 		bound   = flag.Duration("for", 10*time.Minute, "how long to serve")
 		profile = flag.String("cpuprofile", "", "write a CPU profile of all that time to this `file`")
 	)
@@ -58,7 +68,19 @@ func main() {
 		}
 		defer stop()
 	}
-	if err := serve(*port, *style, *handoff, *poller, *bound, handler{*buffer, *copies, *idle}); err != nil {
+	work := handler{buffer: *buffer, copy: *copies, idle: *idle}
+	if *crypt {
+		config, err := serverTLS()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "echoserver:", err)
+			os.Exit(1)
+		}
+		work.tls = config
+	}
+	if *asked {
+		go collect(os.Stdin, os.Stdout)
+	}
+	if err := serve(*port, *style, *handoff, *poller, *bound, work); err != nil {
 		fmt.Fprintln(os.Stderr, "echoserver:", err)
 		os.Exit(1)
 	}
@@ -93,6 +115,21 @@ func handoffNamed(name string) (task.Handoff, error) {
 		}
 	}
 	return 0, fmt.Errorf("-handoff %s: there are channel and coroutine", name)
+}
+
+// collections are how many it takes until nothing more is freed: the second one empties
+// each sync.Pool, and each halves the stacks that a handshake has made grow.
+const collections = 6
+
+// collect frees memory for each line of in, and writes a line to out when that is done.
+func collect(in io.Reader, out io.Writer) {
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		for range collections {
+			runtime.GC()
+		}
+		debug.FreeOSMemory()
+		fmt.Fprintln(out, "collected")
+	}
 }
 
 // startProfile starts a CPU profile; what it returns ends it.

@@ -7,9 +7,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,13 +30,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestStyles(t *testing.T) {
 	type server func(context.Context, string, listening) error
 	styles := map[string]server{}
-	for _, work := range []handler{{buffer: bufferSize}, {copy: true}, {buffer: bufferSize, idle: time.Hour}} {
-		styles[fmt.Sprintf("goroutines, %+v", work)] = func(ctx context.Context, address string, tell listening) error {
+	config, err := serverTLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, work := range map[string]handler{
+		"buffer": {buffer: bufferSize},
+		"copy":   {copy: true},
+		"idle":   {buffer: bufferSize, idle: time.Hour},
+		"TLS":    {buffer: bufferSize, tls: config},
+	} {
+		styles["goroutines, "+name] = func(ctx context.Context, address string, tell listening) error {
 			work.buffer = bufferSize
 			return serveGoroutines(ctx, address, work, tell)
 		}
 		for _, h := range []task.Handoff{task.Channel, task.Coroutine} {
-			styles[fmt.Sprintf("baton, %v, %+v", h, work)] = func(ctx context.Context, address string, tell listening) error {
+			styles[fmt.Sprintf("baton, %v, %s", h, name)] = func(ctx context.Context, address string, tell listening) error {
 				return serveBaton(ctx, h, address, work, tell)
 			}
 		}
@@ -48,7 +60,7 @@ func TestStyles(t *testing.T) {
 			}()
 			select {
 			case a := <-addr:
-				exchange(t, a.String())
+				exchange(t, a.String(), strings.HasSuffix(name, "TLS"))
 			case err := <-ended:
 				t.Fatalf("ended before it listened: %v", err)
 			}
@@ -60,11 +72,14 @@ func TestStyles(t *testing.T) {
 	}
 }
 
-func exchange(t *testing.T, addr string) {
+func exchange(t *testing.T, addr string, crypt bool) {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if crypt {
+		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
 	}
 	defer c.Close()
 	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
@@ -107,4 +122,16 @@ func TestServe(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCollect: each line is answered when the garbage that there was is gone.
+func TestCollect(t *testing.T) {
+	gone := make(chan struct{})
+	runtime.AddCleanup(new([bufferSize]byte), func(struct{}) { close(gone) }, struct{}{})
+	var out bytes.Buffer
+	collect(strings.NewReader("now\nagain\n"), &out)
+	if got, want := out.String(), "collected\ncollected\n"; got != want {
+		t.Errorf("answered %q, want %q", got, want)
+	}
+	<-gone
 }

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"io"
+
+	"baton/task"
+)
+
+// idleWarmUp is how many connections a server has before its memory is read for the
+// first time. So what it needs only once, such as the code of a handshake, does not count.
+const idleWarmUp = 20
+
+// idleShape: the resident bytes of a server for each connection that has echoed a few
+// messages of 1 KiB and is idle since. Style is that of ours, which uses netio.Copy if it
+// is baton. Each connection of the peer has a buffer of 4 KiB.
+func idleShape(name, style string, crypt bool, limit float64) shape {
+	l := load{connections: idle, size: 1 << 10, tls: crypt}
+	return shape{
+		name: name, unit: "B/connection", limit: limits(limit, limit),
+		whole: true, given: true, apart: true, processes: true,
+		ours:  func(h task.Handoff) side { return l.idle("-style", style, "-copy", "-handoff", h.String()) },
+		peers: goroutines(l.idle("-style", "goroutines")),
+	}
+}
+
+// idle is the side that measures a server with these flags.
+func (l load) idle(flags ...string) side {
+	return func(r round) (float64, error) {
+		cmd, err := goServer(append(flags, l.flag(), "-collect")...)
+		if err != nil {
+			return 0, err
+		}
+		srv, addr, err := startServer(cmd, r.procs)
+		if err != nil {
+			return 0, err
+		}
+		defer srv.kill()
+		var sizes []int
+		for _, n := range []int{idleWarmUp, l.connections} {
+			clients, err := load{connections: n, size: l.size, tls: l.tls}.start(addr, 0)
+			if err != nil {
+				return 0, err
+			}
+			defer clients.kill()
+			size, err := sizeWith(clients, srv)
+			if err != nil {
+				return 0, err
+			}
+			sizes = append(sizes, size)
+		}
+		return float64(sizes[1]-sizes[0]) / float64(l.connections), nil
+	}
+}
+
+// sizeWith waits until the clients are connected and returns the resident bytes of the
+// server when it has freed what it can.
+func sizeWith(clients, srv *program) (int, error) {
+	if err := connected(clients); err != nil {
+		return 0, err
+	}
+	if _, err := io.WriteString(srv.in, "collect\n"); err != nil {
+		return 0, err
+	}
+	if err := srv.expect("collected\n"); err != nil {
+		return 0, err
+	}
+	return residentBytes(srv.cmd.Process.Pid)
+}
