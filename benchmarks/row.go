@@ -109,6 +109,7 @@ func shapes() []shape {
 		tlsBulkShape(8),
 		idleShape("idle", "baton", false, 1),
 		idleShape("idle/tls", "baton", true, 1.2),
+		udpShape(50),
 	}
 }
 

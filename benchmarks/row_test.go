@@ -37,6 +37,7 @@ func TestRows(t *testing.T) {
 		{"tlsbulk/8", 1.1, 1.1},
 		{"idle", 1, 1},
 		{"idle/tls", 1.2, 1.2},
+		{"udp/50", 0.9, 0.9},
 	}
 	var names []string
 	for i, s := range shapes() {
