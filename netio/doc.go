@@ -36,9 +36,9 @@
 // A call that takes a ctx may switch to other tasks; one that takes none never
 // does. Streams, sockets of datagrams, listeners and servers belong to the loop of
 // the task that made them: its tasks and callbacks may use them, and no other
-// goroutine, except through a net.Conn of [Stream.NetConn] or [Dialer.DialFunc]. One
-// task at a time reads from a stream and one writes to it; the next one gets a
-// [*BusyError] that names both.
+// goroutine, except through a net.Conn of [Stream.NetConn] or [Dialer.DialFunc], or a
+// net.PacketConn of [PacketConn.NetPacketConn]. One task at a time reads from a stream
+// and one writes to it; the next one gets a [*BusyError] that names both.
 //
 // # Errors
 //

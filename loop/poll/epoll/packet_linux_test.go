@@ -192,3 +192,46 @@ func BenchmarkPackets(b *testing.B) {
 		}
 	}
 }
+
+// A source is an address of this machine, in both families; a mark goes out without one
+// as well.
+func TestPacketSource(t *testing.T) {
+	for _, c := range []struct{ everywhere, own, foreign string }{
+		{"0.0.0.0", "127.0.0.1", "192.0.2.1"}, {"::", "::1", "2001:db8::1"},
+	} {
+		p := open(t, epoll.Config{})
+		var ends [2]poll.Handle
+		for i := range ends {
+			h, err := p.Listen(&net.UDPAddr{IP: net.ParseIP(c.everywhere)}, poll.ListenOptions{})
+			if err != nil {
+				t.Logf("not tested on %s: %v", c.everywhere, err)
+				break
+			}
+			ends[i] = h
+		}
+		if ends[1] == nil {
+			continue
+		}
+		at := netip.AddrPortFrom(netip.MustParseAddr(c.own), uint16(ends[1].LocalAddr().(*net.UDPAddr).Port))
+		for _, packet := range []poll.Packet{
+			{Addr: at, Local: netip.MustParseAddr(c.own), ECN: 1}, {Addr: at, ECN: 2}, {Addr: at, Local: netip.MustParseAddr(c.own)},
+		} {
+			out := &poll.Op{Kind: poll.Send, Handle: ends[0], Packets: &[]poll.Packet{packet}}
+			if p.Submit(out); errors.Is(out.Err, syscall.EADDRNOTAVAIL) || errors.Is(out.Err, syscall.ENETUNREACH) {
+				t.Logf("no %s here: %v", c.own, out.Err)
+				break
+			}
+			in := &poll.Op{Kind: poll.Receive, Handle: ends[1], Packets: &[]poll.Packet{{}}}
+			if !p.Submit(in) {
+				p.Wait(nil, time.Minute)
+			}
+			if got := (*in.Packets)[0]; out.Err != nil || got.Addr.Addr() != at.Addr() || got.ECN != packet.ECN {
+				t.Errorf("%s: received from %v, mark %d, errors %v, %v; want mark %d", c.own, got.Addr, got.ECN, out.Err, in.Err, packet.ECN)
+			}
+			(*out.Packets)[0].Local = netip.MustParseAddr(c.foreign)
+			if p.Submit(out); out.Err == nil {
+				t.Errorf("sent from %s", c.foreign)
+			}
+		}
+	}
+}

@@ -140,7 +140,7 @@ func (s *socket) source(local netip.Addr) (netip.Addr, error) {
 	case !local.IsValid() || local.IsMulticast() || local == bound:
 		return netip.Addr{}, nil
 	case local.Is4() != bound.Is4():
-		return netip.Addr{}, unix.EINVAL // as for an address of another machine
+		return netip.Addr{}, unix.EINVAL
 	}
 	return local, nil
 }

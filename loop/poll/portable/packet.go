@@ -220,7 +220,7 @@ func (c *packets) control(from *poll.Packet) ([]byte, error) {
 	case !ancillary.Supported:
 		return nil, fmt.Errorf("portable: the source or mark of a datagram on this system: %w", errors.ErrUnsupported)
 	case local.IsValid() && local.Is4() != bound.Is4():
-		return nil, os.NewSyscallError("sendmsg", syscall.EINVAL) // as for an address of another machine
+		return nil, os.NewSyscallError("sendmsg", syscall.EINVAL)
 	}
 	return c.out[:ancillary.Write(c.out, bound.Is4(), local, ecn)], nil
 }

@@ -76,16 +76,14 @@ func (p *Poller) random() *rand.Rand {
 // startPackets makes a connected socket for op. The network has no say in that.
 func (p *Poller) startPackets(op *poll.Op) {
 	op.Handle = nil
-	var from net.Addr
-	switch to := op.Addr.(type) {
-	case *net.UDPAddr:
-		if local, ok := op.Local.(*net.UDPAddr); ok && local != nil {
-			from = local
-		} else {
-			from = &net.UDPAddr{IP: streamAddr(to).IP}
-		}
-	default:
-		from = op.Local
+	from := op.Local
+	to, udp := op.Addr.(*net.UDPAddr)
+	if from != nil && (from.Network() == "udp") != udp {
+		p.finish(op, os.NewSyscallError("bind", syscall.EAFNOSUPPORT))
+		return
+	}
+	if from == nil && udp {
+		from = &net.UDPAddr{IP: streamAddr(to).IP}
 	}
 	c, err := p.newPackets(from, op.Addr, poll.ListenOptions{})
 	if err == nil {
