@@ -23,7 +23,7 @@ const serverLife = time.Minute
 // so many bytes and wait for them to come back.
 type load struct {
 	connections, size int
-	tls               bool
+	tls, udp          bool
 }
 
 // echoShape: CPU time of a TCP echo server for each message of 1 KiB, with so many
@@ -107,7 +107,12 @@ func (l load) epoll(buffer int) peer {
 }
 
 // flag is for the programs of both ends.
-func (l load) flag() string { return "-tls=" + strconv.FormatBool(l.tls) }
+func (l load) flag() string {
+	if l.udp {
+		return "-udp"
+	}
+	return "-tls=" + strconv.FormatBool(l.tls)
+}
 
 // on is the side that has l done to a server.
 func (l load) on(server func() (*exec.Cmd, error)) side {

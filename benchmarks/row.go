@@ -112,6 +112,7 @@ func shapes() []shape {
 		idleShape("idle/protocol", "protocol", false, 0.2),
 		idleShape("idle/tls", "baton", true, 1),
 		idleShape("idle/tls/protocol", "protocol", true, 0.5),
+		udpShape(50),
 	}
 }
 

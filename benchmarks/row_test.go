@@ -31,12 +31,16 @@ func TestRows(t *testing.T) {
 		{"memory", 1.3, 1.3},
 		{"echo/50", 1.2, 1.12},
 		{"echo/500", 1.2, 1.12},
+		{"protocol/50", 1.1, 1.1},
 		{"echo/500/idle", 1.2, 1},
 		{"bulk/50", 1.1, 1.1},
 		{"tls/50", 1.05, 1.05},
 		{"tlsbulk/8", 1.1, 1.1},
 		{"idle", 1.1, 1.1},
+		{"idle/protocol", 0.2, 0.2},
 		{"idle/tls", 1, 1},
+		{"idle/tls/protocol", 0.5, 0.5},
+		{"udp/50", 0.9, 0.9},
 	}
 	var names []string
 	for i, s := range shapes() {

@@ -10,6 +10,9 @@
 // With -tls every connection makes a full handshake before it counts as connected; the
 // certificate of the server is not verified.
 //
+// With -udp a message is a datagram, of which there are no more on the way than clients: so
+// none is lost on a loopback interface.
+//
 // With -hold it waits for a line on its standard input before it begins and for
 // the end of it before it hangs up, so that whoever started it can look at the
 // server's clocks in between.
@@ -44,6 +47,7 @@ func main() {
 		size  = flag.Int("size", 1<<10, "`bytes` in a message")
 		bound = flag.Duration("for", time.Second, "how long to send")
 		crypt = flag.Bool("tls", false, "use TLS")
+		udp   = flag.Bool("udp", false, "send datagrams")
 		held  = flag.Bool("hold", false, "wait for standard input")
 	)
 	flag.Parse()
@@ -55,6 +59,9 @@ func main() {
 	if *crypt {
 		dial = dialTLS
 	}
+	if *udp {
+		dial = dialUDP
+	}
 	if err := load(dial, *addr, *conns, *size, *bound, hold, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "echoload:", err)
 		os.Exit(1)
@@ -65,6 +72,10 @@ func main() {
 type dialer func(addr string) (net.Conn, error)
 
 func dialPlain(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, patience) }
+
+// dialUDP makes a socket for messages that are datagrams. One that is lost is an error, at
+// the end of all patience.
+func dialUDP(addr string) (net.Conn, error) { return net.Dial("udp", addr) }
 
 // dialTLS returns after the handshake. Without a ClientSessionCache no connection resumes
 // the session of another one, so every handshake is a full one.

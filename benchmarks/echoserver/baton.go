@@ -14,6 +14,9 @@ import (
 // ctx ends; that is no error. Connections still open then are cut off.
 func serveBaton(ctx context.Context, h task.Handoff, address string, work handler, tell listening) error {
 	err := task.Runner{Handoff: h}.Run(ctx, func(ctx context.Context) error {
+		if work.udp {
+			return work.echoPackets(ctx, address, tell)
+		}
 		ln, err := netio.Listen(ctx, "tcp", address) // with a backlog of 1024
 		if err != nil {
 			return err

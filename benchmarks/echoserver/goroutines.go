@@ -13,6 +13,9 @@ import (
 // every Go programmer would write it. The standard library sets TCP_NODELAY; its
 // backlog is the system's, 4096 on a Linux of today.
 func serveGoroutines(ctx context.Context, address string, work handler, tell listening) error {
+	if work.udp {
+		return work.echoDatagrams(ctx, address, tell)
+	}
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return err

@@ -11,7 +11,8 @@
 // Their buffer has 4 KiB, unless -buffer says otherwise; with -copy the style baton
 // uses netio.Copy, which chooses its buffers itself. With -idle a connection that
 // brings nothing for so long ends. With -tls the server has a certificate that it makes
-// at its start, and resumes no session. With -collect it frees what memory it can for
+// at its start, and resumes no session. With -udp it sends datagrams back, all of them by
+// one task or goroutine. With -collect it frees what memory it can for
 // each line of its standard input, and answers with a line. c/echo.c is their peer in C.
 package main
 
@@ -40,6 +41,7 @@ type handler struct {
 	copy   bool          // by netio.Copy instead
 	idle   time.Duration // how long a connection may bring nothing; 0 has no limit
 	tls    *tls.Config   // nil is without TLS
+	udp    bool          // it is datagrams instead
 }
 
 // listening is told the address as soon as clients can connect.
@@ -54,6 +56,7 @@ func main() {
 		buffer  = flag.Int("buffer", 4<<10, "`bytes` that a connection reads at a time")
 		copies  = flag.Bool("copy", false, "of style baton: use netio.Copy")
 		idle    = flag.Duration("idle", 0, "end a connection that brings nothing for so long; 0 has no limit")
+		udp     = flag.Bool("udp", false, "send datagrams back")
 		crypt   = flag.Bool("tls", false, "use TLS")
 		asked   = flag.Bool("collect", false, "free memory for each line of standard input, and print collected")
 		bound   = flag.Duration("for", 10*time.Minute, "how long to serve")
@@ -68,7 +71,7 @@ func main() {
 		}
 		defer stop()
 	}
-	work := handler{buffer: *buffer, copy: *copies, idle: *idle}
+	work := handler{buffer: *buffer, copy: *copies, idle: *idle, udp: *udp}
 	if *crypt {
 		config, err := serverTLS()
 		if err != nil {
