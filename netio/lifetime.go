@@ -4,14 +4,13 @@ package netio
 
 import (
 	"context"
-	"errors"
 	"net"
 
 	"baton/internal/bridge"
 	"baton/task"
 )
 
-// A lifetime is the ctx that a net.Conn, a net.Listener or a dial function was made with. A call from
+// A lifetime is the ctx that a net.Conn or a dial function was made with. A call from
 // elsewhere runs as a task under ctx, so the end of ctx ends it like any task there.
 // Its methods are safe from every goroutine.
 type lifetime struct {
@@ -45,47 +44,58 @@ func (l *lifetime) cause() error {
 	return net.ErrClosed
 }
 
-// errGone is the error of run if the end of the lifetime has ended the call.
-var errGone = errors.New("netio: the lifetime has ended")
+// dress makes an error that has ended an operation one of a socket.
+type dress func(op string, err error) error
 
-// run does one call that may switch, named op, of a value of the type what. The task
-// of ctx does it by itself, and a task under ctx does it for every other caller. If that
-// calling task is cancelled as a whole, the error is its cancel.
-func (l *lifetime) run(op, what string, do func(ctx context.Context) error) (err error) {
+// atHome reports whether the task of the lifetime calls.
+func (l *lifetime) atHome() bool {
+	caller, _ := l.home.Running()
+	return caller == l.home
+}
+
+// away does one call for every other caller, by a task under ctx. op is the call in
+// the words of package net. A caller outside knows nothing of tasks, so a cancel is an
+// error of the network for it.
+func (l *lifetime) away(op string, dress dress, do func(ctx context.Context) error) error {
 	caller, ctx := l.home.Running()
-	switch {
-	case caller == l.home:
-		return do(l.ctx)
-	case caller != nil:
+	if caller == nil && l.home.Loop().Held() {
+		misuse("%s of a net.Conn in a callback of %v, which cannot wait; start a task", op, l.home.Loop())
+	}
+	err := net.ErrClosed // if the call panics
+	run := func(ctx context.Context) { err = do(ctx) }
+	var began bool
+	if caller == nil {
+		began = l.forGoroutine(nil, run)
+	} else {
 		if _, err := task.Checkpoint(ctx); err != nil {
 			return err
 		}
-	case l.home.Loop().Held():
-		misuse("%s of a %s in a callback of %v, which cannot wait; start a task", op, what, l.home.Loop())
+		began = l.forTask(ctx, caller, run)
 	}
-	err = net.ErrClosed // if the call panics
-	began := false
-	if call := func(ctx context.Context) { err = do(ctx) }; caller != nil {
-		began = l.forTask(ctx, caller, call)
-	} else {
-		began = l.forGoroutine(nil, call)
-	}
-	if !began {
-		return errGone
-	}
-	if _, canceled := err.(*task.Canceled); !canceled {
-		return err
-	}
-	if caller != nil {
+	_, canceled := err.(*task.Canceled)
+	if canceled && caller != nil {
 		if err := task.Check(ctx); err != nil {
 			return err
 		}
 	}
-	return errGone // a goroutine outside knows nothing of cancels
+	if canceled || !began {
+		return dress(op, l.cause())
+	}
+	return err
 }
 
-// bring runs fn, which does not switch, with the loop's baton. A goroutine outside
-// waits for that; done is false if the lifetime ended first, and then fn is not called.
+// onLoop runs fn, which does not switch, with the loop's baton; the error is fn's,
+// or says why the lifetime has ended before, as that of the operation op.
+func (l *lifetime) onLoop(op string, dress dress, fn func() error) error {
+	done, err := l.bring(fn)
+	if !done {
+		return dress(op, l.cause())
+	}
+	return err
+}
+
+// bring runs fn with the loop's baton. A goroutine outside waits for that; done is
+// false if the lifetime ended first, and then fn is not called.
 func (l *lifetime) bring(fn func() error) (done bool, err error) {
 	if l.home.Loop().Held() {
 		return true, fn()
@@ -151,5 +161,5 @@ func (e *errand) Cancel(*task.Ref) bool {
 }
 
 // Reason and Owners are for reports.
-func (e *errand) Reason() string      { return "its call of a net.Conn or net.Listener" }
+func (e *errand) Reason() string      { return "its call of a net.Conn" }
 func (e *errand) Owners() []*task.Ref { return []*task.Ref{e.worker} }

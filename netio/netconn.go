@@ -4,6 +4,7 @@ package netio
 
 import (
 	"context"
+	"io"
 	"net"
 	"time"
 
@@ -63,24 +64,22 @@ func (c *netConn) Read(p []byte) (int, error) { return c.transfer(&c.s.in, p) }
 // Write implements net.Conn. It writes all of p, like [Stream.Write].
 func (c *netConn) Write(p []byte) (int, error) { return c.transfer(&c.s.out, p) }
 
-// transfer does one call. That of the task of ctx allocates nothing.
-func (c *netConn) transfer(h *half, p []byte) (int, error) {
-	if caller, _ := c.home.Running(); caller == c.home {
+// transfer does one call. The task of ctx does it by itself, and a task under ctx
+// does it for every other caller.
+func (c *netConn) transfer(h *half, p []byte) (n int, err error) {
+	if c.atHome() {
 		return c.do(c.ctx, h, p)
 	}
-	return c.send(h, p)
+	return c.fromAway(h, p)
 }
 
-// send does one call for another caller than the task of ctx.
-func (c *netConn) send(h *half, p []byte) (n int, err error) {
-	op := h.call()
-	err = c.run(op, "net.Conn", func(ctx context.Context) (err error) {
+// fromAway is transfer for every other caller. It is a function of its own since its
+// results are allocated.
+func (c *netConn) fromAway(h *half, p []byte) (n int, err error) {
+	err = c.away(h.call(), c.s.opError, func(ctx context.Context) (err error) {
 		n, err = c.do(ctx, h, p)
 		return err
 	})
-	if err == errGone {
-		err = c.gone(op)
-	}
 	return n, err
 }
 
@@ -101,9 +100,6 @@ func (c *netConn) do(ctx context.Context, h *half, p []byte) (int, error) {
 	return c.s.write(ctx, p)
 }
 
-// gone is the error of a call that the end of the lifetime has ended.
-func (c *netConn) gone(op string) error { return c.s.opError(op, c.cause()) }
-
 // LocalAddr implements net.Conn, also after Close. It does not wait for the loop.
 func (c *netConn) LocalAddr() net.Addr { return c.s.local }
 
@@ -120,22 +116,22 @@ func (c *netConn) Close() error {
 		return c.s.Close()
 	})
 	if !done {
-		_ = c.s.loop.Driver().Post(closing(c.s.Close)) // a closed loop has closed every stream
+		_ = c.s.loop.Driver().Post(closing{c.s}) // a closed loop has closed every stream
 	}
 	return err
 }
 
-// closing is a Close that the loop is to call.
-type closing func() error
+// closing is a socket that the loop is to close.
+type closing struct{ io.Closer }
 
-// Wake closes. It is the loop's to call.
-func (c closing) Wake() { _ = c() }
+// Wake closes the socket. It is the loop's to call.
+func (c closing) Wake() { _ = c.Close() }
 
 // SetDeadline implements net.Conn. It is one change for both directions, of what
 // waits and of what comes; t is on the loop's clock, which in a virtual world is not
 // that of the machine. The timeouts of the stream go on beside it.
 func (c *netConn) SetDeadline(t time.Time) error {
-	return c.onLoop("set", func() error {
+	return c.onLoop("set", c.s.opError, func() error {
 		if err := c.s.in.setDeadline(t); err != nil {
 			return err // of the stream as a whole
 		}
@@ -145,18 +141,18 @@ func (c *netConn) SetDeadline(t time.Time) error {
 
 // SetReadDeadline implements net.Conn, for reading alone.
 func (c *netConn) SetReadDeadline(t time.Time) error {
-	return c.onLoop("set", func() error { return c.s.in.setDeadline(t) })
+	return c.onLoop("set", c.s.opError, func() error { return c.s.in.setDeadline(t) })
 }
 
 // SetWriteDeadline implements net.Conn, for writing alone. A Write that times out
 // may have written a part, as n tells.
 func (c *netConn) SetWriteDeadline(t time.Time) error {
-	return c.onLoop("set", func() error { return c.s.out.setDeadline(t) })
+	return c.onLoop("set", c.s.opError, func() error { return c.s.out.setDeadline(t) })
 }
 
 // CloseWrite is that of net.TCPConn, for those who look for it behind the
 // interface, as the server of net/http does. During a Write it is a [*BusyError].
-func (c *netConn) CloseWrite() error { return c.onLoop("close", c.s.CloseWrite) }
+func (c *netConn) CloseWrite() error { return c.onLoop("close", c.s.opError, c.s.CloseWrite) }
 
 // setDeadline has the calls of a direction time out at t on the loop's clock, the
 // one that waits included; the zero time is never. A time that has passed ends them
@@ -168,14 +164,4 @@ func (h *half) setDeadline(t time.Time) error {
 	h.deadline = t
 	h.relimit()
 	return nil
-}
-
-// onLoop runs fn, which does not switch, with the loop's baton; the error is fn's,
-// or says why the view has ended before, as that of the operation op.
-func (c *netConn) onLoop(op string, fn func() error) error {
-	done, err := c.bring(fn)
-	if !done {
-		return c.gone(op)
-	}
-	return err
 }

@@ -39,14 +39,19 @@ type netListener struct {
 // Accept implements net.Listener. Errors are those of [Listener.Accept]. For the end of
 // ctx, callers other than its task get a *net.OpError around the cause.
 func (n *netListener) Accept() (conn net.Conn, err error) {
-	err = n.run("accept", "net.Listener", func(ctx context.Context) (err error) {
+	if n.atHome() {
+		return n.accept(n.ctx)
+	}
+	err = n.away("accept", n.opError, func(ctx context.Context) (err error) {
 		conn, err = n.accept(ctx)
 		return err
 	})
-	if err == errGone {
-		err = &net.OpError{Op: "accept", Net: n.l.network, Addr: n.addr, Err: n.cause()}
-	}
 	return conn, err
+}
+
+// opError is the error of a call that the end of the lifetime has ended.
+func (n *netListener) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: n.l.network, Addr: n.addr, Err: err}
 }
 
 // accept is Accept on the running task, which ctx belongs to.
@@ -67,7 +72,7 @@ func (n *netListener) accept(ctx context.Context) (net.Conn, error) {
 func (n *netListener) Close() error {
 	done, err := n.bring(n.l.Close)
 	if !done {
-		_ = n.l.loop.Driver().Post(closing(n.l.Close)) // a closed loop has closed every listener
+		_ = n.l.loop.Driver().Post(closing{n.l}) // a closed loop has closed every listener
 	}
 	return err
 }
