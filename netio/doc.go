@@ -30,6 +30,7 @@
 //
 // [FileListener], [FileStream] and [FilePacketConn] are for sockets that were opened
 // elsewhere: by [SystemdFiles], by a parent process, or by package net.
+// [Stream.WriteFiles] and [Stream.ReadFiles] pass open files over a UNIX socket.
 //
 // A [PacketConn] is a socket of datagrams, of UDP or UNIX: [ListenPacket] makes one
 // that hears all peers, [DialPacket] one that has a single peer. Receive brings a

@@ -27,7 +27,8 @@ type testCase struct {
 
 // cases are all of them, from the simple to the nasty.
 var cases = slices.Concat(timeCases, wakeCases, submitCases, addressCases, streamCases, writeCases,
-	cancelCases, closeCases, closedCases, lookupCases, readinessCases, optionalCases, datagramCases, sendFileCases, signalCases, loadCases)
+	cancelCases, closeCases, closedCases, lookupCases, readinessCases, optionalCases, importCases, datagramCases, sendFileCases,
+	signalCases, loadCases)
 
 // Run tests the pollers that open makes, one for each case, each of them closed
 // by the suite. Some cases open a second one.

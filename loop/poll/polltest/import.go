@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package polltest
+
+import (
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+
+	"baton/loop/poll"
+)
+
+// importCases are about sockets that were opened elsewhere, and about descriptors. Both
+// are interfaces that a poller and its handles may have, and not capabilities.
+var importCases = []testCase{
+	{
+		name:        "import",
+		explanation: "A poller that imports makes a handle of a duplicate of a socket, which works when its first owner has closed it, and refuses a socket of another sort. So a program can serve what systemd or a library has opened.",
+		lacks:       poll.Virtual,
+		run: func(r *rig) {
+			importer, ok := r.poller.(poll.Importer)
+			if !ok || runtime.GOOS == "windows" { // where package net has no files of sockets
+				return
+			}
+			f := r.theirs()
+			for _, kind := range []poll.Kind{poll.Read, poll.Receive, poll.Write} {
+				if h, err := importer.Import(f, kind, poll.SocketOptions{}); !errors.Is(err, syscall.EINVAL) || h != nil {
+					r.t.Errorf("Import of a listener as one to %v: handle %v, error %v, want EINVAL", kind, h, err)
+				}
+			}
+			l, err := importer.Import(f, poll.Accept, poll.SocketOptions{})
+			r.ok("Import", err)
+			r.ok("Close of the file", f.Close())
+			client, server := r.connect(l)
+			r.say(client, "hello")
+			r.hear(server, "hello")
+
+			f = r.theirs()
+			defer f.Close()
+			other := r.second()
+			r.ok("Close of a poller", other.Close())
+			if _, err := other.(poll.Importer).Import(f, poll.Accept, poll.SocketOptions{}); !errors.Is(err, net.ErrClosed) {
+				r.t.Errorf("Import into a closed poller: %v, want net.ErrClosed", err)
+			}
+		},
+	},
+	{
+		name:        "handle/control",
+		explanation: "A handle with a descriptor shows it until Close, and never after that: the number may be another file's then.",
+		run: func(r *rig) {
+			client, server := r.pair()
+			for _, h := range []poll.Handle{r.listen(), client, server} {
+				c, ok := h.(poll.Controller)
+				if !ok {
+					continue
+				}
+				calls := 0
+				r.ok("Control", c.Control(func(uintptr) { calls++ }))
+				r.ok("Close", h.Close())
+				if err := c.Control(func(uintptr) { calls++ }); !errors.Is(err, net.ErrClosed) || calls != 1 {
+					r.t.Errorf("Control after Close: %v, and %d calls, want net.ErrClosed and 1", err, calls)
+				}
+			}
+		},
+	},
+}
+
+// theirs is a listener of package net as a file.
+func (r *rig) theirs() *os.File {
+	r.t.Helper()
+	ln, err := net.ListenTCP("tcp", loopback())
+	r.ok("net.Listen", err)
+	f, err := ln.File()
+	r.ok("File", err)
+	r.ok("Close", ln.Close())
+	return f
+}
