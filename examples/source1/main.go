@@ -4,9 +4,9 @@
 // back pressure: Write waits until the kernel has taken everything, so the memory of the
 // program does not grow, however slow the server is. It ends when the server hangs up.
 //
-//	nc -l -k 127.0.0.1 1111 >/dev/null   # or another server that discards
-//	go run ./examples/source1            # in another terminal; Ctrl-C ends it
-//	go run ./examples/source1 --stop     # sends the word stop and leaves
+//	go run ./examples/sink             # the server
+//	go run ./examples/source1          # in another terminal; Ctrl-C ends it
+//	go run ./examples/source1 --stop   # ends the server
 package main
 
 import (
