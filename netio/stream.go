@@ -69,6 +69,7 @@ type Stream struct {
 	vector [][]byte // the headers of WriteBuffers, kept for the next one
 
 	tls        *secure // nil without TLS
+	early      *early  // of ReadAhead, or nil
 	tlsOptions TLSOptions
 }
 

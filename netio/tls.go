@@ -110,6 +110,9 @@ func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.S
 		}
 	}()
 	err = s.pass(timed)
+	if err == nil && s.early != nil {
+		err = s.adopt(timed)
+	}
 	if err == nil && !config.InsecureSkipVerify && config.RootCAs == nil {
 		err = loadRoots(timed)
 	}
