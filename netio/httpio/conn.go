@@ -18,19 +18,23 @@ import (
 
 	"baton/await"
 	"baton/internal/stack"
+	"baton/loop/poll"
 	"baton/netio"
 	"baton/task"
 )
 
 // A conn is a connection that is served. It belongs to its task, but for nc.
 type conn struct {
-	srv  *Server
-	s    *netio.Stream
-	ctx  context.Context // of the task, with the values for requests
-	home *task.Ref       // the task
-	nc   net.Conn        // the stream, for every goroutine
-	br   *bufio.Reader   // of the request at work, or nil
+	srv   *Server
+	s     *netio.Stream
+	ctx   context.Context // of the task, with the values for requests
+	home  *task.Ref       // the task
+	nc    net.Conn        // the stream, for every goroutine
+	clock poll.Poller     // tells the time to every goroutine
+	br    *bufio.Reader   // of the request at work, or nil
 
+	deadline  time.Time       // of reading
+	timed     bool            // a handler has set a deadline of writing
 	afterPost bool            // the last request was a POST
 	hijacked  *hijacked       // by a handler, or nil
 	gone      *task.ScopeRef  // of the request at work, which ends if the client goes away
@@ -40,7 +44,7 @@ type conn struct {
 }
 
 func newConn(ctx context.Context, srv *Server, s *netio.Stream) *conn {
-	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), nc: s.NetConn(ctx)}
+	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), nc: s.NetConn(ctx), clock: task.Loop(ctx).Poller()}
 	s.SetLineLimit(srv.maxHeaderBytes() + headerSlop)
 	return c
 }
@@ -54,8 +58,17 @@ func (c *conn) setState(state http.ConnState) {
 // end is the end of the connection's task.
 func (c *conn) end() {
 	c.putReader()
+	c.leave()
 	if c.hijacked == nil {
 		c.setState(http.StateClosed)
+	}
+}
+
+// leave ends the watching of the server's end.
+func (c *conn) leave() {
+	if c.release != nil {
+		c.release()
+		c.release = nil
 	}
 }
 
@@ -117,12 +130,15 @@ func (c *conn) next(ctx context.Context) (*http.Request, error) {
 	if err := c.setReadDeadline(whole); err != nil {
 		return nil, err
 	}
-	var write time.Time
-	if d := c.srv.WriteTimeout; d > 0 {
-		write = task.Now(ctx).Add(d)
-	}
-	if err := c.nc.SetWriteDeadline(write); err != nil {
-		return nil, err
+	if d := c.srv.WriteTimeout; d > 0 || c.timed {
+		c.timed = false // a handler has set a deadline; it counts for its request only
+		var write time.Time
+		if d > 0 {
+			write = task.Now(ctx).Add(d)
+		}
+		if err := c.nc.SetWriteDeadline(write); err != nil {
+			return nil, err
+		}
 	}
 	c.afterPost = req.Method == "POST"
 	req.RemoteAddr = c.s.RemoteAddr().String()
@@ -134,9 +150,10 @@ func (c *conn) next(ctx context.Context) (*http.Request, error) {
 
 // setReadDeadline sets a deadline, unless there is none and was none.
 func (c *conn) setReadDeadline(t time.Time) error {
-	if t.IsZero() && c.srv.ReadTimeout <= 0 && c.srv.ReadHeaderTimeout <= 0 && c.srv.IdleTimeout <= 0 {
+	if t.IsZero() && c.deadline.IsZero() {
 		return nil
 	}
+	c.deadline = t
 	return c.nc.SetReadDeadline(t)
 }
 
@@ -272,10 +289,6 @@ func expectationFailed(w http.ResponseWriter, _ *http.Request) {
 
 // refuse answers what is no request, if somebody is left to read that.
 func (c *conn) refuse(err error) error {
-	if c.release != nil {
-		c.release()
-		c.release = nil
-	}
 	var r *refusal
 	switch {
 	case errors.As(err, &r):
@@ -303,10 +316,7 @@ const lingerTime = 500 * time.Millisecond
 
 // linger ends the connection after its last answer.
 func (c *conn) linger() error {
-	if c.release != nil {
-		c.release()
-		c.release = nil
-	}
+	c.leave()
 	if !c.lingering || c.s.CloseWrite() != nil {
 		return nil
 	}

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"baton/task"
 )
 
 const (
@@ -388,7 +386,7 @@ func (w *response) field(name, value string) {
 func (w *response) extra(e extras) {
 	if e.date {
 		w.out = append(w.out, "Date: "...)
-		w.out = task.Now(w.c.ctx).UTC().AppendFormat(w.out, http.TimeFormat)
+		w.out = w.c.clock.Now().UTC().AppendFormat(w.out, http.TimeFormat)
 		w.out = append(w.out, "\r\n"...)
 	}
 	if e.length {
@@ -442,8 +440,15 @@ func (w *response) trailers() {
 }
 
 // SetReadDeadline, SetWriteDeadline and EnableFullDuplex are for http.ResponseController.
-func (w *response) SetReadDeadline(t time.Time) error  { return w.c.nc.SetReadDeadline(t) }
-func (w *response) SetWriteDeadline(t time.Time) error { return w.c.nc.SetWriteDeadline(t) }
+func (w *response) SetReadDeadline(t time.Time) error {
+	w.c.deadline = t
+	return w.c.nc.SetReadDeadline(t)
+}
+
+func (w *response) SetWriteDeadline(t time.Time) error {
+	w.c.timed = true
+	return w.c.nc.SetWriteDeadline(t)
+}
 
 func (w *response) EnableFullDuplex() error {
 	w.fullDuplex = true

@@ -28,9 +28,9 @@ var dates = regexp.MustCompile(`Date: [^\r]*\r\n`)
 
 // sides runs the same bytes against this server and against that of package net/http, and
 // returns what each has answered until it closed the connection.
-func sides(t *testing.T, h http.Handler, sent string) (ours, theirs string) {
+func sides(t *testing.T, h, peers http.Handler, sent string) (ours, theirs string) {
 	t.Helper()
-	peer := httptest.NewServer(h)
+	peer := httptest.NewServer(peers)
 	defer peer.Close()
 	theirs = exchange(t, peer.Listener.Addr().String(), sent)
 	err := task.Run(t.Context(), func(ctx context.Context) error {
@@ -142,7 +142,15 @@ var handler = func() http.Handler {
 }()
 
 // Each exchange is answered as package net/http answers it, byte for byte.
-func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
+func TestAnswersAreThoseOfNetHTTP(t *testing.T) { compare(t, handler) }
+
+// So are those of a handler on a goroutine of its own.
+func TestAnswersOfABlockingHandlerAreThoseOfNetHTTP(t *testing.T) {
+	compare(t, httpio.Blocking(handler))
+}
+
+// compare has h answer exchanges, here and in package net/http.
+func compare(t *testing.T, h http.Handler) {
 	const host = "Host: example.com\r\n"
 	chunks := "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\n\r\n"
 	for name, sent := range map[string]string{
@@ -200,7 +208,7 @@ func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
 		"nothing":                  "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			ours, theirs := sides(t, handler, sent)
+			ours, theirs := sides(t, h, handler, sent)
 			if ours != theirs && ours != decided[name] {
 				t.Errorf("\nours   %.600q\ntheirs %.600q", ours, theirs)
 			}
