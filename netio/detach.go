@@ -47,6 +47,12 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	if err := s.pass(ctx); err != nil {
 		return nil, err
 	}
+	if s.early != nil && s.early.flying {
+		s.loop.Poller().Cancel(&s.in.op)
+		if err := s.adopt(ctx); err != nil && task.Check(ctx) != nil {
+			return nil, err
+		}
+	}
 	d := &Detached{Loop: s.loop, Handle: s.handle}
 	if t := s.tls; t != nil {
 		if err := t.out.drain(ctx); err != nil {

@@ -96,6 +96,11 @@ func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if s.early != nil && len(p) > 0 {
+		if err := s.adopt(ctx); err != nil {
+			return 0, err
+		}
+	}
 	if s.ahead.len() > 0 {
 		return s.ahead.read(p), nil
 	}
@@ -118,6 +123,9 @@ func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 func (s *Stream) fill(ctx context.Context) error {
 	if err := s.in.giveWay(ctx); err != nil {
 		return err
+	}
+	if s.early != nil && s.early.flying {
+		return s.adopt(ctx)
 	}
 	buf := s.ahead.room()
 	var n int

@@ -84,6 +84,7 @@ type Stream struct {
 	vector *[][]byte // the headers of WriteBuffers, kept for the next one; nil before the first
 
 	tls        *secure // nil without TLS
+	early      *early  // of ReadAhead, or nil
 	tlsOptions TLSOptions
 }
 

@@ -111,6 +111,9 @@ func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.S
 		}
 	}()
 	err = s.pass(timed)
+	if err == nil && s.early != nil {
+		err = s.adopt(timed)
+	}
 	if err == nil && needsRoots(config) {
 		err = loadRoots(timed)
 	}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpio
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"baton/await"
+	"baton/internal/stack"
+	"baton/loop/poll"
+	"baton/netio"
+	"baton/task"
+)
+
+// A conn is a connection that is served. It belongs to its task, but for nc.
+type conn struct {
+	srv   *Server
+	s     *netio.Stream
+	ctx   context.Context // of the task, with the values for requests
+	home  *task.Ref       // the task
+	nc    net.Conn        // the stream, for every goroutine
+	clock poll.Poller     // tells the time to every goroutine
+	br    *bufio.Reader   // of the request at work, or nil
+
+	deadline  time.Time       // of reading
+	timed     bool            // a handler has set a deadline of writing
+	afterPost bool            // the last request was a POST
+	hijacked  *hijacked       // by a handler, or nil
+	gone      *task.ScopeRef  // of the request at work, which ends if the client goes away
+	lingering bool            // the client may still be sending
+	draining  context.Context // ends when the server's end begins
+	release   context.CancelFunc
+}
+
+func newConn(ctx context.Context, srv *Server, s *netio.Stream) *conn {
+	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), nc: s.NetConn(ctx), clock: task.Loop(ctx).Poller()}
+	s.SetLineLimit(srv.maxHeaderBytes() + headerSlop)
+	return c
+}
+
+func (c *conn) setState(state http.ConnState) {
+	if c.srv.ConnState != nil {
+		c.srv.ConnState(c.nc, state)
+	}
+}
+
+// end is the end of the connection's task.
+func (c *conn) end() {
+	c.putReader()
+	c.leave()
+	if c.hijacked == nil {
+		c.setState(http.StateClosed)
+	}
+}
+
+// leave ends the watching of the server's end.
+func (c *conn) leave() {
+	if c.release != nil {
+		c.release()
+		c.release = nil
+	}
+}
+
+// readers are those of all connections; each has one while a request is at work.
+var readers = sync.Pool{New: func() any { return bufio.NewReader(nil) }}
+
+// putReader gives the reader back. It must be empty.
+func (c *conn) putReader() {
+	if c.br != nil {
+		c.br.Reset(nil)
+		readers.Put(c.br)
+		c.br = nil
+	}
+}
+
+// A refusal is the answer to what is no request. Both texts are as those of package
+// net/http.
+type refusal struct {
+	code   int
+	reason string // in the status line, and in the body
+	body   string // instead of the status
+}
+
+func (r *refusal) Error() string { return r.reason }
+
+// next waits for a request and reads its head.
+func (c *conn) next(ctx context.Context) (*http.Request, error) {
+	first := c.br == nil && c.draining == nil
+	if err := c.await(ctx, first); err != nil {
+		return nil, err
+	}
+	now := task.Now(ctx)
+	var whole time.Time
+	if d := c.srv.ReadTimeout; d > 0 {
+		whole = now.Add(d)
+	}
+	head := whole
+	if d := c.srv.ReadHeaderTimeout; d > 0 {
+		head = now.Add(d)
+	}
+	if err := c.setReadDeadline(head); err != nil {
+		return nil, err
+	}
+	host, err := c.peekHead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.br == nil {
+		c.br = readers.Get().(*bufio.Reader)
+		c.br.Reset((*source)(c))
+	}
+	req, err := http.ReadRequest(c.br)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	if err := check(req, host); err != nil {
+		return nil, err
+	}
+	if err := c.setReadDeadline(whole); err != nil {
+		return nil, err
+	}
+	if d := c.srv.WriteTimeout; d > 0 || c.timed {
+		c.timed = false // a handler has set a deadline; it counts for its request only
+		var write time.Time
+		if d > 0 {
+			write = task.Now(ctx).Add(d)
+		}
+		if err := c.nc.SetWriteDeadline(write); err != nil {
+			return nil, err
+		}
+	}
+	c.afterPost = req.Method == "POST"
+	req.RemoteAddr = c.s.RemoteAddr().String()
+	if state := c.s.ConnectionState(); state.HandshakeComplete {
+		req.TLS = &state
+	}
+	return req, nil
+}
+
+// setReadDeadline sets a deadline, unless there is none and was none.
+func (c *conn) setReadDeadline(t time.Time) error {
+	if t.IsZero() && c.deadline.IsZero() {
+		return nil
+	}
+	c.deadline = t
+	return c.nc.SetReadDeadline(t)
+}
+
+// await waits for the first byte of a request. Between requests the connection is idle:
+// it ends when the server's end begins.
+func (c *conn) await(ctx context.Context, first bool) error {
+	if c.br != nil {
+		ahead, _ := c.br.Peek(c.br.Buffered())
+		c.s.Unread(ahead)
+		c.putReader()
+	}
+	if c.draining == nil {
+		c.draining, c.release = netio.UntilShutdown(ctx)
+	}
+	d := orElse(c.srv.IdleTimeout, c.srv.ReadTimeout)
+	if first {
+		d = orElse(c.srv.ReadHeaderTimeout, c.srv.ReadTimeout)
+	}
+	var idle time.Time
+	if d > 0 {
+		idle = task.Now(ctx).Add(d)
+	}
+	if err := c.setReadDeadline(idle); err != nil {
+		return err
+	}
+	_, err := c.s.Peek(c.draining, 1)
+	if err == nil {
+		c.setState(http.StateActive)
+	}
+	return err
+}
+
+// peekHead waits until the head of a request is in the stream's buffer. It reports how
+// many Host fields the head has.
+func (c *conn) peekHead(ctx context.Context) (hosts int, err error) {
+	for n := 1; ; n = c.s.Buffered() + 1 {
+		if _, err := c.s.Peek(ctx, n); err != nil {
+			if errors.Is(err, netio.ErrTooLong) {
+				return 0, &refusal{code: http.StatusRequestHeaderFieldsTooLarge}
+			}
+			return 0, err
+		}
+		view, _ := c.s.Peek(ctx, c.s.Buffered())
+		if c.afterPost { // some clients send an empty line after a body
+			skip := len(view) - len(bytes.TrimLeft(view, "\r\n"))
+			if _, err := c.s.ReadFull(ctx, make([]byte, skip)); err != nil {
+				return 0, err
+			}
+			c.afterPost = false
+			view = view[skip:]
+		}
+		if hosts, ok := scanHead(view); ok {
+			return hosts, nil
+		}
+	}
+}
+
+// source is a conn as what its reader reads from.
+type source conn
+
+func (r *source) Read(p []byte) (int, error) { return r.nc.Read(p) }
+
+// answer has the handler answer a request. It reports whether another one may follow.
+func (c *conn) answer(req *http.Request) (again bool) {
+	var w *response
+	err := task.Scope(c.ctx, func(ctx context.Context) error {
+		c.gone = task.ScopeOf(ctx)
+		defer func() { c.gone = nil }()
+		w = newResponse(c, req.WithContext(ctx))
+		aborted := c.call(w)
+		if !aborted && c.hijacked == nil {
+			w.finish()
+		}
+		again = !aborted && !w.closeAfter && w.err == nil && c.hijacked == nil
+		task.ScopeOf(ctx).Cancel(nil) // what the handler has left behind
+		return nil
+	})
+	if h := c.hijacked; h != nil {
+		_, _, _ = await.Receive(c.ctx, h.closed) // the connection is the handler's until it closes it
+		return false
+	}
+	return again && err == nil
+}
+
+// call calls the handler. It reports whether that has panicked.
+func (c *conn) call(w *response) (aborted bool) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		if v == nil {
+			return // a Goexit, which goes on
+		}
+		aborted = true
+		if v != http.ErrAbortHandler {
+			c.report(v)
+		}
+	}()
+	handler := c.srv.handler()
+	switch {
+	case w.req.RequestURI == "*" && w.req.Method == "OPTIONS" && !c.srv.DisableGeneralOptionsHandler:
+		handler = http.HandlerFunc(generalOptions)
+	case w.req.Header.Get("Expect") != "" && !hasToken(w.req.Header["Expect"], "100-continue"):
+		handler = http.HandlerFunc(expectationFailed)
+	}
+	c.watch(w)
+	handler.ServeHTTP(w, w.req)
+	returned = true
+	return false
+}
+
+// watch has the request end when the client goes away, once its body was read.
+func (c *conn) watch(w *response) {
+	if w.body.atEOF && c.br.Buffered() == 0 && c.gone != nil {
+		gone := c.gone
+		c.s.ReadAhead(func(error) { gone.Cancel(nil) })
+	}
+}
+
+func generalOptions(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", "0")
+	if r.ContentLength != 0 {
+		_, _ = io.CopyN(io.Discard, http.MaxBytesReader(w, r.Body, 4<<10), 4<<10)
+	}
+}
+
+func expectationFailed(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Connection", "close")
+	w.WriteHeader(http.StatusExpectationFailed)
+}
+
+// refuse answers what is no request, if somebody is left to read that.
+func (c *conn) refuse(err error) error {
+	var r *refusal
+	switch {
+	case errors.As(err, &r):
+	case isEnd(err):
+		return nil
+	default:
+		r = &refusal{code: http.StatusBadRequest}
+	}
+	status := fmt.Sprintf("%d %s", r.code, http.StatusText(r.code))
+	if r.reason != "" {
+		status += ": " + r.reason
+	}
+	text := r.body
+	if text == "" {
+		text = status
+	}
+	_ = c.write([]byte("HTTP/1.1 " + status + "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" + text))
+	c.lingering = true
+	return c.linger()
+}
+
+// lingerTime is how long a connection that may still be sending is read before it is
+// closed: the kernel would reset it at once, and the client lose the answer.
+const lingerTime = 500 * time.Millisecond
+
+// linger ends the connection after its last answer.
+func (c *conn) linger() error {
+	c.leave()
+	if !c.lingering || c.s.CloseWrite() != nil {
+		return nil
+	}
+	if err := c.nc.SetReadDeadline(task.Now(c.ctx).Add(lingerTime)); err != nil {
+		return nil
+	}
+	buf := make([]byte, 4<<10)
+	for {
+		if _, err := c.s.Read(c.ctx, buf); err != nil {
+			return nil
+		}
+	}
+}
+
+// write writes all of bufs, for the caller's goroutine.
+func (c *conn) write(bufs ...[]byte) error {
+	if c.atHome() {
+		_, err := c.s.WriteBuffers(c.ctx, bufs...)
+		return err
+	}
+	for _, b := range bufs {
+		if _, err := c.nc.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atHome reports whether the caller is the task of the connection.
+func (c *conn) atHome() bool {
+	r, _ := c.home.Running()
+	return r == c.home
+}
+
+// isDraining reports whether the end of the server has begun.
+func (c *conn) isDraining() bool { return c.draining != nil && c.draining.Err() != nil }
+
+// logf tells of a mistake of a handler.
+func (c *conn) logf(format string, args ...any) {
+	if c.srv.ErrorLog != nil {
+		c.srv.ErrorLog.Printf(format, args...)
+	} else {
+		log.Printf(format, args...)
+	}
+}
+
+// report tells of a panic of a handler.
+func (c *conn) report(v any) {
+	p := &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: c.home.String()}
+	if c.srv.ErrorLog != nil {
+		c.srv.ErrorLog.Printf("http: panic serving %v: %v\n%s", c.s.RemoteAddr(), v, p.Stack)
+		return
+	}
+	p.Report(c.ctx)
+}
+
+// scanHead looks for the end of a head, and counts its Host fields.
+func scanHead(b []byte) (hosts int, ok bool) {
+	for {
+		i := bytes.IndexByte(b, '\n')
+		if i < 0 {
+			return 0, false
+		}
+		line := bytes.TrimSuffix(b[:i], []byte("\r"))
+		if len(line) == 0 {
+			return hosts, true
+		}
+		if len(line) > 5 && strings.EqualFold(string(line[:5]), "host:") || len(line) == 5 && strings.EqualFold(string(line), "host:") {
+			hosts++
+		}
+		b = b[i+1:]
+	}
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpio
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"baton/await"
+	"baton/netio"
+	"baton/task"
+)
+
+// A Session makes requests in one line each. It keeps connections, and cookies if its
+// Client has a Jar. The zero value is ready to use, and belongs to the loop that uses it
+// first. Close closes the connections that it keeps.
+//
+// All calls may switch. A response of status 400 or above is a [*StatusError].
+type Session struct {
+	// Client makes the requests. If it has no Transport, the one below is used.
+	Client http.Client
+
+	// Transport is ours.
+	Transport Transport
+
+	// Limit bounds the bodies that are read into memory, in bytes. Default 32 MiB.
+	Limit int64
+}
+
+const defaultLimit = 32 << 20
+
+// A StatusError is a response that says that something went wrong.
+type StatusError struct {
+	Code   int
+	Status string // as in "404 Not Found"
+	URL    string // that has answered
+	Body   string // its beginning
+}
+
+// Error says what was answered by whom.
+func (e *StatusError) Error() string { return "httpio: " + e.URL + ": " + e.Status }
+
+// statusBytes is how much of a body a StatusError has.
+const statusBytes = 1 << 10
+
+// Close closes the connections that wait for a request. It does not switch.
+func (s *Session) Close() { s.Transport.CloseIdleConnections() }
+
+// Do sends a request, which needs a context of the calling task. The Body of the response
+// must be closed.
+func (s *Session) Do(req *http.Request) (*http.Response, error) {
+	if s.Client.Transport == nil {
+		s.Client.Transport = &s.Transport
+	}
+	resp, err := s.Client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode < 400 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, statusBytes)) // as much as there is
+	return nil, &StatusError{resp.StatusCode, resp.Status, resp.Request.URL.Redacted(), string(body)}
+}
+
+// Get gets a page. The Body of the response must be closed.
+func (s *Session) Get(ctx context.Context, url string) (*http.Response, error) {
+	return s.send(ctx, "GET", url, "", nil)
+}
+
+// Text gets a page as a string.
+func (s *Session) Text(ctx context.Context, url string) (string, error) {
+	b, err := s.all(s.Get(ctx, url))
+	return string(b), err
+}
+
+// JSON gets a page and decodes it into v.
+func (s *Session) JSON(ctx context.Context, url string, v any) error {
+	return s.decode(v)(s.Get(ctx, url))
+}
+
+// PostForm sends a form, and returns the answer as a string.
+func (s *Session) PostForm(ctx context.Context, url string, form url.Values) (string, error) {
+	body := strings.NewReader(form.Encode())
+	b, err := s.all(s.send(ctx, "POST", url, "application/x-www-form-urlencoded", body))
+	return string(b), err
+}
+
+// PostJSON sends in, encoded, and decodes the answer into out. A nil out ignores the
+// answer.
+func (s *Session) PostJSON(ctx context.Context, url string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	return s.decode(out)(s.send(ctx, "POST", url, "application/json", bytes.NewReader(body)))
+}
+
+// Upload sends a form with files (RFC 7578), and returns the answer as a string. Files are
+// the paths by the names of their fields. A file is read as it is sent, where that blocks
+// no loop.
+func (s *Session) Upload(ctx context.Context, url string, form url.Values, files map[string]string) (string, error) {
+	var head bytes.Buffer
+	w := multipart.NewWriter(&head)
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		for _, v := range form[name] {
+			if err := w.WriteField(name, v); err != nil {
+				return "", err
+			}
+		}
+	}
+	var parts []io.Reader
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		path := files[name]
+		f, err := await.Blocking(ctx, func(context.Context) (*os.File, error) { return os.Open(path) })
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		if _, err := w.CreateFormFile(name, filepath.Base(path)); err != nil {
+			return "", err
+		}
+		parts = append(parts, bytes.NewReader(bytes.Clone(head.Bytes())), &fileReader{f, task.Self(ctx)})
+		head.Reset()
+	}
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	body := io.MultiReader(append(parts, &head)...)
+	b, err := s.all(s.send(ctx, "POST", url, w.FormDataContentType(), body))
+	return string(b), err
+}
+
+// Download gets a page into a file, which it makes or replaces. Progress, unless nil, is
+// called now and then with the bytes that are done, and the bytes of all, or -1 if the
+// server does not tell; it must not switch. After an error the file has what has come. The
+// file is written where that blocks no loop.
+func (s *Session) Download(ctx context.Context, url, path string, progress func(done, all int64)) (err error) {
+	resp, err := s.Get(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	f, err := await.Blocking(ctx, func(context.Context) (*os.File, error) { return os.Create(path) })
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := f.Close(); err == nil {
+			err = e
+		}
+	}()
+	buf := make([]byte, fileBytes)
+	for done := int64(0); ; {
+		n, err := io.ReadFull(resp.Body, buf)
+		if n > 0 {
+			if _, e := await.Blocking(ctx, func(context.Context) (int, error) { return f.Write(buf[:n]) }); e != nil {
+				return e
+			}
+			if done += int64(n); progress != nil {
+				progress(done, resp.ContentLength)
+			}
+		}
+		switch {
+		case err == io.EOF, err == io.ErrUnexpectedEOF && (resp.ContentLength < 0 || done == resp.ContentLength):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// fileBytes are read or written at a time.
+const fileBytes = 256 << 10
+
+// A fileReader reads a file beside the loop, for whatever task reads.
+type fileReader struct {
+	f    *os.File
+	task *task.Ref // of the loop
+}
+
+func (r *fileReader) Read(p []byte) (int, error) {
+	_, ctx := r.task.Running()
+	return await.Blocking(ctx, func(context.Context) (int, error) { return r.f.Read(p) })
+}
+
+// send sends a request with a body of a type, or none.
+func (s *Session) send(ctx context.Context, method, url, contentType string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return nil, err
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	return s.Do(req)
+}
+
+// all reads a response to the end.
+func (s *Session) all(resp *http.Response, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	limit := s.Limit
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("httpio: the body of %s: %w of %d bytes", resp.Request.URL.Redacted(), netio.ErrTooLong, limit)
+	}
+	return b, err
+}
+
+// decode returns what decodes a response into v.
+func (s *Session) decode(v any) func(*http.Response, error) error {
+	return func(resp *http.Response, err error) error {
+		b, err := s.all(resp, err)
+		if err != nil || v == nil {
+			return err
+		}
+		return json.Unmarshal(b, v)
+	}
+}

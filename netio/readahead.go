@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netio
+
+import (
+	"context"
+	"net"
+	"slices"
+
+	"baton/loop/poll"
+	"baton/netio/internal/record"
+	"baton/task"
+)
+
+// ReadAhead reads once, before anybody asks, and does not wait for it: the next call that
+// reads gets the bytes. If the stream ends first, gone is called with the error that this
+// call would have returned, as a callback of the loop; it must not switch. So a server
+// that works on an answer learns that its client has left, without a task that reads.
+//
+// ReadAhead does nothing if bytes were read ahead already, during a call that reads, and
+// after Close. A second ReadAhead takes the place of the first. Gone is not called once a
+// call reads.
+func (s *Stream) ReadAhead(gone func(err error)) {
+	s.held("Stream.ReadAhead")
+	if s.closed || s.in.user != nil || s.ahead.len() > 0 {
+		return
+	}
+	if s.early == nil {
+		s.early = &early{stream: s}
+	}
+	s.early.gone = gone
+	if !s.early.flying {
+		s.early.read()
+	}
+}
+
+// Unread puts bytes back: the next call that reads gets them first. Package bufio may have
+// read further than a message. Unread is not for use during a call that reads or a
+// ReadAhead, where it is misuse and panics.
+func (s *Stream) Unread(p []byte) {
+	s.held("Stream.Unread")
+	if len(p) == 0 || s.closed {
+		return
+	}
+	if s.in.user != nil || s.early != nil && s.early.flying {
+		misuse("Unread of %v during a read", s)
+	}
+	all := append(slices.Clone(p), s.ahead.bytes()...)
+	s.ahead.drop(s.ahead.len())
+	s.ahead.replace(all)
+	s.ahead.end = len(all)
+}
+
+// An early is a read of ReadAhead. It uses the operation of the stream's reading half.
+type early struct {
+	stream  *Stream
+	gone    func(error)
+	flying  bool // the operation is in flight
+	adopted bool // the user of s.in waits for it
+}
+
+// read begins a read, and further ones if TLS wants more.
+func (e *early) read() {
+	s := e.stream
+	if err := e.ended(); err != nil {
+		e.tell(err)
+		return
+	}
+	op := &s.in.op
+	op.Owner, op.Buf = e, e.buffer().room()
+	if e.flying = !s.loop.Driver().Submit(op); !e.flying {
+		e.took()
+	}
+}
+
+// buffer is where the bytes from the kernel go.
+func (e *early) buffer() *buffer {
+	if t := e.stream.tls; t != nil {
+		return &t.raw
+	}
+	return &e.stream.ahead
+}
+
+// ended is how the stream has ended, or nil.
+func (e *early) ended() error {
+	if t := e.stream.tls; t != nil {
+		return t.failed
+	}
+	return e.stream.in.failed
+}
+
+// Complete takes the bytes. It is the loop's to call.
+func (e *early) Complete(*poll.Op) {
+	e.flying = false
+	e.took()
+	if e.adopted && !e.flying {
+		e.adopted = false
+		e.stream.in.user.Wake()
+	}
+}
+
+// took takes the result of the operation.
+func (e *early) took() {
+	s, op := e.stream, &e.stream.in.op
+	buf := op.Buf
+	op.Owner, op.Buf = &s.in, nil
+	switch {
+	case s.closed:
+		return
+	case op.N > 0:
+		e.buffer().add(buf, op.N)
+	case op.Err == poll.ErrCanceled: // by whoever has adopted it
+		return
+	default:
+		_ = s.in.failure(nil, op.Err) // which keeps it
+		if t := s.tls; t != nil {
+			t.end = s.in.failed
+		}
+	}
+	if s.tls != nil && !e.adopted {
+		e.decrypt()
+	} else if err := e.ended(); err != nil {
+		e.tell(err)
+	}
+}
+
+// decrypt looks for what a reader would get from the records that have come.
+func (e *early) decrypt() {
+	s, t := e.stream, e.stream.tls
+	buf := buffers.lend(t.raw.len())
+	n, err := t.decrypt(buf)
+	t.out.kick()
+	if n > 0 {
+		s.ahead.add(buf, n)
+		return
+	}
+	buffers.Recycle(buf)
+	if err == record.ErrNone {
+		e.read()
+	} else if err != nil {
+		t.failed = t.ended(err)
+		e.tell(t.failed)
+	}
+}
+
+// tell tells of the end, unless a call reads: that returns it.
+func (e *early) tell(err error) {
+	gone := e.gone
+	if gone == nil || e.adopted {
+		return
+	}
+	e.gone = nil
+	e.stream.loop.CallSoon(func() {
+		if !e.stream.closed && e.stream.in.user == nil {
+			gone(err)
+		}
+	})
+}
+
+// adopt waits for the read of ReadAhead that is in flight, if there is one. The user of
+// s.in calls it before it reads itself. The error is one after which it can be tried
+// again. It may switch.
+func (s *Stream) adopt(ctx context.Context) error {
+	e, h := s.early, &s.in
+	if e == nil {
+		return nil
+	}
+	e.gone = nil
+	if !e.flying {
+		return nil
+	}
+	e.adopted = true
+	h.depart()
+	task.Park(ctx, h) // which returns nil, since Cancel returns false
+	h.arrive()
+	switch {
+	case s.closed:
+		return s.opError("read", net.ErrClosed)
+	case h.op.N == 0 && h.op.Err == poll.ErrCanceled:
+		return h.failure(ctx, poll.ErrCanceled)
+	}
+	return nil
+}
