@@ -212,7 +212,7 @@ func TestNetListenerMisuse(t *testing.T) {
 		listener := ln.NetListener(ctx)
 		var done task.Future[struct{}]
 		task.Loop(ctx).CallSoon(func() {
-			panics(t, "Accept in a callback", func() { listener.Accept() }, "accept of a net.Conn", "in a callback", "start a task")
+			panics(t, "Accept in a callback", func() { listener.Accept() }, "accept of a net.Listener", "in a callback", "start a task")
 			done.Set(struct{}{})
 		})
 		must(done.Await(ctx))(t)
