@@ -23,7 +23,7 @@ const serverLife = time.Minute
 // so many bytes and wait for them to come back.
 type load struct {
 	connections, size int
-	tls, udp          bool
+	tls, udp, http    bool
 }
 
 // echoShape: CPU time of a TCP echo server for each message of 1 KiB, with so many
@@ -110,6 +110,9 @@ func (l load) epoll(buffer int) peer {
 func (l load) flag() string {
 	if l.udp {
 		return "-udp"
+	}
+	if l.http {
+		return "-http"
 	}
 	return "-tls=" + strconv.FormatBool(l.tls)
 }

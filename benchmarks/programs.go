@@ -14,19 +14,20 @@ import (
 //go:embed echoserver/c/echo.c
 var echoC []byte
 
-// The programs that the echo rows run are built when the first of these rows
+// The programs that the echo and http rows run are built when the first of these rows
 // needs them, in a directory that removePrograms removes.
 var (
 	workshop = sync.OnceValues(func() (dir string, err error) {
 		return os.MkdirTemp("", "baton-benchmarks-")
 	})
 
-	// goPrograms is the directory of echoserver and echoload.
+	// goPrograms is the directory of echoserver, echoload and httpserver.
 	goPrograms = sync.OnceValues(func() (dir string, err error) {
 		if dir, err = workshop(); err != nil {
 			return "", err
 		}
-		return dir, build("go", "build", "-o", dir, "baton/benchmarks/echoserver", "baton/benchmarks/echoload")
+		return dir, build("go", "build", "-o", dir, "baton/benchmarks/echoserver", "baton/benchmarks/echoload",
+			"baton/benchmarks/httpserver")
 	})
 
 	// cServer is the path of the server in C.

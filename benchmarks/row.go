@@ -113,6 +113,8 @@ func shapes() []shape {
 		idleShape("idle/tls", "baton", true, 1),
 		idleShape("idle/tls/protocol", "protocol", true, 0.5),
 		udpShape(50),
+		httpShape("http", 50, 12, 0.7),
+		httpShape("http/64k", 50, 64<<10, 0.85),
 	}
 }
 

@@ -41,6 +41,8 @@ func TestRows(t *testing.T) {
 		{"idle/tls", 1, 1},
 		{"idle/tls/protocol", 0.5, 0.5},
 		{"udp/50", 0.9, 0.9},
+		{"http/50", 0.7, 0.7},
+		{"http/64k/50", 0.85, 0.85},
 	}
 	var names []string
 	for i, s := range shapes() {

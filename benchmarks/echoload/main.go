@@ -13,6 +13,9 @@
 // With -udp a message is a datagram, of which there are no more on the way than clients: so
 // none is lost on a loopback interface.
 //
+// With -http a message is a request of HTTP, and what comes back is its answer, with a body
+// of the given size.
+//
 // With -hold it waits for a line on its standard input before it begins and for
 // the end of it before it hangs up, so that whoever started it can look at the
 // server's clocks in between.
@@ -48,6 +51,7 @@ func main() {
 		bound = flag.Duration("for", time.Second, "how long to send")
 		crypt = flag.Bool("tls", false, "use TLS")
 		udp   = flag.Bool("udp", false, "send datagrams")
+		asks  = flag.Bool("http", false, "make HTTP requests, whose answers have a body of -size bytes")
 		held  = flag.Bool("hold", false, "wait for standard input")
 	)
 	flag.Parse()
@@ -62,7 +66,7 @@ func main() {
 	if *udp {
 		dial = dialUDP
 	}
-	if err := load(dial, *addr, *conns, *size, *bound, hold, os.Stdout); err != nil {
+	if err := load(dial, *addr, *conns, *size, *asks, *bound, hold, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "echoload:", err)
 		os.Exit(1)
 	}
@@ -87,8 +91,8 @@ func dialTLS(addr string) (net.Conn, error) {
 
 // load connects, sends for the time of bound and reports to out. If hold is not
 // nil it waits for it before and after, as -hold says.
-func load(dial dialer, addr string, conns, size int, bound time.Duration, hold io.Reader, out io.Writer) error {
-	clients, err := connect(dial, addr, conns, size, time.Now().Add(bound+patience))
+func load(dial dialer, addr string, conns, size int, http bool, bound time.Duration, hold io.Reader, out io.Writer) error {
+	clients, err := connect(dial, addr, conns, size, http, time.Now().Add(bound+patience))
 	defer hangUp(clients)
 	if err != nil {
 		return err
@@ -126,11 +130,14 @@ type client struct {
 	sent  int
 	echo  []byte // as long as a message
 	times []time.Duration
+
+	http   bool
+	answer []byte // of HTTP
 }
 
 // connect opens all connections, one after another, and warms them up. With an
 // error it returns those that are open.
-func connect(dial dialer, addr string, n, size int, deadline time.Time) ([]*client, error) {
+func connect(dial dialer, addr string, n, size int, http bool, deadline time.Time) ([]*client, error) {
 	var clients []*client
 	for i := range n {
 		conn, err := dial(addr)
@@ -145,6 +152,11 @@ func connect(dial dialer, addr string, n, size int, deadline time.Time) ([]*clie
 		letters := rand.New(rand.NewPCG(uint64(i), 0))
 		for i := range c.text {
 			c.text[i] = byte(letters.Uint32())
+		}
+		if http {
+			if err := c.learn(size); err != nil {
+				return clients, err
+			}
 		}
 		rest := warmUp
 		if err := c.exchange(func() bool { rest--; return rest < 0 }); err != nil {
@@ -172,7 +184,7 @@ func (c *client) exchange(over func() bool) error {
 		if _, err := io.ReadFull(c.conn, c.echo); err != nil {
 			return fmt.Errorf("echo of message %d: %w", c.sent, err)
 		}
-		if !bytes.Equal(c.echo, message) {
+		if c.http && !c.isAnswer() || !c.http && !bytes.Equal(c.echo, message) {
 			return fmt.Errorf("message %d of %v came back changed", c.sent, c.conn.LocalAddr())
 		}
 		c.times = append(c.times, time.Since(start))
@@ -183,6 +195,10 @@ func (c *client) exchange(over func() bool) error {
 // message is the next one: a window that slides over the client's own random
 // text, so that no two in a row are equal, nor those of two clients.
 func (c *client) message() []byte {
+	if c.http {
+		c.sent++
+		return []byte(httpRequest)
+	}
 	from := c.sent % len(c.echo)
 	c.sent++
 	return c.text[from : from+len(c.echo)]

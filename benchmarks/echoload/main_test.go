@@ -56,7 +56,7 @@ func listen(t *testing.T, serve func(io.ReadWriter)) string {
 func TestLoad(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
 	var out bytes.Buffer
-	if err := load(dialPlain, addr, 3, messageSize, 10*time.Millisecond, strings.NewReader("go\n"), &out); err != nil {
+	if err := load(dialPlain, addr, 3, messageSize, false, 10*time.Millisecond, strings.NewReader("go\n"), &out); err != nil {
 		t.Fatal(err)
 	}
 	var connected, messages int
@@ -89,13 +89,13 @@ func TestTLS(t *testing.T) {
 		crypt := tls.Server(c.(net.Conn), config)
 		io.Copy(crypt, crypt)
 	})
-	if err := load(dialTLS, addr, 3, messageSize, time.Hour, strings.NewReader(""), io.Discard); err == nil {
+	if err := load(dialTLS, addr, 3, messageSize, false, time.Hour, strings.NewReader(""), io.Discard); err == nil {
 		t.Error("load that was not let go = nil, want an error")
 	}
 	if resumed.Load() != 0 || full.Load() != 3 {
 		t.Errorf("%d handshakes, and %d with a resumed session, want 3 and none", full.Load(), resumed.Load())
 	}
-	if err := load(dialPlain, addr, 1, messageSize, time.Hour, nil, io.Discard); err == nil {
+	if err := load(dialPlain, addr, 1, messageSize, false, time.Hour, nil, io.Discard); err == nil {
 		t.Error("load without TLS = nil, want an error")
 	}
 }
@@ -104,7 +104,7 @@ func TestTLS(t *testing.T) {
 func TestHeld(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
 	var out bytes.Buffer
-	if err := load(dialPlain, addr, 1, messageSize, time.Hour, strings.NewReader(""), &out); err == nil {
+	if err := load(dialPlain, addr, 1, messageSize, false, time.Hour, strings.NewReader(""), &out); err == nil {
 		t.Error("load = nil, want an error")
 	}
 	if got := out.String(); got != "connected 1\n" {
@@ -138,7 +138,7 @@ func TestFaults(t *testing.T) {
 		"hangs up":    flip(-1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := load(dialPlain, listen(t, serve), 1, messageSize, time.Hour, nil, io.Discard); err == nil {
+			if err := load(dialPlain, listen(t, serve), 1, messageSize, false, time.Hour, nil, io.Discard); err == nil {
 				t.Error("load = nil, want an error")
 			}
 		})
@@ -148,7 +148,7 @@ func TestFaults(t *testing.T) {
 // TestMessages: no two messages in a row are equal, nor those of two clients.
 func TestMessages(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
-	clients, err := connect(dialPlain, addr, 2, messageSize, time.Now().Add(time.Minute))
+	clients, err := connect(dialPlain, addr, 2, messageSize, false, time.Now().Add(time.Minute))
 	defer hangUp(clients)
 	if err != nil {
 		t.Fatal(err)

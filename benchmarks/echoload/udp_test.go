@@ -40,7 +40,7 @@ func TestUDP(t *testing.T) {
 			defer all.Wait()
 			defer server.Close()
 			var out bytes.Buffer
-			err = load(dialUDP, server.LocalAddr().String(), 3, messageSize, 10*time.Millisecond, strings.NewReader("go\n"), &out)
+			err = load(dialUDP, server.LocalAddr().String(), 3, messageSize, false, 10*time.Millisecond, strings.NewReader("go\n"), &out)
 			if (err == nil) != c.ok {
 				t.Fatalf("load = %v", err)
 			}

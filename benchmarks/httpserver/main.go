@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Httpserver is the server of the http rows: it answers each request with a body of a
+// given size, on a port of the loopback. It says on which address it listens and nothing
+// else, and ends by itself.
+//
+//	httpserver -port 0 -style baton -handoff coroutine -size 64
+//	listening on 127.0.0.1:40713
+//
+// Both styles run the same http.Handler.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"baton/netio"
+	"baton/netio/httpio"
+	"baton/task"
+)
+
+func main() {
+	var (
+		port    = flag.Int("port", 7000, "the `port` on 127.0.0.1; 0 is any free one")
+		style   = flag.String("style", "baton", "baton or nethttp")
+		handoff = flag.String("handoff", "channel", "of style baton: channel or coroutine")
+		size    = flag.Int("size", 12, "`bytes` in a body")
+		bound   = flag.Duration("for", 10*time.Minute, "how long to serve")
+	)
+	flag.Parse()
+	if err := serve(*port, *style, *handoff, *size, *bound); err != nil {
+		fmt.Fprintln(os.Stderr, "httpserver:", err)
+		os.Exit(1)
+	}
+}
+
+func serve(port int, style, handoff string, size int, bound time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	body := bytes.Repeat([]byte("x"), size)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = w.Write(body) // an error is that of the client
+	})
+	switch style {
+	case "nethttp":
+		return serveNetHTTP(ctx, address, handler)
+	case "baton":
+		for _, h := range []task.Handoff{task.Channel, task.Coroutine} {
+			if h.String() == handoff {
+				return serveBaton(ctx, h, address, handler)
+			}
+		}
+		return fmt.Errorf("-handoff %s: there are channel and coroutine", handoff)
+	}
+	return fmt.Errorf("-style %s: there are baton and nethttp", style)
+}
+
+func serveBaton(ctx context.Context, h task.Handoff, address string, handler http.Handler) error {
+	err := task.Runner{Handoff: h}.Run(ctx, func(ctx context.Context) error {
+		ln, err := netio.Listen(ctx, "tcp", address)
+		if err != nil {
+			return err
+		}
+		fmt.Println("listening on", ln.Addr())
+		return (&httpio.Server{Handler: handler, Grace: -1}).Serve(ctx, ln)
+	})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+func serveNetHTTP(ctx context.Context, address string, handler http.Handler) error {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening on", ln.Addr())
+	srv := &http.Server{Handler: handler}
+	context.AfterFunc(ctx, func() { srv.Close() })
+	if err := srv.Serve(ln); err != http.ErrServerClosed {
+		return err
+	}
+	return nil
+}
