@@ -229,8 +229,8 @@ func (t *Transport) finish(err error) {
 
 func (t *Transport) received(data []byte) {
 	t.calling = true
+	defer func() { t.calling = false }()
 	t.guard("DataReceived", func() { t.protocol.(Protocol).DataReceived(data) })
-	t.calling = false
 }
 
 func (t *Transport) updated(n int) {

@@ -171,11 +171,14 @@ func (t *Transport) Run() {
 	case !t.made:
 		t.made = true
 		t.guard("ConnectionMade", func() { t.protocol.ConnectionMade(t) })
-		t.news.tell()
+		t.news.begun(t.err)
+		t.queue() // so that Connect returns before the first byte
+	default:
+		t.balance()
+		t.receive()
 	}
-	t.balance()
-	t.receive()
-	if t.closed && !t.flying && !t.out.isFlying() && t.work == nil && !t.suspended {
+	// A call that has closed t has queued it: ConnectionLost comes in a later turn.
+	if t.closed && !t.queued && !t.flying && !t.out.isFlying() && t.work == nil && !t.suspended {
 		t.end()
 	}
 }
@@ -232,11 +235,20 @@ func panicked(l *loop.Loop, method string, t fmt.Stringer, v any) error {
 // waits.
 type news struct {
 	queue task.WaitQueue
+	made  error // what has ended the transport in ConnectionMade, or before it
 }
 
 func (n *news) tell() {
 	if n != nil {
 		n.queue.WakeAll()
+	}
+}
+
+// begun tells the task that waits for ConnectionMade.
+func (n *news) begun(err error) {
+	if n != nil {
+		n.made = err
+		n.tell()
 	}
 }
 

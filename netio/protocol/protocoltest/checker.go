@@ -30,12 +30,13 @@ type Checker struct {
 	OnMade    func()
 	OnData    func(data []byte)
 	OnReceive func(ctx context.Context, data []byte) error
+	OnBuffer  func() // in GetBuffer
 	OnEOF     func() (open bool)
 	OnPause   func()
 	OnResume  func()
 	OnLost    func()
 
-	// Size is that of the buffers of Buffered. Default 100.
+	// Size is that of the buffers of Buffered. Default 100; negative is none.
 	Size int
 
 	made, ended, lost, paused bool
@@ -205,6 +206,9 @@ func (p *buffered) GetBuffer(int) []byte {
 	size := c.Size
 	if size == 0 {
 		size = 100
+	}
+	if c.OnBuffer != nil {
+		c.OnBuffer()
 	}
 	c.buf = make([]byte, max(size, 0))
 	return c.buf
