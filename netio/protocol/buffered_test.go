@@ -162,3 +162,59 @@ func TestNoProtocol(t *testing.T) {
 	})
 }
 
+// GetBuffer may replace the protocol, or pause or close the transport. Its memory is not
+// used then, and no byte is lost.
+func TestGetBufferThatChangesTheTransport(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		t.Run(map[bool]string{false: "tcp", true: "tls"}[secure], func(t *testing.T) {
+			for _, test := range []struct {
+				name string
+				then func(c, other *protocoltest.Checker)
+				want string
+			}{
+				{"PauseReading", func(c, _ *protocoltest.Checker) { c.Transport.PauseReading() }, "data|"},
+				{"Close", func(c, _ *protocoltest.Checker) { c.Transport.Close() }, "|"},
+				{"Abort", func(c, _ *protocoltest.Checker) { c.Transport.Abort() }, "|"},
+				{"plain", func(c, other *protocoltest.Checker) { c.Transport.SetProtocol(other.Plain()) }, "|data"},
+				{"buffered", func(c, other *protocoltest.Checker) { c.Transport.SetProtocol(other.Buffered()) }, "|data"},
+				{"task", func(c, other *protocoltest.Checker) { c.Transport.SetProtocol(other.Task()) }, "|data"},
+			} {
+				t.Run(test.name, func(t *testing.T) {
+					for _, ahead := range []bool{false, true} {
+						eachWorld(t, func(ctx context.Context, t *testing.T) {
+							c, other := &protocoltest.Checker{T: t}, &protocoltest.Checker{T: t, Size: 3}
+							s, tr := securePair(ctx, t, secure, c.Plain())
+							other.Adopt(tr)
+							if ahead { // GetBuffer is called for bytes that are there
+								tr.PauseReading()
+								write(ctx, t, s, []byte("data"))
+								turns(ctx, t, 20)
+							}
+							c.OnBuffer = func() {
+								c.OnBuffer = nil
+								test.then(c, other)
+							}
+							tr.SetProtocol(c.Buffered())
+							tr.ResumeReading()
+							turns(ctx, t, 5)
+							if !ahead {
+								_, _ = s.Write(ctx, []byte("data")) // which Abort may refuse
+							}
+							turns(ctx, t, 20)
+							if test.name == "PauseReading" && len(c.Data) > 0 {
+								t.Errorf("%q while reading is paused", c.Data)
+							}
+							tr.ResumeReading()
+							s.CloseWrite()
+							until(ctx, t, func() bool { return c.Lost() || other.Lost() })
+							if got := string(c.Data) + "|" + string(other.Data); got != test.want {
+								t.Errorf("received %q, want %q", got, test.want)
+							}
+							s.Close()
+						})
+					}
+				})
+			}
+		})
+	}
+}

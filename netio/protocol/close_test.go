@@ -307,4 +307,3 @@ func sleep(ctx context.Context, t *testing.T, d time.Duration) {
 	t.Helper()
 	must(t, await.Sleep(ctx, d))
 }
-

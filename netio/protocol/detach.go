@@ -132,9 +132,9 @@ func (t *Transport) suspend(ctx context.Context, op string) (*netio.Detached, er
 	return d, nil
 }
 
-// settle waits until nothing is in flight.
+// settle waits until nothing is in flight, and no Receive is about to begin.
 func (t *Transport) settle(ctx context.Context) error {
-	for !t.closing && (t.flying || t.out != nil) {
+	for !t.closing && (t.flying || t.out != nil || t.work != nil && !t.begun) {
 		if t.flying && t.out == nil {
 			t.loop.Poller().Cancel(&t.op)
 		}

@@ -186,3 +186,21 @@ func streams(ctx context.Context, t *testing.T) (near, far *netio.Stream) {
 	must(t, err)
 	return near, far
 }
+
+// securePair is pair, with TLS or without.
+func securePair(ctx context.Context, t *testing.T, secure bool, p protocol.Base) (*netio.Stream, *protocol.Transport) {
+	t.Helper()
+	if !secure {
+		return pair(ctx, t, protocol.Config{}, p)
+	}
+	server, client := certificate(t)
+	near, far := streams(ctx, t)
+	join := goTask(ctx, func(ctx context.Context) error { return far.AcceptTLS(ctx, server) })
+	must(t, near.StartTLS(ctx, client))
+	must(t, join(ctx))
+	d, err := near.Detach(ctx)
+	must(t, err)
+	tr, err := protocol.Attach(ctx, d, p)
+	must(t, err)
+	return far, tr
+}

@@ -36,7 +36,7 @@ type Transport struct {
 	rest error         // and what comes after it: io.EOF, or another end
 	tls  *record.Layer // nil without TLS
 	out  *outbox       // what is to be sent; nil if there is nothing
-	work *task.Ref     // in Receive, or nil
+	work *task.Ref     // for Receive, or nil
 
 	high, low int           // limits of the outbox
 	grace     time.Duration // of a Close that has something to send
@@ -57,7 +57,9 @@ type Transport struct {
 	queued    bool // is in the ready queue
 	calling   bool // a method of the protocol that gets bytes is at work
 	flying    bool // op is in flight
+	begun     bool // work has called Receive
 	own       bool // op.Buf is of the protocol's memory
+	asking    bool // in GetBuffer, of a protocol that was not replaced meanwhile
 	lent      bool // op.Buf is the poller's, and goes back by Recycle
 	more      bool // tls may have another record
 	deaf      bool // by PauseReading
@@ -135,7 +137,7 @@ func (t *Transport) SetProtocol(p Base) {
 	t.held("SetProtocol")
 	m := modeOf(p)
 	t.protocol, t.mode = p, m
-	t.own = false // memory of the protocol before
+	t.own, t.asking = false, false // memory of the protocol before
 }
 
 // IsClosing reports whether Close or Abort was called, or the connection has ended.

@@ -55,6 +55,12 @@ func (c *Checker) Buffered() protocol.BufferedProtocol { return (*buffered)(c) }
 // Task returns the checker as a protocol.Receiver.
 func (c *Checker) Task() protocol.Receiver { return (*tasked)(c) }
 
+// Adopt prepares c for a transport whose protocol it becomes by SetProtocol: it does not
+// expect ConnectionMade.
+func (c *Checker) Adopt(t *protocol.Transport) {
+	c.made, c.Transport, c.paused = true, t, t.WritePaused()
+}
+
 // Until waits until ok, which is asked again after each call.
 func (c *Checker) Until(ctx context.Context, ok func() bool) error {
 	for !ok() {
@@ -109,6 +115,7 @@ func (c *Checker) bytes(call string, n int) {
 		c.T.Errorf("%s of a transport that does not read", call)
 	}
 	c.Chunks++
+	c.news.WakeAll() // a Receive may go on for long
 }
 
 func (c *Checker) connectionMade(t *protocol.Transport) {
