@@ -4,6 +4,7 @@ package netio
 
 import (
 	"context"
+	"io"
 	"net"
 	"slices"
 
@@ -27,7 +28,8 @@ type Detached struct {
 // The stream is closed then; the connection is not. Before that Detach sends what TLS
 // has not sent yet, and reads the rest of a line that was too long. It uses both
 // directions of the stream: during a call that reads or writes it returns a
-// [*BusyError]. After an error the stream is as it was.
+// [*BusyError]. What has ended reading, but for io.EOF, is its error as well: the kernel
+// tells it only once. After an error the stream is as it was.
 func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -45,6 +47,9 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 		return nil, s.opError("detach", net.ErrClosed)
 	}
 	if err := s.pass(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.in.failed; err != nil && err != io.EOF {
 		return nil, err
 	}
 	d := &Detached{Loop: s.loop, Handle: s.handle}
@@ -66,7 +71,8 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 func (d *Detached) Stream(c StreamConfig) *Stream {
 	s := newStream(d.Loop, d.take("Detached.Stream"), c)
 	if d.TLS != nil {
-		s.tls = &secure{stream: s, layer: d.TLS, raw: buffer{poller: s.ahead.poller, provided: s.ahead.provided}}
+		s.tls = &secure{stream: s, layer: d.TLS, raw: s.ahead}
+		s.ahead = buffer{poller: s.ahead.poller} // of bytes, which no poller brings
 		s.tls.out = newPump(s)
 		d.TLS.SetWire(s.tls)
 	}
