@@ -66,6 +66,7 @@ type Transport struct {
 	suspended bool // by Detach or StartTLS
 	ended     bool // the peer has ended its direction
 	writeEnd  bool // CloseWrite was called
+	bye       bool // Close has nothing to send but its alert, which may fail
 	crowded   bool // between PauseWriting and ResumeWriting
 	inTLS     bool // tls reads, and what it writes is an answer
 	strict    bool // see netio.TLSOptions
