@@ -147,7 +147,11 @@ func (t *Transport) IsClosing() bool {
 	return t.closing
 }
 
-func (t *Transport) held(call string) { mustHold(t.loop, "Transport."+call, t) }
+func (t *Transport) held(call string) {
+	if !t.loop.Driver().Holder().Held() { // else the name would be an allocation
+		mustHold(t.loop, "Transport."+call, t)
+	}
+}
 
 // opError dresses an error of the world.
 func (t *Transport) opError(op string, err error) error {
