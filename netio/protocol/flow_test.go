@@ -309,7 +309,7 @@ func TestMegabytesInBothDirections(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t, Size: 50_000}
 		s, tr := pair(ctx, t, protocol.Config{}, of(c))
-		there, back := pattern(5<<20, 1), pattern(5<<20, 2)
+		there, back := pattern(2<<20, 1), pattern(2<<20, 2)
 		write := goTask(ctx, func(ctx context.Context) error {
 			_, err := s.Write(ctx, back)
 			return err

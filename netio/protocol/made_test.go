@@ -11,7 +11,6 @@ import (
 	"baton/netio"
 	"baton/netio/protocol"
 	"baton/netio/protocol/protocoltest"
-	"baton/task"
 )
 
 type sort = func(*protocoltest.Checker) protocol.Base
@@ -94,7 +93,7 @@ func TestEndInConnectionMade(t *testing.T) {
 					s, err = ln.Accept(ctx)
 					return err
 				})
-				must(t, task.Yield(ctx)) // a reset connection is not accepted later
+				turns(ctx, t, 20) // a reset connection is not accepted later
 				tr, err := protocol.Connect(ctx, "tcp", ln.Addr().String(), func() protocol.Base { return of(c) })
 				must(t, err)
 				must(t, accept(ctx))
