@@ -204,9 +204,11 @@ func TestGetBufferThatChangesTheTransport(t *testing.T) {
 							if test.name == "PauseReading" && len(c.Data) > 0 {
 								t.Errorf("%q while reading is paused", c.Data)
 							}
-							tr.ResumeReading()
 							s.CloseWrite()
-							until(ctx, t, func() bool { return c.Lost() || other.Lost() })
+							until(ctx, t, func() bool {
+								tr.ResumeReading() // GetBuffer may have paused late
+								return c.Lost() || other.Lost()
+							})
 							if got := string(c.Data) + "|" + string(other.Data); got != test.want {
 								t.Errorf("received %q, want %q", got, test.want)
 							}

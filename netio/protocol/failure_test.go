@@ -95,6 +95,7 @@ func breaks(ctx context.Context, t *testing.T, method string, p protocol.Base, p
 		if provoke != nil {
 			provoke(ctx, t, s, tr)
 		}
+		until(ctx, t, tr.IsClosing)
 		s.Close()
 		return
 	}
