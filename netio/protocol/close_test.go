@@ -256,6 +256,10 @@ func TestResetIsTheErrorOfConnectionLost(t *testing.T) {
 					crowd(ctx, t, tr)
 				}
 				must(t, s.Abort())
+				for writing && !tr.IsClosing() { // also if the kernel has taken all of it
+					_, _ = tr.Write([]byte("x"))
+					must(t, task.Yield(ctx))
+				}
 				must(t, c.UntilLost(ctx))
 				e, ok := c.Err.(*net.OpError)
 				if !ok || e.Source != tr.LocalAddr() || e.Addr != tr.RemoteAddr() ||

@@ -140,7 +140,9 @@ func crowd(ctx context.Context, t *testing.T, tr *protocol.Transport) (written [
 		_, err := tr.Write(p)
 		must(t, err)
 		written = append(written, p...)
-		must(t, task.Yield(ctx)) // the kernel may take more
+		for i := 0; i < 1000 && tr.WriteBufferSize() > 0; i++ {
+			must(t, task.Yield(ctx)) // the kernel may take more
+		}
 	}
 	if high != 64<<10 || low != 16<<10 {
 		tr.SetWriteBufferLimits(high, low)
