@@ -272,7 +272,14 @@ func TestDetachTellsAReset(t *testing.T) {
 			tr.PauseReading()
 			must(t, s.Abort())
 			turns(ctx, t, 200) // some of them poll
-			_, err := tr.Detach(ctx)
+			d, err := tr.Detach(ctx)
+			if err == nil { // the reset was not read yet: then the stream reads it
+				s := d.Stream(netio.StreamConfig{})
+				_, err := s.Read(ctx, make([]byte, 1))
+				wantErr(t, "Read", err, syscall.ECONNRESET)
+				must(t, s.Close())
+				return
+			}
 			wantErr(t, "Detach", err, syscall.ECONNRESET)
 			tr.ResumeReading()
 			must(t, c.UntilLost(ctx))

@@ -98,16 +98,17 @@ func TestTaskIsPausedInTheNextTurn(t *testing.T) {
 		s, tr := pair(ctx, t, protocol.Config{}, of(c))
 		sent := crowd(ctx, t, tr)
 		size := tr.WriteBufferSize()
-		tr.SetWriteBufferLimits(size, size/2)
+		tr.SetWriteBufferLimits(size+1<<20, size/2)
 		turns(ctx, t, 3)
-		_, err := tr.Write([]byte("x"))
+		more := bytes.Repeat([]byte("x"), 3<<20) // the kernel may take some more meanwhile
+		_, err := tr.Write(more)
 		must(t, err)
 		if tr.WritePaused() || len(c.Calls) > 1 {
 			t.Error("PauseWriting within a Write of a task")
 		}
 		until(ctx, t, tr.WritePaused)
 		join := goTask(ctx, func(ctx context.Context) error {
-			readAll(ctx, t, s, append(sent, 'x'))
+			readAll(ctx, t, s, append(sent, more...))
 			return s.Close()
 		})
 		must(t, tr.Drain(ctx))
