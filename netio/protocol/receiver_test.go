@@ -181,8 +181,9 @@ func TestReceiveThatHasNotBegun(t *testing.T) {
 				}, "|"},
 				{"PauseReading", func(ctx context.Context, t *testing.T, c, _ *protocoltest.Checker) {
 					c.Transport.PauseReading()
+					before := len(c.Data) // a poller that is late may have changed the order
 					turns(ctx, t, 10)
-					if len(c.Data) > 0 {
+					if len(c.Data) > before {
 						t.Errorf("%q while reading is paused", c.Data)
 					}
 					c.Transport.ResumeReading()
