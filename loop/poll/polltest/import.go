@@ -47,6 +47,25 @@ var importCases = []testCase{
 		},
 	},
 	{
+		name:        "import/again",
+		explanation: "A socket can be imported again after Close, while its first owner keeps it: a program may stop serving and start again.",
+		lacks:       poll.Virtual,
+		run: func(r *rig) {
+			importer, ok := r.poller.(poll.Importer)
+			if !ok || runtime.GOOS == "windows" {
+				return
+			}
+			f := r.theirs()
+			defer f.Close()
+			for range 3 {
+				l, err := importer.Import(f, poll.Accept, poll.SocketOptions{})
+				r.ok("Import", err)
+				client, server := r.connect(l)
+				r.ok("Close", errors.Join(client.Close(), server.Close(), l.Close()))
+			}
+		},
+	},
+	{
 		name:        "handle/control",
 		explanation: "A handle with a descriptor shows it until Close, and never after that: the number may be another file's then.",
 		run: func(r *rig) {
