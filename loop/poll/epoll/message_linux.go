@@ -79,7 +79,7 @@ func (m *messages) addrPort(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4(name.Addr), ntohs(&name.Port))
 	case unix.AF_INET6:
 		name := (*unix.RawSockaddrInet6)(unsafe.Pointer(from))
-		ip := netip.AddrFrom16(name.Addr)
+		ip := netip.AddrFrom16(name.Addr).Unmap() // of a socket for both families
 		if name.Scope_id != 0 {
 			ip = ip.WithZone(m.zone(name.Scope_id))
 		}
