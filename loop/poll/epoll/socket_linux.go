@@ -34,6 +34,9 @@ type socket struct {
 	// been: only EAGAIN clears canRead.
 	lasting bool
 
+	// gaveWay says that the socket is in poller.eager, once: goOn tries for it.
+	gaveWay bool
+
 	tcp     bool // a TCP socket; otherwise a UNIX one, or adopted, or of datagrams
 	adopted bool // somebody else's descriptor, see Adopt
 	tamed   bool // an adopted descriptor that was made not to block
@@ -190,7 +193,7 @@ func (s *socket) event(events uint32) {
 	if events&readEvents != 0 {
 		s.readable()
 	}
-	if events&writeEvents != 0 {
+	if events&writeEvents != 0 && !s.gaveWay {
 		s.writable()
 	}
 	if s.adopted && (s.in != nil || s.out != nil) {
