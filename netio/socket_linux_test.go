@@ -626,3 +626,21 @@ func TestSocketWaits(t *testing.T) {
 		want(t, "Receive", err, net.ErrClosed)
 	})
 }
+
+// A SendAll that gives way has ended when it sees that the socket was closed meanwhile:
+// the descriptor may be another file's by then.
+func TestSocketClosedWhileSendAllGivesWay(t *testing.T) {
+	onEpoll(t, func(ctx context.Context, _ *counter) {
+		s, peer := connectTCP(ctx, t)
+		defer peer.Abort()
+		sender := task.Start(ctx, func(ctx context.Context) (int, error) { return s.SendAll(ctx, make([]byte, 1<<20)) })
+		closer := task.Start(ctx, func(context.Context) (int, error) { return 0, s.Close() })
+		n, err := sender.Await(ctx)
+		want(t, "SendAll", err, net.ErrClosed)
+		if n > 256<<10 {
+			t.Errorf("SendAll has sent %d bytes, and the socket was closed after 256 KiB", n)
+		}
+		_, err = closer.Await(ctx)
+		want(t, "Close", err, nil)
+	})
+}
