@@ -382,8 +382,19 @@ func TestSocketConnectCancelled(t *testing.T) {
 			}
 		}
 		waiting.Cancel(nil)
+		next := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, s.Connect(ctx, to) })
 		_, err := waiting.Await(ctx)
 		want(t, "a cancelled Connect", err, context.Canceled)
+		for range 1000 {
+			task.Yield(ctx)
+		}
+		if next.State() != task.Parked { // the kernel has not decided
+			_, err = next.Await(ctx)
+			t.Fatalf("another Connect at once: %v", err)
+		}
+		next.Cancel(nil)
+		_, err = next.Await(ctx)
+		want(t, "another Connect", err, context.Canceled)
 		watched.none(ctx, t)
 
 		accepting := task.Start(ctx, func(ctx context.Context) (int, error) {
