@@ -270,3 +270,22 @@ func TestFilesErrors(t *testing.T) {
 		want(t, "ReadFiles", err, errors.ErrUnsupported)
 	})
 }
+
+// The read of a ReadAhead is the first part of a ReadFiles, as of every call that reads.
+func TestReadFilesAfterReadAhead(t *testing.T) {
+	onEpoll(t, func(ctx context.Context, _ *counter) {
+		near, far := world{"epoll", "unix"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		near.ReadAhead(func(err error) { t.Errorf("the stream has ended: %v", err) })
+		reader := blocked(ctx, func(ctx context.Context) (string, error) {
+			buf := make([]byte, 10)
+			n, _, err := near.ReadFiles(ctx, buf, 1)
+			return string(buf[:n]), err
+		})
+		write(ctx, t, far, "hello")
+		if got, err := reader.Await(ctx); got != "hello" || err != nil {
+			t.Errorf("ReadFiles = %q, %v", got, err)
+		}
+	})
+}
