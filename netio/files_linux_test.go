@@ -289,3 +289,26 @@ func TestReadFilesAfterReadAhead(t *testing.T) {
 		}
 	})
 }
+
+// The credentials of the peer, which the program may have asked the kernel for, take no
+// room from the files.
+func TestFilesBesideCredentials(t *testing.T) {
+	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+		raw := must(far.SyscallConn())(t)
+		var inner error
+		want(t, "Control", raw.Control(func(fd uintptr) {
+			inner = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+		}), nil)
+		want(t, "setsockopt", inner, nil)
+		readers, writers := pipes(t, 1)
+		for _, passed := range [][]*os.File{writers, nil} {
+			must(near.WriteFiles(ctx, []byte("x"), passed...))(t)
+			n, files, err := far.ReadFiles(ctx, make([]byte, 10), 1)
+			if n != 1 || len(files) != len(passed) || err != nil {
+				t.Errorf("ReadFiles = %d, %d files, %v; want 1, %d", n, len(files), err, len(passed))
+			}
+			closeFiles(t, files...)
+		}
+		closeFiles(t, append(readers, writers...)...)
+	})
+}
