@@ -56,8 +56,9 @@ func withDescriptors(files []*os.File, fds []int, fn func(fds []int)) error {
 // receiveFiles makes one call, and makes files named name of the descriptors that have
 // come. It reports whether some could not be taken. EAGAIN is the caller's.
 func receiveFiles(fd int, p []byte, max int, name string) (n int, files []*os.File, lost bool, err error) {
-	// Not the space, which is that of an even number: more descriptors would fit.
-	control := make([]byte, unix.CmsgLen(4*min(max, mostFiles)))
+	// The credentials come first, if the user has asked for them. Without them there is
+	// room for more than max.
+	control := make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4*min(max, mostFiles)))
 	n, size, flags, _, err := unix.Recvmsg(fd, p, control, unix.MSG_CMSG_CLOEXEC)
 	for err == unix.EINTR {
 		n, size, flags, _, err = unix.Recvmsg(fd, p, control, unix.MSG_CMSG_CLOEXEC)
@@ -72,11 +73,11 @@ func receiveFiles(fd int, p []byte, max int, name string) (n int, files []*os.Fi
 	for i := range messages {
 		fds, err := unix.ParseUnixRights(&messages[i])
 		if err != nil {
-			continue // credentials, which the user has asked for
+			continue
 		}
 		for _, fd := range fds {
 			files = append(files, os.NewFile(uintptr(fd), name))
 		}
 	}
-	return n, files, flags&unix.MSG_CTRUNC != 0, nil
+	return n, files, flags&unix.MSG_CTRUNC != 0 || len(files) > max, nil
 }

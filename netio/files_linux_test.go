@@ -270,3 +270,45 @@ func TestFilesErrors(t *testing.T) {
 		want(t, "ReadFiles", err, errors.ErrUnsupported)
 	})
 }
+
+// The read of a ReadAhead is the first part of a ReadFiles, as of every call that reads.
+func TestReadFilesAfterReadAhead(t *testing.T) {
+	onEpoll(t, func(ctx context.Context, _ *counter) {
+		near, far := world{"epoll", "unix"}.pair(ctx, t, netio.StreamConfig{})
+		defer near.Close()
+		defer far.Close()
+		near.ReadAhead(func(err error) { t.Errorf("the stream has ended: %v", err) })
+		reader := blocked(ctx, func(ctx context.Context) (string, error) {
+			buf := make([]byte, 10)
+			n, _, err := near.ReadFiles(ctx, buf, 1)
+			return string(buf[:n]), err
+		})
+		write(ctx, t, far, "hello")
+		if got, err := reader.Await(ctx); got != "hello" || err != nil {
+			t.Errorf("ReadFiles = %q, %v", got, err)
+		}
+	})
+}
+
+// The credentials of the peer, which the program may have asked the kernel for, take no
+// room from the files.
+func TestFilesBesideCredentials(t *testing.T) {
+	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+		raw := must(far.SyscallConn())(t)
+		var inner error
+		want(t, "Control", raw.Control(func(fd uintptr) {
+			inner = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+		}), nil)
+		want(t, "setsockopt", inner, nil)
+		readers, writers := pipes(t, 1)
+		for _, passed := range [][]*os.File{writers, nil} {
+			must(near.WriteFiles(ctx, []byte("x"), passed...))(t)
+			n, files, err := far.ReadFiles(ctx, make([]byte, 10), 1)
+			if n != 1 || len(files) != len(passed) || err != nil {
+				t.Errorf("ReadFiles = %d, %d files, %v; want 1, %d", n, len(files), err, len(passed))
+			}
+			closeFiles(t, files...)
+		}
+		closeFiles(t, append(readers, writers...)...)
+	})
+}

@@ -10,9 +10,9 @@ import (
 	"baton/task"
 )
 
-// A lifetime is the ctx that a net.Conn, a net.Listener or a dial function was made with. A call from
-// elsewhere runs as a task under ctx, so the end of ctx ends it like any task there.
-// Its methods are safe from every goroutine.
+// A lifetime is the ctx that a net.Conn, a net.PacketConn, a net.Listener or a dial
+// function was made with. A call from elsewhere runs as a task under ctx, so the end of
+// ctx ends it like any task there. Its methods are safe from every goroutine.
 type lifetime struct {
 	ctx  context.Context
 	home *task.Ref       // the task of ctx
@@ -54,8 +54,8 @@ func (l *lifetime) atHome() bool {
 }
 
 // away does one call for every other caller, by a task under ctx. op is the call in
-// the words of package net, and what the interface. A caller outside knows nothing of tasks, so a cancel is an
-// error of the network for it.
+// the words of package net, and what is the interface. A caller outside knows nothing of
+// tasks, so a cancel is an error of the network for it.
 func (l *lifetime) away(op, what string, dress dress, do func(ctx context.Context) error) error {
 	caller, ctx := l.home.Running()
 	if caller == nil && l.home.Loop().Held() {
@@ -161,5 +161,5 @@ func (e *errand) Cancel(*task.Ref) bool {
 }
 
 // Reason and Owners are for reports.
-func (e *errand) Reason() string      { return "its call of a net.Conn or net.Listener" }
+func (e *errand) Reason() string      { return "its call of a net.Conn, net.PacketConn or net.Listener" }
 func (e *errand) Owners() []*task.Ref { return []*task.Ref{e.worker} }

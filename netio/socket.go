@@ -185,35 +185,36 @@ func (h *socketHalf) do(ctx context.Context, call string, to net.Addr, try func(
 // is writable while the receiver's queue is full, and no event says when there is room.
 func (h *socketHalf) wait(ctx context.Context, pause time.Duration) (time.Duration, error) {
 	l := h.socket.loop
-	if !h.flying {
-		if l.Driver().Submit(&h.op) {
-			if h.op.Err != nil || pause == 0 {
-				return firstRetry, h.op.Err
+	for {
+		if !h.flying {
+			if l.Driver().Submit(&h.op) {
+				if h.op.Err != nil || pause == 0 {
+					return firstRetry, h.op.Err
+				}
+				if err := task.ParkUntil(ctx, saturate.Add(l.Time(), pause)); err != nil {
+					return 0, err
+				}
+				return min(2*pause, longestRetry), h.state()
 			}
-			if err := task.ParkUntil(ctx, saturate.Add(l.Time(), pause)); err != nil {
-				return 0, err
-			}
-			return min(2*pause, longestRetry), h.state()
+			h.flying = true
 		}
-		h.flying = true
+		h.parked = true
+		if err := task.Park(ctx, h); err != nil {
+			return 0, err
+		}
+		// A cancel was another call's, and says nothing of the socket.
+		if err := h.state(); err != poll.ErrCanceled {
+			return 0, err
+		}
 	}
-	h.parked = true
-	if err := task.Park(ctx, h); err != nil {
-		return 0, err
-	}
-	return 0, h.state()
 }
 
-// state returns why the call that has waited is not to try again. A cancel was another
-// call's.
+// state returns why the call that has waited is not to try again.
 func (h *socketHalf) state() error {
-	switch {
-	case h.socket.closed:
+	if h.socket.closed {
 		return net.ErrClosed
-	case h.op.Err != poll.ErrCanceled:
-		return h.op.Err
 	}
-	return nil
+	return h.op.Err
 }
 
 // Complete has the user try again. It is the loop's to call.

@@ -382,8 +382,19 @@ func TestSocketConnectCancelled(t *testing.T) {
 			}
 		}
 		waiting.Cancel(nil)
+		next := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, s.Connect(ctx, to) })
 		_, err := waiting.Await(ctx)
 		want(t, "a cancelled Connect", err, context.Canceled)
+		for range 1000 {
+			task.Yield(ctx)
+		}
+		if next.State() != task.Parked { // the kernel has not decided
+			_, err = next.Await(ctx)
+			t.Fatalf("another Connect at once: %v", err)
+		}
+		next.Cancel(nil)
+		_, err = next.Await(ctx)
+		want(t, "another Connect", err, context.Canceled)
 		watched.none(ctx, t)
 
 		accepting := task.Start(ctx, func(ctx context.Context) (int, error) {
@@ -624,5 +635,23 @@ func TestSocketWaits(t *testing.T) {
 		want(t, "Close", s.Close(), nil)
 		_, err := reader.Await(ctx)
 		want(t, "Receive", err, net.ErrClosed)
+	})
+}
+
+// A SendAll that gives way has ended when it sees that the socket was closed meanwhile:
+// the descriptor may be another file's by then.
+func TestSocketClosedWhileSendAllGivesWay(t *testing.T) {
+	onEpoll(t, func(ctx context.Context, _ *counter) {
+		s, peer := connectTCP(ctx, t)
+		defer peer.Abort()
+		sender := task.Start(ctx, func(ctx context.Context) (int, error) { return s.SendAll(ctx, make([]byte, 1<<20)) })
+		closer := task.Start(ctx, func(context.Context) (int, error) { return 0, s.Close() })
+		n, err := sender.Await(ctx)
+		want(t, "SendAll", err, net.ErrClosed)
+		if n > 256<<10 {
+			t.Errorf("SendAll has sent %d bytes, and the socket was closed after 256 KiB", n)
+		}
+		_, err = closer.Await(ctx)
+		want(t, "Close", err, nil)
 	})
 }

@@ -69,6 +69,9 @@ func (s *Socket) SendAll(ctx context.Context, p []byte) (n int, err error) {
 			if err := task.Yield(ctx); err != nil {
 				return n, err
 			}
+			if s.closed { // and the descriptor may be another file's
+				return n, s.opError("write", nil, net.ErrClosed)
+			}
 		}
 	}
 }

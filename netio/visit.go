@@ -26,7 +26,7 @@ type visit struct {
 // it waits: send panics.
 func (v *visit) send(l *loop.Loop, do func()) bool {
 	if other := loop.Current(); other != nil {
-		misuse("a net.Conn, net.Listener or dial function of %v is used by a task of %v; use a Portal between loops", l, other)
+		misuse("a net.Conn, net.PacketConn, net.Listener or dial function of %v is used by a task of %v; use a Portal between loops", l, other)
 	}
 	v.loop, v.do, v.done = l, do, make(chan struct{})
 	return l.Driver().Post(v) == nil

@@ -35,6 +35,7 @@ func (p *Poller) Import(f *os.File, kind poll.Kind, opts poll.SocketOptions) (po
 	if err != nil {
 		return nil, err
 	}
+	s.shared = true
 	translate := netAddr
 	if kind == poll.Receive {
 		s.datagrams, s.udp = true, family != unix.AF_UNIX

@@ -79,7 +79,7 @@ func (m *messages) addrPort(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4(name.Addr), ntohs(&name.Port))
 	case unix.AF_INET6:
 		name := (*unix.RawSockaddrInet6)(unsafe.Pointer(from))
-		ip := netip.AddrFrom16(name.Addr)
+		ip := netip.AddrFrom16(name.Addr).Unmap() // of a socket for both families
 		if name.Scope_id != 0 {
 			ip = ip.WithZone(m.zone(name.Scope_id))
 		}
@@ -157,13 +157,16 @@ func (m *messages) zone(id uint32) string {
 	name, ok := m.zones[id]
 	if !ok {
 		name = zoneName(id)
-		m.remember(id, name)
+		if m.zones == nil {
+			m.zones = make(map[uint32]string)
+		}
+		m.zones[id] = name
 	}
 	return name
 }
 
-// zoneID is the number of a zone of which zone has returned the name; of others it
-// asks the system each time.
+// zoneID is the number of a zone. The system is asked once for each name, but each time
+// for a zone that is written as a number.
 func (m *messages) zoneID(name string) uint32 {
 	if name == "" {
 		return 0
@@ -175,16 +178,9 @@ func (m *messages) zoneID(name string) uint32 {
 	}
 	id := zoneID(name)
 	if id != 0 {
-		m.remember(id, name)
+		m.zone(id) // remembers the name that the interface has
 	}
 	return id
-}
-
-func (m *messages) remember(id uint32, name string) {
-	if m.zones == nil {
-		m.zones = make(map[uint32]string)
-	}
-	m.zones[id] = name
 }
 
 // ntohs and htons read and write a port in the order of the network.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -233,5 +234,23 @@ func TestPacketSource(t *testing.T) {
 				t.Errorf("sent from %s", c.foreign)
 			}
 		}
+	}
+}
+
+// A zone that a Send has as a number is a name in what comes from there, like any other.
+func TestZoneByNumber(t *testing.T) {
+	links, err := net.Interfaces()
+	if err != nil || len(links) == 0 {
+		t.Fatalf("%d interfaces, %v", len(links), err)
+	}
+	for _, link := range links {
+		for _, zone := range []string{link.Name, strconv.Itoa(link.Index)} {
+			if got := epoll.Zone(zone); got != link.Name {
+				t.Errorf("the zone %s comes back as %s, want %s", zone, got, link.Name)
+			}
+		}
+	}
+	if got := epoll.Zone("987654321"); got != "987654321" {
+		t.Errorf("the zone of no interface comes back as %s", got)
 	}
 }

@@ -139,7 +139,7 @@ func (s *socket) source(local netip.Addr) (netip.Addr, error) {
 	switch bound = bound.Unmap(); {
 	case !local.IsValid() || local.IsMulticast() || local == bound:
 		return netip.Addr{}, nil
-	case local.Is4() != bound.Is4():
+	case !local.Is4() && bound.Is4(): // otherwise the kernel knows whether the socket is for both
 		return netip.Addr{}, unix.EINVAL
 	}
 	return local, nil

@@ -287,8 +287,13 @@ func (p *Poller) due() bool {
 	return p.finished.first != nil || len(p.eager) > 0 || len(p.rest) > 0
 }
 
-// giveWay has the next Wait go on with the write of s.
+// giveWay has the next Wait go on with the write of s. An earlier Write, which was
+// cancelled, may have put s in the list.
 func (p *Poller) giveWay(s *socket) {
+	if s.gaveWay {
+		return
+	}
+	s.gaveWay = true
 	p.eager = append(p.eager, s)
 	if !p.inWait {
 		p.tellHost()
@@ -305,6 +310,7 @@ func (p *Poller) goOn() {
 	eager := p.eager
 	p.eager = p.spare[:0]
 	for _, s := range eager {
+		s.gaveWay = false
 		s.writable()
 	}
 	clear(eager)

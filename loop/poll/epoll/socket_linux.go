@@ -34,6 +34,9 @@ type socket struct {
 	// been: only EAGAIN clears canRead.
 	lasting bool
 
+	// gaveWay says that the socket is in poller.eager, once: goOn tries for it.
+	gaveWay bool
+
 	tcp     bool // a TCP socket; otherwise a UNIX one, or adopted, or of datagrams
 	adopted bool // somebody else's descriptor, see Adopt
 	tamed   bool // an adopted descriptor that was made not to block
@@ -41,6 +44,7 @@ type socket struct {
 	class   uint8 // of the buffer for the next Read without one
 
 	imported bool // a listener that was opened elsewhere: see Import
+	shared   bool // the open file may have other descriptors: see drop
 
 	datagrams bool // a socket of datagrams; connected if remote is not nil
 	udp       bool // and of UDP
@@ -87,8 +91,9 @@ func (s *socket) control(action int, events uint32) error {
 }
 
 // drop gives the descriptor and the slot back, and forgets what is in flight,
-// whose report is its callers' part. Closing a descriptor ends its
-// registration.
+// whose report is its callers' part. Closing the last descriptor of an open file ends
+// its registration (epoll(7)). If there may be others, that is done here: it would
+// refuse the same file under the same number, and its events would go on to wake the loop.
 func (s *socket) drop() error {
 	s.closed = true
 	s.poller.slots.release(s)
@@ -107,6 +112,9 @@ func (s *socket) drop() error {
 			s.control(unix.EPOLL_CTL_DEL, 0) // fails if its owner closed it first
 		}
 		return nil
+	}
+	if s.shared {
+		s.control(unix.EPOLL_CTL_DEL, 0)
 	}
 	return os.NewSyscallError("close", unix.Close(s.fd))
 }
@@ -185,7 +193,7 @@ func (s *socket) event(events uint32) {
 	if events&readEvents != 0 {
 		s.readable()
 	}
-	if events&writeEvents != 0 {
+	if events&writeEvents != 0 && !s.gaveWay {
 		s.writable()
 	}
 	if s.adopted && (s.in != nil || s.out != nil) {
@@ -289,11 +297,12 @@ func (s *socket) SetNoDelay(on bool) error {
 	return s.opError("set", os.NewSyscallError("setsockopt", err))
 }
 
-// Control implements [poll.Controller].
+// Control implements [poll.Controller]. fn may duplicate the descriptor.
 func (s *socket) Control(fn func(fd uintptr)) error {
 	if s.closed {
 		return net.ErrClosed
 	}
+	s.shared = true
 	fn(uintptr(s.fd))
 	return nil
 }

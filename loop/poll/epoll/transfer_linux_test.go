@@ -172,3 +172,52 @@ func TestLargeSendFileInPieces(t *testing.T) {
 		t.Errorf("received %d bytes of %d", n, size)
 	}
 }
+
+// A Write that has given way is continued once in a Wait, also if an event comes for its
+// socket: other events than "there is room" tell of the room as well.
+func TestWriteGivesWayOnce(t *testing.T) {
+	const piece = 256 << 10
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			p := open(t, mode.config)
+			l := &line{t: t, poller: p}
+			client := l.must(&poll.Op{Kind: poll.Connect, Addr: ln.Addr()}).Handle
+			peer, err := ln.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Close()
+			op := &poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, 64<<20)}
+			if p.Submit(op) {
+				t.Fatal("64 MiB that nobody reads were sent at once")
+			}
+			in := &poll.Op{Kind: poll.Read, Handle: client, Buf: make([]byte, 1)}
+			for range 6 {
+				before := op.N
+				if p.Submit(in) {
+					t.Fatal("a byte that nobody has sent was read")
+				}
+				if _, err := peer.Write([]byte("x")); err != nil {
+					t.Fatal(err)
+				}
+				for l.done = nil; !slices.Contains(l.done, in); {
+					before = op.N
+					l.wait(-1)
+				}
+				if moved := op.N - before; moved > piece {
+					t.Errorf("a Wait has moved %d bytes", moved)
+				}
+			}
+			p.Cancel(op)
+			l.wait(-1)
+			if err := client.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"baton/loop/poll"
+	"baton/loop/poll/internal/ancillary"
 )
 
 var _ poll.Importer = (*Poller)(nil)
@@ -67,7 +68,9 @@ func (p *Poller) imported(c any, kind poll.Kind, opts poll.SocketOptions) (poll.
 		return newConn(p, c), nil
 	case *net.UDPConn:
 		if kind == poll.Receive {
-			return p.newPackets(c), nil
+			h := p.newPackets(c)
+			_ = h.option(func(fd int) error { return ancillary.Enable(fd, h.isIPv4()) }) // without it packets say less
+			return h, nil
 		}
 	case *net.UnixConn:
 		switch network := c.LocalAddr().Network(); {

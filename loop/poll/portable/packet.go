@@ -227,7 +227,7 @@ func (c *packets) control(from *poll.Packet) ([]byte, error) {
 		return nil, nil
 	case !ancillary.Supported:
 		return nil, fmt.Errorf("portable: the source or mark of a datagram on this system: %w", errors.ErrUnsupported)
-	case local.IsValid() && local.Is4() != bound.Is4():
+	case local.IsValid() && !local.Is4() && bound.Is4(): // otherwise the kernel knows whether the socket is for both
 		return nil, os.NewSyscallError("sendmsg", syscall.EINVAL)
 	}
 	return c.out[:ancillary.Write(c.out, bound.Is4(), local, ecn)], nil

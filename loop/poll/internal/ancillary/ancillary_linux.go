@@ -51,7 +51,7 @@ func Parse(control []byte) (local netip.Addr, ecn uint8) {
 				local = netip.AddrFrom4(info.Spec_dst)
 			}
 		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
-			local = netip.AddrFrom16((*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0])).Addr)
+			local = netip.AddrFrom16((*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0])).Addr).Unmap()
 		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_TOS && len(data) >= 1:
 			ecn = data[0] & 3
 		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_TCLASS && len(data) >= 4:
@@ -65,7 +65,7 @@ func Parse(control []byte) (local netip.Addr, ecn uint8) {
 // Write puts the control messages for a datagram from local, unless that is not valid,
 // with the mark ecn, unless that is 0, into control, and returns their size. control
 // has Size bytes and begins where a word may begin. v4 is the family of the socket, and
-// of local.
+// of local; a socket of IPv6 that is for both families may also have a local of IPv4.
 func Write(control []byte, v4 bool, local netip.Addr, ecn uint8) int {
 	n := 0
 	if local.IsValid() {
