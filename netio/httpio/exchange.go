@@ -37,6 +37,7 @@ type exchange struct {
 	sent    bool         // a byte of the request has gone
 	writer  *task.Ref    // sends the body, or nil
 	sendErr error        // of the connection, for the request
+	readErr error        // of the connection, for the response
 	bodyErr error        // of the request: its body, or what cannot be sent
 	timer   *loop.Handle // of ResponseHeaderTimeout
 	expired bool         // it has closed the connection
@@ -111,18 +112,24 @@ func (e *exchange) run() (*http.Response, error) {
 	return resp, nil
 }
 
-// why returns the reason for an error of reading: what has closed the connection.
+// why returns the reason for an error of reading: what has closed the connection. Package
+// net/http hides some errors behind its own.
 func (e *exchange) why(err error) error {
-	_, canceled := err.(*task.Canceled)
-	switch {
-	case canceled, err == io.EOF && e.left < 0: // the end of a body
+	if err == io.EOF && e.left < 0 { // the end of a body
 		return err
+	}
+	ctx, _ := e.reader()
+	switch canceled := task.Check(ctx); {
+	case canceled != nil:
+		return canceled
 	case e.bodyErr != nil:
 		return e.bodyErr
 	case e.expired:
 		return errHeadTimeout
 	case e.sendErr != nil && !e.began:
 		return e.sendErr
+	case e.readErr != nil && e.readErr != io.EOF:
+		return e.readErr
 	}
 	return err
 }
@@ -155,16 +162,25 @@ func (e *exchange) canKeep(resp *http.Response) bool {
 	return !resp.Close && resp.StatusCode >= 200 && !e.req.Close && !hasToken(e.req.Header["Connection"], "close")
 }
 
+// reader returns the context of the calling task: that of the request, or its own.
+func (e *exchange) reader() (context.Context, error) {
+	switch r, own := e.home.Running(); {
+	case r == nil:
+		return nil, errors.New("httpio: the body of a response is read on a goroutine; use Transport.Foreign")
+	case r == e.home:
+		return e.ctx, nil
+	case e.ctx.Err() != nil && !e.home.Done():
+		return own, context.Cause(e.ctx)
+	default:
+		return own, nil
+	}
+}
+
 // Read makes an exchange what its reader reads from.
-func (e *exchange) Read(p []byte) (int, error) {
-	ctx := e.ctx
-	if r, own := e.home.Running(); r == nil {
-		return 0, errors.New("httpio: the body of a response is read on a goroutine; use Transport.Foreign")
-	} else if r != e.home {
-		if err := context.Cause(e.ctx); err != nil && !e.home.Done() {
-			return 0, err
-		}
-		ctx = own
+func (e *exchange) Read(p []byte) (n int, err error) {
+	ctx, err := e.reader()
+	if err != nil {
+		return 0, err
 	}
 	if e.left == 0 {
 		return 0, fmt.Errorf("httpio: the head of the response is longer than %d bytes", e.t.maxHeader())
@@ -172,12 +188,12 @@ func (e *exchange) Read(p []byte) (int, error) {
 	if e.left > 0 && int64(len(p)) > e.left {
 		p = p[:e.left]
 	}
-	n, err := e.link.stream.Read(ctx, p)
+	n, e.readErr = e.link.stream.Read(ctx, p)
 	if e.left > 0 {
 		e.left -= int64(n)
 	}
 	e.began = e.began || n > 0
-	return n, err
+	return n, e.readErr
 }
 
 func (t *Transport) maxHeader() int64 {

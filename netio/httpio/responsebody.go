@@ -23,6 +23,9 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	if _, err := b.e.reader(); err != nil {
+		return 0, err
+	}
 	if b.busy {
 		return 0, errors.New("httpio: two tasks read the body of a response at once")
 	}
