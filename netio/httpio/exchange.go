@@ -28,7 +28,6 @@ type exchange struct {
 	link *link
 	req  *http.Request
 	ctx  context.Context // of the request
-	life context.Context // of an upgraded connection
 	home *task.Ref       // the task of the request
 	br   *bufio.Reader
 	left int64 // bytes that the head of the response may still have; negative after it
@@ -42,17 +41,18 @@ type exchange struct {
 	timer   *loop.Handle // of ResponseHeaderTimeout
 	expired bool         // it has closed the connection
 	over    bool         // the connection was given back
+	held    bool         // a task of its own keeps an upgraded connection
 }
 
 // try sends a request on a connection, and reads the head of the response. Beside an error
 // it reports whether the request may be sent again: the server had closed a kept connection.
-func (t *Transport) try(ctx, life context.Context, req *http.Request, r route) (_ *http.Response, again bool, _ error) {
+func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bool) (_ *http.Response, again bool, _ error) {
 	c, err := t.get(ctx, r)
 	if err != nil {
 		closeBody(req)
 		return nil, false, err
 	}
-	e := &exchange{t: t, link: c, req: req, ctx: ctx, life: life, home: task.Self(ctx)}
+	e := &exchange{t: t, link: c, req: req, ctx: ctx, held: held, home: task.Self(ctx)}
 	e.br = readers.Get().(*bufio.Reader)
 	e.br.Reset(e)
 	var resp *http.Response
@@ -62,7 +62,9 @@ func (t *Transport) try(ctx, life context.Context, req *http.Request, r route) (
 			e.putReader()
 		}
 	}()
-	if resp, err = e.run(); err != nil {
+	resp, err = e.run()
+	if err != nil {
+		resp = nil
 		stale := c.reused && !e.began && e.bodyErr == nil && !e.expired && task.Check(ctx) == nil
 		return nil, stale && (!e.sent || harmless(req)), err
 	}
@@ -93,8 +95,8 @@ func (e *exchange) run() (*http.Response, error) {
 	}
 	switch {
 	case resp.StatusCode == http.StatusSwitchingProtocols && isUpgrade(resp.Header):
-		resp.Body = e.upgrade()
-		return resp, nil
+		resp.Body, err = e.upgrade()
+		return resp, err
 	case resp.Body == http.NoBody || resp.ContentLength == 0 || e.req.Method == "HEAD":
 		e.finish(e.canKeep(resp))
 		e.putReader()
@@ -144,11 +146,6 @@ func (headTimeout) Timeout() bool   { return true }
 func (headTimeout) Temporary() bool { return true }
 func (headTimeout) Is(target error) bool {
 	return target == os.ErrDeadlineExceeded || target == context.DeadlineExceeded
-}
-
-// isUpgrade reports whether the head of a response agrees to another protocol.
-func isUpgrade(h http.Header) bool {
-	return h.Get("Upgrade") != "" && hasToken(h["Connection"], "upgrade")
 }
 
 // asksForGzip reports whether the transport asks for a compressed body, which it expands.

@@ -18,12 +18,11 @@ import (
 // be read by every goroutine, one at a time, and must be closed while the scope lives. On a
 // task both would stop the loop, and panic: a task uses t itself.
 func (t *Transport) Foreign(ctx context.Context) http.RoundTripper {
-	return &foreign{t, ctx, task.OpenPortal(ctx)}
+	return &foreign{t, task.OpenPortal(ctx)}
 }
 
 type foreign struct {
 	t      *Transport
-	ctx    context.Context // for upgraded connections
 	portal *task.Portal
 }
 
@@ -47,7 +46,7 @@ func (f *foreign) RoundTrip(req *http.Request) (resp *http.Response, err error) 
 		if hasBody(req) && req.GetBody == nil {
 			inner.Body = &besideBody{task.Self(ctx), req.Body}
 		}
-		resp, err = f.t.roundTrip(f.ctx, inner)
+		resp, err = f.t.roundTrip(inner, true)
 		return err
 	})
 	if err != nil {

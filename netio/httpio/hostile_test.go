@@ -215,7 +215,7 @@ func TestStrangeAnswersAreReadAsByNetHTTP(t *testing.T) {
 					defer tr.CloseIdleConnections()
 					url := "http://" + ours.ln.Addr().String()
 					got = outcome(ctx, tr, method, url)
-					if c.stays {
+					if c.stays && method == "GET" { // a body behind HEAD is a race with the next request
 						want += outcome(t.Context(), std, method, "http://"+theirs.ln.Addr().String())
 						got += outcome(ctx, tr, method, url)
 						want += fmt.Sprint(theirs.conns.Load())

@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 )
 
@@ -81,15 +80,4 @@ func (b *gzipBody) Close() error {
 		b.err = http.ErrBodyReadAfterClose
 	}
 	return b.body.Close()
-}
-
-// upgrade returns the body of a response of status 101: the connection.
-func (e *exchange) upgrade() net.Conn {
-	if ahead, _ := e.br.Peek(e.br.Buffered()); len(ahead) > 0 {
-		e.link.stream.Unread(ahead)
-	}
-	e.over = true
-	e.putReader()
-	e.t.leave(e.link.host, e.link.route)
-	return e.link.stream.NetConn(e.life)
 }

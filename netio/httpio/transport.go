@@ -24,8 +24,8 @@ import (
 // of a field of http.Transport mean the same. The zero value is ready to use.
 //
 // RoundTrip runs on the calling task. It may switch, though it takes no ctx: the request
-// has one, which must be a context of that task, or context.Background. The Body of the
-// response belongs to the same task, switches too, and must be closed. A Transport belongs
+// has one, which must be a context of that task; that of http.Get is none. The Body of the
+// response switches too, is for tasks of the loop, and must be closed. A Transport belongs
 // to the loop that uses it first. Goroutines use it by [Transport.Foreign].
 //
 // The Body of a request is read on the calling task, or, unless it is a short one in memory,
@@ -78,11 +78,12 @@ const maxResponseHeader = 1 << 20
 // again, if that does no harm (RFC 9110, section 9.2.2). Errors are those of package
 // netio, or say what is wrong with the request or the response.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	return t.roundTrip(req.Context(), req)
+	return t.roundTrip(req, false)
 }
 
-// roundTrip is RoundTrip. An upgraded connection lasts as long as life.
-func (t *Transport) roundTrip(life context.Context, req *http.Request) (*http.Response, error) {
+// roundTrip is RoundTrip. If held is true, a task of the scope of the request's context
+// keeps an upgraded connection, and not the calling one.
+func (t *Transport) roundTrip(req *http.Request, held bool) (*http.Response, error) {
 	ctx, err := t.enter(req)
 	if err != nil {
 		closeBody(req)
@@ -95,7 +96,7 @@ func (t *Transport) roundTrip(life context.Context, req *http.Request) (*http.Re
 	}
 	for next := req; ; {
 		// Each failed attempt has closed a kept connection, so the last one is on a new one.
-		resp, again, err := t.try(ctx, life, next, r)
+		resp, again, err := t.try(ctx, next, r, held)
 		if err != nil && again {
 			next, again = rewind(req)
 		}
