@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"runtime"
 	"slices"
@@ -279,6 +280,13 @@ func TestARequestIsSentAgainOnlyIfThatIsHarmless(t *testing.T) {
 				if c.body == "gone" {
 					req.GetBody = nil
 				}
+				var asked []string
+				req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+					GetConn: func(address string) { asked = append(asked, address) },
+					GotConn: func(info httptrace.GotConnInfo) {
+						asked = append(asked, fmt.Sprint(info.Reused, info.Conn.RemoteAddr()))
+					},
+				}))
 				before := req.Body
 				resp, err := tr.RoundTrip(req)
 				if err == nil {
@@ -286,6 +294,11 @@ func TestARequestIsSentAgainOnlyIfThatIsHarmless(t *testing.T) {
 				}
 				if !errors.Is(err, c.want) || (err == nil) != c.again {
 					t.Errorf("%v", err)
+				}
+				first := []string{"127.0.0.1:80", "true 127.0.0.1:80"}
+				if again := append(append(first, first...), "127.0.0.1:80", "false 127.0.0.1:80"); !slices.Equal(asked, first) != c.again ||
+					c.again && !slices.Equal(asked, again) {
+					t.Errorf("httptrace: %q", asked)
 				}
 				if want := 4; c.again && len(sc.heads) != want+1 || !c.again && len(sc.heads) != 3 {
 					t.Errorf("the server got %d requests", len(sc.heads))

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"strings"
 
@@ -47,6 +48,10 @@ type exchange struct {
 // try sends a request on a connection, and reads the head of the response. Beside an error
 // it reports whether the request may be sent again: the server had closed a kept connection.
 func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bool) (_ *http.Response, again bool, _ error) {
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace != nil && trace.GetConn != nil {
+		trace.GetConn(r.addr)
+	}
 	c, err := t.get(ctx, r)
 	if err != nil {
 		closeBody(req)
@@ -57,11 +62,14 @@ func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bo
 	e.br.Reset(e)
 	var resp *http.Response
 	defer func() {
-		if resp == nil { // an error, or a panic of the request's body
+		if resp == nil { // an error, or a panic of the request's body or trace
 			e.finish(false)
 			e.putReader()
 		}
 	}()
+	if trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Conn: c.stream.NetConn(ctx), Reused: c.reused, WasIdle: c.reused})
+	}
 	resp, err = e.run()
 	if err != nil {
 		resp = nil

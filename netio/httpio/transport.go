@@ -40,9 +40,10 @@ import (
 // status 101 the Body is the net.Conn of the connection, which lasts as long as the context
 // of the request and counts for no limit.
 //
-// What http.Transport has and a Transport has not: HTTP/2, proxies other than http ones,
-// package httptrace, and a wait for the status 100, so the Body of a request with the field
-// Expect is sent at once.
+// Of package httptrace a Transport calls GetConn and GotConn, for each time that a request is
+// sent. What else http.Transport has and a Transport has not: HTTP/2, proxies other than http
+// ones, and a wait for the status 100, so the Body of a request with the field Expect is sent
+// at once.
 type Transport struct {
 	// Dialer connects. Nil is the zero Dialer.
 	Dialer *netio.Dialer
