@@ -241,6 +241,38 @@ func TestAServerPassesRequestsOn(t *testing.T) {
 	})
 }
 
+// The Body of a response is the Body of another request.
+func TestAResponseIsSentOn(t *testing.T) {
+	withPeer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "GET" {
+			for range 300 {
+				io.WriteString(w, strings.Repeat("x", 10_000))
+				w.(http.Flusher).Flush()
+			}
+			return
+		}
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, " ", err)
+	}, func(ctx context.Context, peer *httptest.Server) error {
+		tr := &httpio.Transport{}
+		defer tr.CloseIdleConnections()
+		client := &http.Client{Transport: tr}
+		from, err := client.Do(must(http.NewRequestWithContext(ctx, "GET", peer.URL, nil)))
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(must(http.NewRequestWithContext(ctx, "POST", peer.URL, from.Body)))
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if text, err := io.ReadAll(resp.Body); string(text) != "3000000 <nil>" {
+			t.Errorf("%q, %v", text, err)
+		}
+		return nil
+	})
+}
+
 // Encrypted connections: the name is sent and verified, HTTP/2 is not spoken, and the state
 // is in the response.
 func TestHTTPSNamesAndCertificates(t *testing.T) {

@@ -568,6 +568,26 @@ func TestATaskThatEndsInTheMiddleGivesItsConnectionBack(t *testing.T) {
 	})
 }
 
+// A body whose Read ends its task does not leave the request waiting.
+func TestABodyThatEndsItsTask(t *testing.T) {
+	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
+		var sc script
+		sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, _ int) error { return await.Sleep(ctx, time.Hour) })
+		began := task.Now(ctx)
+		err := task.Scope(ctx, func(ctx context.Context) error {
+			_, err := tr.RoundTrip(must(http.NewRequestWithContext(ctx, "POST", "http://127.0.0.1/", exiting{})))
+			return err
+		})
+		if err == nil || task.Now(ctx).Sub(began) > time.Minute || sc.open > 1 {
+			t.Errorf("%v after %v", err, task.Now(ctx).Sub(began))
+		}
+	})
+}
+
+type exiting struct{}
+
+func (exiting) Read([]byte) (int, error) { runtime.Goexit(); return 0, nil }
+
 type panicking struct{}
 
 func (panicking) Read([]byte) (int, error) { panic("in the body") }

@@ -4,6 +4,7 @@ package httpio_test
 
 import (
 	"bufio"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -96,6 +98,17 @@ const (
 	head  = "HTTP/1.1 200 OK\r\n"
 	hello = "\r\n\r\nhello"
 )
+
+// zipped is hello, compressed.
+var zipped = func() string {
+	var b strings.Builder
+	w := gzip.NewWriter(&b)
+	io.WriteString(w, "hello")
+	w.Close()
+	return b.String()
+}()
+
+func chunk(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
 
 // strange are answers with something about them. Those that stay leave the connection open.
 var strange = []struct {
@@ -196,6 +209,13 @@ var strange = []struct {
 	{"gzip that is none", head + "Content-Encoding: gzip\r\nContent-Length: 5" + hello, false},
 	{"gzip that is empty", head + "Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n", true},
 	{"gzip with a cut head", head + "Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00", false},
+	{"gzip", head + "Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(zipped) + "0\r\n\r\n", true},
+	{"gzip with a length", head + "Content-Encoding: GZIP\r\nContent-Length: " + strconv.Itoa(len(zipped)) + "\r\n\r\n" + zipped, true},
+	{"gzip twice in a row", head + "Content-Encoding: gzip\r\n\r\n" + zipped + zipped, false},
+	{"gzip that is cut", head + "Content-Encoding: gzip\r\n\r\n" + zipped[:len(zipped)-1], false},
+	{"gzip with a tail", head + "Content-Encoding: gzip\r\n\r\n" + zipped + "tail", false},
+	{"gzip with a wrong sum", head + "Content-Encoding: gzip\r\n\r\n" + zipped[:len(zipped)-8] + "12345678", false},
+	{"gzip in chunks that are cut", head + "Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(zipped), false},
 	{"another compression", head + "Content-Encoding: br\r\nContent-Length: 5" + hello, true},
 }
 

@@ -17,14 +17,19 @@ func (e *exchange) write(ctx context.Context, gzip bool) {
 	to := &sink{ctx: ctx, e: e}
 	w := writers.Get().(*bufio.Writer)
 	w.Reset(to)
+	returned := false
 	defer func() {
 		w.Reset(nil)
 		writers.Put(w)
+		if !returned && !e.over { // a panic or Goexit of the body: the head of a response would never come
+			_ = e.link.stream.Close()
+		}
 	}()
 	err := e.writeTo(w, gzip)
 	if err == nil {
 		err = w.Flush()
 	}
+	returned = true
 	switch {
 	case err == nil:
 		e.startTimer()
