@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/locks"
+	"baton/netio/httpio"
 	"baton/task"
 )
 
@@ -17,12 +18,13 @@ import (
 // in calls that take a ctx.
 type crawler struct {
 	config
-	pool  *pool
-	todo  *locks.Queue[*page]
-	pages map[string]*page // every page that was ever found, by its URL
-	hosts map[string]bool  // where the crawl stays
+	transport *httpio.Transport
+	todo      *locks.Queue[*page]
+	pages     map[string]*page // every page that was ever found, by its URL
+	hosts     map[string]bool  // where the crawl stays
 
 	busy, done, bytes int
+	opened, reused    int // connections
 	began, ended      time.Time
 	cut               bool // the crawl was cancelled
 	inProgress        bool // the progress line is being written
@@ -49,16 +51,19 @@ type page struct {
 // newCrawler returns a crawler that has nothing to do yet: addRoots gives it that,
 // crawl does it.
 func newCrawler(cfg config) *crawler {
-	c := &crawler{
+	return &crawler{
 		config: cfg,
-		todo:   locks.NewQueue[*page](locks.Unbounded),
-		pages:  map[string]*page{},
-		hosts:  map[string]bool{},
+		transport: &httpio.Transport{
+			TLSClientConfig:     cfg.TLS,
+			MaxIdleConnsPerHost: cfg.MaxTasks,
+			MaxIdleConns:        cfg.MaxPool,
+			DisableKeepAlives:   cfg.MaxPool == 0,
+			DisableCompression:  true, // so that sizes are those of the site
+		},
+		todo:  locks.NewQueue[*page](locks.Unbounded),
+		pages: map[string]*page{},
+		hosts: map[string]bool{},
 	}
-	c.pool = &pool{PerHost: cfg.MaxTasks, Total: cfg.MaxPool, TLS: cfg.TLS, Log: func(format string, args ...any) {
-		c.log(3, format, args...)
-	}}
-	return c
 }
 
 // crawl fetches all pages that can be reached from the roots. It ends when
@@ -70,7 +75,7 @@ func newCrawler(cfg config) *crawler {
 // when all is done, and not when the queue is empty for a moment.
 func (c *crawler) crawl(ctx context.Context) error {
 	c.began = task.Now(ctx)
-	defer c.pool.close() // after the scope: its tasks still give connections back
+	defer c.transport.CloseIdleConnections() // after the scope: its tasks still give connections back
 	err := task.Scope(ctx, func(ctx context.Context) error {
 		for range c.MaxTasks {
 			task.Go(ctx, c.work)

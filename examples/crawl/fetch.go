@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +10,8 @@ import (
 	"html"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"regexp"
 	"slices"
@@ -18,19 +19,23 @@ import (
 	"time"
 
 	"baton/await"
+	"baton/netio"
 )
 
 // pause is how long a page waits after its first try; after each further one it
 // is twice as long.
 const pause = 10 * time.Millisecond
 
+// maxBody is how much of a page is taken, in bytes.
+const maxBody = 16 << 20
+
 var errTimeout = errors.New("given up")
 
 // fetch gets a page, and gives it up when its time is over. The time is for all
 // tries together: a server that stalls once will do so again.
 //
-// When it is over, whatever the page is waiting for, a connection, a line or the
-// rest of a body, returns with an error, and get closes the connection.
+// When it is over, whatever the page is waiting for, a connection, a head or the
+// rest of a body, returns with an error, and the connection is closed.
 func (c *crawler) fetch(ctx context.Context, p *page) (*response, error) {
 	ctx, release := await.WithTimeout(ctx, c.Timeout)
 	defer release()
@@ -45,7 +50,6 @@ func (c *crawler) fetch(ctx context.Context, p *page) (*response, error) {
 // try asks for a page again and again, as long as connections break.
 func (c *crawler) try(ctx context.Context, p *page) (*response, error) {
 	for wait := pause; ; wait *= 2 {
-		p.Tries++
 		res, err := c.get(ctx, p)
 		if err == nil || !broken(err) || p.Tries >= c.MaxTries {
 			return res, err
@@ -75,35 +79,40 @@ func broken(err error) bool {
 	return ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// get asks for a page once: over a connection of the pool, or, if that has failed
-// already, over a new one, so that stale connections cost at most one try. The
-// connection is ours alone until it is put back, and it is put back only if the
-// response was read to its end: otherwise the next request would be answered with
-// the rest of this one.
+// get asks for a page once, or again if a connection of the pool turns out to be closed:
+// the trace counts each time as a try.
 func (c *crawler) get(ctx context.Context, p *page) (*response, error) {
-	connect := c.pool.get
-	if p.Tries > 1 {
-		connect = c.pool.open
-	}
-	conn, err := connect(ctx, targetOf(p.URL))
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, c.trace(p)), "GET", p.URL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	res, err := roundTrip(ctx, conn.Stream, p.URL)
-	if err != nil || res.Close {
-		conn.Close() // whatever else comes over it belongs to nobody
-		return res, err
+	req.Header = http.Header{"User-Agent": {"baton-crawl"}, "Accept": {"*/*"}}
+	res, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
 	}
-	c.pool.put(conn)
-	return res, nil
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	if err == nil && len(body) > maxBody {
+		err = fmt.Errorf("%w: a body of more than %d bytes", netio.ErrTooLong, maxBody)
+	}
+	return &response{res.StatusCode, res.Header, body}, err
 }
 
-// targetOf is where to connect to for u.
-func targetOf(u *url.URL) target {
-	if u.Scheme == "https" {
-		return target{net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")), true}
+// trace counts tries and connections, and tells of them.
+func (c *crawler) trace(p *page) *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { p.Tries++ },
+		GotConn: func(info httptrace.GotConnInfo) {
+			if info.Reused {
+				c.reused++
+				c.log(3, "reusing %v->%v", info.Conn.LocalAddr(), info.Conn.RemoteAddr())
+			} else {
+				c.opened++
+				c.log(3, "opened %v->%v", info.Conn.LocalAddr(), info.Conn.RemoteAddr())
+			}
+		},
 	}
-	return target{net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")), false}
 }
 
 // Enough of HTML to find links in it: attributes with their value in quotes, or

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Crawl fetches all pages of web sites, many at a time, and reports what it
-// found. It shows tasks over real sockets: a queue and its workers, a pool of
-// connections, timeouts, retries, and a server on the same loop.
+// found. It shows tasks over real sockets: a queue and its workers, an HTTP client with
+// a pool of connections, timeouts, retries, and a server on the same loop.
 //
 //	go run ./examples/crawl                       # crawls a demo site of its own
 //	go run ./examples/crawl -v                    # reports every URL, not only failures
@@ -12,9 +12,9 @@
 // Ctrl-C ends the crawl early, with the report of what is done.
 //
 // Where to begin reading: crawl in crawl.go is the whole plan, and visit is what a
-// worker does with one page. Below it are five layers, each with one concern:
-// fetch (the page's time), try (again), get (one request), pool.get (a connection
-// that was kept) and pool.open (a new one).
+// worker does with one page. Below it are three layers, each with one concern:
+// fetch (the page's time), try (again) and get (one request). The rest is
+// httpio.Transport.
 //
 // The program is Tulip's examples/crawl.py, told anew.
 package main

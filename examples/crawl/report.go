@@ -47,8 +47,8 @@ func (c *crawler) report(out io.Writer) {
 // were fetched, but for the connections.
 func (c *crawler) totals() map[string]int {
 	totals := map[string]int{
-		"connections": c.pool.opened,
-		"reused":      c.pool.reused,
+		"connections": c.opened,
+		"reused":      c.reused,
 	}
 	for _, p := range c.pages {
 		kind := p.kind()

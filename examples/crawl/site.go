@@ -48,10 +48,11 @@ func newSite() *site { return &site{cut: map[int]bool{}} }
 // error ends this connection only.
 func (st *site) serve(ctx context.Context, s *netio.Stream) error {
 	for {
-		request, _, err := readHead(ctx, s)
+		head, err := s.ReadUntil(ctx, []byte("\r\n\r\n"))
 		if err != nil {
 			return err // most often io.EOF or net.ErrClosed: the client has closed, or we have
 		}
+		request, _, _ := strings.Cut(string(head), "\r\n")
 		fields := strings.Fields(request) // "GET", the path, "HTTP/1.1"
 		if len(fields) != 3 || fields[0] != "GET" {
 			return respond(ctx, s, 400, "text/plain", "only GET, please\n")

@@ -4,20 +4,17 @@ package httpio
 
 import (
 	"bufio"
-	"compress/gzip"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/url"
+	"net/http/httptrace"
 	"os"
 	"strings"
-	"sync"
 
-	"baton/await"
-	"baton/netio"
+	"baton/loop"
 	"baton/task"
 )
 
@@ -32,64 +29,85 @@ type exchange struct {
 	link *link
 	req  *http.Request
 	ctx  context.Context // of the request
-	home *task.Ref       // its task
+	home *task.Ref       // the task of the request
 	br   *bufio.Reader
-	left int64 // bytes that the head of the response may still have
+	left int64 // bytes that the head of the response may still have; negative after it
 
-	began    bool // a byte of the response has come
-	writing  bool // a task sends the body
-	writeErr error
-	over     bool // the connection was given back
+	began   bool         // a byte of the response has come
+	sent    bool         // a byte of the request has gone
+	writer  *task.Ref    // sends the body, or nil
+	sendErr error        // of the connection, for the request
+	readErr error        // of the connection, for the response
+	bodyErr error        // of the request: its body, or what cannot be sent
+	timer   *loop.Handle // of ResponseHeaderTimeout
+	expired bool         // it has closed the connection
+	over    bool         // the connection was given back
+	held    bool         // a task of its own keeps an upgraded connection
 }
 
-// try sends a request on a connection, and reads the head of the response.
-func (t *Transport) try(ctx context.Context, req *http.Request, r route) (*http.Response, error) {
+// try sends a request on a connection, and reads the head of the response. Beside an error
+// it reports whether the request may be sent again: the server had closed a kept connection.
+func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bool) (_ *http.Response, again bool, _ error) {
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace != nil && trace.GetConn != nil {
+		trace.GetConn(r.addr)
+	}
 	c, err := t.get(ctx, r)
 	if err != nil {
 		closeBody(req)
-		return nil, err
+		return nil, false, err
 	}
-	e := &exchange{t: t, link: c, req: req, ctx: ctx, home: task.Self(ctx)}
+	e := &exchange{t: t, link: c, req: req, ctx: ctx, held: held, home: task.Self(ctx)}
 	e.br = readers.Get().(*bufio.Reader)
 	e.br.Reset(e)
-	resp, err := e.run()
-	if err == nil {
-		return resp, nil
+	var resp *http.Response
+	defer func() {
+		if resp == nil { // an error, or a panic of the request's body or trace
+			e.finish(false)
+			e.putReader()
+		}
+	}()
+	if trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Conn: c.stream.NetConn(ctx), Reused: c.reused, WasIdle: c.reused})
 	}
-	reused := c.reused && !e.began && task.Check(ctx) == nil
-	e.finish(false)
-	if reused {
-		return nil, &staleError{err}
+	resp, err = e.run()
+	if err != nil {
+		resp = nil
+		stale := c.reused && !e.began && e.bodyErr == nil && !e.expired && task.Check(ctx) == nil
+		return nil, stale && (!e.sent || harmless(req)), err
 	}
-	return nil, err
+	return resp, false, nil
 }
 
 func (e *exchange) run() (*http.Response, error) {
 	unzip := e.asksForGzip()
-	if n := e.req.ContentLength; e.req.Body == nil || e.req.Body == http.NoBody || 0 < n && n <= smallBody {
-		e.writeErr = e.write(e.ctx, unzip)
+	// A body that can be had again is in memory.
+	if n := e.req.ContentLength; !hasBody(e.req) || e.req.GetBody != nil && 0 < n && n <= smallBody {
+		e.write(e.ctx, unzip)
 	} else {
-		e.writing = true
-		task.Go(e.ctx, func(ctx context.Context) error {
-			e.writeErr = e.write(ctx, unzip)
-			e.writing = false
-			return nil // the response tells the caller, or the connection is closed
+		e.writer = task.Go(e.ctx, func(ctx context.Context) error {
+			defer func() { e.writer = nil }()
+			e.write(ctx, unzip)
+			return nil // the caller learns of an error by the response, or as the connection is closed
 		})
+	}
+	if e.bodyErr != nil {
+		return nil, e.bodyErr
 	}
 	resp, err := e.head()
 	if err != nil {
-		if e.writeErr != nil {
-			err = e.writeErr // it says more
-		}
-		return nil, err
+		return nil, e.why(err)
 	}
-	resp.Request = e.req
+	if state := e.link.stream.ConnectionState(); state.HandshakeComplete {
+		resp.TLS = &state
+	}
 	switch {
-	case resp.StatusCode == http.StatusSwitchingProtocols:
-		resp.Body = e.upgrade()
-		return resp, nil
+	case resp.StatusCode == http.StatusSwitchingProtocols && isUpgrade(resp.Header):
+		resp.Body, err = e.upgrade()
+		return resp, err
 	case resp.Body == http.NoBody || resp.ContentLength == 0 || e.req.Method == "HEAD":
 		e.finish(e.canKeep(resp))
+		e.putReader()
 		resp.Body = http.NoBody
 		return resp, nil
 	}
@@ -104,6 +122,40 @@ func (e *exchange) run() (*http.Response, error) {
 	return resp, nil
 }
 
+// why returns the reason for an error of reading: what has closed the connection. Package
+// net/http hides some errors behind its own.
+func (e *exchange) why(err error) error {
+	if err == io.EOF && e.left < 0 { // the end of a body
+		return err
+	}
+	ctx, _ := e.reader()
+	switch canceled := task.Check(ctx); {
+	case canceled != nil:
+		return canceled
+	case e.bodyErr != nil:
+		return e.bodyErr
+	case e.expired:
+		return errHeadTimeout
+	case e.sendErr != nil && !e.began:
+		return e.sendErr
+	case e.readErr != nil && e.readErr != io.EOF:
+		return e.readErr
+	}
+	return err
+}
+
+// A headTimeout is the error of Transport.ResponseHeaderTimeout.
+type headTimeout struct{}
+
+var errHeadTimeout net.Error = headTimeout{}
+
+func (headTimeout) Error() string   { return "httpio: timeout awaiting response headers" }
+func (headTimeout) Timeout() bool   { return true }
+func (headTimeout) Temporary() bool { return true }
+func (headTimeout) Is(target error) bool {
+	return target == os.ErrDeadlineExceeded || target == context.DeadlineExceeded
+}
+
 // asksForGzip reports whether the transport asks for a compressed body, which it expands.
 func (e *exchange) asksForGzip() bool {
 	h := e.req.Header
@@ -112,62 +164,28 @@ func (e *exchange) asksForGzip() bool {
 
 // canKeep reports whether another request may follow the response.
 func (e *exchange) canKeep(resp *http.Response) bool {
-	return !resp.Close && !e.req.Close && !hasToken(e.req.Header["Connection"], "close")
+	return !resp.Close && resp.StatusCode >= 200 && !e.req.Close && !hasToken(e.req.Header["Connection"], "close")
 }
 
-// write sends the request.
-func (e *exchange) write(ctx context.Context, gzip bool) error {
-	req := *e.req
-	if gzip || e.t.DisableKeepAlives {
-		req.Header = req.Header.Clone()
-		if req.Header == nil {
-			req.Header = make(http.Header)
-		}
-		if gzip {
-			req.Header.Set("Accept-Encoding", "gzip")
-		}
-		req.Close = req.Close || e.t.DisableKeepAlives
+// reader returns the context of the calling task: that of the request, or its own.
+func (e *exchange) reader() (context.Context, error) {
+	switch r, own := e.home.Running(); {
+	case r == nil:
+		return nil, errors.New("httpio: the body of a response is read on a goroutine; use Transport.Foreign")
+	case r == e.home:
+		return e.ctx, nil
+	case e.ctx.Err() != nil && !e.home.Done():
+		return own, context.Cause(e.ctx)
+	default:
+		return own, nil
 	}
-	w := writers.Get().(*bufio.Writer)
-	w.Reset(&sink{ctx, e.link.stream})
-	defer func() {
-		w.Reset(nil)
-		writers.Put(w)
-	}()
-	var err error
-	if e.link.route.proxy != "" && !e.link.route.secure {
-		proxy, _ := url.Parse(e.link.route.proxy) // which was a URL before
-		if auth := authorization(proxy); auth != "" {
-			req.Header = req.Header.Clone()
-			req.Header.Set("Proxy-Authorization", auth)
-		}
-		err = req.WriteProxy(w)
-	} else {
-		err = req.Write(w)
-	}
-	if err == nil {
-		err = w.Flush()
-	}
-	return err
 }
-
-var writers = sync.Pool{New: func() any { return bufio.NewWriter(nil) }}
-
-// A sink is a stream as what a request is written to.
-type sink struct {
-	ctx context.Context
-	s   *netio.Stream
-}
-
-func (w *sink) Write(p []byte) (int, error) { return w.s.Write(w.ctx, p) }
 
 // Read makes an exchange what its reader reads from.
-func (e *exchange) Read(p []byte) (int, error) {
-	ctx := e.ctx
-	if r, own := e.home.Running(); r == nil {
-		return 0, errors.New("httpio: the body of a response is read on a goroutine; use Transport.Foreign")
-	} else if r != e.home {
-		ctx = own
+func (e *exchange) Read(p []byte) (n int, err error) {
+	ctx, err := e.reader()
+	if err != nil {
+		return 0, err
 	}
 	if e.left == 0 {
 		return 0, fmt.Errorf("httpio: the head of the response is longer than %d bytes", e.t.maxHeader())
@@ -175,12 +193,12 @@ func (e *exchange) Read(p []byte) (int, error) {
 	if e.left > 0 && int64(len(p)) > e.left {
 		p = p[:e.left]
 	}
-	n, err := e.link.stream.Read(ctx, p)
+	n, e.readErr = e.link.stream.Read(ctx, p)
 	if e.left > 0 {
 		e.left -= int64(n)
 	}
 	e.began = e.began || n > 0
-	return n, err
+	return n, e.readErr
 }
 
 func (t *Transport) maxHeader() int64 {
@@ -190,35 +208,37 @@ func (t *Transport) maxHeader() int64 {
 	return maxResponseHeader
 }
 
-// head reads the head of the response, after those of status 1xx.
+// head reads the head of the response, after those of status 1xx. All together are bounded.
 func (e *exchange) head() (*http.Response, error) {
-	if d := e.t.ResponseHeaderTimeout; d > 0 {
-		outer := e.ctx
-		timed, release := await.WithTimeout(outer, d)
-		defer release()
-		e.ctx = timed
-		defer func() { e.ctx = outer }()
-		resp, err := e.readHead()
-		if err != nil && task.Check(timed) != nil && task.Check(outer) == nil {
-			err = fmt.Errorf("httpio: waiting for the head of the response: %w", os.ErrDeadlineExceeded)
-		}
-		return resp, err
-	}
-	return e.readHead()
-}
-
-func (e *exchange) readHead() (*http.Response, error) {
+	e.left = e.t.maxHeader()
 	for {
-		e.left = e.t.maxHeader()
 		resp, err := http.ReadResponse(e.br, e.req)
-		e.left = -1
 		switch {
 		case err != nil:
 			return nil, err
 		case resp.StatusCode >= 100 && resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols:
 			continue
 		}
+		e.left = -1
+		e.stopTimer()
 		return resp, nil
+	}
+}
+
+// startTimer bounds the wait for the head of the response, once the request is sent.
+func (e *exchange) startTimer() {
+	if d := e.t.ResponseHeaderTimeout; d > 0 && e.left >= 0 && !e.over {
+		e.timer = e.t.loop.CallLater(d, func() {
+			e.expired = true
+			_ = e.link.stream.Close()
+		})
+	}
+}
+
+func (e *exchange) stopTimer() {
+	if e.timer != nil {
+		e.timer.Cancel()
+		e.timer = nil
 	}
 }
 
@@ -229,133 +249,26 @@ func (e *exchange) finish(keep bool) {
 		return
 	}
 	e.over = true
-	keep = keep && !e.writing && e.writeErr == nil && e.br.Buffered() == 0
-	e.br.Reset(nil)
-	readers.Put(e.br)
-	e.br = nil
-	if keep {
+	e.stopTimer()
+	if w := e.writer; w != nil {
+		w.Cancel(errAnswered) // nobody waits for the rest of the body
+		keep = false
+	}
+	if keep && e.sendErr == nil && e.bodyErr == nil && e.br.Buffered() == 0 {
 		e.t.put(e.link)
 	} else {
 		e.t.drop(e.link)
 	}
 }
 
-// A responseBody is the body of a response.
-type responseBody struct {
-	e     *exchange
-	inner io.Reader
-	keep  bool // the connection may be kept when the body was read
-	err   error
-}
+// errAnswered is why the body of a request is not sent to its end.
+var errAnswered = errors.New("httpio: the request is over")
 
-func (b *responseBody) Read(p []byte) (int, error) {
-	if b.err != nil {
-		return 0, b.err
+// putReader gives the reader back. Nobody may be reading.
+func (e *exchange) putReader() {
+	if e.br != nil {
+		e.br.Reset(nil)
+		readers.Put(e.br)
+		e.br = nil
 	}
-	n, err := b.inner.Read(p)
-	if err != nil {
-		b.err = err
-		b.e.finish(err == io.EOF && b.keep)
-	}
-	return n, err
-}
-
-// Close ends the response. A connection with the rest of a body on it is closed.
-func (b *responseBody) Close() error {
-	if b.err == nil {
-		b.err = http.ErrBodyReadAfterClose
-		b.e.finish(false)
-	}
-	return nil
-}
-
-// A gzipBody expands a body.
-type gzipBody struct {
-	body io.ReadCloser
-	zr   *gzip.Reader
-	err  error
-}
-
-func (b *gzipBody) Read(p []byte) (int, error) {
-	if b.zr == nil && b.err == nil {
-		b.zr, b.err = gzip.NewReader(b.body)
-	}
-	if b.err != nil {
-		return 0, b.err
-	}
-	n, err := b.zr.Read(p)
-	b.err = err
-	return n, err
-}
-
-func (b *gzipBody) Close() error {
-	if b.err == nil {
-		b.err = http.ErrBodyReadAfterClose
-	}
-	return b.body.Close()
-}
-
-// An upgraded is the body of a response of status 101: the connection.
-type upgraded struct {
-	e *exchange
-	io.ReadWriteCloser
-}
-
-func (e *exchange) upgrade() io.ReadWriteCloser {
-	if ahead, _ := e.br.Peek(e.br.Buffered()); len(ahead) > 0 {
-		e.link.stream.Unread(ahead)
-	}
-	e.over = true
-	e.br.Reset(nil)
-	readers.Put(e.br)
-	e.br = nil
-	e.t.leave(e.link.route)
-	return upgraded{e, e.link.stream.NetConn(e.ctx)}
-}
-
-// tunnel asks a proxy for a connection to addr (RFC 9110, section 9.3.6).
-func tunnel(ctx context.Context, s *netio.Stream, proxy *url.URL, addr string) error {
-	ask := "CONNECT " + addr + " HTTP/1.1\r\nHost: " + addr + "\r\n"
-	if auth := authorization(proxy); auth != "" {
-		ask += "Proxy-Authorization: " + auth + "\r\n"
-	}
-	if _, err := s.Write(ctx, []byte(ask+"\r\n")); err != nil {
-		return err
-	}
-	br := bufio.NewReader(&tunnelReader{ctx, s, maxResponseHeader})
-	resp, err := http.ReadResponse(br, &http.Request{Method: "CONNECT"})
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("httpio: the proxy %s answers: %s", proxy.Host, resp.Status)
-	}
-	ahead, _ := br.Peek(br.Buffered())
-	s.Unread(ahead)
-	return nil
-}
-
-// A tunnelReader reads the answer of a proxy.
-type tunnelReader struct {
-	ctx  context.Context
-	s    *netio.Stream
-	left int
-}
-
-func (r *tunnelReader) Read(p []byte) (int, error) {
-	if r.left <= 0 {
-		return 0, errors.New("httpio: the answer of the proxy is too long")
-	}
-	n, err := r.s.Read(r.ctx, p[:min(len(p), r.left)])
-	r.left -= n
-	return n, err
-}
-
-// authorization is the credentials for a proxy that are part of its URL (RFC 7617).
-func authorization(proxy *url.URL) string {
-	if proxy.User == nil {
-		return ""
-	}
-	password, _ := proxy.User.Password()
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password))
 }

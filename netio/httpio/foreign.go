@@ -7,14 +7,16 @@ import (
 	"io"
 	"net/http"
 
+	"baton/await"
 	"baton/task"
 )
 
 // Foreign returns an http.RoundTripper for goroutines that hold no baton: the loop of ctx
 // does the work, by tasks of the scope of ctx, through a portal that closes with the
-// scope. The context of a request is one of the standard library's there. The body of the
-// response may be read by every goroutine, one at a time, while the scope lives. On a task
-// it would stop the loop, and panics: a task uses t itself.
+// scope. The context of a request is one of the standard library's there, and its Body is
+// read on a goroutine beside the loop, unless GetBody is set. The Body of the response may
+// be read by every goroutine, one at a time, and must be closed while the scope lives. On a
+// task both would stop the loop, and panic: a task uses t itself.
 func (t *Transport) Foreign(ctx context.Context) http.RoundTripper {
 	return &foreign{t, task.OpenPortal(ctx)}
 }
@@ -37,15 +39,26 @@ func (f *foreign) do(ctx context.Context, fn func(ctx context.Context) error) er
 
 // RoundTrip makes it an http.RoundTripper.
 func (f *foreign) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+	began := false
 	err = f.do(req.Context(), func(ctx context.Context) (err error) {
-		resp, err = f.t.RoundTrip(req.WithContext(ctx))
+		began = true
+		inner := req.WithContext(ctx)
+		if hasBody(req) && req.GetBody == nil {
+			inner.Body = &besideBody{task.Self(ctx), req.Body}
+		}
+		resp, err = f.t.roundTrip(inner, true)
 		return err
 	})
 	if err != nil {
+		if !began { // the portal is closed
+			closeBody(req)
+		}
 		return nil, err
 	}
 	resp.Request = req
-	resp.Body = &foreignBody{f, req.Context(), resp.Body}
+	if resp.StatusCode != http.StatusSwitchingProtocols { // whose Body is a net.Conn
+		resp.Body = &foreignBody{f, req.Context(), resp.Body}
+	}
 	return resp, nil
 }
 
@@ -66,4 +79,27 @@ func (b *foreignBody) Read(p []byte) (n int, err error) {
 
 func (b *foreignBody) Close() error {
 	return b.f.do(context.WithoutCancel(b.ctx), func(context.Context) error { return b.body.Close() })
+}
+
+// A besideBody is the body of a request that may wait for goroutines.
+type besideBody struct {
+	task *task.Ref // of the loop
+	body io.ReadCloser
+}
+
+// Read reads beside the loop, for whatever task reads. A cancel closes the body, which
+// makes the Read of most end.
+func (b *besideBody) Read(p []byte) (int, error) {
+	_, ctx := b.task.Running()
+	return await.Blocking(ctx, func(ctx context.Context) (int, error) {
+		defer context.AfterFunc(ctx, func() { _ = b.body.Close() })()
+		return b.body.Read(p)
+	})
+}
+
+// Close closes the body on a goroutine of its own, as an http.RoundTripper may: that may
+// wait, and the task may be cancelled.
+func (b *besideBody) Close() error {
+	go b.body.Close()
+	return nil
 }

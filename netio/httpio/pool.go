@@ -6,27 +6,22 @@ import (
 	"context"
 	"net/http"
 
+	"baton/locks"
 	"baton/loop"
 	"baton/netio"
-	"baton/task"
 )
 
 // A host is the connections of a route.
 type host struct {
-	idle    []*link // the one that was used last at the end
-	open    int     // with those at work
-	waiting task.WaitQueue
+	idle  []*link          // the one that was used last at the end
+	users int              // connections, and requests that wait for one
+	slots *locks.Semaphore // for connections at work, or nil
 }
-
-// Reason and Owners make it a task.Reason.
-func (h *host) Reason() string { return "a connection of the pool" }
-
-// Owners returns nil: whoever has the connections.
-func (h *host) Owners() []*task.Ref { return nil }
 
 // A link is a connection of a Transport.
 type link struct {
 	stream     *netio.Stream
+	host       *host
 	route      route
 	reused     bool
 	timer      *loop.Handle // while it is idle, if that is bounded
@@ -65,34 +60,40 @@ func (l *idleList) remove(c *link) {
 	l.size--
 }
 
-// get returns an idle connection of a route, or a new one. It waits if there are too many.
+// get returns an idle connection of a route, or a new one. It waits if there are too many
+// at work. As a new one is opened only if none is idle, they bound all.
 func (t *Transport) get(ctx context.Context, r route) (*link, error) {
-	for {
-		h := t.host(r) // which may have been forgotten during a wait
-		if n := len(h.idle); n > 0 {
-			c := h.idle[n-1]
-			t.unpool(h, c)
-			if c.stream.Buffered() > 0 { // nothing was asked for
-				t.drop(c)
-				continue
-			}
-			c.reused = true
-			return c, nil
-		}
-		if t.MaxConnsPerHost <= 0 || h.open < t.MaxConnsPerHost {
-			break
-		}
-		if err := h.waiting.Wait(ctx, h); err != nil {
+	h := t.host(r)
+	h.users++
+	if h.slots != nil {
+		if err := h.slots.Acquire(ctx); err != nil {
+			t.forget(h, r)
 			return nil, err
 		}
 	}
-	t.host(r).open++
+	for n := len(h.idle); n > 0; n = len(h.idle) {
+		c := h.idle[n-1]
+		t.unpool(c)
+		if c.stream.Buffered() == 0 {
+			h.users-- // which counts the connection
+			c.reused = true
+			return c, nil
+		}
+		_ = c.stream.Close() // it brought something that was not asked for
+		t.forget(h, r)
+	}
+	opened := false
+	defer func() {
+		if !opened { // by an error, or a panic of a function of the Dialer
+			t.leave(h, r)
+		}
+	}()
 	s, err := t.dial(ctx, r)
 	if err != nil {
-		t.leave(r)
 		return nil, err
 	}
-	return &link{stream: s, route: r}, nil
+	opened = true
+	return &link{stream: s, host: h, route: r}, nil
 }
 
 // host returns the connections of a route.
@@ -100,6 +101,9 @@ func (t *Transport) host(r route) *host {
 	h := t.hosts[r]
 	if h == nil {
 		h = &host{}
+		if t.MaxConnsPerHost > 0 {
+			h.slots = locks.NewSemaphore(t.MaxConnsPerHost)
+		}
 		t.hosts[r] = h
 	}
 	return h
@@ -111,7 +115,7 @@ func (t *Transport) put(c *link) {
 	if most == 0 {
 		most = http.DefaultMaxIdleConnsPerHost
 	}
-	h := t.hosts[c.route]
+	h := c.host
 	if t.DisableKeepAlives || len(h.idle) >= most {
 		t.drop(c)
 		return
@@ -125,11 +129,12 @@ func (t *Transport) put(c *link) {
 		c.timer = t.loop.CallLater(d, func() { t.discard(c) })
 	}
 	c.stream.ReadAhead(func(error) { t.discard(c) })
-	h.waiting.WakeOne()
+	h.release()
 }
 
 // unpool takes an idle connection out of the pool.
-func (t *Transport) unpool(h *host, c *link) {
+func (t *Transport) unpool(c *link) {
+	h := c.host
 	for i := range h.idle {
 		if h.idle[i] == c {
 			h.idle = append(h.idle[:i], h.idle[i+1:]...)
@@ -148,21 +153,33 @@ func (t *Transport) discard(c *link) {
 	if c.next == nil && c.prev == nil && t.idle.front != c {
 		return
 	}
-	t.unpool(t.hosts[c.route], c)
-	t.drop(c)
+	t.unpool(c)
+	_ = c.stream.Close()
+	t.forget(c.host, c.route)
 }
 
-// drop closes a connection that is not in the pool.
+// drop closes a connection that is at work.
 func (t *Transport) drop(c *link) {
 	_ = c.stream.Close()
-	t.leave(c.route)
+	t.leave(c.host, c.route)
 }
 
-// leave counts the end of a connection.
-func (t *Transport) leave(r route) {
-	h := t.hosts[r]
-	h.open--
-	if h.waiting.WakeOne() == nil && h.open == 0 {
+// leave counts the end of a connection that is at work.
+func (t *Transport) leave(h *host, r route) {
+	h.release()
+	t.forget(h, r)
+}
+
+// release gives the place of a connection at work to the next request.
+func (h *host) release() {
+	if h.slots != nil {
+		h.slots.Release()
+	}
+}
+
+// forget counts the end of a user of a host.
+func (t *Transport) forget(h *host, r route) {
+	if h.users--; h.users == 0 {
 		delete(t.hosts, r)
 	}
 }

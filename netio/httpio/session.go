@@ -164,22 +164,36 @@ func (s *Session) Download(ctx context.Context, url, path string, progress func(
 	}()
 	buf := make([]byte, fileBytes)
 	for done := int64(0); ; {
-		n, err := io.ReadFull(resp.Body, buf)
+		n, readErr := fill(resp.Body, buf)
 		if n > 0 {
-			if _, e := await.Blocking(ctx, func(context.Context) (int, error) { return f.Write(buf[:n]) }); e != nil {
-				return e
+			if _, err := await.Blocking(ctx, func(context.Context) (int, error) { return f.Write(buf[:n]) }); err != nil {
+				return err
 			}
 			if done += int64(n); progress != nil {
 				progress(done, resp.ContentLength)
 			}
 		}
-		switch {
-		case err == io.EOF, err == io.ErrUnexpectedEOF && (resp.ContentLength < 0 || done == resp.ContentLength):
-			return nil
-		case err != nil:
-			return err
+		if readErr != nil {
+			return notEOF(readErr)
 		}
 	}
+}
+
+// fill reads until p is full or the body ends, as io.ReadFull, but with the error of the body.
+func fill(body io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var k int
+		k, err = body.Read(p[n:])
+		n += k
+	}
+	return n, err
+}
+
+func notEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
 }
 
 // fileBytes are read or written at a time.

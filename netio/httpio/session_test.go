@@ -83,3 +83,109 @@ func TestSession(t *testing.T) {
 		return nil
 	})
 }
+
+// A download that is cut is an error, also if no length was declared. The file has what came.
+func TestADownloadThatIsCut(t *testing.T) {
+	for name, answer := range map[string]string{
+		"length": "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
+		"chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+	} {
+		withPeer(t, func(w http.ResponseWriter, r *http.Request) {
+			c, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			io.WriteString(c, answer)
+			c.Close()
+		}, func(ctx context.Context, peer *httptest.Server) error {
+			var s httpio.Session
+			defer s.Close()
+			path := filepath.Join(t.TempDir(), "file")
+			if err := s.Download(ctx, peer.URL, path, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if text, err := os.ReadFile(path); string(text) != "hello" {
+				t.Errorf("%s: the file has %q, %v", name, text, err)
+			}
+			return nil
+		})
+	}
+}
+
+// Each call reports what goes wrong on the way, and leaves no connection in use.
+func TestSessionErrors(t *testing.T) {
+	withPeer(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/500":
+			w.WriteHeader(http.StatusInternalServerError)
+			fmt.Fprint(w, strings.Repeat("x", 10_000))
+		case "/text":
+			fmt.Fprint(w, "not JSON")
+		}
+	}, func(ctx context.Context, peer *httptest.Server) error {
+		s := httpio.Session{Transport: httpio.Transport{MaxConnsPerHost: 1}} // a connection in use would stop the next call
+		defer s.Close()
+		missing, exists := filepath.Join(t.TempDir(), "no", "file"), filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(exists, nil, 0o600); err != nil {
+			return err
+		}
+		var v []int
+		calls := map[string]func(url string) error{
+			"Get": func(url string) error {
+				resp, err := s.Get(ctx, url)
+				if err == nil {
+					resp.Body.Close()
+				}
+				return err
+			},
+			"Text":     func(url string) error { _, err := s.Text(ctx, url); return err },
+			"JSON":     func(url string) error { return s.JSON(ctx, url, &v) },
+			"PostForm": func(url string) error { _, err := s.PostForm(ctx, url, nil); return err },
+			"PostJSON": func(url string) error { return s.PostJSON(ctx, url, v, &v) },
+			"Upload": func(url string) error {
+				_, err := s.Upload(ctx, url, nil, map[string]string{"f": exists})
+				return err
+			},
+			"Download": func(url string) error { return s.Download(ctx, url, exists, nil) },
+		}
+		for name, call := range calls {
+			var status *httpio.StatusError
+			if err := call(peer.URL + "/500"); !errors.As(err, &status) || status.Code != 500 || len(status.Body) != 1<<10 ||
+				!strings.Contains(err.Error(), "/500: 500 Internal") {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err := call("http://user:secret@127.0.0.1:1/"); err == nil || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s: nobody there: %v", name, err)
+			}
+			if err := call("http://a b/"); err == nil {
+				t.Errorf("%s: no error for a bad URL", name)
+			}
+		}
+		var syntax *json.SyntaxError
+		if err := s.JSON(ctx, peer.URL+"/text", &v); !errors.As(err, &syntax) {
+			t.Errorf("what is no JSON: %v", err)
+		}
+		if err := s.PostJSON(ctx, peer.URL+"/text", v, nil); err != nil {
+			t.Errorf("an answer that is ignored: %v", err)
+		}
+		if err := s.PostJSON(ctx, peer.URL+"/text", func() {}, nil); err == nil {
+			t.Error("a function as JSON: no error")
+		}
+		if _, err := s.Upload(ctx, peer.URL+"/text", nil, map[string]string{"f": missing}); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("a file that is missing: %v", err)
+		}
+		if err := s.Download(ctx, peer.URL+"/text", missing, nil); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("a directory that is missing: %v", err)
+		}
+		s.Limit = 7
+		if _, err := s.PostForm(ctx, peer.URL+"/text", nil); !errors.Is(err, netio.ErrTooLong) {
+			t.Errorf("one byte more than Limit: %v", err)
+		}
+		s.Limit = 8
+		if text, err := s.PostForm(ctx, peer.URL+"/text", nil); text != "not JSON" {
+			t.Errorf("as many bytes as Limit: %q, %v", text, err)
+		}
+		return nil
+	})
+}

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"baton/loop"
@@ -22,11 +24,26 @@ import (
 // of a field of http.Transport mean the same. The zero value is ready to use.
 //
 // RoundTrip runs on the calling task. It may switch, though it takes no ctx: the request
-// has one, which must be a context of that task, or context.Background. The Body of the
-// response belongs to the same task, switches too, and must be closed. A Transport belongs
+// has one, which must be a context of that task; that of http.Get is none. The Body of the
+// response switches too, is for tasks of the loop, and must be closed. A Transport belongs
 // to the loop that uses it first. Goroutines use it by [Transport.Foreign].
 //
-// Idle connections have no task. CloseIdleConnections closes them.
+// The Body of a request is read on the calling task, or, unless it is a short one in memory,
+// on a task beside it: the server may answer before it has the whole. The Body may switch,
+// as the Body of another response or of a request to a [Server] does. It must not wait in
+// another way.
+//
+// The context of the request also ends the reads of the response's Body. If another task
+// than that of the request reads the Body, its own context ends a read.
+//
+// Idle connections have no task. CloseIdleConnections closes them. After a response of
+// status 101 the Body is the net.Conn of the connection, which lasts as long as the context
+// of the request and counts for no limit.
+//
+// Of package httptrace a Transport calls GetConn and GotConn, for each time that a request is
+// sent. What else http.Transport has and a Transport has not: HTTP/2, proxies other than http
+// ones, and a wait for the status 100, so the Body of a request with the field Expect is sent
+// at once.
 type Transport struct {
 	// Dialer connects. Nil is the zero Dialer.
 	Dialer *netio.Dialer
@@ -42,7 +59,7 @@ type Transport struct {
 	DisableCompression    bool
 	MaxIdleConns          int           // 0 is no limit
 	MaxIdleConnsPerHost   int           // 0 is http.DefaultMaxIdleConnsPerHost
-	MaxConnsPerHost       int           // 0 is no limit; a further request waits
+	MaxConnsPerHost       int           // 0 is no limit; further requests wait in their order
 	IdleConnTimeout       time.Duration // 0 is no limit
 	ResponseHeaderTimeout time.Duration // 0 is no limit
 
@@ -62,6 +79,12 @@ const maxResponseHeader = 1 << 20
 // again, if that does no harm (RFC 9110, section 9.2.2). Errors are those of package
 // netio, or say what is wrong with the request or the response.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	return t.roundTrip(req, false)
+}
+
+// roundTrip is RoundTrip. If held is true, a task of the scope of the request's context
+// keeps an upgraded connection, and not the calling one.
+func (t *Transport) roundTrip(req *http.Request, held bool) (*http.Response, error) {
 	ctx, err := t.enter(req)
 	if err != nil {
 		closeBody(req)
@@ -72,14 +95,20 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	for again := false; ; again = true {
-		resp, err := t.try(ctx, req, r)
-		if err == nil {
-			return resp, nil
+	for next := req; ; {
+		// Each failed attempt has closed a kept connection, so the last one is on a new one.
+		resp, again, err := t.try(ctx, next, r, held)
+		if err != nil && again {
+			next, again = rewind(req)
 		}
-		if again || !errors.Is(err, errStale) || !rewind(req) {
-			return nil, clean(err)
+		if err != nil && again {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		resp.Request = req
+		return resp, nil
 	}
 }
 
@@ -91,9 +120,12 @@ func (t *Transport) enter(req *http.Request) (context.Context, error) {
 	case req.URL.Scheme != "http" && req.URL.Scheme != "https":
 		return nil, fmt.Errorf("httpio: unsupported protocol scheme %q", req.URL.Scheme)
 	}
-	for name, values := range req.Header {
-		for _, v := range values {
-			if !validName(name) || !validValue(v) {
+	if req.Method != "" && !validName(req.Method) {
+		return nil, fmt.Errorf("httpio: invalid method %q", req.Method)
+	}
+	for _, h := range []http.Header{req.Header, req.Trailer} {
+		for name, values := range h {
+			if !validName(name) || !allValid(values) {
 				return nil, fmt.Errorf("httpio: invalid header field %q", name)
 			}
 		}
@@ -113,6 +145,15 @@ func (t *Transport) enter(req *http.Request) (context.Context, error) {
 	return ctx, nil
 }
 
+func allValid(values []string) bool {
+	for _, v := range values {
+		if !validValue(v) {
+			return false
+		}
+	}
+	return true
+}
+
 // A route is where a connection leads: connections of one route can take each other's
 // place.
 type route struct {
@@ -123,7 +164,7 @@ type route struct {
 }
 
 func (t *Transport) route(req *http.Request) (route, error) {
-	r := route{secure: req.URL.Scheme == "https", host: req.URL.Hostname(), addr: address(req.URL)}
+	r := route{secure: req.URL.Scheme == "https", host: ascii(req.URL.Hostname()), addr: address(req.URL)}
 	if t.Proxy == nil {
 		return r, nil
 	}
@@ -141,6 +182,22 @@ func (t *Transport) route(req *http.Request) (route, error) {
 	return r, nil
 }
 
+// ascii returns a host name as look-ups and certificates have it (RFC 5891). Package
+// net/http does that for the field Host.
+func ascii(host string) string {
+	if !strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
+		return host
+	}
+	var b strings.Builder
+	req := http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: host}}
+	if err := req.Write(&b); err != nil {
+		return host // which is no name, as the dial will say
+	}
+	_, host, _ = strings.Cut(b.String(), "Host: ")
+	host, _, _ = strings.Cut(host, "\r\n")
+	return host
+}
+
 // address is the host and port of a URL.
 func address(u *url.URL) string {
 	port := u.Port()
@@ -151,7 +208,7 @@ func address(u *url.URL) string {
 	default:
 		port = "80"
 	}
-	return net.JoinHostPort(u.Hostname(), port)
+	return net.JoinHostPort(ascii(u.Hostname()), port)
 }
 
 // dial opens a connection of a route.
@@ -191,7 +248,8 @@ func (t *Transport) startTLS(ctx context.Context, s *netio.Stream, r route) erro
 	if config.ServerName == "" {
 		config.ServerName = r.host
 	}
-	if config.NextProtos == nil {
+	config.NextProtos = slices.DeleteFunc(slices.Clone(config.NextProtos), func(p string) bool { return p == "h2" })
+	if len(config.NextProtos) == 0 {
 		config.NextProtos = []string{"http/1.1"}
 	}
 	err := s.StartTLS(ctx, config)
@@ -209,48 +267,38 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// rewind makes a request ready to be sent again. It reports false if that could do harm.
-func rewind(req *http.Request) bool {
-	switch req.Method {
-	case "", "GET", "HEAD", "OPTIONS", "TRACE":
-	default:
-		_, key := req.Header["Idempotency-Key"]
-		_, oldKey := req.Header["X-Idempotency-Key"]
-		if !key && !oldKey {
-			return false
-		}
-	}
-	if req.Body == nil || req.Body == http.NoBody {
-		return true
+// rewind returns a request that is as req was, or false if its body cannot be read again.
+func rewind(req *http.Request) (*http.Request, bool) {
+	if !hasBody(req) {
+		return req, true
 	}
 	if req.GetBody == nil {
-		return false
+		return req, false
 	}
 	body, err := req.GetBody()
-	req.Body = body
-	return err == nil
+	if err != nil {
+		return req, false
+	}
+	next := *req
+	next.Body = body
+	return &next, true
 }
+
+// harmless reports whether a server may get a request twice (RFC 9110, section 9.2.2).
+func harmless(req *http.Request) bool {
+	switch req.Method {
+	case "", "GET", "HEAD", "OPTIONS", "TRACE":
+		return true
+	}
+	_, key := req.Header["Idempotency-Key"]
+	_, oldKey := req.Header["X-Idempotency-Key"]
+	return key || oldKey
+}
+
+func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
 
 func closeBody(req *http.Request) {
 	if req.Body != nil {
 		_ = req.Body.Close()
 	}
-}
-
-// errStale says that a kept connection was closed before the response had begun.
-var errStale = errors.New("httpio: the server has closed a kept connection")
-
-// A staleError is the error of a request on a kept connection.
-type staleError struct{ err error }
-
-func (e *staleError) Error() string        { return e.err.Error() }
-func (e *staleError) Unwrap() error        { return e.err }
-func (e *staleError) Is(target error) bool { return target == errStale }
-
-// clean returns what has happened, without the mark of a kept connection.
-func clean(err error) error {
-	if e, ok := err.(*staleError); ok {
-		return e.err
-	}
-	return err
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpio_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"time"
+
+	"baton/netio"
+	"baton/netio/httpio"
+	"baton/task"
+)
+
+// serve runs fn on a loop with a server that says hello.
+func serve(fn func(ctx context.Context, url string) error) error {
+	return task.Run(context.Background(), func(ctx context.Context) error {
+		return task.Scope(ctx, func(ctx context.Context) error {
+			ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			srv := &httpio.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprintf(w, `{"hello": %q}`, r.FormValue("name"))
+			})}
+			task.Go(ctx, func(ctx context.Context) error { return srv.Serve(ctx, ln) })
+			defer srv.Close()
+			return fn(ctx, "http://"+ln.Addr().String())
+		})
+	})
+}
+
+func ExampleTransport() {
+	err := serve(func(ctx context.Context, url string) error {
+		transport := &httpio.Transport{MaxConnsPerHost: 10, IdleConnTimeout: time.Minute}
+		defer transport.CloseIdleConnections()
+		client := http.Client{Transport: transport, Timeout: 10 * time.Second}
+
+		req, err := http.NewRequestWithContext(ctx, "GET", url+"/?name=gopher", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		fmt.Println(resp.Status, string(body))
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: 200 OK {"hello": "gopher"}
+}
+
+func ExampleSession() {
+	err := serve(func(ctx context.Context, url string) error {
+		var session httpio.Session
+		defer session.Close()
+
+		text, err := session.Text(ctx, url+"/?name=text")
+		if err != nil {
+			return err
+		}
+		var v struct{ Hello string }
+		if err := session.JSON(ctx, url+"/?name=JSON", &v); err != nil {
+			return err
+		}
+		fmt.Println(text, v.Hello)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: {"hello": "text"} JSON
+}

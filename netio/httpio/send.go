@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpio
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+)
+
+// write sends the request, and notes why it could not.
+func (e *exchange) write(ctx context.Context, gzip bool) {
+	to := &sink{ctx: ctx, e: e}
+	w := writers.Get().(*bufio.Writer)
+	w.Reset(to)
+	returned := false
+	defer func() {
+		w.Reset(nil)
+		writers.Put(w)
+		if !returned && !e.over { // a panic or Goexit of the body: the head of a response would never come
+			_ = e.link.stream.Close()
+		}
+	}()
+	err := e.writeTo(w, gzip)
+	if err == nil {
+		err = w.Flush()
+	}
+	returned = true
+	switch {
+	case err == nil:
+		e.startTimer()
+	case to.err != nil:
+		e.sendErr = to.err // an answer may have come all the same
+	default:
+		// The server waits for the rest, which will not come.
+		e.bodyErr = err
+		if !e.over {
+			_ = e.link.stream.Close()
+		}
+	}
+}
+
+func (e *exchange) writeTo(w *bufio.Writer, gzip bool) error {
+	req := *e.req
+	if req.Header = req.Header.Clone(); req.Header == nil {
+		req.Header = make(http.Header)
+	}
+	if gzip {
+		req.Header.Set("Accept-Encoding", "gzip")
+	}
+	req.Close = req.Close || e.t.DisableKeepAlives
+	if err := probe(&req); err != nil {
+		return err
+	}
+	if e.link.route.proxy == "" || e.link.route.secure {
+		return req.Write(w)
+	}
+	proxy, _ := url.Parse(e.link.route.proxy) // which was a URL before
+	if auth := authorization(proxy); auth != "" {
+		req.Header.Set("Proxy-Authorization", auth)
+	}
+	return req.WriteProxy(w)
+}
+
+// probe looks whether a request that mostly has no body, and has one of unknown length, has
+// a byte of it. Package net/http would do that on another goroutine, where no body of ours
+// can be read, and would wait for that here.
+func probe(req *http.Request) error {
+	switch req.Method {
+	case "", "GET", "HEAD", "DELETE", "OPTIONS", "PROPFIND", "SEARCH":
+	default:
+		return nil
+	}
+	if !hasBody(req) || req.ContentLength > 0 || len(req.TransferEncoding) > 0 {
+		return nil
+	}
+	var b [1]byte
+	_, err := io.ReadFull(req.Body, b[:])
+	if err == io.EOF {
+		err = req.Body.Close()
+		req.Body, req.ContentLength = nil, 0
+		return err
+	}
+	if err != nil {
+		_ = req.Body.Close()
+		return err
+	}
+	req.TransferEncoding = []string{"chunked"}
+	req.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(b[:]), req.Body), req.Body}
+	return nil
+}
+
+var writers = sync.Pool{New: func() any { return bufio.NewWriter(nil) }}
+
+// A sink is the stream as what a request is written to.
+type sink struct {
+	ctx context.Context
+	e   *exchange
+	err error
+}
+
+func (w *sink) Write(p []byte) (int, error) {
+	n, err := w.e.link.stream.Write(w.ctx, p)
+	w.e.sent = w.e.sent || n > 0
+	w.err = err
+	return n, err
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpio
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+
+	"baton/await"
+	"baton/locks"
+	"baton/netio"
+	"baton/task"
+)
+
+// isUpgrade reports whether the head of a response agrees to another protocol.
+func isUpgrade(h http.Header) bool {
+	return h.Get("Upgrade") != "" && hasToken(h["Connection"], "upgrade")
+}
+
+// upgrade returns the body of a response of status 101: the connection.
+func (e *exchange) upgrade() (net.Conn, error) {
+	s := e.link.stream
+	if ahead, _ := e.br.Peek(e.br.Buffered()); len(ahead) > 0 {
+		s.Unread(ahead)
+	}
+	e.over = true
+	e.putReader()
+	e.t.leave(e.link.host, e.link.route)
+	if e.held {
+		return hold(e.ctx, s)
+	}
+	return s.NetConn(e.ctx), nil
+}
+
+// A heldConn is a connection that a task keeps until it is closed.
+type heldConn struct {
+	net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+// hold starts the task, in the scope of ctx. The end of the scope closes the stream.
+func hold(ctx context.Context, s *netio.Stream) (net.Conn, error) {
+	h := &heldConn{closed: make(chan struct{})}
+	var ready locks.Event
+	task.Go(ctx, func(ctx context.Context) error {
+		defer s.Close()
+		h.Conn = s.NetConn(ctx)
+		ready.Set()
+		_, _, err := await.Receive(ctx, h.closed)
+		return err
+	})
+	if err := ready.Wait(ctx); err != nil {
+		h.once.Do(func() { close(h.closed) })
+		return nil, err
+	}
+	return h, nil
+}
+
+// Close closes the connection and ends its task.
+func (h *heldConn) Close() error {
+	err := h.Conn.Close()
+	h.once.Do(func() { close(h.closed) })
+	return err
+}
