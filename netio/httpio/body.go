@@ -31,6 +31,7 @@ type body struct {
 	request *http.Request // as http.ReadRequest has made it, which gets the trailers
 	inner   io.ReadCloser
 	br      *bufio.Reader // of inner
+	read    int64         // bytes of it, for the one that reads
 
 	mu      sync.Mutex // guards the rest; it is never held during a read
 	expect  expect
@@ -69,6 +70,7 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := b.inner.Read(p)
+	b.read += int64(n)
 	return n, b.did(err)
 }
 
@@ -116,16 +118,19 @@ func (b *body) refuse(c *conn) {
 }
 
 // drain reads the rest of the body, and reports whether that was all. It reads nothing
-// while another goroutine or task does: the connection ends after the answer then.
+// while another goroutine or task does: the connection ends after the answer then. A body
+// that the end of the connection has cut short has no rest.
 func (b *body) drain() bool {
 	b.mu.Lock()
-	if b.reading || b.err != nil || b.expect == wantsContinue {
+	tooMuch := !b.reading && b.request.ContentLength-b.read >= maxDrained
+	if b.reading || b.err != nil || b.expect == wantsContinue || tooMuch {
 		defer b.mu.Unlock()
-		return b.err == io.EOF
+		return b.err == io.EOF || b.err == io.ErrUnexpectedEOF && b.request.ContentLength > 0 && !tooMuch
 	}
 	b.reading = true
 	b.mu.Unlock()
-	_, err := io.CopyN(io.Discard, b.inner, maxDrained+1)
+	n, err := io.CopyN(io.Discard, b.inner, maxDrained+1)
+	b.read += n
 	_ = b.did(err)
 	if err == io.EOF {
 		_ = b.Close()

@@ -259,10 +259,13 @@ func (c *conn) readAhead(w *response) {
 	}
 }
 
+// maxOptionsBody is how much of the body of an "OPTIONS *" is read, as in package net/http.
+const maxOptionsBody = 4 << 10
+
 func generalOptions(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", "0")
-	if r.ContentLength != 0 {
-		_, _ = io.CopyN(io.Discard, http.MaxBytesReader(w, r.Body, 4<<10), 4<<10)
+	if n, _ := io.CopyN(io.Discard, r.Body, maxOptionsBody+1); n > maxOptionsBody {
+		w.Header().Set("Connection", "close")
 	}
 }
 

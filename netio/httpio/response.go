@@ -73,7 +73,9 @@ func newResponse(c *conn, parsed *http.Request, ctx context.Context) *response {
 	case req.ProtoAtLeast(1, 1) && wants(req.Header, "Expect", "100-continue"):
 		w.body.expect = wantsContinue
 	}
-	req.Body = &w.body
+	if req.ContentLength != 0 {
+		req.Body = &w.body
+	}
 	w.wants10 = req.ProtoMajor == 1 && req.ProtoMinor == 0 && wants(req.Header, "Connection", "keep-alive")
 	w.wantsClose = req.Close || wants(req.Header, "Connection", "close")
 	return w
