@@ -16,7 +16,9 @@ import (
 // of Baton that take a ctx need a task.Portal.
 func Blocking(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := false
 		aborted, _ := await.Blocking(r.Context(), func(ctx context.Context) (aborted bool, err error) {
+			began = true
 			defer func() {
 				// A panic reaches the task as a *task.PanicError, but this one says something by itself.
 				if v := recover(); v == http.ErrAbortHandler {
@@ -27,8 +29,8 @@ func Blocking(h http.Handler) http.Handler {
 			}()
 			h.ServeHTTP(w, r.WithContext(ctx))
 			return false, nil
-		}) // an error is that of a request that has ended before h could begin
-		if aborted {
+		})
+		if aborted || !began { // the request may end before h can begin
 			panic(http.ErrAbortHandler)
 		}
 	})

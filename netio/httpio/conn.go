@@ -4,20 +4,20 @@ package httpio
 
 import (
 	"bufio"
-	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"baton/await"
 	"baton/internal/stack"
+	"baton/loop"
 	"baton/loop/poll"
 	"baton/netio"
 	"baton/task"
@@ -32,12 +32,17 @@ type conn struct {
 	nc    net.Conn        // the stream, for every goroutine
 	clock poll.Poller     // tells the time to every goroutine
 	br    *bufio.Reader   // of the request at work, or nil
+	head  head            // of the request that is being read
+
+	remote string               // the address of the client
+	tls    *tls.ConnectionState // or nil
 
 	deadline  time.Time       // of reading
 	timed     bool            // a handler has set a deadline of writing
 	afterPost bool            // the last request was a POST
 	hijacked  *hijacked       // by a handler, or nil
-	gone      *task.ScopeRef  // of the request at work, which ends if the client goes away
+	at        *response       // at work, or nil
+	scope     *task.ScopeRef  // of the request at work, which ends if the client goes away
 	lingering bool            // the client may still be sending
 	draining  context.Context // ends when the server's end begins
 	release   context.CancelFunc
@@ -45,7 +50,10 @@ type conn struct {
 
 func newConn(ctx context.Context, srv *Server, s *netio.Stream) *conn {
 	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), nc: s.NetConn(ctx), clock: task.Loop(ctx).Poller()}
-	s.SetLineLimit(srv.maxHeaderBytes() + headerSlop)
+	c.remote = s.RemoteAddr().String()
+	if state := s.ConnectionState(); state.HandshakeComplete {
+		c.tls = &state
+	}
 	return c
 }
 
@@ -96,8 +104,7 @@ func (r *refusal) Error() string { return r.reason }
 
 // next waits for a request and reads its head.
 func (c *conn) next(ctx context.Context) (*http.Request, error) {
-	first := c.br == nil && c.draining == nil
-	if err := c.await(ctx, first); err != nil {
+	if err := c.await(ctx); err != nil {
 		return nil, err
 	}
 	now := task.Now(ctx)
@@ -112,25 +119,8 @@ func (c *conn) next(ctx context.Context) (*http.Request, error) {
 	if err := c.setReadDeadline(head); err != nil {
 		return nil, err
 	}
-	host, err := c.peekHead(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if c.br == nil {
-		c.br = readers.Get().(*bufio.Reader)
-		c.br.Reset((*source)(c))
-	}
-	req, err := http.ReadRequest(c.br)
-	if err != nil {
-		return nil, malformed(err)
-	}
-	if err := check(req, host); err != nil {
-		return nil, err
-	}
-	if err := c.setReadDeadline(whole); err != nil {
-		return nil, err
-	}
-	if d := c.srv.WriteTimeout; d > 0 || c.timed {
+	req, err := c.readHead()
+	if d := c.srv.WriteTimeout; d > 0 || c.timed { // also for a refusal
 		c.timed = false // a handler has set a deadline; it counts for its request only
 		var write time.Time
 		if d > 0 {
@@ -140,11 +130,14 @@ func (c *conn) next(ctx context.Context) (*http.Request, error) {
 			return nil, err
 		}
 	}
-	c.afterPost = req.Method == "POST"
-	req.RemoteAddr = c.s.RemoteAddr().String()
-	if state := c.s.ConnectionState(); state.HandshakeComplete {
-		req.TLS = &state
+	if err != nil {
+		return nil, err
 	}
+	if err := c.setReadDeadline(whole); err != nil {
+		return nil, err
+	}
+	req.RemoteAddr = c.remote
+	req.TLS = c.tls
 	return req, nil
 }
 
@@ -159,15 +152,16 @@ func (c *conn) setReadDeadline(t time.Time) error {
 
 // await waits for the first byte of a request. Between requests the connection is idle:
 // it ends when the server's end begins.
-func (c *conn) await(ctx context.Context, first bool) error {
-	if c.br != nil {
-		ahead, _ := c.br.Peek(c.br.Buffered())
-		c.s.Unread(ahead)
-		c.putReader()
-	}
-	if c.draining == nil {
+func (c *conn) await(ctx context.Context) error {
+	first := c.draining == nil
+	if first {
 		c.draining, c.release = netio.UntilShutdown(ctx)
 	}
+	if c.br != nil && c.br.Buffered() > 0 { // the client did not wait for the last answer
+		c.setState(http.StateActive)
+		return task.Check(c.draining)
+	}
+	c.putReader() // an idle connection has none
 	d := orElse(c.srv.IdleTimeout, c.srv.ReadTimeout)
 	if first {
 		d = orElse(c.srv.ReadHeaderTimeout, c.srv.ReadTimeout)
@@ -186,51 +180,29 @@ func (c *conn) await(ctx context.Context, first bool) error {
 	return err
 }
 
-// peekHead waits until the head of a request is in the stream's buffer. It reports how
-// many Host fields the head has.
-func (c *conn) peekHead(ctx context.Context) (hosts int, err error) {
-	for n := 1; ; n = c.s.Buffered() + 1 {
-		if _, err := c.s.Peek(ctx, n); err != nil {
-			if errors.Is(err, netio.ErrTooLong) {
-				return 0, &refusal{code: http.StatusRequestHeaderFieldsTooLarge}
-			}
-			return 0, err
-		}
-		view, _ := c.s.Peek(ctx, c.s.Buffered())
-		if c.afterPost { // some clients send an empty line after a body
-			skip := len(view) - len(bytes.TrimLeft(view, "\r\n"))
-			if _, err := c.s.ReadFull(ctx, make([]byte, skip)); err != nil {
-				return 0, err
-			}
-			c.afterPost = false
-			view = view[skip:]
-		}
-		if hosts, ok := scanHead(view); ok {
-			return hosts, nil
-		}
-	}
-}
-
-// source is a conn as what its reader reads from.
-type source conn
-
-func (r *source) Read(p []byte) (int, error) { return r.nc.Read(p) }
-
 // answer has the handler answer a request. It reports whether another one may follow.
 func (c *conn) answer(req *http.Request) (again bool) {
 	var w *response
+	defer func() { w.end() }()
 	err := task.Scope(c.ctx, func(ctx context.Context) error {
-		c.gone = task.ScopeOf(ctx)
-		defer func() { c.gone = nil }()
-		w = newResponse(c, req.WithContext(ctx))
+		w = newResponse(c, req, ctx)
+		c.at, c.scope = w, task.ScopeOf(ctx)
+		defer func() { c.at = nil }()
 		aborted := c.call(w)
-		if !aborted && c.hijacked == nil {
+		switch {
+		case c.hijacked != nil:
+		case aborted:
+			w.abort()
+		default:
 			w.finish()
+			again = !w.closeAfter && w.err == nil
 		}
-		again = !aborted && !w.closeAfter && w.err == nil && c.hijacked == nil
-		task.ScopeOf(ctx).Cancel(nil) // what the handler has left behind
+		c.scope.Cancel(nil) // what the handler has left behind
 		return nil
 	})
+	if err != nil && !isCancel(err) {
+		c.report(err) // of a task that the handler has left behind
+	}
 	if h := c.hijacked; h != nil {
 		_, _, _ = await.Receive(c.ctx, h.closed) // the connection is the handler's until it closes it
 		return false
@@ -251,34 +223,49 @@ func (c *conn) call(w *response) (aborted bool) {
 		}
 		aborted = true
 		if v != http.ErrAbortHandler {
-			c.report(v)
+			c.reportPanic(v)
 		}
 	}()
 	handler := c.srv.handler()
-	switch {
+	switch expect := w.req.Header["Expect"]; {
+	case len(expect) > 0 && expect[0] != "" && !wants(w.req.Header, "Expect", "100-continue"):
+		handler = http.HandlerFunc(expectationFailed)
 	case w.req.RequestURI == "*" && w.req.Method == "OPTIONS" && !c.srv.DisableGeneralOptionsHandler:
 		handler = http.HandlerFunc(generalOptions)
-	case w.req.Header.Get("Expect") != "" && !hasToken(w.req.Header["Expect"], "100-continue"):
-		handler = http.HandlerFunc(expectationFailed)
 	}
-	c.watch(w)
+	if w.body.err == io.EOF && c.br.Buffered() == 0 { // there is none, nor another request
+		c.watch(w)
+	}
 	handler.ServeHTTP(w, w.req)
 	returned = true
 	return false
 }
 
-// watch has the request end when the client goes away, once its body was read.
+// watch has the request end when the client goes away, now that its body was read. Any
+// goroutine may call it.
 func (c *conn) watch(w *response) {
-	if w.body.atEOF && c.br.Buffered() == 0 && c.gone != nil {
-		gone := c.gone
-		c.s.ReadAhead(func(error) { gone.Cancel(nil) })
+	if c.home.Loop().Held() {
+		c.readAhead(w)
+	} else {
+		_, _ = c.home.Loop().CallSoonThreadsafe(func() { c.readAhead(w) })
 	}
 }
 
+// readAhead is watch on the loop, if the request is still at work.
+func (c *conn) readAhead(w *response) {
+	if c.at == w {
+		scope := c.scope
+		c.s.ReadAhead(func(error) { scope.Cancel(nil) })
+	}
+}
+
+// maxOptionsBody is how much of the body of an "OPTIONS *" is read, as in package net/http.
+const maxOptionsBody = 4 << 10
+
 func generalOptions(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", "0")
-	if r.ContentLength != 0 {
-		_, _ = io.CopyN(io.Discard, http.MaxBytesReader(w, r.Body, 4<<10), 4<<10)
+	if n, _ := io.CopyN(io.Discard, r.Body, maxOptionsBody+1); n > maxOptionsBody {
+		w.Header().Set("Connection", "close")
 	}
 }
 
@@ -363,30 +350,25 @@ func (c *conn) logf(format string, args ...any) {
 	}
 }
 
-// report tells of a panic of a handler.
-func (c *conn) report(v any) {
+// report tells of an error that has no caller.
+func (c *conn) report(err error) {
+	if p, ok := errors.AsType[*task.PanicError](err); ok && c.srv.ErrorLog == nil {
+		p.Report(c.ctx)
+		return
+	}
+	if c.srv.ErrorLog != nil {
+		c.srv.ErrorLog.Printf("http: serving %v: %v", c.remote, err)
+		return
+	}
+	c.home.Loop().CallExceptionHandler(loop.Exception{Message: fmt.Sprintf("httpio: serving %v", c.remote), Err: err})
+}
+
+// reportPanic tells of a panic of a handler.
+func (c *conn) reportPanic(v any) {
 	p := &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: c.home.String()}
 	if c.srv.ErrorLog != nil {
-		c.srv.ErrorLog.Printf("http: panic serving %v: %v\n%s", c.s.RemoteAddr(), v, p.Stack)
+		c.srv.ErrorLog.Printf("http: panic serving %v: %v\n%s", c.remote, v, p.Stack)
 		return
 	}
 	p.Report(c.ctx)
-}
-
-// scanHead looks for the end of a head, and counts its Host fields.
-func scanHead(b []byte) (hosts int, ok bool) {
-	for {
-		i := bytes.IndexByte(b, '\n')
-		if i < 0 {
-			return 0, false
-		}
-		line := bytes.TrimSuffix(b[:i], []byte("\r"))
-		if len(line) == 0 {
-			return hosts, true
-		}
-		if len(line) > 5 && strings.EqualFold(string(line[:5]), "host:") || len(line) == 5 && strings.EqualFold(string(line), "host:") {
-			hosts++
-		}
-		b = b[i+1:]
-	}
 }

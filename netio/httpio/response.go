@@ -4,15 +4,15 @@ package httpio
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +32,7 @@ var outBuffers = sync.Pool{New: func() any { return new(outBuffer) }}
 type outBuffer struct {
 	out  [2 * outBytes]byte
 	held [heldBytes]byte
+	sent [16]field
 }
 
 // A response is an http.ResponseWriter. It may be used by every goroutine, by one at a time.
@@ -41,35 +42,42 @@ type response struct {
 	body   body
 	header http.Header // the handler's
 
-	status   int         // 0 before WriteHeader
-	sent     http.Header // the header as it was at WriteHeader
-	length   int64       // what the handler has declared; -1 if it has not
-	written  int64       // bytes of the handler
-	held     []byte      // written, and not in out yet
-	out      []byte      // to be sent
+	status   int      // 0 before WriteHeader
+	sent     fields   // the header as it was at WriteHeader
+	trailer  []string // the names that were declared
+	length   int64    // what the handler has declared; -1 if it has not
+	written  int64    // bytes of the handler
+	held     []byte   // written, and not in out yet
+	out      []byte   // to be sent
 	outBuf   *outBuffer
 	begun    bool // the head is in out, or sent
 	chunked  bool
-	done     bool // the handler has returned
+	done     bool        // the handler has returned
+	over     atomic.Bool // and the answer is complete: late calls of the handler's goroutines do nothing
 	hijacked bool
 
 	wants10    bool // an HTTP/1.0 client that wants to keep the connection
+	wantsClose bool
 	closeAfter bool
 	fullDuplex bool
 	err        error // of the connection
 }
 
-func newResponse(c *conn, req *http.Request) *response {
+func newResponse(c *conn, parsed *http.Request, ctx context.Context) *response {
+	req := parsed.WithContext(ctx)
 	w := &response{c: c, req: req, header: make(http.Header), length: -1}
-	w.body = body{w: w, inner: req.Body}
+	w.body.w, w.body.request, w.body.inner, w.body.br = w, parsed, parsed.Body, c.br
 	switch {
 	case req.ContentLength == 0:
-		w.body.atEOF, w.body.err = true, io.EOF
-	case req.ProtoAtLeast(1, 1) && hasToken(req.Header["Expect"], "100-continue"):
+		w.body.err = io.EOF
+	case req.ProtoAtLeast(1, 1) && wants(req.Header, "Expect", "100-continue"):
 		w.body.expect = wantsContinue
 	}
-	req.Body = &w.body
-	w.wants10 = req.ProtoMajor == 1 && req.ProtoMinor == 0 && hasToken(req.Header["Connection"], "keep-alive")
+	if req.ContentLength != 0 {
+		req.Body = &w.body
+	}
+	w.wants10 = req.ProtoMajor == 1 && req.ProtoMinor == 0 && wants(req.Header, "Connection", "keep-alive")
+	w.wantsClose = req.Close || wants(req.Header, "Connection", "close")
 	return w
 }
 
@@ -80,6 +88,9 @@ func (w *response) Header() http.Header { return w.header }
 // another one follows.
 func (w *response) WriteHeader(code int) {
 	switch {
+	case w.over.Load():
+		w.c.logf("http: response.WriteHeader after the handler has returned")
+		return
 	case w.hijacked:
 		w.c.logf("http: response.WriteHeader on hijacked connection")
 		return
@@ -92,15 +103,17 @@ func (w *response) WriteHeader(code int) {
 		w.inform(code)
 		return
 	}
+	w.body.refuse(w.c)
 	w.status = code
-	w.sent = w.header.Clone()
-	if text := w.sent.Get("Content-Length"); text != "" {
+	w.room()
+	w.sent = snapshot(w.outBuf.sent[:0], w.header)
+	if text := w.sent.get("Content-Length"); text != "" {
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err == nil && n >= 0 {
 			w.length = n
 		} else {
 			w.c.logf("http: invalid Content-Length of %q", text)
-			w.sent.Del("Content-Length")
+			w.sent.drop("Content-Length")
 		}
 	}
 }
@@ -118,14 +131,14 @@ func (w *response) inform(code int) {
 		return
 	}
 	w.room()
+	sent := snapshot(w.outBuf.sent[:0], w.header)
+	sent.drop("Content-Length")
+	sent.drop("Transfer-Encoding")
 	w.statusLine(code)
-	w.fields(w.header, nil)
+	w.fields(sent)
 	w.out = append(w.out, "\r\n"...)
 	w.flush()
 }
-
-// continues reports whether the status 100 may still be sent.
-func (w *response) continues() bool { return !w.begun && !w.hijacked }
 
 // Write sends p, or holds it for a moment.
 func (w *response) Write(p []byte) (int, error) { return write(w, p) }
@@ -134,7 +147,10 @@ func (w *response) Write(p []byte) (int, error) { return write(w, p) }
 func (w *response) WriteString(s string) (int, error) { return write(w, s) }
 
 func write[S []byte | string](w *response, p S) (int, error) {
-	if w.hijacked {
+	switch {
+	case w.over.Load():
+		return 0, errOver
+	case w.hijacked:
 		return 0, http.ErrHijacked
 	}
 	if w.status == 0 {
@@ -202,7 +218,10 @@ func (w *response) Flush() { _ = w.FlushError() }
 
 // FlushError is Flush, for http.ResponseController.
 func (w *response) FlushError() error {
-	if w.hijacked {
+	switch {
+	case w.over.Load():
+		return errOver
+	case w.hijacked:
 		return http.ErrHijacked
 	}
 	if w.status == 0 {
@@ -259,185 +278,38 @@ func (w *response) finish() {
 	if !w.closeAfter && !w.body.drain() {
 		w.closeAfter = true
 	}
-	if w.closeAfter && !w.body.atEOF {
+	if w.closeAfter && !w.body.atEOF() {
 		w.c.lingering = true
 	}
 	if w.req.MultipartForm != nil {
 		_ = w.req.MultipartForm.RemoveAll()
 	}
+}
+
+// abort is the end of an answer whose handler has panicked. What is complete of it is
+// sent, as by package net/http.
+func (w *response) abort() {
+	if w.begun {
+		w.flush()
+	}
+}
+
+// end is the end of the request: its memory is for others, and what the handler has left
+// behind finds everything closed.
+func (w *response) end() {
+	w.over.Store(true)
+	if w.body.end() {
+		w.c.br = nil // a goroutine still reads with it
+	}
 	if w.outBuf != nil {
+		clear(w.outBuf.sent[:])
 		outBuffers.Put(w.outBuf)
-		w.out, w.held, w.outBuf = nil, nil, nil
+		w.out, w.held, w.sent, w.outBuf = nil, nil, nil, nil
 	}
 }
 
-// begin decides how the answer is framed, and puts its head into out. Start is the
-// beginning of the body, of which the type is guessed.
-func (w *response) begin(start []byte) {
-	w.begun = true
-	w.room()
-	h := w.sent
-	encoding, hasEncoding := first(h["Transfer-Encoding"])
-	hasTrailers := w.hasTrailers()
-	extra := extras{date: h["Date"] == nil}
-	if w.done && !hasTrailers && !hasEncoding && bodyAllowed(w.status) && h["Content-Length"] == nil &&
-		(w.req.Method != "HEAD" || len(start) > 0) {
-		w.length = int64(len(start))
-		extra.length = true
-	}
-	w.decideClose(h, &extra)
-	if !w.closeAfter && !w.fullDuplex && !w.body.drain() {
-		w.closeAfter = true
-	}
-	drop := map[string]bool{}
-	switch {
-	case !bodyAllowed(w.status):
-		for _, name := range suppressed(w.status) {
-			drop[name] = true
-		}
-	case h["Content-Type"] == nil && h.Get("Content-Encoding") == "" && !hasEncoding && len(start) > 0:
-		extra.contentType = http.DetectContentType(start)
-	}
-	switch {
-	case w.req.Method == "HEAD" || !bodyAllowed(w.status) || w.length >= 0 && (!hasEncoding || encoding == "identity"):
-		drop["Transfer-Encoding"] = true
-	case !w.req.ProtoAtLeast(1, 1) || encoding == "identity":
-		w.closeAfter = true
-		drop["Transfer-Encoding"] = true
-	default:
-		w.chunked = true
-		drop["Content-Length"] = true
-		drop["Transfer-Encoding"] = encoding == "chunked"
-	}
-	if w.closeAfter && !(w.status == http.StatusSwitchingProtocols && h.Get("Upgrade") != "") &&
-		(w.c.srv.DisableKeepAlives || !hasToken(h["Connection"], "close")) {
-		drop["Connection"] = true
-		if w.req.ProtoAtLeast(1, 1) {
-			extra.connection = "close"
-		}
-	}
-	w.statusLine(w.status)
-	w.fields(h, drop)
-	w.extra(extra)
-	w.out = append(w.out, "\r\n"...)
-}
-
-// extras are fields that the handler has not set.
-type extras struct {
-	length, date            bool
-	connection, contentType string
-}
-
-// decideClose decides whether the connection ends after the answer.
-func (w *response) decideClose(h http.Header, extra *extras) {
-	keep := !w.c.srv.DisableKeepAlives && !w.c.isDraining()
-	if w.wants10 && keep && h.Get("Content-Length") != "" && h.Get("Connection") == "keep-alive" {
-		w.closeAfter = false
-	}
-	if w.wants10 && (w.req.Method == "HEAD" || w.length >= 0 || !bodyAllowed(w.status)) {
-		if h["Connection"] == nil {
-			extra.connection = "keep-alive"
-		}
-	} else if !w.req.ProtoAtLeast(1, 1) || w.req.Close || hasToken(w.req.Header["Connection"], "close") {
-		w.closeAfter = true
-	}
-	if h.Get("Connection") == "close" || !keep {
-		w.closeAfter = true
-	}
-	if w.body.expect != noContinue && !w.body.atEOF {
-		w.closeAfter = true
-	}
-}
-
-func (w *response) statusLine(code int) {
-	version := "HTTP/1.1 "
-	if !w.req.ProtoAtLeast(1, 1) {
-		version = "HTTP/1.0 "
-	}
-	w.out = append(w.out, version...)
-	w.out = strconv.AppendInt(w.out, int64(code), 10)
-	text := http.StatusText(code)
-	if text == "" {
-		text = "status code " + strconv.Itoa(code)
-	}
-	w.out = append(append(append(w.out, ' '), text...), "\r\n"...)
-}
-
-// fields appends a header, in the order of the names, so that answers can be replayed.
-func (w *response) fields(h http.Header, drop map[string]bool) {
-	for _, name := range slices.Sorted(maps.Keys(h)) {
-		if drop[name] || !validName(name) || strings.HasPrefix(name, http.TrailerPrefix) {
-			continue
-		}
-		for _, v := range h[name] {
-			w.field(name, v)
-		}
-	}
-}
-
-// newlines keeps a value from ending its line.
-var newlines = strings.NewReplacer("\n", " ", "\r", " ")
-
-func (w *response) field(name, value string) {
-	value = strings.Trim(newlines.Replace(value), " \t")
-	w.out = append(append(append(append(w.out, name...), ": "...), value...), "\r\n"...)
-}
-
-func (w *response) extra(e extras) {
-	if e.date {
-		w.out = append(w.out, "Date: "...)
-		w.out = w.c.clock.Now().UTC().AppendFormat(w.out, http.TimeFormat)
-		w.out = append(w.out, "\r\n"...)
-	}
-	if e.length {
-		w.field("Content-Length", strconv.FormatInt(w.length, 10))
-	}
-	if e.contentType != "" {
-		w.field("Content-Type", e.contentType)
-	}
-	if e.connection != "" {
-		w.field("Connection", e.connection)
-	}
-	if w.chunked {
-		w.field("Transfer-Encoding", "chunked")
-	}
-}
-
-// hasTrailers reports whether the handler has declared trailers.
-func (w *response) hasTrailers() bool {
-	if len(w.sent["Trailer"]) > 0 {
-		return true
-	}
-	for name := range w.sent {
-		if strings.HasPrefix(name, http.TrailerPrefix) {
-			return true
-		}
-	}
-	return false
-}
-
-// trailers appends the trailers that the handler has set.
-func (w *response) trailers() {
-	t := make(http.Header)
-	for _, v := range w.sent["Trailer"] {
-		for name := range strings.SplitSeq(v, ",") {
-			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
-			switch name {
-			case "Transfer-Encoding", "Content-Length", "Trailer":
-			default:
-				if values := w.header[name]; values != nil {
-					t[name] = values
-				}
-			}
-		}
-	}
-	for name, values := range w.header {
-		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
-			t[http.CanonicalHeaderKey(name)] = values
-		}
-	}
-	w.fields(t, nil)
-}
+// errOver is of what is used after its handler.
+var errOver = errors.New("httpio: the handler of this request has returned")
 
 // SetReadDeadline, SetWriteDeadline and EnableFullDuplex are for http.ResponseController.
 func (w *response) SetReadDeadline(t time.Time) error {
@@ -457,32 +329,16 @@ func (w *response) EnableFullDuplex() error {
 
 // Hijack gives the connection to the handler, which must close it.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if w.hijacked {
+	switch {
+	case w.over.Load():
+		return nil, nil, errOver
+	case w.hijacked:
 		return nil, nil, http.ErrHijacked
 	}
+	w.body.refuse(w.c)
 	if w.status != 0 { // some libraries write the status 101 first
-		w.done = true
 		_ = w.FlushError()
 	}
 	w.hijacked = true
 	return w.c.hijack()
-}
-
-func bodyAllowed(status int) bool {
-	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
-}
-
-// suppressed are the fields that an answer without a body must not have.
-func suppressed(status int) []string {
-	if status == http.StatusNotModified {
-		return []string{"Content-Type", "Content-Length", "Transfer-Encoding"}
-	}
-	return []string{"Content-Length", "Transfer-Encoding"}
-}
-
-func first(values []string) (string, bool) {
-	if len(values) == 0 || values[0] == "" {
-		return "", false
-	}
-	return values[0], true
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -154,6 +155,15 @@ func orElse(d, other time.Duration) time.Duration {
 // left to be told.
 func isEnd(err error) bool {
 	_, canceled := err.(*task.Canceled)
-	return canceled || err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+	return canceled || err == io.EOF || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
+
+// isCancel reports whether err says only that something has ended.
+func isCancel(err error) bool {
+	_, canceled := err.(*task.Canceled)
+	return canceled || err == context.Canceled
+}
+
+// misuse panics because of a mistake of the caller.
+func misuse(format string, args ...any) { panic("httpio: " + fmt.Sprintf(format, args...)) }

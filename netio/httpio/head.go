@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpio
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// readHead reads the head of a request by http.ReadRequest, and refuses what that takes and
+// a server must not.
+func (c *conn) readHead() (*http.Request, error) {
+	if c.br == nil {
+		c.br = readers.Get().(*bufio.Reader)
+		c.br.Reset((*source)(c))
+	}
+	h := &c.head
+	*h = head{left: c.srv.maxHeaderBytes() + headerSlop, limited: true, value: h.value[:0], part: h.part[:0]}
+	if c.afterPost { // some clients send an empty line after a body
+		c.afterPost = false
+		ahead, _ := c.br.Peek(4)
+		_, _ = c.br.Discard(len(ahead) - len(bytes.TrimLeft(ahead, "\r\n")))
+	}
+	ahead, _ := c.br.Peek(c.br.Buffered())
+	h.scanning = true
+	h.scan(ahead)
+	req, err := http.ReadRequest(c.br)
+	h.scanning, h.limited = false, false
+	if err == nil {
+		err = c.check(req)
+	} else if h.left <= 0 {
+		err = &refusal{code: http.StatusRequestHeaderFieldsTooLarge}
+	} else {
+		err = malformed(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.afterPost = req.Method == "POST"
+	return req, nil
+}
+
+// malformed is the refusal of a head that http.ReadRequest does not take, or the error of
+// the connection.
+func malformed(err error) error {
+	switch text := err.Error(); {
+	case isEnd(err):
+		return err
+	case strings.HasPrefix(text, "unsupported transfer encoding"), strings.HasPrefix(text, "too many transfer encodings"):
+		return &refusal{code: http.StatusNotImplemented, body: "Unsupported transfer encoding"}
+	}
+	return &refusal{code: http.StatusBadRequest}
+}
+
+// source is a conn as what its reader reads from.
+type source conn
+
+func (r *source) Read(p []byte) (int, error) {
+	h := &r.head
+	if h.limited {
+		if h.left <= 0 {
+			return 0, io.EOF
+		}
+		p = p[:min(len(p), h.left)]
+	}
+	n, err := r.nc.Read(p)
+	h.left -= n
+	if h.scanning {
+		h.scan(p[:n])
+	}
+	return n, err
+}
+
+// A head looks at the bytes of a head on their way to http.ReadRequest, which deletes the
+// Host field: absent and empty look alike after it, and beside a target with a host its
+// value is lost. ReadRequest refuses a head with two of them.
+type head struct {
+	left     int  // how much longer the head may be
+	limited  bool // left counts
+	scanning bool // the end of the head has not come
+	lines    int  // that have come
+	inHost   bool // the last line was the Host field, which a line may continue
+	hasHost  bool
+	value    []byte // of the Host field
+	part     []byte // of a line that has not ended
+}
+
+// scan looks at the next bytes.
+func (h *head) scan(p []byte) {
+	for h.scanning {
+		i := bytes.IndexByte(p, '\n')
+		if i < 0 {
+			h.part = append(h.part, p...)
+			return
+		}
+		if len(h.part) == 0 {
+			h.line(p[:i])
+		} else {
+			h.part = append(h.part, p[:i]...)
+			h.line(h.part)
+			h.part = h.part[:0]
+		}
+		p = p[i+1:]
+	}
+}
+
+// line looks at a line, which may end in a CR.
+func (h *head) line(line []byte) {
+	h.lines++
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	switch {
+	case h.lines == 1: // the request line
+	case len(line) == 0:
+		h.scanning = false
+	case line[0] == ' ' || line[0] == '\t': // continues the line before
+		if h.inHost {
+			h.value = append(append(h.value, ' '), bytes.Trim(line, " \t")...)
+		}
+	case len(line) >= 5 && line[4] == ':' && bytes.EqualFold(line[:4], []byte("host")):
+		h.inHost, h.hasHost = true, true
+		h.value = append(h.value[:0], bytes.Trim(line[5:], " \t")...)
+	default:
+		h.inHost = false
+	}
+}
