@@ -4,6 +4,7 @@ package netio
 
 import (
 	"context"
+	"io"
 	"net"
 	"slices"
 
@@ -27,7 +28,8 @@ type Detached struct {
 // The stream is closed then; the connection is not. Before that Detach sends what TLS
 // has not sent yet, and reads the rest of a line that was too long. It uses both
 // directions of the stream: during a call that reads or writes it returns a
-// [*BusyError]. After an error the stream is as it was.
+// [*BusyError]. What has ended reading, but for io.EOF, is its error as well: the kernel
+// tells it only once. After an error the stream is as it was.
 func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -52,6 +54,9 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 		if err := s.adopt(ctx); err != nil && task.Check(ctx) != nil {
 			return nil, err
 		}
+	}
+	if err := s.in.failed; err != nil && err != io.EOF {
+		return nil, err
 	}
 	d := &Detached{Loop: s.loop, Handle: s.handle}
 	if t := s.tls; t != nil {

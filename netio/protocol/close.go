@@ -35,7 +35,8 @@ func (t *Transport) close() {
 	}
 	t.closing = true
 	t.stopWork()
-	if t.tls != nil && !t.suspended {
+	if t.tls != nil {
+		t.bye = t.out == nil
 		t.tls.Close()
 		t.out.kick()
 	}

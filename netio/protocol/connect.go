@@ -66,8 +66,7 @@ func (c Config) Connect(ctx context.Context, network, address string, factory Fa
 		return nil, err
 	}
 	s = nil
-	t := newTransport(&c, d, p, groupOf(ctx))
-	return t, t.begin(ctx)
+	return newTransport(&c, d, p, groupOf(ctx)).begin(ctx)
 }
 
 func (c Config) dial(ctx context.Context, network, address string) (*netio.Stream, error) {
@@ -77,19 +76,20 @@ func (c Config) dial(ctx context.Context, network, address string) (*netio.Strea
 	return c.Dialer.Dial(ctx, network, address)
 }
 
-// begin has ConnectionMade called, and waits for that.
-func (t *Transport) begin(ctx context.Context) error {
+// begin has ConnectionMade called, and waits for that. It returns t, or an error, with
+// which t ends.
+func (t *Transport) begin(ctx context.Context) (*Transport, error) {
 	t.queue()
-	for !t.made && !t.lost {
+	for !t.made {
 		if err := t.wait(ctx); err != nil {
 			t.abort(err)
-			return err
+			return nil, err
 		}
 	}
-	if p, ok := t.err.(*task.PanicError); ok {
-		return p
+	if p, ok := t.news.made.(*task.PanicError); ok {
+		return nil, p
 	}
-	return nil
+	return t, nil
 }
 
 // Attach makes a transport of a connection that was detached from a stream or from
@@ -107,6 +107,5 @@ func (c Config) Attach(ctx context.Context, d *netio.Detached, p Base) (*Transpo
 	if l := task.Loop(ctx); l != d.Loop {
 		misuse("a task of %v attaches a connection of %v; use a Portal between loops", l, d.Loop)
 	}
-	t := newTransport(&c, d, p, groupOf(ctx))
-	return t, t.begin(ctx)
+	return newTransport(&c, d, p, groupOf(ctx)).begin(ctx)
 }

@@ -46,8 +46,8 @@ func (t *Transport) alive(op string) error {
 
 // Detach takes the connection out of the transport, when everything that was written is
 // sent. No byte that was read is lost. The transport has ended then: ConnectionLost is
-// called with [ErrDetached]. Until Detach returns the protocol gets no bytes, and writing
-// is misuse and panics. After an error the transport is as it was, or has ended.
+// called with [ErrDetached]. Until Detach returns the protocol gets no bytes and no
+// ResumeWriting, and writing is misuse and panics. After an error the transport is as it was, or has ended.
 func (t *Transport) Detach(ctx context.Context) (*netio.Detached, error) {
 	d, err := t.suspend(ctx, "detach")
 	if err != nil {
@@ -60,8 +60,9 @@ func (t *Transport) Detach(ctx context.Context) (*netio.Detached, error) {
 }
 
 // StartTLS begins TLS as the client, like [netio.Stream.StartTLS]. Until it returns the
-// protocol gets no bytes, and writing is misuse and panics. After an error the transport
-// has ended. A callback cannot call it, for it switches: a [Receiver] can, or another
+// protocol gets no bytes and no ResumeWriting, and writing is misuse and panics. Bytes
+// that the protocol was given are its own: they are no part of the handshake. After an
+// error the transport has ended. A callback cannot call it, for it switches: a [Receiver] can, or another
 // task.
 func (t *Transport) StartTLS(ctx context.Context, config *tls.Config) error {
 	return t.startTLS(ctx, config, (*netio.Stream).StartTLS)
@@ -132,9 +133,9 @@ func (t *Transport) suspend(ctx context.Context, op string) (*netio.Detached, er
 	return d, nil
 }
 
-// settle waits until nothing is in flight.
+// settle waits until nothing is in flight, and no Receive is about to begin.
 func (t *Transport) settle(ctx context.Context) error {
-	for !t.closing && (t.flying || t.out != nil) {
+	for !t.closing && (t.flying || t.out != nil || t.work != nil && !t.begun) {
 		if t.flying && t.out == nil {
 			t.loop.Poller().Cancel(&t.op)
 		}

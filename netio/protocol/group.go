@@ -89,7 +89,8 @@ func (g *group) leave() {
 	}
 }
 
-// guard waits until the group is empty. A cancel aborts all of it.
+// guard waits until the group is empty. A cancel aborts all of it, and is returned: if
+// it came from further out, the scope was cut short.
 func (g *group) guard(ctx context.Context) error {
 	defer func() { g.guarded, g.cause = false, nil }()
 	shielded, release := task.Shield(ctx, -1)
@@ -110,7 +111,7 @@ func (g *group) guard(ctx context.Context) error {
 			return err // a deadlock: there is nothing to wait for
 		}
 	}
-	return nil
+	return g.cause
 }
 
 // all returns the transports of connections, the oldest first.

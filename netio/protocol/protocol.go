@@ -59,7 +59,7 @@ type Receiver interface {
 	// the transport. It may switch. Nothing more is read before it returns, and data is
 	// valid until then. The end of the connection cancels its ctx, with net.ErrClosed as
 	// the cause unless there is another. An error aborts the connection, and is the one of
-	// ConnectionLost.
+	// ConnectionLost. After a Close it does not abort: what was written is still sent.
 	Receive(ctx context.Context, data []byte) error
 }
 

@@ -3,6 +3,7 @@
 package protocol
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -198,6 +199,7 @@ func (t *Transport) decryptInto(buf []byte) int {
 	t.inTLS, t.more = false, n > 0
 	t.out.kick() // alerts, and answers to key updates
 	switch {
+	case t.closing: // the alerts or answers could not be sent
 	case n > 0:
 		return n
 	case t.answers > maxAnswers:
@@ -229,30 +231,37 @@ func (t *Transport) finish(err error) {
 
 func (t *Transport) received(data []byte) {
 	t.calling = true
+	defer func() { t.calling = false }()
 	t.guard("DataReceived", func() { t.protocol.(Protocol).DataReceived(data) })
-	t.calling = false
 }
 
 func (t *Transport) updated(n int) {
 	t.guard("BufferUpdated", func() { t.protocol.(BufferedProtocol).BufferUpdated(n) })
 }
 
-// buffer returns memory of the protocol, or nil if that has failed.
+// buffer returns memory of the protocol. It returns nil if that has failed, or if
+// GetBuffer has closed or paused the transport, or replaced the protocol.
 func (t *Transport) buffer(hint int) []byte {
 	var buf []byte
+	t.asking = true
 	t.guard("GetBuffer", func() { buf = t.protocol.(BufferedProtocol).GetBuffer(hint) })
-	if len(buf) == 0 && !t.closing {
+	replaced := !t.asking
+	t.asking = false
+	switch {
+	case t.closing || t.deaf:
+	case replaced:
+		t.queue()
+	case len(buf) == 0:
 		t.fail(errEmptyBuffer)
+	default:
+		return buf
 	}
-	if len(buf) == 0 || t.closing {
-		return nil
-	}
-	return buf
+	return nil
 }
 
 // start has a Receiver handle data in a task. Buf is of the pool of records, or nil.
 func (t *Transport) start(data []byte, buf *[recordBytes]byte) {
-	p := t.protocol.(Receiver)
+	t.begun = false
 	t.work = t.group.scope.Go(func(ctx context.Context) error {
 		var err error
 		returned := false
@@ -261,17 +270,40 @@ func (t *Transport) start(data []byte, buf *[recordBytes]byte) {
 			if buf != nil {
 				records.Put(buf)
 			}
-			if !returned {
+			switch {
+			case !returned:
 				t.broken("Receive", recover())
-			} else if err != nil && !t.closing {
+			case err == nil:
+			case !t.closing:
 				t.fail(err)
+			case t.err == nil && !errors.Is(err, net.ErrClosed):
+				t.err = err // Close goes on sending
 			}
 			t.queue()
+			if t.suspended {
+				t.news.tell()
+			}
 		}()
-		err = p.Receive(ctx, data)
+		switch {
+		case t.closing:
+		case t.deaf || t.suspended || t.mode != inTask: // since the task was started
+			t.unread(data)
+		default:
+			t.begun = true
+			err = t.protocol.(Receiver).Receive(ctx, data)
+		}
 		returned = true
 		return nil
 	})
+}
+
+// unread takes back data that the protocol was not given.
+func (t *Transport) unread(data []byte) {
+	if t.tls != nil {
+		t.tls.Unread(bytes.Clone(data))
+	} else {
+		t.data = data
+	}
 }
 
 // stopWork cancels the task of Receive.

@@ -3,10 +3,12 @@
 package protocol_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
 
+	"baton/loop"
 	"baton/netio"
 	"baton/netio/protocol"
 	"baton/netio/protocol/protocoltest"
@@ -38,6 +40,7 @@ func eachWorld(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Run("sim", func(t *testing.T) { sim.Test(t, fn) })
 	t.Run("kernel", func(t *testing.T) {
 		err := task.Run(t.Context(), func(ctx context.Context) error {
+			task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { t.Error(e) })
 			fn(ctx, t)
 			return nil
 		})
@@ -97,4 +100,107 @@ func goTask(ctx context.Context, fn func(ctx context.Context) error) (join func(
 		_, err := w.Await(ctx)
 		return err
 	}
+}
+
+// inCallback runs fn as a callback of the loop, and waits for that.
+func inCallback(ctx context.Context, t *testing.T, fn func()) {
+	t.Helper()
+	var done task.Future[bool]
+	task.Loop(ctx).CallSoon(func() {
+		defer done.Set(true)
+		fn()
+	})
+	_, err := done.Await(ctx)
+	must(t, err)
+}
+
+// exceptions collects what the loop's exception handler is given from now on.
+func exceptions(ctx context.Context) *[]loop.Exception {
+	var list []loop.Exception
+	task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { list = append(list, e) })
+	return &list
+}
+
+// turns lets n turns of the loop go by.
+func turns(ctx context.Context, t *testing.T, n int) {
+	t.Helper()
+	for range n {
+		must(t, task.Yield(ctx))
+	}
+}
+
+// crowd writes to a peer that does not read until something waits to be sent, and
+// returns what it has written. Nothing pauses.
+func crowd(ctx context.Context, t *testing.T, tr *protocol.Transport) (written []byte) {
+	t.Helper()
+	high, low := tr.WriteBufferLimits()
+	tr.SetWriteBufferLimits(1<<30, 1<<29)
+	for piece := 0; tr.WriteBufferSize() == 0; piece++ {
+		p := bytes.Repeat([]byte{byte(piece)}, 64<<10)
+		_, err := tr.Write(p)
+		must(t, err)
+		written = append(written, p...)
+		must(t, task.Yield(ctx)) // the kernel may take more
+	}
+	if high != 64<<10 || low != 16<<10 {
+		tr.SetWriteBufferLimits(high, low)
+	}
+	return written
+}
+
+// until waits until ok, looking in every turn.
+func until(ctx context.Context, t *testing.T, ok func() bool) {
+	t.Helper()
+	for !ok() {
+		must(t, task.Yield(ctx))
+	}
+}
+
+// readAll reads to the end of the stream, and fails the test unless that is want.
+func readAll(ctx context.Context, t *testing.T, s *netio.Stream, want []byte) {
+	t.Helper()
+	got, err := s.ReadAll(ctx, 64<<20)
+	must(t, err)
+	if !bytes.Equal(got, want) {
+		t.Errorf("the peer reads %d bytes, want %d; the first different one is %d", len(got), len(want), differ(got, want))
+	}
+}
+
+func differ(a, b []byte) int {
+	i := 0
+	for i < min(len(a), len(b)) && a[i] == b[i] {
+		i++
+	}
+	return i
+}
+
+// streams returns the two ends of a connection.
+func streams(ctx context.Context, t *testing.T) (near, far *netio.Stream) {
+	t.Helper()
+	ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+	must(t, err)
+	defer ln.Close()
+	near, err = netio.Dial(ctx, "tcp", ln.Addr().String())
+	must(t, err)
+	far, err = ln.Accept(ctx)
+	must(t, err)
+	return near, far
+}
+
+// securePair is pair, with TLS or without.
+func securePair(ctx context.Context, t *testing.T, secure bool, p protocol.Base) (*netio.Stream, *protocol.Transport) {
+	t.Helper()
+	if !secure {
+		return pair(ctx, t, protocol.Config{}, p)
+	}
+	server, client := certificate(t)
+	near, far := streams(ctx, t)
+	join := goTask(ctx, func(ctx context.Context) error { return far.AcceptTLS(ctx, server) })
+	must(t, near.StartTLS(ctx, client))
+	must(t, join(ctx))
+	d, err := near.Detach(ctx)
+	must(t, err)
+	tr, err := protocol.Attach(ctx, d, p)
+	must(t, err)
+	return far, tr
 }

@@ -36,7 +36,7 @@ type Transport struct {
 	rest error         // and what comes after it: io.EOF, or another end
 	tls  *record.Layer // nil without TLS
 	out  *outbox       // what is to be sent; nil if there is nothing
-	work *task.Ref     // in Receive, or nil
+	work *task.Ref     // for Receive, or nil
 
 	high, low int           // limits of the outbox
 	grace     time.Duration // of a Close that has something to send
@@ -57,13 +57,16 @@ type Transport struct {
 	queued    bool // is in the ready queue
 	calling   bool // a method of the protocol that gets bytes is at work
 	flying    bool // op is in flight
+	begun     bool // work has called Receive
 	own       bool // op.Buf is of the protocol's memory
+	asking    bool // in GetBuffer, of a protocol that was not replaced meanwhile
 	lent      bool // op.Buf is the poller's, and goes back by Recycle
 	more      bool // tls may have another record
 	deaf      bool // by PauseReading
 	suspended bool // by Detach or StartTLS
 	ended     bool // the peer has ended its direction
 	writeEnd  bool // CloseWrite was called
+	bye       bool // Close has nothing to send but its alert, which may fail
 	crowded   bool // between PauseWriting and ResumeWriting
 	inTLS     bool // tls reads, and what it writes is an answer
 	strict    bool // see netio.TLSOptions
@@ -135,7 +138,7 @@ func (t *Transport) SetProtocol(p Base) {
 	t.held("SetProtocol")
 	m := modeOf(p)
 	t.protocol, t.mode = p, m
-	t.own = false // memory of the protocol before
+	t.own, t.asking = false, false // memory of the protocol before
 }
 
 // IsClosing reports whether Close or Abort was called, or the connection has ended.
@@ -144,7 +147,11 @@ func (t *Transport) IsClosing() bool {
 	return t.closing
 }
 
-func (t *Transport) held(call string) { mustHold(t.loop, "Transport."+call, t) }
+func (t *Transport) held(call string) {
+	if !t.loop.Driver().Holder().Held() { // else the name would be an allocation
+		mustHold(t.loop, "Transport."+call, t)
+	}
+}
 
 // opError dresses an error of the world.
 func (t *Transport) opError(op string, err error) error {
@@ -171,11 +178,14 @@ func (t *Transport) Run() {
 	case !t.made:
 		t.made = true
 		t.guard("ConnectionMade", func() { t.protocol.ConnectionMade(t) })
-		t.news.tell()
+		t.news.begun(t.err)
+		t.queue() // so that Connect returns before the first byte
+	default:
+		t.balance()
+		t.receive()
 	}
-	t.balance()
-	t.receive()
-	if t.closed && !t.flying && !t.out.isFlying() && t.work == nil && !t.suspended {
+	// A call that has closed t has queued it: ConnectionLost comes in a later turn.
+	if t.closed && !t.queued && !t.flying && !t.out.isFlying() && t.work == nil && !t.suspended {
 		t.end()
 	}
 }
@@ -232,11 +242,20 @@ func panicked(l *loop.Loop, method string, t fmt.Stringer, v any) error {
 // waits.
 type news struct {
 	queue task.WaitQueue
+	made  error // what has ended the transport in ConnectionMade, or before it
 }
 
 func (n *news) tell() {
 	if n != nil {
 		n.queue.WakeAll()
+	}
+}
+
+// begun tells the task that waits for ConnectionMade.
+func (n *news) begun(err error) {
+	if n != nil {
+		n.made = err
+		n.tell()
 	}
 }
 

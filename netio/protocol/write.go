@@ -66,8 +66,11 @@ func (t *Transport) send(call string, bufs ...[]byte) (n int, err error) {
 // alert. Reading goes on. A second CloseWrite does nothing. PEP 3156's write_eof.
 func (t *Transport) CloseWrite() {
 	t.held("CloseWrite")
-	if t.closing || t.writeEnd {
+	switch {
+	case t.closing || t.writeEnd:
 		return
+	case t.suspended:
+		misuse("Transport.CloseWrite of %v during its StartTLS or Detach", t)
 	}
 	t.writeEnd = true
 	if t.tls != nil {
@@ -145,9 +148,10 @@ func (t *Transport) unbalanced() bool {
 	return !t.crowded && size > t.high || t.crowded && size <= t.low
 }
 
-// balance tells the protocol to pause or resume. It is called on the loop's goroutine.
+// balance tells the protocol to pause or resume, but not while it must not write. It is
+// called on the loop's goroutine.
 func (t *Transport) balance() {
-	if t.closing || !t.made || !t.unbalanced() {
+	if t.closing || !t.made || t.suspended || !t.unbalanced() {
 		return
 	}
 	t.crowded = !t.crowded
@@ -228,7 +232,7 @@ func (o *outbox) took() bool {
 	o.op.Buf = nil
 	o.start += o.op.N
 	failed := o.op.Err != nil && !t.closed
-	if failed && t.err == nil {
+	if failed && t.err == nil && !t.bye {
 		t.err = t.opError("write", o.op.Err)
 	}
 	if failed || t.closed {
@@ -282,7 +286,7 @@ func (o *outbox) Complete(*poll.Op) {
 // loop's to call.
 func (o *outbox) Wake() {
 	t := o.transport
-	if t.err == nil {
+	if t.err == nil && !t.bye {
 		t.err = t.opError("close", os.ErrDeadlineExceeded)
 	}
 	t.shut(poll.Handle.Abort)

@@ -89,8 +89,8 @@ func (l *Layer) Keep(records []byte) {
 	l.ahead = append(l.ahead, records...)
 }
 
-// Unread has Read return p before what is still to come.
-func (l *Layer) Unread(p []byte) { l.plain = p }
+// Unread has Read return p before what is still to come. The layer keeps p.
+func (l *Layer) Unread(p []byte) { l.plain = append(p, l.plain...) }
 
 // Handshake performs the handshake. It waits where ReadRecords does.
 func (l *Layer) Handshake(ctx context.Context) error {

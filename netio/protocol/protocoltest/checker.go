@@ -30,12 +30,13 @@ type Checker struct {
 	OnMade    func()
 	OnData    func(data []byte)
 	OnReceive func(ctx context.Context, data []byte) error
+	OnBuffer  func() // in GetBuffer
 	OnEOF     func() (open bool)
 	OnPause   func()
 	OnResume  func()
 	OnLost    func()
 
-	// Size is that of the buffers of Buffered. Default 100.
+	// Size is that of the buffers of Buffered. Default 100; negative is none.
 	Size int
 
 	made, ended, lost, paused bool
@@ -53,6 +54,12 @@ func (c *Checker) Buffered() protocol.BufferedProtocol { return (*buffered)(c) }
 
 // Task returns the checker as a protocol.Receiver.
 func (c *Checker) Task() protocol.Receiver { return (*tasked)(c) }
+
+// Adopt prepares c for a transport whose protocol it becomes by SetProtocol: it does not
+// expect ConnectionMade.
+func (c *Checker) Adopt(t *protocol.Transport) {
+	c.made, c.Transport, c.paused = true, t, t.WritePaused()
+}
 
 // Until waits until ok, which is asked again after each call.
 func (c *Checker) Until(ctx context.Context, ok func() bool) error {
@@ -108,6 +115,7 @@ func (c *Checker) bytes(call string, n int) {
 		c.T.Errorf("%s of a transport that does not read", call)
 	}
 	c.Chunks++
+	c.news.WakeAll() // a Receive may go on for long
 }
 
 func (c *Checker) connectionMade(t *protocol.Transport) {
@@ -205,6 +213,9 @@ func (p *buffered) GetBuffer(int) []byte {
 	size := c.Size
 	if size == 0 {
 		size = 100
+	}
+	if c.OnBuffer != nil {
+		c.OnBuffer()
 	}
 	c.buf = make([]byte, max(size, 0))
 	return c.buf

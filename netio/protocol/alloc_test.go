@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package protocol_test
+
+import (
+	"context"
+	"testing"
+
+	"baton/loop/poll"
+	"baton/netio/protocol"
+	"baton/task"
+)
+
+// An echo is the least that a protocol can do.
+type echo struct{ transport *protocol.Transport }
+
+func (e *echo) ConnectionMade(t *protocol.Transport) { e.transport = t }
+func (e *echo) ConnectionLost(error)                 {}
+func (e *echo) DataReceived(data []byte)             { e.transport.Write(data) }
+
+// A bufferedEcho brings its memory.
+type bufferedEcho struct {
+	transport *protocol.Transport
+	buf       [256]byte
+}
+
+func (e *bufferedEcho) ConnectionMade(t *protocol.Transport) { e.transport = t }
+func (e *bufferedEcho) ConnectionLost(error)                 {}
+func (e *bufferedEcho) GetBuffer(int) []byte                 { return e.buf[:] }
+func (e *bufferedEcho) BufferUpdated(n int)                  { e.transport.Write(e.buf[:n]) }
+
+// A message costs no allocation, neither of protocols that are given memory nor of those
+// that bring it.
+func TestEchoDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		return // the detector allocates
+	}
+	for _, p := range []protocol.Base{&echo{}, &bufferedEcho{}} {
+		eachWorld(t, func(ctx context.Context, t *testing.T) {
+			if !task.Loop(ctx).Poller().Caps().Has(poll.Provided) {
+				return // package net allocates
+			}
+			s, _ := pair(ctx, t, protocol.Config{}, p)
+			message := []byte("a message of some bytes")
+			buf := make([]byte, len(message))
+			exchange := func() {
+				_, err := s.Write(ctx, message)
+				must(t, err)
+				_, err = s.ReadFull(ctx, buf)
+				must(t, err)
+			}
+			for range 10 {
+				exchange() // makes the buffers
+			}
+			if n := testing.AllocsPerRun(500, exchange); n != 0 {
+				t.Errorf("%T: %v allocations for each message", p, n)
+			}
+			must(t, s.Close())
+		})
+	}
+}

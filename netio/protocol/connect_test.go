@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package protocol_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"baton/loop/poll/virtual"
+	"baton/netio"
+	"baton/netio/protocol"
+	"baton/netio/protocol/protocoltest"
+	"baton/sim"
+	"baton/task"
+)
+
+// unmade is a factory that must not be called.
+func unmade(t *testing.T) protocol.Factory {
+	return func() protocol.Base {
+		t.Error("a protocol was made for a connection that was not")
+		return nil
+	}
+}
+
+// The errors of Dial are those of Connect.
+func TestConnectThatIsRefused(t *testing.T) {
+	eachWorld(t, func(ctx context.Context, t *testing.T) {
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+		must(t, err)
+		must(t, ln.Close())
+		tr, err := protocol.Connect(ctx, "tcp", ln.Addr().String(), unmade(t))
+		if e, ok := err.(*net.OpError); !ok || e.Op != "dial" || !errors.Is(e, syscall.ECONNREFUSED) || tr != nil {
+			t.Errorf("Connect = %v, %v", tr, err)
+		}
+		timed, release := context.WithCancel(ctx)
+		release()
+		if tr, err := protocol.Connect(timed, "tcp", ln.Addr().String(), unmade(t)); !errors.Is(err, context.Canceled) || tr != nil {
+			t.Errorf("Connect under a cancelled ctx = %v, %v", tr, err)
+		}
+	})
+}
+
+// The next address is tried after a failure, and the local address is that of the Dialer.
+func TestConnectTriesTheNextAddress(t *testing.T) {
+	network := virtual.Config{Hosts: map[string][]netip.Addr{
+		"host": {netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")},
+	}}
+	sim.Config{Network: network}.Test(t, func(ctx context.Context, t *testing.T) {
+		ln, err := netio.Listen(ctx, "tcp", "10.0.0.2:80")
+		must(t, err)
+		c := &protocoltest.Checker{T: t}
+		var config protocol.Config
+		config.Dialer.LocalAddr = &net.TCPAddr{IP: net.IPv4(10, 0, 0, 9)}
+		tr, err := config.Connect(ctx, "tcp", "host:80", func() protocol.Base { return c.Plain() })
+		must(t, err)
+		if got := tr.RemoteAddr().String(); got != "10.0.0.2:80" {
+			t.Errorf("connected to %v", got)
+		}
+		if got := tr.LocalAddr().(*net.TCPAddr).IP.String(); got != "10.0.0.9" {
+			t.Errorf("connected from %v", got)
+		}
+		must(t, ln.Close())
+		_, err = protocol.Connect(ctx, "tcp", "host:80", unmade(t))
+		wantErr(t, "Connect", err, syscall.ECONNREFUSED)
+		tr.Close()
+		must(t, c.UntilLost(ctx))
+	})
+}
+
+// A factory that panics closes the connection, and the panic passes through Connect. So
+// does one that returns no protocol.
+func TestConnectWithAFactoryThatFails(t *testing.T) {
+	eachWorld(t, func(ctx context.Context, t *testing.T) {
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+		must(t, err)
+		defer ln.Close()
+		for _, test := range []struct {
+			factory protocol.Factory
+			want    string
+		}{
+			{func() protocol.Base { panic("boom") }, "boom"},
+			{func() protocol.Base { return nothing{} }, "protocol: protocol_test.nothing is no Protocol, " +
+				"BufferedProtocol or Receiver: it needs DataReceived, BufferUpdated or Receive"},
+		} {
+			var s *netio.Stream
+			accept := goTask(ctx, func(ctx context.Context) (err error) {
+				s, err = ln.Accept(ctx)
+				return err
+			})
+			turns(ctx, t, 20) // a reset connection is not accepted later
+			wantPanic(t, test.want, func() { protocol.Connect(ctx, "tcp", ln.Addr().String(), test.factory) })
+			must(t, accept(ctx))
+			_, err = s.Read(ctx, make([]byte, 1))
+			if !errors.Is(err, syscall.ECONNRESET) && err != io.EOF {
+				t.Errorf("the peer reads %v", err)
+			}
+			must(t, s.Close())
+		}
+	})
+}
+
+// What fails or is cancelled leaves no descriptor.
+func TestNoDescriptorIsLeft(t *testing.T) {
+	if descriptors() == 0 {
+		return // they cannot be counted here
+	}
+	must(t, task.Run(t.Context(), func(ctx context.Context) error {
+		exceptions(ctx)
+		server, client := certificate(t)
+		settle := func(n int) {
+			t.Helper()
+			for deadline := time.Now().Add(10 * time.Second); descriptors() != n; must(t, task.Yield(ctx)) {
+				if time.Now().After(deadline) {
+					t.Fatalf("%d descriptors, want %d", descriptors(), n)
+				}
+			}
+		}
+		works(ctx, t, sorts[0].of) // opens what a first connection opens
+		h := echoServer(ctx, t, protocol.Config{TLS: server, OnError: func(error) {}}, sorts[0].of)
+		before := descriptors()
+		for _, fn := range []func(ctx context.Context) error{
+			func(ctx context.Context) error {
+				_, err := protocol.Connect(ctx, "tcp", "127.0.0.1:1", unmade(t))
+				return err
+			},
+			func(ctx context.Context) error { // the handshake
+				_, err := protocol.Config{TLS: server}.Connect(ctx, "tcp", h.Addr().String(), unmade(t))
+				return err
+			},
+			func(ctx context.Context) error { // ConnectionMade
+				c := &protocoltest.Checker{T: t, OnMade: func() { panic(errBoom) }}
+				_, err := protocol.Config{TLS: client}.Connect(ctx, "tcp", h.Addr().String(), func() protocol.Base { return c.Plain() })
+				if p, ok := err.(*task.PanicError); ok {
+					return p.Value.(error)
+				}
+				return err
+			},
+			func(ctx context.Context) error { // while it connects, or shakes hands
+				connect := task.Start(ctx, func(ctx context.Context) (*protocol.Transport, error) {
+					c := &protocoltest.Checker{T: t}
+					return protocol.Config{TLS: client}.Connect(ctx, "tcp", h.Addr().String(), func() protocol.Base { return c.Plain() })
+				})
+				turns(ctx, t, 3)
+				connect.Cancel(nil)
+				tr, err := connect.Await(ctx)
+				if tr != nil {
+					tr.Abort()
+					return errBoom
+				}
+				return err
+			},
+		} {
+			if fn(ctx) == nil {
+				t.Error("no error")
+			}
+			settle(before)
+		}
+		h.Close()
+		return h.Wait(ctx)
+	}))
+}
+
+// descriptors counts those of the process, or returns 0 where that cannot be told.
+func descriptors() int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}
+
+// A transport names both ends, and its loop.
+func TestTransportNamesItsEnds(t *testing.T) {
+	eachWorld(t, func(ctx context.Context, t *testing.T) {
+		c := &protocoltest.Checker{T: t}
+		s, tr := pair(ctx, t, protocol.Config{}, c.Plain())
+		if got, want := tr.String(), tr.LocalAddr().String()+"->"+tr.RemoteAddr().String(); got != want {
+			t.Errorf("String() = %q, want %q", got, want)
+		}
+		if tr.LocalAddr().String() != s.RemoteAddr().String() || tr.Loop() != task.Loop(ctx) {
+			t.Error("the addresses are not those of the peer, or the loop is another one")
+		}
+		if tr.ConnectionState().HandshakeComplete {
+			t.Error("TLS without a handshake")
+		}
+		must(t, s.Close())
+		must(t, c.UntilLost(ctx))
+		if !slices.Contains(c.Calls, "EOFReceived") || tr.LocalAddr() == nil {
+			t.Error("no address after the end")
+		}
+	})
+}
+
+// Another goroutine must not use a transport.
+func TestForeignGoroutine(t *testing.T) {
+	eachWorld(t, func(ctx context.Context, t *testing.T) {
+		c := &protocoltest.Checker{T: t}
+		s, tr := pair(ctx, t, protocol.Config{}, c.Plain())
+		done := make(chan any)
+		go func() {
+			defer func() { done <- recover() }()
+			tr.Write([]byte("x"))
+		}()
+		if v, _ := (<-done).(string); !strings.Contains(v, "protocol: Transport.Write of ") || !strings.Contains(v, "use a Portal") {
+			t.Errorf("panic %v", v)
+		}
+		must(t, s.Close())
+		must(t, c.UntilLost(ctx))
+	})
+}
