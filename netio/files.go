@@ -75,6 +75,9 @@ func (s *Stream) ReadFiles(ctx context.Context, p []byte, max int) (n int, files
 			return 0, nil, err
 		}
 	}
+	if err := s.recall(ctx); err != nil {
+		return 0, nil, err
+	}
 	if s.ahead.len() > 0 {
 		return s.ahead.read(p), nil, nil
 	}
