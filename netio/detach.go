@@ -49,11 +49,8 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	if err := s.pass(ctx); err != nil {
 		return nil, err
 	}
-	if s.early != nil && s.early.flying {
-		s.loop.Poller().Cancel(&s.in.op)
-		if err := s.adopt(ctx); err != nil && task.Check(ctx) != nil {
-			return nil, err
-		}
+	if err := s.recall(ctx); err != nil {
+		return nil, err
 	}
 	if err := s.in.failed; err != nil && err != io.EOF {
 		return nil, err
@@ -69,9 +66,17 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	}
 	d.Ahead = slices.Clone(s.ahead.bytes())
 	s.ahead.drop(s.ahead.len())
-	s.closed = true
+	s.closed, s.handle = true, left{s.handle}
+	s.in.failed, s.out.failed = s.opError("read", net.ErrClosed), s.opError("write", net.ErrClosed)
 	return d, nil
 }
+
+// A left is the handle of a stream that was detached. It is closed for that stream.
+type left struct{ poll.Handle }
+
+func (left) CloseWrite() error           { return net.ErrClosed }
+func (left) SetNoDelay(bool) error       { return net.ErrClosed }
+func (left) Control(func(uintptr)) error { return net.ErrClosed }
 
 // Stream makes a stream of the connection.
 func (d *Detached) Stream(c StreamConfig) *Stream {

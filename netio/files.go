@@ -75,7 +75,7 @@ func (s *Stream) ReadFiles(ctx context.Context, p []byte, max int) (n int, files
 			return 0, nil, err
 		}
 	}
-	if err := s.adopt(ctx); err != nil {
+	if err := s.recall(ctx); err != nil {
 		return 0, nil, err
 	}
 	if s.ahead.len() > 0 {

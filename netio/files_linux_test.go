@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -310,5 +311,24 @@ func TestFilesBesideCredentials(t *testing.T) {
 			closeFiles(t, files...)
 		}
 		closeFiles(t, append(readers, writers...)...)
+	})
+}
+
+// Files are not lost to a ReadAhead that is in flight when ReadFiles is called.
+func TestFilesPassAfterReadAhead(t *testing.T) {
+	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+		readers, writers := pipes(t, 1)
+		far.ReadAhead(func(err error) { t.Errorf("gone is called with %v", err) })
+		reading := blocked(ctx, func(ctx context.Context) ([]*os.File, error) {
+			_, files, err := far.ReadFiles(ctx, make([]byte, 10), 1)
+			return files, err
+		})
+		_, err := near.WriteFiles(ctx, []byte("one"), writers...)
+		want(t, "WriteFiles", err, nil)
+		files, err := reading.Await(ctx)
+		if len(files) != 1 || err != nil {
+			t.Errorf("%d files, %v", len(files), err)
+		}
+		closeFiles(t, slices.Concat(files, readers, writers)...)
 	})
 }

@@ -59,6 +59,9 @@ func (h *half) enter(r *task.Ref) error { return h.stream.begin(h, r) }
 // is in flight, so whoever began it may release it, however it ends.
 func (h *half) release() {
 	h.user = nil
+	if e := h.stream.early; e != nil && h == &h.stream.in {
+		e.gone = nil
+	}
 	if h.timed {
 		h.timed = false
 		h.until = time.Time{}

@@ -96,7 +96,10 @@ func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if s.early != nil && len(p) > 0 {
+	if s.early != nil && s.early.flying {
+		if len(p) == 0 {
+			return 0, nil
+		}
 		if err := s.adopt(ctx); err != nil {
 			return 0, err
 		}
@@ -125,7 +128,9 @@ func (s *Stream) fill(ctx context.Context) error {
 		return err
 	}
 	if s.early != nil && s.early.flying {
-		return s.adopt(ctx)
+		if err := s.adopt(ctx); err != nil || s.ahead.len() > 0 {
+			return err // there was nothing when ReadAhead began
+		}
 	}
 	buf := s.ahead.room()
 	var n int

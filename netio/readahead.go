@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"baton/loop/poll"
-	"baton/netio/internal/record"
 	"baton/task"
 )
 
@@ -54,21 +53,31 @@ func (s *Stream) Unread(p []byte) {
 // An early is a read of ReadAhead. It uses the operation of the stream's reading half.
 type early struct {
 	stream  *Stream
-	gone    func(error)
-	flying  bool // the operation is in flight
-	adopted bool // the user of s.in waits for it
+	gone    func(error) // nil once it was called, or a call has read
+	flying  bool        // the operation is in flight
+	adopted bool        // the user of s.in waits for it
 }
 
-// read begins a read, and further ones if TLS wants more.
+// read reads until there is something for a call that reads. Without TLS that is one
+// read. TLS may have it already, or want several.
 func (e *early) read() {
 	s := e.stream
-	if err := e.ended(); err != nil {
-		e.tell(err)
-		return
-	}
-	op := &s.in.op
-	op.Owner, op.Buf = e, e.buffer().room()
-	if e.flying = !s.loop.Driver().Submit(op); !e.flying {
+	for {
+		if t := s.tls; t != nil && t.failed == nil {
+			t.ahead()
+		}
+		switch {
+		case s.ahead.len() > 0:
+			return
+		case e.ended() != nil:
+			e.tell()
+			return
+		}
+		op := &s.in.op
+		op.Owner, op.Buf = e, e.buffer().room()
+		if e.flying = !s.loop.Driver().Submit(op); e.flying {
+			return
+		}
 		e.took()
 	}
 }
@@ -93,66 +102,44 @@ func (e *early) ended() error {
 func (e *early) Complete(*poll.Op) {
 	e.flying = false
 	e.took()
-	if e.adopted && !e.flying {
+	if e.adopted {
 		e.adopted = false
 		e.stream.in.user.Wake()
+	} else if !e.stream.closed {
+		e.read()
 	}
 }
 
-// took takes the result of the operation.
+// took takes the result of the operation. Only a call that has adopted it cancels it.
 func (e *early) took() {
 	s, op := e.stream, &e.stream.in.op
 	buf := op.Buf
 	op.Owner, op.Buf = &s.in, nil
 	switch {
 	case s.closed:
-		return
 	case op.N > 0:
 		e.buffer().add(buf, op.N)
-	case op.Err == poll.ErrCanceled: // by whoever has adopted it
-		return
-	default:
+		if s.in.limited {
+			s.active = s.loop.Time()
+		}
+	case op.Err != poll.ErrCanceled:
 		_ = s.in.failure(nil, op.Err) // which keeps it
 		if t := s.tls; t != nil {
 			t.end = s.in.failed
 		}
 	}
-	if s.tls != nil && !e.adopted {
-		e.decrypt()
-	} else if err := e.ended(); err != nil {
-		e.tell(err)
-	}
 }
 
-// decrypt looks for what a reader would get from the records that have come.
-func (e *early) decrypt() {
-	s, t := e.stream, e.stream.tls
-	buf := buffers.lend(t.raw.len())
-	n, err := t.decrypt(buf)
-	t.out.kick()
-	if n > 0 {
-		s.ahead.add(buf, n)
+// tell has gone called, unless a call reads first: that returns the error.
+func (e *early) tell() {
+	if e.gone == nil {
 		return
 	}
-	buffers.Recycle(buf)
-	if err == record.ErrNone {
-		e.read()
-	} else if err != nil {
-		t.failed = t.ended(err)
-		e.tell(t.failed)
-	}
-}
-
-// tell tells of the end, unless a call reads: that returns it.
-func (e *early) tell(err error) {
-	gone := e.gone
-	if gone == nil || e.adopted {
-		return
-	}
-	e.gone = nil
 	e.stream.loop.CallSoon(func() {
-		if !e.stream.closed && e.stream.in.user == nil {
-			gone(err)
+		s, gone := e.stream, e.gone
+		if gone != nil && !s.closed && s.in.user == nil {
+			e.gone = nil
+			gone(e.ended())
 		}
 	})
 }
@@ -162,11 +149,7 @@ func (e *early) tell(err error) {
 // again. It may switch.
 func (s *Stream) adopt(ctx context.Context) error {
 	e, h := s.early, &s.in
-	if e == nil {
-		return nil
-	}
-	e.gone = nil
-	if !e.flying {
+	if e == nil || !e.flying {
 		return nil
 	}
 	e.adopted = true
@@ -180,4 +163,19 @@ func (s *Stream) adopt(ctx context.Context) error {
 		return h.failure(ctx, poll.ErrCanceled)
 	}
 	return nil
+}
+
+// recall takes back the read of ReadAhead that is in flight, if there is one. What it
+// has read remains in the stream. The user of s.in calls it before it does something
+// else than to read. It may switch.
+func (s *Stream) recall(ctx context.Context) error {
+	if s.early == nil || !s.early.flying {
+		return nil
+	}
+	s.loop.Poller().Cancel(&s.in.op)
+	err := s.adopt(ctx)
+	if err != nil && !s.closed {
+		return task.Check(ctx) // another error is that of the Cancel, or a timeout
+	}
+	return err
 }

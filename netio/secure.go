@@ -103,26 +103,45 @@ func (t *secure) readAhead(ctx context.Context, p []byte) (buf []byte, n int, er
 		case len(p) == 0:
 			return p, 0, nil
 		}
-		n, err := t.decrypt(p)
-		t.out.kick() // alerts, and answers to key updates
-		if n > 0 {
+		if n := t.step(p); n > 0 {
 			t.full = lend && n == len(p)
 			return p, n, nil
 		}
 		if lend {
 			buffers.Recycle(p)
 		}
-		switch {
-		case err == record.ErrNone && t.out.len() > maxOut:
-			t.failed = s.opError("read", errAnswers)
-		case err == record.ErrNone:
+		if t.failed == nil {
 			if err := t.fill(ctx); err != nil {
 				return nil, 0, err
 			}
-		case err != nil:
-			t.failed = t.ended(err)
 		}
 	}
+}
+
+// ahead has the stream read ahead what is there, without a wait.
+func (t *secure) ahead() {
+	buf := buffers.lend(t.expected())
+	if n := t.step(buf); n > 0 {
+		t.full = n == len(buf)
+		t.stream.ahead.add(buf, n)
+	} else {
+		buffers.Recycle(buf)
+	}
+}
+
+// step decrypts into p. It returns 0 if that takes more records, or when it has set
+// failed.
+func (t *secure) step(p []byte) int {
+	n, err := t.decrypt(p)
+	t.out.kick() // alerts, and answers to key updates
+	switch {
+	case n > 0:
+	case err == record.ErrNone && t.out.len() > maxOut:
+		t.failed = t.stream.opError("read", errAnswers)
+	case err != nil && err != record.ErrNone:
+		t.failed = t.ended(err)
+	}
+	return n
 }
 
 // decrypt is the Read of the layer, of as many records as there are and as fit into p.

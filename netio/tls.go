@@ -111,8 +111,8 @@ func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.S
 		}
 	}()
 	err = s.pass(timed)
-	if err == nil && s.early != nil {
-		err = s.adopt(timed)
+	if err == nil {
+		err = s.recall(timed)
 	}
 	if err == nil && needsRoots(config) {
 		err = loadRoots(timed)

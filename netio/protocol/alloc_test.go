@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"baton/loop/poll"
+	"baton/netio"
 	"baton/netio/protocol"
 	"baton/task"
 )
@@ -58,4 +59,22 @@ func TestEchoDoesNotAllocate(t *testing.T) {
 			must(t, s.Close())
 		})
 	}
+}
+
+// A datagram that the kernel takes at once costs no allocation.
+func TestSendDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		return // the detector allocates
+	}
+	err := task.Run(t.Context(), func(ctx context.Context) error {
+		tr, err := protocol.ListenPacket(ctx, "udp", "127.0.0.1:0", func() protocol.DatagramProtocol { return &stubborn{} })
+		must(t, err)
+		p := netio.Packet{Addr: at(tr), Data: []byte("a datagram")}
+		if n := testing.AllocsPerRun(500, func() { must(t, tr.Send(p)) }); n != 0 {
+			t.Errorf("%v allocations for each datagram", n)
+		}
+		tr.Abort()
+		return nil
+	})
+	must(t, err)
 }

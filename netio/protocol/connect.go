@@ -50,6 +50,7 @@ func Connect(ctx context.Context, network, address string, factory Factory) (*Tr
 //
 // PEP 3156's create_connection.
 func (c Config) Connect(ctx context.Context, network, address string, factory Factory) (*Transport, error) {
+	limits(c.HighWater, c.LowWater) // misuse panics before there is a connection
 	s, err := c.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
@@ -104,6 +105,7 @@ func Attach(ctx context.Context, d *netio.Detached, p Base) (*Transport, error) 
 // LowWater, CloseTimeout and the choices of TLS count.
 func (c Config) Attach(ctx context.Context, d *netio.Detached, p Base) (*Transport, error) {
 	modeOf(p)
+	limits(c.HighWater, c.LowWater)
 	if l := task.Loop(ctx); l != d.Loop {
 		misuse("a task of %v attaches a connection of %v; use a Portal between loops", l, d.Loop)
 	}

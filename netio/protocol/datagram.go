@@ -86,13 +86,13 @@ func (c DatagramConfig) open(ctx context.Context, conn *netio.PacketConn, err er
 		return nil, err
 	}
 	defer conn.Close() // unless it is detached
+	high, low := limits(c.HighWater, c.LowWater)
 	p := factory()
 	d, err := conn.Detach()
 	if err != nil {
 		return nil, err
 	}
-	t := &DatagramTransport{socket: d, loop: d.Loop, protocol: p, group: groupOf(ctx)}
-	t.high, t.low = limits(c.HighWater, c.LowWater)
+	t := &DatagramTransport{socket: d, loop: d.Loop, protocol: p, group: groupOf(ctx), high: high, low: low}
 	size := c.BufferSize
 	switch {
 	case size > 0:
@@ -105,7 +105,10 @@ func (c DatagramConfig) open(ctx context.Context, conn *netio.PacketConn, err er
 	t.packets = []netio.Packet{{Data: make([]byte, 0, size)}}
 	t.sender.init(t)
 	t.group.addDatagram(t)
-	return t, t.begin(ctx)
+	if err := t.begin(ctx); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // A DatagramTransport is a socket of datagrams, for a protocol. It belongs to one loop:
@@ -212,7 +215,11 @@ func (t *DatagramTransport) begin(ctx context.Context) error {
 	return nil
 }
 
-func (t *DatagramTransport) held(call string) { mustHold(t.loop, "DatagramTransport."+call, t) }
+func (t *DatagramTransport) held(call string) {
+	if !t.loop.Driver().Holder().Held() { // else the name would be an allocation
+		mustHold(t.loop, "DatagramTransport."+call, t)
+	}
+}
 
 func (t *DatagramTransport) queue() {
 	if !t.queued && !t.lost {
@@ -298,10 +305,12 @@ func (t *DatagramTransport) guard(method string, call func()) {
 
 // tell tells the protocol to pause or resume, and of errors of what was sent.
 func (t *DatagramTransport) tell() {
-	for !t.closing && len(t.sender.failed) > 0 {
-		f := t.sender.failed[0]
-		t.sender.failed = t.sender.failed[1:]
-		t.problem("write", &f.packet, f.err)
+	failed := t.sender.failed
+	t.sender.failed = nil // what fails from now on is for the next turn
+	for _, f := range failed {
+		if !t.closing {
+			t.problem("write", &f.packet, f.err)
+		}
 	}
 	size := t.sender.size
 	if t.closing || !t.made || (t.crowded || size <= t.high) && (!t.crowded || size > t.low) {

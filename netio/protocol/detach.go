@@ -56,6 +56,7 @@ func (t *Transport) Detach(ctx context.Context) (*netio.Detached, error) {
 	t.suspended = false
 	t.err, t.closing, t.closed = ErrDetached, true, true
 	t.queue()
+	t.news.tell() // Drain
 	return d, nil
 }
 
@@ -78,24 +79,31 @@ func (t *Transport) startTLS(ctx context.Context, config *tls.Config, shake func
 	if err != nil {
 		return err
 	}
-	defer func() {
+	s, shaken := d.Stream(netio.StreamConfig{TLS: netio.TLSOptions{Strict: t.strict}}), false
+	defer func() { // also if a callback of config panics
+		if !shaken {
+			_ = s.Close() // unless it has closed itself; what it still sends goes out
+			if err == nil {
+				err = t.opError("handshake", net.ErrClosed)
+			}
+			if t.err == nil && !t.closing {
+				t.err = err
+			}
+			t.closing, t.closed = true, true
+			t.stopWork()
+			t.news.tell()
+		}
 		t.suspended = false
 		t.queue()
 	}()
-	s := d.Stream(netio.StreamConfig{TLS: netio.TLSOptions{Strict: t.strict}})
 	if err = shake(s, ctx, config); err == nil {
 		d, err = s.Detach(ctx)
 	}
 	if err != nil {
-		_ = s.Close() // unless it has closed itself; what it still sends goes out
-		if t.err == nil && !t.closing {
-			t.err = err
-		}
-		t.closing, t.closed = true, true
-		t.news.tell()
 		return err
 	}
 	t.adopt(d)
+	shaken = true
 	return t.alive("handshake")
 }
 

@@ -41,6 +41,7 @@ func (c Config) CreateServer(ctx context.Context, network, address string, facto
 	if factory == nil {
 		misuse("CreateServer needs a factory")
 	}
+	limits(c.HighWater, c.LowWater)
 	ln, err := c.Listen.Listen(ctx, network, address)
 	if err != nil {
 		return nil, err
