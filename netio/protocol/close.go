@@ -59,10 +59,7 @@ func (t *Transport) close() {
 
 const defaultCloseTimeout = 30 * time.Second
 
-// fail ends the transport for an error. The first one counts.
-func (t *Transport) fail(err error) { t.abort(err) }
-
-// abort is Abort, with the error of ConnectionLost.
+// abort is Abort, with the error of ConnectionLost. The first error counts.
 func (t *Transport) abort(err error) {
 	if t.closed {
 		return

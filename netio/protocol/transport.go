@@ -55,7 +55,6 @@ type Transport struct {
 	closed    bool // the handle is closed
 	lost      bool // ConnectionLost was called
 	queued    bool // is in the ready queue
-	calling   bool // a method of the protocol that gets bytes is at work
 	flying    bool // op is in flight
 	begun     bool // work has called Receive
 	own       bool // op.Buf is of the protocol's memory
@@ -217,7 +216,7 @@ func (t *Transport) guard(method string, call func()) {
 
 // broken ends the connection for v, with which a method has panicked. A nil v is a
 // Goexit, which goes on.
-func (t *Transport) broken(method string, v any) { t.fail(panicked(t.loop, method, t, v)) }
+func (t *Transport) broken(method string, v any) { t.abort(panicked(t.loop, method, t, v)) }
 
 // panicked reports v, with which a method of a protocol has panicked, and returns it as
 // an error. A nil v is a Goexit.

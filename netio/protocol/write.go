@@ -25,8 +25,7 @@ const (
 // Nothing bounds what waits to be sent but the protocol itself: see [FlowController]. A
 // task waits for it by Drain.
 func (t *Transport) Write(p []byte) (int, error) {
-	n, err := t.send("Write", p)
-	return n, err
+	return t.send("Write", p)
 }
 
 // WriteBuffers is one Write of several buffers.
