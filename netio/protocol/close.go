@@ -45,7 +45,7 @@ func (t *Transport) close() {
 	case t.out == nil:
 		t.shut(poll.Handle.Close)
 	default:
-		d := t.grace
+		d := t.choices.close
 		if d == 0 {
 			d = defaultCloseTimeout
 		}

@@ -79,7 +79,7 @@ func (t *Transport) startTLS(ctx context.Context, config *tls.Config, shake func
 	if err != nil {
 		return err
 	}
-	s, shaken := d.Stream(netio.StreamConfig{TLS: netio.TLSOptions{Strict: t.strict}}), false
+	s, shaken := d.Stream(netio.StreamConfig{TLS: t.choices.tls}), false
 	defer func() { // also if a callback of config panics
 		if !shaken {
 			_ = s.Close() // unless it has closed itself; what it still sends goes out

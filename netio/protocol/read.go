@@ -204,7 +204,7 @@ func (t *Transport) decryptInto(buf []byte) int {
 		return n
 	case t.answers > maxAnswers:
 		t.abort(t.opError("read", errAnswers))
-	case err == io.EOF && t.strict && t.tls.End() != nil:
+	case err == io.EOF && t.choices.tls.Strict && t.tls.End() != nil:
 		t.abort(t.opError("read", io.ErrUnexpectedEOF))
 	case err != nil && err != record.ErrNone:
 		t.finish(err)

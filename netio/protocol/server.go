@@ -18,6 +18,7 @@ import (
 type Server struct {
 	loop     *loop.Loop
 	config   Config
+	choices  choices
 	factory  Factory
 	group    *group
 	listener *netio.Listener
@@ -48,7 +49,7 @@ func (c Config) CreateServer(ctx context.Context, network, address string, facto
 	if err != nil {
 		return nil, err
 	}
-	srv := &Server{loop: task.Loop(ctx), config: c, factory: factory, group: groupOf(ctx), listener: ln, serving: true}
+	srv := &Server{loop: task.Loop(ctx), config: c, choices: choices{c.CloseTimeout, c.Listen.Stream.TLS}, factory: factory, group: groupOf(ctx), listener: ln, serving: true}
 	srv.netio = netio.Server{TLS: c.TLS, Grace: -1}
 	if c.OnError != nil {
 		srv.netio.OnError = func(_ *netio.Stream, err error) { c.OnError(err) }
@@ -79,7 +80,7 @@ func (srv *Server) accept(ctx context.Context, s *netio.Stream) error {
 	if err != nil {
 		return err
 	}
-	t := newTransport(&srv.config, d, p, srv.group)
+	t := newTransport(&srv.config, &srv.choices, d, p, srv.group)
 	t.server = srv
 	srv.open++
 	t.queue()

@@ -38,10 +38,10 @@ type Transport struct {
 	out  *outbox       // what is to be sent; nil if there is nothing
 	work *task.Ref     // for Receive, or nil
 
-	high, low int           // limits of the outbox
-	grace     time.Duration // of a Close that has something to send
-	err       error         // of ConnectionLost
-	news      *news         // for tasks that wait for something here; usually nil
+	high, low int      // limits of the outbox
+	choices   *choices // of its Config
+	err       error    // of ConnectionLost
+	news      *news    // for tasks that wait for something here; usually nil
 
 	next, prev *Transport // in group
 	local      net.Addr
@@ -68,19 +68,23 @@ type Transport struct {
 	bye       bool // Close has nothing to send but its alert, which may fail
 	crowded   bool // between PauseWriting and ResumeWriting
 	inTLS     bool // tls reads, and what it writes is an answer
-	strict    bool // see netio.TLSOptions
+}
+
+// choices are what a transport needs of its Config after the start. Those of a server share
+// one.
+type choices struct {
+	close time.Duration // CloseTimeout
+	tls   netio.TLSOptions
 }
 
 // newTransport makes a transport of a connection that belongs to g. It begins with
 // start.
-func newTransport(c *Config, d *netio.Detached, p Base, g *group) *Transport {
-	t := &Transport{loop: d.Loop, protocol: p, mode: modeOf(p), group: g}
+func newTransport(c *Config, o *choices, d *netio.Detached, p Base, g *group) *Transport {
+	t := &Transport{loop: d.Loop, protocol: p, mode: modeOf(p), group: g, choices: o}
 	t.op.Kind, t.op.Owner = poll.Read, t
 	t.adopt(d)
 	t.local, t.remote = t.handle.LocalAddr(), t.handle.RemoteAddr()
 	t.setLimits(c.HighWater, c.LowWater)
-	t.grace = c.CloseTimeout
-	t.strict = c.Dialer.Stream.TLS.Strict || c.Listen.Stream.TLS.Strict
 	g.add(t)
 	return t
 }
