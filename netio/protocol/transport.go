@@ -32,7 +32,7 @@ type Transport struct {
 	server   *Server // or nil
 
 	op   poll.Op       // that reads
-	data []byte        // what op has read, as far as nobody was given it
+	data []byte        // what op has read and the protocol has not got yet
 	rest error         // and what comes after it: io.EOF, or another end
 	tls  *record.Layer // nil without TLS
 	out  *outbox       // what is to be sent; nil if there is nothing
