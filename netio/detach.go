@@ -14,13 +14,13 @@ import (
 	"baton/task"
 )
 
-// A Detached is a connection that was taken out of its stream, or out of a transport of
-// package protocol. It is used once: to make another stream or transport of it, or to
-// close it. It belongs to the loop.
+// A Detached is a connection that was taken out of a stream, or out of a transport of
+// package protocol. Its user makes another stream or transport of it, or closes it, once.
+// It belongs to the loop.
 type Detached struct {
 	Loop   *loop.Loop
 	Handle poll.Handle
-	Ahead  []byte        // was read, and not yet asked for; decrypted, if there is TLS
+	Ahead  []byte        // bytes that were read and not used yet; decrypted, if there is TLS
 	TLS    *record.Layer // nil without TLS; for this package and package protocol only
 }
 
@@ -28,8 +28,9 @@ type Detached struct {
 // The stream is closed then; the connection is not. Before that Detach sends what TLS
 // has not sent yet, and reads the rest of a line that was too long. It uses both
 // directions of the stream: during a call that reads or writes it returns a
-// [*BusyError]. What has ended reading, but for io.EOF, is its error as well: the kernel
-// tells it only once. After an error the stream is as it was.
+// [*BusyError]. If reading has failed with another error than io.EOF, Detach returns that
+// error, since the kernel reports it only once. After an error the stream is as it was,
+// but that a ReadAhead has ended.
 func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"baton/task"
 )
 
-// ReadAhead reads once, before anybody asks, and does not wait for it: the next call that
-// reads gets the bytes. If the stream ends first, gone is called with the error that this
-// call would have returned, as a callback of the loop; it must not switch. So a server
+// ReadAhead begins a read and returns at once. The next call that reads gets the bytes.
+// If the stream ends instead, the loop calls gone with the error that this call would
+// return. Gone is a callback and must not switch; it may be nil. With ReadAhead a server
 // that works on an answer learns that its client has left, without a task that reads.
 //
-// ReadAhead does nothing if bytes were read ahead already, during a call that reads, and
-// after Close. A second ReadAhead takes the place of the first. Gone is not called once a
-// call reads.
+// ReadAhead does nothing while bytes are buffered, during a call that reads, and after
+// Close. Gone is called once at most, and not after a call has read. A second ReadAhead
+// replaces gone. StartTLS, Detach and ReadFiles end a ReadAhead, and lose no byte.
 func (s *Stream) ReadAhead(gone func(err error)) {
 	s.held("Stream.ReadAhead")
 	if s.closed || s.in.user != nil || s.ahead.len() > 0 {
@@ -33,9 +33,9 @@ func (s *Stream) ReadAhead(gone func(err error)) {
 	}
 }
 
-// Unread puts bytes back: the next call that reads gets them first. Package bufio may have
-// read further than a message. Unread is not for use during a call that reads or a
-// ReadAhead, where it is misuse and panics.
+// Unread puts a copy of p back: the next call that reads gets it first. It is for code
+// that has read too far, as package bufio does. During a call that reads, or while a
+// ReadAhead waits, Unread is misuse and panics.
 func (s *Stream) Unread(p []byte) {
 	s.held("Stream.Unread")
 	if len(p) == 0 || s.closed {
@@ -145,8 +145,8 @@ func (e *early) tell() {
 }
 
 // adopt waits for the read of ReadAhead that is in flight, if there is one. The user of
-// s.in calls it before it reads itself. The error is one after which it can be tried
-// again. It may switch.
+// s.in calls it before it reads itself. After an error, of a cancel or a timeout, the
+// user can try again. It may switch.
 func (s *Stream) adopt(ctx context.Context) error {
 	e, h := s.early, &s.in
 	if e == nil || !e.flying {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strings"
@@ -419,4 +420,84 @@ func TestUnreadDuringARead(t *testing.T) {
 			t.Errorf("ReadLine: %q, %v", line, err)
 		}
 	})
+}
+
+// Bytes come through in order whatever is done between two calls that read.
+func TestReadAheadUnderTraffic(t *testing.T) {
+	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
+		seed := rand.Uint64()
+		random := rand.New(rand.NewPCG(seed, 0))
+		sent := make([]byte, 200_000)
+		for i := range sent {
+			sent[i] = byte(random.Uint32())
+		}
+		sending := task.Start(ctx, func(ctx context.Context) (int, error) {
+			for rest := sent; len(rest) > 0; {
+				n := min(len(rest), 1+random.IntN(5000))
+				if _, err := far.Write(ctx, rest[:n]); err != nil {
+					return 0, err
+				}
+				rest = rest[n:]
+				if err := task.Yield(ctx); err != nil {
+					return 0, err
+				}
+			}
+			return 0, far.CloseWrite()
+		})
+		near, got := readAnyhow(ctx, t, near, random)
+		defer near.Close()
+		if !bytes.Equal(got, sent) {
+			t.Errorf("%d bytes came, which are not the %d that were sent; seed %d", len(got), len(sent), seed)
+		}
+		_, err := sending.Await(ctx)
+		want(t, "send", err, nil)
+	})
+}
+
+// readAnyhow reads to the end of s, which may change its stream.
+func readAnyhow(ctx context.Context, t *testing.T, s *netio.Stream, random *rand.Rand) (*netio.Stream, []byte) {
+	var got []byte
+	ended := 0
+	for {
+		switch random.IntN(8) {
+		case 0, 1, 2:
+			if ended == 0 {
+				s.ReadAhead(func(err error) {
+					want(t, "gone", err, io.EOF)
+					ended++
+				})
+			}
+		case 3:
+			task.Yield(ctx)
+		case 4:
+			d, err := s.Detach(ctx)
+			want(t, "Detach", err, nil)
+			s = d.Stream(netio.StreamConfig{})
+		case 5:
+			_, err := s.Peek(ctx, 1+random.IntN(100))
+			if err != io.EOF {
+				want(t, "Peek", err, nil)
+			}
+		case 6: // a Read that ends early
+			p := make([]byte, 1+random.IntN(3000))
+			read := task.Start(ctx, func(ctx context.Context) (int, error) { return s.Read(ctx, p) })
+			for range random.IntN(3) {
+				task.Yield(ctx)
+			}
+			read.Cancel(nil)
+			n, _ := read.Await(ctx)
+			got = append(got, p[:n]...)
+		case 7:
+			p := make([]byte, 1+random.IntN(3000))
+			n, err := s.Read(ctx, p)
+			if got = append(got, p[:n]...); err != nil {
+				want(t, "Read", err, io.EOF)
+				return s, got
+			}
+			if back := random.IntN(n + 1); back > 0 {
+				s.Unread(got[len(got)-back:])
+				got = got[:len(got)-back]
+			}
+		}
+	}
 }

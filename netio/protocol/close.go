@@ -45,7 +45,7 @@ func (t *Transport) close() {
 	case t.out == nil:
 		t.shut(poll.Handle.Close)
 	default:
-		d := t.grace
+		d := t.choices.close
 		if d == 0 {
 			d = defaultCloseTimeout
 		}
@@ -59,10 +59,7 @@ func (t *Transport) close() {
 
 const defaultCloseTimeout = 30 * time.Second
 
-// fail ends the transport for an error. The first one counts.
-func (t *Transport) fail(err error) { t.abort(err) }
-
-// abort is Abort, with the error of ConnectionLost.
+// abort is Abort, with the error of ConnectionLost. The first error counts.
 func (t *Transport) abort(err error) {
 	if t.closed {
 		return

@@ -67,7 +67,7 @@ func (c Config) Connect(ctx context.Context, network, address string, factory Fa
 		return nil, err
 	}
 	s = nil
-	return newTransport(&c, d, p, groupOf(ctx)).begin(ctx)
+	return newTransport(&c, &choices{c.CloseTimeout, c.Dialer.Stream.TLS}, d, p, groupOf(ctx)).begin(ctx)
 }
 
 func (c Config) dial(ctx context.Context, network, address string) (*netio.Stream, error) {
@@ -102,12 +102,12 @@ func Attach(ctx context.Context, d *netio.Detached, p Base) (*Transport, error) 
 // Attach makes a transport of a connection that was detached from a stream or from
 // another transport, with the bytes that were read ahead. ConnectionMade has returned
 // when Attach returns. The transport belongs to the scope of ctx. Of c only HighWater,
-// LowWater, CloseTimeout and the choices of TLS count.
+// LowWater, CloseTimeout and Dialer.Stream.TLS count.
 func (c Config) Attach(ctx context.Context, d *netio.Detached, p Base) (*Transport, error) {
 	modeOf(p)
 	limits(c.HighWater, c.LowWater)
 	if l := task.Loop(ctx); l != d.Loop {
 		misuse("a task of %v attaches a connection of %v; use a Portal between loops", l, d.Loop)
 	}
-	return newTransport(&c, d, p, groupOf(ctx)).begin(ctx)
+	return newTransport(&c, &choices{c.CloseTimeout, c.Dialer.Stream.TLS}, d, p, groupOf(ctx)).begin(ctx)
 }

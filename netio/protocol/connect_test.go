@@ -205,14 +205,25 @@ func TestForeignGoroutine(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
 		s, tr := pair(ctx, t, protocol.Config{}, c.Plain())
-		done := make(chan any)
-		go func() {
-			defer func() { done <- recover() }()
-			tr.Write([]byte("x"))
-		}()
-		if v, _ := (<-done).(string); !strings.Contains(v, "protocol: Transport.Write of ") || !strings.Contains(v, "use a Portal") {
-			t.Errorf("panic %v", v)
+		srv, err := protocol.CreateServer(ctx, "tcp", "127.0.0.1:0", func() protocol.Base { return c.Plain() })
+		must(t, err)
+		for call, fn := range map[string]func(){
+			"Transport.Write":     func() { tr.Write([]byte("x")) },
+			"Server.IsServing":    func() { srv.IsServing() },
+			"Server.Close":        srv.Close,
+			"Server.CloseClients": srv.CloseClients,
+			"Server.AbortClients": srv.AbortClients,
+		} {
+			done := make(chan any)
+			go func() {
+				defer func() { done <- recover() }()
+				fn()
+			}()
+			if v, _ := (<-done).(string); !strings.Contains(v, "protocol: "+call+" of ") || !strings.Contains(v, "use a Portal") {
+				t.Errorf("panic %v", v)
+			}
 		}
+		srv.Close()
 		must(t, s.Close())
 		must(t, c.UntilLost(ctx))
 	})

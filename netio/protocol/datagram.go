@@ -17,7 +17,7 @@ import (
 
 // A DatagramProtocol is given datagrams. The calls are ConnectionMade once,
 // DatagramReceived and ErrorReceived any number of times, and ConnectionLost once. A
-// [FlowController] is told when it sends faster than the kernel takes. The methods run on
+// [FlowController] learns when it sends faster than the kernel takes. The methods run on
 // the loop's goroutine, and must not switch. A panic in one is given to the loop's
 // exception handler, and ends the transport.
 type DatagramProtocol interface {
@@ -132,7 +132,7 @@ type DatagramTransport struct {
 	lost    bool
 	queued  bool
 	flying  bool // in is in flight
-	ready   bool // in is finished, and the protocol does not know yet
+	ready   bool // in is finished, and the protocol has not got the datagram yet
 	crowded bool // between PauseWriting and ResumeWriting
 }
 
@@ -303,7 +303,7 @@ func (t *DatagramTransport) guard(method string, call func()) {
 	returned = true
 }
 
-// tell tells the protocol to pause or resume, and of errors of what was sent.
+// tell calls ErrorReceived, PauseWriting and ResumeWriting, if they are due.
 func (t *DatagramTransport) tell() {
 	failed := t.sender.failed
 	t.sender.failed = nil // what fails from now on is for the next turn

@@ -44,10 +44,11 @@ func (t *Transport) alive(op string) error {
 	return t.opError(op, net.ErrClosed)
 }
 
-// Detach takes the connection out of the transport, when everything that was written is
-// sent. No byte that was read is lost. The transport has ended then: ConnectionLost is
-// called with [ErrDetached]. Until Detach returns the protocol gets no bytes and no
-// ResumeWriting, and writing is misuse and panics. After an error the transport is as it was, or has ended.
+// Detach waits until everything that was written is sent, and takes the connection out of
+// the transport. No byte that was read is lost. Then the transport has ended, and calls
+// ConnectionLost with [ErrDetached]. Until Detach returns the protocol gets no bytes and
+// no ResumeWriting, and writing is misuse and panics. After an error the transport is as
+// it was, or has ended.
 func (t *Transport) Detach(ctx context.Context) (*netio.Detached, error) {
 	d, err := t.suspend(ctx, "detach")
 	if err != nil {
@@ -62,9 +63,9 @@ func (t *Transport) Detach(ctx context.Context) (*netio.Detached, error) {
 
 // StartTLS begins TLS as the client, like [netio.Stream.StartTLS]. Until it returns the
 // protocol gets no bytes and no ResumeWriting, and writing is misuse and panics. Bytes
-// that the protocol was given are its own: they are no part of the handshake. After an
-// error the transport has ended. A callback cannot call it, for it switches: a [Receiver] can, or another
-// task.
+// that the protocol was given are no part of the handshake. After an error the transport
+// has ended. StartTLS switches, so a callback cannot call it; a [Receiver] or another task
+// can.
 func (t *Transport) StartTLS(ctx context.Context, config *tls.Config) error {
 	return t.startTLS(ctx, config, (*netio.Stream).StartTLS)
 }
@@ -79,7 +80,7 @@ func (t *Transport) startTLS(ctx context.Context, config *tls.Config, shake func
 	if err != nil {
 		return err
 	}
-	s, shaken := d.Stream(netio.StreamConfig{TLS: netio.TLSOptions{Strict: t.strict}}), false
+	s, shaken := d.Stream(netio.StreamConfig{TLS: t.choices.tls}), false
 	defer func() { // also if a callback of config panics
 		if !shaken {
 			_ = s.Close() // unless it has closed itself; what it still sends goes out

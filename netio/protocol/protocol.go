@@ -11,7 +11,7 @@ import (
 	"baton/loop"
 )
 
-// A Base is what every protocol of a connection has. It must also be a [Protocol], a
+// Base has the methods of every protocol of a connection. A protocol must also be a [Protocol], a
 // [BufferedProtocol] or a [Receiver]; if it is several of them, the one that comes last
 // in this list counts. [EOFReceiver] and [FlowController] are optional.
 //
@@ -28,7 +28,7 @@ type Base interface {
 	ConnectionLost(err error)
 }
 
-// A Protocol is given bytes.
+// A Protocol gets bytes.
 type Protocol interface {
 	Base
 
@@ -58,20 +58,21 @@ type Receiver interface {
 	// Receive is called with what has come, at least one byte, in a task of the scope of
 	// the transport. It may switch. Nothing more is read before it returns, and data is
 	// valid until then. The end of the connection cancels its ctx, with net.ErrClosed as
-	// the cause unless there is another. An error aborts the connection, and is the one of
-	// ConnectionLost. After a Close it does not abort: what was written is still sent.
+	// the cause unless there is another. If Receive returns an error, the transport aborts
+	// the connection and gives the error to ConnectionLost. After a Close it does not
+	// abort, and still sends what was written.
 	Receive(ctx context.Context, data []byte) error
 }
 
-// An EOFReceiver is a protocol that wants to know when the peer has ended its direction.
-// Without it the transport closes then.
+// An EOFReceiver is a protocol that learns when the peer has ended its direction. If a
+// protocol is none, the transport closes then.
 type EOFReceiver interface {
 	// EOFReceived returns whether the transport stays open, for writing only, until Close.
 	EOFReceived() (open bool)
 }
 
-// A FlowController is a protocol that is told when it writes faster than the peer reads.
-// The calls come in turn, PauseWriting first.
+// A FlowController is a protocol that learns when it writes faster than the peer reads.
+// The two calls alternate, PauseWriting first.
 type FlowController interface {
 	// PauseWriting is called when more bytes than the high limit wait to be sent. During
 	// a Write by a callback it is called before Write returns; during one by a task, in the

@@ -132,9 +132,9 @@ func (t *Transport) arrive() {
 	}
 }
 
-// drop gives back the memory of a read, unless somebody uses it.
+// drop gives back the memory of a read, unless the read or Receive uses it.
 func (t *Transport) drop() {
-	if t.calling || t.flying || t.work != nil {
+	if t.flying || t.work != nil {
 		return
 	}
 	t.data = nil
@@ -203,9 +203,9 @@ func (t *Transport) decryptInto(buf []byte) int {
 	case n > 0:
 		return n
 	case t.answers > maxAnswers:
-		t.fail(t.opError("read", errAnswers))
-	case err == io.EOF && t.strict && t.tls.End() != nil:
-		t.fail(t.opError("read", io.ErrUnexpectedEOF))
+		t.abort(t.opError("read", errAnswers))
+	case err == io.EOF && t.choices.tls.Strict && t.tls.End() != nil:
+		t.abort(t.opError("read", io.ErrUnexpectedEOF))
 	case err != nil && err != record.ErrNone:
 		t.finish(err)
 	}
@@ -215,7 +215,7 @@ func (t *Transport) decryptInto(buf []byte) int {
 // finish takes the end of the stream, or the error of a read.
 func (t *Transport) finish(err error) {
 	if err != io.EOF {
-		t.fail(t.opError("read", err))
+		t.abort(t.opError("read", err))
 		return
 	}
 	t.ended = true
@@ -230,8 +230,6 @@ func (t *Transport) finish(err error) {
 }
 
 func (t *Transport) received(data []byte) {
-	t.calling = true
-	defer func() { t.calling = false }()
 	t.guard("DataReceived", func() { t.protocol.(Protocol).DataReceived(data) })
 }
 
@@ -252,7 +250,7 @@ func (t *Transport) buffer(hint int) []byte {
 	case replaced:
 		t.queue()
 	case len(buf) == 0:
-		t.fail(errEmptyBuffer)
+		t.abort(errEmptyBuffer)
 	default:
 		return buf
 	}
@@ -275,7 +273,7 @@ func (t *Transport) start(data []byte, buf *[recordBytes]byte) {
 				t.broken("Receive", recover())
 			case err == nil:
 			case !t.closing:
-				t.fail(err)
+				t.abort(err)
 			case t.err == nil && !errors.Is(err, net.ErrClosed):
 				t.err = err // Close goes on sending
 			}

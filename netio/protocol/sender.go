@@ -18,7 +18,7 @@ import (
 // the kernel does not take at once is copied and sent later, in order. On a connected
 // socket both may be empty, and are otherwise the peer, or the error is
 // net.ErrWriteToConnected. After Close the error is net.ErrClosed. Both come in a
-// [*net.OpError]. What goes wrong in sending is told by ErrorReceived.
+// [*net.OpError]. ErrorReceived gets the errors of sending.
 func (t *DatagramTransport) Send(p netio.Packet) error {
 	t.held("Send")
 	if t.closing {
@@ -54,7 +54,7 @@ type sender struct {
 	flying    bool   // op is in flight
 	pausing   bool   // the timer is set
 	timer     loop.Timer
-	failed    []failure // not told yet
+	failed    []failure // that ErrorReceived has not got yet
 }
 
 // A failure is a datagram that could not be sent.

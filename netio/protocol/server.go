@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 
+	"baton/loop"
 	"baton/netio"
 	"baton/task"
 )
@@ -15,7 +16,9 @@ import (
 // belongs to the scope of the ctx that it was made under: a cancel of the scope closes
 // it and aborts its transports, and the scope does not end before Close.
 type Server struct {
+	loop     *loop.Loop
 	config   Config
+	choices  choices
 	factory  Factory
 	group    *group
 	listener *netio.Listener
@@ -46,7 +49,7 @@ func (c Config) CreateServer(ctx context.Context, network, address string, facto
 	if err != nil {
 		return nil, err
 	}
-	srv := &Server{config: c, factory: factory, group: groupOf(ctx), listener: ln, serving: true}
+	srv := &Server{loop: task.Loop(ctx), config: c, choices: choices{c.CloseTimeout, c.Listen.Stream.TLS}, factory: factory, group: groupOf(ctx), listener: ln, serving: true}
 	srv.netio = netio.Server{TLS: c.TLS, Grace: -1}
 	if c.OnError != nil {
 		srv.netio.OnError = func(_ *netio.Stream, err error) { c.OnError(err) }
@@ -77,7 +80,7 @@ func (srv *Server) accept(ctx context.Context, s *netio.Stream) error {
 	if err != nil {
 		return err
 	}
-	t := newTransport(&srv.config, d, p, srv.group)
+	t := newTransport(&srv.config, &srv.choices, d, p, srv.group)
 	t.server = srv
 	srv.open++
 	t.queue()
@@ -91,11 +94,17 @@ func (srv *Server) Addr() net.Addr { return srv.listener.Addr() }
 func (srv *Server) Addrs() []net.Addr { return srv.listener.Addrs() }
 
 // IsServing reports whether the server accepts connections.
-func (srv *Server) IsServing() bool { return !srv.closed && srv.serving }
+func (srv *Server) IsServing() bool {
+	srv.held("IsServing")
+	return !srv.closed && srv.serving
+}
+
+func (srv *Server) held(call string) { mustHold(srv.loop, "Server."+call, srv) }
 
 // Close ends accepting. Connections that exist go on. It does not wait. A second Close
 // does nothing.
 func (srv *Server) Close() {
+	srv.held("Close")
 	if srv.closed {
 		return
 	}
@@ -106,12 +115,13 @@ func (srv *Server) Close() {
 }
 
 // CloseClients calls Close of every transport of the server.
-func (srv *Server) CloseClients() { srv.each((*Transport).Close) }
+func (srv *Server) CloseClients() { srv.each("CloseClients", (*Transport).Close) }
 
 // AbortClients calls Abort of every transport of the server.
-func (srv *Server) AbortClients() { srv.each((*Transport).Abort) }
+func (srv *Server) AbortClients() { srv.each("AbortClients", (*Transport).Abort) }
 
-func (srv *Server) each(fn func(*Transport)) {
+func (srv *Server) each(call string, fn func(*Transport)) {
+	srv.held(call)
 	for _, t := range srv.group.all() {
 		if t.server == srv {
 			fn(t)

@@ -320,6 +320,17 @@ func TestHandshakeTimeout(t *testing.T) {
 					t.Errorf("Connect has given up after %v, want %v", took, test.want)
 				}
 				must(t, ln.Close())
+
+				config.TLS = nil
+				c := &protocoltest.Checker{T: t}
+				s, tr := pair(ctx, t, config, c.Plain())
+				began = task.Now(ctx)
+				wantErr(t, "StartTLS", tr.StartTLS(ctx, client), os.ErrDeadlineExceeded)
+				if took := task.Now(ctx).Sub(began); took != test.want {
+					t.Errorf("StartTLS has given up after %v, want %v", took, test.want)
+				}
+				must(t, c.UntilLost(ctx))
+				must(t, s.Close())
 			})
 		})
 	}

@@ -32,16 +32,16 @@ type Transport struct {
 	server   *Server // or nil
 
 	op   poll.Op       // that reads
-	data []byte        // what op has read, as far as nobody was given it
+	data []byte        // what op has read and the protocol has not got yet
 	rest error         // and what comes after it: io.EOF, or another end
 	tls  *record.Layer // nil without TLS
 	out  *outbox       // what is to be sent; nil if there is nothing
 	work *task.Ref     // for Receive, or nil
 
-	high, low int           // limits of the outbox
-	grace     time.Duration // of a Close that has something to send
-	err       error         // of ConnectionLost
-	news      *news         // for tasks that wait for something here; usually nil
+	high, low int      // limits of the outbox
+	choices   *choices // of its Config
+	err       error    // of ConnectionLost
+	news      *news    // for tasks that wait for something here; usually nil
 
 	next, prev *Transport // in group
 	local      net.Addr
@@ -55,7 +55,6 @@ type Transport struct {
 	closed    bool // the handle is closed
 	lost      bool // ConnectionLost was called
 	queued    bool // is in the ready queue
-	calling   bool // a method of the protocol that gets bytes is at work
 	flying    bool // op is in flight
 	begun     bool // work has called Receive
 	own       bool // op.Buf is of the protocol's memory
@@ -69,19 +68,23 @@ type Transport struct {
 	bye       bool // Close has nothing to send but its alert, which may fail
 	crowded   bool // between PauseWriting and ResumeWriting
 	inTLS     bool // tls reads, and what it writes is an answer
-	strict    bool // see netio.TLSOptions
+}
+
+// choices are what a transport needs of its Config after the start. Those of a server share
+// one.
+type choices struct {
+	close time.Duration // CloseTimeout
+	tls   netio.TLSOptions
 }
 
 // newTransport makes a transport of a connection that belongs to g. It begins with
 // start.
-func newTransport(c *Config, d *netio.Detached, p Base, g *group) *Transport {
-	t := &Transport{loop: d.Loop, protocol: p, mode: modeOf(p), group: g}
+func newTransport(c *Config, o *choices, d *netio.Detached, p Base, g *group) *Transport {
+	t := &Transport{loop: d.Loop, protocol: p, mode: modeOf(p), group: g, choices: o}
 	t.op.Kind, t.op.Owner = poll.Read, t
 	t.adopt(d)
 	t.local, t.remote = t.handle.LocalAddr(), t.handle.RemoteAddr()
 	t.setLimits(c.HighWater, c.LowWater)
-	t.grace = c.CloseTimeout
-	t.strict = c.Dialer.Stream.TLS.Strict || c.Listen.Stream.TLS.Strict
 	g.add(t)
 	return t
 }
@@ -217,7 +220,7 @@ func (t *Transport) guard(method string, call func()) {
 
 // broken ends the connection for v, with which a method has panicked. A nil v is a
 // Goexit, which goes on.
-func (t *Transport) broken(method string, v any) { t.fail(panicked(t.loop, method, t, v)) }
+func (t *Transport) broken(method string, v any) { t.abort(panicked(t.loop, method, t, v)) }
 
 // panicked reports v, with which a method of a protocol has panicked, and returns it as
 // an error. A nil v is a Goexit.

@@ -19,14 +19,13 @@ const (
 )
 
 // Write sends p, and never waits: what the kernel does not take at once is copied and
-// sent later. It returns len(p). Nothing is sent beside an error: net.ErrClosed after
-// Close or the end of the connection, EPIPE after CloseWrite.
+// sent later. It returns len(p), or sends nothing and returns an error: net.ErrClosed
+// after Close or the end of the connection, EPIPE after CloseWrite.
 //
-// Nothing bounds what waits to be sent but the protocol itself: see [FlowController]. A
-// task waits for it by Drain.
+// Write does not bound what waits to be sent. A protocol does that as a [FlowController],
+// and a task by Drain.
 func (t *Transport) Write(p []byte) (int, error) {
-	n, err := t.send("Write", p)
-	return n, err
+	return t.send("Write", p)
 }
 
 // WriteBuffers is one Write of several buffers.
@@ -142,14 +141,14 @@ func (t *Transport) WritePaused() bool {
 	return t.crowded
 }
 
-// unbalanced reports whether the protocol is to be told to pause, or to resume.
+// unbalanced reports whether PauseWriting or ResumeWriting is due.
 func (t *Transport) unbalanced() bool {
 	size := t.out.size()
 	return !t.crowded && size > t.high || t.crowded && size <= t.low
 }
 
-// balance tells the protocol to pause or resume, but not while it must not write. It is
-// called on the loop's goroutine.
+// balance calls PauseWriting or ResumeWriting if it is due, but not while the protocol
+// must not write. It is called on the loop's goroutine.
 func (t *Transport) balance() {
 	if t.closing || !t.made || t.suspended || !t.unbalanced() {
 		return

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package record is crypto/tls without waiting. A [Layer] turns records into bytes and
-// bytes into records; somebody else moves the records.
+// bytes into records; its [Wire] moves the records.
 //
 // A tls.Conn holds its locks while the net.Conn below it waits, and another task that
 // waited for those locks would stop the loop. So the net.Conn below it never waits
