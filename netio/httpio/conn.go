@@ -39,7 +39,8 @@ type conn struct {
 
 	deadline  time.Time       // of reading
 	timed     bool            // a handler has set a deadline of writing
-	afterPost bool            // the last request was a POST
+	later     bool            // a request was read before
+	afterPost bool            // the last one was a POST
 	hijacked  *hijacked       // by a handler, or nil
 	at        *response       // at work, or nil
 	scope     *task.ScopeRef  // of the request at work, which ends if the client goes away
