@@ -44,6 +44,7 @@ type conn struct {
 	hijacked  *hijacked       // by a handler, or nil
 	at        *response       // at work, or nil
 	scope     *task.ScopeRef  // of the request at work, which ends if the client goes away
+	gone      func(error)     // clientGone
 	lingering bool            // the client may still be sending
 	draining  context.Context // ends when the server's end begins
 	release   context.CancelFunc
@@ -51,7 +52,7 @@ type conn struct {
 
 func newConn(ctx context.Context, srv *Server, s *netio.Stream) *conn {
 	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), nc: s.NetConn(ctx), clock: task.Loop(ctx).Poller()}
-	c.remote = s.RemoteAddr().String()
+	c.remote, c.gone = s.RemoteAddr().String(), c.clientGone
 	if state := s.ConnectionState(); state.HandshakeComplete {
 		c.tls = &state
 	}
@@ -198,7 +199,9 @@ func (c *conn) answer(req *http.Request) (again bool) {
 			w.finish()
 			again = !w.closeAfter && w.err == nil
 		}
-		c.scope.Cancel(nil) // what the handler has left behind
+		if len(c.scope.Tasks()) > 0 {
+			c.scope.Cancel(nil) // what the handler has left behind
+		}
 		return nil
 	})
 	if err != nil && !isCancel(err) {
@@ -255,8 +258,14 @@ func (c *conn) watch(w *response) {
 // readAhead is watch on the loop, if the request is still at work.
 func (c *conn) readAhead(w *response) {
 	if c.at == w {
-		scope := c.scope
-		c.s.ReadAhead(func(error) { scope.Cancel(nil) })
+		c.s.ReadAhead(c.gone)
+	}
+}
+
+// clientGone cancels the request at work, if there is one.
+func (c *conn) clientGone(error) {
+	if c.at != nil {
+		c.scope.Cancel(nil)
 	}
 }
 

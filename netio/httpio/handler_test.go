@@ -151,7 +151,7 @@ func TestARequestOutlivesItsHandler(t *testing.T) {
 			}
 			s.send(c, "GET /two HTTP/1.1\r\nHost: a\r\nX: second\r\n\r\n")
 			s.answer(c, fmt.Sprintf(want, "two", 6, "second"))
-			if r1.URL.Path != "/one" || r1.Header.Get("X") != "first" || w1.Header().Get("X-Path") != "/one" {
+			if r1.Context().Err() == nil || r1.URL.Path != "/one" || r1.Header.Get("X") != "first" || w1.Header().Get("X-Path") != "/one" {
 				s.t.Errorf("%v %v", r1.URL, r1.Header)
 			}
 		}
