@@ -40,7 +40,7 @@ type body struct {
 	reading  bool
 	draining bool // what reads is drain: the handler was too late
 	closed   bool
-	err      error // what ended it for good
+	err      error // of the last read; io.EOF is the end of the body
 }
 
 // Read reads the body. The first one asks the client for it, if the client waits for that.
@@ -56,9 +56,9 @@ func (b *body) Read(p []byte) (int, error) {
 	case b.closed:
 		b.mu.Unlock()
 		return 0, http.ErrBodyReadAfterClose
-	case b.err != nil:
+	case b.err == io.EOF: // after another error a Read may go on, with a later deadline
 		b.mu.Unlock()
-		return 0, b.err
+		return 0, io.EOF
 	}
 	ask := b.expect == wantsContinue && !b.refused
 	if ask {

@@ -199,9 +199,7 @@ func (c *conn) answer(req *http.Request) (again bool) {
 			w.finish()
 			again = !w.closeAfter && w.err == nil
 		}
-		if len(c.scope.Tasks()) > 0 {
-			c.scope.Cancel(nil) // what the handler has left behind
-		}
+		c.scope.Cancel(nil) // what the handler has left behind
 		return nil
 	})
 	if err != nil && !isCancel(err) {

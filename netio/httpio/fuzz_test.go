@@ -70,6 +70,8 @@ func FuzzServerReadsAsNetHTTP(f *testing.F) {
 			f.Add(test.sent + next)
 		}
 	}
+	f.Add("T /?flush HTTP/1.1\nHost:\nTransfer-Encoding:chunked\n\n5\r\nhello\r\n0\r\n")
+	f.Add("T / HTTP/1.1\nHost:\n\n\x88")
 	for _, does := range []string{"part", "late", "flush", "closed", "long", "none", "echo", "trailer", "abort"} {
 		for _, version := range []string{"1.0", "1.1"} {
 			for _, how := range []string{"Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n",

@@ -35,7 +35,8 @@ type outBuffer struct {
 	sent [16]field
 }
 
-// A response is an http.ResponseWriter. It may be used by every goroutine, by one at a time.
+// A response is an http.ResponseWriter. Every goroutine and task may use it, one at a time, until
+// its handler returns. Later calls fail.
 type response struct {
 	c      *conn
 	req    *http.Request

@@ -30,7 +30,8 @@ type Server struct {
 	// http.DefaultServeMux.
 	Handler http.Handler
 
-	// TLSConfig, unless nil, has the connections shake hands first. HTTP/2 is not offered.
+	// TLSConfig, unless nil, has the connections shake hands first. HTTP/2 is not offered. The
+	// least of ReadHeaderTimeout, ReadTimeout and WriteTimeout bounds the handshake.
 	TLSConfig *tls.Config
 
 	ReadTimeout       time.Duration
