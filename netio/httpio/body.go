@@ -33,28 +33,32 @@ type body struct {
 	br      *bufio.Reader // of inner
 	read    int64         // bytes of it, for the one that reads
 
-	mu      sync.Mutex // guards the rest; it is never held during a read
-	expect  expect
-	refused bool          // the answer has begun: no status 100 any more
-	asking  chan struct{} // is closed when the status 100 was written; nil if it was not begun
-	reading bool
-	closed  bool
-	err     error // what ended it for good
+	mu       sync.Mutex // guards the rest; it is never held during a read
+	expect   expect
+	refused  bool          // the answer has begun: no status 100 any more
+	asking   chan struct{} // is closed when the status 100 was written; nil if it was not begun
+	reading  bool
+	draining bool // what reads is drain: the handler was too late
+	closed   bool
+	err      error // of the last read; io.EOF is the end of the body
 }
 
 // Read reads the body. The first one asks the client for it, if the client waits for that.
 func (b *body) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	switch {
+	case b.draining:
+		b.mu.Unlock()
+		return 0, http.ErrBodyReadAfterClose
 	case b.reading:
 		b.mu.Unlock()
 		misuse("Read of the Body of a request during another Read; let one task or goroutine read it")
 	case b.closed:
 		b.mu.Unlock()
 		return 0, http.ErrBodyReadAfterClose
-	case b.err != nil:
+	case b.err == io.EOF: // after another error a Read may go on, with a later deadline
 		b.mu.Unlock()
-		return 0, b.err
+		return 0, io.EOF
 	}
 	ask := b.expect == wantsContinue && !b.refused
 	if ask {
@@ -79,7 +83,7 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) did(err error) error {
 	ahead := err == io.EOF && b.br.Buffered() > 0 // the client has sent another request
 	b.mu.Lock()
-	b.reading = false
+	b.reading, b.draining = false, false
 	b.err = err
 	if err == io.EOF {
 		b.w.req.Trailer = b.request.Trailer
@@ -127,7 +131,7 @@ func (b *body) drain() bool {
 		defer b.mu.Unlock()
 		return b.err == io.EOF || b.err == io.ErrUnexpectedEOF && b.request.ContentLength > 0 && !tooMuch
 	}
-	b.reading = true
+	b.reading, b.draining = true, true
 	b.mu.Unlock()
 	n, err := io.CopyN(io.Discard, b.inner, maxDrained+1)
 	b.read += n

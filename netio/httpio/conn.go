@@ -39,10 +39,12 @@ type conn struct {
 
 	deadline  time.Time       // of reading
 	timed     bool            // a handler has set a deadline of writing
-	afterPost bool            // the last request was a POST
+	later     bool            // a request was read before
+	afterPost bool            // the last one was a POST
 	hijacked  *hijacked       // by a handler, or nil
 	at        *response       // at work, or nil
 	scope     *task.ScopeRef  // of the request at work, which ends if the client goes away
+	gone      func(error)     // clientGone
 	lingering bool            // the client may still be sending
 	draining  context.Context // ends when the server's end begins
 	release   context.CancelFunc
@@ -50,7 +52,7 @@ type conn struct {
 
 func newConn(ctx context.Context, srv *Server, s *netio.Stream) *conn {
 	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), nc: s.NetConn(ctx), clock: task.Loop(ctx).Poller()}
-	c.remote = s.RemoteAddr().String()
+	c.remote, c.gone = s.RemoteAddr().String(), c.clientGone
 	if state := s.ConnectionState(); state.HandshakeComplete {
 		c.tls = &state
 	}
@@ -254,8 +256,14 @@ func (c *conn) watch(w *response) {
 // readAhead is watch on the loop, if the request is still at work.
 func (c *conn) readAhead(w *response) {
 	if c.at == w {
-		scope := c.scope
-		c.s.ReadAhead(func(error) { scope.Cancel(nil) })
+		c.s.ReadAhead(c.gone)
+	}
+}
+
+// clientGone cancels the request at work, if there is one.
+func (c *conn) clientGone(error) {
+	if c.at != nil {
+		c.scope.Cancel(nil)
 	}
 }
 

@@ -19,11 +19,16 @@ func (c *conn) readHead() (*http.Request, error) {
 	}
 	h := &c.head
 	*h = head{left: c.srv.maxHeaderBytes() + headerSlop, limited: true, value: h.value[:0], part: h.part[:0]}
-	if c.afterPost { // some clients send an empty line after a body
-		c.afterPost = false
-		ahead, _ := c.br.Peek(4)
-		_, _ = c.br.Discard(len(ahead) - len(bytes.TrimLeft(ahead, "\r\n")))
+	if c.later { // fewer bytes are no request, and are not answered
+		ahead, err := c.br.Peek(4)
+		if err != nil {
+			return nil, err
+		}
+		if c.afterPost { // some clients send an empty line after a body
+			_, _ = c.br.Discard(len(ahead) - len(bytes.TrimLeft(ahead, "\r\n")))
+		}
 	}
+	c.later, c.afterPost = true, false
 	ahead, _ := c.br.Peek(c.br.Buffered())
 	h.scanning = true
 	h.scan(ahead)

@@ -35,12 +35,13 @@ type outBuffer struct {
 	sent [16]field
 }
 
-// A response is an http.ResponseWriter. It may be used by every goroutine, by one at a time.
+// A response is an http.ResponseWriter. Every goroutine and task may use it, one at a time, until
+// its handler returns. Later calls fail.
 type response struct {
 	c      *conn
 	req    *http.Request
 	body   body
-	header http.Header // the handler's
+	header http.Header // the handler's; nil before Header
 
 	status   int      // 0 before WriteHeader
 	sent     fields   // the header as it was at WriteHeader
@@ -65,7 +66,7 @@ type response struct {
 
 func newResponse(c *conn, parsed *http.Request, ctx context.Context) *response {
 	req := parsed.WithContext(ctx)
-	w := &response{c: c, req: req, header: make(http.Header), length: -1}
+	w := &response{c: c, req: req, length: -1}
 	w.body.w, w.body.request, w.body.inner, w.body.br = w, parsed, parsed.Body, c.br
 	switch {
 	case req.ContentLength == 0:
@@ -82,7 +83,12 @@ func newResponse(c *conn, parsed *http.Request, ctx context.Context) *response {
 }
 
 // Header returns the header of the answer.
-func (w *response) Header() http.Header { return w.header }
+func (w *response) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
 
 // WriteHeader decides the status and the header. A status below 200 is sent at once, and
 // another one follows.

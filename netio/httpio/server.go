@@ -30,7 +30,8 @@ type Server struct {
 	// http.DefaultServeMux.
 	Handler http.Handler
 
-	// TLSConfig, unless nil, has the connections shake hands first. HTTP/2 is not offered.
+	// TLSConfig, unless nil, has the connections shake hands first. HTTP/2 is not offered. The
+	// least of ReadHeaderTimeout, ReadTimeout and WriteTimeout bounds the handshake.
 	TLSConfig *tls.Config
 
 	ReadTimeout       time.Duration
@@ -58,6 +59,7 @@ type Server struct {
 	DisableKeepAlives bool
 
 	server *netio.Server
+	tls    *tls.Config // or nil
 }
 
 // Serve serves handler on a listener. It is (&Server{Handler: handler}).Serve.
@@ -91,13 +93,12 @@ func (srv *Server) Close() error { return srv.inner().Close() }
 // inner is the server of the connections. It is made once.
 func (srv *Server) inner() *netio.Server {
 	if srv.server == nil {
-		srv.server = &netio.Server{TLS: srv.TLSConfig, MaxConns: srv.MaxConns, Grace: srv.Grace}
+		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace}
 		if srv.TLSConfig != nil {
-			config := srv.TLSConfig.Clone()
-			if config.NextProtos == nil {
-				config.NextProtos = []string{"http/1.1"}
+			srv.tls = srv.TLSConfig.Clone()
+			if srv.tls.NextProtos == nil {
+				srv.tls.NextProtos = []string{"http/1.1"}
 			}
-			srv.server.TLS = config
 		}
 		if srv.ErrorLog != nil {
 			srv.server.OnError = func(s *netio.Stream, err error) {
@@ -114,6 +115,11 @@ func (srv *Server) inner() *netio.Server {
 
 // serve is the life of a connection.
 func (srv *Server) serve(ctx context.Context, s *netio.Stream) error {
+	if srv.tls != nil {
+		if err := srv.shakeHands(ctx, s); err != nil {
+			return err
+		}
+	}
 	c := newConn(context.WithValue(ctx, http.LocalAddrContextKey, s.LocalAddr()), srv, s)
 	c.setState(http.StateNew)
 	defer c.end()
@@ -127,6 +133,28 @@ func (srv *Server) serve(ctx context.Context, s *netio.Stream) error {
 		}
 		c.setState(http.StateIdle)
 	}
+}
+
+// shakeHands starts TLS. The handshake has the least of the timeouts of a request, as in
+// package net/http.
+func (srv *Server) shakeHands(ctx context.Context, s *netio.Stream) error {
+	var least time.Duration
+	for _, d := range []time.Duration{srv.ReadHeaderTimeout, srv.ReadTimeout, srv.WriteTimeout} {
+		if d > 0 && (least == 0 || d < least) {
+			least = d
+		}
+	}
+	if least == 0 {
+		return s.AcceptTLS(ctx, srv.tls)
+	}
+	nc := s.NetConn(ctx)
+	if err := nc.SetDeadline(task.Now(ctx).Add(least)); err != nil {
+		return err
+	}
+	if err := s.AcceptTLS(ctx, srv.tls); err != nil {
+		return err
+	}
+	return nc.SetDeadline(time.Time{})
 }
 
 func (srv *Server) maxHeaderBytes() int {
