@@ -15,6 +15,7 @@ import (
 	"baton/await"
 	"baton/locks"
 	"baton/netio"
+	"baton/netio/httpio"
 	"baton/sim"
 	"baton/task"
 )
@@ -34,6 +35,7 @@ func TestRefusedCallsGiveWay(t *testing.T) {
 		rows = append(rows, awaitRefusals(ctx)...)
 		rows = append(rows, lockRefusals(ctx, t)...)
 		rows = append(rows, netRefusals(ctx, t)...)
+		rows = append(rows, httpRefusals()...)
 		ours, release := await.WithTimeout(ctx, 0)
 		defer release()
 		standard, cancel := context.WithCancel(ctx)
@@ -164,6 +166,20 @@ func lockRefusals(ctx context.Context, t *testing.T) []refusal {
 			return err
 		}},
 		{"Queue.Join", items.Join},
+	}
+}
+
+func httpRefusals() []refusal {
+	const url = "http://10.0.0.1/"
+	s := &httpio.Session{}
+	return []refusal{
+		{"httpio.Session.Get", func(ctx context.Context) error { _, err := s.Get(ctx, url); return err }},
+		{"httpio.Session.Text", func(ctx context.Context) error { _, err := s.Text(ctx, url); return err }},
+		{"httpio.Session.JSON", func(ctx context.Context) error { return s.JSON(ctx, url, nil) }},
+		{"httpio.Session.PostForm", func(ctx context.Context) error { _, err := s.PostForm(ctx, url, nil); return err }},
+		{"httpio.Session.PostJSON", func(ctx context.Context) error { return s.PostJSON(ctx, url, nil, nil) }},
+		{"httpio.Session.Upload", func(ctx context.Context) error { _, err := s.Upload(ctx, url, nil, nil); return err }},
+		{"httpio.Session.Download", func(ctx context.Context) error { return s.Download(ctx, url, "", nil) }},
 	}
 }
 

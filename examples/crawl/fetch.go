@@ -92,9 +92,13 @@ func (c *crawler) get(ctx context.Context, p *page) (*response, error) {
 		return nil, err
 	}
 	defer res.Body.Close()
+	tooLong := fmt.Errorf("%w: a body of more than %d bytes", netio.ErrTooLong, maxBody)
+	if res.ContentLength > maxBody {
+		return nil, tooLong
+	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	if err == nil && len(body) > maxBody {
-		err = fmt.Errorf("%w: a body of more than %d bytes", netio.ErrTooLong, maxBody)
+		err = tooLong
 	}
 	return &response{res.StatusCode, res.Header, body}, err
 }

@@ -63,8 +63,8 @@ func TestGet(t *testing.T) {
 		{"half a head", ok + "A: b\r\n", "", io.ErrUnexpectedEOF, true},
 		{"half a body", ok + "Content-Length: 5\r\n\r\nhe", "", io.ErrUnexpectedEOF, true},
 		{"half a chunk", ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhe", "", io.ErrUnexpectedEOF, true},
-		{"a huge body", ok + "\r\n" + strings.Repeat("x", maxBody+1), "", netio.ErrTooLong, false},
-		{"a huge head", ok + strings.Repeat("A: b\r\n", 1<<18), "", errAny, false},
+		{"a huge body", ok + "Content-Length: 99999999999\r\n\r\n", "", netio.ErrTooLong, false},
+		{"a huge head", ok + "A: " + strings.Repeat("b", 1<<20), "", errAny, false},
 		{"not HTTP", "SSH-2.0-OpenSSH\r\n\r\n", "", errAny, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

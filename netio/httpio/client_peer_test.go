@@ -460,10 +460,10 @@ func pump(rt http.RoundTripper, url, text string) error {
 
 // cancelPump cancels a request whose body never comes.
 func cancelPump(rt http.RoundTripper, url string) error {
-	r, w := io.Pipe()
+	body := &neverBody{closed: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
-	resp, err := rt.RoundTrip(must(http.NewRequestWithContext(ctx, "POST", url, r)))
+	resp, err := rt.RoundTrip(must(http.NewRequestWithContext(ctx, "POST", url, body)))
 	if err == nil {
 		_, err = io.ReadAll(resp.Body)
 		resp.Body.Close()
@@ -471,11 +471,15 @@ func cancelPump(rt http.RoundTripper, url string) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("a body that never comes: %w", err)
 	}
-	for err = nil; err == nil; {
-		_, err = w.Write([]byte("x")) // until the body is closed
-	}
-	if !errors.Is(err, io.ErrClosedPipe) {
-		return err
-	}
+	<-body.closed
 	return nil
 }
+
+// A neverBody has no bytes until it is closed.
+type neverBody struct {
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (b *neverBody) Read([]byte) (int, error) { <-b.closed; return 0, io.ErrClosedPipe }
+func (b *neverBody) Close() error             { b.once.Do(func() { close(b.closed) }); return nil }

@@ -181,6 +181,9 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 				for range 10 {
 					_ = await.Sleep(ctx, time.Microsecond) // until the ends have arrived
 				}
+				if strings.Contains(sc.heads[0], "Connection: close") != c.tr.DisableKeepAlives {
+					t.Errorf("%q", sc.heads[0])
+				}
 				if err != nil || sc.open != c.want || sc.conns != 8 {
 					t.Errorf("%d connections of %d are open, want %d; %v", sc.open, sc.conns, c.want, err)
 				}
@@ -206,6 +209,11 @@ func TestAnIdleConnectionThatEndsLeavesThePool(t *testing.T) {
 			return errEnd
 		})
 		for range 3 {
+			ctx := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+				if info.Reused {
+					t.Error("a connection that has ended was in the pool")
+				}
+			}})
 			resp, err := (&http.Client{Transport: tr}).Do(must(http.NewRequestWithContext(ctx, "POST", "http://127.0.0.1/", nil)))
 			if err != nil {
 				t.Fatal(err)
@@ -217,6 +225,67 @@ func TestAnIdleConnectionThatEndsLeavesThePool(t *testing.T) {
 			t.Errorf("%d connections, want 3", sc.conns)
 		}
 	})
+}
+
+// Bytes that nobody asked for, behind an answer or later, are not the next answer.
+func TestBytesThatNobodyAskedForAreNoAnswer(t *testing.T) {
+	for _, after := range []time.Duration{0, time.Second} {
+		simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
+			var sc script
+			sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, _ int) error {
+				answer := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+				evil := strings.Replace(answer, "\nok", "\nno", 1)
+				if after == 0 {
+					answer += evil
+				}
+				if _, err := s.Write(ctx, []byte(answer)); err != nil || after == 0 {
+					return err
+				}
+				if err := await.Sleep(ctx, after); err != nil {
+					return err
+				}
+				_, err := s.Write(ctx, []byte(evil))
+				return err
+			})
+			for range 3 {
+				if text, err := fetch(ctx, tr, 80); text != "ok" || err != nil {
+					t.Errorf("%q, %v", text, err)
+				}
+				_ = await.Sleep(ctx, 2*time.Second)
+			}
+			if sc.conns != 3 {
+				t.Errorf("%d connections, want 3", sc.conns)
+			}
+		})
+	}
+}
+
+// A GET with a body of unknown length is probed on a task, where bodies may switch.
+func TestAGetWithABody(t *testing.T) {
+	for left, want := range map[int]string{0: "", 3: "1\r\nx\r\n1\r\nx\r\n1\r\nx\r\n0\r\n\r\n"} {
+		simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
+			var sc script
+			sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, _ int) error {
+				body := make([]byte, len(want))
+				if _, err := s.ReadFull(ctx, body); err != nil {
+					return err
+				}
+				if strings.Contains(sc.heads[0], "Transfer-Encoding") != (left > 0) {
+					t.Errorf("%q", sc.heads[0])
+				}
+				return ok(ctx, s, string(body))
+			})
+			body := &slowBody{ref: task.Self(ctx), left: left, err: io.EOF}
+			resp, err := tr.RoundTrip(must(http.NewRequestWithContext(ctx, "GET", "http://127.0.0.1/", body)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if text, err := io.ReadAll(resp.Body); string(text) != want || !body.closed {
+				t.Errorf("%q, %v, closed %v", text, err, body.closed)
+			}
+		})
+	}
 }
 
 func must[T any](v T, err error) T {
@@ -363,6 +432,14 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 func (b *slowBody) Close() error { b.closed = true; return nil }
 
+// A stuckBody is a body that takes a day.
+type stuckBody struct{ ref *task.Ref }
+
+func (b stuckBody) Read(p []byte) (int, error) {
+	_, ctx := b.ref.Running()
+	return 0, await.Sleep(ctx, 24*time.Hour)
+}
+
 // ResponseHeaderTimeout begins when the request was sent.
 func TestAnUploadMayTakeLongerThanTheHeadOfTheAnswer(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
@@ -434,8 +511,9 @@ func TestAnAnswerMayComeBeforeTheBodyIsSent(t *testing.T) {
 		})
 		began := task.Now(ctx)
 		err := task.Scope(ctx, func(ctx context.Context) error {
-			body := &slowBody{ref: task.Self(ctx), left: 1 << 30, err: io.EOF}
-			resp, err := tr.RoundTrip(must(http.NewRequestWithContext(ctx, "POST", "http://127.0.0.1/", body)))
+			req := must(http.NewRequestWithContext(ctx, "POST", "http://127.0.0.1/", stuckBody{task.Self(ctx)}))
+			req.ContentLength = 5 // which is short, but not in memory
+			resp, err := tr.RoundTrip(req)
 			if err != nil {
 				return err
 			}

@@ -37,7 +37,7 @@ func TestShutdown(t *testing.T) {
 			c := s.dial(getRoot)
 			s.sleep(time.Second)
 			if test.works == 0 {
-				s.answer(c, ok("hello"))
+				s.answer(c, fine("hello"))
 			}
 			began := s.since()
 			err := s.srv.Shutdown(s.ctx)

@@ -54,7 +54,7 @@ func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 					}
 				}
 				c := s.dial(getRoot)
-				s.answer(c, ok("hello"))
+				s.answer(c, fine("hello"))
 				_ = c.Close()
 			})
 			lines := strings.Count(log1.String(), "http: panic serving 127.0.0.1:")
@@ -90,7 +90,7 @@ func TestAnErrorOfATaskOfTheHandlerIsReported(t *testing.T) {
 		_ = await.Sleep(r.Context(), time.Second)
 	}, nil, func(s *site) {
 		task.Loop(s.ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reports = append(reports, e) })
-		if got := s.rest(s.dial(getRoot)); got != ok("hello") {
+		if got := s.rest(s.dial(getRoot)); got != fine("hello") {
 			s.t.Errorf("got %q", got)
 		}
 	})
@@ -252,7 +252,7 @@ func TestAThousandRequestsInOnePiece(t *testing.T) {
 			return err
 		})
 		for i := range 1000 {
-			s.answer(c, ok(fmt.Sprintf("%d %04d", i, i)))
+			s.answer(c, fine(fmt.Sprintf("%d %04d", i, i)))
 		}
 		_ = c.Close()
 	})
@@ -287,9 +287,9 @@ func TestAHijackedConnectionBelongsToGoroutines(t *testing.T) {
 
 // MaxConns bounds the connections: a further one is served when one has ended.
 func TestMaxConnsBoundsTheConnections(t *testing.T) {
-	inSim(t, hello, func(srv *httpio.Server) { srv.MaxConns = 1 }, func(s *site) {
+	inSim(t, greet, func(srv *httpio.Server) { srv.MaxConns = 1 }, func(s *site) {
 		first := s.dial(getRoot)
-		s.answer(first, ok("hello"))
+		s.answer(first, fine("hello"))
 		var at time.Duration
 		second := task.StartErr(s.ctx, func(ctx context.Context) error {
 			c, err := netio.Dial(ctx, "tcp", "127.0.0.1:80")

@@ -105,7 +105,7 @@ func (s *site) answer(c *netio.Stream, want string) {
 }
 
 // ok is an answer.
-func ok(body string) string {
+func fine(body string) string {
 	text := "HTTP/1.1 200 OK\r\n"
 	if body == "" {
 		return text + "Content-Length: 0\r\n\r\n"

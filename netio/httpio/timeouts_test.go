@@ -20,16 +20,16 @@ const (
 	getClose = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 )
 
-func hello(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }
+func greet(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }
 
 // A head that comes byte by byte is cut off when ReadHeaderTimeout has passed since its first
 // byte: for a first request, and for a later one.
 func TestASlowHeadIsCut(t *testing.T) {
 	for _, before := range []string{"", getRoot} {
-		inSim(t, hello, func(srv *httpio.Server) { srv.ReadHeaderTimeout = 5 * time.Second }, func(s *site) {
+		inSim(t, greet, func(srv *httpio.Server) { srv.ReadHeaderTimeout = 5 * time.Second }, func(s *site) {
 			c := s.dial(before)
 			if before != "" {
-				s.answer(c, ok("hello"))
+				s.answer(c, fine("hello"))
 				s.sleep(time.Hour) // between requests it does not count
 			}
 			began := s.since()
@@ -69,9 +69,9 @@ func TestTimeoutsOfReading(t *testing.T) {
 		}, "", 5 * time.Second},
 	} {
 		certificate()
-		inSim(t, hello, test.set, func(s *site) {
+		inSim(t, greet, test.set, func(s *site) {
 			got := s.rest(s.dial(test.sent))
-			if want := strings.HasPrefix(test.sent, getRoot); (got == ok("hello")) != want || s.since() != test.want {
+			if want := strings.HasPrefix(test.sent, getRoot); (got == fine("hello")) != want || s.since() != test.want {
 				s.t.Errorf("%s: %q after %v, want %v", name, got, s.since(), test.want)
 			}
 		})
@@ -151,15 +151,15 @@ func TestDeadlinesOfAHandlerCountForItsRequest(t *testing.T) {
 
 // A connection that is kept for an hour takes no time in a test.
 func TestAConnectionIsKeptForAnHour(t *testing.T) {
-	inSim(t, hello, func(srv *httpio.Server) { srv.IdleTimeout = time.Hour }, func(s *site) {
+	inSim(t, greet, func(srv *httpio.Server) { srv.IdleTimeout = time.Hour }, func(s *site) {
 		c := s.dial("")
 		for range 5 {
 			s.send(c, getRoot)
-			s.answer(c, ok("hello"))
+			s.answer(c, fine("hello"))
 			s.sleep(time.Hour - time.Second)
 		}
 		s.send(c, getRoot)
-		if got := s.rest(c); got != ok("hello") || s.since() != 6*time.Hour-5*time.Second {
+		if got := s.rest(c); got != fine("hello") || s.since() != 6*time.Hour-5*time.Second {
 			s.t.Errorf("%q after %v", got, s.since())
 		}
 	})
