@@ -123,7 +123,7 @@ func (e *early) took() {
 			s.active = s.loop.Time()
 		}
 	case op.Err != poll.ErrCanceled:
-		_ = s.in.failure(nil, op.Err) // which keeps it
+		_ = s.in.failure(context.Background(), op.Err) // which keeps it
 		if t := s.tls; t != nil {
 			t.end = s.in.failed
 		}
