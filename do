@@ -14,8 +14,9 @@ help() {
 		  lint                    formatting, vet here and for other systems, staticcheck, house rules
 		  test [ARG...]           the tests; arguments go to go test
 		  race [HANDOFF [POLLER]] the tests under the race detector (needs a C compiler), for each
-		                          hand-over (channel, coroutine) and poller (epoll, portable) or those named
-		  newer [ARG...]          the tests with Go 1.27, which it fetches, for each hand-over
+		                          hand-over (channel, coroutine) and poller (epoll, portable) or those named;
+		                          without those of the benchmarks, which have one thread or other processes
+		  newer [ARG...]          the tests with Go 1.27, which it fetches, with coroutines, which depend on it
 		  narrow [ARG...]         the tests on a system of 32 bits, which Linux on amd64 runs as well,
 		                          unless the kernel was built without it
 		  foreign [ARCH...]       the tests on other processors (default arm64 s390x), in an emulator
@@ -26,7 +27,8 @@ help() {
 		  bench [ARG...]          the benchmarks; arguments go to them
 		  cover                   coverage of the library by all tests together, into cover.out
 		  examples                vet and build them, run those that examples/quick.txt lists
-		  all                     lint, test, newer, narrow, race, nested, scale, fuzz 3000x, examples
+		  all                     lint, test, newer, narrow, race (each hand-over with one poller), nested, scale,
+		                          fuzz 3000x, examples
 	END
 }
 fmt() { gofmt -l -w .; }
@@ -51,15 +53,12 @@ test_() { go test "$@" ./...; }
 race() {
 	for handoff in ${1:-channel coroutine}; do for poller in ${2:-epoll portable}; do
 		echo "race: handoff $handoff, poller $poller"
-		BATON_HANDOFF=$handoff BATON_POLLER=$poller go test -race -count=1 ./...
+		BATON_HANDOFF=$handoff BATON_POLLER=$poller go test -race -count=1 $(go list ./... | grep -v /benchmarks)
 	done; done
 }
 # The version is one of newestTested in task/handoff.go.
 newer() {
-	for handoff in channel coroutine; do
-		echo "newer: handoff $handoff"
-		GOTOOLCHAIN=go1.27.3 BATON_HANDOFF=$handoff go test "$@" ./...
-	done
+	GOTOOLCHAIN=go1.27.3 BATON_HANDOFF=coroutine go test "$@" ./...
 }
 narrow() {
 	if [ "$(go env GOOS GOARCH | paste -sd/ -)" != linux/amd64 ]; then
@@ -115,7 +114,7 @@ examples() {
 	done
 }
 # Not joined by &&, which would switch set -e off inside of all but the last.
-all() { lint; test_; newer; narrow; race; nested; scale; fuzz 3000x; examples; }
+all() { lint; test_; newer; narrow; race channel epoll; race coroutine portable; nested; scale; fuzz 3000x; examples; }
 
 [ $# -gt 0 ] || set -- help
 case $1 in
