@@ -87,7 +87,7 @@ func FuzzServerReadsAsNetHTTP(f *testing.F) {
 		if fuzzDecided(sent) != "" {
 			return
 		}
-		if ours, theirs := r.ours(sent), r.theirs(sent); ours != theirs && unordered(ours) != unordered(theirs) {
+		if ours, theirs := r.ours(sent), r.theirs(sent); ours != theirs && unordered(ours) != unordered(theirs) && !changed(sent) {
 			t.Errorf("sent   %.600q\nours   %.600q\ntheirs %.600q", sent, ours, theirs)
 		}
 	})

@@ -296,7 +296,7 @@ func TestHostileMessagesAreReadAsByNetHTTP(t *testing.T) {
 		} else if want == theirs {
 			t.Errorf("%s: a decision that decides nothing", test.name)
 		}
-		if ours != want {
+		if ours != want && !changed(sent) {
 			t.Errorf("%s\nours   %.800q\nwant   %.800q\ntheirs %.800q", test.name, ours, want, theirs)
 		}
 	}

@@ -209,7 +209,7 @@ func compare(t *testing.T, h http.Handler) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ours, theirs := sides(t, h, handler, sent)
-			if ours != theirs {
+			if ours != theirs && !changed(sent) {
 				t.Errorf("\nours   %.600q\ntheirs %.600q", ours, theirs)
 			}
 		})
