@@ -282,7 +282,7 @@ func expectationFailed(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusExpectationFailed)
 }
 
-// refuse answers what is no request, if somebody is left to read that.
+// refuse answers what is no request, unless the client has gone.
 func (c *conn) refuse(err error) error {
 	var r *refusal
 	switch {

@@ -251,7 +251,7 @@ func (e *exchange) finish(keep bool) {
 	e.over = true
 	e.stopTimer()
 	if w := e.writer; w != nil {
-		w.Cancel(errAnswered) // nobody waits for the rest of the body
+		w.Cancel(errAnswered) // the server does not want the rest of the body
 		keep = false
 	}
 	if keep && e.sendErr == nil && e.bodyErr == nil && e.br.Buffered() == 0 {

@@ -179,8 +179,8 @@ func orElse(d, other time.Duration) time.Duration {
 	return other
 }
 
-// isEnd reports whether err is how a connection ends while it brings a request: nobody is
-// left to be told.
+// isEnd reports whether err is how a connection ends while it brings a request: there is no
+// client to answer.
 func isEnd(err error) bool {
 	_, canceled := err.(*task.Canceled)
 	return canceled || err == io.EOF || errors.Is(err, net.ErrClosed) ||

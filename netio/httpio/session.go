@@ -48,7 +48,7 @@ type StatusError struct {
 	Body   string // its beginning
 }
 
-// Error says what was answered by whom.
+// Error says which URL has answered, and what.
 func (e *StatusError) Error() string { return "httpio: " + e.URL + ": " + e.Status }
 
 // statusBytes is how much of a body a StatusError has.
