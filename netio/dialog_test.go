@@ -15,7 +15,7 @@ import (
 	"baton/task"
 )
 
-// A framing is how messages are told apart in a stream.
+// A framing says where a message ends in a stream.
 type framing struct {
 	name   string
 	tls    uint16 // the version that encrypts the stream before the first message; 0 is none

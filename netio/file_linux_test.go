@@ -44,7 +44,7 @@ func (w world) listening(t testing.TB) filer {
 	return ln.(filer)
 }
 
-// A listener of somebody else can be served, and so can what is in its queue. The file
+// An inherited listener can be served, and so can what is in its queue. The file
 // stays the caller's.
 func TestFileListener(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
@@ -91,7 +91,7 @@ func TestFileListener(t *testing.T) {
 	})
 }
 
-// A connection of somebody else can be a stream.
+// An inherited connection can be a stream.
 func TestFileStream(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "virtual" {
@@ -125,7 +125,7 @@ func TestFileStream(t *testing.T) {
 	})
 }
 
-// A socket of datagrams of somebody else can be a PacketConn, with a peer or without.
+// An inherited socket of datagrams can be a PacketConn, with a peer or without.
 func TestFilePacketConn(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "virtual" {

@@ -227,7 +227,7 @@ func TestAnIdleConnectionThatEndsLeavesThePool(t *testing.T) {
 	})
 }
 
-// Bytes that nobody asked for, behind an answer or later, are not the next answer.
+// Bytes that come without a request, behind an answer or later, are not the next answer.
 func TestBytesThatNobodyAskedForAreNoAnswer(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Second} {
 		simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {

@@ -19,7 +19,8 @@
 // ConnectionLost. A protocol that wants to switch is a [Receiver]: its Receive has a
 // ctx and runs as a task.
 //
-// An idle connection has no goroutine and no buffer, which is what this style is for.
+// An idle connection has no goroutine, and on Linux no buffer, unless it is that of a
+// [BufferedProtocol]; TLS keeps some memory of its own. That is what this style is for.
 // Where memory does not matter, a stream of package netio is simpler. Both can be had
 // for one connection, one after the other: see [Transport.Detach] and [Attach].
 //

@@ -67,11 +67,7 @@ func (t *Transport) Complete(*poll.Op) {
 
 // receive gives the protocol what has come, once, and reads on. It is called in Run.
 func (t *Transport) receive() {
-	if t.closing {
-		t.drop()
-		return
-	}
-	if t.deaf || t.suspended || t.work != nil || t.flying || t.ended {
+	if t.isDeaf() {
 		return
 	}
 	switch {
@@ -85,13 +81,18 @@ func (t *Transport) receive() {
 	t.read()
 }
 
-// read reads on, if the protocol may be given more. It is called in Run.
-func (t *Transport) read() {
+// isDeaf reports whether the protocol may not be given anything now. At the end it gives
+// back the memory of the last read.
+func (t *Transport) isDeaf() bool {
 	if t.closing {
 		t.drop()
-		return
 	}
-	if t.deaf || t.suspended || t.work != nil || t.flying || t.ended {
+	return t.closing || t.deaf || t.suspended || t.work != nil || t.flying || t.ended
+}
+
+// read reads on, if the protocol may be given more. It is called in Run.
+func (t *Transport) read() {
+	if t.isDeaf() {
 		return
 	}
 	if len(t.data) > 0 || t.rest != nil || t.more {

@@ -77,8 +77,8 @@ type choices struct {
 	tls   netio.TLSOptions
 }
 
-// newTransport makes a transport of a connection that belongs to g. It begins with
-// start.
+// newTransport makes a transport of a connection that belongs to g. It begins when it is
+// queued.
 func newTransport(c *Config, o *choices, d *netio.Detached, p Base, g *group) *Transport {
 	t := &Transport{loop: d.Loop, protocol: p, mode: modeOf(p), group: g, choices: o}
 	t.op.Kind, t.op.Owner = poll.Read, t
