@@ -9,7 +9,10 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"net"
+	"strconv"
 
 	"baton/netio"
 	"baton/task"
@@ -17,10 +20,15 @@ import (
 
 const end = "Bye-bye!"
 
-func main() { task.Main(talk) }
+var port = flag.Int("port", 8000, "port number")
+
+func main() {
+	flag.Parse()
+	task.Main(talk)
+}
 
 func talk(ctx context.Context) error {
-	s, err := netio.Dial(ctx, "tcp", "localhost:8000")
+	s, err := netio.Dial(ctx, "tcp", net.JoinHostPort("localhost", strconv.Itoa(*port)))
 	if err != nil {
 		return err
 	}

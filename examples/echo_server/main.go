@@ -9,15 +9,30 @@ package main
 
 import (
 	"context"
+	"flag"
+	"fmt"
+	"net"
+	"strconv"
 
 	"baton/netio"
 	"baton/task"
 )
 
-func main() { task.Main(serve) }
+var port = flag.Int("port", 8000, "port number; 0 chooses one")
+
+func main() {
+	flag.Parse()
+	task.Main(serve)
+}
 
 func serve(ctx context.Context) error {
-	return netio.Serve(ctx, "tcp", "localhost:8000", handle)
+	ln, err := netio.Listen(ctx, "tcp", net.JoinHostPort("localhost", strconv.Itoa(*port)))
+	if err != nil {
+		return err
+	}
+	fmt.Println("serving on", ln)
+	var server netio.Server
+	return server.ServeListener(ctx, ln, handle)
 }
 
 func handle(ctx context.Context, s *netio.Stream) error {

@@ -5,27 +5,39 @@
 // fetch2 and fetch3 are each a step further.
 //
 //	go run ./examples/fetch0
+//	go run ./examples/fetch0 --host localhost --port 8080
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 
 	"baton/netio"
 	"baton/task"
 )
 
-func main() { task.Main(fetch) }
+var (
+	host = flag.String("host", "python.org", "host name")
+	port = flag.Int("port", 80, "port number")
+)
+
+func main() {
+	flag.Parse()
+	task.Main(fetch)
+}
 
 func fetch(ctx context.Context) error {
-	s, err := netio.Dial(ctx, "tcp", "python.org:80")
+	s, err := netio.Dial(ctx, "tcp", net.JoinHostPort(*host, strconv.Itoa(*port)))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	fmt.Fprintln(os.Stderr, "> GET / HTTP/1.0")
-	if _, err := s.Write(ctx, []byte("GET / HTTP/1.0\r\nHost: python.org\r\n\r\n")); err != nil {
+	if _, err := s.Write(ctx, []byte("GET / HTTP/1.0\r\nHost: "+*host+"\r\n\r\n")); err != nil {
 		return err
 	}
 	for line, err := range s.Lines(ctx) {
