@@ -18,8 +18,8 @@ import (
 // standard are the packages of the standard library that documents speak of,
 // besides those of this module.
 var standard = []string{
-	"context", "crypto/tls", "errors", "fmt", "io", "iter", "net", "net/http", "os", "runtime", "runtime/pprof", "sync", "testing",
-	"time",
+	"context", "crypto/tls", "errors", "fmt", "io", "iter", "net", "net/http", "os", "runtime", "runtime/pprof",
+	"sync", "testing", "time",
 }
 
 // declarations are what a package declares: functions, types, values, and the

@@ -153,6 +153,29 @@ func TestGreet(t *testing.T) {
 	})
 }
 
+func tick(ctx context.Context, report func(ctx context.Context) error) error {
+	task.Go(ctx, report)                 // its scope keeps it, and gets its error
+	return await.Sleep(ctx, time.Second) // with a cancel, if there is one
+}
+
+func TestTick(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		began := task.Now(ctx)
+		err := task.Scope(ctx, func(ctx context.Context) error {
+			return tick(ctx, func(ctx context.Context) error { return await.Sleep(ctx, time.Minute) })
+		})
+		if took := task.Now(ctx).Sub(began); took != time.Minute || err != nil {
+			t.Errorf("tick and its report take %v, %v", took, err)
+		}
+		err = task.Scope(ctx, func(ctx context.Context) error {
+			return tick(ctx, func(context.Context) error { return errBroken })
+		})
+		if err != errBroken {
+			t.Errorf("with a report that fails: %v", err)
+		}
+	})
+}
+
 func compare(ctx context.Context) (bool, error) {
 	pages, err := await.Map(ctx, []string{"a", "b"}, fetch)
 	if err != nil {
@@ -199,10 +222,11 @@ func TestFailures(t *testing.T) {
 			}
 		}
 		var result error
-		if _, err := await.Map(ctx, []string{"slow", "broken"}, slow(&result)); err != errBroken || !errors.Is(result, context.Canceled) {
+		_, err := await.Map(ctx, []string{"slow", "broken"}, slow(&result))
+		if err != errBroken || !errors.Is(result, context.Canceled) {
 			t.Errorf("Map = %v, and the other call ends with %v", err, result)
 		}
-		err := task.Scope(ctx, func(ctx context.Context) error {
+		err = task.Scope(ctx, func(ctx context.Context) error {
 			a := task.Start(ctx, func(ctx context.Context) (string, error) { return slow(&result)(ctx, "slow") })
 			b := task.Start(ctx, func(ctx context.Context) (string, error) { return fetch(ctx, "broken") })
 			if _, err := await.All(ctx, a, b); err != errBroken || a.Done() {

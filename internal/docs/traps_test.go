@@ -63,7 +63,8 @@ func askFromOutside(portal *task.Portal, url string) (page string, err error) {
 
 func TestOutside(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		if sum, err := checksum(ctx, []byte("abc"), func(b []byte) string { return strings.ToUpper(string(b)) }); sum != "ABC" || err != nil {
+		sum, err := checksum(ctx, []byte("abc"), func(b []byte) string { return strings.ToUpper(string(b)) })
+		if sum != "ABC" || err != nil {
 			t.Error(sum, err)
 		}
 		portal := task.OpenPortal(ctx)
@@ -71,6 +72,34 @@ func TestOutside(t *testing.T) {
 		page, err := await.Blocking(ctx, func(context.Context) (string, error) { return askFromOutside(portal, "a") })
 		if page != "page a" || err != nil {
 			t.Error(page, err)
+		}
+	})
+}
+
+func refresh(ctx context.Context, query func(ctx context.Context) (int, error)) (int, error) {
+	if err := await.Sleep(ctx, time.Second); err != nil { // time.Sleep would stop the loop
+		return 0, err
+	}
+	return await.Blocking(ctx, query) // which waits in a way of its own
+}
+
+func TestRefresh(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		ticks := 0
+		counting := task.Go(ctx, func(ctx context.Context) error {
+			for ; ; ticks++ {
+				if err := await.Sleep(ctx, 100*time.Millisecond); err != nil {
+					return err
+				}
+			}
+		})
+		defer counting.Cancel(nil)
+		rows, err := refresh(ctx, func(context.Context) (int, error) {
+			<-time.After(time.Second)
+			return 7, nil
+		})
+		if rows != 7 || err != nil || ticks < 18 {
+			t.Errorf("refresh = %d, %v, and another task has run %d times", rows, err, ticks)
 		}
 	})
 }
