@@ -247,18 +247,18 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// A handler of exceptions is told what has no caller.
+// The exception handler gets what has no caller.
 func TestExceptions(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		l := task.Loop(ctx)
-		var told error
-		l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { told = e.Err })
+		var got error
+		l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { got = e.Err })
 		l.CallSoon(func() { panic(errBroken) })
 		if err := await.Sleep(ctx, time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if !errors.Is(told, errBroken) {
-			t.Errorf("the handler is told %v", told)
+		if !errors.Is(got, errBroken) {
+			t.Errorf("the handler gets %v", got)
 		}
 	})
 }
@@ -267,14 +267,14 @@ func TestExceptions(t *testing.T) {
 func TestSmallTraps(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		l := task.Loop(ctx)
-		var told string
-		l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { told = e.String() })
+		var got string
+		l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { got = e.String() })
 		l.CallSoon(func() { await.Sleep(ctx, time.Second) })
 		if err := await.Sleep(ctx, time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(told, "context of task 1") {
-			t.Errorf("a callback with the ctx of a task: %q", told)
+		if !strings.Contains(got, "context of task 1") {
+			t.Errorf("a callback with the ctx of a task: %q", got)
 		}
 
 		var done task.Future[int]
