@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"os/exec"
 	"strings"
 	"testing"
@@ -31,11 +30,11 @@ func TestWrkRequests(t *testing.T) {
 // With -wrk the rows of HTTP servers are measured by wrk, if there is one, and no other rows.
 func TestByWrk(t *testing.T) {
 	defer func() { byWrk = false }()
-	var out bytes.Buffer
-	if err := run([]string{"-wrk", "-run", "^(switch|httpclient)"}, &out); err != nil || out.Len() > 0 {
-		t.Errorf("rows of other kinds: %v\n%s", err, &out)
-	}
 	byWrk = true
+	wanted, err := selected("http")
+	if err != nil || !wanted("http/50/channel") || wanted("httpclient/50/channel") {
+		t.Errorf("the wrong rows are selected, %v", err)
+	}
 	_, missing := exec.LookPath("wrk")
 	plan := plan{rounds: 1, least: time.Millisecond, procs: []int{1}}
 	for _, s := range shapes() {

@@ -79,7 +79,7 @@ func run(args []string, out io.Writer) (err error) {
 		return errors.New("-cpuprofile is of this process, in which only -here measures")
 	}
 	atOnce, byWrk = *many, *wrk
-	selected, err := regexp.Compile(*pattern)
+	wanted, err := selected(*pattern)
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
 	}
@@ -98,9 +98,6 @@ func run(args []string, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, removePrograms()) }()
 
-	wanted := func(name string) bool {
-		return selected.MatchString(name) && (!byWrk || strings.HasPrefix(name, "http/"))
-	}
 	report := newReport(*asJSON, *asTable, out)
 	plan := plan{rounds: *rounds, least: *least, procs: procs(), fresh: *fresh}
 	for _, s := range shapes() {
@@ -111,6 +108,15 @@ func run(args []string, out io.Writer) (err error) {
 		report.lines(lines)
 	}
 	return report.end()
+}
+
+// selected returns which rows match a pattern, and can be measured by wrk if they shall be.
+func selected(pattern string) (func(name string) bool, error) {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	return func(name string) bool { return re.MatchString(name) && (!byWrk || strings.HasPrefix(name, "http/")) }, nil
 }
 
 // newReport is the report that the flags ask for.
