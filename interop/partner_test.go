@@ -20,9 +20,11 @@ import (
 type program struct{ name, debian string }
 
 var (
-	curl  = program{"curl", "curl"}
-	nginx = program{"nginx", "nginx-light"}
-	socat = program{"socat", "socat"}
+	curl   = program{"curl", "curl"}
+	nginx  = program{"nginx", "nginx-light"}
+	python = program{"python3", "python3"}
+	socat  = program{"socat", "socat"}
+	wrk    = program{"wrk", "wrk"}
 )
 
 // command returns the program with its arguments. Programs of the system's
