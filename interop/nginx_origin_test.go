@@ -3,12 +3,11 @@
 package interop_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
+	"math/rand/v2"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -411,10 +410,7 @@ func TestADownloadFromNginxIsCancelled(t *testing.T) {
 
 // random returns n bytes that do not repeat, and are the same each time.
 func random(n int) string {
-	var b bytes.Buffer
-	for i := 0; b.Len() < n; i++ {
-		sum := sha256.Sum256(fmt.Append(nil, i))
-		b.Write(sum[:])
-	}
-	return b.String()[:n]
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	return string(b)
 }
