@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package interop_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Curl uploads in chunks after the status 100, resumes downloads, sends forms, speaks HTTP/1.0,
+// follows redirects with a body, and gets many pages over one connection, of our server.
+func TestCurlAsksOurServer(t *testing.T) {
+	text := random(3 << 20)
+	dir := t.TempDir()
+	file, part := filepath.Join(dir, "text"), filepath.Join(dir, "part")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", describe)
+	mux.HandleFunc("/file", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "file.bin", time.Unix(1e9, 0), strings.NewReader(text))
+	})
+	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusPermanentRedirect) })
+	mux.HandleFunc("/form", func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseMultipartForm(1 << 20); err != nil { // the rest goes into a file
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		f, h, err := r.FormFile("file")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		defer f.Close()
+		sum := sha256.New()
+		n, err := io.Copy(sum, f)
+		fmt.Fprintf(w, "%s, %s, %d bytes, %x, %v\n", r.FormValue("name"), h.Filename, n, sum.Sum(nil), err)
+	})
+	mux.HandleFunc("/long", func(w http.ResponseWriter, r *http.Request) {
+		for i := range 500 {
+			fmt.Fprintf(w, "line %d\n", i)
+		}
+	})
+	sum := sha256.Sum256([]byte(text))
+	withHTTP(t, nil, mux, func(ctx context.Context, port string) error {
+		url := "http://127.0.0.1:" + port
+		ask := func(args ...string) (string, error) {
+			return curl.run(ctx, "", append(args, "--silent", "--show-error", "--noproxy", "*", "--max-time", "60")...)
+		}
+		all := fmt.Sprintf("%d bytes, %x, <nil>\n", len(text), sum)
+		old := fmt.Sprintf("GET / HTTP/1.0 \"\" \"\", 0 bytes, %x, <nil>\n", sha256.Sum256(nil))
+		for _, c := range []struct {
+			name, want string
+			args       []string
+		}{
+			{"chunks", "PUT /text HTTP/1.1 \"\" \"\", " + all, []string{"-T", file, "--header", "Transfer-Encoding: chunked", url + "/"}},
+			{"chunks after 100", "PUT /text HTTP/1.1 \"\" \"\", " + all, []string{"-T", file, "--header", "Transfer-Encoding: chunked",
+				"--header", "Expect: 100-continue", "--expect100-timeout", "60", url + "/"}},
+			{"standard input", fmt.Sprintf("PUT / HTTP/1.1 \"\" \"\", 0 bytes, %x, <nil>\n", sha256.Sum256(nil)), []string{"-T", "-", url + "/"}},
+			{"HTTP/1.0", "POST / HTTP/1.0 \"\" \"\", " + all, []string{"--http1.0", "--data-binary", "@" + file, url + "/"}},
+			{"HTTP/1.0, kept", old + "1\n" + old + "0\n",
+				[]string{"--http1.0", "--header", "Connection: keep-alive", "--write-out", "%{num_connects}\n", url + "/", url + "/"}},
+			{"redirect", "POST / HTTP/1.1 \"\" \"\", " + all, []string{"--location", "--data-binary", "@" + file, url + "/moved"}},
+			{"form", fmt.Sprintf("gopher, text, %d bytes, %x, <nil>\n", len(text), sum), []string{"-F", "name=gopher", "-F", "file=@" + file, url + "/form"}},
+			{"range", text[100:201] + text[3000:], []string{"--range", "100-200", url + "/file", "--next", "--range", "3000-", url + "/file"}},
+		} {
+			got, err := ask(c.args...)
+			if got != c.want || err != nil {
+				t.Errorf("%s: %.300q, %v, want %.300q", c.name, got, err, c.want)
+			}
+		}
+		// A download that was cut is resumed.
+		if err := os.WriteFile(part, []byte(text[:1_000_000]), 0o600); err != nil {
+			return err
+		}
+		if _, err := ask("--continue-at", "-", "--output", part, url+"/file"); err != nil {
+			return err
+		}
+		if got, err := os.ReadFile(part); string(got) != text || err != nil {
+			t.Errorf("a download that was resumed has %d bytes, %v", len(got), err)
+		}
+		return kept(t, ask, url)
+	})
+}
+
+// kept gets pages of all kinds one after another, by a few connections.
+func kept(t *testing.T, ask func(args ...string) (string, error), url string) error {
+	var pages []string
+	for range 30 {
+		pages = append(pages, url+"/?bytes=10", url+"/long", url+"/file", url+"/get")
+	}
+	for _, c := range []struct {
+		args []string
+		most int
+	}{{nil, 1}, {[]string{"--parallel", "--parallel-max", "5"}, 5}, {[]string{"--http1.0"}, len(pages)}} {
+		args := append([]string{"--output", os.DevNull, "--write-out", "%{http_code} %{num_connects}\n"}, c.args...)
+		for _, page := range pages[1:] { // --output is of one URL
+			args = append(args, "--output", os.DevNull, page)
+		}
+		got, err := ask(append(args, pages[0])...)
+		if err != nil {
+			return err
+		}
+		answers, conns := 0, 0
+		for line := range strings.Lines(got) {
+			var code, n int
+			if _, err := fmt.Sscan(line, &code, &n); err != nil || code != http.StatusOK {
+				t.Errorf("%q: %v", line, err)
+			}
+			answers++
+			conns += n
+		}
+		if answers != len(pages) || conns > c.most || c.most == len(pages) && conns != c.most {
+			t.Errorf("%q: %d answers of %d over %d connections, want at most %d", c.args, answers, len(pages), conns, c.most)
+		}
+	}
+	return nil
+}
