@@ -125,3 +125,65 @@ func kept(t *testing.T, ask func(args ...string) (string, error), url string) er
 	}
 	return nil
 }
+
+// A handler refuses an upload, and curl has the answer, whatever is on the way: directly, and
+// through nginx.
+func TestCurlIsRefused(t *testing.T) {
+	id := newIdentity(t)
+	file := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(file, []byte(random(20<<20)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("read") { // a part of it
+			io.CopyN(io.Discard, r.Body, 100_000)
+		}
+		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+	})
+	withFront(t, id, h, func(ctx context.Context, p nginxProcess, _ *int) error {
+		behind := "http://" + p.behind
+		for _, base := range []string{behind, "http://" + p.plain, "http://" + p.plain + "/straight", "https://" + p.secure + "/straight"} {
+			for _, path := range []string{"/", "/?read"} {
+				for _, field := range []string{"Expect:", "Expect: 100-continue", "Transfer-Encoding: chunked"} {
+					got, err := curl.run(ctx, "", "--silent", "--show-error", "--noproxy", "*", "--max-time", "60", "--cacert", id.certFile,
+						"--header", field, "--data-binary", "@"+file, "--write-out", "%{http_code}", base+path)
+					if got != "too large\n413" || err != nil {
+						t.Errorf("%s %s: %q, %v", base+path, field, got, err)
+					}
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// Curl would rather speak HTTP/2, and makes do with HTTP/1.1; trailers reach it.
+func TestCurlMakesDoWithHTTP11(t *testing.T) {
+	id := newIdentity(t)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "Sum")
+		fmt.Fprint(w, r.Proto)
+		http.NewResponseController(w).Flush()
+		w.Header().Set("Sum", "42")
+	})
+	for _, scheme := range []string{"http", "https"} {
+		config := id.server()
+		if scheme == "http" {
+			config = nil
+		}
+		withHTTP(t, config, h, func(ctx context.Context, port string) error {
+			common := []string{"--silent", "--show-error", "--noproxy", "*", "--max-time", "60", "--cacert", id.certFile, scheme + "://127.0.0.1:" + port + "/"}
+			got, err := curl.run(ctx, "", append(common, "--http2", "--dump-header", "-")...)
+			if !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || !strings.Contains(got, "Sum: 42\r\n") || !strings.Contains(got, "\r\n\r\nHTTP/1.1") || err != nil {
+				t.Errorf("%s: %q, %v", scheme, got, err)
+			}
+			if scheme == "https" {
+				return nil
+			}
+			if got, err := curl.run(ctx, "", append(common, "--http2-prior-knowledge")...); err == nil {
+				t.Errorf("HTTP/2 without a question: %q", got)
+			}
+			return nil
+		})
+	}
+}

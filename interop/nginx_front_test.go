@@ -72,7 +72,9 @@ func withFront(t *testing.T, id *identity, h http.Handler, fn func(ctx context.C
 			}
 		}}
 		task.Go(ctx, func(ctx context.Context) error { return srv.Serve(ctx, ln) })
-		if err := fn(ctx, startNginx(t, id, frontConf, "BEHIND", ln.Addr().String()), &conns); err != nil {
+		p := startNginx(t, id, frontConf, "BEHIND", ln.Addr().String())
+		p.behind = ln.Addr().String()
+		if err := fn(ctx, p, &conns); err != nil {
 			return err
 		}
 		return srv.Shutdown(ctx)

@@ -37,6 +37,7 @@ http {
 type nginxProcess struct {
 	dir           string
 	plain, secure string // the addresses PLAIN and SECURE of its configuration
+	behind        string // the address of our server, if there is one
 }
 
 // startNginx starts nginx with the servers and upstreams of a configuration, and waits until
