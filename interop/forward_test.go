@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -77,7 +79,9 @@ func (f *forward) connect(w http.ResponseWriter, r *http.Request) {
 }
 
 // withForward runs fn beside our proxy, and an nginx that serves files.
-func withForward(t *testing.T, id *identity, fn func(ctx context.Context, f *forward, proxy string, p nginxProcess, files map[string]string) error) {
+func withForward(t *testing.T, id *identity,
+	fn func(ctx context.Context, f *forward, proxy string, p nginxProcess, files map[string]string) error,
+) {
 	t.Helper()
 	p, files := startOrigin(t, id)
 	bounded(t, func(ctx context.Context) error {
@@ -101,7 +105,8 @@ func withForward(t *testing.T, id *identity, fn func(ctx context.Context, f *for
 func TestCurlThroughOurProxy(t *testing.T) {
 	id := newIdentity(t)
 	withForward(t, id, func(ctx context.Context, f *forward, proxy string, p nginxProcess, files map[string]string) error {
-		common := []string{"--silent", "--show-error", "--noproxy", "none", "--max-time", "60", "--cacert", id.certFile, "--proxy", "http://" + proxy}
+		common := []string{"--silent", "--show-error", "--noproxy", "none", "--max-time", "60", "--cacert", id.certFile,
+			"--proxy", "http://" + proxy}
 		ask := func(want, seen string, args ...string) {
 			t.Helper()
 			f.seen = nil
@@ -114,7 +119,8 @@ func TestCurlThroughOurProxy(t *testing.T) {
 		ask(files["small.txt"], "GET "+plain+"/small.txt", plain+"/small.txt")
 		ask(files["large.bin"], "GET "+plain+"/large.bin", plain+"/large.bin")
 		ask(files["small.txt"], "CONNECT "+p.secure, secure+"/small.txt")
-		ask(files["large.bin"]+files["small.txt"], "CONNECT "+p.secure, secure+"/large.bin", secure+"/small.txt") // one tunnel
+		both := files["large.bin"] + files["small.txt"]
+		ask(both, "CONNECT "+p.secure, secure+"/large.bin", secure+"/small.txt") // one tunnel
 		ask(files["small.txt"], "CONNECT "+p.plain, "--proxytunnel", plain+"/small.txt")
 		f.user = "gopher:7"
 		ask("who are you?\n", "GET "+plain+"/small.txt", plain+"/small.txt")
@@ -143,23 +149,32 @@ func TestClientsThroughOurProxy(t *testing.T) {
 			{method: "GET", path: "/small.txt", status: 200, want: files["small.txt"]},
 			{method: "GET", path: "/large.bin", status: 200, want: files["large.bin"]},
 			{method: "HEAD", path: "/large.bin", status: 200},
-			{method: "PUT", path: "/dav/new.txt", body: files["large.bin"], status: 201},
+			{method: "PUT", path: "/dav/short.txt", body: "short", status: 201},
 			{method: "GET", path: "/nothing", status: 204},
-			{method: "DELETE", path: "/dav/new.txt", status: 204},
+			{method: "DELETE", path: "/dav/short.txt", status: 204},
+			// Only at the end: after a long upload the connection is kept only if its end is known within a time.
+			{method: "PUT", path: "/dav/long.txt", body: files["large.bin"], status: 201},
 		}
+		long := filepath.Join(p.dir, "www", "dav", "long.txt")
 		ours := &httpio.Transport{Proxy: through, TLSClientConfig: id.client()}
 		defer ours.CloseIdleConnections()
 		theirs := &http.Transport{Proxy: through, TLSClientConfig: id.client()}
 		defer theirs.CloseIdleConnections()
 		for _, base := range []string{"http://" + p.plain, "https://" + p.secure} {
 			for _, v := range all {
-				v.make(ctx, t, ours.RoundTrip, base)
+				visitor{t, ours.RoundTrip, base}.make(ctx, v)
+			}
+			if err := os.Remove(long); err != nil {
+				return err
 			}
 			if err := on(ctx, func() {
 				for _, v := range all {
-					v.make(context.Background(), t, theirs.RoundTrip, base)
+					visitor{t, theirs.RoundTrip, base}.make(context.Background(), v)
 				}
 			}); err != nil {
+				return err
+			}
+			if err := os.Remove(long); err != nil {
 				return err
 			}
 		}
@@ -190,7 +205,7 @@ func TestNginxAsProxyOfOurClient(t *testing.T) {
 		tr := &httpio.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: p.plain}), TLSClientConfig: id.client()}
 		defer tr.CloseIdleConnections()
 		for _, name := range []string{"small.txt", "large.bin", "zip.txt"} {
-			visit{method: "GET", path: "/" + name, status: 200, want: files[name]}.make(ctx, t, tr.RoundTrip, "http://"+origin.plain)
+			visitor{t, tr.RoundTrip, "http://" + origin.plain}.get(ctx, "/"+name, files[name])
 		}
 		_, err := tr.RoundTrip(newRequest(ctx, t, "GET", "https://"+origin.secure+"/small.txt", nil))
 		if err == nil || !strings.Contains(err.Error(), p.plain) || !strings.Contains(err.Error(), "40") {
@@ -225,7 +240,7 @@ func TestReverseProxyOfNetHTTP(t *testing.T) {
 			{method: "GET", path: "/dav/new.txt", status: 200, want: files["large.bin"]},
 			{method: "GET", path: "/nothing", status: 204},
 		} {
-			v.make(ctx, t, client.RoundTrip, base)
+			visitor{t, client.RoundTrip, base}.make(ctx, v)
 		}
 		resp, err := client.RoundTrip(newRequest(ctx, t, "POST", base+"/limited", bytes.NewReader(make([]byte, 5<<20))))
 		if err != nil {

@@ -49,7 +49,7 @@ func counterpart() http.Handler {
 		w.Write(body)
 	})
 	for _, code := range []int{301, 302, 303, 307, 308} {
-		mux.HandleFunc(fmt.Sprint("/redirect/", code), func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/echo", code) })
+		mux.Handle(fmt.Sprint("/redirect/", code), http.RedirectHandler("/echo", code))
 	}
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "id", Value: "7", Path: "/"})
@@ -108,8 +108,9 @@ func transcript(ctx context.Context, transport http.RoundTripper, base string) s
 		defer resp.Body.Close()
 		text, err := io.ReadAll(resp.Body)
 		resp.Header.Del("Date")
-		fmt.Fprintf(&out, "%s %s: %s %s %d %q close=%v unzipped=%v body=%d %.60q %v trailer=%v header=%v\n", method, path, resp.Proto, resp.Status,
-			resp.ContentLength, resp.TransferEncoding, resp.Close, resp.Uncompressed, len(text), text, err, resp.Trailer, resp.Header)
+		fmt.Fprintf(&out, "%s %s: %s %s %d %q close=%v unzipped=%v", method, path, resp.Proto, resp.Status,
+			resp.ContentLength, resp.TransferEncoding, resp.Close, resp.Uncompressed)
+		fmt.Fprintf(&out, " body=%d %.60q %v trailer=%v header=%v\n", len(text), text, err, resp.Trailer, resp.Header)
 	}
 	long := strings.Repeat("a body that is not short ", 10_000)
 	unknown := func(s string) io.Reader { return io.MultiReader(strings.NewReader(s)) }

@@ -58,7 +58,9 @@ const frontConf = `
 
 // withFront runs fn beside our server, with nginx in front of it. Conns counts the connections
 // that nginx has opened.
-func withFront(t *testing.T, id *identity, h http.Handler, fn func(ctx context.Context, p nginxProcess, conns *int) error) {
+func withFront(t *testing.T, id *identity, h http.Handler,
+	fn func(ctx context.Context, p nginxProcess, conns *int) error,
+) {
 	t.Helper()
 	bounded(t, func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -107,8 +109,7 @@ func TestNginxInFront(t *testing.T) {
 			{"HTTP/2", "https://" + p.secure, "--http2"},
 		} {
 			ask := func(path string, args ...string) string {
-				args = append(args, "--silent", "--show-error", "--noproxy", "*", "--max-time", "60", "--cacert", id.certFile, c.version)
-				got, err := curl.run(ctx, "", append(args, c.url+path)...)
+				got, err := curls(ctx, append(args, "--cacert", id.certFile, c.version, c.url+path)...)
 				if err != nil {
 					t.Errorf("%s %s: %v", c.name, path, err)
 				}
@@ -172,7 +173,7 @@ func TestAClientOfNginxGoesAway(t *testing.T) {
 			for _, version := range []string{"--http1.1", "--http2"} {
 				begun, ended, cause = locks.Event{}, locks.Event{}, nil
 				client := task.Start(ctx, func(ctx context.Context) (string, error) {
-					return curl.run(ctx, "", "--silent", "--noproxy", "*", "--max-time", "60", "--cacert", id.certFile, version, "https://"+p.secure+path)
+					return curls(ctx, "--cacert", id.certFile, version, "https://"+p.secure+path)
 				})
 				if err := begun.Wait(ctx); err != nil {
 					return err
@@ -251,7 +252,7 @@ func TestAnUpgradePassesNginx(t *testing.T) {
 			return
 		}
 		defer c.Close()
-		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+r.Header.Get("Upgrade")+"\r\n\r\nwelcome\n")
+		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nwelcome\n")
 		io.Copy(c, rw)
 	})
 	withFront(t, id, h, func(ctx context.Context, p nginxProcess, _ *int) error {

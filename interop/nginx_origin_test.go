@@ -73,6 +73,13 @@ func startOrigin(t *testing.T, id *identity) (nginxProcess, map[string]string) {
 	return p, files
 }
 
+// A visitor makes requests at a server.
+type visitor struct {
+	t    *testing.T
+	do   func(*http.Request) (*http.Response, error)
+	base string // of URLs
+}
+
 // A visit is a request and what is expected of the answer.
 type visit struct {
 	method, path, body string
@@ -82,34 +89,48 @@ type visit struct {
 	field              string // "Name: value" of the answer
 }
 
-// make makes the request and compares. It returns the header of the answer.
-func (v visit) make(ctx context.Context, t *testing.T, do func(*http.Request) (*http.Response, error), base string) http.Header {
-	t.Helper()
+// get gets a page, whose text is known. It returns the header of the answer.
+func (c visitor) get(ctx context.Context, path, want string) http.Header {
+	c.t.Helper()
+	return c.make(ctx, visit{method: "GET", path: path, status: 200, want: want})
+}
+
+// make makes a request and compares. It returns the header of the answer.
+func (c visitor) make(ctx context.Context, v visit) http.Header {
+	c.t.Helper()
 	var body io.Reader
 	if v.body != "" {
 		body = strings.NewReader(v.body)
 	}
-	req, err := http.NewRequestWithContext(ctx, v.method, base+v.path, body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := newRequest(ctx, c.t, v.method, c.base+v.path, body)
 	if name, value, ok := strings.Cut(v.header, ": "); ok {
 		req.Header.Set(name, value)
 	}
-	resp, err := do(req)
+	resp, err := c.do(req)
 	if err != nil {
-		t.Errorf("%s %s: %v", v.method, v.path, err)
+		c.t.Errorf("%s %s: %v", v.method, v.path, err)
 		return nil
 	}
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
 	if resp.StatusCode != v.status || string(got) != v.want || err != nil {
-		t.Errorf("%s %s: %s with %d bytes %.100q, %v; want %d with %.100q", v.method, v.path, resp.Status, len(got), got, err, v.status, v.want)
+		c.t.Errorf("%s %s: %s with %d bytes %.100q, %v; want %d with %.100q",
+			v.method, v.path, resp.Status, len(got), got, err, v.status, v.want)
 	}
 	if name, value, ok := strings.Cut(v.field, ": "); ok && resp.Header.Get(name) != value {
-		t.Errorf("%s %s: %s is %q, want %q", v.method, v.path, name, resp.Header.Get(name), value)
+		c.t.Errorf("%s %s: %s is %q, want %q", v.method, v.path, name, resp.Header.Get(name), value)
 	}
 	return resp.Header
+}
+
+// newRequest returns a request.
+func newRequest(ctx context.Context, t *testing.T, method, url string, body io.Reader) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
 }
 
 // A Transport takes from nginx all that a server of files does, over one connection: ranges,
@@ -123,14 +144,16 @@ func TestNginxServesFiles(t *testing.T) {
 			bounded(t, func(ctx context.Context) error {
 				tr := &httpio.Transport{TLSClientConfig: id.client()}
 				defer tr.CloseIdleConnections()
-				h := visit{method: "GET", path: "/small.txt", status: 200, want: files["small.txt"]}.make(ctx, t, tr.RoundTrip, base)
+				at := visitor{t, tr.RoundTrip, base}
+				h := at.get(ctx, "/small.txt", files["small.txt"])
 				tag, since, conn := h.Get("Etag"), h.Get("Last-Modified"), h.Get("X-Connection")
 				requests := 1
 				for _, v := range []visit{
 					{method: "HEAD", path: "/large.bin", status: 200, field: "Content-Length: 5242880"},
 					{method: "GET", path: "/empty.txt", status: 200},
 					{method: "GET", path: "/large.bin", status: 200, want: files["large.bin"]},
-					{method: "GET", path: "/small.txt", header: "Range: bytes=10-14", status: 206, want: "abcde", field: "Content-Range: bytes 10-14/20"},
+					{method: "GET", path: "/small.txt", header: "Range: bytes=10-14", status: 206, want: "abcde",
+						field: "Content-Range: bytes 10-14/20"},
 					{method: "GET", path: "/small.txt", header: "Range: bytes=-3", status: 206, want: "hij"},
 					{method: "HEAD", path: "/small.txt", header: "Range: bytes=0-1", status: 206, field: "Content-Length: 2"},
 					{method: "GET", path: "/small.txt", header: "If-None-Match: " + tag, status: 304, field: "Etag: " + tag},
@@ -140,16 +163,18 @@ func TestNginxServesFiles(t *testing.T) {
 					{method: "GET", path: "/chunks.html", status: 200, want: "hello, nginx", field: "Content-Length: "},
 					{method: "GET", path: "/nothing", status: 204},
 					{method: "PUT", path: "/dav/new.txt", body: "new", header: "Expect: 100-continue", status: 201},
-					{method: "PUT", path: "/dav/new.txt", body: files["large.bin"], status: 204},
-					{method: "GET", path: "/dav/new.txt", status: 200, want: files["large.bin"]},
+					{method: "GET", path: "/dav/new.txt", status: 200, want: "new"},
 					{method: "DELETE", path: "/dav/new.txt", status: 204},
 				} {
-					h := v.make(ctx, t, tr.RoundTrip, base)
+					h := at.make(ctx, v)
 					if requests++; h.Get("X-Connection") != conn || h.Get("X-Request") != strconv.Itoa(requests) {
 						t.Errorf("%s %s is request %s of connection %s, want %d of %s",
 							v.method, v.path, h.Get("X-Request"), h.Get("X-Connection"), requests, conn)
 					}
 				}
+				// After a long upload the connection is kept only if its end is known within a time.
+				at.make(ctx, visit{method: "PUT", path: "/dav/" + scheme, body: files["large.bin"], status: 201})
+				at.get(ctx, "/dav/"+scheme, files["large.bin"])
 				return ranges(ctx, t, tr, base)
 			})
 		})
@@ -158,10 +183,7 @@ func TestNginxServesFiles(t *testing.T) {
 
 // ranges gets two ranges at once, and one that is not there.
 func ranges(ctx context.Context, t *testing.T, tr *httpio.Transport, base string) error {
-	req, err := http.NewRequestWithContext(ctx, "GET", base+"/small.txt", nil)
-	if err != nil {
-		return err
-	}
+	req := newRequest(ctx, t, "GET", base+"/small.txt", nil)
 	req.Header.Set("Range", "bytes=0-2,17-19")
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
@@ -195,7 +217,7 @@ func ranges(ctx context.Context, t *testing.T, tr *httpio.Transport, base string
 		return err
 	}
 	resp.Body.Close()
-	if field := resp.Header.Get("Content-Range"); resp.StatusCode != http.StatusRequestedRangeNotSatisfiable || field != "bytes */20" {
+	if field := resp.Header.Get("Content-Range"); resp.StatusCode != 416 || field != "bytes */20" {
 		t.Errorf("a range that is not there: %s, %q", resp.Status, field)
 	}
 	return nil
@@ -215,7 +237,7 @@ func TestNginxClosesConnections(t *testing.T) {
 			defer tr.CloseIdleConnections()
 			conns := make(map[string]bool)
 			for range 30 {
-				h := visit{method: "GET", path: c.path, status: 200, want: c.want}.make(ctx, t, tr.RoundTrip, "http://"+p.plain)
+				h := visitor{t, tr.RoundTrip, "http://" + p.plain}.get(ctx, c.path, c.want)
 				conns[h.Get("X-Connection")] = true
 			}
 			if n := len(conns); n > c.most || c.path != "/brief" && n != c.most {
@@ -248,7 +270,7 @@ func TestNginxServesManyTasks(t *testing.T) {
 			for range 50 {
 				task.Go(ctx, func(ctx context.Context) error {
 					for _, name := range []string{"small.txt", "zip.txt", "empty.txt"} {
-						h := visit{method: "GET", path: "/" + name, status: 200, want: files[name]}.make(ctx, t, tr.RoundTrip, "https://"+p.secure)
+						h := visitor{t, tr.RoundTrip, "https://" + p.secure}.get(ctx, "/"+name, files[name])
 						conns[h.Get("X-Connection")] = true
 					}
 					return nil
@@ -297,16 +319,6 @@ func TestNginxRefusesAnUpload(t *testing.T) {
 	}
 }
 
-// newRequest returns a request.
-func newRequest(ctx context.Context, t *testing.T, method, url string, body io.Reader) *http.Request {
-	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, method, url, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return req
-}
-
 // A Session follows nginx's redirects, downloads its files, and reports what it refuses.
 func TestSessionAtNginx(t *testing.T) {
 	id := newIdentity(t)
@@ -347,7 +359,8 @@ func TestSessionAtNginx(t *testing.T) {
 				t.Errorf("%s: %v", path, err)
 			}
 		}
-		if _, err := s.PostForm(ctx, base+"/limited", url.Values{"name": {strings.Repeat("x", 100)}}); err == nil || !strings.Contains(err.Error(), "413") {
+		_, err = s.PostForm(ctx, base+"/limited", url.Values{"name": {strings.Repeat("x", 100)}})
+		if err == nil || !strings.Contains(err.Error(), "413") {
 			t.Errorf("a form that is too large: %v", err)
 		}
 		file, done := filepath.Join(t.TempDir(), "large"), int64(0)
@@ -400,7 +413,7 @@ func TestADownloadFromNginxIsCancelled(t *testing.T) {
 		if _, err := reading.Await(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("the read of a cancelled download: %v", err)
 		}
-		h := visit{method: "GET", path: "/large.bin", status: 200, want: files["large.bin"]}.make(ctx, t, tr.RoundTrip, "http://"+p.plain)
+		h := visitor{t, tr.RoundTrip, "http://" + p.plain}.get(ctx, "/large.bin", files["large.bin"])
 		if second := h.Get("X-Connection"); second == first {
 			t.Error("the connection of a download that was cut is used again")
 		}

@@ -56,6 +56,11 @@ func (p program) run(ctx context.Context, input string, args ...string) (string,
 	})
 }
 
+// curls runs curl in the way of a test.
+func curls(ctx context.Context, args ...string) (string, error) {
+	return curl.run(ctx, "", append(args, "--silent", "--show-error", "--noproxy", "*", "--max-time", "60")...)
+}
+
 // A partner is a program that runs until the end of the test.
 type partner struct {
 	out *bufio.Scanner // what it prints, also as errors

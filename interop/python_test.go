@@ -113,7 +113,8 @@ func TestOurClientAtPython(t *testing.T) {
 func askPython(ctx context.Context, t *testing.T, base, version string, id *identity, large string) error {
 	s := &httpio.Session{Transport: httpio.Transport{TLSClientConfig: id.client()}}
 	defer s.Close()
-	h := visit{method: "GET", path: "/small.txt", status: 200, want: "small"}.make(ctx, t, s.Do, base)
+	at := visitor{t, s.Do, base}
+	h := at.get(ctx, "/small.txt", "small")
 	ports := map[string]bool{h.Get("X-Port"): true}
 	visits := []visit{
 		{method: "HEAD", path: "/large.bin", status: 200, field: fmt.Sprintf("Content-Length: %d", len(large))},
@@ -127,7 +128,7 @@ func askPython(ctx context.Context, t *testing.T, base, version string, id *iden
 		{method: "POST", path: "/", body: large, status: 200, want: large},
 	}
 	for _, v := range visits {
-		ports[v.make(ctx, t, s.Do, base).Get("X-Port")] = true
+		ports[at.make(ctx, v).Get("X-Port")] = true
 	}
 	want := 1
 	if version == "HTTP/1.0" {

@@ -25,7 +25,11 @@ func TestWrk(t *testing.T) {
 	for _, c := range []struct {
 		name, scheme string
 		args         []string
-	}{{"plain", "http", nil}, {"TLS", "https", nil}, {"pipelined", "http", []string{"--script", "testdata/pipeline.lua"}}} {
+	}{
+		{"plain", "http", nil},
+		{"TLS", "https", nil},
+		{"pipelined", "http", []string{"--script", "testdata/pipeline.lua"}},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := id.server()
 			if c.scheme == "http" {
