@@ -142,7 +142,7 @@ func kept(ctx context.Context, t *testing.T, url string) error {
 func TestCurlIsRefused(t *testing.T) {
 	id := newIdentity(t)
 	file := filepath.Join(t.TempDir(), "text")
-	if err := os.WriteFile(file, []byte(random(20<<20)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(random(3<<20)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
