@@ -7,12 +7,17 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"baton/netio"
+	"baton/netio/httpio"
+	"baton/task"
 )
 
 // pages is a handler for what curl asks. Its file has a text.
@@ -200,4 +205,37 @@ func TestCurlMakesDoWithHTTP11(t *testing.T) {
 			return nil
 		})
 	}
+}
+
+// Our server listens at a UNIX socket: for curl, and for nginx, which keeps its connection.
+func TestOurServerAtAUnixSocket(t *testing.T) {
+	id := newIdentity(t)
+	bounded(t, func(ctx context.Context) error {
+		path := filepath.Join(dir(t), "s")
+		ln, err := netio.Listen(ctx, "unix", path)
+		if err != nil {
+			return err
+		}
+		conns := 0
+		srv := &httpio.Server{Handler: http.HandlerFunc(describe), ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				conns++
+			}
+		}}
+		task.Go(ctx, func(ctx context.Context) error { return srv.Serve(ctx, ln) })
+		p := startNginx(t, id, frontConf, "BEHIND", "unix:"+path)
+		want := fmt.Sprintf("GET /page HTTP/1.1 \"\" \"\", 0 bytes, %x, <nil>\n", sha256.Sum256(nil))
+		for _, way := range [][]string{
+			{"--unix-socket", path, "http://localhost/page", "http://localhost/page"},
+			{"http://" + p.plain + "/page", "http://" + p.plain + "/page"},
+		} {
+			if got, err := curls(ctx, way...); got != want+want || err != nil {
+				t.Errorf("%q: %q, %v", way, got, err)
+			}
+		}
+		if conns != 2 {
+			t.Errorf("%d connections, want one of curl and one of nginx", conns)
+		}
+		return srv.Shutdown(ctx)
+	})
 }
