@@ -150,6 +150,9 @@ func (l load) round(r round, server func() (*exec.Cmd, error)) (value float64, e
 		return 0, err
 	}
 	defer srv.kill()
+	if l.http && byWrk {
+		return l.wrk(addr, srv.cmd.Process.Pid)
+	}
 	client, err := l.start(addr, 3*r.least)
 	if err != nil {
 		return 0, err
@@ -160,8 +163,7 @@ func (l load) round(r round, server func() (*exec.Cmd, error)) (value float64, e
 
 // startServer starts a server at so many GOMAXPROCS and returns its address.
 func startServer(cmd *exec.Cmd, procs int) (srv *program, addr string, err error) {
-	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
-	srv, err = start(cmd)
+	srv, err = start(withProcs(cmd, procs))
 	if err != nil {
 		return nil, "", err
 	}
@@ -170,6 +172,12 @@ func startServer(cmd *exec.Cmd, procs int) (srv *program, addr string, err error
 		return nil, "", err
 	}
 	return srv, addr, nil
+}
+
+// withProcs gives a command so many GOMAXPROCS.
+func withProcs(cmd *exec.Cmd, procs int) *exec.Cmd {
+	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
+	return cmd
 }
 
 // start starts the clients. They connect, and wait for a line before they send.

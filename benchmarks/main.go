@@ -10,6 +10,7 @@
 //	go run ./benchmarks -markdown              the table of the README
 //	go run ./benchmarks -fresh                 every contestant in its own process
 //	go run ./benchmarks -here                  all rows in this process
+//	go run ./benchmarks -wrk                   the rows of HTTP servers, with wrk as their client
 //
 // A row is named shape/H, where H is the hand-over: channel or coroutine. Ours
 // is measured at GOMAXPROCS as given and at 1; so is the peer, and what counts is
@@ -33,6 +34,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -57,6 +59,7 @@ func run(args []string, out io.Writer) (err error) {
 		many    = flags.Int("many", atOnce, "how many tasks are at once in spawn/many")
 		fresh   = flags.Bool("fresh", false, "give every contestant a process of its own, for all its rounds")
 		here    = flags.Bool("here", false, "measure all rows in this process")
+		wrk     = flags.Bool("wrk", false, "measure the rows of HTTP servers only, with wrk (Debian package wrk) as their client")
 		profile = flags.String("cpuprofile", "", "write a CPU profile of this process to this `file`; needs -here")
 		park    = flags.String("parked", "", "internal: park many of these and print what one costs")
 		least   = flags.Duration("least", 100*time.Millisecond, "internal: how long a round is at least")
@@ -75,8 +78,8 @@ func run(args []string, out io.Writer) (err error) {
 	case *profile != "" && !*here:
 		return errors.New("-cpuprofile is of this process, in which only -here measures")
 	}
-	atOnce = *many
-	wanted, err := regexp.Compile(*pattern)
+	atOnce, byWrk = *many, *wrk
+	wanted, err := selected(*pattern)
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
 	}
@@ -98,13 +101,22 @@ func run(args []string, out io.Writer) (err error) {
 	report := newReport(*asJSON, *asTable, out)
 	plan := plan{rounds: *rounds, least: *least, procs: procs(), fresh: *fresh}
 	for _, s := range shapes() {
-		lines, err := plan.lines(s, wanted.MatchString, *here)
+		lines, err := plan.lines(s, wanted, *here)
 		if err != nil {
 			return err
 		}
 		report.lines(lines)
 	}
 	return report.end()
+}
+
+// selected returns which rows match a pattern, and can be measured by wrk if they shall be.
+func selected(pattern string) (func(name string) bool, error) {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	return func(name string) bool { return re.MatchString(name) && (!byWrk || strings.HasPrefix(name, "http/")) }, nil
 }
 
 // newReport is the report that the flags ask for.

@@ -21,13 +21,13 @@ var (
 		return os.MkdirTemp("", "baton-benchmarks-")
 	})
 
-	// goPrograms is the directory of echoserver, echoload and httpserver.
+	// goPrograms is the directory of echoserver, echoload, httpserver and httpclient.
 	goPrograms = sync.OnceValues(func() (dir string, err error) {
 		if dir, err = workshop(); err != nil {
 			return "", err
 		}
 		return dir, build("go", "build", "-o", dir, "baton/benchmarks/echoserver", "baton/benchmarks/echoload",
-			"baton/benchmarks/httpserver")
+			"baton/benchmarks/httpserver", "baton/benchmarks/httpclient")
 	})
 
 	// cServer is the path of the server in C.

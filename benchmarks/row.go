@@ -114,7 +114,10 @@ func shapes() []shape {
 		idleShape("idle/tls/protocol", "protocol", true, 0.5),
 		udpShape(50),
 		httpShape("http", 50, 12, 0.7),
+		httpShape("http/json", 50, 1<<10, 0.7, "-json"),
 		httpShape("http/64k", 50, 64<<10, 0.85),
+		httpClientShape(1, 0.75),
+		httpClientShape(50, 0.75),
 	}
 }
 

@@ -42,7 +42,10 @@ func TestRows(t *testing.T) {
 		{"idle/tls/protocol", 0.5, 0.5},
 		{"udp/50", 0.9, 0.9},
 		{"http/50", 0.7, 0.7},
+		{"http/json/50", 0.7, 0.7},
 		{"http/64k/50", 0.85, 0.85},
+		{"httpclient/1", 0.75, 0.75},
+		{"httpclient/50", 0.75, 0.75},
 	}
 	var names []string
 	for i, s := range shapes() {
@@ -132,5 +135,5 @@ func excused(l line) bool {
 			return true
 		}
 	}
-	return runtime.GOOS != "linux" && (l.unit == "ns/message" || strings.HasPrefix(l.unit, "B/"))
+	return runtime.GOOS != "linux" && (l.unit == "ns/message" || l.unit == "ns/request" || strings.HasPrefix(l.unit, "B/"))
 }

@@ -22,13 +22,13 @@ import (
 )
 
 // withHTTP runs fn beside our server of HTTP, encrypted or not.
-func withHTTP(t *testing.T, config *tls.Config, fn func(ctx context.Context, port string) error) {
+func withHTTP(t *testing.T, config *tls.Config, h http.Handler, fn func(ctx context.Context, port string) error) {
 	bounded(t, func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
-		srv := &httpio.Server{TLSConfig: config, Handler: http.HandlerFunc(describe)}
+		srv := &httpio.Server{TLSConfig: config, Handler: h}
 		task.Go(ctx, func(ctx context.Context) error { return srv.Serve(ctx, ln) })
 		_, port, _ := net.SplitHostPort(ln.Addr().String())
 		if err := fn(ctx, port); err != nil {
@@ -53,7 +53,7 @@ func TestCurlAtOurServer(t *testing.T) {
 			if scheme == "https" {
 				config = id.server()
 			}
-			withHTTP(t, config, func(ctx context.Context, port string) error {
+			withHTTP(t, config, http.HandlerFunc(describe), func(ctx context.Context, port string) error {
 				url := scheme + "://localhost:" + port
 				common := []string{"--silent", "--show-error", "--noproxy", "*", "--max-time", "60", "--cacert", id.certFile,
 					"--resolve", "localhost:" + port + ":127.0.0.1", "--write-out", "%{http_version} %{num_connects}\\n"}

@@ -19,30 +19,14 @@ import (
 )
 
 // nginxConf is the configuration of a proxy that listens at a UNIX socket, with TLS and
-// HTTP/2, and passes everything on to "upstream". One process does it all, as the user who
-// runs it.
+// HTTP/2, and passes everything on to "upstream".
 const nginxConf = `
-daemon off;
-master_process off;
-pid DIR/pid;
-error_log stderr notice;
-events {}
-http {
-	access_log off;
-	client_body_temp_path DIR/body;
-	proxy_temp_path DIR/proxy;
-	fastcgi_temp_path DIR/fastcgi;
-	uwsgi_temp_path DIR/uwsgi;
-	scgi_temp_path DIR/scgi;
-	client_max_body_size 0;
 	upstream behind {
 		server UPSTREAM;
 		keepalive 4;
 	}
 	server {
 		listen unix:DIR/front ssl http2;
-		ssl_certificate CERT;
-		ssl_certificate_key KEY;
 		location / {
 			proxy_pass SCHEME://behind;
 			proxy_http_version 1.1;
@@ -58,7 +42,6 @@ http {
 			proxy_ssl_certificate_key KEY;
 		}
 	}
-}
 `
 
 // Nginx with TLS stands in front of our server, as a proxy that reuses connections: over
@@ -99,17 +82,8 @@ func TestNginx(t *testing.T) {
 						conns++
 					}
 				}
-				place := dir(t)
-				conf := strings.NewReplacer("DIR", place, "UPSTREAM", c.upstream+ln.Addr().String(), "SCHEME", scheme,
-					"CERT", id.certFile, "KEY", id.keyFile).Replace(nginxConf)
-				if err := os.WriteFile(filepath.Join(place, "conf"), []byte(conf), 0o600); err != nil {
-					return err
-				}
-				p := nginx.start(t, "-p", place, "-c", filepath.Join(place, "conf"), "-e", "stderr")
-				if _, err := p.hear("nginx/"); err != nil { // it listens by then
-					return err
-				}
-				front := filepath.Join(place, "front")
+				p := startNginx(t, id, nginxConf, "UPSTREAM", c.upstream+ln.Addr().String(), "SCHEME", scheme)
+				front := filepath.Join(p.dir, "front")
 				for _, version := range []string{"--http1.1", "--http2"} {
 					common := []string{"--silent", "--show-error", "--fail", "--noproxy", "*", "--max-time", "60", "--cacert", id.certFile,
 						"--unix-socket", front, version}

@@ -20,9 +20,11 @@ import (
 type program struct{ name, debian string }
 
 var (
-	curl  = program{"curl", "curl"}
-	nginx = program{"nginx", "nginx-light"}
-	socat = program{"socat", "socat"}
+	curl   = program{"curl", "curl"}
+	nginx  = program{"nginx", "nginx-light"}
+	python = program{"python3", "python3"}
+	socat  = program{"socat", "socat"}
+	wrk    = program{"wrk", "wrk"}
 )
 
 // command returns the program with its arguments. Programs of the system's
@@ -52,6 +54,11 @@ func (p program) run(ctx context.Context, input string, args ...string) (string,
 		}
 		return string(out), err
 	})
+}
+
+// curls runs curl in the way of a test.
+func curls(ctx context.Context, args ...string) (string, error) {
+	return curl.run(ctx, "", append(args, "--silent", "--show-error", "--noproxy", "*", "--max-time", "60")...)
 }
 
 // A partner is a program that runs until the end of the test.

@@ -7,7 +7,8 @@
 //	httpserver -port 0 -style baton -handoff coroutine -size 64
 //	listening on 127.0.0.1:40713
 //
-// Both styles run the same http.Handler.
+// With -json the body is the JSON of a list of values, which the handler encodes for each
+// request. Both styles run the same http.Handler.
 package main
 
 import (
@@ -33,24 +34,32 @@ func main() {
 		style   = flag.String("style", "baton", "baton or nethttp")
 		handoff = flag.String("handoff", "channel", "of style baton: channel or coroutine")
 		size    = flag.Int("size", 12, "`bytes` in a body")
+		asJSON  = flag.Bool("json", false, "encode the body as JSON")
 		bound   = flag.Duration("for", 10*time.Minute, "how long to serve")
 	)
 	flag.Parse()
-	if err := serve(*port, *style, *handoff, *size, *bound); err != nil {
+	if err := serve(*port, *style, *handoff, answer(*size, *asJSON), *bound); err != nil {
 		fmt.Fprintln(os.Stderr, "httpserver:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(port int, style, handoff string, size int, bound time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), bound)
-	defer cancel()
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+// answer is the handler whose answers have a body of size bytes.
+func answer(size int, asJSON bool) http.Handler {
 	body := bytes.Repeat([]byte("x"), size)
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	if asJSON {
+		return answerJSON(size)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		_, _ = w.Write(body) // an error is that of the client
 	})
+}
+
+func serve(port int, style, handoff string, handler http.Handler, bound time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	switch style {
 	case "nethttp":
 		return serveNetHTTP(ctx, address, handler)

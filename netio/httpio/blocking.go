@@ -10,10 +10,11 @@ import (
 )
 
 // Blocking returns a handler that runs h on a goroutine of its own, beside the loop: for
-// code that waits for channels, locks, or connections that are not Baton's. The number of
-// such goroutines is bounded by loop.Config.MaxJobs. The http.ResponseWriter and the Body
-// may be used there. The context of the request ends as ever, but it is no task's: calls
-// of Baton that take a ctx need a task.Portal.
+// code that waits for channels, locks, or connections that are not Baton's. Of net/http,
+// http.TimeoutHandler and httputil.ReverseProxy wait so. A ReverseProxy there needs a
+// [Transport.Foreign]. The number of such goroutines is bounded by loop.Config.MaxJobs. The
+// http.ResponseWriter and the Body may be used there. The context of the request ends as
+// ever, but it is no task's: calls of Baton that take a ctx need a task.Portal.
 func Blocking(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := false

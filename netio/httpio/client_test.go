@@ -532,6 +532,57 @@ func TestAnAnswerMayComeBeforeTheBodyIsSent(t *testing.T) {
 	})
 }
 
+// A connection is kept if the last bytes of the request go a moment after the answer has come,
+// and not if they take longer.
+func TestAnAnswerMayComeAMomentBeforeTheEndOfTheBody(t *testing.T) {
+	for _, answer := range []string{"ok", ""} {
+		for late, conns := range map[time.Duration]int{10 * time.Millisecond: 1, time.Second: 2} {
+			simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
+				var sc script
+				sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, _ int) error {
+					if _, err := s.ReadUntil(ctx, []byte("hello\r\n")); err != nil {
+						return err
+					}
+					if err := ok(ctx, s, answer); err != nil {
+						return err
+					}
+					_, err := s.ReadUntil(ctx, []byte("0\r\n\r\n"))
+					return err
+				})
+				began := task.Now(ctx)
+				for range 2 {
+					body := io.MultiReader(strings.NewReader("hello"), &lateEnd{task.Self(ctx), late})
+					resp, err := tr.RoundTrip(must(http.NewRequestWithContext(ctx, "POST", "http://127.0.0.1/", body)))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if text, err := io.ReadAll(resp.Body); string(text) != answer || err != nil {
+						t.Errorf("%q, %v", text, err)
+					}
+					resp.Body.Close()
+				}
+				if took := task.Now(ctx).Sub(began); sc.conns != conns || took >= time.Second {
+					t.Errorf("answer %q, end after %v: %d connections, want %d, after %v", answer, late, sc.conns, conns, took)
+				}
+			})
+		}
+	}
+}
+
+// A lateEnd is a body whose end takes a while.
+type lateEnd struct {
+	ref  *task.Ref
+	time time.Duration
+}
+
+func (b *lateEnd) Read([]byte) (int, error) {
+	_, ctx := b.ref.Running()
+	if err := await.Sleep(ctx, b.time); err != nil {
+		return 0, err
+	}
+	return 0, io.EOF
+}
+
 // Close may come while another task reads. The memory of that Read goes to nobody else.
 func TestABodyIsClosedDuringARead(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {

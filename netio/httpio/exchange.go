@@ -13,7 +13,10 @@ import (
 	"net/http/httptrace"
 	"os"
 	"strings"
+	"time"
 
+	"baton/await"
+	"baton/locks"
 	"baton/loop"
 	"baton/task"
 )
@@ -36,6 +39,7 @@ type exchange struct {
 	began   bool         // a byte of the response has come
 	sent    bool         // a byte of the request has gone
 	writer  *task.Ref    // sends the body, or nil
+	written locks.Event  // it has ended
 	sendErr error        // of the connection, for the request
 	readErr error        // of the connection, for the response
 	bodyErr error        // of the request: its body, or what cannot be sent
@@ -86,7 +90,10 @@ func (e *exchange) run() (*http.Response, error) {
 		e.write(e.ctx, unzip)
 	} else {
 		e.writer = task.Go(e.ctx, func(ctx context.Context) error {
-			defer func() { e.writer = nil }()
+			defer func() {
+				e.writer = nil
+				e.written.Set()
+			}()
 			e.write(ctx, unzip)
 			return nil // the caller learns of an error by the response, or as the connection is closed
 		})
@@ -106,7 +113,9 @@ func (e *exchange) run() (*http.Response, error) {
 		resp.Body, err = e.upgrade()
 		return resp, err
 	case resp.Body == http.NoBody || resp.ContentLength == 0 || e.req.Method == "HEAD":
-		e.finish(e.canKeep(resp))
+		keep := e.canKeep(resp)
+		e.settle(keep)
+		e.finish(keep)
 		e.putReader()
 		resp.Body = http.NoBody
 		return resp, nil
@@ -239,6 +248,23 @@ func (e *exchange) stopTimer() {
 	if e.timer != nil {
 		e.timer.Cancel()
 		e.timer = nil
+	}
+}
+
+// settleTime is how long the end of a request may come after the end of its response, if the
+// connection is to be kept. It is that of package net/http.
+const settleTime = 50 * time.Millisecond
+
+// settle waits a moment for the end of the task that sends the body: the loop may hear of the
+// response before it hears that the last bytes have gone.
+func (e *exchange) settle(keep bool) {
+	if !keep || e.writer == nil {
+		return
+	}
+	if ctx, err := e.reader(); err == nil {
+		timed, release := await.WithTimeout(ctx, settleTime)
+		defer release()
+		_ = e.written.Wait(timed) // finish looks for the task itself
 	}
 }
 

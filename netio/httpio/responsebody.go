@@ -30,6 +30,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	}
 	b.busy = true
 	n, err := b.inner.Read(p)
+	b.e.settle(err == io.EOF && b.keep)
 	b.busy = false
 	switch {
 	case b.err != nil: // another task has closed the body meanwhile

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Httpclient is the client of the httpclient rows: each of its workers makes one request
+// after another, reads the answer to its end, and begins again, for a bounded time.
+//
+//	httpclient -url http://127.0.0.1:7000/ -style baton -handoff coroutine -workers 50 -for 2s
+//	connected 50
+//	messages 118260 in 2.001s
+//
+// A worker is a task with an httpio.Transport, or a goroutine with an http.Transport. Both
+// styles run the same code for a request, and keep a connection for each worker.
+//
+// With -hold it waits for a line on its standard input before it begins and for the end of
+// it before it ends, so that its parent can read its CPU time in between.
+package main
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"baton/await"
+	"baton/netio/httpio"
+	"baton/task"
+)
+
+// warmUp is how many requests each worker makes before it counts as connected.
+const warmUp = 16
+
+func main() {
+	var (
+		url     = flag.String("url", "http://127.0.0.1:7000/", "the `URL` of each request")
+		style   = flag.String("style", "baton", "baton or nethttp")
+		handoff = flag.String("handoff", "channel", "of style baton: channel or coroutine")
+		workers = flag.Int("workers", 50, "how many requests are at work at once")
+		size    = flag.Int("size", 12, "`bytes` in a body")
+		bound   = flag.Duration("for", time.Second, "how long to make requests")
+		held    = flag.Bool("hold", false, "wait for standard input")
+	)
+	flag.Parse()
+	l := load{url: *url, workers: *workers, size: *size, bound: *bound, out: os.Stdout}
+	if *held {
+		l.hold = os.Stdin
+	}
+	if err := l.run(*style, *handoff); err != nil {
+		fmt.Fprintln(os.Stderr, "httpclient:", err)
+		os.Exit(1)
+	}
+}
+
+// A load is what the client does.
+type load struct {
+	url           string
+	workers, size int
+	bound         time.Duration
+	hold          io.Reader // or nil
+	out           io.Writer
+}
+
+func (l load) run(style, handoff string) error {
+	switch style {
+	case "nethttp":
+		transport := &http.Transport{MaxIdleConnsPerHost: l.workers}
+		defer transport.CloseIdleConnections()
+		return l.with(context.Background(), transport, goroutines, call)
+	case "baton":
+		for _, h := range []task.Handoff{task.Channel, task.Coroutine} {
+			if h.String() == handoff {
+				return task.Runner{Handoff: h}.Run(context.Background(), l.baton)
+			}
+		}
+		return fmt.Errorf("-handoff %s: there are channel and coroutine", handoff)
+	}
+	return fmt.Errorf("-style %s: there are baton and nethttp", style)
+}
+
+func (l load) baton(ctx context.Context) error {
+	transport := &httpio.Transport{MaxIdleConnsPerHost: l.workers}
+	defer transport.CloseIdleConnections()
+	return l.with(ctx, transport, tasks, beside)
+}
+
+// goroutines runs fn n times at once, and returns the first error.
+func goroutines(ctx context.Context, n int, fn func(ctx context.Context) error) error {
+	all, ctx := errgroup.WithContext(ctx)
+	for range n {
+		all.Go(func() error { return fn(ctx) })
+	}
+	return all.Wait()
+}
+
+// tasks is goroutines with tasks.
+func tasks(ctx context.Context, n int, fn func(ctx context.Context) error) error {
+	return task.Scope(ctx, func(ctx context.Context) error {
+		for range n {
+			task.Go(ctx, fn)
+		}
+		return nil
+	})
+}
+
+// call calls fn, which waits for standard input.
+func call(_ context.Context, fn func() error) error { return fn() }
+
+// beside is call beside the loop.
+func beside(ctx context.Context, fn func() error) error {
+	_, err := await.Blocking(ctx, func(context.Context) (int, error) { return 0, fn() })
+	return err
+}
+
+// with makes the requests by a transport. Each runs n workers, and wait a function that
+// blocks.
+func (l load) with(ctx context.Context, transport http.RoundTripper,
+	each func(ctx context.Context, n int, fn func(ctx context.Context) error) error,
+	wait func(ctx context.Context, fn func() error) error,
+) error {
+	err := each(ctx, l.workers, func(ctx context.Context) error {
+		for range warmUp {
+			if err := l.request(ctx, transport); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(l.out, "connected", l.workers)
+	var input *bufio.Reader
+	if l.hold != nil {
+		input = bufio.NewReader(l.hold)
+		if err := wait(ctx, func() error { _, err := input.ReadString('\n'); return err }); err != nil {
+			return fmt.Errorf("held for ever: %w", err)
+		}
+	}
+	start := time.Now()
+	var over atomic.Bool
+	defer time.AfterFunc(l.bound, func() { over.Store(true) }).Stop()
+	var made atomic.Int64
+	err = each(ctx, l.workers, func(ctx context.Context) error {
+		for !over.Load() {
+			if err := l.request(ctx, transport); err != nil {
+				return err
+			}
+			made.Add(1)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(l.out, "messages %d in %.3fs\n", made.Load(), time.Since(start).Seconds())
+	if l.hold == nil {
+		return nil
+	}
+	return wait(ctx, func() error { _, err := io.Copy(io.Discard, input); return err })
+}
+
+// request makes a request and reads its answer.
+func (l load) request(ctx context.Context, transport http.RoundTripper) error {
+	req, err := http.NewRequestWithContext(ctx, "GET", l.url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	n, err := io.Copy(io.Discard, resp.Body)
+	if err == nil && (resp.StatusCode != http.StatusOK || n != int64(l.size)) {
+		err = fmt.Errorf("the answer is %s with a body of %d bytes, want %d", resp.Status, n, l.size)
+	}
+	return err
+}

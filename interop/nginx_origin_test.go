@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package interop_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"baton/await"
+	"baton/locks"
+	"baton/netio/httpio"
+	"baton/task"
+)
+
+// originConf is the configuration of an nginx that serves files. Its answers have the number
+// of the connection, and of the request on it.
+const originConf = `
+	add_header X-Connection $connection always;
+	add_header X-Request $connection_requests always;
+	default_type text/plain;
+	server {
+		listen PLAIN;
+		listen SECURE ssl;
+		root DIR/www;
+		location = /zip.txt { gzip on; gzip_types *; gzip_min_length 0; }
+		location = /chunks.html { ssi on; default_type text/html; }
+		location = /moved { return 301 /small.txt; }
+		location = /kept { return 307 /dav/moved.txt; }
+		location = /away { return 302 http://PLAIN/small.txt; }
+		location = /loop { return 302 /loop; }
+		location = /json { default_type application/json; return 200 '{"name": "nginx", "count": 3}'; }
+		location = /nothing { return 204; }
+		location = /dropped { return 444; }
+		location = /three { keepalive_requests 3; return 200 three; }
+		location = /brief { keepalive_timeout 1ms; return 200 brief; }
+		location = /once { keepalive_timeout 0; return 200 once; }
+		location = /limited { client_max_body_size 10; proxy_pass http://127.0.0.1:1; }
+		location /dav/ { dav_methods PUT DELETE; }
+	}
+`
+
+// startOrigin starts nginx with files, which it returns by their names.
+func startOrigin(t *testing.T, id *identity) (nginxProcess, map[string]string) {
+	t.Helper()
+	p := startNginx(t, id, originConf)
+	if err := os.MkdirAll(filepath.Join(p.dir, "www", "dav"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{
+		"small.txt":   "0123456789abcdefghij",
+		"empty.txt":   "",
+		"large.bin":   random(5 << 20),
+		"zip.txt":     strings.Repeat("a line that is compressed\n", 10_000),
+		"chunks.html": `<!--# set var="name" value="nginx" -->hello, <!--# echo var="name" -->`,
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(p.dir, "www", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p, files
+}
+
+// A visitor makes requests at a server.
+type visitor struct {
+	t    *testing.T
+	do   func(*http.Request) (*http.Response, error)
+	base string // of URLs
+}
+
+// A visit is a request and what is expected of the answer.
+type visit struct {
+	method, path, body string
+	header             string // "Name: value" of the request
+	status             int
+	want               string // the body
+	field              string // "Name: value" of the answer
+}
+
+// get gets a page, whose text is known. It returns the header of the answer.
+func (c visitor) get(ctx context.Context, path, want string) http.Header {
+	c.t.Helper()
+	return c.make(ctx, visit{method: "GET", path: path, status: 200, want: want})
+}
+
+// make makes a request and compares. It returns the header of the answer.
+func (c visitor) make(ctx context.Context, v visit) http.Header {
+	c.t.Helper()
+	var body io.Reader
+	if v.body != "" {
+		body = strings.NewReader(v.body)
+	}
+	req := newRequest(ctx, c.t, v.method, c.base+v.path, body)
+	if name, value, ok := strings.Cut(v.header, ": "); ok {
+		req.Header.Set(name, value)
+	}
+	resp, err := c.do(req)
+	if err != nil {
+		c.t.Errorf("%s %s: %v", v.method, v.path, err)
+		return nil
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if resp.StatusCode != v.status || string(got) != v.want || err != nil {
+		c.t.Errorf("%s %s: %s with %d bytes %.100q, %v; want %d with %.100q",
+			v.method, v.path, resp.Status, len(got), got, err, v.status, v.want)
+	}
+	if name, value, ok := strings.Cut(v.field, ": "); ok && resp.Header.Get(name) != value {
+		c.t.Errorf("%s %s: %s is %q, want %q", v.method, v.path, name, resp.Header.Get(name), value)
+	}
+	return resp.Header
+}
+
+// newRequest returns a request.
+func newRequest(ctx context.Context, t *testing.T, method, url string, body io.Reader) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
+}
+
+// A Transport takes from nginx all that a server of files does, over one connection: ranges,
+// conditions, compression, chunks, answers without a body, and uploads.
+func TestNginxServesFiles(t *testing.T) {
+	id := newIdentity(t)
+	p, files := startOrigin(t, id)
+	for _, base := range []string{"http://" + p.plain, "https://" + p.secure} {
+		scheme, _, _ := strings.Cut(base, ":")
+		t.Run(scheme, func(t *testing.T) {
+			bounded(t, func(ctx context.Context) error {
+				tr := &httpio.Transport{TLSClientConfig: id.client()}
+				defer tr.CloseIdleConnections()
+				at := visitor{t, tr.RoundTrip, base}
+				h := at.get(ctx, "/small.txt", files["small.txt"])
+				tag, since, conn := h.Get("Etag"), h.Get("Last-Modified"), h.Get("X-Connection")
+				requests := 1
+				for _, v := range []visit{
+					{method: "HEAD", path: "/large.bin", status: 200, field: "Content-Length: 5242880"},
+					{method: "GET", path: "/empty.txt", status: 200},
+					{method: "GET", path: "/large.bin", status: 200, want: files["large.bin"]},
+					{method: "GET", path: "/small.txt", header: "Range: bytes=10-14", status: 206, want: "abcde",
+						field: "Content-Range: bytes 10-14/20"},
+					{method: "GET", path: "/small.txt", header: "Range: bytes=-3", status: 206, want: "hij"},
+					{method: "HEAD", path: "/small.txt", header: "Range: bytes=0-1", status: 206, field: "Content-Length: 2"},
+					{method: "GET", path: "/small.txt", header: "If-None-Match: " + tag, status: 304, field: "Etag: " + tag},
+					{method: "GET", path: "/small.txt", header: "If-Modified-Since: " + since, status: 304},
+					{method: "GET", path: "/zip.txt", status: 200, want: files["zip.txt"], field: "Content-Encoding: "},
+					{method: "HEAD", path: "/zip.txt", status: 200},
+					{method: "GET", path: "/chunks.html", status: 200, want: "hello, nginx", field: "Content-Length: "},
+					{method: "GET", path: "/nothing", status: 204},
+					{method: "PUT", path: "/dav/new.txt", body: "new", header: "Expect: 100-continue", status: 201},
+					{method: "GET", path: "/dav/new.txt", status: 200, want: "new"},
+					{method: "DELETE", path: "/dav/new.txt", status: 204},
+				} {
+					h := at.make(ctx, v)
+					if requests++; h.Get("X-Connection") != conn || h.Get("X-Request") != strconv.Itoa(requests) {
+						t.Errorf("%s %s is request %s of connection %s, want %d of %s",
+							v.method, v.path, h.Get("X-Request"), h.Get("X-Connection"), requests, conn)
+					}
+				}
+				// After a long upload the connection is kept only if its end is known within a time.
+				at.make(ctx, visit{method: "PUT", path: "/dav/" + scheme, body: files["large.bin"], status: 201})
+				at.get(ctx, "/dav/"+scheme, files["large.bin"])
+				return ranges(ctx, t, tr, base)
+			})
+		})
+	}
+}
+
+// ranges gets two ranges at once, and one that is not there.
+func ranges(ctx context.Context, t *testing.T, tr *httpio.Transport, base string) error {
+	req := newRequest(ctx, t, "GET", base+"/small.txt", nil)
+	req.Header.Set("Range", "bytes=0-2,17-19")
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, params, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil {
+		return err
+	}
+	var got string
+	for r := multipart.NewReader(resp.Body, params["boundary"]); ; {
+		part, err := r.NextPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		b, err := io.ReadAll(part)
+		if err != nil {
+			return err
+		}
+		got += part.Header.Get("Content-Range") + " " + string(b) + "\n"
+	}
+	if want := "bytes 0-2/20 012\nbytes 17-19/20 hij\n"; got != want {
+		t.Errorf("two ranges are %q, want %q", got, want)
+	}
+	req.Header.Set("Range", "bytes=100-")
+	if resp, err = tr.RoundTrip(req); err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if field := resp.Header.Get("Content-Range"); resp.StatusCode != 416 || field != "bytes */20" {
+		t.Errorf("a range that is not there: %s, %q", resp.Status, field)
+	}
+	return nil
+}
+
+// Nginx closes connections when it likes: after so many requests, after some time, and without
+// an answer. A Transport uses each as long as it lasts, and no longer.
+func TestNginxClosesConnections(t *testing.T) {
+	id := newIdentity(t)
+	p, _ := startOrigin(t, id)
+	for _, c := range []struct {
+		path, want string
+		most       int // connections for 30 requests
+	}{{"/three", "three", 10}, {"/once", "once", 30}, {"/brief", "brief", 30}, {"/small.txt", "0123456789abcdefghij", 1}} {
+		bounded(t, func(ctx context.Context) error {
+			tr := &httpio.Transport{}
+			defer tr.CloseIdleConnections()
+			conns := make(map[string]bool)
+			for range 30 {
+				h := visitor{t, tr.RoundTrip, "http://" + p.plain}.get(ctx, c.path, c.want)
+				conns[h.Get("X-Connection")] = true
+			}
+			if n := len(conns); n > c.most || c.path != "/brief" && n != c.most {
+				t.Errorf("%s: %d connections for 30 requests, want %d", c.path, n, c.most)
+			}
+			// The server ends the connection in place of an answer, on a kept one and on a new one.
+			for range 2 {
+				resp, err := tr.RoundTrip(newRequest(ctx, t, "GET", "http://"+p.plain+"/dropped", nil))
+				if err == nil {
+					resp.Body.Close()
+				}
+				if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("no answer: %v", err)
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// Fifty tasks share at most four connections.
+func TestNginxServesManyTasks(t *testing.T) {
+	id := newIdentity(t)
+	p, files := startOrigin(t, id)
+	bounded(t, func(ctx context.Context) error {
+		tr := &httpio.Transport{TLSClientConfig: id.client(), MaxConnsPerHost: 4, MaxIdleConnsPerHost: 4}
+		defer tr.CloseIdleConnections()
+		conns := make(map[string]bool)
+		err := task.Scope(ctx, func(ctx context.Context) error {
+			for range 50 {
+				task.Go(ctx, func(ctx context.Context) error {
+					for _, name := range []string{"small.txt", "zip.txt", "empty.txt"} {
+						h := visitor{t, tr.RoundTrip, "https://" + p.secure}.get(ctx, "/"+name, files[name])
+						conns[h.Get("X-Connection")] = true
+					}
+					return nil
+				})
+			}
+			return nil
+		})
+		if len(conns) > 4 {
+			t.Errorf("%d connections, want at most 4", len(conns))
+		}
+		return err
+	})
+}
+
+// Nginx refuses an upload before it has the body, however the body is sent. The refusal is
+// the answer.
+func TestNginxRefusesAnUpload(t *testing.T) {
+	id := newIdentity(t)
+	p, files := startOrigin(t, id)
+	for _, base := range []string{"http://" + p.plain, "https://" + p.secure} {
+		for name, body := range map[string]func() io.Reader{
+			"short":   func() io.Reader { return strings.NewReader("longer than ten bytes") },
+			"long":    func() io.Reader { return strings.NewReader(files["large.bin"]) },
+			"chunked": func() io.Reader { return io.MultiReader(strings.NewReader(files["large.bin"])) },
+		} {
+			bounded(t, func(ctx context.Context) error {
+				tr := &httpio.Transport{TLSClientConfig: id.client()}
+				defer tr.CloseIdleConnections()
+				for range 5 {
+					resp, err := tr.RoundTrip(newRequest(ctx, t, "POST", base+"/limited", body()))
+					if err != nil {
+						t.Errorf("%s %s: %v", base, name, err)
+						continue
+					}
+					if resp.StatusCode != http.StatusRequestEntityTooLarge {
+						t.Errorf("%s %s: %s", base, name, resp.Status)
+					}
+					if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+						t.Errorf("%s %s: %v", base, name, err)
+					}
+					resp.Body.Close()
+				}
+				return nil
+			})
+		}
+	}
+}
+
+// A Session follows nginx's redirects, downloads its files, and reports what it refuses.
+func TestSessionAtNginx(t *testing.T) {
+	id := newIdentity(t)
+	p, files := startOrigin(t, id)
+	bounded(t, func(ctx context.Context) error {
+		s := &httpio.Session{Transport: httpio.Transport{TLSClientConfig: id.client()}}
+		defer s.Close()
+		base := "https://" + p.secure
+		for _, path := range []string{"/small.txt", "/moved", "/away"} {
+			if text, err := s.Text(ctx, base+path); text != files["small.txt"] || err != nil {
+				t.Errorf("%s: %q, %v", path, text, err)
+			}
+		}
+		var v struct {
+			Name  string
+			Count int
+		}
+		if err := s.JSON(ctx, base+"/json", &v); v.Name != "nginx" || v.Count != 3 || err != nil {
+			t.Errorf("%+v, %v", v, err)
+		}
+		// The body goes along with a redirect of status 307.
+		resp, err := s.Do(newRequest(ctx, t, "PUT", base+"/kept", strings.NewReader(files["large.bin"])))
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+		moved, err := os.ReadFile(filepath.Join(p.dir, "www", "dav", "moved.txt"))
+		if resp.StatusCode != http.StatusCreated || string(moved) != files["large.bin"] {
+			t.Errorf("a redirected upload: %s, %d bytes, %v", resp.Status, len(moved), err)
+		}
+		if _, err := s.Text(ctx, base+"/loop"); err == nil || !strings.Contains(err.Error(), "redirects") {
+			t.Errorf("a loop of redirects: %v", err)
+		}
+		for path, code := range map[string]int{"/nowhere": 404, "/dav/": 403} {
+			_, err := s.Text(ctx, base+path)
+			var status *httpio.StatusError
+			if !errors.As(err, &status) || status.Code != code || !strings.Contains(status.Body, "nginx") {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+		_, err = s.PostForm(ctx, base+"/limited", url.Values{"name": {strings.Repeat("x", 100)}})
+		if err == nil || !strings.Contains(err.Error(), "413") {
+			t.Errorf("a form that is too large: %v", err)
+		}
+		file, done := filepath.Join(t.TempDir(), "large"), int64(0)
+		err = s.Download(ctx, base+"/large.bin", file, func(n, all int64) {
+			if done = n; all != 5<<20 {
+				t.Errorf("%d bytes in all", all)
+			}
+		})
+		if err != nil || done != 5<<20 {
+			t.Errorf("the download has %d bytes, %v", done, err)
+		}
+		got, err := os.ReadFile(file)
+		if sha256.Sum256(got) != sha256.Sum256([]byte(files["large.bin"])) || err != nil {
+			t.Errorf("the file has %d other bytes, %v", len(got), err)
+		}
+		return nil
+	})
+}
+
+// A download is cancelled in the middle; the next request has a new connection.
+func TestADownloadFromNginxIsCancelled(t *testing.T) {
+	id := newIdentity(t)
+	p, files := startOrigin(t, id)
+	bounded(t, func(ctx context.Context) error {
+		tr := &httpio.Transport{}
+		defer tr.CloseIdleConnections()
+		var begun locks.Event
+		var first string
+		reading := task.Start(ctx, func(ctx context.Context) (int, error) {
+			resp, err := tr.RoundTrip(newRequest(ctx, t, "GET", "http://"+p.plain+"/large.bin", nil))
+			if err != nil {
+				return 0, err
+			}
+			defer resp.Body.Close()
+			first = resp.Header.Get("X-Connection")
+			if _, err := io.CopyN(io.Discard, resp.Body, 1000); err != nil {
+				return 0, err
+			}
+			begun.Set()
+			if err := await.Forever(ctx); !errors.Is(err, context.Canceled) {
+				return 0, err
+			}
+			_, err = io.Copy(io.Discard, resp.Body)
+			return 0, err
+		})
+		if err := begun.Wait(ctx); err != nil {
+			return err
+		}
+		reading.Cancel(nil)
+		if _, err := reading.Await(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("the read of a cancelled download: %v", err)
+		}
+		h := visitor{t, tr.RoundTrip, "http://" + p.plain}.get(ctx, "/large.bin", files["large.bin"])
+		if second := h.Get("X-Connection"); second == first {
+			t.Error("the connection of a download that was cut is used again")
+		}
+		return nil
+	})
+}
+
+// random returns n bytes that do not repeat, and are the same each time.
+func random(n int) string {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	return string(b)
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package interop_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// nginxFrame is what every configuration of nginx needs. One process does it all, as the
+// user who runs it.
+const nginxFrame = `
+daemon off;
+master_process off;
+pid DIR/pid;
+error_log stderr notice;
+events {}
+http {
+	access_log off;
+	client_body_temp_path DIR/body;
+	proxy_temp_path DIR/proxy;
+	fastcgi_temp_path DIR/fastcgi;
+	uwsgi_temp_path DIR/uwsgi;
+	scgi_temp_path DIR/scgi;
+	client_max_body_size 0;
+	ssl_certificate CERT;
+	ssl_certificate_key KEY;
+%s
+}
+`
+
+// An nginxProcess is an nginx at work.
+type nginxProcess struct {
+	dir           string
+	plain, secure string // the addresses PLAIN and SECURE of its configuration
+	behind        string // the address of our server, if there is one
+}
+
+// startNginx starts nginx with the servers and upstreams of a configuration, and waits until
+// it listens. In the configuration DIR is a directory of its own, and PLAIN and SECURE are
+// addresses of 127.0.0.1. Pairs are more names with what they stand for.
+func startNginx(t *testing.T, id *identity, conf string, pairs ...string) nginxProcess {
+	t.Helper()
+	p := nginxProcess{dir: dir(t)}
+	file := filepath.Join(p.dir, "conf")
+	for tries := 5; ; tries-- {
+		p.plain, p.secure = freeAddress(t), freeAddress(t)
+		names := append(pairs, "DIR", p.dir, "PLAIN", p.plain, "SECURE", p.secure, "CERT", id.certFile, "KEY", id.keyFile)
+		text := strings.NewReplacer(names...).Replace(fmt.Sprintf(nginxFrame, conf))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := nginx.start(t, "-p", p.dir, "-c", file, "-e", "stderr").hear("nginx/") // it listens by then
+		if err == nil {
+			return p
+		}
+		if tries == 1 || !strings.Contains(err.Error(), "Address already in use") {
+			t.Fatal(err)
+		}
+	}
+}
+
+// freeAddress returns an address of 127.0.0.1 that was free a moment ago: nginx cannot choose
+// one itself.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package interop_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Fifty connections of wrk load our server for a second: plain, encrypted, and with sixteen
+// requests on the way at once. All answers are good; how many there are decides nothing.
+func TestWrk(t *testing.T) {
+	id := newIdentity(t)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		if want := r.URL.Query().Get("n"); err != nil || want != "" && want != strconv.FormatInt(n, 10) {
+			t.Errorf("a body of %d bytes, %v, want %s", n, err, want)
+		}
+		w.Write([]byte("hello, world\n"))
+	})
+	for _, c := range []struct {
+		name, scheme string
+		args         []string
+	}{
+		{"plain", "http", nil},
+		{"TLS", "https", nil},
+		{"pipelined", "http", []string{"--script", "testdata/pipeline.lua"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := id.server()
+			if c.scheme == "http" {
+				config = nil
+			}
+			withHTTP(t, config, h, func(ctx context.Context, port string) error {
+				report, err := wrk.run(ctx, "", append(c.args, "--threads", "1", "--connections", "50", "--duration", "1s",
+					c.scheme+"://127.0.0.1:"+port+"/")...)
+				if err != nil {
+					return err
+				}
+				rate := ""
+				for line := range strings.Lines(report) {
+					line = strings.TrimSpace(line)
+					if strings.HasPrefix(line, "Socket errors") || strings.HasPrefix(line, "Non-2xx") {
+						t.Error(line)
+					}
+					if strings.HasPrefix(line, "Requests/sec") {
+						rate = line
+					}
+				}
+				if rate == "" {
+					t.Errorf("wrk says %q", report)
+				}
+				t.Log(rate)
+				return nil
+			})
+		})
+	}
+}
