@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package crawler_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/examples/compare/crawler"
+	"baton/examples/compare/crawler/tasks"
+	"baton/loop/poll/virtual"
+	"baton/netio"
+	"baton/netio/httpio"
+	"baton/sim"
+	"baton/task"
+)
+
+// schedules is how many schedules each sim test tries.
+const schedules = 100
+
+// simulate runs fn in so many worlds, each with a schedule and with delays of connecting of its own.
+// Each world has the site, which fn crawls by root.
+func simulate(t *testing.T, fn func(ctx context.Context, t *testing.T, s *site, root string)) {
+	world := sim.Config{Network: virtual.Config{
+		Dial: func(net.Addr) (time.Duration, error) { return time.Millisecond, nil },
+	}}
+	for range schedules {
+		world.Test(t, func(ctx context.Context, t *testing.T) {
+			s := newSite(func(ctx context.Context, d time.Duration) { await.Sleep(ctx, d) })
+			ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := &httpio.Server{Handler: s}
+			task.Go(ctx, func(ctx context.Context) error { server.Serve(ctx, ln); return nil })
+			defer server.Close()
+			fn(ctx, t, s, "http://"+ln.Addr().String())
+		})
+	}
+}
+
+// TestSimSite: the report does not depend on the schedule.
+func TestSimSite(t *testing.T) {
+	simulate(t, func(ctx context.Context, t *testing.T, s *site, root string) {
+		cfg := config(root)
+		r, err := tasks.Crawl(ctx, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkReport(t, s, r)
+		if s.most > cfg.MaxTasks {
+			t.Errorf("%d pages at the same time, want at most %d", s.most, cfg.MaxTasks)
+		}
+	})
+}
+
+// TestSimCancel: wherever a cancel comes, each page is either reported as fetched,
+// with all its links, or pending, and nothing is left.
+func TestSimCancel(t *testing.T) {
+	at := time.Duration(0)
+	simulate(t, func(ctx context.Context, t *testing.T, s *site, root string) {
+		at += 100 * time.Microsecond
+		var r *crawler.Report
+		err := await.Timeout(ctx, at, func(ctx context.Context) (err error) {
+			r, err = tasks.Crawl(ctx, config(root))
+			return err
+		})
+		if err == nil {
+			checkReport(t, s, r)
+		} else if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		for _, p := range r.Pages {
+			if p.Err != nil && errors.Is(p.Err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v, want it pending", p.URL, p.Err)
+			}
+		}
+	})
+}
