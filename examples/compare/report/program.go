@@ -4,12 +4,17 @@ package main
 
 import "context"
 
-// A Program is one of those that are written twice. What programs there are, the
-// table programs says.
+// programs are those that are written twice.
+var programs = []Program{crawlerProgram}
+
+// A Program is one that is written twice.
 type Program struct {
-	Name string // the directory below examples/compare
+	Name string // its directory below examples/compare
 	Unit string // a unit of its work: page, message, ...
-	Held string // what Hold holds: pages, clients, ...
+	Held string // what Hold begins: pages, clients, ...
+
+	Working int // how many at a time Work uses
+	Holding int // how many Hold begins
 
 	Tasks, Goroutines Side
 
@@ -18,25 +23,43 @@ type Program struct {
 }
 
 // A Side is one of the two implementations. It runs in a process of its own, until its
-// work is done or ctx is cancelled. Partner is the address of the other end, if that has
-// one. A server calls ready with its own address when it listens; a client calls it with
-// "" at once. ctx is that of a task for Tasks.
-type Side func(ctx context.Context, partner string, ready func(address string)) error
+// work is done or ctx is cancelled. For Tasks, ctx is that of a task.
+type Side func(ctx context.Context, job Job) error
+
+// A Job is what a Side gets.
+type Job struct {
+	Partner string // what Partner.Address returns
+	AtOnce  int    // Working or Holding
+
+	// Ready must be called once: by a server with its address when it listens, by a
+	// client with "" at once. It does not block.
+	Ready func(address string)
+}
 
 // A Partner is the other end of a program. It runs with goroutines, in the process of
 // the report.
 type Partner interface {
-	// Address is what a Side gets before it starts.
+	// Address is for the side. It is "" if the partner is no server.
 	Address() string
 
-	// Work has the side at this address do units of work, and returns how many it has
-	// done when all are done.
-	Work(ctx context.Context, address string) (units int, err error)
+	// Work has the side do work, n units at a time, and returns how many units it has
+	// done when all are done. Address is what the side was ready with.
+	Work(ctx context.Context, address string, n int) (units int, err error)
 
-	// Hold has the side at this address begin n pieces of work that do not end, and
-	// returns when all n have begun.
+	// Hold has the side begin n pieces of work that do not end, and returns when all
+	// have begun.
 	Hold(ctx context.Context, address string, n int) error
 
 	// Close ends the partner and all that it holds.
 	Close()
+}
+
+// program returns the program of this name.
+func program(name string) (Program, bool) {
+	for _, p := range programs {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Program{}, false
 }
