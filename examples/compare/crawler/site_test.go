@@ -5,6 +5,7 @@ package crawler_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -44,6 +45,14 @@ func (s *site) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy--
+}
+
+// counts returns what the site has counted: requests for each path, and the most pages
+// at the same time.
+func (s *site) counts() (fetched map[string]int, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.fetched), s.most
 }
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {

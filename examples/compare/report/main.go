@@ -40,6 +40,9 @@ type options struct {
 	only   *regexp.Regexp
 	write  string
 
+	mutants bool
+	study   study
+
 	side, stage, partner string
 	n                    int
 }
@@ -50,6 +53,9 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each side is measured")
 	only := flags.String("run", "", "only programs that match this regular expression")
 	flags.StringVar(&o.write, "write", "", "write the tables into this file, between the markers there")
+	flags.BoolVar(&o.mutants, "mutants", false, "delete statements, and see what finds that")
+	flags.IntVar(&o.study.most, "most", 30, "with -mutants: how many statements of each side")
+	flags.Uint64Var(&o.study.seed, "seed", 1, "with -mutants: which ones")
 	flags.StringVar(&o.side, "side", "", "be the process of this side (the report starts such processes)")
 	flags.StringVar(&o.stage, "stage", "", "with -side: what it is measured by")
 	flags.StringVar(&o.partner, "partner", "", "with -side: the address of the partner")
@@ -85,6 +91,9 @@ func (o options) report(ctx context.Context, out io.Writer) error {
 		if o.only.MatchString(p.Name) {
 			chosen = append(chosen, p)
 		}
+	}
+	if o.mutants {
+		return o.study.run(ctx, out, chosen)
 	}
 	if err := code(out, chosen); err != nil {
 		return err
