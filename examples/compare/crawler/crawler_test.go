@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,8 +51,7 @@ func wait(ctx context.Context, d time.Duration) {
 
 // serve serves a site until the end of the test, and returns its URL.
 func serve(t *testing.T, s *site) string {
-	server := httptest.NewUnstartedServer(s)
-	server.Start()
+	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	return server.URL
 }
@@ -175,16 +175,43 @@ func TestCancelPause(t *testing.T) {
 	both(t, func(t *testing.T, crawl crawlFunc) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-			panic(http.ErrAbortHandler)
+		var requests atomic.Int64
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			requests.Add(1)
+			cut(w)
 		}))
 		t.Cleanup(server.Close)
 		cfg := config(server.URL)
 		cfg.Pause, cfg.Interval = time.Hour, time.Millisecond
-		cfg.Progress = func(crawler.Progress) { cancel() }
+		ticks := 0
+		cfg.Progress = func(crawler.Progress) {
+			if requests.Load() > 0 {
+				ticks++
+			}
+			if ticks == 10 { // so that the crawl has time to do what it must not
+				cancel()
+			}
+		}
 		r, err := crawl(ctx, cfg)
 		if !errors.Is(err, context.Canceled) || len(r.Pages) != 0 || r.Pending != 1 {
 			t.Errorf("crawl = %v, %d pages, %d pending; want canceled, none and one", err, len(r.Pages), r.Pending)
+		}
+		if n := requests.Load(); n != 1 {
+			t.Errorf("%d requests, want one", n)
+		}
+	})
+}
+
+// TestLongBody: of a page that is too long the crawler reads MaxBody bytes.
+func TestLongBody(t *testing.T) {
+	both(t, func(t *testing.T, crawl crawlFunc) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Write(make([]byte, 2*crawler.MaxBody))
+		}))
+		t.Cleanup(server.Close)
+		r, err := crawl(t.Context(), config(server.URL))
+		if err != nil || len(r.Pages) != 1 || r.Pages[0].Size != crawler.MaxBody {
+			t.Errorf("crawl = %v, %v, want one page with %d bytes", r, err, crawler.MaxBody)
 		}
 	})
 }

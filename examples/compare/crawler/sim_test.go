@@ -22,11 +22,14 @@ import (
 // schedules is how many schedules each sim test tries.
 const schedules = 50
 
+// connecting is how long it takes to connect.
+const connecting = time.Millisecond
+
 // simulate runs fn in so many worlds, each with a schedule of its own. Each world has
 // the site, which fn crawls by root.
 func simulate(t *testing.T, fn func(ctx context.Context, t *testing.T, s *site, root string)) {
 	world := sim.Config{Network: virtual.Config{
-		Dial: func(net.Addr) (time.Duration, error) { return time.Millisecond, nil },
+		Dial: func(net.Addr) (time.Duration, error) { return connecting, nil },
 	}}
 	for range schedules {
 		world.Test(t, func(ctx context.Context, t *testing.T) {
@@ -78,4 +81,27 @@ func TestSimCancel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSimPauses: each pause is twice as long as the one before, and a page that stalls
+// has Timeout for each try. Time is virtual, so the sum is exact.
+func TestSimPauses(t *testing.T) {
+	for path, want := range map[string]time.Duration{
+		"/cut":   3*connecting + (1+2)*time.Second,
+		"/stall": 3*time.Minute + (1+2)*time.Second,
+	} {
+		simulate(t, func(ctx context.Context, t *testing.T, _ *site, root string) {
+			cfg := config(root + path)
+			cfg.Pause, cfg.Timeout = time.Second, time.Minute
+			began := task.Now(ctx)
+			r, err := tasks.Crawl(ctx, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p := r.Pages[0]; p.Tries != 3 || p.Err == nil || task.Now(ctx).Sub(began) != want {
+				t.Errorf("%s has %v after %d tries and %v, want an error after 3 and %v",
+					path, p.Err, p.Tries, task.Now(ctx).Sub(began), want)
+			}
+		})
+	}
 }

@@ -19,7 +19,7 @@ var crawlerProgram = Program{
 	Name: "crawler", Unit: "page", Held: "pages", Working: 50, Holding: 500,
 	Tasks:      crawlSide(tasks.Crawl),
 	Goroutines: crawlSide(goroutines.Crawl),
-	Partner:    func() (Partner, error) { return newWebSite(), nil },
+	Partner:    func() (Partner, error) { return newWebSite(8000), nil },
 }
 
 func crawlSide(crawl func(context.Context, crawler.Config) (*crawler.Report, error)) Side {
@@ -30,22 +30,21 @@ func crawlSide(crawl func(context.Context, crawler.Config) (*crawler.Report, err
 	}
 }
 
-// sitePages is how many pages of about 4 KiB a webSite has: page n links to its parent
-// and to the pages 4n+1 to 4n+4.
-const sitePages = 8000
-
 var filler = strings.Repeat("<p>A line of a page, which is about as long as lines are.</p>\n", 64)
 
-// A webSite is the partner of the crawler. Its root answers when it is known what the
-// crawl is for: with a link to page 0, or with links to pages that never answer.
+// A webSite is the partner of the crawler: a site with so many pages of about 4 KiB, of
+// which page n links to its parent and to the pages 4n+1 to 4n+4. Its root answers when
+// it is known what the crawl is for: with a link to page 0, or with links to pages that
+// never answer.
 type webSite struct {
+	pages   int
 	server  *httptest.Server
 	root    chan string   // the answer of the root
 	fetched chan struct{} // a page was asked for
 }
 
-func newWebSite() *webSite {
-	s := &webSite{root: make(chan string, 1), fetched: make(chan struct{})}
+func newWebSite(pages int) *webSite {
+	s := &webSite{pages: pages, root: make(chan string, 1), fetched: make(chan struct{})}
 	s.server = httptest.NewServer(s)
 	return s
 }
@@ -60,7 +59,7 @@ func (s *webSite) Close() {
 
 func (s *webSite) Work(ctx context.Context, _ string, _ int) (int, error) {
 	s.root <- `<a href="/page/0">`
-	return sitePages, s.wait(ctx, sitePages)
+	return s.pages, s.wait(ctx, s.pages)
 }
 
 func (s *webSite) Hold(ctx context.Context, _ string, n int) error {
@@ -105,7 +104,7 @@ func (s *webSite) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	n, _ := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/page/"))
 	fmt.Fprintf(w, "%s<a href=\"/page/%d\">up</a>\n", filler, (n-1)/4)
-	for child := 4*n + 1; child <= 4*n+4 && child < sitePages; child++ {
+	for child := 4*n + 1; child <= 4*n+4 && child < s.pages; child++ {
 		fmt.Fprintf(w, "<a href=\"/page/%d\">down</a>\n", child)
 	}
 }

@@ -9,8 +9,9 @@
 //	go run ./examples/compare/report -write docs/goroutines.md
 //	go run ./examples/compare/report -mutants
 //
-// It reads the sources, so it runs in the directory of the module. Each measurement is a
-// process of its own, which the report serves; the sides take turns.
+// The first takes about a minute for each program, the last one ten. The report reads the
+// sources, so it runs in the directory of the module. Each measurement is a process of
+// its own, which the report serves; the sides take turns.
 package main
 
 import (
@@ -93,10 +94,35 @@ func (o options) report(ctx context.Context, out io.Writer) error {
 		}
 	}
 	if o.mutants {
-		return o.study.run(ctx, out, chosen)
+		return o.print(out, "mutants", func(out io.Writer) error { return o.study.run(ctx, out, chosen) })
 	}
-	if err := code(out, chosen); err != nil {
+	return o.print(out, "figures", func(out io.Writer) error {
+		if err := code(out, chosen); err != nil {
+			return err
+		}
+		return running(ctx, out, chosen, o.rounds)
+	})
+}
+
+// print prints tables, or writes them into the file of -write, between the lines that
+// mark the place.
+func (o options) print(out io.Writer, place string, tables func(out io.Writer) error) error {
+	if o.write == "" {
+		return tables(out)
+	}
+	page, err := os.ReadFile(o.write)
+	if err != nil {
 		return err
 	}
-	return running(ctx, out, chosen, o.rounds)
+	before, rest, ok := strings.Cut(string(page), "<!-- "+place+" -->\n")
+	_, after, closed := strings.Cut(rest, "<!-- end of "+place+" -->\n")
+	if !ok || !closed {
+		return fmt.Errorf("%s has no lines that mark the place of the %s", o.write, place)
+	}
+	var text strings.Builder
+	if err := tables(&text); err != nil {
+		return err
+	}
+	return os.WriteFile(o.write, []byte(before+"<!-- "+place+" -->\n\n"+strings.TrimSpace(text.String())+
+		"\n\n<!-- end of "+place+" -->\n"+after), 0o644)
 }
