@@ -125,72 +125,43 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// A client that does not read leaves, and holds up no other. When it reads again, it gets
+// A client that does not read leaves, and holds up no other. All others see it leave at the
+// same place: the line that is too much for it comes before. When it reads again, it gets
 // the lines that were queued, and the reason.
 func TestSlow(t *testing.T) {
 	const queue = 16
-	both(t, chat.Config{Queue: queue, MaxLine: 20000, Grace: time.Minute}, func(t *testing.T, r *room) {
-		ann, bob := r.join(t, "ann"), r.join(t, "bob")
-		ann.wants(chat.Joined("bob"))
-		slow := r.join(t, "slow")
-		ann.wants(chat.Joined("slow"))
-		bob.wants(chat.Joined("slow"))
+	text := strings.Repeat(".", 20000) // much, for the kernel keeps megabytes of it
+	both(t, chat.Config{Queue: queue, MaxLine: len(text), Grace: time.Minute}, func(t *testing.T, r *room) {
+		first, slow := r.join(t, "first"), r.join(t, "slow")
+		first.wants(chat.Joined("slow"))
+		last, talker := r.join(t, "last"), r.join(t, "talker")
+		first.wants(chat.Joined("last"), chat.Joined("talker"))
+		last.wants(chat.Joined("talker"))
+		slow.wants(chat.Joined("last"), chat.Joined("talker"))
 
-		// Ann waits for Bob to have the messages, so Bob is not too slow.
-		text := strings.Repeat(".", 20000) // much, for the kernel keeps megabytes of it
+		// The talker waits for the others to have the messages, so they are not too slow.
 		sent := 0
-		for left := false; !left; {
-			ann.says(text)
+		for r.stats().Clients == 4 {
+			talker.says(text)
 			sent++
-			bob.wants(chat.Said("ann", text))
-			left = r.stats().Clients == 2
+			first.wants(chat.Said("talker", text))
+			last.wants(chat.Said("talker", text))
 		}
-		bob.wants(chat.Left("slow", chat.Slow))
-		ann.wants(chat.Left("slow", chat.Slow))
+		for _, g := range []*guest{first, last, talker} {
+			g.wants(chat.Left("slow", chat.Slow))
+		}
 
 		got := 0
-		for {
-			line, err := slow.in.ReadString('\n')
-			if err != nil || line != chat.Said("ann", text) {
-				if line != chat.Bye(chat.Slow) {
-					t.Errorf("slow reads %q, %v", line, err)
-				}
-				break
-			}
-			got++
+		line, err := slow.in.ReadString('\n')
+		for ; line == chat.Said("talker", text); got++ {
+			line, err = slow.in.ReadString('\n')
+		}
+		if line != chat.Bye(chat.Slow) {
+			t.Errorf("slow reads %q, %v", line, err)
 		}
 		slow.ends()
 		if got < queue || got >= sent {
 			t.Errorf("slow reads %d messages of %d", got, sent)
-		}
-	})
-}
-
-// The line that is too much for one client is not the last for those who come after it in
-// the room, and all see that client leave at the same place.
-func TestSlowInOrder(t *testing.T) {
-	both(t, chat.Config{Queue: 4, MaxLine: 20000}, func(t *testing.T, r *room) {
-		first := r.join(t, "first")
-		slow := r.join(t, "slow")
-		first.wants(chat.Joined("slow"))
-		last := r.join(t, "last")
-		first.wants(chat.Joined("last"))
-		text := strings.Repeat(".", 20000) // much, for the kernel keeps megabytes of it
-		talker := r.join(t, "talker")
-		first.wants(chat.Joined("talker"))
-		last.wants(chat.Joined("talker"))
-		left := chat.Left("slow", chat.Slow)
-		text := strings.Repeat(".", 19000)
-		for n, over := 0, false; !over; n++ {
-			talker.says(fmt.Sprint(n, text))
-			for _, g := range []*guest{first, last} {
-				g.wants(chat.Said("talker", fmt.Sprint(n, text)))
-			}
-			if over = r.stats().Clients == 3; over {
-				for _, g := range []*guest{first, last, talker} {
-					g.wants(left)
-				}
-			}
 		}
 	})
 }
