@@ -23,6 +23,7 @@
 package chat
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strings"
@@ -61,21 +62,11 @@ type Stats struct {
 
 // Defaults returns c with the defaults in place of zeros.
 func (c Config) Defaults() Config {
-	if c.MaxClients == 0 {
-		c.MaxClients = 1000
-	}
-	if c.Queue == 0 {
-		c.Queue = 64
-	}
-	if c.MaxLine == 0 {
-		c.MaxLine = 512
-	}
-	if c.IdleTimeout == 0 {
-		c.IdleTimeout = 10 * time.Minute
-	}
-	if c.Grace == 0 {
-		c.Grace = 5 * time.Second
-	}
+	c.MaxClients = cmp.Or(c.MaxClients, 1000)
+	c.Queue = cmp.Or(c.Queue, 64)
+	c.MaxLine = cmp.Or(c.MaxLine, 512)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 10*time.Minute)
+	c.Grace = cmp.Or(c.Grace, 5*time.Second)
 	if c.Ready == nil {
 		c.Ready = func(net.Addr, func() Stats) {}
 	}

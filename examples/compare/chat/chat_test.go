@@ -309,5 +309,10 @@ func TestLoad(t *testing.T) {
 		if got := r.stats().Messages; got != 500 {
 			t.Errorf("%d messages", got)
 		}
+		release, err := load.Hold(t.Context(), r.addr.String(), 20)
+		if got := r.stats().Clients; err != nil || got != 20 {
+			t.Errorf("%d clients, %v", got, err)
+		}
+		release()
 	})
 }

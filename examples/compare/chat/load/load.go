@@ -5,8 +5,10 @@ package load
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -34,25 +36,15 @@ type Result struct {
 // each client sends one message and reads those of all others. So a client is at most a
 // round ahead of the others, and no queue ever holds more than two lines for each client.
 func Run(ctx context.Context, address string, cfg Config) (Result, error) {
-	if cfg.Clients == 0 {
-		cfg.Clients = 10
+	cfg.Clients = cmp.Or(cfg.Clients, 10)
+	cfg.Messages = cmp.Or(cfg.Messages, 100)
+	cfg.Size = cmp.Or(cfg.Size, 64)
+	clients, err := joinAll(ctx, address, cfg.Clients)
+	if err != nil {
+		return Result{}, err
 	}
-	if cfg.Messages == 0 {
-		cfg.Messages = 100
-	}
-	if cfg.Size == 0 {
-		cfg.Size = 64
-	}
-	clients := make([]*client, cfg.Clients)
-	for i := range clients {
-		c, err := join(ctx, address, "client"+strconv.Itoa(i))
-		if err != nil {
-			return Result{}, err
-		}
-		defer c.conn.Close()
-		defer context.AfterFunc(ctx, func() { c.conn.Close() })()
-		clients[i] = c
-	}
+	defer leaveAll(clients)
+	defer context.AfterFunc(ctx, func() { cutAll(clients) })()
 	began := time.Now()
 	var running errgroup.Group
 	for _, c := range clients {
@@ -68,6 +60,41 @@ func Run(ctx context.Context, address string, cfg Config) (Result, error) {
 	result.Deliveries = len(result.Latencies)
 	slices.Sort(result.Latencies)
 	return result, nil
+}
+
+// Hold has n clients join the room, which stay until release is called and say nothing.
+func Hold(ctx context.Context, address string, n int) (release func(), err error) {
+	clients, err := joinAll(ctx, address, n)
+	return func() { leaveAll(clients) }, err
+}
+
+// joinAll has n clients join the room, one after the other.
+func joinAll(ctx context.Context, address string, n int) ([]*client, error) {
+	var clients []*client
+	for i := range n {
+		c, err := join(ctx, address, "client"+strconv.Itoa(i))
+		if err != nil {
+			leaveAll(clients)
+			return nil, err
+		}
+		clients = append(clients, c)
+	}
+	return clients, nil
+}
+
+// leaveAll has the clients leave. When it returns, the room knows that they have left.
+func leaveAll(clients []*client) {
+	for _, c := range clients {
+		fmt.Fprintln(c.conn, "/quit")
+		io.Copy(io.Discard, c.in) // up to the end of the connection
+	}
+	cutAll(clients)
+}
+
+func cutAll(clients []*client) {
+	for _, c := range clients {
+		c.conn.Close()
+	}
 }
 
 // A client is one of those who talk.
