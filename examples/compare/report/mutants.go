@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -191,7 +192,8 @@ const repeats = "20"
 // test runs the tests of a side: first once, and then, for tasks, the simulations, or,
 // for goroutines, the same tests repeatedly.
 func (s study) test(ctx context.Context, p Program, side, binary string) ([]finding, error) {
-	same := []string{"-test.run=/^" + side + "$", "-test.skip=^TestSim"}
+	other := sides[1-slices.Index(sides, side)]
+	same := []string{"-test.skip=^TestSim|/^" + other + "$|//^" + other + "$"}
 	first, err := s.once(ctx, p, binary, firstBound, same...)
 	if err != nil {
 		return nil, err

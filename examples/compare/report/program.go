@@ -5,7 +5,7 @@ package main
 import "context"
 
 // programs are those that are written twice.
-var programs = []Program{crawlerProgram}
+var programs = []Program{crawlerProgram, chatProgram, proxyProgram}
 
 // A Program is one that is written twice.
 type Program struct {

@@ -27,13 +27,17 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// small are partners with little work.
+var small = map[string]func() (Partner, error){
+	"crawler": func() (Partner, error) { return newWebSite(50), nil },
+	"chat":    func() (Partner, error) { return &guests{messages: 3}, nil },
+	"proxy":   func() (Partner, error) { return newEndpoints(3) },
+}
+
 // TestMeasure: each stage of each program measures what it is for.
 func TestMeasure(t *testing.T) {
 	for _, p := range programs {
-		p.Working, p.Holding = 3, 7
-		if p.Name == "crawler" {
-			p.Partner = func() (Partner, error) { return newWebSite(50), nil }
-		}
+		p.Working, p.Holding, p.Partner = 3, 7, small[p.Name]
 		for _, c := range contestants {
 			var s samples
 			if err := s.round(t.Context(), p, c, 2); err != nil {
