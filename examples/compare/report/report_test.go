@@ -36,6 +36,7 @@ var small = map[string]func() (Partner, error){
 
 // TestMeasure: each stage of each program measures what it is for.
 func TestMeasure(t *testing.T) {
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // each process would sleep for a second
 	for _, p := range programs {
 		p.Working, p.Holding, p.Partner = 3, 7, small[p.Name]
 		for _, c := range contestants {
