@@ -212,9 +212,11 @@ func TestLongLine(t *testing.T) {
 		text := strings.Repeat(".", most)
 		bob.says(text, text[1:]+"\r")
 		ann.wants(chat.Said("bob", text), chat.Said("bob", text[1:]))
-		bob.says(text + ".")
+		fmt.Fprint(bob.conn, text, ".") // and no end
 		bob.leaves(chat.TooLong)
 		ann.wants(chat.Left("bob", chat.TooLong))
+		ann.says(text + ".\nunheard")
+		ann.leaves(chat.TooLong)
 	})
 }
 

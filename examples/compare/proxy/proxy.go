@@ -7,12 +7,12 @@
 // A connection needs a slot: one of MaxConns, and one of a healthy backend's MaxPerBackend.
 // Backends take turns; one that is full or not healthy misses its turn. If there is no slot,
 // the connection waits for one, behind those that wait already. It is closed if too many
-// wait, or when it has waited for WaitTimeout.
+// wait, or when it has waited for WaitTimeout. A client that leaves meanwhile keeps its place.
 //
 // With its slot the connection dials the backend. If that fails, it gives the slot back,
 // pauses, and asks for another one, as if it were new. Then bytes go in both directions. An
-// end of one direction is passed on, and the other one goes on. When no byte has moved for
-// IdleTimeout, the connection is closed.
+// end of one direction is passed on, and the other one goes on. If one end fails, or no byte
+// has moved for IdleTimeout, both ends are reset.
 //
 // All backends are healthy at first. At once and then at each HealthInterval, a backend is
 // dialed to see whether it accepts. Fall failures in a row make it sick, and Rise successes

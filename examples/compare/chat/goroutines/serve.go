@@ -13,7 +13,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
 
 	"baton/examples/compare/chat"
 )
@@ -64,7 +63,6 @@ func (r *room) serve(conn *net.TCPConn) {
 	defer conn.Close()
 	c := &client{conn: conn, lines: make(chan string, r.cfg.Queue)}
 	if !r.enter(c) {
-		conn.SetWriteDeadline(time.Now().Add(r.cfg.Grace))
 		io.WriteString(conn, chat.Full)
 		return
 	}

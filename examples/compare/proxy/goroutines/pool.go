@@ -45,7 +45,9 @@ func (p *pool) stats() proxy.Stats {
 	defer p.mu.Unlock()
 	s := proxy.Stats{Waiting: len(p.waiting), Refused: p.refused, TimedOut: p.timedOut, Failed: p.failed}
 	for _, b := range p.backends {
-		s.Backends = append(s.Backends, proxy.BackendStats{Address: b.address, Healthy: b.healthy, Active: b.active, Served: b.served})
+		s.Backends = append(s.Backends, proxy.BackendStats{
+			Address: b.address, Healthy: b.healthy, Active: b.active, Served: b.served,
+		})
 	}
 	return s
 }

@@ -45,7 +45,9 @@ func newPool(addresses []string, cfg proxy.Config) *pool {
 func (p *pool) stats() proxy.Stats {
 	s := proxy.Stats{Waiting: p.waiting.Len(), Refused: p.refused, TimedOut: p.timedOut, Failed: p.failed}
 	for _, b := range p.backends {
-		s.Backends = append(s.Backends, proxy.BackendStats{Address: b.address, Healthy: b.healthy, Active: b.active, Served: b.served})
+		s.Backends = append(s.Backends, proxy.BackendStats{
+			Address: b.address, Healthy: b.healthy, Active: b.active, Served: b.served,
+		})
 	}
 	return s
 }
