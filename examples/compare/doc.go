@@ -4,6 +4,8 @@
 // Baton's tasks and with plain goroutines: the same behaviour, and the same tests for both.
 //
 //   - crawler fetches the pages of web sites
+//   - chat is a chat room
+//   - proxy is a proxy that limits connections
 //   - report compares the two implementations of each program: go run ./examples/compare/report
 //
 // A program NAME has a package of its own with what both implementations share and with the

@@ -25,12 +25,12 @@ import (
 type finding string
 
 const (
-	failure  finding = "a failed check or a panic"
-	race     finding = "the race detector"
-	leak     finding = "a goroutine that is left"
-	deadlock finding = "a deadlock that is named"
-	hang     finding = "a test that does not end"
-	again    finding = "only simulation, or only the repeated tests"
+	failure  finding = "failed check or panic"
+	race     finding = "race detector"
+	leak     finding = "goroutine left"
+	deadlock finding = "deadlock named"
+	hang     finding = "no end"
+	again    finding = "only simulation or repetition"
 )
 
 var findings = []finding{failure, race, leak, deadlock, hang, again}
@@ -96,6 +96,7 @@ func (s study) side(ctx context.Context, out io.Writer, p Program, side string) 
 	for i, m := range chosen {
 		group.Go(func() (err error) {
 			how[i], err = s.try(ctx, p, side, m, i)
+			fmt.Fprintf(os.Stderr, "%s/%s/%v: %q\n", p.Name, side, m, how[i])
 			return err
 		})
 	}
@@ -103,12 +104,11 @@ func (s study) side(ctx context.Context, out io.Writer, p Program, side string) 
 		return err
 	}
 	survived, found := 0, map[finding]int{}
-	for i, m := range chosen {
-		fmt.Fprintf(os.Stderr, "%s/%s/%v: %q\n", p.Name, side, m, how[i])
-		for _, f := range how[i] {
+	for _, ways := range how {
+		for _, f := range ways {
 			found[f]++
 		}
-		if len(how[i]) == 0 {
+		if len(ways) == 0 {
 			survived++
 		}
 	}

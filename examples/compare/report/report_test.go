@@ -197,3 +197,31 @@ func TestWrite(t *testing.T) {
 		t.Error("a page without the place was written")
 	}
 }
+
+// TestPage: the page shows the sources as they are, and has all rows of the other tables.
+func TestPage(t *testing.T) {
+	t.Chdir("../../..")
+	page, err := os.ReadFile("docs/goroutines.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table strings.Builder
+	if err := code(&table, programs); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), table.String()) {
+		t.Errorf("docs/goroutines.md does not show the sources as they are: write it with -write, or enter\n%s", table.String())
+	}
+	for _, p := range programs {
+		for _, c := range contestants {
+			if row := fmt.Sprintf("| %s | %s | ", p.Name, c.name); !strings.Contains(string(page), row) {
+				t.Errorf("docs/goroutines.md has no row %s", row)
+			}
+		}
+		for _, side := range sides {
+			if row := fmt.Sprintf("| %s | %s | ", p.Name, side); strings.Count(string(page), row) < 2 {
+				t.Errorf("docs/goroutines.md has no mutants of %s, %s", p.Name, side)
+			}
+		}
+	}
+}
