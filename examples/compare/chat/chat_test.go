@@ -75,7 +75,7 @@ func TestNameless(t *testing.T) {
 
 // All clients see the messages in one order. Each sees all but its own.
 func TestOrder(t *testing.T) {
-	const clients, messages = 8, 200
+	const clients, messages = 8, 50
 	both(t, chat.Config{Queue: clients * messages}, func(t *testing.T, r *room) {
 		watcher := r.join(t, "watcher")
 		var guests []*guest

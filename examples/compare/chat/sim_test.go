@@ -186,9 +186,9 @@ func TestSimOrder(t *testing.T) {
 // grace, it gets its queue and the reason; later, only what was on the way.
 func TestSimSlow(t *testing.T) {
 	const queue, grace = 8, 2 * time.Minute
-	text := strings.Repeat(".", 500)
+	text := strings.Repeat(".", 5000)
 	for late, reads := range map[time.Duration]bool{grace - 1: true, grace + 1: false} {
-		simulate(t, chat.Config{Queue: queue, Grace: grace}, func(w *world) {
+		simulate(t, chat.Config{Queue: queue, MaxLine: len(text), Grace: grace}, func(w *world) {
 			slow, talker, reader := w.join("slow"), w.join("talker"), w.join("reader")
 			slow.wants(chat.Joined("talker"), chat.Joined("reader"))
 			talker.wants(chat.Joined("reader"))
