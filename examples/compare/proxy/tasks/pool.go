@@ -61,14 +61,13 @@ func (p *pool) acquire(ctx context.Context) (*backend, error) {
 		p.refused++
 		return nil, proxy.ErrFull
 	}
-	err := await.Timeout(ctx, p.cfg.WaitTimeout, func(ctx context.Context) error {
-		return p.waiting.Wait(ctx, task.Text("a slot"))
-	})
-	if errors.Is(err, context.DeadlineExceeded) {
-		p.timedOut++
-		return nil, proxy.ErrTimeout
-	}
-	if err != nil {
+	ctx, release := await.WithTimeout(ctx, p.cfg.WaitTimeout)
+	defer release()
+	if err := p.waiting.Wait(ctx, task.Text("a slot")); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			p.timedOut++
+			return nil, proxy.ErrTimeout
+		}
 		return nil, err
 	}
 	b := p.granted[0]

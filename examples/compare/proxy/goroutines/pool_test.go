@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package goroutines_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"baton/examples/compare/proxy"
+	"baton/examples/compare/proxy/goroutines"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+const timeout = time.Hour
+
+func newPool() goroutines.Pool {
+	return goroutines.NewPool([]string{"a", "b"}, proxy.Config{MaxConns: 1, WaitTimeout: timeout, Fall: 2, Rise: 2})
+}
+
+// take takes a slot of the backend that is wanted.
+func take(t *testing.T, p goroutines.Pool, want string) (release func()) {
+	t.Helper()
+	got, release, err := p.Acquire(t.Context())
+	if got != want || err != nil {
+		t.Errorf("Acquire = %q, %v, want %q", got, err, want)
+	}
+	return release
+}
+
+// Those who wait get slots in their order, or the timeout, and not a moment before.
+func TestWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		release := take(t, p, "a")
+		began := time.Now()
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			release := take(t, p, "b")
+			if took := time.Since(began); took != timeout-1 {
+				t.Errorf("the first one waits for %v", took)
+			}
+			<-time.After(3)
+			release()
+		})
+		<-time.After(1)
+		waiting.Go(func() {
+			_, _, err := p.Acquire(t.Context())
+			if took := time.Since(began); !errors.Is(err, proxy.ErrTimeout) || took != timeout+1 {
+				t.Errorf("the second one waits for %v: %v", took, err)
+			}
+		})
+		<-time.After(timeout - 2)
+		release()
+		waiting.Wait()
+		take(t, p, "a")()
+	})
+}
+
+// A slot that becomes free in the moment in which a wait ends is not lost.
+func TestWaitRace(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPool()
+			time.AfterFunc(timeout, take(t, p, "a"))
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
+			defer cancel()
+			if _, release, err := p.Acquire(ctx); err == nil {
+				release()
+			}
+			synctest.Wait()
+			ctx, cancel = context.WithTimeout(t.Context(), 1)
+			defer cancel()
+			if _, _, err := p.Acquire(ctx); err != nil {
+				t.Errorf("the slot is lost: %v", err)
+			}
+		})
+	}
+}
+
+// Connections wait until a backend is healthy.
+func TestHealth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		for i := range 2 {
+			p.Checked(i, false)
+			p.Checked(i, false)
+		}
+		var waiting sync.WaitGroup
+		waiting.Go(func() { take(t, p, "b") })
+		synctest.Wait()
+		p.Checked(0, true)
+		p.Checked(1, true)
+		p.Checked(0, false)
+		p.Checked(0, true) // the second one, but not in a row
+		p.Checked(1, true)
+		waiting.Wait()
+	})
+}
