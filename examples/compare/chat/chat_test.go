@@ -150,6 +150,10 @@ func TestSlow(t *testing.T) {
 		for _, g := range []*guest{first, last, talker} {
 			g.wants(chat.Left("slow", chat.Slow))
 		}
+		slow.says("unheard")
+		talker.says("the end")
+		first.wants(chat.Said("talker", "the end"))
+		last.wants(chat.Said("talker", "the end"))
 
 		got := 0
 		line, err := slow.in.ReadString('\n')

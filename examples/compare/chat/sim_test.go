@@ -220,6 +220,28 @@ func TestSimSlow(t *testing.T) {
 	}
 }
 
+// Whatever the schedule, a client that has left is not heard any more.
+func TestSimSilence(t *testing.T) {
+	text := strings.Repeat(".", 5000)
+	simulate(t, chat.Config{Queue: 4, MaxLine: len(text)}, func(w *world) {
+		slow, talker, reader := w.join("slow"), w.join("talker"), w.join("reader")
+		reading := task.Start(w.ctx, func(ctx context.Context) ([]string, error) { return reader.rest(ctx), nil })
+		for w.stats().Clients == 3 {
+			slow.says(w.ctx, "still here")
+			talker.says(w.ctx, text)
+			w.sleep(1)
+		}
+		slow.Close()
+		w.serving.Cancel(nil)
+		got, _ := reading.Await(w.ctx)
+		left := slices.Index(got, chat.Left("slow", chat.Slow))
+		if left < 0 || slices.Contains(got[left:], chat.Said("slow", "still here")) {
+			w.t.Errorf("the reader reads %.30q", got)
+		}
+		talker.Close()
+	})
+}
+
 // A client leaves when it has been idle for the timeout, and not a moment before. What it
 // reads does not count.
 func TestSimIdle(t *testing.T) {
@@ -275,13 +297,14 @@ func TestSimCut(t *testing.T) {
 		began := task.Now(w.ctx)
 		v := w.join("stays")
 		v.says(w.ctx, "/quit")
+		w.sleep(time.Second / 2)
 		for {
 			if _, err := v.Write(w.ctx, []byte("more\n")); err != nil {
 				break
 			}
 			w.sleep(time.Second)
 		}
-		w.took("to be cut off", began, grace)
+		w.took("to be cut off", began, grace+time.Second/2)
 		v.Close()
 		w.join("next").Close() // there is room
 	})
