@@ -101,7 +101,7 @@ func (r *room) dial(t *testing.T) *guest {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(15 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	g := &guest{t, "?", conn.(*net.TCPConn), bufio.NewReader(conn)}
 	r.guests = append(r.guests, g)
 	return g

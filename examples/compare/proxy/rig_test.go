@@ -130,7 +130,7 @@ type conn struct {
 }
 
 func newConn(t *testing.T, name string, c net.Conn) *conn {
-	c.SetDeadline(time.Now().Add(15 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	return &conn{c.(*net.TCPConn), t, name, bufio.NewReader(c)}
 }
 
