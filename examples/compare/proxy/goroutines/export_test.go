@@ -17,14 +17,16 @@ func NewPool(addresses []string, cfg proxy.Config) Pool {
 	return Pool{newPool(addresses, cfg.Defaults())}
 }
 
-// Acquire takes a slot, and returns the address of its backend.
-func (p Pool) Acquire(ctx context.Context) (address string, release func(), err error) {
-	b, err := p.p.acquire(ctx)
-	if err != nil {
-		return "", nil, err
+// Acquire takes a slot, and returns the address of its backend, or "" if there is none.
+func (p Pool) Acquire(ctx context.Context) (address string, release func()) {
+	b := p.p.acquire(ctx)
+	if b == nil {
+		return "", nil
 	}
-	return b.address, func() { p.p.release(b) }, nil
+	return b.address, func() { p.p.release(b) }
 }
 
 // Checked is the result of a check of backend i.
 func (p Pool) Checked(i int, ok bool) { p.p.checked(p.p.backends[i], ok) }
+
+func (p Pool) Stats() proxy.Stats { return p.p.stats() }

@@ -131,8 +131,8 @@ func (p *pool) connect(ctx context.Context) (*net.TCPConn, *backend) {
 			}
 			pause *= 2
 		}
-		b, err := p.acquire(ctx)
-		if err != nil {
+		b := p.acquire(ctx)
+		if b == nil {
 			return nil, nil
 		}
 		server, err := p.dial(ctx, b)
