@@ -289,15 +289,16 @@ func TestSimClose(t *testing.T) {
 	}
 }
 
-// A client that leaves and does not close its end is cut off when the grace is over,
-// whatever it still sends.
+// A client that leaves and does not close its end is cut off when the grace is over, and
+// not before, whether it is idle or sends something.
 func TestSimCut(t *testing.T) {
 	const grace = time.Minute
-	simulate(t, chat.Config{Grace: grace, MaxClients: 1}, func(w *world) {
+	cfg := chat.Config{Grace: grace, IdleTimeout: grace / 4, MaxClients: 1}
+	simulate(t, cfg, func(w *world) {
 		began := task.Now(w.ctx)
 		v := w.join("stays")
 		v.says(w.ctx, "/quit")
-		w.sleep(time.Second / 2)
+		w.sleep(grace/2 + time.Second/2)
 		for {
 			if _, err := v.Write(w.ctx, []byte("more\n")); err != nil {
 				break
