@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -269,6 +270,25 @@ func TestClose(t *testing.T) {
 			t.Errorf("Dial after the end: %v", err)
 		}
 	})
+}
+
+// Clients that come while the room closes leave as well, or are not accepted.
+func TestCloseAtTheDoor(t *testing.T) {
+	for i := range 20 {
+		t.Run(fmt.Sprint("round", i), func(t *testing.T) {
+			both(t, chat.Config{Grace: time.Minute}, func(t *testing.T, r *room) {
+				var late []*guest
+				for range 5 {
+					late = append(late, r.dial(t))
+				}
+				r.close()
+				for _, g := range late {
+					io.Copy(io.Discard, g.in) // up to the end, whatever it is
+					g.conn.Close()
+				}
+			})
+		})
+	}
 }
 
 // A client that does not close its end is cut off when the grace is over.
