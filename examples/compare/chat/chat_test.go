@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -75,7 +76,7 @@ func TestNameless(t *testing.T) {
 
 // All clients see the messages in one order. Each sees all but its own.
 func TestOrder(t *testing.T) {
-	const clients, messages = 8, 200
+	const clients, messages = 8, 50
 	both(t, chat.Config{Queue: clients * messages}, func(t *testing.T, r *room) {
 		watcher := r.join(t, "watcher")
 		var guests []*guest
@@ -150,6 +151,10 @@ func TestSlow(t *testing.T) {
 		for _, g := range []*guest{first, last, talker} {
 			g.wants(chat.Left("slow", chat.Slow))
 		}
+		slow.says("unheard")
+		talker.says("the end")
+		first.wants(chat.Said("talker", "the end"))
+		last.wants(chat.Said("talker", "the end"))
 
 		got := 0
 		line, err := slow.in.ReadString('\n')
@@ -265,6 +270,25 @@ func TestClose(t *testing.T) {
 			t.Errorf("Dial after the end: %v", err)
 		}
 	})
+}
+
+// Clients that come while the room closes leave as well, or are not accepted.
+func TestCloseAtTheDoor(t *testing.T) {
+	for i := range 20 {
+		t.Run(fmt.Sprint("round", i), func(t *testing.T) {
+			both(t, chat.Config{Grace: time.Minute}, func(t *testing.T, r *room) {
+				var late []*guest
+				for range 5 {
+					late = append(late, r.dial(t))
+				}
+				r.close()
+				for _, g := range late {
+					io.Copy(io.Discard, g.in) // up to the end, whatever it is
+					g.conn.Close()
+				}
+			})
+		})
+	}
 }
 
 // A client that does not close its end is cut off when the grace is over.

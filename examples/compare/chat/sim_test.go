@@ -186,9 +186,9 @@ func TestSimOrder(t *testing.T) {
 // grace, it gets its queue and the reason; later, only what was on the way.
 func TestSimSlow(t *testing.T) {
 	const queue, grace = 8, 2 * time.Minute
-	text := strings.Repeat(".", 500)
+	text := strings.Repeat(".", 5000)
 	for late, reads := range map[time.Duration]bool{grace - 1: true, grace + 1: false} {
-		simulate(t, chat.Config{Queue: queue, Grace: grace}, func(w *world) {
+		simulate(t, chat.Config{Queue: queue, MaxLine: len(text), Grace: grace}, func(w *world) {
 			slow, talker, reader := w.join("slow"), w.join("talker"), w.join("reader")
 			slow.wants(chat.Joined("talker"), chat.Joined("reader"))
 			talker.wants(chat.Joined("reader"))
@@ -218,6 +218,28 @@ func TestSimSlow(t *testing.T) {
 			talker.Close()
 		})
 	}
+}
+
+// Whatever the schedule, a client that has left is not heard any more.
+func TestSimSilence(t *testing.T) {
+	text := strings.Repeat(".", 5000)
+	simulate(t, chat.Config{Queue: 4, MaxLine: len(text)}, func(w *world) {
+		slow, talker, reader := w.join("slow"), w.join("talker"), w.join("reader")
+		reading := task.Start(w.ctx, func(ctx context.Context) ([]string, error) { return reader.rest(ctx), nil })
+		for w.stats().Clients == 3 {
+			slow.says(w.ctx, "still here")
+			talker.says(w.ctx, text)
+			w.sleep(1)
+		}
+		slow.Close()
+		w.serving.Cancel(nil)
+		got, _ := reading.Await(w.ctx)
+		left := slices.Index(got, chat.Left("slow", chat.Slow))
+		if left < 0 || slices.Contains(got[left:], chat.Said("slow", "still here")) {
+			w.t.Errorf("the reader reads %.30q", got)
+		}
+		talker.Close()
+	})
 }
 
 // A client leaves when it has been idle for the timeout, and not a moment before. What it
@@ -267,21 +289,23 @@ func TestSimClose(t *testing.T) {
 	}
 }
 
-// A client that leaves and does not close its end is cut off when the grace is over,
-// whatever it still sends.
+// A client that leaves and does not close its end is cut off when the grace is over, and
+// not before, whether it is idle or sends something.
 func TestSimCut(t *testing.T) {
 	const grace = time.Minute
-	simulate(t, chat.Config{Grace: grace, MaxClients: 1}, func(w *world) {
+	cfg := chat.Config{Grace: grace, IdleTimeout: grace / 4, MaxClients: 1}
+	simulate(t, cfg, func(w *world) {
 		began := task.Now(w.ctx)
 		v := w.join("stays")
 		v.says(w.ctx, "/quit")
+		w.sleep(grace/2 + time.Second/2)
 		for {
 			if _, err := v.Write(w.ctx, []byte("more\n")); err != nil {
 				break
 			}
 			w.sleep(time.Second)
 		}
-		w.took("to be cut off", began, grace)
+		w.took("to be cut off", began, grace+time.Second/2)
 		v.Close()
 		w.join("next").Close() // there is room
 	})

@@ -24,7 +24,6 @@ package proxy
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -70,12 +69,6 @@ type BackendStats struct {
 	Active  int // slots that are taken now
 	Served  int // connections that it has accepted
 }
-
-// Reasons why a connection gets no slot.
-var (
-	ErrFull    = errors.New("proxy: too many connections wait")
-	ErrTimeout = errors.New("proxy: no slot in time")
-)
 
 // A CutError says that the grace was over before all connections had ended.
 type CutError struct {

@@ -81,7 +81,7 @@ func TestHalfClose(t *testing.T) {
 	})
 }
 
-// A reset of one end is a reset for the other.
+// A reset of one end is a reset for the other, also if it has ended its direction.
 func TestReset(t *testing.T) {
 	both(t, 1, proxy.Config{}, nil, func(t *testing.T, s *site) {
 		client, server := s.pair(t, s.backends[0])
@@ -93,6 +93,15 @@ func TestReset(t *testing.T) {
 		client.SetLinger(0)
 		client.Close()
 		server.ends(syscall.ECONNRESET)
+
+		for range 50 {
+			client, server = s.pair(t, s.backends[0])
+			client.CloseWrite()
+			server.ends(nil)
+			server.SetLinger(0)
+			server.Close()
+			client.ends(syscall.ECONNRESET)
+		}
 	})
 }
 

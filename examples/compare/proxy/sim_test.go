@@ -147,7 +147,8 @@ func (w *world) hears(s *netio.Stream, want string, failure error) {
 // A connection that waits is closed after the timeout, and not a moment before.
 func TestSimWait(t *testing.T) {
 	const timeout = time.Hour
-	simulate(t, proxy.Config{MaxConns: 1, WaitTimeout: timeout, IdleTimeout: 2 * timeout}, nil, func(w *world) {
+	cfg := proxy.Config{MaxConns: 1, WaitTimeout: timeout, IdleTimeout: 2 * timeout, HealthInterval: timeout}
+	simulate(t, cfg, nil, func(w *world) {
 		first := w.dial(w.ctx)
 		w.hears(first, a, nil)
 		second := w.dial(w.ctx)

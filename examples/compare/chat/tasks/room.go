@@ -7,14 +7,12 @@ import (
 	"strings"
 
 	"baton/examples/compare/chat"
-	"baton/loop"
 )
 
 // A room is who is there. None of its methods switches, so each is one step for all
 // others.
 type room struct {
 	cfg      chat.Config
-	loop     *loop.Loop
 	clients  []*client // in the order of their coming
 	messages int
 }
@@ -35,16 +33,14 @@ func (r *room) enter(c *client) bool {
 
 // exit removes a client whose connection ends.
 func (r *room) exit(c *client) {
-	r.leave(c, chat.Gone)
-	c.cutter.Cancel()
 	i := slices.Index(r.clients, c)
 	r.clients = slices.Delete(r.clients, i, i+1)
 }
 
-// handle does what a line of c says. It reports whether c is still there.
-func (r *room) handle(c *client, line string) bool {
+// handle does what a line of c says.
+func (r *room) handle(c *client, line string) {
 	switch {
-	case c.left():
+	case c.left(): // while the line came
 	case line == "/quit":
 		r.leave(c, chat.Quit)
 	case c.name == "":
@@ -57,7 +53,6 @@ func (r *room) handle(c *client, line string) bool {
 		r.messages++
 		r.tell(c, chat.Said(c.name, line))
 	}
-	return !c.left()
 }
 
 // join gives c a name.
@@ -106,7 +101,8 @@ func (r *room) send(c *client, line string) {
 	}
 }
 
-// leave has c leave, if it has not left already. Its writer goes on with what is queued.
+// leave has c leave, if it has not left already: its reader stops, and its writer goes on
+// with what is queued.
 func (r *room) leave(c *client, why string) {
 	if c.left() {
 		return
@@ -114,7 +110,7 @@ func (r *room) leave(c *client, why string) {
 	announce := c.present() && why != chat.Closing
 	c.farewell = chat.Bye(why)
 	c.lines.Shutdown(false)
-	c.cutter = r.loop.CallLater(r.cfg.Grace, func() { c.stream.Close() })
+	c.stop()
 	if announce {
 		r.tell(c, chat.Left(c.name, why))
 	}

@@ -9,9 +9,9 @@ import (
 	"errors"
 	"os"
 
+	"baton/await"
 	"baton/examples/compare/chat"
 	"baton/locks"
-	"baton/loop"
 	"baton/netio"
 	"baton/task"
 )
@@ -20,7 +20,7 @@ import (
 // have left, or an error if it cannot listen or accept.
 func Serve(ctx context.Context, address string, cfg chat.Config) error {
 	cfg = cfg.Defaults()
-	r := &room{cfg: cfg, loop: task.Loop(ctx)}
+	r := &room{cfg: cfg}
 	config := netio.ListenConfig{Stream: netio.StreamConfig{LineLimit: cfg.MaxLine, ReadTimeout: cfg.IdleTimeout}}
 	ln, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
@@ -36,37 +36,40 @@ func Serve(ctx context.Context, address string, cfg chat.Config) error {
 
 // A client is one connection. One task reads from it and another one writes to it.
 type client struct {
-	stream   *netio.Stream
 	lines    *locks.Queue[string] // for the writer; shut down when the client leaves
+	stop     context.CancelFunc   // ends the reading; called when the client leaves
 	name     string               // "" before it has joined
 	farewell string               // the last line
-	cutter   *loop.Handle         // cuts off a client that has left
 }
 
 // serve serves a connection.
 func (r *room) serve(ctx context.Context, s *netio.Stream) error {
-	c := &client{stream: s, lines: locks.NewQueue[string](r.cfg.Queue)}
+	open, stop := netio.UntilShutdown(ctx)
+	defer stop()
+	c := &client{lines: locks.NewQueue[string](r.cfg.Queue), stop: stop}
 	if !r.enter(c) {
 		_, err := s.Write(ctx, []byte(chat.Full))
 		return err
 	}
 	defer r.exit(c)
-	return task.Scope(ctx, func(ctx context.Context) error {
-		task.Go(ctx, c.write)
-		r.leave(c, r.read(ctx, c))
-		// Without this, the last lines could be lost: a connection that is closed with
-		// something left to read is reset.
+	task.Scope(ctx, func(ctx context.Context) error {
+		writer := task.StartErr(ctx, func(ctx context.Context) error { return c.write(ctx, s) })
+		r.leave(c, r.read(open, c, s))
 		s.SetReadTimeout(0)
-		netio.Copy(ctx, discard{}, s)
-		return nil
+		return await.Timeout(ctx, r.cfg.Grace, func(ctx context.Context) error {
+			// Without this, the last lines could be lost: a connection that is closed
+			// with something left to read is reset.
+			netio.Copy(ctx, discard{}, s)
+			_, err := writer.Await(ctx)
+			return err
+		})
 	})
+	return nil // however it has ended
 }
 
 // read handles the lines of a client, and returns why it leaves.
-func (r *room) read(ctx context.Context, c *client) (why string) {
-	open, release := netio.UntilShutdown(ctx)
-	defer release()
-	for line, err := range c.stream.Lines(open) {
+func (r *room) read(ctx context.Context, c *client, s *netio.Stream) (why string) {
+	for line, err := range s.Lines(ctx) {
 		switch {
 		case errors.Is(err, netio.ErrTooLong):
 			return chat.TooLong
@@ -77,9 +80,7 @@ func (r *room) read(ctx context.Context, c *client) (why string) {
 		case err != nil:
 			return chat.Gone
 		}
-		if !r.handle(c, line) {
-			break
-		}
+		r.handle(c, line)
 	}
 	return chat.Gone
 }
@@ -90,7 +91,7 @@ type discard struct{}
 func (discard) Write(_ context.Context, p []byte) (n int, err error) { return len(p), nil }
 
 // write writes the lines of a client until it leaves, several at a time if it can.
-func (c *client) write(ctx context.Context) error {
+func (c *client) write(ctx context.Context, s *netio.Stream) error {
 	const batch = 4096
 	var buf []byte
 	for line, err := range c.lines.All(ctx) {
@@ -101,13 +102,13 @@ func (c *client) write(ctx context.Context) error {
 		if c.lines.Len() > 0 && len(buf) < batch {
 			continue
 		}
-		if _, err := c.stream.Write(ctx, buf); err != nil {
+		if _, err := s.Write(ctx, buf); err != nil {
 			return err
 		}
 		buf = buf[:0]
 	}
-	if _, err := c.stream.Write(ctx, []byte(c.farewell)); err != nil {
+	if _, err := s.Write(ctx, []byte(c.farewell)); err != nil {
 		return err
 	}
-	return c.stream.CloseWrite()
+	return s.CloseWrite()
 }

@@ -59,27 +59,27 @@ func (p *pool) taken() int {
 	return p.active
 }
 
-// acquire takes a slot, and waits for one if it must.
-func (p *pool) acquire(ctx context.Context) (*backend, error) {
+// acquire takes a slot, and waits for one if it must. It returns nil if there is none.
+func (p *pool) acquire(ctx context.Context) *backend {
 	p.mu.Lock()
 	if b := p.pick(); b != nil {
 		p.mu.Unlock()
-		return b, nil
+		return b
 	}
 	if len(p.waiting) >= p.cfg.MaxWaiting {
 		p.refused++
 		p.mu.Unlock()
-		return nil, proxy.ErrFull
+		return nil
 	}
 	slot := make(chan *backend, 1)
 	p.waiting = append(p.waiting, slot)
 	p.mu.Unlock()
 
-	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.WaitTimeout, proxy.ErrTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.WaitTimeout)
 	defer cancel()
 	select {
 	case b := <-slot:
-		return b, nil
+		return b
 	case <-ctx.Done():
 	}
 
@@ -87,14 +87,13 @@ func (p *pool) acquire(ctx context.Context) (*backend, error) {
 	defer p.mu.Unlock()
 	i := slices.Index(p.waiting, slot)
 	if i < 0 { // it was granted meanwhile
-		return <-slot, nil
+		return <-slot
 	}
 	p.waiting = slices.Delete(p.waiting, i, i+1)
-	err := context.Cause(ctx)
-	if errors.Is(err, proxy.ErrTimeout) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		p.timedOut++
 	}
-	return nil, err
+	return nil
 }
 
 // release gives a slot back.

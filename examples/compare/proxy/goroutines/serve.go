@@ -74,26 +74,21 @@ func (p *pool) serve(open, uncut context.Context, client *net.TCPConn) {
 	defer p.release(b)
 	defer server.Close()
 
-	ctx, cancel := context.WithCancel(uncut)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { // reset both, so that no end takes what it has got for all
+	cut := sync.OnceFunc(func() { // by resets, so that no end takes what it has got for all
 		reset(client)
 		reset(server)
 	})
-	defer stop()
-	idle := time.AfterFunc(p.cfg.IdleTimeout, cancel)
+	defer context.AfterFunc(uncut, cut)()
+	idle := time.AfterFunc(p.cfg.IdleTimeout, cut)
 	defer idle.Stop()
-	moved := func() { idle.Reset(p.cfg.IdleTimeout) }
-
-	var other sync.WaitGroup
-	other.Go(func() {
-		if forward(server, client, moved) != nil {
-			cancel()
+	half := func(dst, src *net.TCPConn) {
+		if forward(dst, src, func() { idle.Reset(p.cfg.IdleTimeout) }) != nil {
+			cut()
 		}
-	})
-	if forward(client, server, moved) != nil {
-		cancel()
 	}
+	var other sync.WaitGroup
+	other.Go(func() { half(server, client) })
+	half(client, server)
 	other.Wait()
 }
 
@@ -136,8 +131,8 @@ func (p *pool) connect(ctx context.Context) (*net.TCPConn, *backend) {
 			}
 			pause *= 2
 		}
-		b, err := p.acquire(ctx)
-		if err != nil {
+		b := p.acquire(ctx)
+		if b == nil {
 			return nil, nil
 		}
 		server, err := p.dial(ctx, b)

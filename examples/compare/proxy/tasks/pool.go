@@ -52,28 +52,26 @@ func (p *pool) stats() proxy.Stats {
 	return s
 }
 
-// acquire takes a slot, and waits for one if it must.
-func (p *pool) acquire(ctx context.Context) (*backend, error) {
+// acquire takes a slot, and waits for one if it must. It returns nil if there is none.
+func (p *pool) acquire(ctx context.Context) *backend {
 	if b := p.pick(); b != nil {
-		return b, nil
+		return b
 	}
 	if p.waiting.Len() >= p.cfg.MaxWaiting {
 		p.refused++
-		return nil, proxy.ErrFull
+		return nil
 	}
-	err := await.Timeout(ctx, p.cfg.WaitTimeout, func(ctx context.Context) error {
-		return p.waiting.Wait(ctx, task.Text("a slot"))
-	})
-	if errors.Is(err, context.DeadlineExceeded) {
-		p.timedOut++
-		return nil, proxy.ErrTimeout
-	}
-	if err != nil {
-		return nil, err
+	ctx, release := await.WithTimeout(ctx, p.cfg.WaitTimeout)
+	defer release()
+	if err := p.waiting.Wait(ctx, task.Text("a slot")); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			p.timedOut++
+		}
+		return nil
 	}
 	b := p.granted[0]
 	p.granted = p.granted[1:]
-	return b, nil
+	return b
 }
 
 // release gives a slot back.

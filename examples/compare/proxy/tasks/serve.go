@@ -81,8 +81,8 @@ func (p *pool) connect(ctx context.Context) (*netio.Stream, *backend) {
 			}
 			pause *= 2
 		}
-		b, err := p.acquire(ctx)
-		if err != nil {
+		b := p.acquire(ctx)
+		if b == nil {
 			return nil, nil
 		}
 		server, err := p.dialer.Dial(ctx, "tcp", b.address)
