@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string) error {
 	only := flags.String("run", "", "only programs that match this regular expression")
 	flags.StringVar(&o.write, "write", "", "write the tables into this file, between the markers there")
 	flags.BoolVar(&o.mutants, "mutants", false, "delete statements, and see what finds that")
-	flags.IntVar(&o.study.most, "most", 30, "with -mutants: how many statements of each side")
+	flags.IntVar(&o.study.most, "most", 12, "with -mutants: how many statements of each side")
 	flags.Uint64Var(&o.study.seed, "seed", 1, "with -mutants: which ones")
 	flags.StringVar(&o.side, "side", "", "be the process of this side (the report starts such processes)")
 	flags.StringVar(&o.stage, "stage", "", "with -side: what it is measured by")

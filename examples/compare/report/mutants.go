@@ -47,18 +47,14 @@ var patterns = map[finding]*regexp.Regexp{
 // follow are no findings.
 const timedOut = "panic: test timed out"
 
-// The bounds of a run, after which it counts as a test that does not end. Without a
-// mutant, the tests take seconds.
-const (
-	firstBound  = 20 * time.Second
-	secondBound = 60 * time.Second
-)
-
 // A study deletes statements and runs the tests.
 type study struct {
 	seed uint64
 	most int    // mutants for each side
 	dir  string // for what is built
+
+	// How long the two runs may take, after which they count as tests that do not end.
+	first, second time.Duration
 }
 
 // run studies both sides of the programs, and writes a table.
@@ -84,10 +80,38 @@ func (s study) run(ctx context.Context, out io.Writer, chosen []Program) error {
 	return nil
 }
 
+// setBounds runs the tests without a mutant. They must pass, and a mutant may take four
+// times as long, and ten seconds.
+func (s *study) setBounds(ctx context.Context, p Program, side string) error {
+	s.first, s.second = 10*time.Minute, 10*time.Minute
+	binary := filepath.Join(s.dir, "test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-race", "-o", binary, "./examples/compare/"+p.Name)
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	took := [2]time.Duration{}
+	for i, args := range runs(side) {
+		began := time.Now()
+		out, err := s.once(ctx, p, binary, s.first, args...)
+		if err != nil {
+			return err
+		}
+		if out != "" {
+			return fmt.Errorf("the tests of %s, %s fail without a mutant:\n%s", p.Name, side, out)
+		}
+		took[i] = 4*time.Since(began) + 10*time.Second
+	}
+	s.first, s.second = took[0], took[1]
+	return nil
+}
+
 // side studies one side, and writes its row.
 func (s study) side(ctx context.Context, out io.Writer, p Program, side string) error {
 	chosen, err := s.choose(ctx, p, side)
 	if err != nil {
+		return err
+	}
+	if err := s.setBounds(ctx, p, side); err != nil {
 		return err
 	}
 	how := make([][]finding, len(chosen))
@@ -189,22 +213,29 @@ func (s study) try(ctx context.Context, p Program, side string, m mutant, number
 // time that simulation has, which tries many schedules.
 const repeats = "20"
 
-// test runs the tests of a side: first once, and then, for tasks, the simulations, or,
-// for goroutines, the same tests repeatedly.
-func (s study) test(ctx context.Context, p Program, side, binary string) ([]finding, error) {
+// runs are the arguments of the two runs of the tests of a side: first the tests that
+// both sides have; then, for tasks, the simulations, or, for goroutines, the same tests
+// repeatedly.
+func runs(side string) [2][]string {
 	other := sides[1-slices.Index(sides, side)]
-	same := []string{"-test.skip=^TestSim|/^" + other + "$|//^" + other + "$"}
-	first, err := s.once(ctx, p, binary, firstBound, same...)
+	same := "-test.skip=^TestSim|/^" + other + "$|//^" + other + "$"
+	if side == "tasks" {
+		return [2][]string{{same}, {"-test.run=^TestSim"}}
+	}
+	return [2][]string{{same}, {same, "-test.count=" + repeats}}
+}
+
+// test runs the tests of a side.
+func (s study) test(ctx context.Context, p Program, side, binary string) ([]finding, error) {
+	args := runs(side)
+	first, err := s.once(ctx, p, binary, s.first, args[0]...)
 	if err != nil {
 		return nil, err
 	}
-	more := append(same, "-test.count="+repeats)
-	if side == "tasks" {
-		more = []string{"-test.run=^TestSim"}
-	} else if strings.Contains(first, timedOut) {
+	if side == "goroutines" && strings.Contains(first, timedOut) {
 		return classify(first, ""), nil // it would hang again
 	}
-	second, err := s.once(ctx, p, binary, secondBound, more...)
+	second, err := s.once(ctx, p, binary, s.second, args[1]...)
 	if err != nil {
 		return nil, err
 	}
