@@ -75,7 +75,12 @@ func measureProcess(ctx context.Context, p Program, c contestant, st stage, proc
 	if err != nil {
 		return s, err
 	}
-	defer proc.kill()
+	defer func() {
+		proc.kill()
+		if said := strings.TrimSpace(proc.stderr.String()); err != nil && said != "" {
+			err = fmt.Errorf("%w; the process says: %s", err, said)
+		}
+	}()
 	line, err := proc.read()
 	if err != nil {
 		return s, err
@@ -107,9 +112,10 @@ func measureProcess(ctx context.Context, p Program, c contestant, st stage, proc
 
 // A process is a child of the report.
 type process struct {
-	cmd *exec.Cmd
-	in  io.Writer
-	out *bufio.Reader
+	cmd    *exec.Cmd
+	in     io.Writer
+	out    *bufio.Reader
+	stderr strings.Builder
 }
 
 func start(ctx context.Context, procs int, args ...string) (*process, error) {
@@ -119,7 +125,6 @@ func start(ctx context.Context, procs int, args ...string) (*process, error) {
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
-	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -128,7 +133,9 @@ func start(ctx context.Context, procs int, args ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &process{cmd, in, bufio.NewReader(out)}, cmd.Start()
+	p := &process{cmd: cmd, in: in, out: bufio.NewReader(out)}
+	cmd.Stderr = &p.stderr
+	return p, cmd.Start()
 }
 
 func (p *process) read() (string, error) {

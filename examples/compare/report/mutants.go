@@ -266,7 +266,9 @@ func classify(first, second string) []finding {
 }
 
 // once runs tests, and returns the output of those that fail, and "" if all pass.
-func (s study) once(ctx context.Context, p Program, binary string, bound time.Duration, args ...string) (string, error) {
+func (s study) once(
+	ctx context.Context, p Program, binary string, bound time.Duration, args ...string,
+) (string, error) {
 	cmd := exec.CommandContext(ctx, binary, append(args, "-test.timeout="+bound.String())...)
 	cmd.Dir = path.Join("examples/compare", p.Name)
 	out, err := cmd.CombinedOutput()

@@ -63,8 +63,9 @@ func TestMeasure(t *testing.T) {
 func TestSideFails(t *testing.T) {
 	p := crawlerProgram
 	p.Partner = func() (Partner, error) { return noPartner{}, nil }
-	if _, err := measure(t.Context(), p, contestants[0], workStage, 1); err == nil {
-		t.Error("a crawl without a site is measured")
+	if _, err := measure(t.Context(), p, contestants[0], workStage, 1); err == nil ||
+		!strings.Contains(err.Error(), "is not an http URL") {
+		t.Errorf("a crawl without a site is measured with the error %v, want that of the side", err)
 	}
 }
 
@@ -107,7 +108,9 @@ func TestCount(t *testing.T) {
 	if err := got.add("example.go", []byte(example)); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"starts": 2, "scopes and groups": 1, "locks": 1, "channels and queues": 1, "selects": 1, "atomics": 1}
+	want := map[string]int{
+		"starts": 2, "scopes and groups": 1, "locks": 1, "channels and queues": 1, "selects": 1, "atomics": 1,
+	}
 	for i, c := range constructs {
 		if got.counts[i] != want[c.name] {
 			t.Errorf("%d %s, want %d", got.counts[i], c.name, want[c.name])
@@ -210,7 +213,8 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(page), table.String()) {
-		t.Errorf("docs/goroutines.md does not show the sources as they are: write it with -write, or enter\n%s", table.String())
+		t.Errorf("docs/goroutines.md does not show the sources as they are: write it with -write, or enter\n%s",
+			table.String())
 	}
 	for _, p := range programs {
 		for _, c := range contestants {

@@ -64,22 +64,12 @@ func running(ctx context.Context, out io.Writer, chosen []Program, rounds int) e
 		for i, c := range contestants {
 			of[i].row(out, p, c)
 		}
-		ratios += fmt.Sprintf("%s %s %.2f with `channel`, %.2f with `coroutine`", separator(ratios), p.Name,
-			of[0].best()/of[2].best(), of[1].best()/of[2].best())
+		ratios += fmt.Sprintf("* %s: %.2f with `channel`, %.2f with `coroutine`. A unit is a %s, %d at a time; "+
+			"%d %s are held.\n", p.Name, of[0].best()/of[2].best(), of[1].best()/of[2].best(), p.Unit, p.Working, p.Holding, p.Held)
 	}
-	fmt.Fprintf(out, "\nCPU of tasks in proportion to goroutines, each with its better GOMAXPROCS:%s.\n\n", ratios)
-	for _, p := range chosen {
-		fmt.Fprintf(out, "* %s: a unit is a %s, %d at a time; %d %s are held for goroutines, memory, cancel and shutdown.\n",
-			p.Name, p.Unit, p.Working, p.Holding, p.Held)
-	}
-	return nil
-}
-
-func separator(before string) string {
-	if before == "" {
-		return ""
-	}
-	return ";"
+	_, err := fmt.Fprintf(out, "\nCPU of tasks in proportion to goroutines, each with its better GOMAXPROCS:\n\n%s",
+		ratios)
+	return err
 }
 
 // best is the CPU time with the better GOMAXPROCS.
