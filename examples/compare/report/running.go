@@ -65,7 +65,8 @@ func running(ctx context.Context, out io.Writer, chosen []Program, rounds int) e
 			of[i].row(out, p, c)
 		}
 		ratios += fmt.Sprintf("* %s: %.2f with `channel`, %.2f with `coroutine`. A unit is a %s, %d at a time; "+
-			"%d %s are held.\n", p.Name, of[0].best()/of[2].best(), of[1].best()/of[2].best(), p.Unit, p.Working, p.Holding, p.Held)
+			"%d %s are held.\n",
+			p.Name, of[0].best()/of[2].best(), of[1].best()/of[2].best(), p.Unit, p.Working, p.Holding, p.Held)
 	}
 	_, err := fmt.Fprintf(out, "\nCPU of tasks in proportion to goroutines, each with its better GOMAXPROCS:\n\n%s",
 		ratios)
