@@ -7,10 +7,10 @@
 // Clients and the room send lines. The room asks for a name first. Then each line of the
 // client is a message to all others, except these commands:
 //
-//	/who   lists those who are in the room
+//	/who   lists the clients in the room
 //	/quit  leaves
 //
-// Lines of the room itself begin with "* ", those of clients with "<name> ". All clients
+// Lines of the room itself begin with "* ", lines of a client with "<name> ". All clients
 // see the lines of others in the same order.
 //
 // Each client has a queue of lines. A client that does not read while its queue is full
@@ -19,7 +19,7 @@
 // and then one with the reason. It has Grace to read them and to close its end; then it is
 // cut off.
 //
-// A cancel of Serve's ctx closes the room: nobody can join any more, and all clients leave.
+// A cancel of Serve's ctx closes the room: no client can join any more, and all clients leave.
 package chat
 
 import (
@@ -32,8 +32,8 @@ import (
 
 // Config says how to serve. The zero value is the default.
 type Config struct {
-	// MaxClients bounds the connections, those that have no name yet and those that
-	// are leaving included. Further ones get the line Full and are closed. Default 1000.
+	// MaxClients bounds the connections, with those that have no name yet and those that
+	// are leaving. Further connections get the line Full and are closed. Default 1000.
 	MaxClients int
 
 	// Queue bounds the lines that wait for a client. Default 64.
@@ -48,9 +48,9 @@ type Config struct {
 	// Grace is how long a client that leaves has to read its last lines. Default 5 s.
 	Grace time.Duration
 
-	// Ready, if it is not nil, is called once, when the room can be joined. stats may
-	// be called until Serve has returned: with tasks, by those who hold the baton of
-	// the loop; with goroutines, by every goroutine.
+	// Ready, if it is not nil, is called once, when the room can be joined. It must not block.
+	// The function stats may be called until Serve has returned: with tasks, by tasks and
+	// callbacks of the loop; with goroutines, by every goroutine.
 	Ready func(addr net.Addr, stats func() Stats)
 }
 

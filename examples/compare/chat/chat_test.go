@@ -243,8 +243,8 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// When the room closes, all clients get what is queued and the reason. Nothing is said
-// about those who leave.
+// When the room closes, all clients get what is queued and the reason. The room
+// does not announce that they leave.
 func TestClose(t *testing.T) {
 	both(t, chat.Config{}, func(t *testing.T, r *room) {
 		ann, bob := r.join(t, "ann"), r.join(t, "bob")

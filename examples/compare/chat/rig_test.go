@@ -93,7 +93,7 @@ type guest struct {
 	in   *bufio.Reader
 }
 
-// dial connects to the room. A guest who waits for too long fails the test.
+// dial connects to the room. A guest that waits for too long fails the test.
 func (r *room) dial(t *testing.T) *guest {
 	t.Helper()
 	conn, err := net.Dial("tcp", r.addr.String())

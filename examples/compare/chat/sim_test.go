@@ -135,7 +135,7 @@ func (v *visitor) rest(ctx context.Context) []string {
 	return lines
 }
 
-// Whatever the schedule, all clients see messages, and who comes and leaves, in one order.
+// Whatever the schedule, all clients see messages, arrivals and departures in one order.
 func TestSimOrder(t *testing.T) {
 	const clients, messages = 5, 10
 	simulate(t, chat.Config{Queue: 1000, IdleTimeout: time.Hour}, func(w *world) {

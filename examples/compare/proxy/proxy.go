@@ -47,9 +47,9 @@ type Config struct {
 
 	Grace time.Duration // default 30 s
 
-	// Ready, if it is not nil, is called once, when the proxy accepts connections. stats
-	// may be called until Serve has returned: with tasks, by those who hold the baton of
-	// the loop; with goroutines, by every goroutine.
+	// Ready, if it is not nil, is called once, when the proxy accepts connections. It must not block.
+	// The function stats may be called until Serve has returned: with tasks, by tasks and
+	// callbacks of the loop; with goroutines, by every goroutine.
 	Ready func(addr net.Addr, stats func() Stats)
 }
 

@@ -101,7 +101,7 @@ func (s *site) ends(t *testing.T, want error) {
 	if err := <-s.over; fmt.Sprint(err) != fmt.Sprint(want) {
 		t.Errorf("Serve: %v, want %v", err, want)
 	}
-	s.over <- want // for the next one who asks
+	s.over <- want // for the next call
 }
 
 // until waits for something about the statistics.

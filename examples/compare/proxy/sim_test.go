@@ -165,7 +165,7 @@ func TestSimWait(t *testing.T) {
 	})
 }
 
-// A slot that becomes free in the moment in which a wait ends is not lost, whoever gets it.
+// A slot that becomes free in the moment in which a wait ends is not lost.
 func TestSimWaitRace(t *testing.T) {
 	const timeout = time.Minute
 	simulate(t, proxy.Config{MaxConns: 1, WaitTimeout: timeout}, nil, func(w *world) {

@@ -11,7 +11,7 @@ import (
 	"baton/examples/compare/chat"
 )
 
-// A room is who is there.
+// A room has the clients.
 type room struct {
 	cfg chat.Config
 
@@ -58,7 +58,7 @@ func (r *room) leave(c *client, why string) {
 	r.drop(c, why)
 }
 
-// close has all clients leave, also those that come from now on.
+// close has all clients leave. Clients that come later leave at once.
 func (r *room) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +68,7 @@ func (r *room) close() {
 	}
 }
 
-// handle does what a line of c says. It reports whether c is still there.
+// handle does what a line of c says. It reports whether c is still in the room.
 func (r *room) handle(c *client, line string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,7 +114,7 @@ func (r *room) join(c *client, name string) {
 	}
 }
 
-// names returns the names of those who are there.
+// names returns the names of the clients that are present.
 func (r *room) names() []string {
 	var names []string
 	for _, c := range r.clients {
@@ -125,8 +125,8 @@ func (r *room) names() []string {
 	return names
 }
 
-// tell sends a line of c to all others. Who is too slow leaves after that, so that all
-// see the lines in the same order.
+// tell sends a line of c to all others. A client whose queue is full leaves when all others
+// have the line, so that all see the lines in the same order.
 func (r *room) tell(c *client, line string) {
 	var slow []*client
 	for _, other := range r.clients {
@@ -146,7 +146,7 @@ func (r *room) send(c *client, line string) {
 	}
 }
 
-// drop is leave. The writer of c goes on with what is queued.
+// drop is leave. The writer of c goes on with the lines that are queued.
 func (r *room) drop(c *client, why string) {
 	if c.left {
 		return
@@ -171,5 +171,5 @@ func (c *client) put(line string) bool {
 	}
 }
 
-// present reports whether c is in the room for the others.
+// present reports whether the other clients know c.
 func (c *client) present() bool { return c.name != "" && !c.left }

@@ -27,13 +27,13 @@ type Config struct {
 
 // Result is what came of it.
 type Result struct {
-	Deliveries int             // messages times those who got them
+	Deliveries int             // messages times the clients that got them
 	Elapsed    time.Duration   // without joining and leaving
 	Latencies  []time.Duration // of each delivery, from before it is sent until it is read; sorted
 }
 
 // Run has clients join the room at address, send messages in rounds, and leave. In a round
-// each client sends one message and reads those of all others. So a client is at most a
+// each client sends one message and reads the messages of all others. So a client is at most a
 // round ahead of the others, and no queue ever holds more than two lines for each client.
 func Run(ctx context.Context, address string, cfg Config) (Result, error) {
 	cfg.Clients = cmp.Or(cfg.Clients, 10)
@@ -97,7 +97,7 @@ func cutAll(clients []*client) {
 	}
 }
 
-// A client is one of those who talk.
+// A client is one end of a connection.
 type client struct {
 	conn      net.Conn
 	in        *bufio.Reader

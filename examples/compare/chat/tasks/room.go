@@ -9,8 +9,8 @@ import (
 	"baton/examples/compare/chat"
 )
 
-// A room is who is there. None of its methods switches, so each is one step for all
-// others.
+// A room has the clients. None of its methods switches, so no other task runs during a
+// call.
 type room struct {
 	cfg      chat.Config
 	clients  []*client // in the order of their coming
@@ -40,7 +40,7 @@ func (r *room) exit(c *client) {
 // handle does what a line of c says.
 func (r *room) handle(c *client, line string) {
 	switch {
-	case c.left(): // while the line came
+	case c.left(): // between the end of the read and this call
 	case line == "/quit":
 		r.leave(c, chat.Quit)
 	case c.name == "":
@@ -69,7 +69,7 @@ func (r *room) join(c *client, name string) {
 	}
 }
 
-// names returns the names of those who are there.
+// names returns the names of the clients that are present.
 func (r *room) names() []string {
 	var names []string
 	for _, c := range r.clients {
@@ -80,8 +80,8 @@ func (r *room) names() []string {
 	return names
 }
 
-// tell sends a line of c to all others. Who is too slow leaves after that, so that all
-// see the lines in the same order.
+// tell sends a line of c to all others. A client whose queue is full leaves when all others
+// have the line, so that all see the lines in the same order.
 func (r *room) tell(c *client, line string) {
 	var slow []*client
 	for _, other := range r.clients {
@@ -101,8 +101,8 @@ func (r *room) send(c *client, line string) {
 	}
 }
 
-// leave has c leave, if it has not left already: its reader stops, and its writer goes on
-// with what is queued.
+// leave has c leave, if c has not left already. The reader of c stops, and the writer goes
+// on with the lines that are queued.
 func (r *room) leave(c *client, why string) {
 	if c.left() {
 		return
@@ -119,5 +119,5 @@ func (r *room) leave(c *client, why string) {
 // left reports whether c has left, and may still be reading its last lines.
 func (c *client) left() bool { return c.lines.IsShutdown() }
 
-// present reports whether c is in the room for the others.
+// present reports whether the other clients know c.
 func (c *client) present() bool { return c.name != "" && !c.left() }

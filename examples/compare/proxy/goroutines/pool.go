@@ -136,7 +136,7 @@ func (p *pool) checked(b *backend, ok bool) {
 
 // The methods below are called with the mutex locked.
 
-// grant gives free slots to those who wait.
+// grant gives free slots to the connections that wait.
 func (p *pool) grant() {
 	for len(p.waiting) > 0 {
 		b := p.pick()

@@ -35,7 +35,7 @@ func take(t *testing.T, p goroutines.Pool, want string) (release func()) {
 	return release
 }
 
-// Those who wait get slots in their order, or the timeout, and not a moment before.
+// Slots are given in the order of the waits. A wait ends with the timeout, and not before.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool()

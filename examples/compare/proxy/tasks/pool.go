@@ -81,7 +81,7 @@ func (p *pool) release(b *backend) {
 	p.grant()
 }
 
-// grant gives free slots to those who wait.
+// grant gives free slots to the connections that wait.
 func (p *pool) grant() {
 	for p.waiting.Len() > 0 {
 		b := p.pick()
