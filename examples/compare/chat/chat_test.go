@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chat_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"baton/examples/compare/chat"
+	"baton/examples/compare/chat/load"
+)
+
+// Clients join, talk and leave, and the others see it.
+func TestTalk(t *testing.T) {
+	both(t, chat.Config{}, func(t *testing.T, r *room) {
+		ann := r.join(t, "ann")
+		ann.says("", "/who", "alone")
+		ann.wants(chat.Who([]string{"ann"}))
+
+		bob := r.dial(t)
+		bob.wants(chat.Ask)
+		bob.says("", "two words", "bob!", "a1234567890123456789b", "ann")
+		bob.wants(chat.BadName, chat.BadName, chat.BadName, chat.BadName, chat.Taken)
+		bob.says("Bob2\r")
+		bob.wants(chat.Welcome("Bob2"))
+		ann.wants(chat.Joined("Bob2"))
+
+		bob.says("/who", "/me waves", "hello", " /quit \r")
+		bob.wants(chat.Who([]string{"ann", "Bob2"}), chat.Unknown)
+		ann.wants(chat.Said("Bob2", "hello"), chat.Said("Bob2", " /quit "))
+		ann.says("hello yourself")
+		bob.wants(chat.Said("ann", "hello yourself"))
+		if got, want := r.stats(), (chat.Stats{Clients: 2, Messages: 4}); got != want {
+			t.Errorf("stats: %v, want %v", got, want)
+		}
+
+		bob.says("/quit")
+		bob.leaves(chat.Quit)
+		ann.wants(chat.Left("Bob2", chat.Quit))
+		ann.says("/who")
+		ann.wants(chat.Who([]string{"ann"}))
+
+		r.join(t, "Bob2") // the name is free again
+		ann.wants(chat.Joined("Bob2"))
+	})
+}
+
+// Clients without a name see nothing, are not seen, and can leave.
+func TestNameless(t *testing.T) {
+	both(t, chat.Config{}, func(t *testing.T, r *room) {
+		ann := r.join(t, "ann")
+		nameless := r.dial(t)
+		nameless.wants(chat.Ask)
+		bob := r.join(t, "bob")
+		ann.wants(chat.Joined("bob"))
+		bob.says("hello")
+		ann.wants(chat.Said("bob", "hello"))
+		if got := r.stats().Clients; got != 2 {
+			t.Errorf("%d clients, want 2", got)
+		}
+		nameless.says("/quit")
+		nameless.leaves(chat.Quit)
+		bob.says("again")
+		ann.wants(chat.Said("bob", "again"))
+	})
+}
+
+// All clients see the messages in one order. Each sees all but its own.
+func TestOrder(t *testing.T) {
+	const clients, messages = 8, 50
+	both(t, chat.Config{Queue: clients * messages}, func(t *testing.T, r *room) {
+		watcher := r.join(t, "watcher")
+		var guests []*guest
+		for i := range clients {
+			g := r.join(t, fmt.Sprint("guest", i))
+			for _, other := range append(guests, watcher) {
+				other.wants(chat.Joined(g.name))
+			}
+			guests = append(guests, g)
+		}
+		order := make([]string, clients*messages)
+		seen := make([][]string, clients)
+		var running sync.WaitGroup
+		for i, g := range guests {
+			running.Go(func() {
+				for n := range messages {
+					g.says(fmt.Sprint(n))
+				}
+			})
+			running.Go(func() {
+				for range (clients - 1) * messages {
+					line, _ := g.in.ReadString('\n')
+					seen[i] = append(seen[i], line)
+				}
+			})
+		}
+		for i := range order {
+			order[i], _ = watcher.in.ReadString('\n')
+		}
+		running.Wait()
+		next := make([]int, clients)
+		for _, line := range order {
+			var who, n int
+			if _, err := fmt.Sscanf(line, "<guest%d> %d\n", &who, &n); err != nil || n != next[who] {
+				t.Fatalf("the watcher sees %q, %v", line, err)
+			}
+			next[who]++
+		}
+		for i, g := range guests {
+			want := slices.DeleteFunc(slices.Clone(order), func(line string) bool {
+				return strings.HasPrefix(line, "<"+g.name+">")
+			})
+			if !slices.Equal(seen[i], want) {
+				t.Errorf("%s does not see what the watcher sees", g.name)
+			}
+		}
+	})
+}
+
+// A client that does not read leaves, and holds up no other. All others see it leave at the
+// same place: the line that is too much for it comes before. When it reads again, it gets
+// the lines that were queued, and the reason.
+func TestSlow(t *testing.T) {
+	const queue = 16
+	text := strings.Repeat(".", 20000) // much, for the kernel keeps megabytes of it
+	both(t, chat.Config{Queue: queue, MaxLine: len(text), Grace: time.Minute}, func(t *testing.T, r *room) {
+		first, slow := r.join(t, "first"), r.join(t, "slow")
+		first.wants(chat.Joined("slow"))
+		last, talker := r.join(t, "last"), r.join(t, "talker")
+		first.wants(chat.Joined("last"), chat.Joined("talker"))
+		last.wants(chat.Joined("talker"))
+		slow.wants(chat.Joined("last"), chat.Joined("talker"))
+
+		// The talker waits for the others to have the messages, so they are not too slow.
+		sent := 0
+		for r.stats().Clients == 4 {
+			talker.says(text)
+			sent++
+			first.wants(chat.Said("talker", text))
+			last.wants(chat.Said("talker", text))
+		}
+		for _, g := range []*guest{first, last, talker} {
+			g.wants(chat.Left("slow", chat.Slow))
+		}
+		slow.says("unheard")
+		talker.says("the end")
+		first.wants(chat.Said("talker", "the end"))
+		last.wants(chat.Said("talker", "the end"))
+
+		got := 0
+		line, err := slow.in.ReadString('\n')
+		for ; line == chat.Said("talker", text); got++ {
+			line, err = slow.in.ReadString('\n')
+		}
+		if line != chat.Bye(chat.Slow) {
+			t.Errorf("slow reads %q, %v", line, err)
+		}
+		slow.ends()
+		if got < queue || got >= sent {
+			t.Errorf("slow reads %d messages of %d", got, sent)
+		}
+	})
+}
+
+// A client that sends no line for too long leaves, with a name and without.
+func TestIdle(t *testing.T) {
+	both(t, chat.Config{IdleTimeout: 50 * time.Millisecond}, func(t *testing.T, r *room) {
+		nameless := r.dial(t)
+		nameless.wants(chat.Ask)
+		nameless.leaves(chat.Idle)
+		begun := r.dial(t)
+		begun.wants(chat.Ask)
+		fmt.Fprint(begun.conn, "beg") // is no line
+		begun.leaves(chat.Idle)
+	})
+}
+
+// More clients than the limit are sent away, until one has left.
+func TestFull(t *testing.T) {
+	both(t, chat.Config{MaxClients: 2}, func(t *testing.T, r *room) {
+		ann := r.join(t, "ann")
+		nameless := r.dial(t)
+		nameless.wants(chat.Ask)
+		late := r.dial(t)
+		late.wants(chat.Full)
+		late.ends()
+		nameless.says("/quit")
+		nameless.leaves(chat.Quit)
+		ann.says("/who") // when the answer comes, the room knows that the connection has ended
+		ann.wants(chat.Who([]string{"ann"}))
+		for {
+			bob := r.dial(t)
+			if line, err := bob.in.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			} else if line == chat.Ask {
+				break
+			}
+		}
+	})
+}
+
+// A line may have MaxLine bytes, without its end.
+func TestLongLine(t *testing.T) {
+	const most = 100
+	both(t, chat.Config{MaxLine: most}, func(t *testing.T, r *room) {
+		ann, bob := r.join(t, "ann"), r.join(t, "bob")
+		ann.wants(chat.Joined("bob"))
+		text := strings.Repeat(".", most)
+		bob.says(text, text[1:]+"\r")
+		ann.wants(chat.Said("bob", text), chat.Said("bob", text[1:]))
+		fmt.Fprint(bob.conn, text, ".") // and no end
+		bob.leaves(chat.TooLong)
+		ann.wants(chat.Left("bob", chat.TooLong))
+		ann.says(text + ".\nunheard")
+		ann.leaves(chat.TooLong)
+	})
+}
+
+// A client that ends its direction leaves, and gets its last lines. One that resets the
+// connection leaves as well. A line without an end is no line.
+func TestGone(t *testing.T) {
+	both(t, chat.Config{}, func(t *testing.T, r *room) {
+		ann, bob, cid := r.join(t, "ann"), r.join(t, "bob"), r.join(t, "cid")
+		ann.wants(chat.Joined("bob"), chat.Joined("cid"))
+		bob.wants(chat.Joined("cid"))
+		fmt.Fprint(bob.conn, "/who\nunfinished")
+		bob.conn.CloseWrite()
+		bob.wants(chat.Who([]string{"ann", "bob", "cid"}))
+		bob.leaves(chat.Gone)
+		ann.wants(chat.Left("bob", chat.Gone))
+		cid.conn.SetLinger(0)
+		cid.conn.Close()
+		ann.wants(chat.Left("cid", chat.Gone))
+	})
+}
+
+// When the room closes, all clients get what is queued and the reason. The room
+// does not announce that they leave.
+func TestClose(t *testing.T) {
+	both(t, chat.Config{}, func(t *testing.T, r *room) {
+		ann, bob := r.join(t, "ann"), r.join(t, "bob")
+		ann.wants(chat.Joined("bob"))
+		nameless := r.dial(t)
+		nameless.wants(chat.Ask)
+		ann.says("last words", "/who")
+		ann.wants(chat.Who([]string{"ann", "bob"}))
+		r.close()
+		for _, g := range []*guest{ann, nameless} {
+			g.wants(chat.Bye(chat.Closing))
+			g.says("more") // is not heard, and does no harm
+		}
+		ann.ends()
+		nameless.ends()
+		bob.wants(chat.Said("ann", "last words"))
+		bob.leaves(chat.Closing)
+		if err := <-r.over; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		r.over <- nil
+		if _, err := net.Dial("tcp", r.addr.String()); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("Dial after the end: %v", err)
+		}
+	})
+}
+
+// Clients that come while the room closes leave as well, or are not accepted.
+func TestCloseAtTheDoor(t *testing.T) {
+	for i := range 20 {
+		t.Run(fmt.Sprint("round", i), func(t *testing.T) {
+			both(t, chat.Config{Grace: time.Minute}, func(t *testing.T, r *room) {
+				var late []*guest
+				for range 5 {
+					late = append(late, r.dial(t))
+				}
+				r.close()
+				for _, g := range late {
+					io.Copy(io.Discard, g.in) // up to the end, whatever it is
+					g.conn.Close()
+				}
+			})
+		})
+	}
+}
+
+// A client that does not close its end is cut off when the grace is over.
+func TestCut(t *testing.T) {
+	both(t, chat.Config{Grace: 50 * time.Millisecond}, func(t *testing.T, r *room) {
+		stays, quits := r.join(t, "stays"), r.join(t, "quits")
+		stays.wants(chat.Joined("quits"))
+		quits.says("/quit")
+		quits.wants(chat.Bye(chat.Quit))
+		stays.wants(chat.Left("quits", chat.Quit))
+		r.close()
+		if err := <-r.over; err != nil { // while both connections are open
+			t.Errorf("Serve: %v", err)
+		}
+		r.over <- nil
+	})
+}
+
+// An address that cannot be listened at is an error.
+func TestListen(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for _, v := range versions {
+		t.Run(v.name, func(t *testing.T) {
+			ready := func(net.Addr, func() chat.Stats) { t.Error("it is ready") }
+			err := v.serve(context.Background(), ln.Addr().String(), chat.Config{Ready: ready})
+			if !errors.Is(err, syscall.EADDRINUSE) {
+				t.Errorf("Serve: %v", err)
+			}
+		})
+	}
+}
+
+// The load gets all messages to all others.
+func TestLoad(t *testing.T) {
+	both(t, chat.Config{}, func(t *testing.T, r *room) {
+		got, err := load.Run(t.Context(), r.addr.String(), load.Config{Clients: 10, Messages: 50})
+		if err != nil || got.Deliveries != 10*9*50 || got.Latencies[0] <= 0 {
+			t.Errorf("%d deliveries, %v", got.Deliveries, err)
+		}
+		if got := r.stats().Messages; got != 500 {
+			t.Errorf("%d messages", got)
+		}
+		release, err := load.Hold(t.Context(), r.addr.String(), 20)
+		if got := r.stats().Clients; err != nil || got != 20 {
+			t.Errorf("%d clients, %v", got, err)
+		}
+		release()
+	})
+}

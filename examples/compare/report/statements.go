@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A mutant is a source with one statement less.
+type mutant struct {
+	file       string
+	line       int
+	begin, end int // of the statement, in bytes
+	statement  string
+}
+
+func (m mutant) String() string {
+	return fmt.Sprintf("%s:%d: %s", filepath.Base(m.file), m.line, m.statement)
+}
+
+// mutants returns a mutant for each statement of the sources in dir: for those inside
+// of others, too, and for each case of a select or switch. Not all of them compile.
+func mutants(dir string) ([]mutant, error) {
+	files, err := sources(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []mutant
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, name, text, 0)
+		if err != nil {
+			return nil, err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			for _, statement := range list(n) {
+				begin, end := set.Position(statement.Pos()), set.Position(statement.End())
+				all = append(all, mutant{name, begin.Line, begin.Offset, end.Offset,
+					brief(text[begin.Offset:end.Offset])})
+			}
+			return true
+		})
+	}
+	return all, nil
+}
+
+// list is the list of statements that a node has.
+func list(n ast.Node) []ast.Stmt {
+	switch n := n.(type) {
+	case *ast.BlockStmt:
+		return n.List
+	case *ast.CaseClause:
+		return n.Body
+	case *ast.CommClause:
+		return n.Body
+	}
+	return nil
+}
+
+// brief is the first line of a statement.
+func brief(text []byte) string {
+	first, rest, _ := bytes.Cut(text, []byte("\n"))
+	if len(rest) > 0 {
+		return strings.TrimSpace(string(first)) + " ..."
+	}
+	return string(first)
+}
+
+// source is the file without the statement. Blanks take its place, so that the other
+// statements stay in their lines.
+func (m mutant) source() ([]byte, error) {
+	text, err := os.ReadFile(m.file)
+	if err != nil {
+		return nil, err
+	}
+	for i := m.begin; i < m.end; i++ {
+		if text[i] != '\n' {
+			text[i] = ' '
+		}
+	}
+	return text, nil
+}
