@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 
+	"baton/locks"
 	"baton/loop"
 	"baton/task"
 )
@@ -39,6 +40,9 @@ type exchange struct {
 	sendErr error        // of the connection, for the request
 	readErr error        // of the connection, for the response
 	bodyErr error        // of the request: its body, or what cannot be sent
+	expect  expect       // of the request
+	proceed locks.Event  // the wait for the status 100 is over
+	refused bool         // since the server has answered: the body is not sent
 	timer   *loop.Handle // of ResponseHeaderTimeout
 	expired bool         // it has closed the connection
 	over    bool         // the connection was given back
@@ -81,8 +85,11 @@ func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bo
 
 func (e *exchange) run() (*http.Response, error) {
 	unzip := e.asksForGzip()
+	if e.t.ExpectContinueTimeout > 0 && hasBody(e.req) && wants(e.req.Header, "Expect", "100-continue") {
+		e.expect = wantsContinue
+	}
 	// A body that can be had again is in memory.
-	if n := e.req.ContentLength; !hasBody(e.req) || e.req.GetBody != nil && 0 < n && n <= smallBody {
+	if n := e.req.ContentLength; !hasBody(e.req) || e.req.GetBody != nil && 0 < n && n <= smallBody && e.expect == noContinue {
 		e.write(e.ctx, unzip)
 	} else {
 		e.writer = task.Go(e.ctx, func(ctx context.Context) error {
@@ -216,11 +223,18 @@ func (e *exchange) head() (*http.Response, error) {
 		switch {
 		case err != nil:
 			return nil, err
+		case resp.StatusCode == http.StatusContinue:
+			e.proceed.Set()
+			continue
 		case resp.StatusCode >= 100 && resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols:
 			continue
 		}
 		e.left = -1
 		e.stopTimer()
+		if e.expect == wantsContinue && !e.proceed.IsSet() {
+			e.refused = true
+			e.proceed.Set()
+		}
 		return resp, nil
 	}
 }
@@ -254,7 +268,7 @@ func (e *exchange) finish(keep bool) {
 		w.Cancel(errAnswered) // the server does not want the rest of the body
 		keep = false
 	}
-	if keep && e.sendErr == nil && e.bodyErr == nil && e.br.Buffered() == 0 {
+	if keep && e.sendErr == nil && e.bodyErr == nil && !e.refused && e.br.Buffered() == 0 {
 		e.t.put(e.link)
 	} else {
 		e.t.drop(e.link)
