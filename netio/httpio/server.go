@@ -70,8 +70,9 @@ type Server struct {
 	// DisableKeepAlives closes each connection after one answer.
 	DisableKeepAlives bool
 
-	server *netio.Server
-	shown  *http.Server // the value of http.ServerContextKey
+	server   *netio.Server
+	shown    *http.Server                // the value of http.ServerContextKey
+	goodbyes []func(ctx context.Context) // of RegisterOnShutdown
 }
 
 // Serve serves handler on a listener. It is (&Server{Handler: handler}).Serve.
@@ -107,7 +108,29 @@ func (srv *Server) serveListener(ctx context.Context, ln *netio.Listener, config
 
 // Shutdown ends the server: idle connections at once, the others when their answer is
 // sent. It waits for them, and bounds that, as [netio.Server.Shutdown].
+//
+// A hijacked connection counts until it is closed, and is cut off like any other when the
+// grace is over. So it must learn of the end: its handler by [netio.UntilShutdown] of the
+// request's context, others by RegisterOnShutdown. The Shutdown of net/http does not wait for
+// hijacked connections.
 func (srv *Server) Shutdown(ctx context.Context) error { return srv.inner().Shutdown(ctx) }
+
+// RegisterOnShutdown has f called when Shutdown, or a cancel of Serve's ctx, begins the end,
+// to say goodbye to hijacked connections. Each function runs as a task of its own. Serve and
+// Shutdown wait for it, and the end of the grace cancels its ctx. Close does not call it.
+func (srv *Server) RegisterOnShutdown(f func(ctx context.Context)) {
+	srv.goodbyes = append(srv.goodbyes, f)
+}
+
+// sayGoodbye calls the functions of RegisterOnShutdown.
+func (srv *Server) sayGoodbye(ctx context.Context) {
+	for _, f := range srv.goodbyes {
+		task.Go(ctx, func(ctx context.Context) error {
+			f(ctx)
+			return nil
+		})
+	}
+}
 
 // Close ends the server at once, as [netio.Server.Close].
 func (srv *Server) Close() error { return srv.inner().Close() }
@@ -115,7 +138,7 @@ func (srv *Server) Close() error { return srv.inner().Close() }
 // inner is the server of the connections. It is made once.
 func (srv *Server) inner() *netio.Server {
 	if srv.server == nil {
-		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace}
+		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace, OnShutdown: srv.sayGoodbye}
 		srv.shown = srv.show()
 		if srv.ErrorLog != nil {
 			srv.server.OnError = func(s *netio.Stream, err error) {
