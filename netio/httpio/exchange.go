@@ -88,8 +88,7 @@ func (e *exchange) run() (*http.Response, error) {
 	if e.t.ExpectContinueTimeout > 0 && hasBody(e.req) && wants(e.req.Header, "Expect", "100-continue") {
 		e.expect = wantsContinue
 	}
-	// A body that can be had again is in memory.
-	if n := e.req.ContentLength; !hasBody(e.req) || e.req.GetBody != nil && 0 < n && n <= smallBody && e.expect == noContinue {
+	if !hasBody(e.req) || e.isSmall() && e.expect == noContinue {
 		e.write(e.ctx, unzip)
 	} else {
 		e.writer = task.Go(e.ctx, func(ctx context.Context) error {
@@ -127,6 +126,12 @@ func (e *exchange) run() (*http.Response, error) {
 		resp.Uncompressed = true
 	}
 	return resp, nil
+}
+
+// isSmall reports whether the body is short and in memory, as one is that can be had again.
+func (e *exchange) isSmall() bool {
+	n := e.req.ContentLength
+	return e.req.GetBody != nil && 0 < n && n <= smallBody
 }
 
 // why returns the reason for an error of reading: what has closed the connection. Package
