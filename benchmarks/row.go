@@ -115,6 +115,7 @@ func shapes() []shape {
 		udpShape(50),
 		httpShape("http", 50, 12, 0.7),
 		httpShape("http/64k", 50, 64<<10, 0.85),
+		idleHTTPShape("http/idle", 0.7),
 	}
 }
 

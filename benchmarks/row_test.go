@@ -43,6 +43,7 @@ func TestRows(t *testing.T) {
 		{"udp/50", 0.9, 0.9},
 		{"http/50", 0.7, 0.7},
 		{"http/64k/50", 0.85, 0.85},
+		{"http/idle", 0.7, 0.7},
 	}
 	var names []string
 	for i, s := range shapes() {

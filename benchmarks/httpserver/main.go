@@ -7,7 +7,8 @@
 //	httpserver -port 0 -style baton -handoff coroutine -size 64
 //	listening on 127.0.0.1:40713
 //
-// Both styles run the same http.Handler.
+// Both styles run the same http.Handler. With -collect the server frees what memory it can for
+// each line of its standard input, and answers with a line.
 package main
 
 import (
@@ -22,6 +23,7 @@ import (
 	"strconv"
 	"time"
 
+	"baton/benchmarks/internal/collect"
 	"baton/netio"
 	"baton/netio/httpio"
 	"baton/task"
@@ -33,9 +35,13 @@ func main() {
 		style   = flag.String("style", "baton", "baton or nethttp")
 		handoff = flag.String("handoff", "channel", "of style baton: channel or coroutine")
 		size    = flag.Int("size", 12, "`bytes` in a body")
+		asked   = flag.Bool("collect", false, "free memory for each line of standard input, and print collected")
 		bound   = flag.Duration("for", 10*time.Minute, "how long to serve")
 	)
 	flag.Parse()
+	if *asked {
+		go collect.ForEachLine(os.Stdin, os.Stdout)
+	}
 	if err := serve(*port, *style, *handoff, *size, *bound); err != nil {
 		fmt.Fprintln(os.Stderr, "httpserver:", err)
 		os.Exit(1)
