@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"baton/await"
+	"baton/internal/bridge"
 	"baton/internal/stack"
 	"baton/loop"
 	"baton/loop/poll"
@@ -44,7 +45,7 @@ type conn struct {
 	afterPost bool            // the last one was a POST
 	hijacked  <-chan struct{} // is closed when the handler that has the connection closes it; or nil
 	at        *response       // at work, or nil
-	scope     *task.ScopeRef  // of the request at work, which ends if the client goes away
+	scope     task.ScopeRef   // of the request at work, which ends if the client goes away
 	gone      func(error)     // clientGone
 	lingering bool            // the client may still be sending
 	draining  context.Context // ends when the server's end begins
@@ -62,13 +63,14 @@ func newConn(ctx context.Context, srv *Server, s *netio.Stream, secure bool) *co
 	return c
 }
 
-// derive sets the context of the requests.
+// derive sets the context of the requests, before another task can have it.
 func (c *conn) derive() {
-	c.base = connContext{c.ctx, c}
+	bridge.AddValues(c.ctx, func(values context.Context) context.Context { return connContext{values, c} })
+	c.base = c.ctx
 	if c.srv.ConnContext == nil {
 		return
 	}
-	if c.base = c.srv.ConnContext(c.base, c.nc); c.base == nil || c.base.Value(connKey{}) != c {
+	if c.base = c.srv.ConnContext(c.ctx, c.nc); c.base == nil || c.base.Value(connKey{}) != c {
 		misuse("ConnContext has returned a context that is not derived from its ctx; use context.WithValue(ctx, key, value)")
 	}
 }
@@ -221,7 +223,7 @@ func (c *conn) answer(req *http.Request) (again bool) {
 	defer func() { w.end() }()
 	err := task.Scope(c.base, func(ctx context.Context) error {
 		w = newResponse(c, req, ctx)
-		c.at, c.scope = w, task.ScopeOf(ctx)
+		c.at, c.scope = w, *task.ScopeOf(ctx)
 		defer func() { c.at = nil }()
 		aborted := c.call(w)
 		switch {
@@ -232,7 +234,9 @@ func (c *conn) answer(req *http.Request) (again bool) {
 			w.finish()
 			again = !w.closeAfter && w.err == nil
 		}
-		c.scope.Cancel(nil) // what the handler has left behind
+		if c.scope.Len() > 0 {
+			c.scope.Cancel(nil) // what the handler has left behind
+		}
 		return nil
 	})
 	if err != nil && !isCancel(err) {
