@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"baton/await"
@@ -48,8 +49,8 @@ var boundaries = regexp.MustCompile(`[0-9a-f]{60}`)
 // alone; by io.Copy with too small a length, too large a one, and none; by a handler on a
 // goroutine.
 func TestFilesAreSentAsByNetHTTP(t *testing.T) {
-	sizes := []int{0, 1, 511, 512, 513, 2048, 5000, 300_000}
-	dir := files(t, sizes...)
+	sizes := []int{0, 511, 512, 513, 5000, 300_000}
+	dir := files(t, append(sizes, 1)...)
 	open := func(r *http.Request) *os.File {
 		f, err := os.Open(filepath.Join(dir, filepath.Base(r.URL.Path)))
 		if err != nil {
@@ -95,7 +96,7 @@ func TestFilesAreSentAsByNetHTTP(t *testing.T) {
 	var requests []string
 	for _, size := range sizes {
 		for _, path := range []string{"/file/", "/servefile/", "/exact/", "/part/", "/longer/", "/behind/", "/204/"} {
-			if path != "/longer/" && path != "/exact/" && path != "/part/" {
+			if path == "/file/" || path == "/behind/" {
 				requests = append(requests, fmt.Sprintf("HEAD %s%d HTTP/1.1\r\n", path, size))
 			}
 			requests = append(requests, fmt.Sprintf("GET %s%d HTTP/1.1\r\n", path, size),
@@ -107,12 +108,16 @@ func TestFilesAreSentAsByNetHTTP(t *testing.T) {
 			"HEAD /file/5000 HTTP/1.1\r\nRange: bytes="+ranges+"\r\n")
 	}
 	visit := func(addr string) string {
-		var all strings.Builder
-		for _, r := range requests {
-			got := exchange(t, addr, r+"Host: a\r\n\r\nGET /file/1 HTTP/1.1\r\nHost: a\r\n\r\n")
-			fmt.Fprintf(&all, "%s\n%s\n\x00", r, boundaries.ReplaceAllString(got, "boundary"))
+		got := make([]string, len(requests))
+		var all sync.WaitGroup
+		for i, r := range requests {
+			all.Go(func() {
+				answers := exchange(t, addr, r+"Host: a\r\n\r\nGET /file/1 HTTP/1.1\r\nHost: a\r\n\r\n")
+				got[i] = r + "\n" + boundaries.ReplaceAllString(answers, "boundary")
+			})
 		}
-		return all.String()
+		all.Wait()
+		return strings.Join(got, "\x00")
 	}
 	for name, h := range map[string]http.Handler{"task": mux, "goroutine": httpio.Blocking(mux)} {
 		ours, theirs := beside(t, &httpio.Server{Handler: h}, httptest.NewServer(mux), visit)

@@ -43,8 +43,9 @@ func (srv *Server) configTLS(ctx context.Context, certFile, keyFile string) (*tl
 	if srv.TLSConfig != nil {
 		config = srv.TLSConfig.Clone()
 	}
-	if config.NextProtos == nil {
-		config.NextProtos = []string{"http/1.1"}
+	config.NextProtos = slices.DeleteFunc(slices.Clone(config.NextProtos), func(p string) bool { return p == "h2" })
+	if !slices.Contains(config.NextProtos, "http/1.1") {
+		config.NextProtos = append(config.NextProtos, "http/1.1")
 	}
 	found := len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil
 	if found && certFile == "" && keyFile == "" {

@@ -225,17 +225,59 @@ func TestAConnectionHasOneNetConn(t *testing.T) {
 			if got := s.rest(s.dial(getRoot)); got != "raw" {
 				t.Errorf("got %q", got)
 			}
-			if got := strings.Join(states, " "); got != "new context active hijacked handler" || len(conns) != 1 {
+			if got := strings.Join(states, " "); got != "context new active hijacked handler" || len(conns) != 1 {
 				t.Errorf("%d conns: %s", len(conns), got)
 			}
 			if secure {
 				conns, states, s.tls = nil, nil, nil
 				_ = s.dial("").Close()
 				s.sleep(time.Second)
-				if got := strings.Join(states, " "); got != "new context closed" || len(conns) != 1 {
+				if got := strings.Join(states, " "); got != "context new closed" || len(conns) != 1 {
 					t.Errorf("no handshake: %d conns: %s", len(conns), got)
 				}
 			}
 		})
+	}
+}
+
+// A server offers HTTP/1.1 whatever its TLSConfig lists, and never HTTP/2. Another protocol, as
+// that of ACME, gets its handshake and nothing else. It is so with package net/http.
+func TestProtocolsOverTLS(t *testing.T) {
+	good, client := certificate()
+	for _, c := range []struct {
+		offered, asked []string
+		want           string // the protocol, and whether a request is answered
+	}{
+		{nil, nil, " true"},
+		{nil, []string{"h2", "http/1.1"}, "http/1.1 true"},
+		{[]string{"h2", "http/1.1"}, []string{"h2", "http/1.1"}, "http/1.1 true"},
+		{[]string{"h2"}, []string{"http/1.1"}, "http/1.1 true"},
+		{[]string{"h2", "http/1.1", "acme-tls/1"}, []string{"acme-tls/1"}, "acme-tls/1 false"},
+	} {
+		ask := func(addr string) string {
+			config := client.Clone()
+			config.NextProtos = c.asked
+			conn, err := tls.Dial("tcp", addr, config)
+			if err != nil {
+				return err.Error()
+			}
+			defer conn.Close()
+			_, _ = io.WriteString(conn, getClose) // the server may have left
+			got, _ := io.ReadAll(conn)
+			return fmt.Sprint(conn.ConnectionState().NegotiatedProtocol, " ", strings.HasSuffix(string(got), "hello"))
+		}
+		peer := httptest.NewUnstartedServer(http.HandlerFunc(greet))
+		peer.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){} // no HTTP/2
+		peer.TLS = &tls.Config{NextProtos: slices.DeleteFunc(slices.Clone(c.offered), func(p string) bool { return p == "h2" })}
+		if len(c.offered) == 0 || len(peer.TLS.NextProtos) == 0 {
+			peer.TLS.NextProtos = []string{"http/1.1"}
+		}
+		peer.StartTLS()
+		config := good.Clone()
+		config.NextProtos = c.offered
+		ours, theirs := beside(t, &httpio.Server{Handler: http.HandlerFunc(greet), TLSConfig: config}, peer, ask)
+		if ours != c.want || theirs != c.want {
+			t.Errorf("%v for %v: %q, package net/http %q, want %q", c.asked, c.offered, ours, theirs, c.want)
+		}
 	}
 }

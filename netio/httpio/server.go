@@ -179,12 +179,15 @@ type site struct {
 // serve is the life of a connection.
 func (v *site) serve(ctx context.Context, s *netio.Stream) error {
 	c := newConn(ctx, v.srv, s, v.tls != nil)
+	c.derive()
 	c.setState(http.StateNew)
 	defer c.end()
-	c.derive()
 	if v.tls != nil {
 		if err := c.shakeHands(v.tls); err != nil {
 			return err
+		}
+		if p := c.tls.NegotiatedProtocol; p != "" && p != "http/1.1" {
+			return nil // of ACME, perhaps, which is content with the handshake
 		}
 	}
 	for {
