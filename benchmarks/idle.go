@@ -4,6 +4,7 @@ package main
 
 import (
 	"io"
+	"os/exec"
 
 	"baton/task"
 )
@@ -20,15 +21,36 @@ func idleShape(name, style string, crypt bool, limit float64) shape {
 	return shape{
 		name: name, unit: "B/connection", limit: limits(limit, limit),
 		whole: true, given: true, apart: true, processes: true,
-		ours:  func(h task.Handoff) side { return l.idle("-style", style, "-copy", "-handoff", h.String()) },
-		peers: goroutines(l.idle("-style", "goroutines")),
+		ours: func(h task.Handoff) side {
+			return l.idle(func() (*exec.Cmd, error) {
+				return goServer("-style", style, "-copy", "-handoff", h.String(), l.flag(), "-collect")
+			})
+		},
+		peers: goroutines(l.idle(func() (*exec.Cmd, error) { return goServer("-style", "goroutines", l.flag(), "-collect") })),
 	}
 }
 
-// idle is the side that measures a server with these flags.
-func (l load) idle(flags ...string) side {
+// idleHTTPShape is idleShape for a kept connection of HTTP that was used before.
+func idleHTTPShape(name string, limit float64) shape {
+	l := load{connections: idle, size: 12, http: true}
+	return shape{
+		name: name, unit: "B/connection", limit: limits(limit, limit),
+		whole: true, given: true, apart: true, processes: true,
+		ours: func(h task.Handoff) side {
+			return l.idle(func() (*exec.Cmd, error) {
+				return l.httpServer("-style", "baton", "-handoff", h.String(), "-collect")
+			})
+		},
+		peers: []peer{{name: "net/http", limited: true, side: l.idle(func() (*exec.Cmd, error) {
+			return l.httpServer("-style", "nethttp", "-collect")
+		})}},
+	}
+}
+
+// idle is the side that measures a server, which has the flag -collect.
+func (l load) idle(server func() (*exec.Cmd, error)) side {
 	return func(r round) (float64, error) {
-		cmd, err := goServer(append(flags, l.flag(), "-collect")...)
+		cmd, err := server()
 		if err != nil {
 			return 0, err
 		}
@@ -39,7 +61,7 @@ func (l load) idle(flags ...string) side {
 		defer srv.kill()
 		var sizes []int
 		for _, n := range []int{idleWarmUp, l.connections} {
-			clients, err := load{connections: n, size: l.size, tls: l.tls}.start(addr, 0)
+			clients, err := load{connections: n, size: l.size, tls: l.tls, http: l.http}.start(addr, 0)
 			if err != nil {
 				return 0, err
 			}

@@ -118,6 +118,7 @@ func shapes() []shape {
 		httpShape("http/64k", 50, 64<<10, 0.85),
 		httpClientShape(1, 0.75),
 		httpClientShape(50, 0.75),
+		idleHTTPShape("http/idle", 0.7),
 	}
 }
 

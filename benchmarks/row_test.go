@@ -46,6 +46,7 @@ func TestRows(t *testing.T) {
 		{"http/64k/50", 0.85, 0.85},
 		{"httpclient/1", 0.75, 0.75},
 		{"httpclient/50", 0.75, 0.75},
+		{"http/idle", 0.7, 0.7},
 	}
 	var names []string
 	for i, s := range shapes() {

@@ -62,6 +62,13 @@ type Server struct {
 	// negative, Shutdown is Close: the handlers are cut off at once, which is no error.
 	Grace time.Duration
 
+	// OnShutdown, if it is not nil, is called when Shutdown, or a cancel of Serve's ctx, begins
+	// the end while the server serves. It says goodbye to clients whose handlers do not use
+	// [UntilShutdown]. It runs as a task beside the handlers; ServeListener and Shutdown wait
+	// for it, and the end of the grace cancels its ctx. A panic, or an error of a task that it
+	// has started, goes to the loop's exception handler. Close does not call it.
+	OnShutdown func(ctx context.Context)
+
 	// OnError is called with errors that have no caller to go to: of handlers, and
 	// of accepting, with a nil stream. It must not switch. Nil means the loop's
 	// exception handler, which is given panics in any case.
@@ -74,6 +81,7 @@ type Server struct {
 
 	drained time.Time      // when Shutdown began
 	cutter  *loop.Handle   // calls cut when the grace is over; nil before Shutdown
+	goodbye *task.Ref      // calls OnShutdown; nil before Shutdown
 	left    error          // a *LeftError, once cut has cut off connections
 	ended   task.WaitQueue // where Shutdown waits
 }

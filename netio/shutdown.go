@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"baton/internal/bridge"
+	"baton/internal/stack"
+	"baton/loop"
 	"baton/task"
 )
 
@@ -105,8 +107,35 @@ func (srv *Server) shutdown() error {
 	if len(srv.services) > 0 {
 		srv.drained = srv.loop.Time()
 		srv.cutter = srv.loop.CallLater(srv.grace(), srv.cut)
+		if srv.OnShutdown != nil {
+			srv.goodbye = srv.services[0].scope.Go(srv.sayGoodbye)
+			srv.goodbye.SetName("OnShutdown of a server")
+		}
 	}
 	return err
+}
+
+// sayGoodbye is the task of OnShutdown. It fails only by a Goexit: another error would take
+// the connections with it.
+func (srv *Server) sayGoodbye(ctx context.Context) error {
+	defer func() {
+		if v := recover(); v != nil {
+			(&task.PanicError{Value: v, Stack: stack.OfPanic(), Task: srv.goodbye.String()}).Report(ctx)
+		}
+	}()
+	err := task.Scope(ctx, func(ctx context.Context) error {
+		srv.OnShutdown(ctx)
+		return nil
+	})
+	if errors.Is(err, task.ErrGoexit) {
+		return err
+	}
+	if p, ok := errors.AsType[*task.PanicError](err); ok {
+		p.Report(ctx)
+	} else if err != nil && !saysShutdown(err, task.Check(ctx) != nil) {
+		srv.loop.CallExceptionHandler(loop.Exception{Message: "netio: OnShutdown of a server", Err: err})
+	}
+	return nil
 }
 
 // cut is close at the end of the grace: it counts the connections that are cut off.
@@ -128,6 +157,9 @@ func (srv *Server) close() error {
 		return nil
 	}
 	srv.phase = closed
+	if srv.goodbye != nil {
+		srv.goodbye.Cancel(ErrShutdown)
+	}
 	for _, v := range srv.services {
 		for _, c := range v.sessions {
 			c.task.Cancel(ErrShutdown)

@@ -189,3 +189,67 @@ func TestLeftSum(t *testing.T) {
 		}
 	})
 }
+
+// OnShutdown runs as a task when a Shutdown begins, for as long as the grace lasts. The
+// server waits for it. A Close does not call it, nor does a Shutdown of a server that serves
+// nothing.
+func TestOnShutdown(t *testing.T) {
+	shutdown := func(ctx context.Context, srv *netio.Server) error { return srv.Shutdown(ctx) }
+	for _, c := range []struct {
+		name  string
+		takes time.Duration // the function
+		end   func(ctx context.Context, srv *netio.Server) error
+		calls int
+		took  time.Duration
+	}{
+		{"Shutdown", time.Second, shutdown, 1, time.Second},
+		{"a second one", time.Second, func(ctx context.Context, srv *netio.Server) error {
+			return errors.Join(srv.Shutdown(ctx), srv.Shutdown(ctx))
+		}, 1, time.Second},
+		{"longer than the grace", time.Hour, shutdown, 1, time.Minute},
+		{"Close", time.Second, func(_ context.Context, srv *netio.Server) error { return srv.Close() }, 0, 0},
+	} {
+		sim.Test(t, func(ctx context.Context, t *testing.T) {
+			calls := 0
+			srv := &netio.Server{Grace: time.Minute, OnShutdown: func(ctx context.Context) {
+				calls++
+				err := sleep(ctx, c.takes)
+				cut := c.takes > time.Minute
+				if cut != errors.Is(context.Cause(ctx), netio.ErrShutdown) || cut != (err != nil) {
+					t.Errorf("%s: %v, cause %v", c.name, err, context.Cause(ctx))
+				}
+			}}
+			sites := several(ctx, t, 2, srv, linger(0))
+			want(t, "sleep", sleep(ctx, 1), nil) // both serve
+			start := task.Now(ctx)
+			want(t, c.name, c.end(ctx, srv), nil)
+			for _, s := range sites {
+				want(t, "ServeListener", s.end(ctx), nil)
+			}
+			if took := task.Now(ctx).Sub(start); took != c.took || calls != c.calls {
+				t.Errorf("%s took %v, with %d calls", c.name, took, calls)
+			}
+			want(t, "Shutdown of what has ended", srv.Shutdown(ctx), nil)
+			if calls != c.calls {
+				t.Errorf("%s: a call for a server that has ended", c.name)
+			}
+		})
+	}
+}
+
+// A panic of OnShutdown is reported once, and cuts no connection off.
+func TestOnShutdownPanics(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		var reports []error
+		task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reports = append(reports, e.Err) })
+		srv := &netio.Server{OnShutdown: func(context.Context) { panic("oops") }}
+		s := serve(ctx, t, srv, linger(time.Second))
+		defer s.greeted(ctx, t).Close()
+		start := task.Now(ctx)
+		want(t, "Shutdown", srv.Shutdown(ctx), nil)
+		want(t, "ServeListener", s.end(ctx), nil)
+		if took := task.Now(ctx).Sub(start); took != time.Second || fmt.Sprint(reports) != "[oops]" {
+			t.Errorf("it took %v, reports: %v", took, reports)
+		}
+	})
+}

@@ -15,6 +15,7 @@ func init() {
 	bridge.Reschedule = reschedule
 	bridge.Expired = expired
 	bridge.AfterEnd = afterEnd
+	bridge.AddValues = addValues
 	bridge.Local = local
 	bridge.Watch = func(ref any) func() { return ref.(*Ref).watch() }
 	bridge.GoUnder = func(ctx context.Context, fn func(ctx context.Context) error) any { return goUnder(ctx, fn) }
@@ -36,6 +37,12 @@ func goUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	s.bound++
 	s.adopt(&t.ref, n, ctx)
 	return &t.ref
+}
+
+// addValues is bridge.AddValues.
+func addValues(ctx context.Context, add func(values context.Context) context.Context) {
+	n := enter(ctx)
+	n.horizon = &horizon{add(n.horizon.values), n.horizon.deadlines}
 }
 
 // local is bridge.Local.

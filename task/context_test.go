@@ -5,10 +5,12 @@ package task_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"baton/await"
+	"baton/internal/bridge"
 	"baton/task"
 )
 
@@ -155,6 +157,33 @@ func TestValues(t *testing.T) {
 				t.Error("a value came back")
 			}
 			return turns(limited, 2)
+		})
+	})
+}
+
+// AddValues gives the context of a scope, and of what is started in it, more values: it is no
+// other context, and its tasks know themselves by it.
+func TestAddValues(t *testing.T) {
+	type key string
+	mustRun(t, func(ctx context.Context) error {
+		outer := context.WithValue(ctx, key("a"), 1)
+		return task.Scope(outer, func(ctx context.Context) error {
+			bridge.AddValues(ctx, func(values context.Context) context.Context {
+				return context.WithValue(context.WithValue(values, key("b"), 2), key("c"), 3)
+			})
+			got := func(ctx context.Context) string {
+				return fmt.Sprint(ctx.Value(key("a")), ctx.Value(key("b")), ctx.Value(key("c")), task.Self(ctx) != nil)
+			}
+			if text := got(ctx); text != "1 2 3 true" {
+				t.Errorf("in the scope: %s", text)
+			}
+			task.Go(ctx, func(ctx context.Context) error {
+				if text := got(ctx); text != "1 2 3 true" {
+					t.Errorf("in a task: %s", text)
+				}
+				return nil
+			})
+			return nil
 		})
 	})
 }

@@ -198,6 +198,7 @@ func TestThingsOfAnotherLoop(t *testing.T) {
 				mustMisuse(t, func() { s.Go(forever) }, "task 1 (")
 				mustMisuse(t, func() { s.Cancel(nil) }, "task 1 (")
 				mustMisuse(t, func() { s.Tasks() }, "task 1 (")
+				mustMisuse(t, func() { s.Len() }, "task 1 (")
 			})
 		}()
 		<-done

@@ -135,8 +135,8 @@ func TestScopeRef(t *testing.T) {
 			})
 			task.Loop(ctx).CallSoon(func() { refs = append(refs, s.Go(forever)) })
 			turns(ctx, 2)
-			if !slices.Equal(s.Tasks(), refs) {
-				t.Errorf("Tasks = %v, want %v", s.Tasks(), refs)
+			if !slices.Equal(s.Tasks(), refs) || s.Len() != len(refs) {
+				t.Errorf("Tasks = %v, %d of them, want %v", s.Tasks(), s.Len(), refs)
 			}
 			s.Cancel(errOops)
 			s.Cancel(errOther) // the first cause stays
@@ -149,8 +149,8 @@ func TestScopeRef(t *testing.T) {
 			t.Error("Go in a scope that has ended did not panic")
 		}
 		s.Cancel(errOops)
-		if len(s.Tasks()) != 0 {
-			t.Errorf("Tasks of a scope that has ended = %v", s.Tasks())
+		if len(s.Tasks()) != 0 || s.Len() != 0 {
+			t.Errorf("Tasks of a scope that has ended = %v, %d", s.Tasks(), s.Len())
 		}
 		return turns(ctx, 2)
 	})

@@ -49,6 +49,12 @@ func (s *ScopeRef) Tasks() []*Ref {
 	return s.s.tasks()
 }
 
+// Len returns how many tasks Tasks would list.
+func (s *ScopeRef) Len() int {
+	s.held("Len")
+	return s.s.count
+}
+
 // String names the scope by its task.
 func (s *ScopeRef) String() string { return s.s.String() }
 

@@ -17,21 +17,18 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"time"
 
+	"baton/benchmarks/internal/collect"
 	"baton/task"
 )
 
@@ -81,7 +78,7 @@ func main() {
 		work.tls = config
 	}
 	if *asked {
-		go collect(os.Stdin, os.Stdout)
+		go collect.ForEachLine(os.Stdin, os.Stdout)
 	}
 	if err := serve(*port, *style, *handoff, *poller, *bound, work); err != nil {
 		fmt.Fprintln(os.Stderr, "echoserver:", err)
@@ -121,21 +118,6 @@ func handoffNamed(name string) (task.Handoff, error) {
 		}
 	}
 	return 0, fmt.Errorf("-handoff %s: there are channel and coroutine", name)
-}
-
-// collections are how many it takes until nothing more is freed: the second one empties
-// each sync.Pool, and each halves the stacks that a handshake has made grow.
-const collections = 6
-
-// collect frees memory for each line of in, and writes a line to out when that is done.
-func collect(in io.Reader, out io.Writer) {
-	for lines := bufio.NewScanner(in); lines.Scan(); {
-		for range collections {
-			runtime.GC()
-		}
-		debug.FreeOSMemory()
-		fmt.Fprintln(out, "collected")
-	}
 }
 
 // startProfile starts a CPU profile; what it returns ends it.

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -122,16 +121,4 @@ func TestServe(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestCollect: each line is answered when the garbage that there was is gone.
-func TestCollect(t *testing.T) {
-	gone := make(chan struct{})
-	runtime.AddCleanup(new([bufferSize]byte), func(struct{}) { close(gone) }, struct{}{})
-	var out bytes.Buffer
-	collect(strings.NewReader("now\nagain\n"), &out)
-	if got, want := out.String(), "collected\ncollected\n"; got != want {
-		t.Errorf("answered %q, want %q", got, want)
-	}
-	<-gone
 }

@@ -8,7 +8,8 @@
 //	listening on 127.0.0.1:40713
 //
 // With -json the body is the JSON of a list of values, which the handler encodes for each
-// request. Both styles run the same http.Handler.
+// request. Both styles run the same http.Handler. With -collect the server frees what memory
+// it can for each line of its standard input, and answers with a line.
 package main
 
 import (
@@ -23,6 +24,7 @@ import (
 	"strconv"
 	"time"
 
+	"baton/benchmarks/internal/collect"
 	"baton/netio"
 	"baton/netio/httpio"
 	"baton/task"
@@ -35,9 +37,13 @@ func main() {
 		handoff = flag.String("handoff", "channel", "of style baton: channel or coroutine")
 		size    = flag.Int("size", 12, "`bytes` in a body")
 		asJSON  = flag.Bool("json", false, "encode the body as JSON")
+		asked   = flag.Bool("collect", false, "free memory for each line of standard input, and print collected")
 		bound   = flag.Duration("for", 10*time.Minute, "how long to serve")
 	)
 	flag.Parse()
+	if *asked {
+		go collect.ForEachLine(os.Stdin, os.Stdout)
+	}
 	if err := serve(*port, *style, *handoff, answer(*size, *asJSON), *bound); err != nil {
 		fmt.Fprintln(os.Stderr, "httpserver:", err)
 		os.Exit(1)

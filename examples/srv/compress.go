@@ -4,6 +4,7 @@ package main
 
 import (
 	"compress/gzip"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -62,6 +63,17 @@ func (c *compressor) Write(p []byte) (int, error) {
 		return c.zip.Write(p)
 	}
 	return c.ResponseWriter.Write(p)
+}
+
+// ReadFrom copies a file into the answer: as it is, if the server can send it so.
+func (c *compressor) ReadFrom(src io.Reader) (int64, error) {
+	if !c.decided {
+		c.WriteHeader(http.StatusOK)
+	}
+	if c.zip != nil {
+		return io.Copy(c.zip, src)
+	}
+	return io.Copy(c.ResponseWriter, src)
 }
 
 // close writes what gzip holds back. An error is that of the client, which has gone.

@@ -70,7 +70,7 @@ func serve(ctx context.Context, certificate, log io.Writer) error {
 	}
 	fmt.Fprintln(log, "serving on", ln.Addr())
 	server := &httpio.Server{
-		Handler:           printed(log, compressed(http.FileServer(visible{http.FS(root.FS())}))),
+		Handler:           printed(log, compressed(http.FileServer(visible{root}))),
 		TLSConfig:         config,
 		ReadHeaderTimeout: time.Minute,
 		IdleTimeout:       75 * time.Second,

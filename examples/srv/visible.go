@@ -5,6 +5,8 @@ package main
 import (
 	"io/fs"
 	"net/http"
+	"os"
+	"path"
 	"slices"
 	"strings"
 )
@@ -12,23 +14,35 @@ import (
 // hidden reports whether a path has a part that begins with a dot.
 func hidden(path string) bool { return strings.Contains(path, "/.") }
 
-// A visible has the files of a FileSystem that are not hidden.
-type visible struct{ http.FileSystem }
+// A visible has the files of a directory that are not hidden.
+type visible struct{ root *os.Root }
 
-// Open opens a file. A hidden one does not exist.
+// Open opens a file. A hidden one does not exist. A plain file is an *os.File, which the
+// kernel can send.
 func (v visible) Open(name string) (http.File, error) {
 	if hidden(name) {
 		return nil, fs.ErrNotExist
 	}
-	f, err := v.FileSystem.Open(name)
-	return visibleFile{f}, err
+	f, err := v.root.Open(path.Join(".", name))
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		_ = f.Close()
+		return nil, err
+	case info.IsDir():
+		return visibleDir{f}, nil
+	}
+	return f, nil
 }
 
-// A visibleFile is a file, or a directory without what is hidden.
-type visibleFile struct{ http.File }
+// A visibleDir is a directory without what is hidden.
+type visibleDir struct{ http.File }
 
-// Readdir lists a directory.
-func (f visibleFile) Readdir(n int) ([]fs.FileInfo, error) {
-	list, err := f.File.Readdir(n)
+// Readdir lists the directory.
+func (d visibleDir) Readdir(n int) ([]fs.FileInfo, error) {
+	list, err := d.File.Readdir(n)
 	return slices.DeleteFunc(list, func(info fs.FileInfo) bool { return hidden("/" + info.Name()) }), err
 }

@@ -34,6 +34,11 @@ var (
 	// switch. AfterEnd and stop belong to the loop. After stop, fn is not called.
 	AfterEnd func(ctx context.Context, fn func()) (stop func())
 
+	// AddValues gives a scope's own context more values: add gets the context that has those
+	// of now, and returns the one that has them all. No task or goroutine may have the context
+	// yet.
+	AddValues func(ctx context.Context, add func(values context.Context) context.Context)
+
 	// Local returns what belongs to the scope of ctx under key, which make makes at the
 	// first call. It ends with the scope.
 	Local func(ctx context.Context, key any, make func(ctx context.Context) any) any

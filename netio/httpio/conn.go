@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"baton/await"
+	"baton/internal/bridge"
 	"baton/internal/stack"
 	"baton/loop"
 	"baton/loop/poll"
@@ -27,9 +28,10 @@ import (
 type conn struct {
 	srv   *Server
 	s     *netio.Stream
-	ctx   context.Context // of the task, with the values for requests
+	ctx   context.Context // of the task
+	base  context.Context // of the requests
 	home  *task.Ref       // the task
-	nc    net.Conn        // the stream, for every goroutine
+	nc    net.Conn        // the stream, for every goroutine: a *userConn or *secureConn
 	clock poll.Poller     // tells the time to every goroutine
 	br    *bufio.Reader   // of the request at work, or nil
 	head  head            // of the request that is being read
@@ -41,22 +43,55 @@ type conn struct {
 	timed     bool            // a handler has set a deadline of writing
 	later     bool            // a request was read before
 	afterPost bool            // the last one was a POST
-	hijacked  *hijacked       // by a handler, or nil
+	hijacked  <-chan struct{} // is closed when the handler that has the connection closes it; or nil
 	at        *response       // at work, or nil
-	scope     *task.ScopeRef  // of the request at work, which ends if the client goes away
+	scope     task.ScopeRef   // of the request at work, which ends if the client goes away
 	gone      func(error)     // clientGone
 	lingering bool            // the client may still be sending
 	draining  context.Context // ends when the server's end begins
 	release   context.CancelFunc
 }
 
-func newConn(ctx context.Context, srv *Server, s *netio.Stream) *conn {
-	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), nc: s.NetConn(ctx), clock: task.Loop(ctx).Poller()}
+func newConn(ctx context.Context, srv *Server, s *netio.Stream, secure bool) *conn {
+	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), clock: task.Loop(ctx).Poller()}
 	c.remote, c.gone = s.RemoteAddr().String(), c.clientGone
-	if state := s.ConnectionState(); state.HandshakeComplete {
-		c.tls = &state
+	if secure {
+		c.nc = &secureConn{userConn: userConn{Conn: s.NetConn(ctx)}}
+	} else {
+		c.nc = &userConn{Conn: s.NetConn(ctx)}
 	}
 	return c
+}
+
+// derive sets the context of the requests, before another task can have it.
+func (c *conn) derive() {
+	bridge.AddValues(c.ctx, func(values context.Context) context.Context { return connContext{values, c} })
+	c.base = c.ctx
+	if c.srv.ConnContext == nil {
+		return
+	}
+	if c.base = c.srv.ConnContext(c.ctx, c.nc); c.base == nil || c.base.Value(connKey{}) != c {
+		misuse("ConnContext has returned a context that is not derived from its ctx; use context.WithValue(ctx, key, value)")
+	}
+}
+
+// A connContext is a context with the values of a connection.
+type connContext struct {
+	context.Context
+	conn *conn
+}
+
+// connKey is the key of the *conn.
+type connKey struct{}
+
+func (c connContext) Value(key any) any {
+	switch key {
+	case connKey{}:
+		return c.conn
+	case http.LocalAddrContextKey:
+		return c.conn.s.LocalAddr()
+	}
+	return c.Context.Value(key)
 }
 
 func (c *conn) setState(state http.ConnState) {
@@ -186,9 +221,9 @@ func (c *conn) await(ctx context.Context) error {
 func (c *conn) answer(req *http.Request) (again bool) {
 	var w *response
 	defer func() { w.end() }()
-	err := task.Scope(c.ctx, func(ctx context.Context) error {
+	err := task.Scope(c.base, func(ctx context.Context) error {
 		w = newResponse(c, req, ctx)
-		c.at, c.scope = w, task.ScopeOf(ctx)
+		c.at, c.scope = w, *task.ScopeOf(ctx)
 		defer func() { c.at = nil }()
 		aborted := c.call(w)
 		switch {
@@ -199,14 +234,16 @@ func (c *conn) answer(req *http.Request) (again bool) {
 			w.finish()
 			again = !w.closeAfter && w.err == nil
 		}
-		c.scope.Cancel(nil) // what the handler has left behind
+		if c.scope.Len() > 0 {
+			c.scope.Cancel(nil) // what the handler has left behind
+		}
 		return nil
 	})
 	if err != nil && !isCancel(err) {
 		c.report(err) // of a task that the handler has left behind
 	}
-	if h := c.hijacked; h != nil {
-		_, _, _ = await.Receive(c.ctx, h.closed) // the connection is the handler's until it closes it
+	if c.hijacked != nil {
+		_, _, _ = await.Receive(c.ctx, c.hijacked) // the connection is the handler's until it closes it
 		return false
 	}
 	return again && err == nil

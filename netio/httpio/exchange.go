@@ -43,6 +43,9 @@ type exchange struct {
 	sendErr error        // of the connection, for the request
 	readErr error        // of the connection, for the response
 	bodyErr error        // of the request: its body, or what cannot be sent
+	expect  expect       // of the request
+	proceed locks.Event  // the wait for the status 100 is over
+	refused bool         // since the server has answered: the body is not sent
 	timer   *loop.Handle // of ResponseHeaderTimeout
 	expired bool         // it has closed the connection
 	over    bool         // the connection was given back
@@ -85,8 +88,10 @@ func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bo
 
 func (e *exchange) run() (*http.Response, error) {
 	unzip := e.asksForGzip()
-	// A body that can be had again is in memory.
-	if n := e.req.ContentLength; !hasBody(e.req) || e.req.GetBody != nil && 0 < n && n <= smallBody {
+	if e.t.ExpectContinueTimeout > 0 && hasBody(e.req) && wants(e.req.Header, "Expect", "100-continue") {
+		e.expect = wantsContinue
+	}
+	if !hasBody(e.req) || e.isSmall() && e.expect == noContinue {
 		e.write(e.ctx, unzip)
 	} else {
 		e.writer = task.Go(e.ctx, func(ctx context.Context) error {
@@ -129,6 +134,12 @@ func (e *exchange) run() (*http.Response, error) {
 		resp.Uncompressed = true
 	}
 	return resp, nil
+}
+
+// isSmall reports whether the body is short and in memory, as one is that can be had again.
+func (e *exchange) isSmall() bool {
+	n := e.req.ContentLength
+	return e.req.GetBody != nil && 0 < n && n <= smallBody
 }
 
 // why returns the reason for an error of reading: what has closed the connection. Package
@@ -225,11 +236,18 @@ func (e *exchange) head() (*http.Response, error) {
 		switch {
 		case err != nil:
 			return nil, err
+		case resp.StatusCode == http.StatusContinue:
+			e.proceed.Set()
+			continue
 		case resp.StatusCode >= 100 && resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols:
 			continue
 		}
 		e.left = -1
 		e.stopTimer()
+		if e.expect == wantsContinue && !e.proceed.IsSet() {
+			e.refused = true
+			e.proceed.Set()
+		}
 		return resp, nil
 	}
 }
@@ -280,7 +298,7 @@ func (e *exchange) finish(keep bool) {
 		w.Cancel(errAnswered) // the server does not want the rest of the body
 		keep = false
 	}
-	if keep && e.sendErr == nil && e.bodyErr == nil && e.br.Buffered() == 0 {
+	if keep && e.sendErr == nil && e.bodyErr == nil && !e.refused && e.br.Buffered() == 0 {
 		e.t.put(e.link)
 	} else {
 		e.t.drop(e.link)

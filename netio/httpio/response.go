@@ -39,7 +39,8 @@ type outBuffer struct {
 // its handler returns. Later calls fail.
 type response struct {
 	c      *conn
-	req    *http.Request
+	req    *http.Request // the next field
+	shown  http.Request  // to the handler
 	body   body
 	header http.Header // the handler's; nil before Header
 
@@ -65,8 +66,9 @@ type response struct {
 }
 
 func newResponse(c *conn, parsed *http.Request, ctx context.Context) *response {
-	req := parsed.WithContext(ctx)
-	w := &response{c: c, req: req, length: -1}
+	w := &response{c: c, length: -1, shown: *parsed.WithContext(ctx)}
+	w.req = &w.shown
+	req := w.req
 	w.body.w, w.body.request, w.body.inner, w.body.br = w, parsed, parsed.Body, c.br
 	switch {
 	case req.ContentLength == 0:

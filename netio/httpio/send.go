@@ -10,6 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+
+	"baton/await"
+	"baton/task"
 )
 
 // write sends the request, and notes why it could not.
@@ -25,7 +28,7 @@ func (e *exchange) write(ctx context.Context, gzip bool) {
 			_ = e.link.stream.Close()
 		}
 	}()
-	err := e.writeTo(w, gzip)
+	err := e.writeTo(ctx, w, gzip)
 	if err == nil {
 		err = w.Flush()
 	}
@@ -33,6 +36,7 @@ func (e *exchange) write(ctx context.Context, gzip bool) {
 	switch {
 	case err == nil:
 		e.startTimer()
+	case e.refused: // and the answer is being read
 	case to.err != nil:
 		e.sendErr = to.err // an answer may have come all the same
 	default:
@@ -44,7 +48,7 @@ func (e *exchange) write(ctx context.Context, gzip bool) {
 	}
 }
 
-func (e *exchange) writeTo(w *bufio.Writer, gzip bool) error {
+func (e *exchange) writeTo(ctx context.Context, w *bufio.Writer, gzip bool) error {
 	req := *e.req
 	if req.Header = req.Header.Clone(); req.Header == nil {
 		req.Header = make(http.Header)
@@ -55,6 +59,9 @@ func (e *exchange) writeTo(w *bufio.Writer, gzip bool) error {
 	req.Close = req.Close || e.t.DisableKeepAlives
 	if err := probe(&req); err != nil {
 		return err
+	}
+	if e.expect == wantsContinue && hasBody(&req) {
+		req.Body = &waitingBody{req.Body, e, ctx}
 	}
 	if e.link.route.proxy == "" || e.link.route.secure {
 		return req.Write(w)
@@ -111,4 +118,30 @@ func (w *sink) Write(p []byte) (int, error) {
 	w.e.sent = w.e.sent || n > 0
 	w.err = err
 	return n, err
+}
+
+// A waitingBody is a body that the server is asked for (RFC 9110, section 10.1.1).
+type waitingBody struct {
+	io.ReadCloser
+	e   *exchange
+	ctx context.Context // of the task that sends it
+}
+
+// Read waits before the first byte. Package net/http has sent the head by then, since it does
+// not know how long a Read of this type takes.
+func (b *waitingBody) Read(p []byte) (int, error) {
+	e := b.e
+	if e.expect == wantsContinue {
+		timed, release := await.WithTimeout(b.ctx, e.t.ExpectContinueTimeout)
+		_ = e.proceed.Wait(timed)
+		release()
+		if err := task.Check(b.ctx); err != nil {
+			return 0, err
+		}
+		if e.refused {
+			return 0, errAnswered
+		}
+		e.expect = continued
+	}
+	return b.ReadCloser.Read(p)
 }

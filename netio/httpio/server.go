@@ -30,8 +30,9 @@ type Server struct {
 	// http.DefaultServeMux.
 	Handler http.Handler
 
-	// TLSConfig, unless nil, has the connections shake hands first. HTTP/2 is not offered. The
-	// least of ReadHeaderTimeout, ReadTimeout and WriteTimeout bounds the handshake.
+	// TLSConfig, unless nil, encrypts the connections: Serve is ServeTLS then. In net/http it
+	// is for ServeTLS only. HTTP/2 is not offered. The least of ReadHeaderTimeout, ReadTimeout
+	// and WriteTimeout bounds the handshake; without them it is 60 s.
 	TLSConfig *tls.Config
 
 	ReadTimeout       time.Duration
@@ -40,9 +41,20 @@ type Server struct {
 	IdleTimeout       time.Duration
 	MaxHeaderBytes    int
 
-	// ConnState is called by the task of the connection, with the net.Conn of its stream.
-	// It must not switch.
+	// ConnState is called by the task of the connection. Each connection has one net.Conn, for
+	// ConnState, ConnContext and Hijack. ConnState must not switch.
 	ConnState func(net.Conn, http.ConnState)
+
+	// ConnContext, unless nil, returns the context from which those of the requests of a
+	// connection derive. It must be derived from ctx, since the tasks know each other by it; a
+	// context of elsewhere panics. The task of the connection calls ConnContext before a
+	// handshake, and ConnContext may switch.
+	//
+	// There is no BaseContext: ctx has the values of the ctx of Serve. Beside them it has
+	// http.LocalAddrContextKey, the address of this end, and http.ServerContextKey, an
+	// *http.Server with the fields of this one, which serves nothing. Package httputil and
+	// others look for them.
+	ConnContext func(ctx context.Context, c net.Conn) context.Context
 
 	// ErrorLog is for panics of handlers and failed handshakes. Nil is the loop's exception
 	// handler.
@@ -58,8 +70,9 @@ type Server struct {
 	// DisableKeepAlives closes each connection after one answer.
 	DisableKeepAlives bool
 
-	server *netio.Server
-	tls    *tls.Config // or nil
+	server   *netio.Server
+	shown    *http.Server                // the value of http.ServerContextKey
+	goodbyes []func(ctx context.Context) // of RegisterOnShutdown
 }
 
 // Serve serves handler on a listener. It is (&Server{Handler: handler}).Serve.
@@ -71,7 +84,10 @@ func Serve(ctx context.Context, ln *netio.Listener, handler http.Handler) error 
 // connection has ended, with the errors of [netio.Server.ServeListener]. A cancel of ctx
 // is a Shutdown.
 func (srv *Server) Serve(ctx context.Context, ln *netio.Listener) error {
-	return srv.inner().ServeListener(ctx, ln, srv.serve)
+	if srv.TLSConfig != nil {
+		return srv.ServeTLS(ctx, ln, "", "")
+	}
+	return srv.serveListener(ctx, ln, nil)
 }
 
 // ListenAndServe listens on an address and serves it.
@@ -83,9 +99,38 @@ func (srv *Server) ListenAndServe(ctx context.Context, network, address string) 
 	return srv.Serve(ctx, ln)
 }
 
+// serveListener is Serve. The config is nil without TLS.
+func (srv *Server) serveListener(ctx context.Context, ln *netio.Listener, config *tls.Config) error {
+	inner := srv.inner()
+	ctx = context.WithValue(ctx, http.ServerContextKey, srv.shown)
+	return inner.ServeListener(ctx, ln, (&site{srv, config}).serve)
+}
+
 // Shutdown ends the server: idle connections at once, the others when their answer is
 // sent. It waits for them, and bounds that, as [netio.Server.Shutdown].
+//
+// A hijacked connection counts until it is closed, and is cut off like any other when the
+// grace is over. So it must learn of the end: its handler by [netio.UntilShutdown] of the
+// request's context, others by RegisterOnShutdown. The Shutdown of net/http does not wait for
+// hijacked connections.
 func (srv *Server) Shutdown(ctx context.Context) error { return srv.inner().Shutdown(ctx) }
+
+// RegisterOnShutdown has f called when Shutdown, or a cancel of Serve's ctx, begins the end,
+// to say goodbye to hijacked connections. Each function runs as a task of its own. Serve and
+// Shutdown wait for it, and the end of the grace cancels its ctx. Close does not call it.
+func (srv *Server) RegisterOnShutdown(f func(ctx context.Context)) {
+	srv.goodbyes = append(srv.goodbyes, f)
+}
+
+// sayGoodbye calls the functions of RegisterOnShutdown.
+func (srv *Server) sayGoodbye(ctx context.Context) {
+	for _, f := range srv.goodbyes {
+		task.Go(ctx, func(ctx context.Context) error {
+			f(ctx)
+			return nil
+		})
+	}
+}
 
 // Close ends the server at once, as [netio.Server.Close].
 func (srv *Server) Close() error { return srv.inner().Close() }
@@ -93,13 +138,8 @@ func (srv *Server) Close() error { return srv.inner().Close() }
 // inner is the server of the connections. It is made once.
 func (srv *Server) inner() *netio.Server {
 	if srv.server == nil {
-		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace}
-		if srv.TLSConfig != nil {
-			srv.tls = srv.TLSConfig.Clone()
-			if srv.tls.NextProtos == nil {
-				srv.tls.NextProtos = []string{"http/1.1"}
-			}
-		}
+		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace, OnShutdown: srv.sayGoodbye}
+		srv.shown = srv.show()
 		if srv.ErrorLog != nil {
 			srv.server.OnError = func(s *netio.Stream, err error) {
 				if s == nil {
@@ -113,16 +153,43 @@ func (srv *Server) inner() *netio.Server {
 	return srv.server
 }
 
-// serve is the life of a connection.
-func (srv *Server) serve(ctx context.Context, s *netio.Stream) error {
-	if srv.tls != nil {
-		if err := srv.shakeHands(ctx, s); err != nil {
-			return err
-		}
+// show returns what is the value of http.ServerContextKey.
+func (srv *Server) show() *http.Server {
+	return &http.Server{
+		Handler:                      srv.handler(),
+		DisableGeneralOptionsHandler: srv.DisableGeneralOptionsHandler,
+		TLSConfig:                    srv.TLSConfig,
+		ReadTimeout:                  srv.ReadTimeout,
+		ReadHeaderTimeout:            srv.ReadHeaderTimeout,
+		WriteTimeout:                 srv.WriteTimeout,
+		IdleTimeout:                  srv.IdleTimeout,
+		MaxHeaderBytes:               srv.MaxHeaderBytes,
+		ConnState:                    srv.ConnState,
+		ErrorLog:                     srv.ErrorLog,
+		ConnContext:                  srv.ConnContext,
 	}
-	c := newConn(context.WithValue(ctx, http.LocalAddrContextKey, s.LocalAddr()), srv, s)
+}
+
+// A site is a listener that is served.
+type site struct {
+	srv *Server
+	tls *tls.Config // or nil
+}
+
+// serve is the life of a connection.
+func (v *site) serve(ctx context.Context, s *netio.Stream) error {
+	c := newConn(ctx, v.srv, s, v.tls != nil)
+	c.derive()
 	c.setState(http.StateNew)
 	defer c.end()
+	if v.tls != nil {
+		if err := c.shakeHands(v.tls); err != nil {
+			return err
+		}
+		if p := c.tls.NegotiatedProtocol; p != "" && p != "http/1.1" {
+			return nil // of ACME, perhaps, which is content with the handshake
+		}
+	}
 	for {
 		req, err := c.next(ctx)
 		if err != nil {
@@ -133,28 +200,6 @@ func (srv *Server) serve(ctx context.Context, s *netio.Stream) error {
 		}
 		c.setState(http.StateIdle)
 	}
-}
-
-// shakeHands starts TLS. The handshake has the least of the timeouts of a request, as in
-// package net/http.
-func (srv *Server) shakeHands(ctx context.Context, s *netio.Stream) error {
-	var least time.Duration
-	for _, d := range []time.Duration{srv.ReadHeaderTimeout, srv.ReadTimeout, srv.WriteTimeout} {
-		if d > 0 && (least == 0 || d < least) {
-			least = d
-		}
-	}
-	if least == 0 {
-		return s.AcceptTLS(ctx, srv.tls)
-	}
-	nc := s.NetConn(ctx)
-	if err := nc.SetDeadline(task.Now(ctx).Add(least)); err != nil {
-		return err
-	}
-	if err := s.AcceptTLS(ctx, srv.tls); err != nil {
-		return err
-	}
-	return nc.SetDeadline(time.Time{})
 }
 
 func (srv *Server) maxHeaderBytes() int {

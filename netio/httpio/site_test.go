@@ -21,12 +21,13 @@ import (
 
 // A site is a server in a simulated world, and what its clients do.
 type site struct {
-	ctx   context.Context
-	t     *testing.T
-	srv   *httpio.Server
-	began time.Time
-	err   error // of Serve
-	tls   *tls.Config
+	ctx    context.Context
+	t      *testing.T
+	srv    *httpio.Server
+	began  time.Time
+	err    error  // of Serve
+	cancel func() // of the ctx of Serve
+	tls    *tls.Config
 }
 
 // inSim runs fn beside a server that calls h. Set changes the server first.
@@ -41,10 +42,11 @@ func inSim(t *testing.T, h http.HandlerFunc, set func(*httpio.Server), fn func(s
 		if err != nil {
 			t.Fatal(err)
 		}
-		task.Go(ctx, func(ctx context.Context) error {
+		serving := task.Go(ctx, func(ctx context.Context) error {
 			s.err = s.srv.Serve(ctx, ln)
 			return nil
 		})
+		s.cancel = func() { serving.Cancel(nil) }
 		fn(s)
 		if err := s.srv.Close(); err != nil {
 			t.Error(err)

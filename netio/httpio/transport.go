@@ -41,9 +41,8 @@ import (
 // of the request and counts for no limit.
 //
 // Of package httptrace a Transport calls GetConn and GotConn, for each time that a request is
-// sent. What else http.Transport has and a Transport has not: HTTP/2, proxies other than http
-// ones, and a wait for the status 100, so the Body of a request with the field Expect is sent
-// at once.
+// sent. What else http.Transport has and a Transport has not: HTTP/2, and proxies other than
+// http ones.
 type Transport struct {
 	// Dialer connects. Nil is the zero Dialer.
 	Dialer *netio.Dialer
@@ -62,6 +61,12 @@ type Transport struct {
 	MaxConnsPerHost       int           // 0 is no limit; further requests wait in their order
 	IdleConnTimeout       time.Duration // 0 is no limit
 	ResponseHeaderTimeout time.Duration // 0 is no limit
+
+	// ExpectContinueTimeout is how long a request with the field "Expect: 100-continue" waits
+	// for the status 100 before it sends its Body. 0 sends the Body at once. If the server
+	// answers with another status first, the Body is not sent, and the connection is closed
+	// after the answer. In net/http it is sent then, unless one side closes the connection.
+	ExpectContinueTimeout time.Duration
 
 	// MaxResponseHeaderBytes bounds the head of a response. Default 1 MiB.
 	MaxResponseHeaderBytes int64

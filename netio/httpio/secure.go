@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpio
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"slices"
+	"time"
+
+	"baton/await"
+	"baton/netio"
+	"baton/task"
+)
+
+// ServeTLS is Serve with encrypted connections. The files have the certificate and its key,
+// in PEM; they are not needed, and their names may be empty, if TLSConfig has a certificate
+// or a function that finds one.
+func (srv *Server) ServeTLS(ctx context.Context, ln *netio.Listener, certFile, keyFile string) error {
+	config, err := srv.configTLS(ctx, certFile, keyFile)
+	if err != nil {
+		if e := ln.Close(); e != nil {
+			err = errors.Join(err, e)
+		}
+		return err
+	}
+	return srv.serveListener(ctx, ln, config)
+}
+
+// ListenAndServeTLS listens on an address and serves it as ServeTLS does.
+func (srv *Server) ListenAndServeTLS(ctx context.Context, network, address, certFile, keyFile string) error {
+	ln, err := netio.Listen(ctx, network, address)
+	if err != nil {
+		return err
+	}
+	return srv.ServeTLS(ctx, ln, certFile, keyFile)
+}
+
+// configTLS returns the config of ServeTLS. It reads the files where that blocks no loop.
+func (srv *Server) configTLS(ctx context.Context, certFile, keyFile string) (*tls.Config, error) {
+	config := &tls.Config{}
+	if srv.TLSConfig != nil {
+		config = srv.TLSConfig.Clone()
+	}
+	config.NextProtos = slices.DeleteFunc(slices.Clone(config.NextProtos), func(p string) bool { return p == "h2" })
+	if !slices.Contains(config.NextProtos, "http/1.1") {
+		config.NextProtos = append(config.NextProtos, "http/1.1")
+	}
+	found := len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil
+	if found && certFile == "" && keyFile == "" {
+		return config, nil
+	}
+	pair, err := await.Blocking(ctx, func(context.Context) (tls.Certificate, error) {
+		return tls.LoadX509KeyPair(certFile, keyFile)
+	})
+	config.Certificates = []tls.Certificate{pair}
+	return config, err
+}
+
+// handshakeTime bounds a handshake if no timeout of the server does.
+const handshakeTime = time.Minute
+
+// shakeHands starts TLS. The handshake has the least of the timeouts of a request, as in
+// package net/http.
+func (c *conn) shakeHands(config *tls.Config) error {
+	var least time.Duration
+	for _, d := range []time.Duration{c.srv.ReadHeaderTimeout, c.srv.ReadTimeout, c.srv.WriteTimeout} {
+		if d > 0 && (least == 0 || d < least) {
+			least = d
+		}
+	}
+	if err := c.nc.SetDeadline(task.Now(c.ctx).Add(orElse(least, handshakeTime))); err != nil {
+		return err
+	}
+	first, err := c.s.Peek(c.ctx, len(plainStarts[0]))
+	if err != nil {
+		return err
+	}
+	if slices.Contains(plainStarts, string(first)) {
+		_ = c.write([]byte("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"))
+		c.lingering = true
+		_ = c.linger()
+		return errPlain
+	}
+	if err := c.s.AcceptTLS(c.ctx, config); err != nil {
+		return err
+	}
+	state := c.s.ConnectionState()
+	c.tls = &state
+	c.nc.(*secureConn).state.Store(&state)
+	return c.nc.SetDeadline(time.Time{})
+}
+
+// plainStarts are the first bytes of requests that are not encrypted, which are no record of
+// TLS. The list is that of package net/http.
+var plainStarts = []string{"GET /", "HEAD ", "POST ", "PUT /", "OPTIO"}
+
+var errPlain = errors.New("httpio: the client sent an HTTP request to an HTTPS server")
