@@ -4,6 +4,7 @@ package task
 
 import (
 	"context"
+	"time"
 
 	"baton/internal/bridge"
 )
@@ -12,6 +13,7 @@ import (
 func init() {
 	bridge.WithDeadline = withDeadline
 	bridge.WithCancel = withCancel
+	bridge.WithValues = func(ctx, values context.Context) context.Context { return valued{ctx, values} }
 	bridge.Reschedule = reschedule
 	bridge.Expired = expired
 	bridge.AfterEnd = afterEnd
@@ -50,4 +52,30 @@ func local(ctx context.Context, key any, build func(ctx context.Context) any) an
 	v := build(ctx)
 	s.locals[key] = v
 	return v
+}
+
+// A valued is a context with the values and the deadline of another one.
+type valued struct {
+	context.Context
+	values context.Context
+}
+
+// Value looks up the keys that find the task and its cancel in the context itself: values
+// may be those of another task.
+func (v valued) Value(key any) any {
+	if key != (nodeKey{}) && key != shadowKey {
+		if value := v.values.Value(key); value != nil {
+			return value
+		}
+	}
+	return v.Context.Value(key)
+}
+
+// Deadline tells the sooner deadline.
+func (v valued) Deadline() (time.Time, bool) {
+	when, ok := v.Context.Deadline()
+	if other, limited := v.values.Deadline(); limited && (!ok || other.Before(when)) {
+		return other, true
+	}
+	return when, ok
 }
