@@ -30,9 +30,18 @@ type Server struct {
 	// http.DefaultServeMux.
 	Handler http.Handler
 
-	// TLSConfig, unless nil, has the connections shake hands first. HTTP/2 is not offered. The
+	// TLSConfig, unless nil, has the connections shake hands first. HTTP/2 is offered only with
+	// TLSNextProto. The
 	// least of ReadHeaderTimeout, ReadTimeout and WriteTimeout bounds the handshake.
 	TLSConfig *tls.Config
+
+	// TLSNextProto has functions for other protocols that clients may choose by ALPN, as "h2":
+	// golang.org/x/net/http2 serves it. A function serves a connection on a goroutine of its own,
+	// and may wait there. The connection is closed when the function returns. Its net.Conn has
+	// a method ConnectionState. The http.Handler is this server's, behind [OnLoop]: requests
+	// are tasks of the loop. Without TLSConfig.NextProtos the server offers the protocols of
+	// the map, in their order, and HTTP/1.1. See RegisterOnShutdown.
+	TLSNextProto map[string]func(srv *Server, c net.Conn, h http.Handler)
 
 	ReadTimeout       time.Duration
 	ReadHeaderTimeout time.Duration
@@ -60,6 +69,8 @@ type Server struct {
 
 	server *netio.Server
 	tls    *tls.Config // or nil
+
+	onShutdown []func()
 }
 
 // Serve serves handler on a listener. It is (&Server{Handler: handler}).Serve.
@@ -93,11 +104,11 @@ func (srv *Server) Close() error { return srv.inner().Close() }
 // inner is the server of the connections. It is made once.
 func (srv *Server) inner() *netio.Server {
 	if srv.server == nil {
-		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace}
+		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace, OnShutdown: srv.announce}
 		if srv.TLSConfig != nil {
 			srv.tls = srv.TLSConfig.Clone()
 			if srv.tls.NextProtos == nil {
-				srv.tls.NextProtos = []string{"http/1.1"}
+				srv.tls.NextProtos = srv.protocols()
 			}
 		}
 		if srv.ErrorLog != nil {
@@ -123,6 +134,9 @@ func (srv *Server) serve(ctx context.Context, s *netio.Stream) error {
 	c := newConn(context.WithValue(ctx, http.LocalAddrContextKey, s.LocalAddr()), srv, s)
 	c.setState(http.StateNew)
 	defer c.end()
+	if fn := c.nextProto(); fn != nil {
+		return c.serveNext(fn)
+	}
 	for {
 		req, err := c.next(ctx)
 		if err != nil {
