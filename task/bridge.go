@@ -4,7 +4,6 @@ package task
 
 import (
 	"context"
-	"time"
 
 	"baton/internal/bridge"
 )
@@ -52,30 +51,4 @@ func local(ctx context.Context, key any, build func(ctx context.Context) any) an
 	v := build(ctx)
 	s.locals[key] = v
 	return v
-}
-
-// A valued is a context with the values and the deadline of another one.
-type valued struct {
-	context.Context
-	values context.Context
-}
-
-// Value looks up the keys that find the task and its cancel in the context itself: values
-// may be those of another task.
-func (v valued) Value(key any) any {
-	if key != (nodeKey{}) && key != shadowKey {
-		if value := v.values.Value(key); value != nil {
-			return value
-		}
-	}
-	return v.Context.Value(key)
-}
-
-// Deadline tells the sooner deadline.
-func (v valued) Deadline() (time.Time, bool) {
-	when, ok := v.Context.Deadline()
-	if other, limited := v.values.Deadline(); limited && (!ok || other.Before(when)) {
-		return other, true
-	}
-	return when, ok
 }

@@ -21,7 +21,7 @@ var longAgo = time.Unix(1, 0)
 type outside struct {
 	home   *task.Ref       // a task of the loop
 	life   context.Context // its end interrupts the calls of goroutines; or nil
-	idle   chan *errand    // leads to a goroutine, if that waits for an errand; or nil
+	idle   chan *errand    // leads to a goroutine, if that waits; or nil. Closed when it is over
 	others sync.WaitGroup  // other goroutines of errands
 	over   atomic.Bool     // package net/http may not be called any more
 }

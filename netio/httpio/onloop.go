@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 
 	"baton/internal/bridge"
 	"baton/internal/stack"
@@ -57,7 +58,7 @@ func OnLoop(portal *task.Portal, h http.Handler) http.Handler {
 		if l := loop.Current(); l != nil {
 			misuse("a handler of OnLoop is called with the baton of %v; tasks call the handler inside of it", l)
 		}
-		v := &visitor{w: w, r: r, answer: answer{length: -1}, returned: make(chan struct{})}
+		v := &visitor{w: w, r: r, answer: answer{length: -1}}
 		v.idle = make(chan *errand)
 		v.serve(portal, h)
 	})
@@ -71,11 +72,11 @@ type visitor struct {
 	r *http.Request       // of package net/http
 
 	req   *http.Request // the handler's; nil before the task begins
+	begun atomic.Bool   // the task has begun
 	gone  error         // why r has ended, for the loop
 	scope *task.ScopeRef
 
 	answer
-	returned chan struct{}    // is closed when the handler has returned
 	panicked *task.PanicError // unless it was http.ErrAbortHandler
 	aborted  bool             // it has panicked, or called runtime.Goexit
 }
@@ -86,14 +87,20 @@ func (v *visitor) serve(portal *task.Portal, h http.Handler) {
 		v.visit(ctx, h)
 		return nil
 	})
-	for at := true; at; {
+	gone := v.r.Context().Done()
+	for returned := false; !returned; {
 		select {
-		case e := <-v.idle:
-			e.run()
-		case <-v.returned:
-			at = false
-		case <-call.Done():
-			at = false
+		case e, ok := <-v.idle:
+			if returned = !ok; ok {
+				stop := context.AfterFunc(v.r.Context(), v.tell)
+				e.run()
+				stop()
+			}
+		case <-gone:
+			gone = nil
+			v.tell()
+		case <-call.Done(): // the portal is closed
+			returned = true
 		}
 	}
 	v.others.Wait()
@@ -125,10 +132,9 @@ func (v *visitor) visit(ctx context.Context, h http.Handler) {
 		if v.r.Body != nil && v.r.Body != http.NoBody {
 			v.req.Body = &visitorBody{v: v, inner: v.r.Body}
 		}
-		if base.Err() != nil {
+		v.begun.Store(true)
+		if base.Err() != nil { // or tell finds that the task has begun
 			v.Wake()
-		} else {
-			defer context.AfterFunc(base, func() { _ = v.home.Loop().Driver().Post(v) })()
 		}
 		v.call(h)
 		v.scope.Cancel(nil)
@@ -139,13 +145,20 @@ func (v *visitor) visit(ctx context.Context, h http.Handler) {
 	}
 }
 
-// Wake ends the request when that of package net/http has ended. It is the loop's to call.
+// tell tells the loop that the request of package net/http has ended.
+func (v *visitor) tell() {
+	if v.begun.Load() {
+		_ = v.home.Loop().Driver().Post(v)
+	}
+}
+
+// Wake ends the request then. It is the loop's to call.
 func (v *visitor) Wake() {
 	v.gone = context.Cause(v.r.Context())
 	v.scope.Cancel(v.gone)
 }
 
-// call calls the handler, and lets the goroutine of package net/http go on.
+// call calls the handler. In the end it lets the goroutine of package net/http go on.
 func (v *visitor) call(h http.Handler) {
 	ended := false
 	defer func() {
@@ -160,7 +173,7 @@ func (v *visitor) call(h http.Handler) {
 			}
 		}
 		v.over.Store(true)
-		close(v.returned)
+		close(v.idle)
 	}()
 	h.ServeHTTP(v, v.req)
 	ended = true
