@@ -33,12 +33,12 @@ func serveHTTP2(srv *httpio.Server) error {
 	if err := http2.ConfigureServer(base, h2); err != nil {
 		return err
 	}
-	srv.TLSNextProto = map[string]func(*httpio.Server, net.Conn, http.Handler){
-		http2.NextProtoTLS: func(_ *httpio.Server, c net.Conn, h http.Handler) {
+	srv.TLSNextProto = map[string]func(context.Context, net.Conn, http.Handler){
+		http2.NextProtoTLS: func(ctx context.Context, c net.Conn, h http.Handler) {
+			defer context.AfterFunc(ctx, func() { _ = base.Shutdown(context.Background()) })()
 			h2.ServeConn(c, &http2.ServeConnOpts{BaseConfig: base, Handler: h})
 		},
 	}
-	srv.RegisterOnShutdown(func() { _ = base.Shutdown(context.Background()) })
 	return nil
 }
 

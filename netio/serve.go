@@ -67,15 +67,10 @@ type Server struct {
 	// exception handler, which is given panics in any case.
 	OnError func(s *Stream, err error)
 
-	// OnShutdown, unless nil, is called once, when the end of the server begins, by whatever
-	// begins it. It must not switch. The context of UntilShutdown is the way for handlers.
-	OnShutdown func()
-
 	loop     *loop.Loop // nil before the first ServeListener
 	phase    phase
 	services []*service // one for each ServeListener at work
 	watchers list.List  // of func(error), which cancel the contexts of UntilShutdown
-	ends     bool       // OnShutdown was called
 
 	drained time.Time      // when Shutdown began
 	cutter  *loop.Handle   // calls cut when the grace is over; nil before Shutdown

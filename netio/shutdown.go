@@ -139,12 +139,8 @@ func (srv *Server) close() error {
 	return srv.announce()
 }
 
-// announce closes the listeners, calls OnShutdown, and cancels the contexts of UntilShutdown.
+// announce closes the listeners, and cancels the contexts of UntilShutdown.
 func (srv *Server) announce() (err error) {
-	if srv.OnShutdown != nil && !srv.ends {
-		srv.ends = true
-		srv.OnShutdown()
-	}
 	for _, v := range srv.services {
 		if !v.listener.closed {
 			err = join(err, v.listener.Close())

@@ -189,30 +189,3 @@ func TestLeftSum(t *testing.T) {
 		}
 	})
 }
-
-// OnShutdown is called once, when the end begins, whatever begins it and whatever follows.
-func TestOnShutdown(t *testing.T) {
-	for name, begin := range map[string]func(ctx context.Context, s *site){
-		"Shutdown":           func(ctx context.Context, s *site) { task.Go(ctx, s.srv.Shutdown) },
-		"Shutdown, no grace": func(ctx context.Context, s *site) { s.srv.Grace = -1; task.Go(ctx, s.srv.Shutdown) },
-		"Close":              func(ctx context.Context, s *site) { want(t, "Close", s.srv.Close(), nil) },
-		"cancel":             func(ctx context.Context, s *site) { s.serving.Cancel(nil) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			sim.Test(t, func(ctx context.Context, t *testing.T) {
-				calls := 0
-				s := serve(ctx, t, &netio.Server{OnShutdown: func() { calls++ }}, linger(time.Hour))
-				defer s.greeted(ctx, t).Close()
-				before := calls
-				begin(ctx, s)
-				want(t, "sleep", task.ParkUntil(ctx, task.Now(ctx).Add(time.Second)), nil)
-				after := calls
-				want(t, "Close", s.srv.Close(), nil)
-				_ = s.end(ctx)
-				if before != 0 || after != 1 || calls != 1 {
-					t.Errorf("%d calls before the end, %d when it begins, %d in all", before, after, calls)
-				}
-			})
-		})
-	}
-}

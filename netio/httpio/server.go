@@ -39,9 +39,11 @@ type Server struct {
 	// golang.org/x/net/http2 serves it. A function serves a connection on a goroutine of its own,
 	// and may wait there. The connection is closed when the function returns. Its net.Conn has
 	// a method ConnectionState. The http.Handler is this server's, behind [OnLoop]: requests
-	// are tasks of the loop. Without TLSConfig.NextProtos the server offers the protocols of
-	// the map, in their order, and HTTP/1.1. See RegisterOnShutdown.
-	TLSNextProto map[string]func(srv *Server, c net.Conn, h http.Handler)
+	// are tasks of the loop. The ctx ends when the end of the server begins; then the function
+	// should let the requests at work finish, which Grace bounds, and return. It is not for
+	// calls of Baton. Without TLSConfig.NextProtos the server offers the protocols of the map,
+	// in the order of their names, and then HTTP/1.1.
+	TLSNextProto map[string]func(ctx context.Context, c net.Conn, h http.Handler)
 
 	ReadTimeout       time.Duration
 	ReadHeaderTimeout time.Duration
@@ -69,8 +71,6 @@ type Server struct {
 
 	server *netio.Server
 	tls    *tls.Config // or nil
-
-	onShutdown []func()
 }
 
 // Serve serves handler on a listener. It is (&Server{Handler: handler}).Serve.
@@ -104,7 +104,7 @@ func (srv *Server) Close() error { return srv.inner().Close() }
 // inner is the server of the connections. It is made once.
 func (srv *Server) inner() *netio.Server {
 	if srv.server == nil {
-		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace, OnShutdown: srv.announce}
+		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace}
 		if srv.TLSConfig != nil {
 			srv.tls = srv.TLSConfig.Clone()
 			if srv.tls.NextProtos == nil {
