@@ -3,7 +3,6 @@
 package httpio_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -105,9 +104,9 @@ func TestAPanicOnALoop(t *testing.T) {
 			if blocking {
 				h = httpio.Blocking(h)
 			}
-			var logged bytes.Buffer
+			logged := make(lines, 10)
 			s := newVisited(t, httpio.OnLoop(newPortal(t), h), version)
-			s.Config.ErrorLog.SetOutput(&logged)
+			s.Config.ErrorLog.SetOutput(logged)
 			for _, path := range []string{"/abort", "/panic", "/abort"} {
 				resp, err := s.Client().Get(s.URL + path)
 				if err == nil {
@@ -121,14 +120,22 @@ func TestAPanicOnALoop(t *testing.T) {
 			if got := whole(t, s, "GET", "/", nil); got != "200 hello" {
 				t.Errorf("got %q", got)
 			}
-			s.Close() // the log is complete
-			text := logged.String()
-			if strings.Count(text, "panic serving 127.0.0.1:") != 1 || !strings.Contains(text, "panicked: oops") ||
-				!strings.Contains(text, "httpio_test.panics(") {
-				t.Errorf("blocking %v: logged %s", blocking, text)
+			text := <-logged
+			s.Close()
+			if !strings.Contains(text, "panic serving 127.0.0.1:") || !strings.Contains(text, "panicked: oops") ||
+				!strings.Contains(text, "httpio_test.panics(") || len(logged) > 0 {
+				t.Errorf("blocking %v: logged %s and %d more", blocking, text, len(logged))
 			}
 		}
 	})
+}
+
+// lines is where a log is written to, line by line.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
 }
 
 func panics(w http.ResponseWriter, r *http.Request) {
