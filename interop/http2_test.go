@@ -43,7 +43,8 @@ func serveHTTP2(srv *httpio.Server) error {
 }
 
 // withHTTP2 runs fn beside a server that speaks HTTP/2.
-func withHTTP2(t *testing.T, h http.HandlerFunc, fn func(ctx context.Context, srv *httpio.Server, url string, client *http.Client) error) {
+func withHTTP2(t *testing.T, h http.HandlerFunc,
+	fn func(ctx context.Context, srv *httpio.Server, url string, client *http.Client) error) {
 	t.Helper()
 	id := newIdentity(t)
 	bounded(t, func(ctx context.Context) error {
@@ -271,8 +272,8 @@ func TestCurlSpeaksHTTP2WithOurServer(t *testing.T) {
 		_, port, _ := net.SplitHostPort(ln.Addr().String())
 		url := "https://localhost:" + port
 		for _, v := range []struct{ flag, proto, version string }{{"--http2", "HTTP/2.0", "2"}, {"--http1.1", "HTTP/1.1", "1.1"}} {
-			common := []string{v.flag, "--silent", "--show-error", "--noproxy", "*", "--max-time", "60", "--cacert", id.certFile,
-				"--resolve", "localhost:" + port + ":127.0.0.1", "--write-out", "%{http_version} %{num_connects}\\n"}
+			common := []string{v.flag, "--silent", "--show-error", "--noproxy", "*", "--max-time", "60",
+				"--cacert", id.certFile, "--resolve", "localhost:" + port + ":127.0.0.1", "--write-out", "%{http_version} %{num_connects}\\n"}
 			args := append([]string{url + "/get"}, common...)
 			args = append(append(args, "--next", "--data-binary", "@"+file, url+"/post"), common...)
 			args = append(append(args, "--next", "--head", url+"/head"), common...)
@@ -281,8 +282,10 @@ func TestCurlSpeaksHTTP2WithOurServer(t *testing.T) {
 				return err
 			}
 			for _, part := range []string{
-				fmt.Sprintf("GET /get %s \"localhost\" \"TLS 1.3\", 0 bytes, %x, <nil>\n%s 1\n", v.proto, sha256.Sum256(nil), v.version),
-				fmt.Sprintf("POST /post %s \"localhost\" \"TLS 1.3\", 2000000 bytes, %x, <nil>\n%s 0\n", v.proto, sha256.Sum256([]byte(text)), v.version),
+				fmt.Sprintf("GET /get %s \"localhost\" \"TLS 1.3\", 0 bytes, %x, <nil>\n%s 1\n",
+					v.proto, sha256.Sum256(nil), v.version),
+				fmt.Sprintf("POST /post %s \"localhost\" \"TLS 1.3\", 2000000 bytes, %x, <nil>\n%s 0\n",
+					v.proto, sha256.Sum256([]byte(text)), v.version),
 				fmt.Sprintf("HTTP/%s 200", v.version),
 			} {
 				if !strings.Contains(got, part) {

@@ -199,8 +199,10 @@ func TestAClosedPortalIsUnavailable(t *testing.T) {
 func TestTheLoopEndsItsHandlers(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		for _, blocking := range []bool{false, true} {
-			for _, how := range []string{"wait", "read", "write", "flush"} {
-				if blocking && how == "wait" {
+			for how, want := range map[string]string{ // without an answer if it is aborted
+				"wait": "sorry", "read": "sorry", "write": "", "late flush": "some sorry", "late write": "",
+			} {
+				if blocking && how != "read" && how != "write" {
 					continue
 				}
 				ctx, cancel := context.WithCancel(limited(t))
@@ -222,14 +224,15 @@ func TestTheLoopEndsItsHandlers(t *testing.T) {
 								close(busy)
 							}
 							_, err = w.Write(make([]byte, 100_000))
-						case "flush":
-							io.WriteString(w, "some")
-							cancel()
+						default:
+							io.WriteString(w, "some ")
 							close(busy)
-							for err == nil && r.Context().Err() == nil {
-								err = task.Yield(r.Context())
+							_ = await.Forever(r.Context())
+							if how == "late flush" {
+								err = http.NewResponseController(w).Flush()
+							} else {
+								_, err = w.Write(make([]byte, 100_000))
 							}
-							err = http.NewResponseController(w).Flush()
 						}
 					}
 					if !blocking && !errors.Is(err, context.Canceled) {
@@ -238,9 +241,6 @@ func TestTheLoopEndsItsHandlers(t *testing.T) {
 					io.WriteString(w, "sorry")
 				})
 				if blocking {
-					if how == "flush" {
-						continue
-					}
 					h = httpio.Blocking(h)
 				}
 				s := newVisited(t, httpio.OnLoop(portal, h), version)
@@ -255,7 +255,7 @@ func TestTheLoopEndsItsHandlers(t *testing.T) {
 						got, err = io.ReadAll(resp.Body)
 						_ = resp.Body.Close()
 					}
-					if fine := err == nil && string(got) == "sorry"; fine != (how == "wait" || how == "read") {
+					if (err == nil) != (want != "") || err == nil && string(got) != want {
 						t.Errorf("%s, blocking %v: got %.100q, %v", how, blocking, got, err)
 					}
 				})
@@ -424,5 +424,54 @@ func TestMisuseOfOnLoop(t *testing.T) {
 	whole(t, s, "GET", "/", nil)
 	if !strings.Contains(called, "belongs to a task") {
 		t.Error(called)
+	}
+}
+
+// A stallingConn is a connection that takes a status 100 only when it may.
+type stallingConn struct {
+	memConn
+	writing, goOn chan struct{}
+}
+
+func (c *stallingConn) Write(p []byte) (int, error) {
+	if strings.HasPrefix(string(p), "HTTP/1.1 100") {
+		close(c.writing)
+		<-c.goOn
+	}
+	return c.memConn.Write(p)
+}
+
+// WriteHeader stops no other task while the status 100, which it must not overtake, is being
+// sent to a client that does not take it.
+func TestWriteHeaderWaitsForTheStatus100(t *testing.T) {
+	c := &stallingConn{writing: make(chan struct{}), goOn: make(chan struct{})}
+	c.in = strings.NewReader("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\nbody")
+	c.ended = make(chan struct{})
+	srv := &http.Server{Handler: httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reader := task.StartErr(r.Context(), func(context.Context) error {
+			_, err := io.ReadAll(r.Body)
+			return err
+		})
+		_, _, _ = await.Receive(r.Context(), c.writing)
+		task.Go(r.Context(), func(context.Context) error {
+			close(c.goOn)
+			return nil
+		})
+		w.WriteHeader(http.StatusTeapot)
+		if _, err := reader.Await(r.Context()); err != nil {
+			t.Error(err)
+		}
+	}))}
+	conns := make(memListener)
+	var all sync.WaitGroup
+	all.Go(func() { _ = srv.Serve(conns) })
+	conns <- c
+	<-c.ended
+	_ = srv.Close()
+	all.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if got := c.out.String(); !strings.HasPrefix(got, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 418 ") {
+		t.Errorf("got %q", got)
 	}
 }

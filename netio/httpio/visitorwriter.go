@@ -23,7 +23,7 @@ type answer struct {
 	held     []byte
 	buf      *outBuffer // has held, or is nil
 	hijacked bool
-	cut      bool // a part was lost
+	cut      bool // a Write was lost
 }
 
 // Header returns the header of the answer, which is that of package net/http.
@@ -34,7 +34,7 @@ func (v *visitor) alone(fn func() error) error {
 	if caller, ctx := v.home.Running(); caller != nil {
 		if v.busy {
 			if err := v.line.Wait(ctx, task.Text("another task's call of the ResponseWriter")); err != nil {
-				return v.lose(err)
+				return err
 			}
 		}
 		v.busy = true
@@ -51,10 +51,11 @@ func (v *visitor) alone(fn func() error) error {
 
 // send does what sends a part of the answer.
 func (v *visitor) send(fn func() error) error {
-	return v.lose(v.do("the client to take an answer", v.stopWriting, fn))
+	return v.do("the client to take an answer", v.stopWriting, fn)
 }
 
-// lose notes that a part of the answer is lost if err is that of a cancel.
+// lose notes that a part of the answer is lost if err, of a Write, is that of a cancel.
+// Package net/http does not know of it.
 func (v *visitor) lose(err error) error {
 	if _, canceled := err.(*task.Canceled); canceled && !v.over.Load() {
 		v.cut = true
@@ -110,7 +111,7 @@ func (v *visitor) Write(p []byte) (n int, err error) {
 		n, err = v.hand(func() (int, error) { return v.w.Write(p) })
 		return err
 	})
-	return n, err
+	return n, v.lose(err)
 }
 
 // WriteString is Write for a string.
@@ -122,7 +123,7 @@ func (v *visitor) WriteString(s string) (n int, err error) {
 		n, err = v.hand(func() (int, error) { return io.WriteString(v.w, s) })
 		return err
 	})
-	return n, err
+	return n, v.lose(err)
 }
 
 // keep holds a short p, if nothing can be wrong with it. Package net/http has
