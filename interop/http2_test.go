@@ -270,10 +270,13 @@ func TestCurlSpeaksHTTP2WithOurServer(t *testing.T) {
 		}
 		task.Go(ctx, func(ctx context.Context) error { return srv.Serve(ctx, ln) })
 		_, port, _ := net.SplitHostPort(ln.Addr().String())
-		url := "https://localhost:" + port
-		for _, v := range []struct{ flag, proto, version string }{{"--http2", "HTTP/2.0", "2"}, {"--http1.1", "HTTP/1.1", "1.1"}} {
+		url, names, sum := "https://localhost:"+port, `"localhost" "TLS 1.3"`, sha256.Sum256([]byte(text))
+		for _, v := range []struct{ flag, proto, version string }{
+			{"--http2", "HTTP/2.0", "2"}, {"--http1.1", "HTTP/1.1", "1.1"},
+		} {
 			common := []string{v.flag, "--silent", "--show-error", "--noproxy", "*", "--max-time", "60",
-				"--cacert", id.certFile, "--resolve", "localhost:" + port + ":127.0.0.1", "--write-out", "%{http_version} %{num_connects}\\n"}
+				"--cacert", id.certFile, "--resolve", "localhost:" + port + ":127.0.0.1",
+				"--write-out", "%{http_version} %{num_connects}\\n"}
 			args := append([]string{url + "/get"}, common...)
 			args = append(append(args, "--next", "--data-binary", "@"+file, url+"/post"), common...)
 			args = append(append(args, "--next", "--head", url+"/head"), common...)
@@ -282,10 +285,8 @@ func TestCurlSpeaksHTTP2WithOurServer(t *testing.T) {
 				return err
 			}
 			for _, part := range []string{
-				fmt.Sprintf("GET /get %s \"localhost\" \"TLS 1.3\", 0 bytes, %x, <nil>\n%s 1\n",
-					v.proto, sha256.Sum256(nil), v.version),
-				fmt.Sprintf("POST /post %s \"localhost\" \"TLS 1.3\", 2000000 bytes, %x, <nil>\n%s 0\n",
-					v.proto, sha256.Sum256([]byte(text)), v.version),
+				fmt.Sprintf("GET /get %s %s, 0 bytes, %x, <nil>\n%s 1\n", v.proto, names, sha256.Sum256(nil), v.version),
+				fmt.Sprintf("POST /post %s %s, 2000000 bytes, %x, <nil>\n%s 0\n", v.proto, names, sum, v.version),
 				fmt.Sprintf("HTTP/%s 200", v.version),
 			} {
 				if !strings.Contains(got, part) {

@@ -447,7 +447,7 @@ func TestWriteHeaderWaitsForTheStatus100(t *testing.T) {
 	c := &stallingConn{writing: make(chan struct{}), goOn: make(chan struct{})}
 	c.in = strings.NewReader("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\nbody")
 	c.ended = make(chan struct{})
-	srv := &http.Server{Handler: httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reader := task.StartErr(r.Context(), func(context.Context) error {
 			_, err := io.ReadAll(r.Body)
 			return err
@@ -461,7 +461,8 @@ func TestWriteHeaderWaitsForTheStatus100(t *testing.T) {
 		if _, err := reader.Await(r.Context()); err != nil {
 			t.Error(err)
 		}
-	}))}
+	})
+	srv := &http.Server{Handler: httpio.OnLoop(newPortal(t), h)}
 	conns := make(memListener)
 	var all sync.WaitGroup
 	all.Go(func() { _ = srv.Serve(conns) })
