@@ -12,6 +12,7 @@ import (
 func init() {
 	bridge.WithDeadline = withDeadline
 	bridge.WithCancel = withCancel
+	bridge.WithValues = func(ctx, values context.Context) context.Context { return valued{ctx, values} }
 	bridge.Reschedule = reschedule
 	bridge.Expired = expired
 	bridge.AfterEnd = afterEnd

@@ -4,6 +4,7 @@ package task
 
 import (
 	"context"
+	"time"
 )
 
 // watch has the parked task of n interrupted when ctx is cancelled, until the
@@ -39,6 +40,9 @@ func (n *node) follow(ctx context.Context, target *node) (stop func()) {
 // with n needs no watching: n's own cancel interrupts what waits. They are told
 // apart by the channel, which a context with nothing but values passes through.
 func (n *node) register(ctx context.Context, then func(*Canceled)) (stop func()) {
+	if v, ok := ctx.(valued); ok && v.Context == context.Context(n) {
+		return nothing
+	}
 	if ctx.Done() == n.Done() {
 		return nothing // only values were added
 	}
@@ -53,4 +57,30 @@ func afterEnd(ctx context.Context, fn func()) (stop func()) {
 		fn()
 	})
 	return stop
+}
+
+// A valued is a context with the values and the deadline of another one.
+type valued struct {
+	context.Context
+	values context.Context
+}
+
+// Value looks up the keys that find the task and its cancel in the context itself: values
+// may be those of another task.
+func (v valued) Value(key any) any {
+	if key != (nodeKey{}) && key != shadowKey {
+		if value := v.values.Value(key); value != nil {
+			return value
+		}
+	}
+	return v.Context.Value(key)
+}
+
+// Deadline tells the sooner deadline.
+func (v valued) Deadline() (time.Time, bool) {
+	when, ok := v.Context.Deadline()
+	if other, limited := v.values.Deadline(); limited && (!ok || other.Before(when)) {
+		return other, true
+	}
+	return when, ok
 }

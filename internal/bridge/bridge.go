@@ -25,6 +25,11 @@ var (
 	// WithDeadline, has passed.
 	Expired func(timed context.Context, err error) bool
 
+	// WithValues returns ctx with the values of another context before its own, and with
+	// the sooner deadline of the two. It ends with ctx alone. The other context may belong to
+	// any task: ctx goes on to belong to its own.
+	WithValues func(ctx, values context.Context) context.Context
+
 	// GoUnder starts fn as a task under ctx, for a task or callback that ctx does not
 	// belong to. It returns the *task.Ref, which is nil if the scope of ctx has ended. The
 	// end of ctx cancels fn, and so does its scope when no other task is left in it.

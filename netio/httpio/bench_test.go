@@ -3,9 +3,13 @@
 package httpio_test
 
 import (
+	"bufio"
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 
 	"baton/netio"
@@ -49,5 +53,58 @@ func BenchmarkServe(b *testing.B) {
 	})
 	if err != nil {
 		b.Error(err)
+	}
+}
+
+// BenchmarkOnLoop is a request to the server of package net/http and its answer, on a kept
+// connection, with the handler on its goroutine and as a task of a loop; of 12 bytes, and of
+// 64 KiB in lines, without and with a body that is read.
+func BenchmarkOnLoop(b *testing.B) {
+	line := strings.Repeat("x", 63) + "\n"
+	for _, size := range []struct {
+		name    string
+		request string
+		lines   int
+	}{
+		{"short", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0},
+		{"body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\nhello, world", 0},
+		{"64KiB", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1024},
+	} {
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Length", strconv.Itoa(12+size.lines*len(line)))
+			_, _ = io.Copy(io.Discard, r.Body)
+			for range size.lines {
+				_, _ = io.WriteString(w, line)
+			}
+			_, _ = io.WriteString(w, "hello, world")
+		})
+		for _, where := range []struct {
+			name string
+			h    http.Handler
+		}{{"goroutine", h}, {"loop", httpio.OnLoop(newPortal(b), h)}} {
+			b.Run(size.name+"/"+where.name, func(b *testing.B) {
+				s := newVisited(b, where.h, 1)
+				c, err := net.Dial("tcp", s.Listener.Addr().String())
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer c.Close()
+				answers := bufio.NewReader(c)
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := io.WriteString(c, size.request); err != nil {
+						b.Fatal(err)
+					}
+					resp, err := http.ReadResponse(answers, nil)
+					if err == nil {
+						_, err = io.Copy(io.Discard, resp.Body)
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

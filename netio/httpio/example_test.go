@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"time"
 
+	"baton/await"
 	"baton/netio"
 	"baton/netio/httpio"
 	"baton/task"
@@ -78,4 +80,48 @@ func ExampleSession() {
 		log.Fatal(err)
 	}
 	// Output: {"hello": "text"} JSON
+}
+
+// A server of package net/http, with all that it can do, whose handlers are tasks: they need
+// no lock. It ends when its requests have been answered.
+func ExampleOnLoop() {
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		visits := map[string]int{}
+		portal := task.OpenPortal(ctx)
+		defer portal.Close()
+		mux := http.NewServeMux()
+		mux.Handle("/count/{name}", httpio.OnLoop(portal, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			name := r.PathValue("name")
+			visits[name]++
+			fmt.Fprintf(w, "%s %d", name, visits[name])
+		})))
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		srv := &http.Server{Handler: mux}
+		serving := make(chan error, 1)
+		go func() { serving <- srv.Serve(ln) }()
+
+		var session httpio.Session
+		defer session.Close()
+		for range 2 {
+			text, err := session.Text(ctx, "http://"+ln.Addr().String()+"/count/gopher")
+			if err != nil {
+				return err
+			}
+			fmt.Println(text)
+		}
+
+		_, err = await.Blocking(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, srv.Shutdown(ctx) })
+		fmt.Println(<-serving)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// gopher 1
+	// gopher 2
+	// http: Server closed
 }

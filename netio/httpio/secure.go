@@ -43,10 +43,7 @@ func (srv *Server) configTLS(ctx context.Context, certFile, keyFile string) (*tl
 	if srv.TLSConfig != nil {
 		config = srv.TLSConfig.Clone()
 	}
-	config.NextProtos = slices.DeleteFunc(slices.Clone(config.NextProtos), func(p string) bool { return p == "h2" })
-	if !slices.Contains(config.NextProtos, "http/1.1") {
-		config.NextProtos = append(config.NextProtos, "http/1.1")
-	}
+	config.NextProtos = srv.protocols(config.NextProtos)
 	found := len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil
 	if found && certFile == "" && keyFile == "" {
 		return config, nil

@@ -31,9 +31,20 @@ type Server struct {
 	Handler http.Handler
 
 	// TLSConfig, unless nil, encrypts the connections: Serve is ServeTLS then. In net/http it
-	// is for ServeTLS only. HTTP/2 is not offered. The least of ReadHeaderTimeout, ReadTimeout
-	// and WriteTimeout bounds the handshake; without them it is 60 s.
+	// is for ServeTLS only. HTTP/2 is offered only if TLSNextProto has it. The least of
+	// ReadHeaderTimeout, ReadTimeout and WriteTimeout bounds the handshake; without them it is
+	// 60 s.
 	TLSConfig *tls.Config
+
+	// TLSNextProto has functions for other protocols that clients may choose by ALPN, as "h2":
+	// golang.org/x/net/http2 serves it. A function serves a connection on a goroutine of its own,
+	// and may wait there. The connection is closed when the function returns. Its net.Conn has
+	// a method ConnectionState. The http.Handler is this server's, behind [OnLoop]: requests
+	// are tasks of the loop. The ctx ends when the end of the server begins; then the function
+	// should let the requests at work finish, which Grace bounds, and return. It is not for
+	// calls of Baton. Without TLSConfig.NextProtos the server offers the protocols of the map,
+	// in the order of their names, and then HTTP/1.1.
+	TLSNextProto map[string]func(ctx context.Context, c net.Conn, h http.Handler)
 
 	ReadTimeout       time.Duration
 	ReadHeaderTimeout time.Duration
@@ -185,6 +196,9 @@ func (v *site) serve(ctx context.Context, s *netio.Stream) error {
 	if v.tls != nil {
 		if err := c.shakeHands(v.tls); err != nil {
 			return err
+		}
+		if fn := c.nextProto(); fn != nil {
+			return c.serveNext(fn)
 		}
 		if p := c.tls.NegotiatedProtocol; p != "" && p != "http/1.1" {
 			return nil // of ACME, perhaps, which is content with the handshake

@@ -149,8 +149,10 @@ func TestAnswersOfABlockingHandlerAreThoseOfNetHTTP(t *testing.T) {
 	compare(t, httpio.Blocking(handler))
 }
 
-// compare has h answer exchanges, here and in package net/http.
+// compare has h answer exchanges, here, in package net/http, and there on a loop.
 func compare(t *testing.T, h http.Handler) {
+	visited := httptest.NewServer(httpio.OnLoop(newPortal(t), h))
+	defer visited.Close()
 	const host = "Host: example.com\r\n"
 	chunks := "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\n\r\n"
 	for name, sent := range map[string]string{
@@ -211,6 +213,9 @@ func compare(t *testing.T, h http.Handler) {
 			ours, theirs := sides(t, h, handler, sent)
 			if ours != theirs && !changed(sent) {
 				t.Errorf("\nours   %.600q\ntheirs %.600q", ours, theirs)
+			}
+			if onLoop := exchange(t, visited.Listener.Addr().String(), sent); onLoop != theirs {
+				t.Errorf("\non a loop %.600q\ntheirs    %.600q", onLoop, theirs)
 			}
 		})
 	}

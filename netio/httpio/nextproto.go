@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpio
+
+import (
+	"context"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+
+	"baton/netio"
+	"baton/task"
+)
+
+// protocols returns what the server offers by ALPN, of what TLSConfig says: HTTP/2 only if
+// there is a function for it, and always HTTP/1.1.
+func (srv *Server) protocols(named []string) []string {
+	if len(named) == 0 {
+		named = slices.Sorted(maps.Keys(srv.TLSNextProto))
+	}
+	offered := slices.DeleteFunc(slices.Clone(named), func(p string) bool {
+		return p == "h2" && srv.TLSNextProto[p] == nil
+	})
+	if !slices.Contains(offered, "http/1.1") {
+		offered = append(offered, "http/1.1")
+	}
+	return offered
+}
+
+// nextProto returns the function for what the client has chosen, or nil.
+func (c *conn) nextProto() func(context.Context, net.Conn, http.Handler) {
+	return c.srv.TLSNextProto[c.tls.NegotiatedProtocol]
+}
+
+// serveNext has fn serve the connection, on a goroutine. The end of the connection's task
+// fails the calls of the net.Conn, which ends fn.
+func (c *conn) serveNext(fn func(context.Context, net.Conn, http.Handler)) error {
+	c.setState(http.StateActive)
+	return task.Scope(c.base, func(ctx context.Context) error {
+		until, release := netio.UntilShutdown(ctx)
+		defer release()
+		h := OnLoop(task.OpenPortal(ctx), c.srv.handler())
+		err := (&outside{home: c.home}).do("a server of another protocol", nil, func() error {
+			fn(until, c.nc, h)
+			return nil
+		})
+		task.ScopeOf(ctx).Cancel(nil) // requests at work have lost their client
+		return err
+	})
+}
