@@ -14,6 +14,7 @@ import (
 // until it is closed.
 type hijacked struct {
 	net.Conn
+	c      *conn
 	once   sync.Once
 	closed chan struct{}
 }
@@ -35,7 +36,7 @@ func (c *conn) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err := c.nc.SetDeadline(time.Time{}); err != nil {
 		return nil, nil, err
 	}
-	h := &hijacked{Conn: c.nc, closed: make(chan struct{})}
+	h := &hijacked{Conn: c.nc, c: c, closed: make(chan struct{})}
 	c.hijacked = h
 	c.setState(http.StateHijacked)
 	// The reader that has the bytes goes with them: its source is the same stream.
