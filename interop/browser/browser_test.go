@@ -56,9 +56,11 @@ func newBrowser(t *testing.T) *browser {
 	}
 	home := t.TempDir()
 	group := 0 // the process group of Chromium
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience),
 		chromedp.UserDataDir(filepath.Join(home, "data")), chromedp.Env("HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_CACHE_HOME="+home),
-		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }))
+		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		}))
 	for name, value := range flags {
 		options = append(options, chromedp.Flag(name, value))
 	}
@@ -75,7 +77,11 @@ func newBrowser(t *testing.T) *browser {
 		if group != 0 {
 			_ = syscall.Kill(-group, syscall.SIGKILL) // what is left
 		}
+		began := time.Now()
 		for left := processes(t, home); len(left) > 0; left = processes(t, home) {
+			if time.Since(began) > patience {
+				t.Fatalf("processes are left:\n%s", strings.Join(left, "\n"))
+			}
 			runtime.Gosched() // until the kernel has ended them
 		}
 	})
@@ -141,7 +147,9 @@ func (w *window) do(actions ...chromedp.Action) {
 // sees waits until an expression of JavaScript is true.
 func (w *window) sees(expression string) {
 	w.t.Helper()
-	if err := chromedp.Run(w.ctx, chromedp.Poll(expression, nil)); err != nil {
+	// Not by animation frames, which a window in the background does not get.
+	poll := chromedp.Poll(expression, nil, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0))
+	if err := chromedp.Run(w.ctx, poll); err != nil {
 		w.t.Fatalf("%s: %v", expression, err)
 	}
 }

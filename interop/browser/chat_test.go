@@ -159,15 +159,26 @@ func TestChat(t *testing.T) {
 	desk.do(chromedp.SendKeys("#text", kb.Enter))
 	phone.reads("li:last-child p", "written while offline")
 
+	for range 20 {
+		desk.say("a line of many")
+	}
+	desk.sees(`document.querySelectorAll("li.mine").length === 22`)
+	atEnd := `(s => s.scrollTop + s.clientHeight > s.scrollHeight - 10)(document.querySelector("#scroll"))`
+	desk.sees(atEnd)
+	desk.do(chromedp.Evaluate(`document.querySelector("#scroll").scrollTop = 0`, nil))
+	phone.say("the newest")
+	desk.reads("li:last-child p", "the newest")
+	desk.sees(`!document.querySelector("#newer").hidden`)
+	desk.sees("!" + atEnd)
+	desk.picture("desk-newer")
+	desk.do(chromedp.Click("#newer", chromedp.ByQuery))
+	desk.sees(`document.querySelector("#newer").hidden`)
+	desk.sees(atEnd)
+
 	phone.close()
 	srv.prints("Someone left.")
 	desk.reads("#log", "Bob left.")
 	desk.reads("#here", "only you are here")
-	for range 40 {
-		desk.say("a line of many")
-	}
-	desk.sees(`document.querySelectorAll("li.mine").length >= 40`)
-	desk.sees(`(s => s.scrollTop + s.clientHeight > s.scrollHeight - 10)(document.querySelector("#scroll"))`)
 	desk.do(dark())
 	desk.picture("desk-dark")
 	desk.close()
