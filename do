@@ -116,6 +116,7 @@ cover() {
 examples() {
 	[ -z "$(find examples -name '*.go')" ] || go vet ./examples/...
 	go build -o /dev/null ./examples/...
+	for dir in $nested; do case $dir in ./examples/*) go -C "$dir" vet ./... && go -C "$dir" build -o /dev/null . ;; esac; done
 	sed 's/#.*//; /^[[:space:]]*$/d' examples/quick.txt | while read -r name args; do
 		echo "example: $name $args"
 		timeout 60 go run "./examples/$name" $args </dev/null

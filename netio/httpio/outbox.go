@@ -44,6 +44,9 @@ type outboxWriter struct {
 // Unwrap is for http.ResponseController.
 func (w *outboxWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// Flush sends what was written of an answer.
+func (w *outboxWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
 // Hijack gives the connection to the handler, which must close it.
 func (w *outboxWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
