@@ -108,26 +108,21 @@ func TestNetConnDeadline(t *testing.T) {
 	})
 }
 
-// A Close outside does not wait for the loop: the lock that a library holds meanwhile may
-// be what a task waits for.
+// A Close outside does not wait for the loop: a library may hold a lock meanwhile that a
+// task waits for.
 func TestNetConnCloseOutside(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
 		defer far.Close()
 		conn := near.NetConn(ctx)
 		reader := blocked(ctx, func(context.Context) (int, error) { return conn.Read(make([]byte, 1)) })
-		var lock sync.Mutex
-		locked := make(chan struct{})
+		closed := make(chan struct{})
 		go func() {
-			lock.Lock()
-			close(locked)
+			defer close(closed)
 			want(t, "Close", conn.Close(), nil)
 			want(t, "Close again", conn.Close(), net.ErrClosed)
-			lock.Unlock()
 		}()
-		<-locked
-		lock.Lock() // with the baton
-		lock.Unlock()
+		<-closed // with the baton
 		_, err := reader.Await(ctx)
 		want(t, "Read", err, net.ErrClosed)
 		_, err = far.Read(ctx, make([]byte, 1))

@@ -133,7 +133,7 @@ func TestOutboxHasALimit(t *testing.T) {
 		reader := task.Start(ctx, func(context.Context) (int, error) { return nc.Read(make([]byte, 1)) })
 		sent, err := nc.Write(make([]byte, limit))
 		for err == nil {
-			if err = task.Yield(ctx); err == nil {
+			if err = await.Sleep(ctx, time.Millisecond); err == nil {
 				var n int
 				n, err = nc.Write(make([]byte, 1000))
 				sent += n
