@@ -7,6 +7,8 @@ go 1.26.0
 
 require (
 	baton v0.0.0
+	github.com/coder/websocket v1.8.14
+	github.com/gorilla/websocket v1.5.3
 	go.uber.org/goleak v1.3.0
 	golang.org/x/net v0.50.0
 )

@@ -109,9 +109,15 @@ func (r *partner) hear(text string) (string, error) {
 // bounded runs fn as the root task of a loop. The time limit is against hangs only.
 func bounded(t *testing.T, fn func(ctx context.Context) error) {
 	t.Helper()
+	boundedBy(t, task.Runner{}, fn)
+}
+
+// boundedBy is bounded for a loop of a kind.
+func boundedBy(t *testing.T, r task.Runner, fn func(ctx context.Context) error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := task.Run(ctx, fn); err != nil {
+	if err := r.Run(ctx, fn); err != nil {
 		t.Error(err)
 	}
 }

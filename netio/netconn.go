@@ -5,6 +5,7 @@ package netio
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"baton/task"
@@ -57,7 +58,8 @@ func (s *Stream) netConn(life lifetime) *netConn {
 type netConn struct {
 	s *Stream
 	lifetime
-	stop func() // of a net.Conn that owns its stream: see lifetime.owned
+	stop   func()      // of a net.Conn that owns its stream: see lifetime.owned
+	closed atomic.Bool // by a goroutine outside
 }
 
 // Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them. For
@@ -109,19 +111,25 @@ func (c *netConn) LocalAddr() net.Addr { return c.s.local }
 // RemoteAddr implements net.Conn, like LocalAddr.
 func (c *netConn) RemoteAddr() net.Addr { return c.s.remote }
 
-// Close implements net.Conn. After the end of ctx it does not wait for the loop, which
-// may not run any more; the loop closes the stream if it does run.
+// Close implements net.Conn. A goroutine outside does not wait for the loop, which closes
+// the stream some time later: a library may hold a lock meanwhile that a task waits for.
 func (c *netConn) Close() error {
-	done, err := c.bring(func() error {
-		if c.stop != nil {
-			c.stop()
-		}
-		return c.s.Close()
-	})
-	if !done {
-		_ = c.s.loop.Driver().Post(closing(c.s.Close)) // a closed loop has closed every stream
+	if c.s.loop.Held() {
+		return c.close()
 	}
-	return err
+	if c.closed.Swap(true) {
+		return c.s.opError("close", net.ErrClosed)
+	}
+	_ = c.s.loop.Driver().Post(closing(c.close)) // a closed loop has closed every stream
+	return nil
+}
+
+// close closes, with the baton.
+func (c *netConn) close() error {
+	if c.stop != nil {
+		c.stop()
+	}
+	return c.s.Close()
 }
 
 // closing is a Close that the loop is to call.

@@ -108,6 +108,28 @@ func TestNetConnDeadline(t *testing.T) {
 	})
 }
 
+// A Close outside does not wait for the loop: a library may hold a lock meanwhile that a
+// task waits for.
+func TestNetConnCloseOutside(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
+		near, far := w.pair(ctx, t, netio.StreamConfig{})
+		defer far.Close()
+		conn := near.NetConn(ctx)
+		reader := blocked(ctx, func(context.Context) (int, error) { return conn.Read(make([]byte, 1)) })
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			want(t, "Close", conn.Close(), nil)
+			want(t, "Close again", conn.Close(), net.ErrClosed)
+		}()
+		<-closed // with the baton
+		_, err := reader.Await(ctx)
+		want(t, "Read", err, net.ErrClosed)
+		_, err = far.Read(ctx, make([]byte, 1))
+		want(t, "Read at the other end", err, io.EOF)
+	})
+}
+
 // ctx is a lifetime: its cancel ends every call of the view, whoever makes it,
 // and leaves the stream usable.
 func TestNetConnLifetime(t *testing.T) {

@@ -56,9 +56,9 @@ func newConn(ctx context.Context, srv *Server, s *netio.Stream, secure bool) *co
 	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), clock: task.Loop(ctx).Poller()}
 	c.remote, c.gone = s.RemoteAddr().String(), c.clientGone
 	if secure {
-		c.nc = &secureConn{userConn: userConn{Conn: s.NetConn(ctx)}}
+		c.nc = &secureConn{userConn: userConn{Conn: s.NetConn(ctx), c: c}}
 	} else {
-		c.nc = &userConn{Conn: s.NetConn(ctx)}
+		c.nc = &userConn{Conn: s.NetConn(ctx), c: c}
 	}
 	return c
 }

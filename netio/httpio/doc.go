@@ -22,4 +22,15 @@
 // The context of a request is one of Baton's: it can be given to every call that takes a
 // ctx. It is cancelled when the client goes away, which the loop notices without a task
 // that reads.
+//
+// WebSocket (RFC 6455) is for a library; github.com/gorilla/websocket suits tasks best. Its
+// calls hold a lock while they write, and a task that waits for this lock stops the loop. So
+// one task of a connection may write, and one may read. But a call that reads also writes:
+// it answers pings, closes and faulty messages. A server therefore wraps its handler in
+// [Outbox]; then every task may write. The program examples/wssrv does that.
+//
+// The library github.com/coder/websocket holds a lock while it reads, too. With it only the
+// task that reads may close the connection, and Ping belongs into await.Blocking. In
+// [Blocking] both libraries may be used as with package net/http. Clients connect by
+// [netio.Dialer.DialFunc] or a [Transport].
 package httpio

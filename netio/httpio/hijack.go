@@ -16,6 +16,7 @@ import (
 // safe from every goroutine.
 type userConn struct {
 	net.Conn // of the stream
+	c        *conn
 
 	mu     sync.Mutex
 	over   bool          // Close was called
@@ -33,6 +34,9 @@ func (u *userConn) Close() error {
 	u.over = true
 	return err
 }
+
+// of returns the connection that the net.Conn is for.
+func (u *userConn) of() *conn { return u.c }
 
 // CloseWrite ends the writing direction.
 func (u *userConn) CloseWrite() error {

@@ -1,0 +1,18 @@
+// A module of its own, so that the library for WebSocket does not enter the module graph of
+// those who import baton.
+module baton/examples/wssrv
+
+go 1.26.0
+
+require (
+	baton v0.0.0
+	github.com/gorilla/websocket v1.5.3
+	go.uber.org/goleak v1.3.0
+)
+
+require (
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
+
+replace baton => ../../

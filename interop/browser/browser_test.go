@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package browser_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds a test. It is against hangs only.
+const patience = 2 * time.Minute
+
+// A browser is a Chromium that ends with the test, and talks to this machine only.
+type browser struct {
+	ctx context.Context
+	t   *testing.T
+}
+
+// flags keep Chromium from calling other machines, and from what needs a screen.
+var flags = map[string]any{
+	"headless":                 "new",
+	"no-sandbox":               true, // Chromium wants it of root
+	"disable-gpu":              true,
+	"disable-component-update": true,
+	"disable-component-extensions-with-background-pages": true,
+	"disable-domain-reliability":                         true,
+	"disable-crash-reporter":                             true,
+	"no-pings":                                           true,
+	"no-proxy-server":                                    true,
+	"host-resolver-rules":                                "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+	"disable-features":                                   "Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,NetworkTimeServiceQuerying",
+}
+
+// newBrowser starts a browser.
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatalf("this test needs chromium: apt-get install chromium (%v)", err)
+	}
+	home := t.TempDir()
+	group := 0 // the process group of Chromium
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience),
+		chromedp.UserDataDir(filepath.Join(home, "data")), chromedp.Env("HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_CACHE_HOME="+home),
+		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		}))
+	for name, value := range flags {
+		options = append(options, chromedp.Flag(name, value))
+	}
+	limited, cancel := context.WithTimeout(context.Background(), patience)
+	allocated, end := chromedp.NewExecAllocator(limited, options...)
+	ctx, quit := chromedp.NewContext(allocated)
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		quit()
+		end()
+		cancel()
+		if group != 0 {
+			_ = syscall.Kill(-group, syscall.SIGKILL) // what is left
+		}
+		began := time.Now()
+		for left := processes(t, home); len(left) > 0; left = processes(t, home) {
+			if time.Since(began) > patience {
+				t.Fatalf("processes are left:\n%s", strings.Join(left, "\n"))
+			}
+			runtime.Gosched() // until the kernel has ended them
+		}
+	})
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	group = chromedp.FromContext(ctx).Browser.Process().Pid
+	return &browser{ctx, t}
+}
+
+// processes returns the commands of those processes that name dir.
+func processes(t *testing.T, dir string) (found []string) {
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Error(err)
+	}
+	for _, file := range files {
+		if command, err := os.ReadFile(file); err == nil && bytes.Contains(command, []byte(dir)) {
+			found = append(found, strings.ReplaceAll(string(command), "\x00", " "))
+		}
+	}
+	return found
+}
+
+// A window is one of the browser, with a profile of its own.
+type window struct {
+	ctx   context.Context
+	t     *testing.T
+	close func()
+}
+
+// open opens a page in a new window.
+func (b *browser) open(url string) *window {
+	b.t.Helper()
+	var id target.ID
+	err := chromedp.Run(b.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		ctx = cdp.WithExecutor(ctx, chromedp.FromContext(ctx).Browser)
+		profile, err := target.CreateBrowserContext().Do(ctx)
+		if err != nil {
+			return err
+		}
+		id, err = target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(ctx)
+		return err
+	}))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id))
+	w := &window{ctx, b.t, cancel}
+	b.t.Cleanup(cancel)
+	w.do(chromedp.Navigate(url))
+	return w
+}
+
+// do does what a user does, in this order.
+func (w *window) do(actions ...chromedp.Action) {
+	w.t.Helper()
+	if err := chromedp.Run(w.ctx, actions...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// sees waits until an expression of JavaScript is true.
+func (w *window) sees(expression string) {
+	w.t.Helper()
+	// Not by animation frames, which a window in the background does not get.
+	poll := chromedp.Poll(expression, nil, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0))
+	if err := chromedp.Run(w.ctx, poll); err != nil {
+		w.t.Fatalf("%s: %v", expression, err)
+	}
+}
+
+// reads waits until an element has a text.
+func (w *window) reads(selector, text string) {
+	w.t.Helper()
+	w.sees(`(document.querySelector("` + selector + `")?.innerText ?? "").includes("` + text + `")`)
+}
