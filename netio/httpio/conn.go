@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"baton/await"
-	"baton/internal/bridge"
 	"baton/internal/stack"
 	"baton/loop"
 	"baton/loop/poll"
@@ -61,37 +60,6 @@ func newConn(ctx context.Context, srv *Server, s *netio.Stream, secure bool) *co
 		c.nc = &userConn{Conn: s.NetConn(ctx), c: c}
 	}
 	return c
-}
-
-// derive sets the context of the requests, before another task can have it.
-func (c *conn) derive() {
-	bridge.AddValues(c.ctx, func(values context.Context) context.Context { return connContext{values, c} })
-	c.base = c.ctx
-	if c.srv.ConnContext == nil {
-		return
-	}
-	if c.base = c.srv.ConnContext(c.ctx, c.nc); c.base == nil || c.base.Value(connKey{}) != c {
-		misuse("ConnContext has returned a context that is not derived from its ctx; use context.WithValue(ctx, key, value)")
-	}
-}
-
-// A connContext is a context with the values of a connection.
-type connContext struct {
-	context.Context
-	conn *conn
-}
-
-// connKey is the key of the *conn.
-type connKey struct{}
-
-func (c connContext) Value(key any) any {
-	switch key {
-	case connKey{}:
-		return c.conn
-	case http.LocalAddrContextKey:
-		return c.conn.s.LocalAddr()
-	}
-	return c.Context.Value(key)
 }
 
 func (c *conn) setState(state http.ConnState) {

@@ -19,6 +19,10 @@
 //     and back, and each wait for the client another one.
 //   - [Server].TLSNextProto: HTTP/2 at a listener of this package, by golang.org/x/net/http2.
 //
+// An answer may be streamed, as server-sent events are: a Write returns an error when the
+// client has gone, and http.Flusher sends what was written. A file that http.ServeContent or
+// http.ServeFile answers with is sent by the kernel.
+//
 // The context of a request is one of Baton's: it can be given to every call that takes a
 // ctx. It is cancelled when the client goes away, which the loop notices without a task
 // that reads.

@@ -60,6 +60,102 @@ func ExampleTransport() {
 	// Output: 200 OK {"hello": "gopher"}
 }
 
+// The context of a connection's requests has the values of Serve's ctx, and those that
+// ConnContext adds.
+func ExampleServer_connContext() {
+	type key string
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		connections := 0 // no lock: one task runs at a time
+		srv := &httpio.Server{
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprintln(w, r.Context().Value(key("site")), "connection", r.Context().Value(key("number")))
+			}),
+			ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+				connections++
+				return context.WithValue(ctx, key("number"), connections)
+			},
+		}
+		task.Go(ctx, func(ctx context.Context) error {
+			return srv.Serve(context.WithValue(ctx, key("site"), "example"), ln)
+		})
+		defer srv.Close()
+
+		for range 2 {
+			var session httpio.Session // with connections of its own
+			text, err := session.Text(ctx, "http://"+ln.Addr().String())
+			if err != nil {
+				return err
+			}
+			fmt.Print(text)
+			session.Close()
+		}
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// example connection 1
+	// example connection 2
+}
+
+// A program that serves connections beyond HTTP says goodbye on them when the server shuts
+// down. A handler that stays on its task may use netio.UntilShutdown instead.
+func ExampleServer_RegisterOnShutdown() {
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		room := make(map[net.Conn]bool)
+		srv := &httpio.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				panic(err)
+			}
+			fmt.Fprintln(c, "welcome")
+			room[c] = true
+		})}
+		srv.RegisterOnShutdown(func(context.Context) {
+			for c := range room {
+				fmt.Fprintln(c, "bye")
+				_ = c.Close()
+			}
+		})
+		task.Go(ctx, func(ctx context.Context) error { return srv.Serve(ctx, ln) })
+
+		s, err := netio.Dial(ctx, "tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if _, err := s.Write(ctx, []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")); err != nil {
+			return err
+		}
+		line, err := s.ReadLine(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Println(line)
+		if err := srv.Shutdown(ctx); err != nil {
+			return err
+		}
+		line, err = s.ReadLine(ctx)
+		fmt.Println(line)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// welcome
+	// bye
+}
+
 func ExampleSession() {
 	err := serve(func(ctx context.Context, url string) error {
 		var session httpio.Session

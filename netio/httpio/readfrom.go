@@ -31,7 +31,7 @@ func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 				return n, err
 			}
 		}
-		if w.length >= 0 || !w.req.ProtoAtLeast(1, 1) {
+		if w.length >= 0 {
 			m, err := w.sendFile(src)
 			if n += m; err != nil {
 				return n, err
@@ -86,7 +86,7 @@ func (w *response) sendFile(src io.Reader) (int64, error) {
 	if part != nil {
 		count = min(count, part.N)
 	}
-	if count <= 0 || !bodyAllowed(w.status) || w.length >= 0 && count > w.length-w.written {
+	if count <= 0 || !bodyAllowed(w.status) || count > w.length-w.written {
 		return 0, nil
 	}
 	if !w.begun || len(w.held) > 0 {
