@@ -77,6 +77,37 @@ func bodyIf(yes bool, r io.Reader) io.Reader {
 	return nil
 }
 
+// The end of the context from package net/http ends the request also while the body is being
+// read, which waits for a client that sends nothing. The Read ends with the handler.
+func TestTheContextEndsDuringARead(t *testing.T) {
+	versions(t, func(t *testing.T, version int) {
+		var giveUp context.CancelFunc
+		h := httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			task.Go(r.Context(), func(context.Context) error {
+				_, err := r.Body.Read(make([]byte, 1))
+				return err
+			})
+			for !strings.Contains(waits(r.Context()), "the body of a request") {
+				_ = task.Yield(r.Context())
+			}
+			giveUp()
+			fmt.Fprint(w, errors.Is(await.Forever(r.Context()), context.Canceled))
+		}))
+		s := newVisited(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithCancel(r.Context())
+			giveUp = cancel
+			h.ServeHTTP(w, r.WithContext(ctx))
+		}), version)
+		body, send := io.Pipe() // never sends
+		defer send.Close()
+		resp := start(t, s, "POST", "/", body)
+		defer resp.Body.Close()
+		if got, _ := io.ReadAll(resp.Body); string(got) != "true" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
 // An http.TimeoutHandler around OnLoop ends the context of the request.
 func TestATimeoutHandlerAroundALoop(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
