@@ -171,6 +171,25 @@ func TestSlow(t *testing.T) {
 	})
 }
 
+// A client that sends commands and does not read the answers leaves.
+func TestFlood(t *testing.T) {
+	batch := []byte(strings.Repeat("/unknown\n", 1000))
+	both(t, chat.Config{}, func(t *testing.T, r *room) {
+		ann, flood := r.join(t, "ann"), r.join(t, "flood")
+		ann.wants(chat.Joined("flood"))
+		var writing sync.WaitGroup
+		writing.Go(func() {
+			var err error
+			for err == nil {
+				_, err = flood.conn.Write(batch)
+			}
+		})
+		ann.wants(chat.Left("flood", chat.Slow))
+		flood.conn.Close()
+		writing.Wait()
+	})
+}
+
 // A client that sends no line for too long leaves, with a name and without.
 func TestIdle(t *testing.T) {
 	both(t, chat.Config{IdleTimeout: 50 * time.Millisecond}, func(t *testing.T, r *room) {
