@@ -9,9 +9,9 @@
 //	go run ./examples/compare/report -write docs/goroutines.md
 //	go run ./examples/compare/report -mutants
 //
-// The first takes about a minute for each program, the last one ten. The report reads the
-// sources, so it runs in the directory of the module. Each measurement is a process of
-// its own, which the report serves; the sides take turns.
+// The first takes about two minutes, the last one fifteen. The report reads the sources,
+// so it runs in the directory of the module. Each measurement is a process of its own,
+// which the report serves; the sides take turns.
 package main
 
 import (

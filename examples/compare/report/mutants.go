@@ -105,15 +105,32 @@ func (s *study) setBounds(ctx context.Context, p Program, side string) error {
 	return nil
 }
 
-// side studies one side, and writes its row.
+// side studies one side, and writes its row, and one more for its locks.
 func (s study) side(ctx context.Context, out io.Writer, p Program, side string) error {
-	chosen, err := s.choose(ctx, p, side)
-	if err != nil {
-		return err
-	}
 	if err := s.setBounds(ctx, p, side); err != nil {
 		return err
 	}
+	for _, lock := range []bool{false, true} {
+		chosen, err := s.choose(ctx, p, side, lock)
+		if err != nil {
+			return err
+		}
+		title := side
+		if lock {
+			title += ", forgotten locks"
+		}
+		if len(chosen) == 0 {
+			continue
+		}
+		if err := s.row(ctx, out, p, side, title, chosen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// row tries mutants, and writes a row.
+func (s study) row(ctx context.Context, out io.Writer, p Program, side, title string, chosen []mutant) error {
 	how := make([][]finding, len(chosen))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
@@ -136,7 +153,7 @@ func (s study) side(ctx context.Context, out io.Writer, p Program, side string) 
 			survived++
 		}
 	}
-	fmt.Fprintf(out, "| %s | %s | %d | %d |", p.Name, side, len(chosen), len(chosen)-survived)
+	fmt.Fprintf(out, "| %s | %s | %d | %d |", p.Name, title, len(chosen), len(chosen)-survived)
 	for _, f := range findings {
 		fmt.Fprintf(out, " %d |", found[f])
 	}
@@ -144,13 +161,14 @@ func (s study) side(ctx context.Context, out io.Writer, p Program, side string) 
 	return nil
 }
 
-// choose draws mutants that compile.
-func (s study) choose(ctx context.Context, p Program, side string) ([]mutant, error) {
+// choose draws mutants that compile: with a statement less, or with a forgotten lock.
+func (s study) choose(ctx context.Context, p Program, side string, lock bool) ([]mutant, error) {
 	dir := "./examples/compare/" + p.Name + "/" + side
 	all, err := mutants(dir)
 	if err != nil {
 		return nil, err
 	}
+	all = slices.DeleteFunc(all, func(m mutant) bool { return m.lock != lock })
 	rand.New(rand.NewPCG(s.seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	var chosen []mutant
 	for _, m := range all {

@@ -95,6 +95,8 @@ func (b *box) run() {
 	var group sync.WaitGroup
 	go wait()
 	group.Go(wait)
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	select {
 	case b.full <- text:
 		b.n.Add(1)
@@ -116,12 +118,13 @@ func TestCount(t *testing.T) {
 			t.Errorf("%d %s, want %d", got.counts[i], c.name, want[c.name])
 		}
 	}
-	if got.lines != 19 {
-		t.Errorf("%d lines, want 19", got.lines)
+	if got.lines != 21 {
+		t.Errorf("%d lines, want 21", got.lines)
 	}
 }
 
-// TestMutants: there is a mutant for each statement, and its source lacks that one only.
+// TestMutants: there is a mutant for each statement and for each lock, and its source
+// lacks that only.
 func TestMutants(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "example.go"), []byte(example), 0o600); err != nil {
@@ -147,10 +150,13 @@ func TestMutants(t *testing.T) {
 		"example.go:17: var group sync.WaitGroup",
 		"example.go:18: go wait()",
 		"example.go:19: group.Go(wait)",
-		"example.go:20: select { ...",
-		"example.go:21: case b.full <- text: ...",
-		"example.go:23: default:",
-		"example.go:22: b.n.Add(1)",
+		"example.go:20: b.mu.Lock()",
+		"example.go:21: defer b.mu.Unlock()",
+		"example.go:20: b.mu.Lock() ...",
+		"example.go:22: select { ...",
+		"example.go:23: case b.full <- text: ...",
+		"example.go:25: default:",
+		"example.go:24: b.n.Add(1)",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("mutants %q\nwant %q", got, want)

@@ -42,6 +42,7 @@ var constructs = []construct{
 	}, nil},
 	{"channels and queues", []string{
 		"locks.Queue", "locks.NewQueue", "locks.NewLIFOQueue", "locks.NewPriorityQueue", "task.Future",
+		"task.WaitQueue",
 	}, func(n ast.Node) bool { _, ok := n.(*ast.ChanType); return ok }},
 	{"selects", nil, func(n ast.Node) bool { _, ok := n.(*ast.SelectStmt); return ok }},
 	{"atomics", nil, func(n ast.Node) bool { return strings.HasPrefix(selector(n), "atomic.") }},
@@ -63,14 +64,15 @@ func starts(n ast.Node) bool {
 	return false
 }
 
-// sets matches a call that sets a deadline of a connection.
+// sets matches a call that sets a deadline of a connection, or a timer of a loop.
 func sets(n ast.Node) bool {
 	call, ok := n.(*ast.CallExpr)
 	if !ok {
 		return false
 	}
 	method, ok := call.Fun.(*ast.SelectorExpr)
-	return ok && slices.Contains([]string{"SetDeadline", "SetReadDeadline", "SetWriteDeadline"}, method.Sel.Name)
+	return ok && slices.Contains([]string{"SetDeadline", "SetReadDeadline", "SetWriteDeadline",
+		"SetTimeout", "SetReadTimeout", "SetWriteTimeout", "CallLater", "CallAt"}, method.Sel.Name)
 }
 
 // selector is "x.Name", or "" for every other node.

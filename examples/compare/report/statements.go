@@ -8,13 +8,16 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// A mutant is a source with one statement less.
+// A mutant is a source with one statement less, or with a forgotten lock: without a Lock
+// and the deferred Unlock after it.
 type mutant struct {
+	lock       bool
 	file       string
 	line       int
 	begin, end int // of the statement, in bytes
@@ -26,7 +29,8 @@ func (m mutant) String() string {
 }
 
 // mutants returns a mutant for each statement of the sources in dir: for those inside
-// of others, too, and for each case of a select or switch. Not all of them compile.
+// of others, too, and for each case of a select or switch; and one for each lock that can
+// be forgotten. Not all of them compile.
 func mutants(dir string) ([]mutant, error) {
 	files, err := sources(dir)
 	if err != nil {
@@ -44,10 +48,17 @@ func mutants(dir string) ([]mutant, error) {
 			return nil, err
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			for _, statement := range list(n) {
-				begin, end := set.Position(statement.Pos()), set.Position(statement.End())
-				all = append(all, mutant{name, begin.Line, begin.Offset, end.Offset,
+			add := func(lock bool, first, last ast.Stmt) {
+				begin, end := set.Position(first.Pos()), set.Position(last.End())
+				all = append(all, mutant{lock, name, begin.Line, begin.Offset, end.Offset,
 					brief(text[begin.Offset:end.Offset])})
+			}
+			statements := list(n)
+			for i, statement := range statements {
+				add(false, statement, statement)
+				if i > 0 && locks(statements[i-1], statement) {
+					add(true, statements[i-1], statement)
+				}
 			}
 			return true
 		})
@@ -66,6 +77,14 @@ func list(n ast.Node) []ast.Stmt {
 		return n.Body
 	}
 	return nil
+}
+
+// locks reports whether two statements are x.Lock() and defer x.Unlock().
+func locks(first, second ast.Stmt) bool {
+	lock, ok := first.(*ast.ExprStmt)
+	unlock, deferred := second.(*ast.DeferStmt)
+	return ok && deferred && strings.Contains(types.ExprString(lock.X), ".Lock()") &&
+		strings.HasSuffix(types.ExprString(unlock.Call), ".Unlock()")
 }
 
 // brief is the first line of a statement.
