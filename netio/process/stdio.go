@@ -67,7 +67,7 @@ func (c *Cmd) pipe(ctx context.Context, what string, kind poll.Kind) (*os.File, 
 }
 
 func (c *Cmd) newPipe(ctx context.Context, what string, kind poll.Kind) (*os.File, *netio.Stream, error) {
-	theirs, ours, err := os.Pipe()
+	theirs, ours, err := newPipe()
 	if err != nil {
 		return nil, nil, err
 	}
