@@ -50,18 +50,22 @@ func (e *pipeEnd) Read(p []byte) (int, error) {
 		return n, e.bare(err)
 	}
 	conn, err := e.file.SyscallConn()
+	var failure error
 	if err == nil {
-		var failure error
 		err = conn.Read(func(fd uintptr) (gone bool) {
 			gone, failure = pipe.Gone(int(fd))
 			return gone || failure != nil
 		})
-		err = errors.Join(err, failure)
 	}
-	if err == nil || e.ended.Load() {
+	switch {
+	case err == nil && failure != nil:
+		return 0, failure
+	case err == nil, e.ended.Load():
 		return 0, io.EOF
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return 0, err
 	}
-	return 0, e.bare(err)
+	return 0, net.ErrClosed // package os has no other error here, and another word for it
 }
 
 // Write implements net.Conn.
