@@ -22,6 +22,9 @@ type child struct {
 	cmd   *Cmd
 	pumps []pump
 
+	guardian  *task.Ref  // the task of guard
+	transport *Transport // of Connect, or nil
+
 	notice notice         // of the exit
 	zombie bool           // the process has ended
 	exited bool           // and its state was collected
@@ -58,6 +61,7 @@ func (c *child) guard(ctx context.Context) error {
 	}
 	c.done = true
 	c.news.WakeAll()
+	_ = c.until(shielded, func() bool { return c.transport == nil || c.transport.lost })
 	var panicked *task.PanicError
 	if errors.As(failure, &panicked) || errors.As(err, &panicked) {
 		return panicked
@@ -128,6 +132,9 @@ func (c *child) reap() {
 	}
 	c.exited = true
 	c.news.WakeAll()
+	if c.transport != nil {
+		c.loop.CallSoon(c.transport.exit)
+	}
 }
 
 // until waits until a condition holds, which changes with c.news.

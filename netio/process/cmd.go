@@ -169,7 +169,9 @@ func (c *Cmd) Start(ctx context.Context) error {
 		c.closeOurs()
 		return err
 	}
-	task.Go(ctx, c.child.guard).SetName("process." + c.name())
+	c.ours = nil
+	c.child.guardian = task.Go(ctx, c.child.guard)
+	c.child.guardian.SetName("process." + c.name())
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"baton/loop/poll"
 	"baton/netio"
+	"baton/task"
 )
 
 // StdinPipe returns a stream that writes to the standard input of the command. It is
@@ -60,6 +61,9 @@ func (c *Cmd) StderrPipe(ctx context.Context) (*netio.Stream, error) {
 
 // pipe makes a pipe of which the child gets one end. Kind is what the other end does.
 func (c *Cmd) pipe(ctx context.Context, what string, kind poll.Kind) (*os.File, *netio.Stream, error) {
+	if _, err := task.Checkpoint(ctx); err != nil {
+		return nil, nil, err
+	}
 	if c.started {
 		return nil, nil, errors.New("process: " + what + " pipe after Start")
 	}
