@@ -198,6 +198,7 @@ func processRefusals() []refusal {
 		{"process.Cmd.Run", func(ctx context.Context) error { return command().Run(ctx) }},
 		{"process.Cmd.Output", func(ctx context.Context) error { _, err := command().Output(ctx); return err }},
 		{"process.Cmd.CombinedOutput", func(ctx context.Context) error { _, err := command().CombinedOutput(ctx); return err }},
+		{"process.Cmd.Connect", func(ctx context.Context) error { _, err := command().Connect(ctx, nil); return err }},
 		{"process.Cmd.Communicate", func(ctx context.Context) error { _, _, err := command().Communicate(ctx, nil); return err }},
 	}
 }
