@@ -22,7 +22,8 @@ help() {
 		  foreign [ARCH...]       the tests on other processors (default arm64 s390x), in an emulator
 		                          (Debian's qemu-user)
 		  nested [ARG...]         the tests of the nested modules, under the race detector
-		  scale                   the tests of many connections with all of them, which prints their memory
+		  scale                   the tests of many connections and of many child processes with all of them,
+		                          which prints the memory of the former
 		  fuzz [COUNT]            each fuzz test, COUNT inputs (default 20000x)
 		  bench [ARG...]          the benchmarks; arguments go to them
 		  cover                   coverage of the library by all tests together, into cover.out
@@ -89,7 +90,7 @@ foreign() {
 }
 # What needs more modules than the library may. They choose hand-overs and pollers by themselves.
 nested() { for dir in $nested; do echo "nested: $dir"; go -C "$dir" test -race "$@" ./...; done; }
-scale() { NETIO_TEST_SCALE=full go test -count=1 -v -run '^(TestCrowd|TestChurn)$' ./netio; }
+scale() { NETIO_TEST_SCALE=full go test -count=1 -v -run '^(TestCrowd|TestChurn|TestTorture)$' ./netio ./netio/process; }
 # Counts, not times: with a time, Go before 1.27 may call the end of it a failure (go.dev/issue/75804).
 fuzz() {
 	grep -rEo --include='*_test.go' '^func Fuzz[^(]*' . | sort | while IFS=: read -r file name; do

@@ -115,6 +115,10 @@ func shapes() []shape {
 		udpShape(50),
 		httpShape("http", 50, 12, 0.7),
 		httpShape("http/64k", 50, 64<<10, 0.85),
+		childShape(1, 1.1),
+		childShape(16, 1.1),
+		childCPUShape(1, 1.1),
+		childCPUShape(16, 1.1),
 	}
 }
 
