@@ -160,6 +160,26 @@ func TestGrandchildHoldsPipe(t *testing.T) {
 	})
 }
 
+// After a cancel what the child has written is read, and what another process may still
+// write is not waited for.
+func TestOutputOfCancelled(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		var out bytes.Buffer
+		c := shell("head -c 50000 /dev/zero; sleep 60 & echo $! >&2; kill -STOP $$")
+		c.Stdout, c.Grace, c.WaitDelay = &out, -1, -1
+		errs := must(c.StderrPipe(ctx))(t)
+		defer errs.Close()
+		timed, release := await.WithTimeout(ctx, time.Hour)
+		want(t, "Start", c.Start(timed), nil)
+		pid := must(errs.ReadLine(ctx))(t)
+		release()
+		if err := c.Wait(ctx); status(err) != -int(syscall.SIGKILL) || out.Len() != 50000 {
+			t.Errorf("Wait: %v, and %d bytes, want SIGKILL and 50000", err, out.Len())
+		}
+		kill(t, pid)
+	})
+}
+
 // kill ends a process that the test's child has left.
 func kill(t *testing.T, pid string) {
 	t.Helper()

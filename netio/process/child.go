@@ -26,6 +26,7 @@ type child struct {
 	transport *Transport // of Connect, or nil
 
 	notice notice         // of the exit
+	cut    bool           // the ctx of Start has ended before the process
 	zombie bool           // the process has ended
 	exited bool           // and its state was collected
 	done   bool           // and the pumps have ended, too
@@ -76,6 +77,7 @@ func (c *child) watch(ctx, shielded context.Context) (canceled, failure error) {
 	if canceled = c.until(ctx, ended); canceled == nil {
 		return nil, nil
 	}
+	c.cut = true
 	grace := c.cmd.Grace
 	if grace == 0 {
 		grace = DefaultGrace

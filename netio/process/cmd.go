@@ -75,7 +75,8 @@ type Cmd struct {
 	// WaitDelay bounds how long Wait goes on reading after the exit of the child: a
 	// process that the child has started may hold the pipes of Stdout and Stderr. Then
 	// the error is exec.ErrWaitDelay, unless the child has failed. Zero is
-	// DefaultWaitDelay; negative is no bound.
+	// DefaultWaitDelay; negative is no bound. After the end of the ctx of Start, Wait
+	// reads what is in the pipes, and does not wait for more.
 	WaitDelay time.Duration
 
 	// Process is the child after Start. It is for its Pid: the methods of Cmd wait for it

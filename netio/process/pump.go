@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -89,9 +90,12 @@ func (w writer) Write(ctx context.Context, p []byte) (n int, err error) {
 }
 
 // transfer runs the pumps. When one has come to its end, or has failed, it closes the
-// pipe, so that the child learns of that; after a cancel the pipe can be used again. Exit returns when the child has ended; from then on nothing is
-// fed to it, and the other pumps have WaitDelay to come to their end. The error is that of
-// exit, the first one of a pump, or exec.ErrWaitDelay.
+// pipe, so that the child learns of that; after a cancel the pipe can be used again.
+//
+// Exit returns when the child has ended. From then on nothing is fed to it, and the other
+// pumps have WaitDelay to come to their end. If the child was cancelled, they do not wait
+// for more than is in the pipes. The error is that of exit, the first one of a pump, or
+// exec.ErrWaitDelay.
 func (c *child) transfer(ctx context.Context, pumps []pump, exit func(ctx context.Context) error) error {
 	if len(pumps) == 0 {
 		return exit(ctx)
@@ -111,7 +115,11 @@ func (c *child) transfer(ctx context.Context, pumps []pump, exit func(ctx contex
 					c.news.WakeAll()
 				}()
 				err := p.move(ctx)
-				if ended = !isCancel(err); ended && failed == nil {
+				ended = !isCancel(err)
+				switch {
+				case c.cut && errors.Is(err, os.ErrDeadlineExceeded):
+					left = true
+				case ended && failed == nil:
 					failed = err
 				}
 				return nil
@@ -126,6 +134,11 @@ func (c *child) transfer(ctx context.Context, pumps []pump, exit func(ctx contex
 		}
 		if feeder != nil {
 			feeder.Cancel(nil)
+		}
+		if c.cut {
+			for _, p := range pumps {
+				p.stream.SetIdleTimeout(1) // which ends reads that wait, and no others
+			}
 		}
 		bounded, release := ctx, context.CancelFunc(func() {})
 		if d := c.cmd.delay(); d >= 0 {
