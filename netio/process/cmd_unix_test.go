@@ -341,6 +341,9 @@ func TestForeignReaderAndWriter(t *testing.T) {
 			}
 		})
 		want(t, "Run", c.Run(ctx), exec.ErrWaitDelay)
+		c = process.Command("true")
+		c.Stdin, c.WaitDelay = in, -1
+		want(t, "Run of a child that reads nothing", c.Run(ctx), nil)
 		other.Cancel(nil)
 		if turns < 2 {
 			t.Error("the other task did not run")
