@@ -23,7 +23,8 @@ help() {
 		                          (Debian's qemu-user)
 		  nested [ARG...]         the tests of the nested modules but the next, under the race detector
 		  browser [ARG...]        those of interop/browser, which need Debian's chromium
-		  scale                   the tests of many connections with all of them, which prints their memory
+		  scale                   the tests of many connections and of many child processes with all of them,
+		                          which prints the memory of the former
 		  fuzz [COUNT]            each fuzz test, COUNT inputs (default 20000x)
 		  bench [ARG...]          the benchmarks; arguments go to them
 		  cover                   coverage of the library by all tests together, into cover.out
@@ -97,7 +98,7 @@ nested() {
 	done
 }
 browser() { go -C interop/browser test -race "$@" ./...; }
-scale() { NETIO_TEST_SCALE=full go test -count=1 -v -run '^(TestCrowd|TestChurn)$' ./netio; }
+scale() { NETIO_TEST_SCALE=full go test -count=1 -v -run '^(TestCrowd|TestChurn|TestTorture)$' ./netio ./netio/process; }
 # Counts, not times: with a time, Go before 1.27 may call the end of it a failure (go.dev/issue/75804).
 fuzz() {
 	grep -rEo --include='*_test.go' '^func Fuzz[^(]*' . | sort | while IFS=: read -r file name; do

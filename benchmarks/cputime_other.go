@@ -14,3 +14,6 @@ import (
 func cpuTime(int) (time.Duration, error) {
 	return 0, fmt.Errorf("CPU time of a process: %w", errors.ErrUnsupported)
 }
+
+// cpuOfChildren is never asked for here.
+func cpuOfChildren() (time.Duration, error) { return 0, errors.ErrUnsupported }

@@ -119,6 +119,10 @@ func shapes() []shape {
 		httpClientShape(1, 0.75),
 		httpClientShape(50, 0.75),
 		idleHTTPShape("http/idle", 0.7),
+		childShape(1, 1.1),
+		childShape(16, 1.1),
+		childCPUShape(1, 1.1),
+		childCPUShape(16, 1.1),
 	}
 }
 

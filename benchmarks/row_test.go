@@ -47,6 +47,10 @@ func TestRows(t *testing.T) {
 		{"httpclient/1", 0.75, 0.75},
 		{"httpclient/50", 0.75, 0.75},
 		{"http/idle", 0.7, 0.7},
+		{"child/1", 1.1, 1.1},
+		{"child/16", 1.1, 1.1},
+		{"child/1/cpu", 1.1, 1.1},
+		{"child/16/cpu", 1.1, 1.1},
 	}
 	var names []string
 	for i, s := range shapes() {
@@ -136,5 +140,6 @@ func excused(l line) bool {
 			return true
 		}
 	}
-	return runtime.GOOS != "linux" && (l.unit == "ns/message" || l.unit == "ns/request" || strings.HasPrefix(l.unit, "B/"))
+	return runtime.GOOS != "linux" &&
+		(l.unit == "ns/message" || l.unit == "ns/request" || l.unit == "ns CPU/child" || strings.HasPrefix(l.unit, "B/"))
 }

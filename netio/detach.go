@@ -110,10 +110,13 @@ func (d *Detached) take(call string) poll.Handle {
 	return h
 }
 
-// String names both ends.
+// String names both ends. A pipe has one name.
 func (d *Detached) String() string {
-	if d.Handle == nil {
+	switch {
+	case d.Handle == nil:
 		return "a connection that was used already"
+	case d.Handle.LocalAddr() == d.Handle.RemoteAddr():
+		return name(d.Handle.LocalAddr())
 	}
 	return name(d.Handle.LocalAddr()) + "->" + name(d.Handle.RemoteAddr())
 }

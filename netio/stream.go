@@ -128,8 +128,16 @@ func (s *Stream) LocalAddr() net.Addr { return s.local }
 // RemoteAddr returns the address of the peer. Safe from every goroutine.
 func (s *Stream) RemoteAddr() net.Addr { return s.remote }
 
-// String names both ends, as in "127.0.0.1:7000->127.0.0.1:51234".
-func (s *Stream) String() string { return name(s.local) + "->" + name(s.remote) }
+// String names both ends, as in "127.0.0.1:7000->127.0.0.1:51234". A pipe has one name.
+func (s *Stream) String() string {
+	if s.isPipe() {
+		return name(s.local)
+	}
+	return name(s.local) + "->" + name(s.remote)
+}
+
+// isPipe reports whether the stream is one of package process, whose ends have one name.
+func (s *Stream) isPipe() bool { return s.local == s.remote }
 
 // name is addr in words; an end of a UNIX connection may have none.
 func name(addr net.Addr) string {
@@ -268,12 +276,18 @@ func (s *Stream) dress(op string, err error) error {
 
 // owns reports whether e is an error of this stream: one of opError, or of somebody who
 // has made it of the stream's addresses, which no other stream has.
-func (s *Stream) owns(e *net.OpError) bool { return e.Source == s.local && e.Addr == s.remote }
+func (s *Stream) owns(e *net.OpError) bool {
+	return e.Addr == s.remote && (e.Source == s.local || s.isPipe())
+}
 
 // opError dresses an error of the world with what was done to whom, in the words
 // that package net uses. Safe from every goroutine.
 func (s *Stream) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: s.local.Network(), Source: s.local, Addr: s.remote, Err: err}
+	e := &net.OpError{Op: op, Net: s.local.Network(), Source: s.local, Addr: s.remote, Err: err}
+	if s.isPipe() {
+		e.Source = nil
+	}
+	return e
 }
 
 // begin makes r, which is running, the user of a half for one call, until release.

@@ -16,6 +16,7 @@ import (
 	"baton/locks"
 	"baton/netio"
 	"baton/netio/httpio"
+	"baton/netio/process"
 	"baton/sim"
 	"baton/task"
 )
@@ -36,6 +37,7 @@ func TestRefusedCallsGiveWay(t *testing.T) {
 		rows = append(rows, lockRefusals(ctx, t)...)
 		rows = append(rows, netRefusals(ctx, t)...)
 		rows = append(rows, httpRefusals()...)
+		rows = append(rows, processRefusals()...)
 		ours, release := await.WithTimeout(ctx, 0)
 		defer release()
 		standard, cancel := context.WithCancel(ctx)
@@ -180,6 +182,24 @@ func httpRefusals() []refusal {
 		{"httpio.Session.PostJSON", func(ctx context.Context) error { return s.PostJSON(ctx, url, nil, nil) }},
 		{"httpio.Session.Upload", func(ctx context.Context) error { _, err := s.Upload(ctx, url, nil, nil); return err }},
 		{"httpio.Session.Download", func(ctx context.Context) error { return s.Download(ctx, url, "", nil) }},
+	}
+}
+
+func processRefusals() []refusal {
+	command := func() *process.Cmd { return &process.Cmd{Path: "/bin/true"} }
+	return []refusal{
+		{"process.ReadPipe", func(ctx context.Context) error { _, err := process.ReadPipe(ctx, nil); return err }},
+		{"process.WritePipe", func(ctx context.Context) error { _, err := process.WritePipe(ctx, nil); return err }},
+		{"process.Cmd.StdinPipe", func(ctx context.Context) error { _, err := command().StdinPipe(ctx); return err }},
+		{"process.Cmd.StdoutPipe", func(ctx context.Context) error { _, err := command().StdoutPipe(ctx); return err }},
+		{"process.Cmd.StderrPipe", func(ctx context.Context) error { _, err := command().StderrPipe(ctx); return err }},
+		{"process.Cmd.Start", command().Start},
+		{"process.Cmd.Wait", command().Wait},
+		{"process.Cmd.Run", func(ctx context.Context) error { return command().Run(ctx) }},
+		{"process.Cmd.Output", func(ctx context.Context) error { _, err := command().Output(ctx); return err }},
+		{"process.Cmd.CombinedOutput", func(ctx context.Context) error { _, err := command().CombinedOutput(ctx); return err }},
+		{"process.Cmd.Connect", func(ctx context.Context) error { _, err := command().Connect(ctx, nil); return err }},
+		{"process.Cmd.Communicate", func(ctx context.Context) error { _, _, err := command().Communicate(ctx, nil); return err }},
 	}
 }
 

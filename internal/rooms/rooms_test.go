@@ -34,7 +34,7 @@ type room struct {
 var table = []room{
 	{paths: []string{"loop/poll"}},
 	{paths: []string{"loop/poll/polltest"}, suite: true},
-	{paths: []string{"loop/poll/internal/ancillary", "loop/poll/internal/multicast"}, only: []string{}},
+	{paths: []string{"loop/poll/internal/ancillary", "loop/poll/internal/multicast", "loop/poll/internal/pipe"}, only: []string{}},
 	{paths: []string{"loop/poll/epoll", "loop/poll/portable", "loop/poll/uring", "loop/poll/virtual"}},
 	{paths: []string{"internal/bridge", "internal/docs", "internal/gid", "internal/prefetch", "internal/rooms", "internal/saturate", "internal/stack"}, only: []string{}},
 	{paths: []string{"internal/holder"}, only: []string{"internal/gid"}},
@@ -49,6 +49,7 @@ var table = []room{
 	{paths: []string{"netio/protocol"}},
 	{paths: []string{"netio/protocol/protocoltest"}, suite: true},
 	{paths: []string{"netio/httpio"}},
+	{paths: []string{"netio/process"}},
 	{paths: []string{"sim"}},
 	{paths: []string{"task/inspect"}},
 	{paths: []string{"examples/...", "benchmarks/..."}, public: true},

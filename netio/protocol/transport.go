@@ -108,8 +108,17 @@ func (t *Transport) LocalAddr() net.Addr { return t.local }
 // RemoteAddr returns the address of the peer. Safe from every goroutine.
 func (t *Transport) RemoteAddr() net.Addr { return t.remote }
 
-// String names both ends, as in "127.0.0.1:7000->127.0.0.1:51234".
-func (t *Transport) String() string { return name(t.local) + "->" + name(t.remote) }
+// String names both ends, as in "127.0.0.1:7000->127.0.0.1:51234". A pipe has one name.
+func (t *Transport) String() string {
+	if t.isPipe() {
+		return name(t.local)
+	}
+	return name(t.local) + "->" + name(t.remote)
+}
+
+// isPipe reports whether the connection is a pipe of package process, whose ends have one
+// name.
+func (t *Transport) isPipe() bool { return t.local == t.remote }
 
 func name(a net.Addr) string {
 	if a == nil || a.String() == "" {
@@ -161,7 +170,11 @@ func (t *Transport) opError(op string, err error) error {
 	if e, ok := err.(*net.OpError); ok {
 		op, err = e.Op, e.Err
 	}
-	return &net.OpError{Op: op, Net: t.local.Network(), Source: t.local, Addr: t.remote, Err: err}
+	dressed := &net.OpError{Op: op, Net: t.local.Network(), Source: t.local, Addr: t.remote, Err: err}
+	if t.isPipe() {
+		dressed.Source = nil
+	}
+	return dressed
 }
 
 // queue has Run called in the next turn.

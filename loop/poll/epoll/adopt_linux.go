@@ -34,7 +34,7 @@ func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
 	if p.closed {
 		return nil, fmt.Errorf("epoll: adopt: %w", net.ErrClosed)
 	}
-	s := &socket{poller: p, fd: int(fd), adopted: true}
+	s := &socket{poller: p, fd: int(fd), adopted: true, file: true}
 	p.slots.take(s)
 	if err := s.control(unix.EPOLL_CTL_ADD, unix.EPOLLONESHOT); err != nil {
 		s.closed = true
@@ -99,6 +99,8 @@ func (p *Poller) owner(fd int) string {
 	switch s := p.slots.all[i].socket; {
 	case s.adopted:
 		return "a handle of an earlier Adopt"
+	case s.oneWay != 0:
+		return fmt.Sprintf("the pipe %v", s.local)
 	case s.local == nil:
 		return fmt.Sprintf("a connection to %v that is being made", s.remote)
 	case s.remote == nil:

@@ -24,7 +24,7 @@ const rawBytes = 16 << 10
 // no stack moves in the middle of a system call of its own goroutine.
 func (s *socket) recv(buf []byte) (int, error) {
 	call := uintptr(recvCall)
-	if s.adopted { // which may be no socket
+	if s.file {
 		call = unix.SYS_READ // has three arguments, and no flags
 	}
 	var n uintptr
@@ -50,7 +50,7 @@ func (s *socket) recv(buf []byte) (int, error) {
 // ignores SIGPIPE, unless the program wants to know of it.
 func (s *socket) send(buf []byte) (int, error) {
 	call := uintptr(sendCall)
-	if s.adopted {
+	if s.file {
 		call = unix.SYS_WRITE
 	}
 	kernelRead(buf)

@@ -37,7 +37,8 @@ type socket struct {
 	// gaveWay says that the socket is in poller.eager, once: goOn tries for it.
 	gaveWay bool
 
-	tcp     bool // a TCP socket; otherwise a UNIX one, or adopted, or of datagrams
+	tcp     bool // a TCP socket; otherwise a UNIX one, or adopted, or of datagrams, or a pipe
+	file    bool // adopted or a pipe, and so perhaps no socket: read and write do for recv and send
 	adopted bool // somebody else's descriptor, see Adopt
 	tamed   bool // an adopted descriptor that was made not to block
 	closed  bool
@@ -48,6 +49,9 @@ type socket struct {
 
 	datagrams bool // a socket of datagrams; connected if remote is not nil
 	udp       bool // and of UDP
+
+	oneWay     poll.Kind // of a pipe or terminal: Read or Write, the direction that it has
+	halfClosed bool      // a pipe after CloseWrite, with no descriptor
 
 	next int // of the Write in flight: the first of op.Bufs that is not empty
 
@@ -124,7 +128,7 @@ func (s *socket) drop() error {
 func (s *socket) begin(op *poll.Op) error {
 	switch {
 	case s.closed:
-		return net.ErrClosed
+		return s.over(op.Kind)
 	case *s.side(op.Kind) != nil:
 		return poll.ErrBusy
 	case s.datagrams && (op.Kind < poll.Readable || op.Kind == poll.SendFile):
@@ -252,6 +256,10 @@ func (s *socket) cancel(op *poll.Op) {
 // again.
 func (s *socket) Close() error {
 	if s.closed {
+		if s.halfClosed {
+			s.halfClosed = false
+			return nil
+		}
 		return net.ErrClosed
 	}
 	s.end(s.in, net.ErrClosed)
@@ -273,8 +281,14 @@ func (s *socket) Abort() error {
 // CloseWrite implements [poll.Handle]. A read or write in flight goes on; the
 // write ends with EPIPE.
 func (s *socket) CloseWrite() error {
+	if s.halfClosed {
+		return nil
+	}
 	if s.closed {
 		return s.opError("close", net.ErrClosed)
+	}
+	if s.oneWay != 0 {
+		return s.opError("close", s.closePipe())
 	}
 	return s.opError("close", os.NewSyscallError("shutdown", unix.Shutdown(s.fd, unix.SHUT_WR)))
 }
@@ -327,6 +341,8 @@ func (s *socket) opError(operation string, err error) error {
 		network = s.local.Network()
 	case s.tcp:
 		network = "tcp"
+	case s.oneWay != 0:
+		network = "pipe"
 	case s.adopted:
 		network = "file"
 	}

@@ -32,6 +32,9 @@ func (s *socket) read(op *poll.Op) bool {
 	if !s.canRead {
 		return false
 	}
+	if s.oneWay == poll.Write {
+		return s.readerGone(op)
+	}
 	buf := op.Buf
 	if buf == nil {
 		buf = s.poller.buffers.take(s.class)

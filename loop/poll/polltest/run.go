@@ -27,7 +27,7 @@ type testCase struct {
 
 // cases are all of them, from the simple to the nasty.
 var cases = slices.Concat(timeCases, wakeCases, submitCases, addressCases, streamCases, writeCases,
-	cancelCases, closeCases, closedCases, lookupCases, readinessCases, optionalCases, importCases, datagramCases, sendFileCases,
+	cancelCases, closeCases, closedCases, lookupCases, readinessCases, optionalCases, importCases, pipeCases, datagramCases, sendFileCases,
 	signalCases, loadCases)
 
 // Run tests the pollers that open makes, one for each case, each of them closed

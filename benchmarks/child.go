@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"baton/await"
+	"baton/netio/process"
+	"baton/task"
+)
+
+const (
+	// childCommand is what the rows of children run. It does nothing.
+	childCommand = "true"
+
+	// childBatch is how many children are started before the last one is waited for.
+	childBatch = 64
+)
+
+// childShape: children that end at once, so many at a time, and their output.
+func childShape(width int, limit float64) shape {
+	return shape{
+		name: fmt.Sprintf("child/%d", width), unit: "ns/child", limit: limits(limit, limit),
+		ours:  func(h task.Handoff) side { return childTasks(h, width, timed) },
+		peers: []peer{{name: "os/exec", side: childGoroutines(width, timed), limited: true}},
+	}
+}
+
+// childCPUShape is the same in time of the processors, that of the children included.
+func childCPUShape(width int, limit float64) shape {
+	return shape{
+		name: fmt.Sprintf("child/%d/cpu", width), unit: "ns CPU/child", limit: limits(limit, limit),
+		ours:  func(h task.Handoff) side { return childTasks(h, width, burned) },
+		peers: []peer{{name: "os/exec", side: childGoroutines(width, burned), limited: true}},
+	}
+}
+
+// A meter measures what one of the operations that do does costs.
+type meter func(least time.Duration, do func(n int) error) (float64, error)
+
+// childTasks runs children by tasks.
+func childTasks(h task.Handoff, width int, m meter) side {
+	return func(r round) (float64, error) {
+		return inTask(h, func(ctx context.Context) (float64, error) {
+			cost, err := m(r.least, func(n int) error {
+				_, err := await.MapN(ctx, width, make([]struct{}, childBatch*n), func(ctx context.Context, _ struct{}) ([]byte, error) {
+					return process.Command(childCommand).Output(ctx)
+				})
+				return err
+			})
+			return cost / childBatch, err
+		})
+	}
+}
+
+// childGoroutines runs children by goroutines, with package os/exec.
+func childGoroutines(width int, m meter) side {
+	return func(r round) (float64, error) {
+		cost, err := m(r.least, func(n int) error {
+			var g errgroup.Group
+			g.SetLimit(width)
+			for range childBatch * n {
+				g.Go(func() error {
+					_, err := exec.Command(childCommand).Output()
+					return err
+				})
+			}
+			return g.Wait()
+		})
+		return cost / childBatch, err
+	}
+}
+
+// burned is a meter of the time of processors, of this process and of its children.
+func burned(least time.Duration, do func(n int) error) (float64, error) {
+	before, err := cpuWithChildren()
+	if err != nil {
+		return 0, err
+	}
+	done := 0
+	_, err = timed(least, func(n int) error {
+		done += n
+		return do(n)
+	})
+	if err != nil {
+		return 0, err
+	}
+	after, err := cpuWithChildren()
+	return float64(after-before) / float64(done), err
+}
+
+// cpuWithChildren is the time that this process has used, and its children that have
+// ended.
+func cpuWithChildren() (time.Duration, error) {
+	own, err := cpuTime(os.Getpid())
+	if err != nil {
+		return 0, err
+	}
+	children, err := cpuOfChildren()
+	return own + children, err
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Subprocess_attach_read_pipe gives a child process one more pipe, beside its standard
+// files, and reads from it.
+//
+//	go run ./examples/subprocess_attach_read_pipe
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"baton/netio/process"
+	"baton/task"
+)
+
+func main() {
+	task.Main(func(ctx context.Context) error { return run(ctx, os.Stdout) })
+}
+
+func run(ctx context.Context, w io.Writer) error {
+	ours, theirs, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	pipe, err := process.ReadPipe(ctx, ours)
+	ours.Close() // the stream has a duplicate
+	if err != nil {
+		return err
+	}
+	defer pipe.Close()
+
+	cmd := process.Command("/bin/sh", "-c", "printf data >&3")
+	cmd.ExtraFiles = []*os.File{theirs} // from descriptor 3 on
+	if err := cmd.Run(ctx); err != nil {
+		return err
+	}
+	theirs.Close() // or the pipe has no end: the child's was a duplicate, too
+	data, err := pipe.ReadAll(ctx, 1024)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "read = %q\n", data)
+	return nil
+}

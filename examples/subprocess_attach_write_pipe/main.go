@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Subprocess_attach_write_pipe gives a child process one more pipe, beside its standard
+// files, and writes to it.
+//
+//	go run ./examples/subprocess_attach_write_pipe
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"baton/netio/process"
+	"baton/task"
+)
+
+func main() {
+	task.Main(func(ctx context.Context) error { return run(ctx, os.Stdout) })
+}
+
+func run(ctx context.Context, w io.Writer) error {
+	theirs, ours, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	pipe, err := process.WritePipe(ctx, ours)
+	ours.Close() // the stream has a duplicate
+	if err != nil {
+		return err
+	}
+	defer pipe.Close()
+
+	cmd := process.Command("/bin/sh", "-c", "cat <&3")
+	cmd.ExtraFiles = []*os.File{theirs} // from descriptor 3 on
+	if _, err := cmd.StdoutPipe(ctx); err != nil {
+		return err
+	}
+	if err := cmd.Start(ctx); err != nil {
+		return err
+	}
+	if _, err := pipe.Write(ctx, []byte("data")); err != nil {
+		return err
+	}
+	if err := pipe.Close(); err != nil { // which is the end for the child
+		return err
+	}
+	stdout, _, err := cmd.Communicate(ctx, nil)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "stdout = %q\n", stdout)
+	return nil
+}

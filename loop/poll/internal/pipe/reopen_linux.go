@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipe
+
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// reopen opens the file of a descriptor again, by its link in /proc: the two have the pipe
+// in common and not the flags. It does so for pipes and terminals only, since to open
+// another device may make a new one. That is so for the master of a pseudo terminal, too.
+func reopen(of, mode int, stat *unix.Stat_t) (fd int, ok bool) {
+	if stat.Mode&unix.S_IFMT == unix.S_IFCHR {
+		if _, err := unix.IoctlGetTermios(of, unix.TCGETS); err != nil || stat.Rdev == unix.Mkdev(5, 2) {
+			return -1, false
+		}
+	}
+	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(of), mode|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	return fd, err == nil
+}

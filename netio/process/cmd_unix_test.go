@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package process_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"baton/await"
+	"baton/netio/process"
+	"baton/sim"
+	"baton/task"
+)
+
+// shell is a script for /bin/sh.
+func shell(script string, args ...string) *process.Cmd {
+	return process.Command("/bin/sh", append([]string{"-c", script, "sh"}, args...)...)
+}
+
+// status is the exit code or, negative, the signal that has ended a child.
+func status(err error) int {
+	failed, ok := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil:
+		return 0
+	case !ok:
+		return 1000
+	}
+	if s, ok := failed.Sys().(syscall.WaitStatus); ok && s.Signaled() {
+		return -int(s.Signal())
+	}
+	return failed.ExitCode()
+}
+
+// The outcome of a child is that of package os/exec (118).
+func TestOutcome(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		for script, want := range map[string]int{
+			"exit 0": 0, "exit 7": 7, "kill -KILL $$": -int(syscall.SIGKILL), "kill -TERM $$": -int(syscall.SIGTERM),
+		} {
+			c := shell(script)
+			if err := c.Run(ctx); status(err) != want {
+				t.Errorf("%s: %v, want the status %d", script, err, want)
+			}
+			if c.ProcessState == nil || c.ProcessState.Success() != (want == 0) {
+				t.Errorf("%s: the state is %v", script, c.ProcessState)
+			}
+		}
+	})
+}
+
+// Output and CombinedOutput are those of package os/exec.
+func TestOutput(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		if out, err := process.Command("echo", "hello").Output(ctx); string(out) != "hello\n" || err != nil {
+			t.Errorf("Output: %q, %v", out, err)
+		}
+		out, err := shell("echo out; echo why >&2; exit 3").Output(ctx)
+		failed, ok := errors.AsType[*exec.ExitError](err)
+		if !ok || string(out) != "out\n" || string(failed.Stderr) != "why\n" || failed.ExitCode() != 3 {
+			t.Errorf("Output of a failure: %q, %v", out, err)
+		}
+		if out, err := shell("echo one; echo two >&2; echo three").CombinedOutput(ctx); string(out) != "one\ntwo\nthree\n" || err != nil {
+			t.Errorf("CombinedOutput: %q, %v", out, err)
+		}
+		_, err = shell("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1").Output(ctx)
+		if failed, ok := errors.AsType[*exec.ExitError](err); !ok || len(failed.Stderr) > 66000 ||
+			!bytes.Contains(failed.Stderr, []byte("... 34464 bytes left out ...")) {
+			t.Errorf("a long standard error: %v", err)
+		}
+	})
+}
+
+// Input and outputs of a megabyte move at the same time (119).
+func TestLargeTraffic(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		input := bytes.Repeat([]byte("0123456789abcde\n"), 64<<10)
+		out, errs, err := shell("tee /dev/stderr").Communicate(ctx, input)
+		if err != nil || !bytes.Equal(out, input) || !bytes.Equal(errs, input) {
+			t.Errorf("Communicate: %d and %d bytes, %v", len(out), len(errs), err)
+		}
+		var stdout, stderr bytes.Buffer
+		c := shell("tee /dev/stderr")
+		c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(input), &stdout, &stderr
+		if err := c.Run(ctx); err != nil || !bytes.Equal(stdout.Bytes(), input) || !bytes.Equal(stderr.Bytes(), input) {
+			t.Errorf("Run: %d and %d bytes, %v", stdout.Len(), stderr.Len(), err)
+		}
+	})
+}
+
+// An empty input is the end at once, and a child need not read its input (119).
+func TestCommunicate(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		if out, _, err := process.Command("cat").Communicate(ctx, nil); len(out) > 0 || err != nil {
+			t.Errorf("Communicate of nothing: %q, %v", out, err)
+		}
+		large := make([]byte, 1<<20)
+		if _, _, err := process.Command("true").Communicate(ctx, large); err != nil {
+			t.Errorf("Communicate with a child that does not read: %v", err)
+		}
+		if _, _, err := shell("exec <&-; echo closed; read line <&3").Communicate(ctx, large); status(err) == 0 {
+			t.Errorf("Communicate with a child that has closed its input: %v", err)
+		}
+		if _, errs, err := shell("cat >&2; exit 4").Communicate(ctx, []byte("bytes")); status(err) != 4 || string(errs) != "bytes" {
+			t.Errorf("Communicate: %q, %v", errs, err)
+		}
+	})
+}
+
+// A Communicate that is cancelled leaves a child that goes on (131).
+func TestCommunicateCancel(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		c := shell("echo first; read line; echo $line")
+		in, out := must(c.StdinPipe(ctx))(t), must(c.StdoutPipe(ctx))(t)
+		if err := c.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := out.ReadLine(ctx); line != "first" || err != nil {
+			t.Errorf("the child writes %q, %v", line, err)
+		}
+		call := task.StartErr(ctx, func(ctx context.Context) error {
+			_, _, err := c.Communicate(ctx, make([]byte, 0))
+			return err
+		})
+		task.Yield(ctx)
+		call.Cancel(nil)
+		var canceled *task.Canceled
+		if _, err := call.Await(ctx); !errors.As(err, &canceled) {
+			t.Errorf("the Communicate that was cancelled: %v", err)
+		}
+		_ = in.Close()
+		if stdout, _, err := c.Communicate(ctx, nil); string(stdout) != "\n" || status(err) != 0 {
+			t.Errorf("the next Communicate: %q, %v", stdout, err)
+		}
+	})
+}
+
+// Environment, directory, files and attributes reach the child (129).
+func TestAttributes(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		dir := must(filepath.EvalSymlinks(t.TempDir()))(t)
+		r, w := files(t)
+		defer r.Close()
+		c := shell(`pwd; echo "$NAME"; echo extra >&3; ps -o sid= -p $$ 2>/dev/null; exit 0`)
+		c.Dir, c.Env, c.ExtraFiles = dir, append(os.Environ(), "NAME=value"), []*os.File{w}
+		out, err := c.Output(ctx)
+		if lines := strings.Split(string(out), "\n"); err != nil || lines[0] != dir || lines[1] != "value" {
+			t.Errorf("the child says %q, %v", out, err)
+		}
+		w.Close()
+		s := must(process.ReadPipe(ctx, r))(t)
+		defer s.Close()
+		if extra, err := s.ReadAll(ctx, 100); string(extra) != "extra\n" || err != nil {
+			t.Errorf("the extra file has %q, %v", extra, err)
+		}
+		file := must(os.Create(filepath.Join(dir, "out")))(t)
+		defer file.Close()
+		c = shell("echo to a file; echo too >&2")
+		c.Stdout, c.Stderr = file, file
+		want(t, "Run", c.Run(ctx), nil)
+		if data := must(os.ReadFile(file.Name()))(t); string(data) != "to a file\ntoo\n" {
+			t.Errorf("the file has %q", data)
+		}
+	})
+}
+
+// What cannot be started is the error of package os/exec (126).
+func TestStartFails(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		var out bytes.Buffer
+		for _, c := range []struct {
+			cmd  *process.Cmd
+			want error
+		}{
+			{process.Command("no-such-program"), exec.ErrNotFound},
+			{process.Command("/no/such/program"), fs.ErrNotExist},
+			{process.Command("/"), syscall.EISDIR},
+			{&process.Cmd{Path: "/bin/true", Dir: "/no/such/directory"}, fs.ErrNotExist},
+		} {
+			c.cmd.Stdin, c.cmd.Stdout = strings.NewReader("x"), &out
+			s := must(c.cmd.StderrPipe(ctx))(t)
+			want(t, c.cmd.Path, c.cmd.Start(ctx), c.want)
+			if err := s.Close(); err == nil {
+				t.Errorf("%s: the pipe was not closed", c.cmd.Path)
+			}
+			if err := c.cmd.Wait(ctx); err == nil {
+				t.Errorf("%s: Wait succeeds", c.cmd.Path)
+			}
+		}
+		c := process.Command("true")
+		want(t, "Run", c.Run(ctx), nil)
+		if err := c.Start(ctx); err == nil {
+			t.Error("a second Start succeeds")
+		}
+	})
+}
+
+// Any number of tasks wait for a child, a cancelled Wait can be made again, and a child
+// that has ended is waited for as well (123, 129).
+func TestWait(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		c := shell("read line; exit 5")
+		in := must(c.StdinPipe(ctx))(t)
+		want(t, "Start", c.Start(ctx), nil)
+		var canceled *task.Canceled
+		first := task.StartErr(ctx, c.Wait)
+		task.Yield(ctx)
+		first.Cancel(nil)
+		if _, err := first.Await(ctx); !errors.As(err, &canceled) {
+			t.Errorf("the Wait that was cancelled: %v", err)
+		}
+		var waits []*task.Task[struct{}]
+		for range 10 {
+			waits = append(waits, task.StartErr(ctx, c.Wait))
+		}
+		task.Yield(ctx)
+		want(t, "Close", in.Close(), nil)
+		for _, wait := range waits {
+			if _, err := wait.Await(ctx); status(err) != 5 {
+				t.Errorf("Wait: %v, want the status 5", err)
+			}
+		}
+		if err := c.Wait(ctx); status(err) != 5 {
+			t.Errorf("Wait after the end: %v, want the status 5", err)
+		}
+		want(t, "Kill after the end", c.Kill(), os.ErrProcessDone)
+	})
+}
+
+// Signals reach the child (118).
+func TestSignal(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		for _, c := range []struct {
+			send   func(*process.Cmd) error
+			status int
+		}{
+			{(*process.Cmd).Kill, -int(syscall.SIGKILL)},
+			{(*process.Cmd).Terminate, -int(syscall.SIGTERM)},
+			{func(c *process.Cmd) error { return c.Signal(syscall.SIGHUP) }, -int(syscall.SIGHUP)},
+		} {
+			for _, group := range []bool{false, true} {
+				cmd := shell("echo sleeping; sleep 60; exit 0")
+				cmd.Group = true
+				out := must(cmd.StdoutPipe(ctx))(t)
+				want(t, "Start", cmd.Start(ctx), nil)
+				if line, err := out.ReadLine(ctx); line != "sleeping" {
+					t.Errorf("the child says %q, %v", line, err)
+				}
+				want(t, "the signal", c.send(cmd), nil)
+				if err := cmd.Wait(ctx); status(err) != c.status {
+					t.Errorf("group %v: %v, want the status %d", group, err, c.status)
+				}
+				out.Close()
+			}
+		}
+		want := func(what string, err error) {
+			if err == nil {
+				t.Errorf("%s of a command that was not started succeeds", what)
+			}
+		}
+		want("Kill", shell("").Kill())
+		want("Wait", shell("").Wait(ctx))
+	})
+}
+
+// A child whose output nobody reads waits, and loses nothing (121).
+func TestBackPressure(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		c := shell("head -c 1000000 /dev/zero; echo done >&2")
+		out, errs := must(c.StdoutPipe(ctx))(t), must(c.StderrPipe(ctx))(t)
+		defer out.Close()
+		defer errs.Close()
+		want(t, "Start", c.Start(ctx), nil)
+		done := task.Start(ctx, errs.ReadLine)
+		for range 100 {
+			task.Yield(ctx)
+		}
+		if done.Done() {
+			t.Error("the child has written everything, though nobody reads")
+		}
+		if data, err := out.ReadAll(ctx, 1<<20); len(data) != 1000000 || err != nil {
+			t.Errorf("read %d bytes, %v", len(data), err)
+		}
+		if line, err := done.Await(ctx); line != "done" || err != nil {
+			t.Errorf("the child says %q, %v", line, err)
+		}
+		want(t, "Wait", c.Wait(ctx), nil)
+	})
+}
+
+// Children do not inherit each other's pipes: the first one finds the end of its input
+// while the second one runs (122).
+func TestPipesAreNotInherited(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		first := process.Command("cat")
+		in, out := must(first.StdinPipe(ctx))(t), must(first.StdoutPipe(ctx))(t)
+		defer out.Close()
+		want(t, "Start", first.Start(ctx), nil)
+		second := process.Command("cat")
+		in2 := must(second.StdinPipe(ctx))(t)
+		want(t, "Start", second.Start(ctx), nil)
+		want(t, "Close", in.Close(), nil)
+		want(t, "Wait", first.Wait(ctx), nil)
+		want(t, "Close", in2.Close(), nil)
+		want(t, "Wait", second.Wait(ctx), nil)
+	})
+}
+
+// gate is a Reader and a Writer that waits for a goroutine.
+type gate chan struct{}
+
+func (g gate) Read(p []byte) (int, error)  { <-g; return copy(p, "x"), nil }
+func (g gate) Write(p []byte) (int, error) { <-g; return len(p), nil }
+
+// A Reader or Writer that waits does not stop the loop, and is left when the child ends.
+func TestForeignReaderAndWriter(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		in, out := make(gate), make(gate)
+		defer close(in)
+		defer close(out)
+		c := shell("echo hello")
+		c.Stdin, c.Stdout, c.WaitDelay = in, out, time.Millisecond
+		turns := 0
+		other := task.Go(ctx, func(ctx context.Context) error {
+			for {
+				turns++
+				if err := await.Sleep(ctx, time.Microsecond); err != nil {
+					return nil
+				}
+			}
+		})
+		want(t, "Run", c.Run(ctx), exec.ErrWaitDelay)
+		c = process.Command("true")
+		c.Stdin, c.WaitDelay = in, -1
+		want(t, "Run of a child that reads nothing", c.Run(ctx), nil)
+		other.Cancel(nil)
+		if turns < 2 {
+			t.Error("the other task did not run")
+		}
+	})
+}
+
+// The error of a Writer is that of Wait, and the child learns that its output is not
+// wanted.
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errBroken }
+
+var errBroken = errors.New("broken")
+
+func TestWriterFails(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		c := shell("trap '' PIPE; while echo y; do :; done 2>/dev/null; exit 0")
+		c.Stdout = broken{}
+		want(t, "Run", c.Run(ctx), errBroken)
+	})
+}
+
+// A simulated world has no child processes.
+func TestCmdInSim(t *testing.T) {
+	sim.Test(t, func(ctx context.Context, t *testing.T) {
+		want(t, "Run", process.Command("true").Run(ctx), errors.ErrUnsupported)
+		_, err := process.Command("true").StdoutPipe(ctx)
+		want(t, "StdoutPipe", err, errors.ErrUnsupported)
+	})
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package process
+
+import "os"
+
+// newPipe makes a pipe, which no other child inherits.
+func newPipe() (r, w *os.File, err error) { return os.Pipe() }

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package process_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"baton/loop"
+	"baton/netio/process"
+	"baton/task"
+)
+
+// A diary is a protocol that writes down its calls.
+type diary struct {
+	calls []string
+	data  [3]bytes.Buffer
+	made  func(t *process.Transport)
+	lost  bool
+	news  task.WaitQueue
+}
+
+func (d *diary) note(format string, args ...any) {
+	d.calls = append(d.calls, fmt.Sprintf(format, args...))
+	d.news.WakeAll()
+}
+
+func (d *diary) ConnectionMade(t *process.Transport) {
+	d.note("made")
+	if d.made != nil {
+		d.made(t)
+	}
+}
+
+func (d *diary) PipeDataReceived(fd int, data []byte) {
+	d.data[fd].Write(data)
+	d.news.WakeAll()
+}
+
+func (d *diary) PipeConnectionLost(fd int, err error) { d.note("pipe %d: %v", fd, err) }
+func (d *diary) ProcessExited()                       { d.note("exited") }
+func (d *diary) ConnectionLost()                      { d.lost = true; d.note("lost") }
+
+// wait waits for a condition.
+func (d *diary) wait(ctx context.Context, t *testing.T, holds func() bool) {
+	t.Helper()
+	for !holds() {
+		if err := d.news.Wait(ctx, task.Text("the diary")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// check looks at the order of the calls: the first and the last one, and each once.
+func (d *diary) check(t *testing.T, want ...string) {
+	t.Helper()
+	if len(d.calls) == 0 || d.calls[0] != "made" || d.calls[len(d.calls)-1] != "lost" {
+		t.Errorf("the calls are %q", d.calls)
+	}
+	got := slices.Sorted(slices.Values(d.calls))
+	if slices.Sort(want); !slices.Equal(got, want) {
+		t.Errorf("the calls are %q, want %q in some order", d.calls, want)
+	}
+}
+
+// A protocol is given the output of the child, and its end: the last call comes after the
+// exit and the end of each pipe (118, 128).
+func TestProtocol(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		d := &diary{made: func(tr *process.Transport) {
+			tr.Pipe(0).Write([]byte("in"))
+			tr.Pipe(0).Close()
+		}}
+		cmd := shell("cat; echo err >&2; exit 7")
+		tr := must(cmd.Connect(ctx, d))(t)
+		if tr.Cmd() != cmd || cmd.Process == nil {
+			t.Error("the transport does not know its command")
+		}
+		d.wait(ctx, t, func() bool { return d.lost })
+		d.check(t, "made", "pipe 0: <nil>", "pipe 1: <nil>", "pipe 2: <nil>", "exited", "lost")
+		if out, errs := d.data[1].String(), d.data[2].String(); out != "in" || errs != "err\n" {
+			t.Errorf("received %q and %q", out, errs)
+		}
+		if err := cmd.Wait(ctx); status(err) != 7 {
+			t.Errorf("Wait: %v, want the status 7", err)
+		}
+	})
+}
+
+// The child may end before its pipes, which another process holds (128), and the pipes
+// before the child.
+func TestProtocolOrder(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		d := &diary{}
+		must(shell("sleep 60 & echo $!").Connect(ctx, d))(t)
+		d.wait(ctx, t, func() bool { return slices.Contains(d.calls, "exited") && d.data[1].Len() > 0 })
+		if d.lost {
+			t.Error("the connection is lost before its pipes")
+		}
+		kill(t, d.data[1].String())
+		d.wait(ctx, t, func() bool { return d.lost })
+
+		d = &diary{}
+		tr := must(shell("exec <&- >&- 2>&-; exec sleep 60").Connect(ctx, d))(t)
+		d.wait(ctx, t, func() bool { return len(d.calls) == 4 })
+		d.calls = d.calls[:1]
+		want(t, "Kill", tr.Cmd().Kill(), nil)
+		d.wait(ctx, t, func() bool { return d.lost })
+		d.check(t, "made", "exited", "lost")
+	})
+}
+
+// Close, and the end of the scope, end the child.
+func TestProtocolClose(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		d := &diary{}
+		tr := must(process.Command("cat").Connect(ctx, d))(t)
+		tr.Close()
+		tr.Close()
+		d.wait(ctx, t, func() bool { return d.lost })
+		d.check(t, "made", "pipe 0: <nil>", "pipe 1: <nil>", "pipe 2: <nil>", "exited", "lost")
+
+		d = &diary{}
+		over := errors.New("over")
+		err := task.Scope(ctx, func(ctx context.Context) error {
+			tr = must(process.Command("sleep", "60").Connect(ctx, d))(t)
+			return over
+		})
+		want(t, "the scope", err, over)
+		if !d.lost || status(tr.Cmd().Wait(ctx)) != -int(syscall.SIGTERM) {
+			t.Errorf("after the scope: lost %v, the status %v", d.lost, tr.Cmd().ProcessState)
+		}
+		want(t, "a program that is not there", second(process.Command("no-such-program").Connect(ctx, &diary{})), exec.ErrNotFound)
+	})
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// A panic in a method is reported, and ends the child.
+func TestProtocolPanics(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		var reported []string
+		task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reported = append(reported, fmt.Sprint(e.Err)) })
+		defer task.Loop(ctx).SetExceptionHandler(nil)
+		d := &diary{made: func(*process.Transport) { panic("in ConnectionMade") }}
+		must(process.Command("sleep", "60").Connect(ctx, d))(t)
+		d.wait(ctx, t, func() bool { return d.lost })
+		if len(reported) != 1 || !strings.Contains(reported[0], "in ConnectionMade") {
+			t.Errorf("reported: %q", reported)
+		}
+	})
+}
+
+// A Connect that is cancelled leaves no child.
+func TestConnectIsCancelled(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		for yields := range 12 {
+			d := &diary{}
+			cmd := process.Command("sleep", "60")
+			err := task.Scope(ctx, func(ctx context.Context) error {
+				connect := task.StartErr(ctx, func(ctx context.Context) error {
+					_, err := cmd.Connect(ctx, d)
+					return err
+				})
+				for range yields {
+					task.Yield(ctx)
+				}
+				connect.Cancel(nil)
+				_, err := connect.Await(ctx)
+				if err == nil {
+					return errors.New("over") // ends the scope
+				}
+				return nil
+			})
+			if cmd.Process != nil && cmd.ProcessState == nil {
+				t.Errorf("after %d yields the child is left; the error was %v", yields, err)
+			}
+			if len(d.calls) > 0 && !d.lost {
+				t.Errorf("after %d yields the calls are %q", yields, d.calls)
+			}
+		}
+	})
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package process_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/await"
+	"baton/netio/process"
+	"baton/task"
+)
+
+// footprint is what must be as before: descriptors, goroutines and children.
+type footprint struct{ descriptors, goroutines, children int }
+
+func take(t testing.TB) footprint {
+	t.Helper()
+	f := footprint{descriptors: descriptors(t), goroutines: runtime.NumGoroutine()}
+	if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil); err != unix.ECHILD {
+		f.children = 1
+	}
+	return f
+}
+
+func descriptors(t testing.TB) int {
+	t.Helper()
+	return len(must(os.ReadDir("/proc/self/fd"))(t))
+}
+
+// back reports an error if more is left than there was before. Some goroutines may be
+// about to end.
+func back(t *testing.T, before footprint) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		after := take(t)
+		if after.descriptors <= before.descriptors && after.goroutines <= before.goroutines && after.children <= before.children {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("before %+v, after %+v", before, after)
+			return
+		}
+	}
+}
+
+// Children that are stopped, killed, cancelled and cut off at random moments leave no
+// zombie, no descriptor and no goroutine (124). They are 200, or 10,000 if the environment
+// variable NETIO_TEST_SCALE is full.
+func TestTorture(t *testing.T) {
+	n := 200
+	if os.Getenv("NETIO_TEST_SCALE") == "full" {
+		n = 10000
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	for _, poller := range []string{"epoll", "portable"} {
+		t.Run(poller, func(t *testing.T) {
+			t.Setenv("BATON_POLLER", poller)
+			random := rand.New(rand.NewPCG(seed, 0))
+			run := func(n int) {
+				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+				defer cancel()
+				err := task.Run(ctx, func(ctx context.Context) error {
+					_, err := await.MapN(ctx, 16, make([]struct{}, n), func(ctx context.Context, _ struct{}) (struct{}, error) {
+						return struct{}{}, victim(ctx, random)
+					})
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			run(1) // what the first run opens and keeps
+			before := take(t)
+			run(n)
+			back(t, before)
+		})
+	}
+}
+
+// victim runs one child, to which something happens. Its error is of the test's making.
+func victim(ctx context.Context, random *rand.Rand) error {
+	scripts := []string{
+		"cat", "exec cat", "exec sleep 60", "trap '' TERM; while :; do sleep 0.01; done", "yes", "exec yes >&2", ":", "exit 3",
+		"sleep 60 & sleep 60 & wait", "exec <&-; sleep 0.01",
+	}
+	c := shell(scripts[random.IntN(len(scripts))])
+	c.Grace, c.WaitDelay, c.Group = time.Millisecond, time.Millisecond, true
+	var out bytes.Buffer
+	switch random.IntN(4) {
+	case 0:
+		c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(make([]byte, random.IntN(1<<20))), io.Discard, &out
+	case 1:
+		c.Stdout, c.Stderr = io.Discard, io.Discard
+	case 2:
+		in, err := c.StdinPipe(ctx)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		stdout, err := c.StdoutPipe(ctx)
+		if err != nil {
+			return err
+		}
+		defer stdout.Close()
+	}
+	actions := []func(){
+		func() { _ = c.Signal(syscall.SIGSTOP) }, func() { _ = c.Kill() }, func() { _ = c.Terminate() },
+		func() { _ = c.Signal(syscall.SIGCONT) },
+	}
+	moments := make([]time.Duration, 3)
+	for i := range moments {
+		moments[i] = time.Duration(random.IntN(4000)) * time.Microsecond
+	}
+	which := []int{random.IntN(len(actions)), random.IntN(len(actions))}
+	err := await.Timeout(ctx, moments[2], func(ctx context.Context) error {
+		return task.Scope(ctx, func(ctx context.Context) error {
+			for i, action := range which {
+				task.Go(ctx, func(ctx context.Context) error {
+					if await.Sleep(ctx, moments[i]) == nil {
+						actions[action]()
+					}
+					return nil
+				})
+			}
+			if err := c.Start(ctx); err != nil {
+				return err
+			}
+			if moments[0] < 500*time.Microsecond {
+				return nil // the scope waits for the child alone
+			}
+			return c.Wait(ctx)
+		})
+	})
+	_, failed := errors.AsType[*exec.ExitError](err)
+	if err == nil || failed || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, exec.ErrWaitDelay) {
+		return ctx.Err()
+	}
+	return err
+}
+
+// A child that cannot be started for want of descriptors leaves nothing behind, whichever
+// descriptor it is that is missing. The limit is for a process of its own.
+func TestNoDescriptors(t *testing.T) {
+	const marker = "PROCESS_TEST_NO_DESCRIPTORS"
+	if os.Getenv(marker) == "" {
+		for _, poller := range []string{"epoll", "portable"} {
+			child := exec.Command(os.Args[0], "-test.run=^TestNoDescriptors$")
+			child.Env = append(os.Environ(), marker+"=1", "BATON_POLLER="+poller)
+			if out, err := child.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", poller, err, out)
+			}
+		}
+		return
+	}
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		run := func() error {
+			c := process.Command("/bin/cat")
+			c.Stdin = bytes.NewReader([]byte("hello"))
+			out, err := c.Output(ctx)
+			if err == nil && string(out) != "hello" {
+				t.Errorf("the output is %q", out)
+			}
+			return err
+		}
+		want(t, "the first child", run(), nil)
+		before := descriptors(t)
+		failures := 0
+		for more := range 20 {
+			limit := syscall.Rlimit{Cur: uint64(before + more - 1), Max: 1000}
+			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+				return err
+			}
+			err := run()
+			if err != nil {
+				failures++
+				want(t, "a child too many", err, syscall.EMFILE)
+			}
+			limit.Cur = 1000
+			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+				return err
+			}
+			if after := descriptors(t); after != before {
+				t.Errorf("%d more descriptors: %d are open, %d before; the error was %v", more, after, before, err)
+			}
+			if more == 19 {
+				want(t, "the last child", err, nil)
+			}
+		}
+		if failures == 0 {
+			t.Error("no child was one too many")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A child that is stopped is killed after Grace.
+func TestGraceOfStopped(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		c := process.Command("sleep", "60")
+		c.Grace = time.Millisecond
+		timed, release := await.WithTimeout(ctx, time.Hour)
+		want(t, "Start", c.Start(timed), nil)
+		want(t, "Signal", c.Signal(syscall.SIGSTOP), nil)
+		if err := unix.Waitid(unix.P_PID, c.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+			t.Error(err)
+		}
+		release()
+		if err := c.Wait(ctx); status(err) != -int(syscall.SIGKILL) {
+			t.Errorf("Wait: %v, want SIGKILL", err)
+		}
+	})
+}
+
+// The status of a child that another part of the program has collected is not known, and
+// Wait says so (129).
+func TestCollectedElsewhere(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		c := process.Command("sleep", "60")
+		want(t, "Start", c.Start(ctx), nil)
+		want(t, "Kill", c.Kill(), nil)
+		if _, err := unix.Wait4(c.Process.Pid, nil, 0, nil); err != nil { // with the baton: it is first
+			t.Error(err)
+		}
+		want(t, "Wait", c.Wait(ctx), syscall.ECHILD)
+	})
+}
