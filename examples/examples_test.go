@@ -49,6 +49,13 @@ var scenarios = []scenario{
 		{command: "cacheclt --tls --cafile {cafile} --port {port} --ntasks 1", until: `0 get2 none`, signal: sigint,
 			stderr: `.* 0 set true\n.*signal: interrupt\n`, status: 130},
 	}},
+	{"bench_streams", []program{
+		{command: "bench_streams -megabytes 1",
+			stdout: `(bench_pipes: \d+ buffers by .* seconds \(\d+ MB/sec\)\n){4}(bench_sockets: .* seconds .*\n){4}`},
+	}},
+	{"child_process", []program{
+		{command: "child_process", stdout: `>>> 1\+1\nOUT 2\n.*>>> 1/0\nERR .*division by zero\n.*OUT 5\n`},
+	}},
 	{"crawl", []program{
 		{command: "crawl", stdout: `\*\*\* Report \*\*\*\n.*\nFinished \d+ urls in .* html +\d+\n.*`, stderr: `.*`},
 	}},
@@ -136,6 +143,10 @@ var scenarios = []scenario{
 	{"qspeed", []program{
 		{command: "qspeed", stdout: `\d+\.\d{3} total seconds; \d+\.\d{3} usec per item\.\n`},
 	}},
+	{"shell", []program{
+		{command: "shell -timeout 100ms",
+			stdout: `pid: \d+\n.*cat read: "Hello World!"\n\(exit code 0\)\ntimeout! \(100ms\)\n`},
+	}},
 	{"simple_tcp_server", []program{
 		{command: "simple_tcp_server --port 0", stderr: `client task done: task 3 \(main\.handle\)\n`,
 			stdout: `> add 1 2\n< 3\n> repeat 5 hello\n< begin\n< 1\. hello\n.*< 5\. hello\n< end\n`},
@@ -177,6 +188,19 @@ var scenarios = []scenario{
 		{command: "stacks",
 			stdout: `--- before: .*--- during: it waits for a line ---\n` +
 				`.*task 2 \(divide\), parked, .*catching .*divide by zero of task 2 \(divide\).*--- after: .*`},
+	}},
+	{"subprocess_attach_read_pipe", []program{
+		{command: "subprocess_attach_read_pipe", stdout: `read = "data"\n`},
+	}},
+	{"subprocess_attach_write_pipe", []program{
+		{command: "subprocess_attach_write_pipe", stdout: `stdout = "data"\n`},
+	}},
+	{"subprocess_shell", []program{
+		{command: "subprocess_shell -blocks 30 -command wc",
+			stdout: `(sending 3600 bytes\n(writing was paused for .*\n)?){30}received ".*"\nexit code: 0\n`},
+	}},
+	{"subprocess_stream", []program{
+		{command: "subprocess_stream", stdout: `pid: \d+\n.*cat read: "Hello World!"\n\(exit code 0\)\n`},
 	}},
 	{"tcp_echo", []program{
 		{command: "tcp_echo --server --port 0 --idle 100ms", ready: `listening on \S+:(?P<port>\d+)\n`,
@@ -256,7 +280,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestTable: the table has every example of this module. Nested modules test themselves.
+// TestTable: the table has every example of this module. Nested modules test themselves, and
+// so does compare, whose program measures for minutes.
 func TestTable(t *testing.T) {
 	listed := make(map[string]bool)
 	for _, s := range scenarios {
@@ -269,7 +294,7 @@ func TestTable(t *testing.T) {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil || path == "compare" {
 			return fs.SkipDir
 		}
 		if isProgram(t, path) {
