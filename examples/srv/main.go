@@ -8,8 +8,8 @@
 //	go run ./examples/srv --ssl >cert.pem        # writes its certificate, for curl --cafile
 //	go run ./examples/srv --ssl --sslcert cert.pem --sslkey key.pem
 //
-// Where the kernel can, it sends files that are not compressed from its own memory. The
-// handlers read files on their tasks, and so hold up the loop for as long as the disk
+// The kernel sends what is not compressed from its own memory, if it can. The handlers read
+// the other files on their tasks. Both hold up the loop for as long as the disk
 // does. That is short for a local one, mostly none for what the system has in memory. With
 // httpio.Blocking they would run beside the loop, where a slow client would keep one of a
 // bounded number of goroutines for as long as it reads. For a directory on a network, whose

@@ -78,7 +78,8 @@ type Server struct {
 	MaxConns int
 	Grace    time.Duration
 
-	// DisableKeepAlives closes each connection after one answer.
+	// DisableKeepAlives closes each connection after one answer. It may change while the
+	// server serves, and is for SetKeepAlivesEnabled of net/http.
 	DisableKeepAlives bool
 
 	server   *netio.Server
