@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -71,66 +70,6 @@ func startOrigin(t *testing.T, id *identity) (nginxProcess, map[string]string) {
 		}
 	}
 	return p, files
-}
-
-// A visitor makes requests at a server.
-type visitor struct {
-	t    *testing.T
-	do   func(*http.Request) (*http.Response, error)
-	base string // of URLs
-}
-
-// A visit is a request and what is expected of the answer.
-type visit struct {
-	method, path, body string
-	header             string // "Name: value" of the request
-	status             int
-	want               string // the body
-	field              string // "Name: value" of the answer
-}
-
-// get gets a page, whose text is known. It returns the header of the answer.
-func (c visitor) get(ctx context.Context, path, want string) http.Header {
-	c.t.Helper()
-	return c.make(ctx, visit{method: "GET", path: path, status: 200, want: want})
-}
-
-// make makes a request and compares. It returns the header of the answer.
-func (c visitor) make(ctx context.Context, v visit) http.Header {
-	c.t.Helper()
-	var body io.Reader
-	if v.body != "" {
-		body = strings.NewReader(v.body)
-	}
-	req := newRequest(ctx, c.t, v.method, c.base+v.path, body)
-	if name, value, ok := strings.Cut(v.header, ": "); ok {
-		req.Header.Set(name, value)
-	}
-	resp, err := c.do(req)
-	if err != nil {
-		c.t.Errorf("%s %s: %v", v.method, v.path, err)
-		return nil
-	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	if resp.StatusCode != v.status || string(got) != v.want || err != nil {
-		c.t.Errorf("%s %s: %s with %d bytes %.100q, %v; want %d with %.100q",
-			v.method, v.path, resp.Status, len(got), got, err, v.status, v.want)
-	}
-	if name, value, ok := strings.Cut(v.field, ": "); ok && resp.Header.Get(name) != value {
-		c.t.Errorf("%s %s: %s is %q, want %q", v.method, v.path, name, resp.Header.Get(name), value)
-	}
-	return resp.Header
-}
-
-// newRequest returns a request.
-func newRequest(ctx context.Context, t *testing.T, method, url string, body io.Reader) *http.Request {
-	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, method, url, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return req
 }
 
 // A Transport takes from nginx all that a server of files does, over one connection: ranges,
@@ -419,11 +358,4 @@ func TestADownloadFromNginxIsCancelled(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-// random returns n bytes that do not repeat, and are the same each time.
-func random(n int) string {
-	b := make([]byte, n)
-	rand.NewChaCha8([32]byte{}).Read(b)
-	return string(b)
 }
