@@ -72,7 +72,7 @@ func sets(n ast.Node) bool {
 	}
 	method, ok := call.Fun.(*ast.SelectorExpr)
 	return ok && slices.Contains([]string{"SetDeadline", "SetReadDeadline", "SetWriteDeadline",
-		"SetTimeout", "SetReadTimeout", "SetWriteTimeout", "CallLater", "CallAt"}, method.Sel.Name)
+		"SetIdleTimeout", "SetReadTimeout", "SetWriteTimeout", "CallLater", "CallAt"}, method.Sel.Name)
 }
 
 // selector is "x.Name", or "" for every other node.
