@@ -142,5 +142,8 @@ func socket(ctx context.Context) (reader, writer *netio.Stream, err error) {
 		}
 		return err
 	})
+	if err != nil && reader != nil {
+		reader.Close()
+	}
 	return reader, writer, err
 }
