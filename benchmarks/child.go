@@ -50,9 +50,10 @@ func childTasks(h task.Handoff, width int, m meter) side {
 	return func(r round) (float64, error) {
 		return inTask(h, func(ctx context.Context) (float64, error) {
 			cost, err := m(r.least, func(n int) error {
-				_, err := await.MapN(ctx, width, make([]struct{}, childBatch*n), func(ctx context.Context, _ struct{}) ([]byte, error) {
+				run := func(ctx context.Context, _ struct{}) ([]byte, error) {
 					return process.Command(childCommand).Output(ctx)
-				})
+				}
+				_, err := await.MapN(ctx, width, make([]struct{}, childBatch*n), run)
 				return err
 			})
 			return cost / childBatch, err

@@ -140,6 +140,6 @@ func excused(l line) bool {
 			return true
 		}
 	}
-	return runtime.GOOS != "linux" &&
-		(l.unit == "ns/message" || l.unit == "ns/request" || l.unit == "ns CPU/child" || strings.HasPrefix(l.unit, "B/"))
+	needsLinux := l.unit == "ns/message" || l.unit == "ns/request" || l.unit == "ns CPU/child" || strings.HasPrefix(l.unit, "B/")
+	return runtime.GOOS != "linux" && needsLinux
 }

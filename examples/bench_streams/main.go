@@ -71,8 +71,9 @@ func measure(ctx context.Context, w io.Writer, name string,
 }
 
 // transfer sends by one task and receives by another one.
-func transfer(ctx context.Context, reader, writer *netio.Stream, size, count int, each bool) (received int64, err error) {
-	err = task.Scope(ctx, func(ctx context.Context) error {
+func transfer(ctx context.Context, reader, writer *netio.Stream, size, count int, each bool) (int64, error) {
+	var received int64
+	err := task.Scope(ctx, func(ctx context.Context) error {
 		task.Go(ctx, func(ctx context.Context) error {
 			buffers := make([][]byte, count)
 			for i, buffer := 0, make([]byte, size); i < count; i++ {
@@ -89,7 +90,8 @@ func transfer(ctx context.Context, reader, writer *netio.Stream, size, count int
 			}
 			return end(writer, nil)
 		})
-		received, err = netio.Copy(ctx, nothing{}, reader)
+		n, err := netio.Copy(ctx, nothing{}, reader)
+		received = n
 		return err
 	})
 	return received, err
@@ -142,5 +144,8 @@ func socket(ctx context.Context) (reader, writer *netio.Stream, err error) {
 		}
 		return err
 	})
+	if err != nil && reader != nil {
+		reader.Close()
+	}
 	return reader, writer, err
 }

@@ -27,7 +27,9 @@ func TestMain(m *testing.M) {
 func Example() {
 	interpreter := exec.Command(os.Args[0])
 	interpreter.Env = append(os.Environ(), "CHILD_PROCESS_TEST=1")
-	fmt.Println(task.Run(context.Background(), func(ctx context.Context) error { return run(ctx, os.Stdout, interpreter) }))
+	fmt.Println(task.Run(context.Background(), func(ctx context.Context) error {
+		return run(ctx, os.Stdout, interpreter)
+	}))
 	// Output:
 	// >>> 1+1
 	// OUT 2

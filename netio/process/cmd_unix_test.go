@@ -71,7 +71,8 @@ func TestOutput(t *testing.T) {
 		if !ok || string(out) != "out\n" || string(failed.Stderr) != "why\n" || failed.ExitCode() != 3 {
 			t.Errorf("Output of a failure: %q, %v", out, err)
 		}
-		if out, err := shell("echo one; echo two >&2; echo three").CombinedOutput(ctx); string(out) != "one\ntwo\nthree\n" || err != nil {
+		out, err = shell("echo one; echo two >&2; echo three").CombinedOutput(ctx)
+		if string(out) != "one\ntwo\nthree\n" || err != nil {
 			t.Errorf("CombinedOutput: %q, %v", out, err)
 		}
 		_, err = shell("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1").Output(ctx)
@@ -112,7 +113,8 @@ func TestCommunicate(t *testing.T) {
 		if _, _, err := shell("exec <&-; echo closed; read line <&3").Communicate(ctx, large); status(err) == 0 {
 			t.Errorf("Communicate with a child that has closed its input: %v", err)
 		}
-		if _, errs, err := shell("cat >&2; exit 4").Communicate(ctx, []byte("bytes")); status(err) != 4 || string(errs) != "bytes" {
+		_, errs, err := shell("cat >&2; exit 4").Communicate(ctx, []byte("bytes"))
+		if status(err) != 4 || string(errs) != "bytes" {
 			t.Errorf("Communicate: %q, %v", errs, err)
 		}
 	})

@@ -42,8 +42,10 @@ func (n *notice) adopt(p poll.Poller, process *os.Process) bool {
 	if !p.Caps().Has(poll.Adopts | poll.Readiness) {
 		return false
 	}
-	fd, err := -1, error(nil)
-	if outer := process.WithHandle(func(h uintptr) { fd, err = unix.FcntlInt(h, unix.F_DUPFD_CLOEXEC, 0) }); outer != nil || err != nil {
+	var fd int
+	var err error
+	duplicate := func(h uintptr) { fd, err = unix.FcntlInt(h, unix.F_DUPFD_CLOEXEC, 0) }
+	if process.WithHandle(duplicate) != nil || err != nil {
 		return false
 	}
 	h, err := p.Adopt(uintptr(fd))

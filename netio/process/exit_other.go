@@ -10,7 +10,9 @@ import (
 	"baton/loop"
 )
 
-// A notice tells the end of a process, for which a goroutine waits.
+// A notice tells the end of a process, for which a goroutine waits. It collects the status
+// a moment before the loop knows of it. A signal to the Group in that moment could only go
+// astray if the number were given to the leader of another group at once.
 type notice struct {
 	state *os.ProcessState // set before the notice is posted
 	err   error

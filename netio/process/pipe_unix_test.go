@@ -5,6 +5,7 @@
 package process_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -249,6 +251,37 @@ func TestPipeSorts(t *testing.T) {
 		must(w.Write(ctx, make([]byte, 1<<20)))(t)
 		_, err := r.Read(ctx, make([]byte, 1))
 		want(t, "Read of /dev/null", err, io.EOF)
+	})
+}
+
+// Timeouts, files and net.Conns work on pipes as on sockets.
+func TestPipeCalls(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		r, w := pipe(ctx, t)
+		defer r.Close()
+		defer w.Close()
+		r.SetReadTimeout(time.Millisecond)
+		_, err := r.ReadLine(ctx)
+		want(t, "ReadLine with a timeout", err, os.ErrDeadlineExceeded)
+		r.SetReadTimeout(0)
+
+		file := must(os.Create(filepath.Join(t.TempDir(), "file")))(t)
+		defer file.Close()
+		must(file.WriteString("a line of a file\n"))(t)
+		if n, err := w.SendFile(ctx, file, 2, -1); n != 15 || err != nil {
+			t.Errorf("SendFile: %d bytes, %v, want 15", n, err)
+		}
+		lines := bufio.NewReader(r.NetConn(ctx))
+		if line, err := lines.ReadString('\n'); line != "line of a file\n" || err != nil {
+			t.Errorf("the net.Conn reads %q, %v", line, err)
+		}
+		conn := r.NetConn(ctx)
+		want(t, "SetReadDeadline", conn.SetReadDeadline(task.Now(ctx)), nil)
+		_, err = conn.Read(make([]byte, 1))
+		want(t, "Read after the deadline", err, os.ErrDeadlineExceeded)
+		if name := r.String(); name != "reader" || conn.RemoteAddr().String() != "reader" {
+			t.Errorf("the names are %q and %v", name, conn.RemoteAddr())
+		}
 	})
 }
 

@@ -139,17 +139,45 @@ func TestProtocolClose(t *testing.T) {
 		if !d.lost || status(tr.Cmd().Wait(ctx)) != -int(syscall.SIGTERM) {
 			t.Errorf("after the scope: lost %v, the status %v", d.lost, tr.Cmd().ProcessState)
 		}
-		want(t, "a program that is not there", second(process.Command("no-such-program").Connect(ctx, &diary{})), exec.ErrNotFound)
+		_, err = process.Command("no-such-program").Connect(ctx, &diary{})
+		want(t, "a program that is not there", err, exec.ErrNotFound)
 	})
 }
 
-func second[T any](_ T, err error) error { return err }
+// A writer is a diary with flow control.
+type writer struct{ diary }
+
+func (w *writer) PauseWriting()  { w.note("pause") }
+func (w *writer) ResumeWriting() { w.note("resume") }
+
+// A protocol that writes faster than the child reads is paused, and resumed.
+func TestProtocolIsPaused(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		w := &writer{}
+		w.made = func(tr *process.Transport) {
+			tr.Pipe(0).Write(make([]byte, 1<<20))
+			if tr.Pipe(0).WritePaused() != slices.Contains(w.calls, "pause") {
+				t.Errorf("the calls are %q, and writing is paused: %v", w.calls, tr.Pipe(0).WritePaused())
+			}
+		}
+		tr := must(process.Command("wc", "-c").Connect(ctx, w))(t)
+		w.wait(ctx, t, func() bool { return slices.Contains(w.calls, "resume") })
+		tr.Pipe(0).Close()
+		w.wait(ctx, t, func() bool { return w.lost })
+		w.check(t, "made", "pause", "resume", "pipe 0: <nil>", "pipe 1: <nil>", "pipe 2: <nil>", "exited", "lost")
+		if out := strings.TrimSpace(w.data[1].String()); out != "1048576" {
+			t.Errorf("the child has read %s bytes", out)
+		}
+	})
+}
 
 // A panic in a method is reported, and ends the child.
 func TestProtocolPanics(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		var reported []string
-		task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reported = append(reported, fmt.Sprint(e.Err)) })
+		task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
+			reported = append(reported, fmt.Sprint(e.Err))
+		})
 		defer task.Loop(ctx).SetExceptionHandler(nil)
 		d := &diary{made: func(*process.Transport) { panic("in ConnectionMade") }}
 		must(process.Command("sleep", "60").Connect(ctx, d))(t)

@@ -28,7 +28,8 @@ type footprint struct{ descriptors, goroutines, children int }
 func take(t testing.TB) footprint {
 	t.Helper()
 	f := footprint{descriptors: descriptors(t), goroutines: runtime.NumGoroutine()}
-	if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil); err != unix.ECHILD {
+	const options = unix.WEXITED | unix.WSTOPPED | unix.WNOHANG | unix.WNOWAIT
+	if err := unix.Waitid(unix.P_ALL, 0, nil, options, nil); err != unix.ECHILD {
 		f.children = 1
 	}
 	return f
@@ -45,7 +46,8 @@ func back(t *testing.T, before footprint) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
 		after := take(t)
-		if after.descriptors <= before.descriptors && after.goroutines <= before.goroutines && after.children <= before.children {
+		if after.descriptors <= before.descriptors && after.goroutines <= before.goroutines &&
+			after.children <= before.children {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -93,8 +95,8 @@ func TestTorture(t *testing.T) {
 // victim runs one child, to which something happens. Its error is of the test's making.
 func victim(ctx context.Context, random *rand.Rand) error {
 	scripts := []string{
-		"cat", "exec cat", "exec sleep 60", "trap '' TERM; while :; do sleep 0.01; done", "yes", "exec yes >&2", ":", "exit 3",
-		"sleep 60 & sleep 60 & wait", "exec <&-; sleep 0.01",
+		"cat", "exec cat", "exec sleep 60", "trap '' TERM; while :; do sleep 0.01; done", "yes", "exec yes >&2",
+		":", "exit 3", "sleep 60 & sleep 60 & wait", "exec <&-; sleep 0.01",
 	}
 	c := shell(scripts[random.IntN(len(scripts))])
 	c.Grace, c.WaitDelay, c.Group = time.Millisecond, time.Millisecond, true
