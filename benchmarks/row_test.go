@@ -140,6 +140,6 @@ func excused(l line) bool {
 			return true
 		}
 	}
-	needsLinux := l.unit == "ns/message" || l.unit == "ns/request" || l.unit == "ns CPU/child" || strings.HasPrefix(l.unit, "B/")
-	return runtime.GOOS != "linux" && needsLinux
+	onLinux := []string{"ns/message", "ns/request", "ns CPU/child"}
+	return runtime.GOOS != "linux" && (slices.Contains(onLinux, l.unit) || strings.HasPrefix(l.unit, "B/"))
 }
