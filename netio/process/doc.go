@@ -34,7 +34,8 @@
 // end before it. When the ctx of Start ends, by a cancel or a deadline, the child is asked
 // to terminate, killed if it has not ended after [DefaultGrace], and waited for. So no
 // process and no zombie is left, and await.Timeout bounds what a command may take. With
-// [Cmd.Group] that is so for the processes which the child has started, too.
+// [Cmd.Group] that is so for the processes which the child has started, too. A shell needs
+// that: without it, a cancel ends the shell and not the programs that it runs.
 //
 // # Pipes
 //

@@ -35,7 +35,7 @@ func Example() {
 func ExampleCmd_Run() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		return task.Scope(ctx, func(ctx context.Context) error {
-			for _, script := range []string{"sleep 60", "exit 3", "sleep 60"} {
+			for _, script := range []string{"exec sleep 60", "exit 3", "exec sleep 60"} {
 				task.Go(ctx, process.Command("/bin/sh", "-c", script).Run)
 			}
 			return nil
