@@ -49,7 +49,7 @@ var boundaries = regexp.MustCompile(`[0-9a-f]{60}`)
 // alone; by io.Copy with too small a length, too large a one, and none; by a handler on a
 // goroutine.
 func TestFilesAreSentAsByNetHTTP(t *testing.T) {
-	sizes := []int{0, 511, 512, 513, 5000, 300_000}
+	sizes := []int{0, 511, 512, 513, 5000, 100_000}
 	dir := files(t, append(sizes, 1)...)
 	open := func(r *http.Request) *os.File {
 		f, err := os.Open(filepath.Join(dir, filepath.Base(r.URL.Path)))
@@ -113,7 +113,10 @@ func TestFilesAreSentAsByNetHTTP(t *testing.T) {
 		for i, r := range requests {
 			all.Go(func() {
 				answers := exchange(t, addr, r+"Host: a\r\n\r\nGET /file/1 HTTP/1.1\r\nHost: a\r\n\r\n")
-				got[i] = r + "\n" + boundaries.ReplaceAllString(answers, "boundary")
+				if strings.Contains(r, ",") { // several ranges
+					answers = boundaries.ReplaceAllString(answers, "boundary")
+				}
+				got[i] = r + "\n" + answers
 			})
 		}
 		all.Wait()

@@ -83,7 +83,7 @@ func (w *weather) forward(ctx context.Context, front *netio.Stream) error {
 
 // carry forwards one direction, and does harm after so many bytes; below 0 is never.
 func (w *weather) carry(ctx context.Context, from, to *netio.Stream, harm string, left int) error {
-	buf := make([]byte, 1<<(4+w.rand.IntN(10)))
+	buf := make([]byte, 1<<(7+w.rand.IntN(8)))
 	for {
 		if left == 0 {
 			w.struck[harm]++
@@ -226,7 +226,7 @@ func (c *counted) call(ctx context.Context, t *testing.T, rt http.RoundTripper, 
 // In every weather a request has its own answer, whole, or an error. One that is not harmless
 // is run at most once. Nothing is left over in the end.
 func TestBadWeather(t *testing.T) {
-	const clients, calls, tries = 6, 30, 4
+	const clients, calls, tries = 6, 20, 4
 	struck, answered, failed := map[string]int{}, 0, 0
 	for range tries {
 		w := &weather{struck: struck}
