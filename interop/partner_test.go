@@ -109,13 +109,13 @@ func (r *partner) hear(text string) (string, error) {
 // bounded runs fn as the root task of a loop. The time limit is against hangs only.
 func bounded(t *testing.T, fn func(ctx context.Context) error) {
 	t.Helper()
-	boundedBy(t, task.Runner{}, fn)
+	boundedBy(t, time.Minute, task.Runner{}, fn)
 }
 
-// boundedBy is bounded for a loop of a kind.
-func boundedBy(t *testing.T, r task.Runner, fn func(ctx context.Context) error) {
+// boundedBy is bounded with another limit, for a loop of a kind.
+func boundedBy(t *testing.T, limit time.Duration, r task.Runner, fn func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	if err := r.Run(ctx, fn); err != nil {
 		t.Error(err)

@@ -166,28 +166,34 @@ func TestWebSocketShutdown(t *testing.T) {
 // At each end one task reads while another one writes. 200 connections are open at once.
 func TestManyWebSockets(t *testing.T) {
 	const conns, messages = 200, 10
-	everyPair(t, func(ctx context.Context, t *testing.T, server, client library) error {
-		h := accepting(t, server, false, func(ctx context.Context, s socket) { bothWays(ctx, t, s, messages) })
-		return withSockets(ctx, nil, h, func(ctx context.Context, url string) error {
-			open := locks.NewBarrier(conns)
-			return task.Scope(ctx, func(ctx context.Context) error {
-				for range conns {
-					task.Go(ctx, func(ctx context.Context) error {
-						s, err := client.dialed(ctx, url)
-						if err != nil {
-							return err
-						}
-						defer s.drop()
-						if _, err := open.Wait(ctx); err != nil {
-							return err
-						}
-						bothWays(ctx, t, s, messages)
-						return nil
-					})
-				}
-				return nil
+	everyLoop(t, func(ctx context.Context, t *testing.T) error {
+		for _, lib := range libraries {
+			h := accepting(t, lib, false, func(ctx context.Context, s socket) { bothWays(ctx, t, s, messages) })
+			err := withSockets(ctx, nil, h, func(ctx context.Context, url string) error {
+				open := locks.NewBarrier(conns)
+				return task.Scope(ctx, func(ctx context.Context) error {
+					for range conns {
+						task.Go(ctx, func(ctx context.Context) error {
+							s, err := lib.dialed(ctx, url)
+							if err != nil {
+								return err
+							}
+							defer s.drop()
+							if _, err := open.Wait(ctx); err != nil {
+								return err
+							}
+							bothWays(ctx, t, s, messages)
+							return nil
+						})
+					}
+					return nil
+				})
 			})
-		})
+			if err != nil {
+				return fmt.Errorf("%s: %w", lib.name, err)
+			}
+		}
+		return nil
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"baton/netio"
 	"baton/netio/httpio"
@@ -64,7 +65,7 @@ func everyLoop(t *testing.T, fn func(ctx context.Context, t *testing.T) error) {
 		for _, handoff := range []task.Handoff{task.Channel, task.Coroutine} {
 			t.Run(fmt.Sprintf("%s %v", poller, handoff), func(t *testing.T) {
 				t.Setenv("BATON_POLLER", poller)
-				boundedBy(t, task.Runner{Handoff: handoff}, func(ctx context.Context) error { return fn(ctx, t) })
+				boundedBy(t, 3*time.Minute, task.Runner{Handoff: handoff}, func(ctx context.Context) error { return fn(ctx, t) })
 			})
 		}
 	}
