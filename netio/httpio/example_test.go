@@ -117,8 +117,8 @@ func ExampleServer_RegisterOnShutdown() {
 			if err != nil {
 				panic(err)
 			}
-			fmt.Fprintln(c, "welcome")
 			room[c] = true
+			fmt.Fprintln(c, "welcome")
 		})}
 		srv.RegisterOnShutdown(func(context.Context) {
 			for c := range room {
