@@ -32,8 +32,8 @@ import (
 // portal's scope waits for them; their errors go to the loop's exception handler.
 //
 // The end of the portal's scope, or another cancel of the task as a whole, interrupts a Read,
-// Write or Flush. What is held after that is still sent, but if a Write is lost, the
-// connection or the stream of HTTP/2 is aborted when h returns. Interrupting needs the deadlines of
+// Write or Flush. What is buffered is still sent; but if a Write was lost, the connection, or
+// the stream of HTTP/2, is aborted when h returns. Interrupting needs the deadlines of
 // http.ResponseController: a ResponseWriter of middleware outside of OnLoop should have an
 // Unwrap method. If the portal is closed before h begins, the answer is 503.
 //
