@@ -19,6 +19,7 @@ import (
 	"baton/netio/file"
 	"baton/netio/httpio"
 	"baton/netio/process"
+	"baton/netio/terminal"
 	"baton/sim"
 	"baton/task"
 )
@@ -41,6 +42,7 @@ func TestRefusedCallsGiveWay(t *testing.T) {
 		rows = append(rows, httpRefusals()...)
 		rows = append(rows, processRefusals()...)
 		rows = append(rows, fileRefusals(ctx, t)...)
+		rows = append(rows, terminalRefusals()...)
 		ours, release := await.WithTimeout(ctx, 0)
 		defer release()
 		standard, cancel := context.WithCancel(ctx)
@@ -139,6 +141,11 @@ func awaitRefusals(ctx context.Context) []refusal {
 		{"Abandon", func(ctx context.Context) error { _, err := await.Abandon(ctx, body, nil); return err }},
 		{"Receive", func(ctx context.Context) error { _, _, err := await.Receive(ctx, empty); return err }},
 		{"Send", func(ctx context.Context) error { return await.Send(ctx, empty, 1) }},
+		{"Signals", func(ctx context.Context) (err error) {
+			for _, err = range await.Signals(ctx, os.Interrupt) {
+			}
+			return err
+		}},
 	}
 }
 
@@ -203,6 +210,20 @@ func processRefusals() []refusal {
 		{"process.Cmd.CombinedOutput", func(ctx context.Context) error { _, err := command().CombinedOutput(ctx); return err }},
 		{"process.Cmd.Connect", func(ctx context.Context) error { _, err := command().Connect(ctx, nil); return err }},
 		{"process.Cmd.Communicate", func(ctx context.Context) error { _, _, err := command().Communicate(ctx, nil); return err }},
+	}
+}
+
+func terminalRefusals() []refusal {
+	nothing := func(context.Context) error { panic("called") }
+	return []refusal{
+		{"terminal.Stdin", func(ctx context.Context) error { _, err := terminal.Stdin(ctx); return err }},
+		{"terminal.Raw", func(ctx context.Context) error { return terminal.Raw(ctx, os.Stdin, nothing) }},
+		{"terminal.ReadPassword", func(ctx context.Context) error { _, err := terminal.ReadPassword(ctx, ""); return err }},
+		{"terminal.Sizes", func(ctx context.Context) (err error) {
+			for _, err = range terminal.Sizes(ctx, os.Stdout) {
+			}
+			return err
+		}},
 	}
 }
 

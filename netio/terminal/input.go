@@ -19,6 +19,7 @@ import (
 // has the lines of a [netio.LineReader] and is for one task at a time. It must be closed.
 type Input struct {
 	*netio.LineReader
+	of     *os.File
 	stream *netio.Stream // of a pipe or terminal, or nil
 	file   *os.File      // a regular file, or nil
 }
@@ -65,13 +66,13 @@ func NewInput(ctx context.Context, f *os.File) (*Input, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Input{LineReader: netio.NewLineReader(file.New(own)), file: own}, nil
+		return &Input{LineReader: netio.NewLineReader(file.New(own)), of: f, file: own}, nil
 	}
 	s, err := process.ReadPipe(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return &Input{LineReader: netio.NewLineReader(s), stream: s}, nil
+	return &Input{LineReader: netio.NewLineReader(s), of: f, stream: s}, nil
 }
 
 // Close closes the Input and not the file that it was made of. What was read ahead is lost.

@@ -5,6 +5,7 @@ package terminal_test
 import (
 	"context"
 	"errors"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -14,7 +15,18 @@ import (
 	"baton/task"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if program := programs[os.Getenv(programVar)]; program != nil {
+		task.Main(program)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// programVar names the one of programs that the test binary is to run.
+const programVar = "BATON_TEST_PROGRAM"
+
+// programs are mains of programs of their own.
+var programs = map[string]func(ctx context.Context) error{}
 
 // everywhere runs fn as the root task of a loop on each poller. The time limit is against
 // hangs only.

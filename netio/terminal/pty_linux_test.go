@@ -5,9 +5,12 @@ package terminal_test
 import (
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"baton/netio/terminal"
 )
 
 // A pty is a pseudo terminal: what is written to the master is what a user types, and what
@@ -52,4 +55,29 @@ func (p pty) termios(t *testing.T) unix.Termios {
 		t.Fatal(err)
 	}
 	return *term
+}
+
+// sees returns what the user sees, up to the end that is to come.
+func (p pty) sees(t *testing.T, end string) string {
+	t.Helper()
+	var seen []byte
+	buf := make([]byte, 1000)
+	for !strings.HasSuffix(string(seen), end) {
+		n, err := p.master.Read(buf)
+		if seen = append(seen, buf[:n]...); err != nil {
+			t.Fatalf("the user sees %q, and then %v", seen, err)
+		}
+	}
+	return string(seen)
+}
+
+// resize gives the window another size.
+func (p pty) resize(t *testing.T, s terminal.Size) {
+	t.Helper()
+	conn := must(p.master.SyscallConn())(t)
+	var err error
+	conn.Control(func(fd uintptr) {
+		err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(s.Columns), Row: uint16(s.Rows)})
+	})
+	want(t, "resize", err, nil)
 }
