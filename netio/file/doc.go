@@ -21,7 +21,8 @@
 //
 // The kernel has no way to wait for a file: a file is always "ready", and a read of it may
 // take as long as the disk does. So calls run in the executor of the loop, which is bounded
-// (loop.Config.MaxJobs): the rest wait for their turn. A cancel does not interrupt what the
+// (loop.Config.MaxJobs): the rest wait for their turn. On Linux short reads of what is in
+// memory need no executor. A cancel does not interrupt what the
 // kernel has begun, but a call that has not begun ends at once. What is not a regular file
 // or a directory, such as a pipe or a terminal, is for package process.
 //

@@ -8,7 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync/atomic"
+	"syscall"
 
+	"baton/loop/poll"
 	"baton/task"
 )
 
@@ -16,10 +19,15 @@ import (
 // file system may copy no bytes at all.
 const copyPiece = 16 << 20
 
-// A hostFile is an open file of the host. Package os lets several goroutines use it.
-type hostFile struct{ f *os.File }
+// mostNow is how much is read on the loop, if it is in memory: the time of some switches.
+const mostNow = 64 << 10
 
-func newHostFile(f *os.File) *hostFile { return &hostFile{f} }
+// A hostFile is an open file of the host. Package os lets several goroutines use it.
+type hostFile struct {
+	f    *os.File
+	conn syscall.RawConn // of f, or nil
+	slow atomic.Bool     // readNow does not work for this file
+}
 
 // transfer moves p in pieces, in the executor. A short transfer says why.
 func transfer(ctx context.Context, p []byte, move func(part []byte, at int64) (int, error)) (int, error) {
@@ -27,8 +35,29 @@ func transfer(ctx context.Context, p []byte, move func(part []byte, at int64) (i
 	return n, uncut(ctx, err)
 }
 
+// now is readNow where that is allowed. A simulated world has the same turns in each replay,
+// whatever is in memory.
+func (h *hostFile) now(ctx context.Context, p []byte, offset int64) (n int, ok bool, err error) {
+	if len(p) == 0 || len(p) > mostNow {
+		return 0, false, nil
+	}
+	r, err := task.Checkpoint(ctx)
+	if err != nil || r.Loop().Poller().Caps().Has(poll.Virtual) {
+		return 0, false, err
+	}
+	n, ok = h.readNow(p, offset)
+	return n, ok, nil
+}
+
 // Read returns what it has if a cancel comes between two pieces: the next call tells of it.
 func (h *hostFile) Read(ctx context.Context, p []byte) (int, error) {
+	if n, ok, err := h.now(ctx, p, -1); err != nil {
+		return 0, err
+	} else if ok && n == 0 {
+		return 0, io.EOF
+	} else if ok {
+		return n, nil
+	}
 	n, err := call(ctx, func(ctx context.Context) (int, error) {
 		return inPieces(ctx, p, func(part []byte, _ int64) (int, error) { return h.f.Read(part) })
 	})
@@ -38,8 +67,26 @@ func (h *hostFile) Read(ctx context.Context, p []byte) (int, error) {
 	return n, err
 }
 
+// ReadAt reads in the executor what was not in memory.
 func (h *hostFile) ReadAt(ctx context.Context, p []byte, offset int64) (int, error) {
-	return transfer(ctx, p, func(part []byte, at int64) (int, error) { return h.f.ReadAt(part, offset+at) })
+	done := 0
+	if offset >= 0 {
+		n, ok, err := h.now(ctx, p, offset)
+		switch {
+		case err != nil:
+			return 0, err
+		case ok && n == 0:
+			return 0, io.EOF
+		case ok && n == len(p):
+			return n, nil
+		case ok:
+			done = n
+		}
+	}
+	n, err := transfer(ctx, p[done:], func(part []byte, at int64) (int, error) {
+		return h.f.ReadAt(part, offset+int64(done)+at)
+	})
+	return done + n, err
 }
 
 func (h *hostFile) Write(ctx context.Context, p []byte) (int, error) {
