@@ -5,6 +5,7 @@ package await_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,18 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if program := programs[os.Getenv(programVar)]; program != nil {
+		task.Main(program)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// programVar names the one of programs that the test binary is to run.
+const programVar = "BATON_TEST_PROGRAM"
+
+// programs are mains of programs of their own.
+var programs = map[string]func(ctx context.Context) error{}
 
 // check fails the test if err is not nil.
 func check(t *testing.T, what string, err error) {

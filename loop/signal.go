@@ -11,21 +11,26 @@ import (
 	"sync/atomic"
 )
 
-// A signalHandler is what a loop does about one signal. Each has a channel of
-// its own, so that a flood of one signal cannot push out another one, and so
-// that removing one leaves the others installed at every moment.
+// A signalHandler is what a loop does about one signal: it calls the handler of the
+// user and the receivers. Each signal has a channel of its own, so that a flood of
+// one signal cannot push out another one, and so that removing one leaves the
+// others installed at every moment.
 //
-// It is a Waker, and posted by its relay, or by Signal; fn, site and background
-// belong to the loop.
+// It is a Waker, and posted by its relay, or by Signal; the rest belongs to the loop.
 type signalHandler struct {
 	loop       *Loop
-	fn         func() // nil: removed
-	site       string // where it was added, in debug mode
-	background bool   // does not keep the loop from being idle
+	sig        os.Signal
+	fn         func() // nil: none
+	site       string // where fn was added, in debug mode
+	background bool   // fn does not keep the loop from being idle
+	receivers  []*signalReceiver
 
 	incoming chan os.Signal // capacity 1: what comes faster than it is fetched is one; nil if Signal brings it
 	posted   atomic.Bool    // in the mailbox already
 }
+
+// A signalReceiver is one of ReceiveSignal.
+type signalReceiver struct{ fn func() }
 
 // A signalHandlers is the set of handlers of a loop. The holder of the baton
 // changes it under the lock, and so reads it without.
@@ -52,8 +57,8 @@ func (s *signalHandlers) set(sig os.Signal, h *signalHandler) {
 
 // AddSignalHandler has fn run as a callback whenever the process receives sig;
 // it must not switch. It replaces the handler set before for sig on this loop;
-// other loops and packages receive the signal as well, but for task.Main, which
-// leaves the signal to the handler. Signals of one kind that come faster than the
+// await.Signals is for any number of tasks. Other loops and packages receive the
+// signal as well, but for task.Main, which leaves it to the handler. Signals of one kind that come faster than the
 // loop turns are one, as with the kernel (signal(7)). The handlers of different
 // signals run in any order, whichever was sent first. A
 // signal that the system does not let programs catch is an error
@@ -80,9 +85,16 @@ func (l *Loop) addSignalHandler(call string, sig os.Signal, fn func(), backgroun
 	if err := catchable(sig); err != nil {
 		return fmt.Errorf("loop: add signal handler for %v: %w", sig, err)
 	}
+	h := l.handlerOf(sig)
+	h.fn, h.site, h.background = fn, l.site(), background
+	return nil
+}
+
+// handlerOf returns what the loop does about sig, which from then on is something.
+func (l *Loop) handlerOf(sig os.Signal) *signalHandler {
 	h := l.signals.list[sig]
 	if h == nil {
-		h = &signalHandler{loop: l}
+		h = &signalHandler{loop: l, sig: sig}
 		if !slices.Contains(l.signals.brought, sig) {
 			h.incoming = make(chan os.Signal, 1)
 			signal.Notify(h.incoming, sig)
@@ -90,8 +102,32 @@ func (l *Loop) addSignalHandler(call string, sig os.Signal, fn func(), backgroun
 		}
 		l.signals.set(sig, h)
 	}
-	h.fn, h.site, h.background = fn, l.site(), background
-	return nil
+	return h
+}
+
+// ReceiveSignal has fn called whenever the process receives sig, until stop is called.
+// Any number of receivers get each signal, and so does the handler of
+// AddSignalHandler. Fn is called like a Waker: with the baton, on whichever goroutine
+// has it. It must not switch, and neither receive signals nor stop. A receiver does not keep the
+// loop from being idle. Stop does nothing on a closed loop. Both belong to the loop.
+func (d *Driver) ReceiveSignal(sig os.Signal, fn func()) (stop func(), err error) {
+	l := (*Loop)(d)
+	l.mustHold("ReceiveSignal")
+	if err := catchable(sig); err != nil {
+		return nil, fmt.Errorf("loop: receive signal %v: %w", sig, err)
+	}
+	h, r := l.handlerOf(sig), &signalReceiver{fn}
+	h.receivers = append(h.receivers, r)
+	return func() {
+		if l.closed.Load() {
+			return
+		}
+		l.mustHold("stop of ReceiveSignal")
+		if i := slices.Index(h.receivers, r); i >= 0 {
+			h.receivers = slices.Delete(h.receivers, i, i+1)
+			h.tidy()
+		}
+	}, nil
 }
 
 // BringSignals says that the caller brings these signals by Signal, so that each of
@@ -125,11 +161,11 @@ func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 	}
 	l.mustHold("RemoveSignalHandler")
 	h := l.signals.list[sig]
-	if h == nil {
+	if h == nil || h.fn == nil {
 		return false
 	}
-	l.signals.set(sig, nil)
-	h.remove()
+	h.fn = nil
+	h.tidy()
 	return true
 }
 
@@ -146,17 +182,25 @@ func (l *Loop) closeSignals() {
 // expectsSignal reports whether a handler is left that keeps the loop alive.
 func (l *Loop) expectsSignal() bool {
 	for _, h := range l.signals.list {
-		if !h.background {
+		if h.fn != nil && !h.background {
 			return true
 		}
 	}
 	return false
 }
 
+// tidy removes h when neither a handler nor a receiver is left.
+func (h *signalHandler) tidy() {
+	if h.fn == nil && len(h.receivers) == 0 {
+		h.loop.signals.set(h.sig, nil)
+		h.remove()
+	}
+}
+
 // remove ends the relay, which ends with its channel. A handler is removed
 // once.
 func (h *signalHandler) remove() {
-	h.fn = nil
+	h.fn, h.receivers = nil, nil
 	if h.incoming != nil {
 		signal.Stop(h.incoming) // nothing is sent on the channel after this
 		close(h.incoming)
@@ -177,9 +221,12 @@ func (h *signalHandler) post() {
 	}
 }
 
-// Wake queues the handler's callback. It is the loop's to call.
+// Wake calls the receivers and queues the handler's callback. It is the loop's to call.
 func (h *signalHandler) Wake() {
 	h.posted.Store(false) // first: a signal from here on must come again
+	for _, r := range h.receivers {
+		r.fn()
+	}
 	if h.fn != nil {
 		h.loop.queue(h.call, h.fn, h.site)
 	}

@@ -5,6 +5,9 @@
 package loop_test
 
 import (
+	"errors"
+	"os"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -66,4 +69,54 @@ func TestBringSignalsKeepsHandlers(t *testing.T) {
 	if ran != 1 {
 		t.Errorf("the handler ran %d times, want once", ran)
 	}
+}
+
+// Receivers get each signal beside the handler, and keep neither the loop from being idle
+// nor each other from anything.
+func TestReceiveSignal(t *testing.T) {
+	guard(t)
+	l := open(t, loop.Config{})
+	var got []string
+	receiver := func(name string) (stop func()) {
+		stop, err := l.Driver().ReceiveSignal(syscall.SIGUSR1, func() { got = append(got, name); l.Stop() })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stop
+	}
+	raise := func(want ...string) {
+		t.Helper()
+		got = nil
+		syscall.Kill(syscall.Getpid(), syscall.SIGUSR1)
+		l.RunForever()
+		l.RunOnce(0) // a handler is called in the turn after
+		if !slices.Equal(got, want) {
+			t.Errorf("%q got the signal, want %q", got, want)
+		}
+	}
+	a, b := receiver("a"), receiver("b")
+	if !l.Idle() {
+		t.Error("receivers keep the loop from being idle")
+	}
+	raise("a", "b")
+	if err := l.AddSignalHandler(syscall.SIGUSR1, func() { got = append(got, "handler") }); err != nil {
+		t.Fatal(err)
+	}
+	a()
+	a()
+	raise("b", "handler")
+	if !l.RemoveSignalHandler(syscall.SIGUSR1) || l.RemoveSignalHandler(syscall.SIGUSR1) {
+		t.Error("the handler was not removed once")
+	}
+	raise("b")
+	b()
+	if l.Driver().Signal(syscall.SIGUSR1) {
+		t.Error("it is still received")
+	}
+	if _, err := l.Driver().ReceiveSignal(syscall.SIGKILL, func() {}); !errors.Is(err, os.ErrInvalid) {
+		t.Errorf("SIGKILL: %v, want os.ErrInvalid", err)
+	}
+	c := receiver("c")
+	l.Close()
+	c()
 }

@@ -9,14 +9,17 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"baton/await"
 	"baton/locks"
 	"baton/netio"
+	"baton/netio/file"
 	"baton/netio/httpio"
 	"baton/netio/process"
+	"baton/netio/terminal"
 	"baton/sim"
 	"baton/task"
 )
@@ -38,6 +41,8 @@ func TestRefusedCallsGiveWay(t *testing.T) {
 		rows = append(rows, netRefusals(ctx, t)...)
 		rows = append(rows, httpRefusals()...)
 		rows = append(rows, processRefusals()...)
+		rows = append(rows, fileRefusals(ctx, t)...)
+		rows = append(rows, terminalRefusals()...)
 		ours, release := await.WithTimeout(ctx, 0)
 		defer release()
 		standard, cancel := context.WithCancel(ctx)
@@ -136,6 +141,11 @@ func awaitRefusals(ctx context.Context) []refusal {
 		{"Abandon", func(ctx context.Context) error { _, err := await.Abandon(ctx, body, nil); return err }},
 		{"Receive", func(ctx context.Context) error { _, _, err := await.Receive(ctx, empty); return err }},
 		{"Send", func(ctx context.Context) error { return await.Send(ctx, empty, 1) }},
+		{"Signals", func(ctx context.Context) (err error) {
+			for _, err = range await.Signals(ctx, os.Interrupt) {
+			}
+			return err
+		}},
 	}
 }
 
@@ -200,6 +210,71 @@ func processRefusals() []refusal {
 		{"process.Cmd.CombinedOutput", func(ctx context.Context) error { _, err := command().CombinedOutput(ctx); return err }},
 		{"process.Cmd.Connect", func(ctx context.Context) error { _, err := command().Connect(ctx, nil); return err }},
 		{"process.Cmd.Communicate", func(ctx context.Context) error { _, _, err := command().Communicate(ctx, nil); return err }},
+	}
+}
+
+func terminalRefusals() []refusal {
+	nothing := func(context.Context) error { panic("called") }
+	return []refusal{
+		{"terminal.Stdin", func(ctx context.Context) error { _, err := terminal.Stdin(ctx); return err }},
+		{"terminal.Raw", func(ctx context.Context) error { return terminal.Raw(ctx, os.Stdin, nothing) }},
+		{"terminal.ReadPassword", func(ctx context.Context) error { _, err := terminal.ReadPassword(ctx, ""); return err }},
+		{"terminal.Sizes", func(ctx context.Context) (err error) {
+			for _, err = range terminal.Sizes(ctx, os.Stdout) {
+			}
+			return err
+		}},
+	}
+}
+
+func fileRefusals(ctx context.Context, t *testing.T) []refusal {
+	f, err := file.Create(ctx, filepath.Join(t.TempDir(), "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.OS().Close() })
+	buf := make([]byte, 1)
+	var then time.Time
+	return []refusal{
+		{"file.Open", func(ctx context.Context) error { _, err := file.Open(ctx, "x"); return err }},
+		{"file.Create", func(ctx context.Context) error { _, err := file.Create(ctx, "x"); return err }},
+		{"file.CreateTemp", func(ctx context.Context) error { _, err := file.CreateTemp(ctx, "", "x"); return err }},
+		{"file.MkdirTemp", func(ctx context.Context) error { _, err := file.MkdirTemp(ctx, "", "x"); return err }},
+		{"file.ReadFile", func(ctx context.Context) error { _, err := file.ReadFile(ctx, "x"); return err }},
+		{"file.WriteFile", func(ctx context.Context) error { return file.WriteFile(ctx, "x", buf, 0) }},
+		{"file.Lines", func(ctx context.Context) (err error) {
+			for _, err = range file.Lines(ctx, "x") {
+			}
+			return err
+		}},
+		{"file.Stat", func(ctx context.Context) error { _, err := file.Stat(ctx, "x"); return err }},
+		{"file.Lstat", func(ctx context.Context) error { _, err := file.Lstat(ctx, "x"); return err }},
+		{"file.ReadDir", func(ctx context.Context) error { _, err := file.ReadDir(ctx, "x"); return err }},
+		{"file.Mkdir", func(ctx context.Context) error { return file.Mkdir(ctx, "x", 0) }},
+		{"file.MkdirAll", func(ctx context.Context) error { return file.MkdirAll(ctx, "x", 0) }},
+		{"file.Remove", func(ctx context.Context) error { return file.Remove(ctx, "x") }},
+		{"file.RemoveAll", func(ctx context.Context) error { return file.RemoveAll(ctx, "x") }},
+		{"file.Rename", func(ctx context.Context) error { return file.Rename(ctx, "x", "y") }},
+		{"file.Link", func(ctx context.Context) error { return file.Link(ctx, "x", "y") }},
+		{"file.Symlink", func(ctx context.Context) error { return file.Symlink(ctx, "x", "y") }},
+		{"file.Readlink", func(ctx context.Context) error { _, err := file.Readlink(ctx, "x"); return err }},
+		{"file.Truncate", func(ctx context.Context) error { return file.Truncate(ctx, "x", 0) }},
+		{"file.Chmod", func(ctx context.Context) error { return file.Chmod(ctx, "x", 0) }},
+		{"file.Chtimes", func(ctx context.Context) error { return file.Chtimes(ctx, "x", then, then) }},
+		{"file.File.Read", func(ctx context.Context) error { _, err := f.Read(ctx, buf); return err }},
+		{"file.File.ReadAt", func(ctx context.Context) error { _, err := f.ReadAt(ctx, buf, 0); return err }},
+		{"file.File.Write", func(ctx context.Context) error { _, err := f.Write(ctx, buf); return err }},
+		{"file.File.WriteAt", func(ctx context.Context) error { _, err := f.WriteAt(ctx, buf, 0); return err }},
+		{"file.File.WriteTo", func(ctx context.Context) error { _, err := f.WriteTo(ctx, f); return err }},
+		{"file.File.Seek", func(ctx context.Context) error { _, err := f.Seek(ctx, 0, io.SeekStart); return err }},
+		{"file.File.Seek, end", func(ctx context.Context) error { _, err := f.Seek(ctx, 0, io.SeekEnd); return err }},
+		{"file.File.ReadDir", func(ctx context.Context) error { _, err := f.ReadDir(ctx, 1); return err }},
+		{"file.File.Stat", func(ctx context.Context) error { _, err := f.Stat(ctx); return err }},
+		{"file.File.Sync", f.Sync},
+		{"file.File.Truncate", func(ctx context.Context) error { return f.Truncate(ctx, 0) }},
+		{"file.File.Chmod", func(ctx context.Context) error { return f.Chmod(ctx, 0) }},
+		{"netio.LineReader", func(ctx context.Context) error { _, err := netio.NewLineReader(f).ReadLine(ctx); return err }},
+		{"netio.Copy, of a file", func(ctx context.Context) error { _, err := netio.Copy(ctx, f, f); return err }},
 	}
 }
 

@@ -18,8 +18,9 @@ import (
 // which, and ends the process: nothing else can clean up.
 //
 // A handler of loop.Loop.AddSignalHandler, of main's loop, takes the place of all this
-// for its signal, until it is removed. That a signal may come does not keep a program
-// from being deadlocked: one that waits for nothing else needs such a handler.
+// for its signal, until it is removed, and so does a task that receives the signal by
+// await.Signals. That a signal may come does not keep a program from being deadlocked:
+// one that waits for nothing else needs one of the two.
 //
 // A clean end exits with 0; an error is printed to standard error and exits with 1.
 // After a signal it prints the signal, and the error if that says more than the cancel.

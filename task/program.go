@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"baton/internal/bridge"
 )
 
 // A SignalError is the cause with which Main cancels its tasks.
@@ -91,7 +93,7 @@ func (p *program) watch() {
 	for seconds := 0; ; {
 		if sig := p.next(second.C); sig != nil {
 			if time.Since(came) >= nextSignal {
-				os.Exit(exitCode(sig))
+				bridge.Exit(exitCode(sig))
 			}
 			terminated = terminated || sig == syscall.SIGTERM
 			continue
@@ -105,7 +107,7 @@ func (p *program) watch() {
 		}
 		if terminated && held >= heldAfter {
 			fmt.Fprintf(os.Stderr, "%v: %s; the process ends without cleanup\n", first, p.baton.Load().holding(held))
-			os.Exit(exitCode(syscall.SIGTERM))
+			bridge.Exit(exitCode(syscall.SIGTERM))
 		}
 	}
 }

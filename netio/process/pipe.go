@@ -16,8 +16,8 @@ import (
 
 // ReadPipe returns a stream that reads from f: a pipe, a named pipe, a terminal or another
 // character device, or a connected stream socket. A regular file is no pipe, and the error
-// is EINVAL: read it with await.Blocking. The stream reads from a duplicate of f, which
-// stays the caller's. ReadPipe may switch, and waits for nothing.
+// is EINVAL: package file reads it. The stream reads from a duplicate of f, which stays
+// the caller's. ReadPipe may switch, and waits for nothing.
 //
 // Write fails on the stream with EBADF, unless f is a socket. Methods of sockets, such as
 // SetNoDelay, do nothing or fail. LocalAddr and RemoteAddr return the name of f.

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package file
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"baton/loop/poll"
+	"baton/task"
+)
+
+// copyPiece is how much is copied between two looks at the ctx: more than piece, since the
+// file system may copy no bytes at all.
+const copyPiece = 16 << 20
+
+// mostNow is how much is read on the loop, if it is in memory: the time of some switches.
+const mostNow = 64 << 10
+
+// A hostFile is an open file of the host. Package os lets several goroutines use it.
+type hostFile struct {
+	f    *os.File
+	conn syscall.RawConn // of f, or nil
+	slow atomic.Bool     // readNow does not work for this file
+}
+
+// transfer moves p in pieces, in the executor. A short transfer says why.
+func transfer(ctx context.Context, p []byte, move func(part []byte, at int64) (int, error)) (int, error) {
+	n, err := call(ctx, func(ctx context.Context) (int, error) { return inPieces(ctx, p, move) })
+	return n, uncut(ctx, err)
+}
+
+// now is readNow where that is allowed. A simulated world has the same turns in each replay,
+// whatever is in memory.
+func (h *hostFile) now(ctx context.Context, p []byte, offset int64) (n int, ok bool, err error) {
+	if len(p) == 0 || len(p) > mostNow {
+		return 0, false, nil
+	}
+	r, err := task.Checkpoint(ctx)
+	if err != nil || r.Loop().Poller().Caps().Has(poll.Virtual) {
+		return 0, false, err
+	}
+	n, ok = h.readNow(p, offset)
+	return n, ok, nil
+}
+
+// Read returns what it has if a cancel comes between two pieces: the next call tells of it.
+func (h *hostFile) Read(ctx context.Context, p []byte) (int, error) {
+	if n, ok, err := h.now(ctx, p, -1); err != nil {
+		return 0, err
+	} else if ok && n == 0 {
+		return 0, io.EOF
+	} else if ok {
+		return n, nil
+	}
+	n, err := call(ctx, func(ctx context.Context) (int, error) {
+		return inPieces(ctx, p, func(part []byte, _ int64) (int, error) { return h.f.Read(part) })
+	})
+	if n > 0 && (err == io.EOF || err == errCut) {
+		err = nil
+	}
+	return n, err
+}
+
+// ReadAt reads in the executor what was not in memory.
+func (h *hostFile) ReadAt(ctx context.Context, p []byte, offset int64) (int, error) {
+	done := 0
+	if offset >= 0 {
+		n, ok, err := h.now(ctx, p, offset)
+		switch {
+		case err != nil:
+			return 0, err
+		case ok && n == 0:
+			return 0, io.EOF
+		case ok && n == len(p):
+			return n, nil
+		case ok:
+			done = n
+		}
+	}
+	n, err := transfer(ctx, p[done:], func(part []byte, at int64) (int, error) {
+		return h.f.ReadAt(part, offset+int64(done)+at)
+	})
+	return done + n, err
+}
+
+func (h *hostFile) Write(ctx context.Context, p []byte) (int, error) {
+	return transfer(ctx, p, func(part []byte, _ int64) (int, error) { return h.f.Write(part) })
+}
+
+func (h *hostFile) WriteAt(ctx context.Context, p []byte, offset int64) (int, error) {
+	return transfer(ctx, p, func(part []byte, at int64) (int, error) { return h.f.WriteAt(part, offset+at) })
+}
+
+// Seek calls lseek(2) on the loop: only for the end of a file on another machine it may have
+// to ask.
+func (h *hostFile) Seek(ctx context.Context, offset int64, whence int) (int64, error) {
+	if whence == io.SeekEnd {
+		return call(ctx, func(context.Context) (int64, error) { return h.f.Seek(offset, whence) })
+	}
+	if _, err := task.Checkpoint(ctx); err != nil {
+		return 0, err
+	}
+	return h.f.Seek(offset, whence)
+}
+
+func (h *hostFile) ReadDir(ctx context.Context, n int) ([]fs.DirEntry, error) {
+	return call(ctx, func(context.Context) ([]fs.DirEntry, error) { return h.f.ReadDir(n) })
+}
+
+func (h *hostFile) Stat(ctx context.Context) (fs.FileInfo, error) {
+	return call(ctx, func(context.Context) (fs.FileInfo, error) { return h.f.Stat() })
+}
+
+func (h *hostFile) Sync(ctx context.Context) error { return do(ctx, h.f.Sync) }
+
+func (h *hostFile) Truncate(ctx context.Context, size int64) error {
+	return do(ctx, func() error { return h.f.Truncate(size) })
+}
+
+func (h *hostFile) Chmod(ctx context.Context, mode fs.FileMode) error {
+	return do(ctx, func() error { return h.f.Chmod(mode) })
+}
+
+// Close closes the file in the executor, or, if a cancel does not leave it the time to wait
+// for a place there, on the loop.
+func (h *hostFile) Close(ctx context.Context) error {
+	ctx, release := task.Shield(ctx, 0)
+	defer release()
+	err := do(ctx, h.f.Close)
+	if _, canceled := errors.AsType[*task.Canceled](err); canceled {
+		return h.f.Close()
+	}
+	return err
+}
+
+// copyHost copies from the offset of one file to that of another one, in the executor.
+func copyHost(ctx context.Context, to, from *os.File) (int64, error) {
+	n, err := call(ctx, func(ctx context.Context) (n int64, err error) {
+		for {
+			m, err := io.CopyN(to, from, copyPiece)
+			n += m
+			switch {
+			case err == io.EOF:
+				return n, nil
+			case err != nil:
+				return n, err
+			case ctx.Err() != nil:
+				return n, errCut
+			}
+		}
+	})
+	return n, uncut(ctx, err)
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !unix
+
+package terminal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// duplicate fails: this system has no such call in package syscall for all sorts of files.
+func duplicate(f *os.File) (*os.File, error) {
+	return nil, fmt.Errorf("terminal: input from %s: %w", f.Name(), errors.ErrUnsupported)
+}
