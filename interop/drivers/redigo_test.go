@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package drivers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"baton/await"
+	"baton/netio"
+	"baton/task"
+)
+
+// redigoOnTask uses one connection on a task: a redigo.Conn does its I/O on its caller's
+// goroutine.
+func redigoOnTask(ctx context.Context, address string) (int, error) {
+	conn, err := redis.DialContext(ctx, "tcp", address, redis.DialContextFunc(netio.Dialer{}.DialFunc(ctx)))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	return redis.Int(conn.Do("INCR", "n")) // the task parks; other tasks run
+}
+
+// A connection works on a task: commands, pipelines, and the timeouts of redigo, which are
+// deadlines of the connection.
+func TestRedigoOnTask(t *testing.T) {
+	address := startRedis(t)
+	within(t, func(ctx context.Context) error {
+		for want := 1; want <= 3; want++ {
+			if n, err := redigoOnTask(ctx, address); n != want || err != nil {
+				t.Errorf("%d, %v, want %d", n, err, want)
+			}
+		}
+		conn, err := redis.DialContext(ctx, "tcp", address, redis.DialContextFunc(netio.Dialer{}.DialFunc(ctx)))
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		for i := range 1000 {
+			if err := conn.Send("RPUSH", "list", i); err != nil {
+				return err
+			}
+		}
+		if err := conn.Flush(); err != nil {
+			return err
+		}
+		for i := range 1000 {
+			if n, err := redis.Int(conn.Receive()); n != i+1 || err != nil {
+				t.Fatalf("answer %d: %d, %v", i, n, err)
+			}
+		}
+		_, err = redis.DoWithTimeout(conn, 50*time.Millisecond, "BLPOP", "empty", 0)
+		if e, ok := errors.AsType[net.Error](err); !ok || !e.Timeout() {
+			t.Errorf("a command that takes longer than its timeout: %v", err)
+		}
+		return nil
+	})
+}
+
+// Publishing and subscribing tasks have a connection each.
+func TestRedigoSubscribe(t *testing.T) {
+	address := startRedis(t)
+	within(t, func(ctx context.Context) error {
+		dial := redis.DialContextFunc(netio.Dialer{}.DialFunc(ctx))
+		sub, err := redis.DialContext(ctx, "tcp", address, dial)
+		if err != nil {
+			return err
+		}
+		news := redis.PubSubConn{Conn: sub}
+		defer news.Close()
+		if err := news.Subscribe("news"); err != nil {
+			return err
+		}
+		if _, ok := news.Receive().(redis.Subscription); !ok {
+			t.Error("no confirmation")
+		}
+		publishing := task.Start(ctx, func(ctx context.Context) (int, error) {
+			conn, err := redis.DialContext(ctx, "tcp", address, dial)
+			if err != nil {
+				return 0, err
+			}
+			defer conn.Close()
+			for i := range 100 {
+				if _, err := conn.Do("PUBLISH", "news", i); err != nil {
+					return i, err
+				}
+			}
+			return 100, nil
+		})
+		for i := range 100 {
+			if m, ok := news.Receive().(redis.Message); !ok || string(m.Data) != fmt.Sprint(i) {
+				t.Fatalf("message %d: %v, %v", i, m, ok)
+			}
+		}
+		_, err = publishing.Await(ctx)
+		return err
+	})
+}
+
+// A pool makes its callers wait for each other: it belongs beside the loop.
+func TestRedigoPool(t *testing.T) {
+	address := startRedis(t)
+	within(t, func(ctx context.Context) error {
+		dial := redis.DialContextFunc(netio.Dialer{}.DialFunc(ctx))
+		pool := &redis.Pool{
+			MaxActive: 2, MaxIdle: 2, Wait: true,
+			DialContext: func(ctx context.Context) (redis.Conn, error) { return redis.DialContext(ctx, "tcp", address, dial) },
+		}
+		defer pool.Close()
+		var all []*task.Task[int]
+		for range 20 {
+			all = append(all, task.Start(ctx, func(ctx context.Context) (int, error) {
+				return await.Blocking(ctx, func(ctx context.Context) (int, error) {
+					conn, err := pool.GetContext(ctx)
+					if err != nil {
+						return 0, err
+					}
+					defer conn.Close()
+					return redis.Int(redis.DoContext(conn, ctx, "INCR", "n"))
+				})
+			}))
+		}
+		got, err := await.All(ctx, all...)
+		sum := 0
+		for _, n := range got {
+			sum += n
+		}
+		if sum != 210 {
+			t.Errorf("20 increments returned %v", got)
+		}
+		return err
+	})
+}
