@@ -22,7 +22,8 @@ import (
 // loop's clock; they are the stream's, as those of a socket are.
 //
 // Any goroutine may use the net.Conn, except a task of another loop and a callback
-// that reads or writes, which panic. The task of ctx does its calls by itself. For
+// that reads or writes, which panic. Close may be called everywhere; outside of the loop
+// it returns at once, and the loop closes the stream some time later. The task of ctx does its calls by itself. For
 // every other caller a task under ctx does the call, and the caller waits for it: a
 // task of the loop parks, another goroutine blocks. If that calling task is cancelled
 // as a whole, so is its call. For libraries that dial, see [Dialer.DialFunc].
