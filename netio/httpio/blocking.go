@@ -10,7 +10,8 @@ import (
 )
 
 // Blocking returns a handler that runs h on a goroutine of its own, beside the loop: for
-// code that waits for channels, locks, or connections that are not Baton's. The number of
+// code that waits for channels, locks, or connections that are not Baton's. Such a handler is
+// the ReverseProxy of package httputil, with [Transport.Foreign] as its Transport. The number of
 // such goroutines is bounded by loop.Config.MaxJobs. The http.ResponseWriter and the Body
 // may be used there. The context of the request ends as ever, but it is no task's: calls
 // of Baton that take a ctx need a task.Portal.
