@@ -139,7 +139,7 @@ func content(id, size int) string {
 	return strings.Repeat(part, size/len(part)+1)[:size]
 }
 
-var contentSizes = []int{0, 1, 100, 3000, 5000, 70_000}
+var contentSizes = []int{0, 1, 100, 3000, 5000, 40_000}
 
 // sizes of the request and of the answer with a number.
 func sizes(id int) (request, answer int) {
@@ -226,7 +226,7 @@ func (c *counted) call(ctx context.Context, t *testing.T, rt http.RoundTripper, 
 // In every weather a request has its own answer, whole, or an error. One that is not harmless
 // is run at most once. Nothing is left over in the end.
 func TestBadWeather(t *testing.T) {
-	const clients, calls, tries = 6, 20, 4
+	const clients, calls, tries = 6, 20, 3
 	struck, answered, failed := map[string]int{}, 0, 0
 	for range tries {
 		w := &weather{struck: struck}
