@@ -16,7 +16,7 @@ import (
 
 // ReadPipe returns a stream that reads from f: a pipe, a named pipe, a terminal or another
 // character device, or a connected stream socket. A regular file is no pipe, and the error
-// is EINVAL: package file reads it. The stream reads from a duplicate of f, which
+// is EINVAL: read it with [await.Blocking]. The stream reads from a duplicate of f, which
 // stays the caller's. ReadPipe does not switch for long: nothing in it waits.
 //
 // Write fails on the stream with EBADF, unless f is a socket. Methods of sockets, such as
