@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package await waits: for time, for several tasks at once, and for code that
-// blocks.
+// Package await waits: for time, for several tasks at once, for code that
+// blocks, and for signals.
 //
 //	price, err := await.First(ctx, askTokyo, askLondon) // the first answer wins
 //

@@ -2,7 +2,8 @@
 
 // Package bridge holds what the rooms above package task need of it and users do not.
 // For users deadlines are package await's only. Package task sets the functions when
-// it is initialized.
+// it is initialized. AtExit and Exit are the other way round: what task needs of rooms
+// above it.
 package bridge
 
 import (

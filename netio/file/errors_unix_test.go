@@ -5,6 +5,7 @@
 package file_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -245,7 +247,7 @@ func poor() bool {
 				return fmt.Errorf("%s: %v, want EACCES", what, err)
 			}
 		}
-		return tooMany(ctx, filepath.Join(dir, "open"))
+		return errors.Join(tooLarge(ctx), tooMany(ctx, filepath.Join(dir, "open")))
 	})
 	if failed || err != nil {
 		fmt.Println(err)
@@ -254,10 +256,37 @@ func poor() bool {
 	return true
 }
 
+// tooLarge writes a file that has room for a part of it. That part is counted, and is there.
+func tooLarge(ctx context.Context) error {
+	const room, size = 1<<20 + 5000, 3 << 20
+	signal.Ignore(syscall.SIGXFSZ)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: room, Max: room}); err != nil {
+		return err
+	}
+	f, err := file.CreateTemp(ctx, "", "large")
+	if err != nil {
+		return err
+	}
+	defer f.Close(ctx)
+	defer file.Remove(ctx, f.Name())
+	n, err := f.Write(ctx, pattern(size))
+	if n != room || !errors.Is(err, syscall.EFBIG) {
+		return fmt.Errorf("Write = %d, %v, want %d and EFBIG", n, err, room)
+	}
+	// Package os does not count what was written of the piece that has failed.
+	if n, err := f.WriteAt(ctx, pattern(size), 100); n != 1<<20 || !errors.Is(err, syscall.EFBIG) {
+		return fmt.Errorf("WriteAt = %d, %v, want one piece and EFBIG", n, err)
+	}
+	if got, err := file.ReadFile(ctx, f.Name()); len(got) != room || !bytes.Equal(got[100:], pattern(room-100)) || err != nil {
+		return fmt.Errorf("ReadFile: %d bytes, perhaps others, %v", len(got), err)
+	}
+	return nil
+}
+
 // tooMany opens a file until there are no descriptors left. The error is EMFILE; with one
 // file closed there is one to be had again.
 func tooMany(ctx context.Context, name string) error {
-	// Its poller needs some; so the limit is as many as it has, and a few.
+	// Some of them the process has already.
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 40, Max: 40}); err != nil {
 		return err
 	}
@@ -286,7 +315,7 @@ func tooMany(ctx context.Context, name string) error {
 	return nil
 }
 
-// What a process without rights and with few descriptors gets.
+// What a process gets without rights, with little room in a file, and with few descriptors.
 func TestPoorProcess(t *testing.T) {
 	dir, err := os.MkdirTemp("", "poor") // that of the test is closed for others
 	if err != nil {

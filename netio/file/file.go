@@ -86,8 +86,9 @@ func (f *File) WriteString(ctx context.Context, s string) (n int, err error) {
 	return f.handle.Write(ctx, []byte(s))
 }
 
-// WriteAt writes p at the offset, like Write. The offset of the file does not move. A file
-// that was opened with os.O_APPEND has no WriteAt, as in package os.
+// WriteAt writes p at the offset, like Write. The offset of the file does not move. After an
+// error more than n bytes may have been written, since package os does not count a part of a
+// piece. A file that was opened with os.O_APPEND has no WriteAt, as in package os.
 func (f *File) WriteAt(ctx context.Context, p []byte, offset int64) (n int, err error) {
 	return f.handle.WriteAt(ctx, p, offset)
 }

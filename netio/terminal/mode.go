@@ -29,9 +29,10 @@ func IsTerminal(f *os.File) bool { return isTerminal(f) }
 //     which ends the process;
 //   - while the process is stopped by SIGTSTP: it is raw again after SIGCONT.
 //
-// It stays raw if the process is killed (SIGKILL), calls os.Exit, or dies of a panic outside
-// of Baton's tasks; then the user can type "stty sane". Other programs that use the same
-// terminal find it raw, too.
+// It stays raw if another signal ends the process (SIGKILL, SIGQUIT), if the process calls
+// os.Exit, or if it dies of a panic outside of Baton's tasks; then the user can type "stty
+// sane". While the process is in the background the mode does not change. Other programs that
+// use the same terminal find it raw, too.
 //
 // Raw may switch, as fn may. Its error is that of fn, or a [*fs.PathError]: with ENOTTY if f
 // is no terminal, and with errors.ErrUnsupported on systems without termios. In a simulated
@@ -69,11 +70,7 @@ func ReadPassword(ctx context.Context, prompt string) (string, error) {
 		return "", err
 	}
 	defer in.Close()
-	// A terminal takes a prompt at once, unless its user has stopped the output.
-	if _, err := await.Blocking(ctx, func(context.Context) (int, error) { return io.WriteString(tty, prompt) }); err != nil {
-		return "", err
-	}
-	return in.readPassword(ctx, tty)
+	return in.readPassword(ctx, tty, prompt)
 }
 
 // ReadPassword reads a line like ReadLine, and what is typed is not shown, except for the end
@@ -81,14 +78,22 @@ func ReadPassword(ctx context.Context, prompt string) (string, error) {
 // other cases of [Raw]. An Input that is no terminal is only read. The file that the Input
 // was made of must still be open.
 func (in *Input) ReadPassword(ctx context.Context) (string, error) {
-	return in.readPassword(ctx, in.of)
+	return in.readPassword(ctx, in.of, "")
 }
 
-func (in *Input) readPassword(ctx context.Context, f *os.File) (line string, err error) {
+// readPassword shows the prompt when f has become silent: its user may type at once. A terminal
+// takes a prompt at once, unless the user has stopped the output.
+func (in *Input) readPassword(ctx context.Context, f *os.File, prompt string) (line string, err error) {
 	if !IsTerminal(f) {
 		return in.ReadLine(ctx)
 	}
-	err = withinSilent(ctx, f, func(ctx context.Context) (err error) {
+	err = withinSilent(ctx, f, func(ctx context.Context) error {
+		if prompt != "" {
+			_, err := await.Blocking(ctx, func(context.Context) (int, error) { return io.WriteString(f, prompt) })
+			if err != nil {
+				return err
+			}
+		}
 		line, err = in.ReadLine(ctx)
 		return err
 	})

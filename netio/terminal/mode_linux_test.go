@@ -342,7 +342,8 @@ func TestReadPasswordOfTTY(t *testing.T) {
 	if seen := s.sees(t, "password: "); seen != "password: " {
 		t.Errorf("the user sees %q", seen)
 	}
-	for isEchoing(s.termios(t)) { // until it waits
+	if s.termios(t).Lflag&unix.ECHO != 0 {
+		t.Error("what is typed after the prompt is shown")
 	}
 	s.types(t, "secret\n")
 	s.says(t, "secret")
@@ -351,5 +352,3 @@ func TestReadPasswordOfTTY(t *testing.T) {
 		t.Errorf("the user sees %q; the terminal is as it was: %v", seen, s.termios(t) == s.before)
 	}
 }
-
-func isEchoing(t unix.Termios) bool { return t.Lflag&unix.ECHO != 0 }
