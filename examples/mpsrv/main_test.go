@@ -78,6 +78,7 @@ func start(t *testing.T, flags ...string) *program {
 	p := &program{t: t, ctx: ctx, dir: dir, ended: make(chan error, 1), printed: make(chan struct{})}
 	p.cmd = exec.CommandContext(ctx, os.Args[0], append([]string{"--port", "0", "--dir", dir}, flags...)...)
 	p.cmd.Env = append(os.Environ(), asProgram+"=1")
+	p.cmd.WaitDelay = patience // for workers that outlive the supervisor
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -210,10 +211,12 @@ func TestWorkersAreReplaced(t *testing.T) {
 	p.get("/page.txt", 200)
 }
 
-// Workers that die at their start are replaced after pauses, which double.
+// Workers that die at their start are replaced after pauses, which double. The other worker
+// serves in the meantime: no start of a worker makes the socket block.
 func TestPauses(t *testing.T) {
-	p := start(t, "--workers", "1")
+	p := start(t)
 	pid := p.serves()
+	p.serves()
 	if err := os.RemoveAll(p.dir); err != nil { // later workers have nothing to serve
 		t.Fatal(err)
 	}
@@ -222,6 +225,7 @@ func TestPauses(t *testing.T) {
 		if got := p.await(`exit status 1: it is replaced after (\S+)\n`); got != pause {
 			t.Errorf("a pause of %s, want %s", got, pause)
 		}
+		p.get("/page.txt", 404)
 	}
 }
 
