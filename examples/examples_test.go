@@ -140,6 +140,17 @@ var scenarios = []scenario{
 	{"interop_asyncio", []program{
 		{command: "interop_asyncio", stdout: `task:      calls a goroutine\n.*\nthe result is 64\n`},
 	}},
+	{"mpsrv", []program{
+		{command: "mpsrv --port 0 --dir {dir}", ready: `serving on (?P<address>\S+)\n(worker \d+ serves\n){2}`,
+			signal: sigterm,
+			stdout: `serving on .*\n(worker \d+ serves\n){2}(\d+: GET /page\.txt HTTP/1\.0\n){2}`,
+			stderr: "signal: terminated\n", status: 143},
+		{command: "fetch1 http://{address}/page.txt", stdout: `A page\.\n`},
+		{command: "fetch1 http://{address}/page.txt", stdout: `A page\.\n`},
+	}},
+	{"mpsrv without a directory", []program{
+		{command: "mpsrv --port 0 --dir {dir}/none", stderr: "open .*: no such file or directory\n", status: 1},
+	}},
 	{"qspeed", []program{
 		{command: "qspeed", stdout: `\d+\.\d{3} total seconds; \d+\.\d{3} usec per item\.\n`},
 	}},
