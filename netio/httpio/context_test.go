@@ -141,11 +141,11 @@ func TestAReverseProxyPassesATruncationOn(t *testing.T) {
 		target := &url.URL{Scheme: "http", Host: "127.0.0.1:81"}
 		proxy := &httputil.ReverseProxy{
 			Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
-			Transport: &httpio.Transport{},
+			Transport: (&httpio.Transport{}).Foreign(ctx),
 			ErrorLog:  log.New(io.Discard, "", 0),
 		}
 		var all []*httpio.Server
-		for i, h := range []http.Handler{proxy, backend} {
+		for i, h := range []http.Handler{httpio.Blocking(proxy), backend} {
 			ln, err := netio.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", 80+i))
 			if err != nil {
 				t.Fatal(err)
