@@ -37,7 +37,9 @@ func Blocking(h http.Handler) http.Handler {
 					panic(v)
 				}
 			}()
-			h.ServeHTTP(w, r.WithContext(ctx))
+			inner := r.WithContext(ctx)
+			defer func() { r.MultipartForm = inner.MultipartForm }() // the server removes its files
+			h.ServeHTTP(w, inner)
 			return false, nil
 		})
 		if aborted || !began {

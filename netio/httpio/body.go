@@ -88,9 +88,8 @@ func (b *body) did(err error) error {
 	if err == io.EOF {
 		b.w.req.Trailer = b.request.Trailer
 	}
-	closed := b.closed
 	b.mu.Unlock()
-	if err == io.EOF && !closed && !ahead {
+	if err == io.EOF && !ahead {
 		b.w.c.watch(b.w)
 	}
 	return err

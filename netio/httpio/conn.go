@@ -48,7 +48,6 @@ type conn struct {
 	gone      func(error)     // clientGone
 	lingering bool            // the client may still be sending
 	draining  context.Context // ends when the server's end begins
-	release   context.CancelFunc
 }
 
 func newConn(ctx context.Context, srv *Server, s *netio.Stream, secure bool) *conn {
@@ -71,17 +70,8 @@ func (c *conn) setState(state http.ConnState) {
 // end is the end of the connection's task.
 func (c *conn) end() {
 	c.putReader()
-	c.leave()
 	if c.hijacked == nil {
 		c.setState(http.StateClosed)
-	}
-}
-
-// leave ends the watching of the server's end.
-func (c *conn) leave() {
-	if c.release != nil {
-		c.release()
-		c.release = nil
 	}
 }
 
@@ -158,17 +148,13 @@ func (c *conn) setReadDeadline(t time.Time) error {
 // await waits for the first byte of a request. Between requests the connection is idle:
 // it ends when the server's end begins.
 func (c *conn) await(ctx context.Context) error {
-	first := c.draining == nil
-	if first {
-		c.draining, c.release = netio.UntilShutdown(ctx)
-	}
 	if c.br != nil && c.br.Buffered() > 0 { // the client did not wait for the last answer
 		c.setState(http.StateActive)
 		return task.Check(c.draining)
 	}
 	c.putReader() // an idle connection has none
 	d := orElse(c.srv.IdleTimeout, c.srv.ReadTimeout)
-	if first {
+	if !c.later {
 		d = orElse(c.srv.ReadHeaderTimeout, c.srv.ReadTimeout)
 	}
 	var idle time.Time
@@ -195,6 +181,8 @@ func (c *conn) answer(req *http.Request) (again bool) {
 		defer func() { c.at = nil }()
 		aborted := c.call(w)
 		switch {
+		case c.hijacked != nil && aborted:
+			_ = c.nc.Close() // the handler cannot do it any more
 		case c.hijacked != nil:
 		case aborted:
 			w.abort()
@@ -316,7 +304,6 @@ const lingerTime = 500 * time.Millisecond
 
 // linger ends the connection after its last answer.
 func (c *conn) linger() error {
-	c.leave()
 	if !c.lingering || c.s.CloseWrite() != nil {
 		return nil
 	}
@@ -352,7 +339,7 @@ func (c *conn) atHome() bool {
 }
 
 // isDraining reports whether the end of the server has begun.
-func (c *conn) isDraining() bool { return c.draining != nil && c.draining.Err() != nil }
+func (c *conn) isDraining() bool { return c.draining.Err() != nil }
 
 // logf tells of a mistake of a handler.
 func (c *conn) logf(format string, args ...any) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -147,5 +148,23 @@ func TestAGoodbyeThatFailsIsReported(t *testing.T) {
 		if len(reports) != 1 || !strings.Contains(reports[0], what) {
 			t.Errorf("%s: %q", what, reports)
 		}
+	}
+}
+
+// The end of a server ends handshakes at once: there is no request to answer.
+func TestShutdownEndsHandshakes(t *testing.T) {
+	for _, sent := range []string{"", "\x16\x03", "\x16\x03\x01\x00\xff\x01\x00"} {
+		var errs strings.Builder
+		inSim(t, nil, func(srv *httpio.Server) {
+			srv.TLSConfig, _ = certificate()
+			srv.ErrorLog = log.New(&errs, "", 0)
+		}, func(s *site) {
+			c := s.dial(sent)
+			defer c.Close()
+			s.sleep(time.Second)
+			if err := s.srv.Shutdown(s.ctx); err != nil || s.since() != time.Second || errs.Len() > 0 {
+				t.Errorf("after %q: %v after %v, %s", sent, err, s.since(), errs.String())
+			}
+		})
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// keptBytes is how much memory for heads a connection keeps between requests.
+const keptBytes = 1 << 10
+
 // readHead reads the head of a request by http.ReadRequest, and refuses what that takes and
 // a server must not.
 func (c *conn) readHead() (*http.Request, error) {
@@ -40,6 +43,9 @@ func (c *conn) readHead() (*http.Request, error) {
 		err = &refusal{code: http.StatusRequestHeaderFieldsTooLarge}
 	} else {
 		err = malformed(err)
+	}
+	if cap(h.value)+cap(h.part) > keptBytes { // an idle connection must not keep a long head
+		h.value, h.part = nil, nil
 	}
 	if err != nil {
 		return nil, err

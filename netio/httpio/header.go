@@ -107,7 +107,7 @@ func (w *response) begin(start []byte) {
 	}
 	w.trailer = h.list("Trailer")
 	switched := w.status == http.StatusSwitchingProtocols && h.get("Upgrade") != ""
-	if w.closeAfter && !switched && (w.c.srv.DisableKeepAlives || !isListed(h.get("Connection"), "close")) {
+	if w.closeAfter && !switched && (w.noKeep || !isListed(h.get("Connection"), "close")) {
 		h.drop("Connection")
 		if w.req.ProtoAtLeast(1, 1) {
 			extra.connection = "close"
@@ -128,7 +128,7 @@ type extras struct {
 // decideClose decides whether the connection ends after the answer.
 func (w *response) decideClose(extra *extras) {
 	h := w.sent
-	keep := !w.c.srv.DisableKeepAlives && !w.c.isDraining()
+	keep := !w.noKeep && !w.c.isDraining()
 	if w.wants10 && (w.req.Method == "HEAD" || w.length >= 0 || !bodyAllowed(w.status)) {
 		if !h.has("Connection") {
 			extra.connection = "keep-alive"

@@ -60,6 +60,7 @@ type response struct {
 
 	wants10    bool // an HTTP/1.0 client that wants to keep the connection
 	wantsClose bool
+	noKeep     bool // the server keeps no connections
 	closeAfter bool
 	fullDuplex bool
 	err        error // of the connection
@@ -80,6 +81,7 @@ func newResponse(c *conn, parsed *http.Request, ctx context.Context) *response {
 		req.Body = &w.body
 	}
 	w.wants10 = req.ProtoMajor == 1 && req.ProtoMinor == 0 && wants(req.Header, "Connection", "keep-alive")
+	w.noKeep = c.srv.DisableKeepAlives
 	w.wantsClose = req.Close || wants(req.Header, "Connection", "close")
 	return w
 }
@@ -289,9 +291,6 @@ func (w *response) finish() {
 	if w.closeAfter && !w.body.atEOF() {
 		w.c.lingering = true
 	}
-	if w.req.MultipartForm != nil {
-		_ = w.req.MultipartForm.RemoveAll()
-	}
 }
 
 // abort is the end of an answer whose handler has panicked. What is complete of it is
@@ -314,6 +313,9 @@ func (w *response) end() {
 		outBuffers.Put(w.outBuf)
 		w.out, w.held, w.sent, w.outBuf = nil, nil, nil, nil
 	}
+	if w.req.MultipartForm != nil {
+		_ = w.req.MultipartForm.RemoveAll()
+	}
 }
 
 // errOver is of what is used after its handler.
@@ -321,21 +323,31 @@ var errOver = errors.New("httpio: the handler of this request has returned")
 
 // SetReadDeadline, SetWriteDeadline and EnableFullDuplex are for http.ResponseController.
 func (w *response) SetReadDeadline(t time.Time) error {
+	if w.over.Load() {
+		return errOver
+	}
 	w.c.deadline = t
 	return w.c.nc.SetReadDeadline(t)
 }
 
 func (w *response) SetWriteDeadline(t time.Time) error {
+	if w.over.Load() {
+		return errOver
+	}
 	w.c.timed = true
 	return w.c.nc.SetWriteDeadline(t)
 }
 
 func (w *response) EnableFullDuplex() error {
+	if w.over.Load() {
+		return errOver
+	}
 	w.fullDuplex = true
 	return nil
 }
 
-// Hijack gives the connection to the handler, which must close it.
+// Hijack gives the connection to the handler, which must close it. A panic of the handler
+// closes it, too.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
 	case w.over.Load():

@@ -59,7 +59,7 @@ func (srv *Server) configTLS(ctx context.Context, certFile, keyFile string) (*tl
 const handshakeTime = time.Minute
 
 // shakeHands starts TLS. The handshake has the least of the timeouts of a request, as in
-// package net/http.
+// package net/http. It ends when the server's end begins.
 func (c *conn) shakeHands(config *tls.Config) error {
 	var least time.Duration
 	for _, d := range []time.Duration{c.srv.ReadHeaderTimeout, c.srv.ReadTimeout, c.srv.WriteTimeout} {
@@ -70,7 +70,7 @@ func (c *conn) shakeHands(config *tls.Config) error {
 	if err := c.nc.SetDeadline(task.Now(c.ctx).Add(orElse(least, handshakeTime))); err != nil {
 		return err
 	}
-	first, err := c.s.Peek(c.ctx, len(plainStarts[0]))
+	first, err := c.s.Peek(c.draining, len(plainStarts[0]))
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (c *conn) shakeHands(config *tls.Config) error {
 		_ = c.linger()
 		return errPlain
 	}
-	if err := c.s.AcceptTLS(c.ctx, config); err != nil {
+	if err := c.s.AcceptTLS(c.draining, config); err != nil {
 		return err
 	}
 	state := c.s.ConnectionState()

@@ -52,8 +52,9 @@ type Server struct {
 	IdleTimeout       time.Duration
 	MaxHeaderBytes    int
 
-	// ConnState is called by the task of the connection. Each connection has one net.Conn, for
-	// ConnState, ConnContext and Hijack. ConnState must not switch.
+	// ConnState is called by the task of the connection, but with http.StateHijacked by the task
+	// or goroutine that hijacks. Each connection has one net.Conn, for ConnState, ConnContext and
+	// Hijack. ConnState must not switch.
 	ConnState func(net.Conn, http.ConnState)
 
 	// ConnContext, unless nil, returns the context from which those of the requests of a
@@ -78,8 +79,9 @@ type Server struct {
 	MaxConns int
 	Grace    time.Duration
 
-	// DisableKeepAlives closes each connection after one answer. It may change while the
-	// server serves, and is for SetKeepAlivesEnabled of net/http.
+	// DisableKeepAlives closes each connection after one answer. Tasks may change it while the
+	// server serves; it counts for the requests that begin then. It is for SetKeepAlivesEnabled
+	// of net/http.
 	DisableKeepAlives bool
 
 	server   *netio.Server
@@ -118,8 +120,8 @@ func (srv *Server) serveListener(ctx context.Context, ln *netio.Listener, config
 	return inner.ServeListener(ctx, ln, (&site{srv, config}).serve)
 }
 
-// Shutdown ends the server: idle connections at once, the others when their answer is
-// sent. It waits for them, and bounds that, as [netio.Server.Shutdown].
+// Shutdown ends the server: idle connections and handshakes at once, the others when their
+// answer is sent. It waits for them, and bounds that, as [netio.Server.Shutdown].
 //
 // A hijacked connection counts until it is closed, and is cut off like any other when the
 // grace is over. So it must learn of the end: its handler by [netio.UntilShutdown] of the
@@ -129,7 +131,8 @@ func (srv *Server) Shutdown(ctx context.Context) error { return srv.inner().Shut
 
 // RegisterOnShutdown has f called when Shutdown, or a cancel of Serve's ctx, begins the end,
 // to say goodbye to hijacked connections. Each function runs as a task of its own. Serve and
-// Shutdown wait for it, and the end of the grace cancels its ctx. Close does not call it.
+// Shutdown wait for it, and the end of the grace cancels its ctx. So does a panic of one of the
+// functions, which goes to the loop's exception handler. Close does not call them.
 func (srv *Server) RegisterOnShutdown(f func(ctx context.Context)) {
 	srv.goodbyes = append(srv.goodbyes, f)
 }
@@ -194,6 +197,9 @@ func (v *site) serve(ctx context.Context, s *netio.Stream) error {
 	c.derive()
 	c.setState(http.StateNew)
 	defer c.end()
+	until, release := netio.UntilShutdown(ctx)
+	defer release()
+	c.draining = until
 	if v.tls != nil {
 		if err := c.shakeHands(v.tls); err != nil {
 			return err

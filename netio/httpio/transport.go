@@ -41,8 +41,9 @@ import (
 // of the request and counts for no limit.
 //
 // Of package httptrace a Transport calls GetConn and GotConn, for each time that a request is
-// sent. What else http.Transport has and a Transport has not: HTTP/2, and proxies other than
-// http ones.
+// sent. Proxies other than http ones, and HTTP/2, are not supported. The zero value has none of
+// the settings of http.DefaultTransport: no proxy from the environment, no limits and no
+// timeouts. The context of the request bounds the handshake of TLS.
 type Transport struct {
 	// Dialer connects. Nil is the zero Dialer.
 	Dialer *netio.Dialer
