@@ -21,14 +21,15 @@ help() {
 		                          unless the kernel was built without it
 		  foreign [ARCH...]       the tests on other processors (default arm64 s390x), in an emulator
 		                          (Debian's qemu-user)
-		  nested [ARG...]         the tests of the nested modules, under the race detector
+		  nested [ARG...]         the tests of the nested modules but the next, under the race detector
+		  drivers [ARG...]        those of interop/drivers, which need Debian's redis-server and postgresql
 		  scale                   the tests of many connections with all of them, which prints their memory
 		  fuzz [COUNT]            each fuzz test, COUNT inputs (default 20000x)
 		  bench [ARG...]          the benchmarks; arguments go to them
 		  cover                   coverage of the library by all tests together, into cover.out
 		  examples                vet and build them, run those that examples/quick.txt lists
-		  all                     lint, test, newer, narrow, race (each hand-over with one poller), nested, scale,
-		                          fuzz 3000x, examples
+		  all                     lint, test, newer, narrow, race (each hand-over with one poller), nested, drivers,
+		                          scale, fuzz 3000x, examples
 	END
 }
 fmt() { gofmt -l -w .; }
@@ -88,7 +89,14 @@ foreign() {
 	done
 }
 # What needs more modules than the library may. They choose hand-overs and pollers by themselves.
-nested() { for dir in $nested; do echo "nested: $dir"; go -C "$dir" test -race "$@" ./...; done; }
+nested() {
+	for dir in $nested; do
+		[ "$dir" != ./interop/drivers ] || continue
+		echo "nested: $dir"
+		go -C "$dir" test -race "$@" ./...
+	done
+}
+drivers() { go -C interop/drivers test -race "$@" ./...; }
 scale() { NETIO_TEST_SCALE=full go test -count=1 -v -run '^(TestCrowd|TestChurn)$' ./netio; }
 # Counts, not times: with a time, Go before 1.27 may call the end of it a failure (go.dev/issue/75804).
 fuzz() {
@@ -114,11 +122,11 @@ examples() {
 	done
 }
 # Not joined by &&, which would switch set -e off inside of all but the last.
-all() { lint; test_; newer; narrow; race channel epoll; race coroutine portable; nested; scale; fuzz 3000x; examples; }
+all() { lint; test_; newer; narrow; race channel epoll; race coroutine portable; nested; drivers; scale; fuzz 3000x; examples; }
 
 [ $# -gt 0 ] || set -- help
 case $1 in
 test) shift; test_ "$@" ;;
-help | fmt | lint | race | newer | narrow | foreign | nested | scale | fuzz | bench | cover | examples | all) "$@" ;;
+help | fmt | lint | race | newer | narrow | foreign | nested | drivers | scale | fuzz | bench | cover | examples | all) "$@" ;;
 *) help >&2; exit 2 ;;
 esac
