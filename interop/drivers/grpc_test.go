@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/health/grpc_health_v1"
+	health "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
 	"baton/await"
@@ -19,19 +19,19 @@ import (
 	"baton/task"
 )
 
-// A health is a service whose state belongs to the loop.
-type health struct {
-	grpc_health_v1.UnimplementedHealthServer
+// A site is a service whose state belongs to the loop.
+type site struct {
+	health.UnimplementedHealthServer
 	portal *task.Portal
 	asked  map[string]int // belongs to the loop
 	ended  chan error     // of checks of "slow"
 }
 
 // Check is called on a goroutine of gRPC. It works on a task, which ends with the call.
-func (h *health) Check(ctx context.Context, r *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
-	answer := &grpc_health_v1.HealthCheckResponse{}
-	call := h.portal.Go(func(ctx context.Context) (err error) {
-		answer.Status, err = h.check(ctx, r.Service)
+func (s *site) Check(ctx context.Context, r *health.HealthCheckRequest) (*health.HealthCheckResponse, error) {
+	answer := &health.HealthCheckResponse{}
+	call := s.portal.Go(func(ctx context.Context) (err error) {
+		answer.Status, err = s.check(ctx, r.Service)
 		return err
 	})
 	defer context.AfterFunc(ctx, func() { call.Cancel(ctx.Err()) })()
@@ -42,24 +42,24 @@ func (h *health) Check(ctx context.Context, r *grpc_health_v1.HealthCheckRequest
 }
 
 // check runs on a task.
-func (h *health) check(ctx context.Context, service string) (grpc_health_v1.HealthCheckResponse_ServingStatus, error) {
-	h.asked[service]++
+func (s *site) check(ctx context.Context, service string) (health.HealthCheckResponse_ServingStatus, error) {
+	s.asked[service]++
 	if service == "slow" {
 		err := await.Sleep(ctx, time.Hour)
-		h.ended <- err // has room
+		s.ended <- err // has room
 		return 0, err
 	}
-	return grpc_health_v1.HealthCheckResponse_SERVING, await.Sleep(ctx, time.Millisecond)
+	return health.HealthCheckResponse_SERVING, await.Sleep(ctx, time.Millisecond)
 }
 
 // Watch streams what Check says.
-func (h *health) Watch(r *grpc_health_v1.HealthCheckRequest, s grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]) error {
+func (s *site) Watch(r *health.HealthCheckRequest, stream health.Health_WatchServer) error {
 	for range 20 {
-		answer, err := h.Check(s.Context(), r)
+		answer, err := s.Check(stream.Context(), r)
 		if err != nil {
 			return err
 		}
-		if err := s.Send(answer); err != nil {
+		if err := stream.Send(answer); err != nil {
 			return err
 		}
 	}
@@ -94,18 +94,18 @@ func TestGRPC(t *testing.T) {
 			return err
 		}
 		defer ln.Close()
-		h := &health{portal: task.OpenPortal(ctx), asked: make(map[string]int), ended: make(chan error, 2)}
+		h := &site{portal: task.OpenPortal(ctx), asked: make(map[string]int), ended: make(chan error, 2)}
 		srv := grpc.NewServer()
-		grpc_health_v1.RegisterHealthServer(srv, h)
+		health.RegisterHealthServer(srv, h)
 		serving := task.Start(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, serveGRPC(ctx, srv, ln) })
 		conn, err := newGRPC(ctx, ln.Addr().String())
 		if err != nil {
 			return err
 		}
-		client := grpc_health_v1.NewHealthClient(conn)
+		client := health.NewHealthClient(conn)
 		check := func(ctx context.Context, service string) error {
 			return on(ctx, func(ctx context.Context) error {
-				_, err := client.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: service})
+				_, err := client.Check(ctx, &health.HealthCheckRequest{Service: service})
 				return err
 			})
 		}
@@ -118,12 +118,12 @@ func TestGRPC(t *testing.T) {
 			return err
 		}
 		if err := on(ctx, func(ctx context.Context) error {
-			stream, err := client.Watch(ctx, &grpc_health_v1.HealthCheckRequest{Service: "watched"})
+			stream, err := client.Watch(ctx, &health.HealthCheckRequest{Service: "watched"})
 			if err != nil {
 				return err
 			}
 			for range 20 {
-				if a, err := stream.Recv(); err != nil || a.Status != grpc_health_v1.HealthCheckResponse_SERVING {
+				if a, err := stream.Recv(); err != nil || a.Status != health.HealthCheckResponse_SERVING {
 					t.Fatalf("%v, %v", a, err)
 				}
 			}
