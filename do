@@ -21,8 +21,9 @@ help() {
 		                          unless the kernel was built without it
 		  foreign [ARCH...]       the tests on other processors (default arm64 s390x), in an emulator
 		                          (Debian's qemu-user)
-		  nested [ARG...]         the tests of the nested modules but the next, under the race detector
+		  nested [ARG...]         the tests of the nested modules but the next two, under the race detector
 		  browser [ARG...]        those of interop/browser, which need Debian's chromium
+		  drivers [ARG...]        those of interop/drivers, which need Debian's redis-server and postgresql
 		  scale                   the tests of many connections and of many child processes with all of them,
 		                          which prints the memory of the former
 		  fuzz [COUNT]            each fuzz test, COUNT inputs (default 20000x)
@@ -30,7 +31,7 @@ help() {
 		  cover                   coverage of the library by all tests together, into cover.out
 		  examples                vet and build them, run those that examples/quick.txt lists
 		  all                     lint, test, newer, narrow, race (each hand-over with one poller), nested, browser,
-		                          scale, fuzz 3000x, examples
+		                          drivers, scale, fuzz 3000x, examples
 	END
 }
 fmt() { gofmt -l -w .; }
@@ -92,12 +93,13 @@ foreign() {
 # What needs more modules than the library may. They choose hand-overs and pollers by themselves.
 nested() {
 	for dir in $nested; do
-		[ "$dir" != ./interop/browser ] || continue
+		case $dir in ./interop/browser | ./interop/drivers) continue ;; esac
 		echo "nested: $dir"
 		go -C "$dir" test -race "$@" ./...
 	done
 }
 browser() { go -C interop/browser test -race "$@" ./...; }
+drivers() { go -C interop/drivers test -race "$@" ./...; }
 scale() { NETIO_TEST_SCALE=full go test -count=1 -v -run '^(TestCrowd|TestChurn|TestTorture)$' ./netio ./netio/process; }
 # Counts, not times: with a time, Go before 1.27 may call the end of it a failure (go.dev/issue/75804).
 fuzz() {
@@ -124,11 +126,14 @@ examples() {
 	done
 }
 # Not joined by &&, which would switch set -e off inside of all but the last.
-all() { lint; test_; newer; narrow; race channel epoll; race coroutine portable; nested; browser; scale; fuzz 3000x; examples; }
+all() {
+	lint; test_; newer; narrow; race channel epoll; race coroutine portable
+	nested; browser; drivers; scale; fuzz 3000x; examples
+}
 
 [ $# -gt 0 ] || set -- help
 case $1 in
 test) shift; test_ "$@" ;;
-help | fmt | lint | race | newer | narrow | foreign | nested | browser | scale | fuzz | bench | cover | examples | all) "$@" ;;
+help | fmt | lint | race | newer | narrow | foreign | nested | browser | drivers | scale | fuzz | bench | cover | examples | all) "$@" ;;
 *) help >&2; exit 2 ;;
 esac

@@ -34,7 +34,7 @@ func within(t *testing.T, fn func(ctx context.Context) error) {
 			}
 		})
 		defer ticking.Cancel(nil)
-		return fn(ctx)
+		return task.Scope(ctx, fn)
 	})
 	if err != nil {
 		t.Error(err)

@@ -138,3 +138,52 @@ func TestRedigoPool(t *testing.T) {
 		return err
 	})
 }
+
+// A cancel of the task ends a command on it, and the cancel or the timeout of a ctx one of
+// DoContext beside the loop.
+func TestRedigoCancel(t *testing.T) {
+	address := startRedis(t)
+	within(t, func(ctx context.Context) error {
+		dial := redis.DialContextFunc(netio.Dialer{}.DialFunc(ctx))
+		pop := func(ctx context.Context, do func(conn redis.Conn) error) (struct{}, error) {
+			conn, err := redis.DialContext(ctx, "tcp", address, dial)
+			if err != nil {
+				return struct{}{}, err
+			}
+			defer conn.Close()
+			return struct{}{}, do(conn)
+		}
+		onTask := task.Start(ctx, func(ctx context.Context) (struct{}, error) {
+			return pop(ctx, func(conn redis.Conn) error {
+				_, err := conn.Do("BLPOP", "empty", 0)
+				return err
+			})
+		})
+		beside := func(ctx context.Context) (struct{}, error) {
+			return await.Blocking(ctx, func(ctx context.Context) (struct{}, error) {
+				return pop(ctx, func(conn redis.Conn) error {
+					_, err := redis.DoContext(conn, ctx, "BLPOP", "empty", 0)
+					return err
+				})
+			})
+		}
+		offLoop := task.Start(ctx, beside)
+		if err := await.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+		for _, popping := range []*task.Task[struct{}]{onTask, offLoop} {
+			popping.Cancel(nil)
+			if _, err := popping.Await(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("a cancel: %v", err)
+			}
+		}
+		err := await.Timeout(ctx, 20*time.Millisecond, func(ctx context.Context) error {
+			_, err := beside(ctx)
+			return err
+		})
+		if e, ok := errors.AsType[net.Error](err); !ok || !e.Timeout() {
+			t.Errorf("a timeout: %v", err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package drivers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"baton/await"
+	"baton/netio"
+	"baton/task"
+)
+
+// startNATS starts a nats-server inside of the test and returns its URL.
+func startNATS(t *testing.T) string {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	if !s.ReadyForConnections(time.Minute) {
+		t.Fatal("the server is not ready")
+	}
+	return s.ClientURL()
+}
+
+// A natsDialer is the interface that nats.go wants.
+type natsDialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+func (d natsDialer) Dial(network, address string) (net.Conn, error) {
+	return d(context.Background(), network, address)
+}
+
+// connectNATS connects beside the loop: a nats.Conn has goroutines of its own. The connection
+// lives as long as ctx.
+func connectNATS(ctx context.Context, url string) (*nats.Conn, error) {
+	dialer := natsDialer(netio.Dialer{}.DialFunc(ctx))
+	return await.Blocking(ctx, func(context.Context) (*nats.Conn, error) {
+		return nats.Connect(url, nats.SetCustomDialer(dialer), nats.NoReconnect())
+	})
+}
+
+// withNATS runs fn on a task with a connection.
+func withNATS(t *testing.T, fn func(ctx context.Context, nc *nats.Conn) error) {
+	t.Helper()
+	url := startNATS(t)
+	within(t, func(ctx context.Context) error {
+		nc, err := connectNATS(ctx, url)
+		if err != nil {
+			return err
+		}
+		err = fn(ctx, nc)
+		return errors.Join(err, on(ctx, func(context.Context) error {
+			closed := nc.StatusChanged(nats.CLOSED)
+			nc.Close()
+			<-closed
+			return nil
+		}))
+	})
+}
+
+// A task receives messages from a channel.
+func TestNATSSubscribe(t *testing.T) {
+	withNATS(t, func(ctx context.Context, nc *nats.Conn) error {
+		messages := make(chan *nats.Msg, 1000)
+		if err := on(ctx, func(ctx context.Context) error {
+			if _, err := nc.ChanSubscribe("news.*", messages); err != nil {
+				return err
+			}
+			for i := range 1000 {
+				if err := nc.Publish("news.today", fmt.Append(nil, i)); err != nil {
+					return err
+				}
+			}
+			return nc.FlushWithContext(ctx)
+		}); err != nil {
+			return err
+		}
+		for i := range 1000 {
+			m, _, err := await.Receive(ctx, messages)
+			if err != nil {
+				return err
+			}
+			if string(m.Data) != fmt.Sprint(i) {
+				t.Fatalf("message %d: %s", i, m.Data)
+			}
+		}
+		return nil
+	})
+}
+
+// answer has requests answered by tasks of the loop: nats.go calls the function on a goroutine
+// of its own, and that goes through a portal.
+func answer(nc *nats.Conn, subject string, portal *task.Portal, fn func(ctx context.Context, m *nats.Msg) error) error {
+	_, err := nc.Subscribe(subject, func(m *nats.Msg) {
+		portal.Go(func(ctx context.Context) error { return fn(ctx, m) })
+	})
+	return err
+}
+
+// Tasks answer the requests of other tasks. A timeout ends a request.
+func TestNATSRequest(t *testing.T) {
+	withNATS(t, func(ctx context.Context, nc *nats.Conn) error {
+		count := 0 // belongs to the loop
+		portal := task.OpenPortal(ctx)
+		if err := on(ctx, func(context.Context) error {
+			return answer(nc, "count", portal, func(ctx context.Context, m *nats.Msg) error {
+				count++
+				text := fmt.Append(nil, count)
+				return on(ctx, func(context.Context) error { return m.Respond(text) })
+			})
+		}); err != nil {
+			return err
+		}
+		request := func(ctx context.Context, subject string) error {
+			return on(ctx, func(ctx context.Context) error {
+				_, err := nc.RequestWithContext(ctx, subject, nil)
+				return err
+			})
+		}
+		if err := task.Scope(ctx, func(ctx context.Context) error {
+			for range 50 {
+				task.Go(ctx, func(ctx context.Context) error { return request(ctx, "count") })
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		if count != 50 {
+			t.Errorf("%d requests were counted", count)
+		}
+		silent := make(chan *nats.Msg, 2)
+		if err := on(ctx, func(ctx context.Context) error {
+			_, err := nc.ChanSubscribe("silent", silent)
+			return errors.Join(err, nc.FlushWithContext(ctx))
+		}); err != nil {
+			return err
+		}
+		err := await.Timeout(ctx, 20*time.Millisecond, func(ctx context.Context) error { return request(ctx, "silent") })
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a timeout: %v", err)
+		}
+		asking := task.Start(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, request(ctx, "silent") })
+		for range 2 {
+			if _, _, err := await.Receive(ctx, silent); err != nil {
+				return err
+			}
+		}
+		asking.Cancel(nil)
+		if _, err := asking.Await(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("a cancel: %v", err)
+		}
+		return nil
+	})
+}
