@@ -68,8 +68,9 @@ type Server struct {
 	// others look for them.
 	ConnContext func(ctx context.Context, c net.Conn) context.Context
 
-	// ErrorLog is for panics of handlers and failed handshakes. Nil is the loop's exception
-	// handler.
+	// ErrorLog is for panics of handlers, failed handshakes, and wrong calls of the
+	// ResponseWriter. If it is nil, wrong calls go to package log, and the rest to the loop's
+	// exception handler.
 	ErrorLog *log.Logger
 
 	// DisableGeneralOptionsHandler passes "OPTIONS *" to the handler.

@@ -31,7 +31,7 @@ import (
 // The Body of a request is read on the calling task, or, unless it is a short one in memory,
 // on a task beside it: the server may answer before it has the whole. The Body may switch,
 // as the Body of another response or of a request to a [Server] does. It must not wait in
-// another way.
+// another way, and not with the context of the request, which belongs to the calling task.
 //
 // The context of the request also ends the reads of the response's Body. If another task
 // than that of the request reads the Body, its own context ends a read.
