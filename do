@@ -17,8 +17,8 @@ help() {
 		                          hand-over (channel, coroutine) and poller (epoll, portable) or those named;
 		                          without those of the benchmarks, which have one thread or other processes
 		  newer [ARG...]          the tests with Go 1.27, which it fetches, with coroutines, which depend on it
-		  narrow [ARG...]         the tests on a system of 32 bits, which Linux on amd64 runs as well,
-		                          unless the kernel was built without it
+		  narrow [ARG...]         the tests but those of the benchmarks on a system of 32 bits, which Linux on
+		                          amd64 runs as well, unless the kernel was built without it
 		  foreign [ARCH...]       the tests on other processors (default arm64 s390x), in an emulator
 		                          (Debian's qemu-user)
 		  nested [ARG...]         the tests of the nested modules but the next two, under the race detector
@@ -67,7 +67,7 @@ narrow() {
 	if [ "$(go env GOOS GOARCH | paste -sd/ -)" != linux/amd64 ]; then
 		echo "narrow: this system does not run programs for linux/386"
 	elif runs386; then
-		GOARCH=386 CGO_ENABLED=0 go test "$@" ./...
+		GOARCH=386 CGO_ENABLED=0 go test "$@" $(go list ./... | grep -v /benchmarks)
 	else
 		echo "narrow: this kernel does not run programs for linux/386: compiled only (./do foreign arm emulates 32 bits)"
 		GOARCH=386 CGO_ENABLED=0 go vet ./...

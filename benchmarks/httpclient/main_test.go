@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Each style waits for its line, makes requests over one connection for each worker, and
-// counts them.
+// Each style waits for its line, makes requests over connections that it keeps, and counts
+// them. Package net/http opens another connection if none is idle at that moment.
 func TestStyles(t *testing.T) {
 	for _, style := range [][2]string{{"baton", "channel"}, {"baton", "coroutine"}, {"nethttp", ""}} {
 		t.Run(strings.Join(style[:], " "), func(t *testing.T) {
@@ -47,7 +47,8 @@ func TestStyles(t *testing.T) {
 			if _, err := fmt.Fscanf(&out, "connected 3\nmessages %d", &messages); err != nil {
 				t.Error(err)
 			}
-			if all := requests.Load(); all != messages+3*warmUp || messages < 3 || conns.Load() != 3 {
+			all, few := requests.Load(), conns.Load() == 3 || style[0] == "nethttp" && conns.Load() < 16
+			if all != messages+3*warmUp || messages < 3 || !few {
 				t.Errorf("%d requests of which %d count, over %d connections", all, messages, conns.Load())
 			}
 			l.size, l.hold = 6, nil
