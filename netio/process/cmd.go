@@ -76,7 +76,7 @@ type Cmd struct {
 	// process that the child has started may hold the pipes of Stdout and Stderr. Then
 	// the error is exec.ErrWaitDelay, unless the child has failed. Zero is
 	// DefaultWaitDelay; negative is no bound. After the end of the ctx of Start, Wait
-	// reads what is in the pipes, and does not wait for more.
+	// reads what is in the pipes, and also ends when nothing has come for 100 ms.
 	WaitDelay time.Duration
 
 	// Process is the child after Start. It is for its Pid: the methods of Cmd wait for it

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"baton/await"
 	"baton/netio"
@@ -19,6 +20,10 @@ import (
 
 // pumpBytes is how much of Stdin is read at a time: what a pipe holds, by default.
 const pumpBytes = 64 << 10
+
+// idleBound is how long a pump of a child that was cancelled waits for the next bytes. What is
+// in the pipe comes sooner.
+const idleBound = 100 * time.Millisecond
 
 // A pump moves the bytes of one pipe.
 type pump struct {
@@ -93,8 +98,8 @@ func (w writer) Write(ctx context.Context, p []byte) (n int, err error) {
 // pipe, so that the child learns of that; after a cancel the pipe can be used again.
 //
 // Exit returns when the child has ended. From then on nothing is fed to it, and the other
-// pumps have WaitDelay to come to their end. If the child was cancelled, they do not wait
-// for more than is in the pipes. The error is that of exit, the first one of a pump, or
+// pumps have WaitDelay to come to their end. If the child was cancelled, a pump also ends
+// when nothing has come for idleBound. The error is that of exit, the first one of a pump, or
 // exec.ErrWaitDelay.
 func (c *child) transfer(ctx context.Context, pumps []pump, exit func(ctx context.Context) error) error {
 	if len(pumps) == 0 {
@@ -137,7 +142,7 @@ func (c *child) transfer(ctx context.Context, pumps []pump, exit func(ctx contex
 		}
 		if c.cut {
 			for _, p := range pumps {
-				p.stream.SetIdleTimeout(1) // which ends reads that wait, and no others
+				p.stream.SetIdleTimeout(idleBound)
 			}
 		}
 		bounded, release := ctx, context.CancelFunc(func() {})
