@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -150,7 +151,8 @@ type writer struct{ diary }
 func (w *writer) PauseWriting()  { w.note("pause") }
 func (w *writer) ResumeWriting() { w.note("resume") }
 
-// A protocol that writes faster than the child reads is paused, and resumed.
+// A protocol that writes faster than the child reads is paused, and resumed. The child reads
+// nothing before it has a line on its descriptor 3.
 func TestProtocolIsPaused(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		w := &writer{}
@@ -160,7 +162,17 @@ func TestProtocolIsPaused(t *testing.T) {
 				t.Errorf("the calls are %q, and writing is paused: %v", w.calls, tr.Pipe(0).WritePaused())
 			}
 		}
-		tr := must(process.Command("wc", "-c").Connect(ctx, w))(t)
+		r, start, err := os.Pipe()
+		want(t, "Pipe", err, nil)
+		defer r.Close()
+		defer start.Close()
+		c := shell("read line <&3; exec wc -c")
+		c.ExtraFiles = []*os.File{r}
+		tr := must(c.Connect(ctx, w))(t)
+		if !tr.Pipe(0).WritePaused() {
+			t.Error("writing is not paused, and nothing was read")
+		}
+		must(start.WriteString("\n"))(t)
 		w.wait(ctx, t, func() bool { return slices.Contains(w.calls, "resume") })
 		tr.Pipe(0).Close()
 		w.wait(ctx, t, func() bool { return w.lost })
