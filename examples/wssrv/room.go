@@ -28,7 +28,7 @@ const (
 // a "welcome" to the client, with its number, and to all clients "join", "say" and "leave".
 type message struct {
 	Kind string `json:"kind"`
-	From int    `json:"from,omitempty"` // the number of the client whom the message is about
+	From int    `json:"from,omitempty"` // the number of the client that the message is about
 	Name string `json:"name,omitempty"` // of this client
 	Text string `json:"text,omitempty"` // of a "say"
 	Here int    `json:"here,omitempty"` // after a "join" or "leave", how many clients there are

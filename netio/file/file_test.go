@@ -184,7 +184,7 @@ func pattern(n int) []byte {
 	return data
 }
 
-// Whoever reads lines finds those of bufio.Scanner.
+// Lines of a file are those of bufio.Scanner.
 func TestLines(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		name := filepath.Join(t.TempDir(), "file")

@@ -76,7 +76,7 @@ type outbox struct {
 
 	mu      sync.Mutex // no call waits while it holds mu
 	waiting []byte     // to be sent
-	sending int        // bytes in the hands of run
+	sending int        // bytes that run is sending
 	closing bool
 	err     error // why no more is sent
 }

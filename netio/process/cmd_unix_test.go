@@ -276,7 +276,7 @@ func TestSignal(t *testing.T) {
 	})
 }
 
-// A child whose output nobody reads waits, and loses nothing (121).
+// A child whose output is not read waits, and loses nothing (121).
 func TestBackPressure(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := shell("head -c 1000000 /dev/zero; echo done >&2")
