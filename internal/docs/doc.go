@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package docs keeps the written documents true. It is a test, and holds no
-// code that a program could use.
+// Package docs tests the written documentation. It contains no code for programs.
 //
-// A document rots silently: a renamed function stays in the README, an example
-// is changed and its copy is not. So in README.md, CONTRIBUTING.md, CHANGELOG.md
-// and docs/ the tests check
+// The tests read README.md, CONTRIBUTING.md, CHANGELOG.md, examples/README.md and docs,
+// and check that
 //
-//   - that every name in backquotes that is qualified by a package, as
-//     `netio.Stream.Read`, is declared in that package, of this module or of the
-//     standard library;
-//   - that every block of Go code says in a comment above it from which file it
-//     is (<!-- from examples/echo/main.go -->), and is a copy of it: so it
-//     compiles, and is tested where it lives;
-//   - that links inside the repository, packages in commands and paths of
-//     directories lead somewhere, and that environment variables are read.
+//   - every qualified name in backquotes, such as `netio.Stream.Read`, is declared in
+//     that package of this module or of the standard library;
+//   - every block of Go code is a copy of code in the file that the comment above the
+//     block names (<!-- from examples/echo/main.go -->), so that tests compile and run it;
+//   - links, paths, packages in commands and environment variables exist;
+//   - docs/map.md has a line for every file, and no line for a file that is gone;
+//   - the figures of README.md are rows of docs/figures.md;
+//   - every exported type has an example.
 //
-// What is planned and not yet there must therefore be described in words.
+// So a document describes planned features in words, without names in backquotes.
 package docs

@@ -18,18 +18,18 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// root is the directory of the module, seen from this package's.
+// root is the directory of the module, relative to the directory of this package.
 const root = "../.."
 
-// A document is a file in Markdown, taken apart.
+// A document is a parsed Markdown file.
 type document struct {
-	name   string // below root
+	name   string // relative to root
 	blocks []block
 	spans  []string // inline code
 	prose  string   // without blocks
 }
 
-// A block is fenced code.
+// A block is a fenced block of code.
 type block struct {
 	line     int    // of the fence
 	language string // after the fence
@@ -39,7 +39,7 @@ type block struct {
 
 var span = regexp.MustCompile("`([^`]+)`")
 
-// documents reads all of them.
+// documents reads all documents.
 func documents(t *testing.T) []document {
 	t.Helper()
 	names := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"}
@@ -56,12 +56,12 @@ func documents(t *testing.T) []document {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, takeApart(name, string(text)))
+		all = append(all, parse(name, string(text)))
 	}
 	return all
 }
 
-func takeApart(name, text string) document {
+func parse(name, text string) document {
 	d := document{name: name}
 	var prose strings.Builder
 	var open *block
@@ -90,8 +90,8 @@ func takeApart(name, text string) document {
 
 var origin = regexp.MustCompile(`^<!-- from (\S+) -->$`)
 
-// TestBlocks: what a document shows of Go is a copy of what the tests compile.
-func TestBlocks(t *testing.T) {
+// A block of Go code in a document is a copy of code that the tests compile.
+func TestBlocksOfGoAreCopies(t *testing.T) {
 	seen := 0
 	for _, d := range documents(t) {
 		for _, b := range d.blocks {
@@ -101,14 +101,14 @@ func TestBlocks(t *testing.T) {
 			seen++
 			from := origin.FindStringSubmatch(b.above)
 			if from == nil {
-				t.Errorf("%s:%d: no comment above says from which file this code is", d.name, b.line)
+				t.Errorf("%s:%d: no comment above names the file of this code", d.name, b.line)
 				continue
 			}
 			source, err := os.ReadFile(filepath.Join(root, from[1]))
 			if err != nil {
 				t.Errorf("%s:%d: %v", d.name, b.line, err)
 			} else if !strings.Contains(string(source), b.text) {
-				t.Errorf("%s:%d: this code is not in %s any more", d.name, b.line, from[1])
+				t.Errorf("%s:%d: this code is not in %s", d.name, b.line, from[1])
 			}
 		}
 	}
@@ -120,17 +120,16 @@ func TestBlocks(t *testing.T) {
 var (
 	link      = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	runs      = regexp.MustCompile(`go run (\./[\w./-]+)`)
-	path      = regexp.MustCompile(`^\.?[a-z0-9_][\w./-]*$`)
+	pathName  = regexp.MustCompile(`^\.?[a-z0-9_][\w./-]*$`)
 	shellName = regexp.MustCompile(`\bBATON_[A-Z]+\b`)
 )
 
-// TestPaths: links, commands and paths lead somewhere.
-func TestPaths(t *testing.T) {
+func TestPathsExist(t *testing.T) {
 	seen := 0
 	exists := func(document, path string) {
 		seen++
 		if _, err := os.Stat(filepath.Join(root, path)); err != nil {
-			t.Errorf("%s speaks of %s: %v", document, path, err)
+			t.Errorf("%s names %s: %v", document, path, err)
 		}
 	}
 	for _, d := range documents(t) {
@@ -149,7 +148,7 @@ func TestPaths(t *testing.T) {
 			}
 		}
 		for _, s := range d.spans {
-			if path.MatchString(s) && ours(s) {
+			if pathName.MatchString(s) && ours(s) {
 				exists(d.name, s)
 			}
 		}
@@ -159,9 +158,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestExamples: examples/README.md has every example, and examples/quick.txt names none
-// that is not there.
-func TestExamples(t *testing.T) {
+// examples/README.md lists every example. Every example in examples/quick.txt exists.
+func TestExamplesAreListed(t *testing.T) {
 	dir := filepath.Join(root, "examples")
 	text, err := os.ReadFile(filepath.Join(dir, "README.md"))
 	if err != nil {
@@ -187,13 +185,13 @@ func TestExamples(t *testing.T) {
 	for line := range strings.Lines(string(quick)) {
 		line, _, _ = strings.Cut(line, "#")
 		if fields := strings.Fields(line); len(fields) > 0 && !slices.Contains(names, fields[0]) {
-			t.Errorf("examples/quick.txt has %s, which is no example", fields[0])
+			t.Errorf("examples/quick.txt has %s, which is not an example", fields[0])
 		}
 	}
 }
 
-// ours reports whether a path with a slash begins in the repository. NAME
-// stands for any name.
+// ours reports whether a path with a slash begins with a directory of the repository.
+// A path with NAME in it is a pattern, and not checked.
 func ours(s string) bool {
 	first, rest, ok := strings.Cut(s, "/")
 	if !ok || strings.Contains(rest, "NAME") {
@@ -203,8 +201,8 @@ func ours(s string) bool {
 	return err == nil && info.IsDir()
 }
 
-// TestEnvironment: the variables are those that the sources name.
-func TestEnvironment(t *testing.T) {
+// Every environment variable in a document is used by the sources.
+func TestEnvironmentVariablesExist(t *testing.T) {
 	files, err := sources()
 	if err != nil {
 		t.Fatal(err)
@@ -226,16 +224,16 @@ func TestEnvironment(t *testing.T) {
 		for _, name := range shellName.FindAllString(text, -1) {
 			seen++
 			if !slices.Contains(known, name) {
-				t.Errorf("%s speaks of %s, which no source does", d.name, name)
+				t.Errorf("%s names %s, but no source file does", d.name, name)
 			}
 		}
 	}
 	if seen == 0 {
-		t.Error("no document speaks of an environment variable")
+		t.Error("no document names an environment variable")
 	}
 }
 
-// sources are the Go files of the module that are no tests.
+// sources returns the Go files of the module except tests.
 func sources() (files []string, err error) {
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {

@@ -15,15 +15,15 @@ import (
 	"testing"
 )
 
-// standard are the packages of the standard library that documents speak of,
-// besides those of this module.
+// standard lists the packages of the standard library whose names may appear in
+// documents.
 var standard = []string{
 	"context", "crypto/tls", "errors", "fmt", "io", "iter", "net", "net/http", "os", "runtime", "runtime/pprof",
 	"sync", "testing", "time",
 }
 
-// declarations are what a package declares: functions, types, values, and the
-// methods and fields of a type as "Type.Name". Types it embeds count as theirs.
+// declarations holds the names that a package declares: functions, types, values, and
+// methods and fields as "Type.Name". A type has the members of its embedded types too.
 type declarations struct {
 	names    map[string]bool
 	embedded map[string][]string
@@ -37,8 +37,8 @@ func (d *declarations) has(name string) bool {
 	return ok && slices.ContainsFunc(d.embedded[typ], func(inner string) bool { return d.has(inner + "." + member) })
 }
 
-// add reads one file. Build tags do not matter: what one system has is named
-// as well.
+// add adds the declarations of one file. It ignores build tags: documents may name
+// what exists on one system only.
 func (d *declarations) add(file *ast.File) {
 	for _, decl := range file.Decls {
 		switch decl := decl.(type) {
@@ -85,7 +85,7 @@ func (d *declarations) addFields(typ string, fields *ast.FieldList) {
 	}
 }
 
-// receiver is the name of a type without its star and type parameters.
+// receiver returns the name of a type without star and type parameters.
 func receiver(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.StarExpr:
@@ -100,8 +100,8 @@ func receiver(e ast.Expr) string {
 	return ""
 }
 
-// packages are all that a document may speak of, by name: what this module
-// declares, and the packages of standard. They are read once for all tests.
+// packages returns the declarations that documents may name, by package name: those of
+// this module and of the packages in standard. All tests share the result.
 var packages = sync.OnceValues(func() (map[string]*declarations, error) {
 	files, err := sources()
 	if err != nil {
@@ -131,15 +131,14 @@ var packages = sync.OnceValues(func() (map[string]*declarations, error) {
 		}
 		all[name].add(file)
 	}
-	delete(all, "main") // no other package can use one
+	delete(all, "main") // no other package can use it
 	return all, nil
 })
 
 // qualified finds pkg.Name and pkg.Type.Name.
 var qualified = regexp.MustCompile(`\b([a-z][a-z0-9]*)\.([A-Z]\w*(?:\.[A-Z]\w*)?)`)
 
-// TestNames: every qualified name exists.
-func TestNames(t *testing.T) {
+func TestQualifiedNamesAreDeclared(t *testing.T) {
 	known, err := packages()
 	if err != nil {
 		t.Fatal(err)
@@ -151,9 +150,9 @@ func TestNames(t *testing.T) {
 				seen++
 				switch p := known[m[1]]; {
 				case p == nil:
-					t.Errorf("%s speaks of `%s`: no package of baton is called %s, and standard does not list it", d.name, s, m[1])
+					t.Errorf("%s names `%s`: baton has no package %s, and standard does not list one", d.name, s, m[1])
 				case !p.has(m[2]):
-					t.Errorf("%s speaks of `%s`: package %s has no %s", d.name, s, m[1], m[2])
+					t.Errorf("%s names `%s`: package %s has no %s", d.name, s, m[1], m[2])
 				}
 			}
 		}
@@ -163,7 +162,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestDeclarations: the check can fail, and finds what is there.
+// The check finds declared names, and fails for others.
 func TestDeclarations(t *testing.T) {
 	known, err := packages()
 	if err != nil {
@@ -176,7 +175,7 @@ func TestDeclarations(t *testing.T) {
 		{"task", "Run", true},
 		{"task", "Runner.Handoff", true},
 		{"task", "Task.Await", true},
-		{"task", "Task.Cancel", true}, // of the Ref inside
+		{"task", "Task.Cancel", true}, // of the embedded Ref
 		{"task", "Reason.Owners", true},
 		{"task", "Task.Sing", false},
 		{"task", "Sing", false},

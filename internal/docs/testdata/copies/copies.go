@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package copies copies what must not be copied, once each.
+// Package copies copies one value of each type that must not be copied.
 package copies
 
 import (

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms_test
+package layers_test
 
 import (
 	"bytes"
@@ -15,10 +15,10 @@ import (
 	"testing"
 )
 
-// root is the directory of the module, seen from this package's.
+// root is the directory of the module, relative to the directory of this package.
 const root = "../.."
 
-// A pkg is what go list tells of a package.
+// A pkg is what go list reports about a package.
 type pkg struct {
 	ImportPath   string
 	Imports      []string
@@ -26,9 +26,8 @@ type pkg struct {
 	XTestImports []string // of the external test package
 }
 
-// list returns the packages of the module as the go command sees them for a
-// system, without cgo. A package that does not compile is listed all the same
-// (-e): that is for the compiler to report, here only imports count.
+// list returns the packages of the module for a system, without cgo. The flag -e
+// lists packages that do not compile too, because only imports matter here.
 func list(t *testing.T, goos string) []pkg {
 	t.Helper()
 	goarch := "amd64"
@@ -54,15 +53,15 @@ func list(t *testing.T, goos string) []pkg {
 		}
 		pkgs = append(pkgs, p)
 	}
-	if !slices.ContainsFunc(pkgs, func(p pkg) bool { return p.ImportPath == module+"/internal/rooms" }) {
-		t.Fatalf("go list found %d packages, and not even this one", len(pkgs))
+	if !slices.ContainsFunc(pkgs, func(p pkg) bool { return p.ImportPath == module+"/internal/layers" }) {
+		t.Fatalf("go list found %d packages, and this one is not among them", len(pkgs))
 	}
 	return pkgs
 }
 
-// watchSources reads every source directory, for the sake of the test cache
-// alone: go test repeats an old verdict until a file or directory that the
-// test itself opened has changed, and knows nothing of what go list opened.
+// watchSources reads every source directory, so that the test cache notices changes.
+// go test reuses an old result until a file or directory that the test itself has
+// opened changes, and it does not know which files go list has opened.
 func watchSources(t *testing.T) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

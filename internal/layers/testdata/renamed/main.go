@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Provokes what reports the names of functions. Its output is checked by
-// TestRenamed, which runs it in a copy of the module with another path.
+// Renamed causes reports that contain names of functions. TestModulePathCanChange runs
+// it in a copy of the module with another path, and checks the output.
 package main
 
 import (

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms_test
+package layers_test
 
 import (
 	"fmt"
@@ -18,20 +18,20 @@ import (
 	"testing"
 )
 
-// storeys is the order of the files of a package that is a house of its own, from the
-// ground up: a file uses what earlier ones declare, and nothing of later ones.
-var storeys = map[string][]string{
+// fileOrder lists the files of a package. A file uses only declarations of earlier
+// files.
+var fileOrder = map[string][]string{
 	"task": {
 		"doc.go",
-		// What knows no task.
+		// Without tasks.
 		"handoff.go", "errors.go", "panic.go", "canceled.go", "shadow.go", "callback.go", "foreign.go",
-		// The data, and how it is named.
+		// The data and its names.
 		"state.go", "name.go",
-		// One step, and the tree of what can be cancelled.
+		// One step, and the tree of contexts.
 		"step.go", "line.go", "context.go", "cancel.go", "identity.go", "follow.go", "self.go", "limit.go",
 		// Waiting.
 		"park.go", "waitqueue.go", "future.go", "ref.go", "report.go", "deadlock.go",
-		// Owning.
+		// Scopes and tasks.
 		"scope.go", "end.go", "worker.go", "baton.go", "task.go", "scoperef.go", "portal.go",
 		// Running.
 		"run.go", "program.go", "main.go", "bridge.go",
@@ -39,12 +39,12 @@ var storeys = map[string][]string{
 }
 
 func TestFilesDependDownwards(t *testing.T) {
-	for pkg, order := range storeys {
+	for pkg, order := range fileOrder {
 		t.Run(pkg, func(t *testing.T) {
 			later, files := laterUses(t, pkg, order)
 			for _, file := range files {
 				if !slices.Contains(order, file) {
-					t.Errorf("%s/%s has no place in the order: add it to storeys", pkg, file)
+					t.Errorf("%s/%s is not in fileOrder: add it", pkg, file)
 				}
 			}
 			for _, use := range later {
@@ -54,7 +54,7 @@ func TestFilesDependDownwards(t *testing.T) {
 	}
 }
 
-// laterUses lists the uses by a file of what a later one declares, and the files.
+// laterUses returns the uses of declarations of later files, and the names of all files.
 func laterUses(t *testing.T, pkg string, order []string) (uses, names []string) {
 	t.Helper()
 	dir := filepath.Join("../..", pkg)
@@ -93,7 +93,7 @@ func laterUses(t *testing.T, pkg string, order []string) (uses, names []string) 
 	return uses, names
 }
 
-// compiled imports packages as the go command has compiled them for the one in dir.
+// compiled returns an importer of the compiled dependencies of the package in dir.
 func compiled(t *testing.T, set *token.FileSet, dir string) types.Importer {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", ".")

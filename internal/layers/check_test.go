@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms_test
+package layers_test
 
 import (
 	"slices"
 	"testing"
 )
 
-// house is a small table with one room of every kind.
-var house = []room{
+// sample is a small table with one layer of every kind.
+var sample = []layer{
 	{paths: []string{"ground"}},
 	{paths: []string{"groundtest"}, suite: true},
 	{paths: []string{"east", "west"}},
@@ -18,15 +18,15 @@ var house = []room{
 	{paths: []string{"garden/...", "street/..."}, public: true},
 }
 
-// TestCheck: the check can fail, by every rule, and finds no fault elsewhere.
-func TestCheck(t *testing.T) {
+// The check fails for every rule, and passes everything else.
+func TestCheckFindsEachViolation(t *testing.T) {
 	imports := func(path string, imports ...string) pkg {
 		return pkg{ImportPath: path, Imports: imports}
 	}
 	cases := []struct {
 		name string
 		pkg  pkg
-		want []breach
+		want []violation
 	}{
 		{"nothing", imports("baton/ground"), nil},
 		{"the standard library", imports("baton/ground", "net/http", "unsafe"), nil},
@@ -34,45 +34,45 @@ func TestCheck(t *testing.T) {
 		{"two below", imports("baton/roof", "baton/ground", "baton/west"), nil},
 		{"internal", imports("baton/roof", "baton/internal/stub", "baton/internal/word"), nil},
 		{"internal as listed", imports("baton/internal/word", "baton/internal/stub"), nil},
-		{"a foundation", imports("baton/ground", "golang.org/x/sys/unix", "golang.org/x/sync"), nil},
+		{"a dependency", imports("baton/ground", "golang.org/x/sys/unix", "golang.org/x/sync"), nil},
 		{"own subtree", imports("baton/garden/tree", "baton/garden", "baton/garden/bush"), nil},
 
-		{"a package in no room", imports("baton/attic", "baton/roof"),
-			[]breach{{"baton/attic", "", unlisted}}},
-		{"the module's root in no room", imports("baton"),
-			[]breach{{"baton", "", unlisted}}},
-		{"below a room that is no tree", imports("baton/ground/hole"),
-			[]breach{{"baton/ground/hole", "", unlisted}}},
-		{"a name that only begins like a room's", imports("baton/gardening"),
-			[]breach{{"baton/gardening", "", unlisted}}},
-		{"importing a package in no room", imports("baton/roof", "baton/attic"),
-			[]breach{{"baton/roof", "baton/attic", unlisted}}},
+		{"a package in no layer", imports("baton/attic", "baton/roof"),
+			[]violation{{"baton/attic", "", unlisted}}},
+		{"the root package, if it is not listed", imports("baton"),
+			[]violation{{"baton", "", unlisted}}},
+		{"below a layer that is no tree", imports("baton/ground/hole"),
+			[]violation{{"baton/ground/hole", "", unlisted}}},
+		{"a name that only begins like a layer's", imports("baton/gardening"),
+			[]violation{{"baton/gardening", "", unlisted}}},
+		{"importing a package in no layer", imports("baton/roof", "baton/attic"),
+			[]violation{{"baton/roof", "baton/attic", unlisted}}},
 		{"above", imports("baton/ground", "baton/roof"),
-			[]breach{{"baton/ground", "baton/roof", upward}}},
+			[]violation{{"baton/ground", "baton/roof", upward}}},
 		{"beside", imports("baton/east", "baton/west"),
-			[]breach{{"baton/east", "baton/west", upward}}},
+			[]violation{{"baton/east", "baton/west", upward}}},
 		{"the tree beside", imports("baton/garden/tree", "baton/street/lamp"),
-			[]breach{{"baton/garden/tree", "baton/street/lamp", upward}}},
+			[]violation{{"baton/garden/tree", "baton/street/lamp", upward}}},
 		{"internal below its row", imports("baton/east", "baton/internal/stub"),
-			[]breach{{"baton/east", "baton/internal/stub", upward}}},
-		{"internal imports a room below", imports("baton/internal/stub", "baton/ground"),
-			[]breach{{"baton/internal/stub", "baton/ground", upward}}},
+			[]violation{{"baton/east", "baton/internal/stub", upward}}},
+		{"internal imports a lower layer", imports("baton/internal/stub", "baton/ground"),
+			[]violation{{"baton/internal/stub", "baton/ground", upward}}},
 		{"internal imports more than listed", imports("baton/internal/word", "baton/ground", "baton/internal/stub"),
-			[]breach{{"baton/internal/word", "baton/ground", upward}}},
+			[]violation{{"baton/internal/word", "baton/ground", upward}}},
 		{"public imports internal", imports("baton/garden/tree", "baton/internal/stub", "baton/roof"),
-			[]breach{{"baton/garden/tree", "baton/internal/stub", hidden}}},
+			[]violation{{"baton/garden/tree", "baton/internal/stub", hidden}}},
 		{"a suite outside tests", imports("baton/roof", "baton/groundtest"),
-			[]breach{{"baton/roof", "baton/groundtest", testsOnly}}},
+			[]violation{{"baton/roof", "baton/groundtest", testsOnly}}},
 		{"a foreign module", imports("baton/roof", "example.com/tree"),
-			[]breach{{"baton/roof", "example.com/tree", foreign}}},
-		{"a name that only begins like a foundation's", imports("baton/roof", "golang.org/x/system"),
-			[]breach{{"baton/roof", "golang.org/x/system", foreign}}},
+			[]violation{{"baton/roof", "example.com/tree", foreign}}},
+		{"a name that only begins like a dependency's", imports("baton/roof", "golang.org/x/system"),
+			[]violation{{"baton/roof", "golang.org/x/system", foreign}}},
 		{"goleak outside tests", imports("baton/roof", "go.uber.org/goleak"),
-			[]breach{{"baton/roof", "go.uber.org/goleak", foreign}}},
+			[]violation{{"baton/roof", "go.uber.org/goleak", foreign}}},
 		{"cgo", imports("baton/roof", "C"),
-			[]breach{{"baton/roof", "C", foreign}}},
+			[]violation{{"baton/roof", "C", foreign}}},
 		{"several", imports("baton/ground", "baton/east", "baton/internal/word", "C"),
-			[]breach{
+			[]violation{
 				{"baton/ground", "baton/east", upward},
 				{"baton/ground", "baton/internal/word", upward},
 				{"baton/ground", "C", foreign},
@@ -84,14 +84,14 @@ func TestCheck(t *testing.T) {
 			TestImports: []string{"go.uber.org/goleak"}}, nil},
 		{"tests with a foreign module", pkg{ImportPath: "baton/ground",
 			TestImports: []string{"example.com/inner"}, XTestImports: []string{"example.com/outer"}},
-			[]breach{
+			[]violation{
 				{"baton/ground", "example.com/inner", foreign},
 				{"baton/ground", "example.com/outer", foreign},
 			}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if got := check(house, []pkg{c.pkg}); !slices.Equal(got, c.want) {
+			if got := check(sample, []pkg{c.pkg}); !slices.Equal(got, c.want) {
 				t.Errorf("check = %v, want %v", got, c.want)
 			}
 		})

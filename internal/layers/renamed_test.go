@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms_test
+package layers_test
 
 import (
 	"bytes"
@@ -16,14 +16,14 @@ import (
 	"testing"
 )
 
-// No code depends on the module's path: a copy of the library with another path
-// names the same functions in its reports.
-func TestRenamed(t *testing.T) {
+// No code depends on the path of the module: reports of a copy of the library under
+// another path name the same functions.
+func TestModulePathCanChange(t *testing.T) {
 	const root, path = "../..", "example.org/relay.v2"
 	dir := t.TempDir()
 	copyRenamed(t, "testdata/renamed", dir, path)
-	for _, room := range []string{"loop", "task", "await", "internal"} {
-		copyRenamed(t, filepath.Join(root, room), filepath.Join(dir, room), path)
+	for _, tree := range []string{"loop", "task", "await", "internal"} {
+		copyRenamed(t, filepath.Join(root, tree), filepath.Join(dir, tree), path)
 	}
 	mod := read(t, filepath.Join(root, "go.mod"))
 	write(t, filepath.Join(dir, "go.mod"), bytes.Replace(mod, []byte("module "+module+"\n"), []byte("module "+path+"\n"), 1))
@@ -55,8 +55,8 @@ func TestRenamed(t *testing.T) {
 	}
 }
 
-// copyRenamed copies the source files below from, without tests, and has them import
-// the packages of the module by another path.
+// copyRenamed copies the source files below from, without tests. The copies import the
+// packages of the module by another path.
 func copyRenamed(t *testing.T, from, to, path string) {
 	t.Helper()
 	err := filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
@@ -82,14 +82,14 @@ func copyRenamed(t *testing.T, from, to, path string) {
 	}
 }
 
-// renamed returns a Go file with other paths in its imports, and nothing else changed.
+// renamed returns a Go file in which only the paths of its imports are changed.
 func renamed(t *testing.T, name string, source []byte, path string) []byte {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ImportsOnly)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, spec := range slices.Backward(file.Imports) { // so that positions stay right
+	for _, spec := range slices.Backward(file.Imports) { // so that earlier positions stay valid
 		imported, _ := strconv.Unquote(spec.Path.Value)
 		if below, ok := strings.CutPrefix(imported, module+"/"); ok {
 			at := int(spec.Path.Pos()) - int(file.FileStart)
