@@ -20,7 +20,7 @@ func newBaton(l *loop.Loop, h Handoff) *baton {
 	h = h.choose()
 	b.relay = relay.New(l, h == Coroutine, newWorker)
 	l.Driver().Doze(h == Coroutine)
-	b.watched = l.Driver().NameSteps(b.relay.NameOf)
+	b.hasWatchdog = l.Driver().NameSteps(b.relay.NameOf)
 	return b
 }
 

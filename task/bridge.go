@@ -18,7 +18,7 @@ func init() {
 	bridge.AfterEnd = afterEnd
 	bridge.AddValues = addValues
 	bridge.Local = local
-	bridge.Watch = func(ref any) func() { return ref.(*Ref).watch() }
+	bridge.Watch = func(ref any) func() { return ref.(*Ref).addWatcher() }
 	bridge.GoUnder = func(ctx context.Context, fn func(ctx context.Context) error) any { return goUnder(ctx, fn) }
 }
 
@@ -30,12 +30,12 @@ func goUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := nodeOf(ctx)
 	n.ref.held("a call of a net.Conn")
 	s := n.scope
-	if s.phase != open && s.count == s.bound {
+	if s.phase != open && s.count == s.daemons {
 		return nil
 	}
 	t := &background{fn: fn}
-	t.ref.body, t.ref.bound = t, true
-	s.bound++
+	t.ref.body, t.ref.daemon = t, true
+	s.daemons++
 	s.adopt(&t.ref, n, ctx)
 	return &t.ref
 }
@@ -43,7 +43,7 @@ func goUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 // addValues is bridge.AddValues.
 func addValues(ctx context.Context, add func(values context.Context) context.Context) {
 	n := enter(ctx)
-	n.horizon = &horizon{add(n.horizon.values), n.horizon.deadlines}
+	n.inherited = &inherited{add(n.inherited.values), n.inherited.deadlines}
 }
 
 // local is bridge.Local.

@@ -18,18 +18,18 @@ import (
 // c, from further out, goes all the way down and replaces by, though not
 // canceled. A shield is told of the cancel and keeps it from what is inside.
 func (n *node) cancel(c *Canceled) {
-	if n.by == c {
+	if n.current == c {
 		return
 	}
 	if c.when == 0 && c != released { // released is shared by all loops
 		c.when = max(n.ref.b.loop.Driver().Age(), 1)
 	}
-	if n.by != nil {
+	if n.current != nil {
 		n.supersede()
 	}
-	n.by = c
+	n.current = c
 	if n.canceled.CompareAndSwap(nil, c) {
-		if s := n.shadow.Load(); s != nil {
+		if s := n.stdContext.Load(); s != nil {
 			s.cancel(c)
 		}
 	}
@@ -38,7 +38,7 @@ func (n *node) cancel(c *Canceled) {
 	}
 	for child := n.first; child != nil; child = child.next {
 		if child.limit != nil && child.limit.shield {
-			child.limit.arm(c)
+			child.limit.holdOff(c)
 			continue
 		}
 		child.cancel(c)
@@ -47,8 +47,8 @@ func (n *node) cancel(c *Canceled) {
 
 // end cancels n for a cause of its own. It does nothing if n is cancelled already, by
 // itself or from further out: the first cause stays.
-func (n *node) end(cause error) {
-	if n.by == nil {
+func (n *node) cancelFor(cause error) {
+	if n.current == nil {
 		n.cancel(newCanceled(n, cause))
 	}
 }
@@ -56,25 +56,25 @@ func (n *node) end(cause error) {
 // supersede keeps the cancel of a task that gives way to one from further out: the task
 // may still return it. The first cancel is in canceled.
 func (n *node) supersede() {
-	if r := n.ref; r != nil && n == &r.ctx && n.by != n.canceled.Load() {
+	if r := n.ref; r != nil && n == &r.ctx && n.current != n.canceled.Load() {
 		x := r.more()
-		x.between = append(x.between, n.by)
+		x.between = append(x.between, n.current)
 	}
 }
 
 // expire ends n together with its task or scope: what still waits for n elsewhere is
 // released. Tasks below n live on, owned by their scope. Blocks of the same task that
 // were not released, and tasks of goUnder, end with n.
-func (n *node) expire() {
-	if n.by == nil {
-		n.by = released
+func (n *node) end() {
+	if n.current == nil {
+		n.current = released
 		n.canceled.Store(released)
-		if s := n.shadow.Load(); s != nil {
+		if s := n.stdContext.Load(); s != nil {
 			s.cancel(released)
 		}
 	}
 	for child := n.first; child != nil; child = child.next {
-		if child.ref == n.ref || child.ref.bound {
+		if child.ref == n.ref || child.ref.daemon {
 			child.cancel(released)
 		}
 	}
@@ -85,8 +85,8 @@ func (n *node) expire() {
 // for must come back first. Then Wake ends the wait, which has had its effect,
 // and the next switch point tells of the cancel.
 func (r *Ref) interrupt(c *Canceled) {
-	if r.worker.on.Cancel(r) {
-		r.worker.abort = c
+	if r.worker.waiter.Cancel(r) {
+		r.worker.abortedBy = c
 		r.ready()
 	}
 }
@@ -94,7 +94,7 @@ func (r *Ref) interrupt(c *Canceled) {
 // arm starts the bound of a shield when a cancel comes from outside. A second
 // one comes from further out and takes the first one's place, but the time goes
 // on: a shield lasts for its bound, however many want to end it.
-func (l *limit) arm(c *Canceled) {
+func (l *limit) holdOff(c *Canceled) {
 	if l.pending != nil {
 		l.pending = c
 		return
@@ -114,7 +114,7 @@ func (c *Canceled) origin() *node {
 
 // mine is the cancel of n if the first one came from n itself: what its Err
 // tells then. One from further out that has come since does not change that.
-func (n *node) mine() *Canceled {
+func (n *node) ownCancel() *Canceled {
 	if c := n.canceled.Load(); c != nil && c.origin() == n {
 		return c
 	}
@@ -126,8 +126,8 @@ func (n *node) mine() *Canceled {
 // library that was derived from it: if that has ended because of n, n says
 // more.
 func (n *node) interrupted(ctx context.Context) *Canceled {
-	if n.by != nil {
-		return n.by
+	if n.current != nil {
+		return n.current
 	}
 	if ctx == context.Context(n) {
 		return nil
@@ -141,7 +141,7 @@ func (n *node) interrupted(ctx context.Context) *Canceled {
 // canceledBy returns the cancel of r's context that err tells of, or nil. Of several
 // cancels ctx.Err tells the first, and calls of r have returned the last of their time.
 func (r *Ref) canceledBy(err error) *Canceled {
-	cancels := []*Canceled{r.ctx.canceled.Load(), r.ctx.by}
+	cancels := []*Canceled{r.ctx.canceled.Load(), r.ctx.current}
 	if x := r.extra.Load(); x != nil {
 		cancels = append(cancels, x.between...)
 	}

@@ -18,8 +18,8 @@ type Canceled struct {
 	Scope fmt.Stringer // what was cancelled; nil for a context of the standard library
 	Cause error        // why; never nil
 
-	deadline bool // it stands for context.DeadlineExceeded, and not for context.Canceled
-	opaque   bool // Unwrap returns nil
+	deadline   bool // it stands for context.DeadlineExceeded, and not for context.Canceled
+	hidesCause bool // Unwrap returns nil
 
 	when time.Duration // the loop's age when it came; 0 if that is not known. It belongs to the loop
 }
@@ -44,7 +44,7 @@ func (c *Canceled) standFor(deadline bool) {
 		other = context.Canceled
 	}
 	c.deadline = deadline
-	c.opaque = errors.Is(c.Cause, other)
+	c.hidesCause = errors.Is(c.Cause, other)
 }
 
 // foreignCanceled describes the cancel of a context of the standard library.
@@ -80,7 +80,7 @@ func (c *Canceled) Temporary() bool { return false }
 // Unwrap returns the cause. It returns nil if errors.Is would find in the cause the
 // sentinel that this cancel does not stand for.
 func (c *Canceled) Unwrap() error {
-	if c.opaque {
+	if c.hidesCause {
 		return nil
 	}
 	return c.Cause
@@ -102,7 +102,7 @@ func (c *Canceled) matches(err error) bool {
 // only reports whether err says no more than that there was a cancel of which is is
 // true: err is one, wraps one singly, or joins only such errors. A panic says more,
 // whatever its value. What a Canceled was caused by is not asked.
-func only(err error, is func(error) bool) bool {
+func isOnly(err error, is func(error) bool) bool {
 	if _, panicked := err.(*PanicError); panicked || err == nil {
 		return false
 	}
@@ -113,10 +113,10 @@ func only(err error, is func(error) bool) bool {
 	case *Canceled:
 		return false
 	case interface{ Unwrap() []error }:
-		more := func(part error) bool { return !only(part, is) }
+		more := func(part error) bool { return !isOnly(part, is) }
 		return len(e.Unwrap()) > 0 && !slices.ContainsFunc(e.Unwrap(), more)
 	}
-	return only(errors.Unwrap(err), is)
+	return isOnly(errors.Unwrap(err), is)
 }
 
 // same reports whether two errors are one and the same. Errors of types that cannot be

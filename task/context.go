@@ -32,16 +32,16 @@ func nodeOf(ctx context.Context) *node {
 // then. Below a block that has ended and left the tree n stands where that has
 // stood: what lives must be found there, by a cancel and by reports.
 func (n *node) attach(parent *node, ctx context.Context) {
-	n.horizon = parent.horizon
+	n.inherited = parent.inherited
 	if ctx != context.Context(parent) {
-		n.horizon = &horizon{ctx, parent.horizon.deadlines}
+		n.inherited = &inherited{ctx, parent.inherited.deadlines}
 	}
 	if n.limit != nil {
-		n.horizon = n.limit.seenFrom(n.horizon)
+		n.inherited = n.limit.inherit(n.inherited)
 	}
-	if c := parent.by; c != nil && (n.limit == nil || !n.limit.shield) {
+	if c := parent.current; c != nil && (n.limit == nil || !n.limit.shield) {
 		n.canceled.Store(c)
-		n.by = c
+		n.current = c
 	}
 	for parent.prev == nil && parent.parent != nil {
 		parent = parent.parent
@@ -53,15 +53,15 @@ func (n *node) attach(parent *node, ctx context.Context) {
 // timeout adds its own deadline, and a shield hides theirs. Those of the
 // standard library may have one, too: WithoutCancel hides it and keeps the
 // values.
-func (l *limit) seenFrom(o *horizon) *horizon {
-	l.inside = *o
+func (l *limit) inherit(o *inherited) *inherited {
+	l.storage = *o
 	if l.shield {
-		l.inside.deadlines = nil
-		l.inside.values = context.WithoutCancel(o.values)
+		l.storage.deadlines = nil
+		l.storage.values = context.WithoutCancel(o.values)
 	} else {
-		l.outer, l.inside.deadlines = o.deadlines, l
+		l.outer, l.storage.deadlines = o.deadlines, l
 	}
-	return &l.inside
+	return &l.storage
 }
 
 // append makes child the last of n's children. They are a list through the
@@ -108,15 +108,15 @@ func (n *node) detach() {
 
 // shade returns the shadow of n. Safe from every goroutine: a race with another
 // maker is won by one of them, and a race with cancel is looked for afterwards.
-func (n *node) shade() *shadow {
-	if s := n.shadow.Load(); s != nil {
+func (n *node) asStdContext() *stdContext {
+	if s := n.stdContext.Load(); s != nil {
 		return s
 	}
-	g := &gate{done: make(chan struct{})}
+	g := &stdParent{done: make(chan struct{})}
 	ctx, stop := context.WithCancelCause(g)
-	s := &shadow{ctx: ctx, gate: g, stop: stop}
-	if !n.shadow.CompareAndSwap(nil, s) {
-		return n.shadow.Load()
+	s := &stdContext{ctx: ctx, parent: g, stop: stop}
+	if !n.stdContext.CompareAndSwap(nil, s) {
+		return n.stdContext.Load()
 	}
 	if c := n.canceled.Load(); c != nil {
 		s.cancel(c)
@@ -127,7 +127,7 @@ func (n *node) shade() *shadow {
 // Done returns a channel that is closed when the context is cancelled, or has
 // ended with its task, scope or block. To select on it in a task would hold the
 // baton meanwhile: it is for other goroutines and foreign libraries.
-func (n *node) Done() <-chan struct{} { return n.shade().ctx.Done() }
+func (n *node) Done() <-chan struct{} { return n.asStdContext().ctx.Done() }
 
 // Err returns nil, context.Canceled or context.DeadlineExceeded: the bare
 // sentinel, as package context promises. context.Cause tells why.
@@ -150,12 +150,12 @@ func (n *node) Deadline() (time.Time, bool) {
 			earliest = when
 		}
 	}
-	for l := n.horizon.deadlines; l != nil; l = l.outer {
-		if when := l.shown.Load(); when != nil && l.standard {
+	for l := n.inherited.deadlines; l != nil; l = l.outer {
+		if when := l.deadline.Load(); when != nil && l.standard {
 			sooner(*when)
 		}
 	}
-	if when, ok := n.horizon.values.Deadline(); ok {
+	if when, ok := n.inherited.values.Deadline(); ok {
 		sooner(when)
 	}
 	return earliest, !earliest.IsZero()
@@ -169,15 +169,15 @@ func (n *node) Value(key any) any {
 	switch key {
 	case nodeKey{}:
 		return n
-	case shadowKey:
-		return n.shade().ctx.Value(key)
+	case cancelCtxKey:
+		return n.asStdContext().ctx.Value(key)
 	}
-	return n.horizon.values.Value(key)
+	return n.inherited.values.Value(key)
 }
 
 // AfterFunc has f run when the context is cancelled, on a goroutine of its own;
 // stop reports whether it prevented that. The context package asks for it where
 // Value does not lead it to a cancelCtx.
 func (n *node) AfterFunc(f func()) (stop func() bool) {
-	return context.AfterFunc(n.shade().ctx, f)
+	return context.AfterFunc(n.asStdContext().ctx, f)
 }

@@ -35,18 +35,18 @@ const maxDeadlocks = 100
 // kept: what its cancel sets going may give others what they wait for, as the
 // mutex that locks.Cond must have again, and then no promise is broken to them.
 // All come only if nobody is lost, and tasks wait for each other in a circle.
-func (b *baton) unshield(c *Canceled) {
-	if !b.pierce(c, (*node).lost) {
-		b.pierce(c, func(*node) bool { return true })
+func (b *baton) breakShields(c *Canceled) {
+	if !b.breakMatching(c, (*node).stuck) {
+		b.breakMatching(c, func(*node) bool { return true })
 	}
 }
 
 // pierce ends those of the shields that hold c off which it is asked to, the
 // outer ones first, in the order of the tree, and reports whether there were
 // any.
-func (b *baton) pierce(c *Canceled, which func(shield *node) bool) (pierced bool) {
+func (b *baton) breakMatching(c *Canceled, which func(shield *node) bool) (pierced bool) {
 	b.walk(func(n *node) {
-		if n.limit == nil || !n.limit.shield || n.by == c || !which(n) {
+		if n.limit == nil || !n.limit.shield || n.current == c || !which(n) {
 			return
 		}
 		pierced = true
@@ -58,12 +58,12 @@ func (b *baton) pierce(c *Canceled, which func(shield *node) bool) (pierced bool
 // lost reports whether n's task, or one under n, is parked and waits for
 // nobody. One that waits for another task is not: that is so of the owner of a
 // scope, and of whoever waits for a mutex.
-func (n *node) lost() bool {
+func (n *node) stuck() bool {
 	if r := n.ref; r.state == Parked && !r.waitsForTask() {
 		return true
 	}
 	for child := n.first; child != nil; child = child.next {
-		if child.lost() {
+		if child.stuck() {
 			return true
 		}
 	}
@@ -72,5 +72,5 @@ func (n *node) lost() bool {
 
 // waitsForTask reports whether r is parked on another task that has not ended.
 func (r *Ref) waitsForTask() bool {
-	return r.state == Parked && slices.ContainsFunc(r.worker.on.Owners(), func(on *Ref) bool { return on != r && on.state != Done })
+	return r.state == Parked && slices.ContainsFunc(r.worker.waiter.Owners(), func(on *Ref) bool { return on != r && on.state != Done })
 }

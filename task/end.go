@@ -16,8 +16,8 @@ func (r *Ref) end(err error) {
 	r.err = err
 	r.state = Done
 	r.worker = nil
-	canceled := err != nil && r.ctx.scope.drops(r, err)
-	r.ctx.expire()
+	canceled := err != nil && r.ctx.scope.isInnerCancel(r, err)
+	r.ctx.end()
 	if r.awaiters.wakeAll() > 0 {
 		r.observed = true
 	}
@@ -26,9 +26,9 @@ func (r *Ref) end(err error) {
 		x.end(r)
 	}
 	if r == r.b.root {
-		r.b.loop.Driver().Ready(loop.Entry{Runner: (*finale)(r.b)})
+		r.b.loop.Driver().Ready(loop.Entry{Runner: (*lastCallback)(r.b)})
 	} else {
-		r.ctx.scope.ended(r, canceled)
+		r.ctx.scope.taskEnded(r, canceled)
 	}
 }
 
@@ -53,9 +53,9 @@ func (x *extra) end(r *Ref) {
 // A finale is the last callback of a Run, behind what the root task's last step
 // has queued. It stops the loop with the turn that runs them: asyncio's run ends
 // by a callback, too. To stop at once would leave them to nobody.
-type finale baton
+type lastCallback baton
 
-func (f *finale) Run() {
+func (f *lastCallback) Run() {
 	if !f.over { // else it was left behind, and the loop runs for somebody else
 		f.over = true
 		f.loop.Stop()

@@ -34,7 +34,7 @@ func misuse(format string, args ...any) {
 
 // mustHave panics in the call that was given no function. The task would panic
 // when it begins, and nobody could tell any more who started it.
-func mustHave(fn bool, call string) {
+func mustHaveFunc(fn bool, call string) {
 	if !fn {
 		misuse("%s of a nil function", call)
 	}

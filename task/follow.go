@@ -14,7 +14,7 @@ func (n *node) watch(ctx context.Context) (stop func()) {
 	r := n.ref
 	parks := r.parks + 1 // the one that is to come
 	return n.register(ctx, func(c *Canceled) {
-		if n.by == nil && r.state == Parked && r.parks == parks {
+		if n.current == nil && r.state == Parked && r.parks == parks {
 			r.interrupt(c)
 		}
 	})
@@ -24,16 +24,16 @@ func (n *node) watch(ctx context.Context) (stop func()) {
 // called. ctx was derived from n. A ctx that is cancelled already acts at once,
 // so that the first switch point sees it.
 func (n *node) follow(ctx context.Context, target *node) (stop func()) {
-	spread := func(c *Canceled) {
-		if target.by == nil { // else ctx has ended with n, whose cancel says more
+	cancelTarget := func(c *Canceled) {
+		if target.current == nil { // else ctx has ended with n, whose cancel says more
 			target.cancel(c)
 		}
 	}
 	if ctx.Err() != nil {
-		spread(foreignCanceled(ctx))
+		cancelTarget(foreignCanceled(ctx))
 		return nothing
 	}
-	return n.register(ctx, spread)
+	return n.register(ctx, cancelTarget)
 }
 
 // register is add for a context derived from n. One that can only end together
@@ -68,7 +68,7 @@ type valued struct {
 // Value looks up the keys that find the task and its cancel in the context itself: values
 // may be those of another task.
 func (v valued) Value(key any) any {
-	if key != (nodeKey{}) && key != shadowKey {
+	if key != (nodeKey{}) && key != cancelCtxKey {
 		if value := v.values.Value(key); value != nil {
 			return value
 		}

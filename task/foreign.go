@@ -23,17 +23,17 @@ type foreignContexts struct {
 
 // A foreignContext is one of them, and what to do when it is cancelled.
 type foreignContext struct {
-	ctx  context.Context
-	then func(*Canceled) // runs with the baton, once; must not switch
-	told bool            // the cancel was acted on
-	over bool            // nobody waits for it any more
+	ctx     context.Context
+	then    func(*Canceled) // runs with the baton, once; must not switch
+	handled bool            // the cancel was acted on
+	over    bool            // nobody waits for it any more
 }
 
 func nothing() {}
 
 // admit panics if ctx has a deadline that never comes: it is on the standard clock,
 // and that of the loop jumps. Every call under ctx asks, before it has any effect.
-func (f *foreignContexts) admit(ctx context.Context, who func() string) {
+func (f *foreignContexts) checkDeadline(ctx context.Context, who func() string) {
 	if !f.virtual || !f.loop.Poller().Caps().Has(poll.Jumps) {
 		return
 	}
@@ -47,10 +47,10 @@ func (f *foreignContexts) admit(ctx context.Context, who func() string) {
 //
 // A deadline of the standard library is misuse on a clock that jumps: it would
 // run on the machine's, and nothing could be replayed.
-func (f *foreignContexts) add(ctx context.Context, who func() string, door bool, then func(*Canceled)) (stop func()) {
-	f.admit(ctx, who)
+func (f *foreignContexts) add(ctx context.Context, who func() string, external bool, then func(*Canceled)) (stop func()) {
+	f.checkDeadline(ctx, who)
 	w := &foreignContext{ctx: ctx, then: then}
-	if door {
+	if external {
 		f.loop.Driver().Open()
 	}
 	if f.virtual {
@@ -65,7 +65,7 @@ func (f *foreignContexts) add(ctx context.Context, who func() string, door bool,
 		}
 		w.over = true
 		cancel()
-		if door {
+		if external {
 			f.loop.Driver().Shut()
 		}
 		if i := slices.Index(f.list, w); i >= 0 {
@@ -76,7 +76,7 @@ func (f *foreignContexts) add(ctx context.Context, who func() string, door bool,
 
 // look acts on every context that has been cancelled. It runs before a poll.
 // What it does may end the watching of others, so it goes through a copy.
-func (f *foreignContexts) look() {
+func (f *foreignContexts) check() {
 	for _, w := range slices.Clone(f.list) {
 		if w.ctx.Err() != nil {
 			w.Wake()
@@ -87,8 +87,8 @@ func (f *foreignContexts) look() {
 // Wake acts on the cancel of the context. It is the loop's to call. The post
 // and look may both have seen the cancel; the second one is for nothing.
 func (w *foreignContext) Wake() {
-	if !w.over && !w.told {
-		w.told = true
+	if !w.over && !w.handled {
+		w.handled = true
 		w.then(foreignCanceled(w.ctx))
 	}
 }

@@ -125,7 +125,7 @@ func (f *Future[T]) Result() (T, error) {
 // exception handler. The caller holds the baton, which makes its loop the
 // future's if that has none yet. PEP 3156 has it under the same name.
 func (f *Future[T]) AddDoneCallback(fn func(*Future[T])) (remove func() bool) {
-	mustHave(fn != nil, "Future.AddDoneCallback")
+	mustHaveFunc(fn != nil, "Future.AddDoneCallback")
 	if f.loop == nil {
 		f.loop = loop.Current()
 		if f.loop == nil {

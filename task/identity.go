@@ -23,7 +23,7 @@ func enter(ctx context.Context) *node {
 		return enterForeign(ctx)
 	}
 	if r := n.ref; !r.b.word.Held() || r.b.cur != r {
-		stranger(n)
+		panicWrongCaller(n)
 	}
 	return n
 }
@@ -32,18 +32,18 @@ func enter(ctx context.Context) *node {
 func enterForeign(ctx context.Context) *node {
 	n := nodeOf(ctx)
 	if n == nil {
-		refuse("a context that does not belong to a task; start one with task.Run and pass its ctx on")
+		panicWrongContext("a context that does not belong to a task; start one with task.Run and pass its ctx on")
 	}
 	if r := n.ref; !r.b.word.Held() || r.b.cur != r {
-		stranger(n)
+		panicWrongCaller(n)
 	}
-	n.ref.b.foreign.admit(ctx, n.ref.String)
+	n.ref.b.foreign.checkDeadline(ctx, n.ref.String)
 	return n
 }
 
 // stranger panics with both sides of a context in the wrong hands. It is apart
 // from enter to keep that small; which sides there are is found out only here.
-func stranger(n *node) {
+func panicWrongCaller(n *node) {
 	b := n.ref.b
 	if b.word.Held() {
 		owner := n.ref.String()
@@ -51,28 +51,28 @@ func stranger(n *node) {
 			owner += ", which has ended,"
 		}
 		if b.cur == nil {
-			refuse("the context of %s from a callback of %v; start a task, or use ScopeOf before", owner, b.loop)
+			panicWrongContext("the context of %s from a callback of %v; start a task, or use ScopeOf before", owner, b.loop)
 		}
-		refuse("the context of %s from %v; every task uses the ctx that its own function was given", owner, b.cur)
+		panicWrongContext("the context of %s from %v; every task uses the ctx that its own function was given", owner, b.cur)
 	}
 	if other := loop.Current(); other != nil {
-		refuse("the context of %v, a task of %v, while %v runs here; pass values through a Portal", n.ref, b.loop, other)
+		panicWrongContext("the context of %v, a task of %v, while %v runs here; pass values through a Portal", n.ref, b.loop, other)
 	}
-	refuse("the context of %v from a goroutine that is not this task; start a task instead of the goroutine, or call into the loop by a Portal", n.ref)
+	panicWrongContext("the context of %v from a goroutine that is not this task; start a task instead of the goroutine, or call into the loop by a Portal", n.ref)
 }
 
 // refuse panics because a call was made with a context that is not the caller's.
 // Most calls are checked by one further in, so it is the stack that knows which one
 // is meant.
-func refuse(format string, args ...any) {
-	room, call := outermost()
+func panicWrongContext(format string, args ...any) {
+	room, call := publicCall()
 	panic(room + ": " + call + " with " + fmt.Sprintf(format, args...))
 }
 
 // outermost returns the call of ours that somebody else has made: the last function
 // with a public name on the way out of this module's packages. Examples, benchmarks
 // and external tests are somebody else.
-func outermost() (room, call string) {
+func publicCall() (pkg, call string) {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
 	module := strings.TrimSuffix(reflect.TypeFor[node]().PkgPath(), "task")
@@ -82,13 +82,13 @@ func outermost() (room, call string) {
 		f, more := frames.Next()
 		name, ours := strings.CutPrefix(f.Function, module)
 		if !ours || strings.Contains(name, "/") || strings.Contains(name, "_test.") {
-			return room, call
+			return pkg, call
 		}
 		if match := public.FindStringSubmatch(plain.Replace(name)); match != nil {
-			room, call = match[1], match[2]
+			pkg, call = match[1], match[2]
 		}
 		if !more {
-			return room, call
+			return pkg, call
 		}
 	}
 }

@@ -31,10 +31,10 @@ func Shield(ctx context.Context, bound time.Duration) (shielded context.Context,
 	parent := nodeOf(ctx)
 	l.attach(parent, ctx)
 	if c := parent.interrupted(ctx); c != nil {
-		l.arm(c)
+		l.holdOff(c)
 	}
 	if ctx != context.Context(parent) {
-		l.stop = parent.register(ctx, l.arm)
+		l.stop = parent.register(ctx, l.holdOff)
 	}
 	return &l.node, l.release
 }
@@ -55,14 +55,14 @@ func withCancel(ctx context.Context) (c context.Context, cancel func(cause error
 	l.timeless = true
 	l.attach(nodeOf(ctx), ctx)
 	l.follow(ctx)
-	return &l.node, l.end, l.release
+	return &l.node, l.cancelFor, l.release
 }
 
 // reschedule is await.Reschedule.
 func reschedule(ctx context.Context, when time.Time) bool {
 	for n := enter(ctx); n != nil; n = n.parent {
 		if l := n.limit; l != nil && !l.shield && !l.timeless {
-			if l.by != nil {
+			if l.current != nil {
 				return false
 			}
 			l.set(when)
@@ -78,8 +78,8 @@ func reschedule(ctx context.Context, when time.Time) bool {
 // expired reports whether err only says that the deadline of timed, a context of
 // withDeadline, has passed. Something further out may have been cancelled since.
 func expired(timed context.Context, err error) bool {
-	c := timed.(*node).mine()
-	return c != nil && only(err, c.matches)
+	c := timed.(*node).ownCancel()
+	return c != nil && isOnly(err, c.matches)
 }
 
 // newLimit makes a limit of the calling task under ctx. The caller attaches it,
@@ -106,11 +106,11 @@ func (l *limit) set(when time.Time) {
 	b := l.ref.b
 	if when.IsZero() {
 		b.loop.Driver().StopTimer(&l.timer)
-		l.shown.Store(nil)
+		l.deadline.Store(nil)
 		return
 	}
-	l.shown.Store(&when)
-	if l.by != nil {
+	l.deadline.Store(&when)
+	if l.current != nil {
 		return
 	}
 	if !when.After(b.loop.Time()) {
@@ -128,7 +128,7 @@ func (l *limit) Wake() {
 		l.cancel(l.pending)
 		return
 	}
-	if l.by == nil {
+	if l.current == nil {
 		l.cancel(newCanceled(&l.node, context.DeadlineExceeded))
 	}
 }
@@ -138,15 +138,15 @@ func (l *limit) Wake() {
 func (l *limit) release() {
 	b := l.ref.b
 	if b.word.Held() {
-		l.drop()
+		l.endBlock()
 	} else {
-		b.loop.Driver().Post((*lateRelease)(l))
+		b.loop.Driver().Post((*postedRelease)(l))
 	}
 }
 
 // drop ends the limit, once: whatever lives under it, tasks that were started
 // there included, is cancelled as released, and it leaves the tree.
-func (l *limit) drop() {
+func (l *limit) endBlock() {
 	b := l.ref.b
 	if l.ended {
 		return
@@ -156,13 +156,13 @@ func (l *limit) drop() {
 	if l.stop != nil {
 		l.stop()
 	}
-	if l.by == nil {
+	if l.current == nil {
 		l.cancel(released)
 	}
 	l.detach()
 }
 
 // lateRelease is a release that came from another goroutine.
-type lateRelease limit
+type postedRelease limit
 
-func (l *lateRelease) Wake() { (*limit)(l).drop() }
+func (l *postedRelease) Wake() { (*limit)(l).endBlock() }

@@ -53,7 +53,7 @@ func end(ctx context.Context, err error) {
 	}
 	code := 1
 	if s, signaled := context.Cause(ctx).(*SignalError); signaled {
-		if only(err, s.matches) {
+		if isOnly(err, s.matches) {
 			err, code = s, exitCode(s.Signal)
 		} else {
 			err = errors.Join(s, err)

@@ -50,15 +50,15 @@ func (p *PanicError) report(l *loop.Loop) {
 		// As a callback, for the handler is a user's: on the goroutine of a task
 		// that ends, its Goexit would leave the end half done. If the loop runs
 		// no more, Run makes up for it.
-		l.CallSoon(func() { p.tell(l) })
+		l.CallSoon(func() { p.callHandler(l) })
 	} else {
-		p.tell(l)
+		p.callHandler(l)
 	}
 }
 
 // tell calls the handler, now. Of two reports that were queued only the first
 // one does.
-func (p *PanicError) tell(l *loop.Loop) {
+func (p *PanicError) callHandler(l *loop.Loop) {
 	if p.reported {
 		return
 	}
@@ -70,7 +70,7 @@ func (p *PanicError) owned() bool { return p.reported }
 
 // keep adds x to a list of those that may still need an owner. What has one leaves
 // when the list would grow.
-func keep[T interface{ owned() bool }](list []T, x T) []T {
+func appendUnowned[T interface{ owned() bool }](list []T, x T) []T {
 	if len(list) == cap(list) {
 		list = slices.DeleteFunc(list, T.owned)
 	}

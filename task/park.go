@@ -26,7 +26,7 @@ func Park(ctx context.Context, w Waiter) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
 		if w.Cancel(n.ref) {
-			return n.ref.refused(c)
+			return n.ref.endCanceled(c)
 		}
 		ctx = n // w knows of the cancel of ctx; only one from further out is news
 	}
@@ -59,13 +59,13 @@ func Checkpoint(ctx context.Context) (*Ref, error) {
 	}
 	r := n.ref
 	if !r.b.word.Held() || r.b.cur != r {
-		stranger(n)
+		panicWrongCaller(n)
 	}
 	if r.budget--; r.budget < 0 {
-		r.turn()
+		r.yield()
 	}
-	if n.by != nil {
-		return r, n.by
+	if n.current != nil {
+		return r, n.current
 	}
 	return r, nil
 }
@@ -84,19 +84,19 @@ func checkpointForeign(ctx context.Context) (*Ref, error) {
 // the task gives way first.
 func (r *Ref) spend() {
 	if r.budget--; r.budget < 0 {
-		r.turn()
+		r.yield()
 	}
 }
 
 // refused ends a call that c does not let wait. It costs as much as a call that
 // need not wait.
-func (r *Ref) refused(c *Canceled) error {
+func (r *Ref) endCanceled(c *Canceled) error {
 	r.spend()
 	return c
 }
 
 // turn lets what is ready run once. Unlike Yield it ignores every cancel.
-func (r *Ref) turn() {
+func (r *Ref) yield() {
 	r.ready()
 	r.park()
 }
@@ -119,7 +119,7 @@ func Check(ctx context.Context) error {
 func Yield(ctx context.Context) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
-		return n.ref.refused(c)
+		return n.ref.endCanceled(c)
 	}
 	r := n.ref
 	r.ready()
@@ -136,7 +136,7 @@ func Yield(ctx context.Context) error {
 func ParkUntil(ctx context.Context, when time.Time) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
-		return n.ref.refused(c)
+		return n.ref.endCanceled(c)
 	}
 	w := n.ref.worker
 	w.timer.Target = (*alarm)(w)
@@ -184,16 +184,16 @@ func (r *Ref) parkOn(n *node, on Waiter) {
 	r.state = Parked
 	r.parks++
 	w := r.worker
-	w.under, w.on = n, on
+	w.under, w.waiter = n, on
 	w.since = r.b.loop.Driver().Age()
 }
 
 // unparked is the outcome of the wait: nil, or the cancel that ended it.
 func (r *Ref) unparked() error {
 	w := r.worker
-	w.under, w.on = nil, nil // which would keep what may end before the next wait
-	if c := w.abort; c != nil {
-		w.abort = nil
+	w.under, w.waiter = nil, nil // which would keep what may end before the next wait
+	if c := w.abortedBy; c != nil {
+		w.abortedBy = nil
 		return c
 	}
 	return nil

@@ -61,8 +61,8 @@ type Call struct {
 // began. fn's own ctx is what ends it early: to give up waiting, use Go and
 // Call.Cancel.
 func (p *Portal) Do(fn func(ctx context.Context) error) error {
-	outside("Portal.Do")
-	mustHave(fn != nil, "Portal.Do")
+	mustNotHold("Portal.Do")
+	mustHaveFunc(fn != nil, "Portal.Do")
 	return p.Go(fn).Wait()
 }
 
@@ -70,13 +70,13 @@ func (p *Portal) Do(fn func(ctx context.Context) error) error {
 // one of the loop's next turns, after those of earlier calls. Its error belongs
 // to the Call.
 func (p *Portal) Go(fn func(ctx context.Context) error) *Call {
-	mustHave(fn != nil, "Portal.Go")
+	mustHaveFunc(fn != nil, "Portal.Go")
 	c := &Call{portal: p, fn: fn, done: make(chan struct{})}
 	// The lock is held across the post: the arrival takes it too, so it finds the
 	// call among those pending, however soon it comes.
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.b.loop.Driver().Post((*arrival)(c)) != nil {
+	if p.closed || p.b.loop.Driver().Post((*callStart)(c)) != nil {
 		c.finish(ErrClosed)
 		return c
 	}
@@ -103,14 +103,14 @@ func (p *Portal) Close() {
 	if p.b.word.Held() {
 		p.shut()
 	} else {
-		p.b.loop.Driver().Post((*departure)(p))
+		p.b.loop.Driver().Post((*portalClose)(p))
 	}
 }
 
 // Wait waits for the end of the function, on the calling goroutine, and returns
 // its error. Any number of goroutines may wait, and as often as they like.
 func (c *Call) Wait() error {
-	outside("Call.Wait")
+	mustNotHold("Call.Wait")
 	<-c.done
 	return c.err
 }
@@ -118,7 +118,7 @@ func (c *Call) Wait() error {
 // outside panics if the caller holds the baton of some loop: of the portal's
 // own, which would then wait for itself, or of another one, which would stand
 // still.
-func outside(call string) {
+func mustNotHold(call string) {
 	if l := loop.Current(); l != nil {
 		misuse("%s with the baton of %v would stop that loop; portals are for other goroutines, tasks use Go or Start", call, l)
 	}
@@ -131,7 +131,7 @@ func (c *Call) Done() <-chan struct{} { return c.done }
 // wait. A function that has not begun begins all the same, cancelled, like
 // every task; one that has ended is not affected.
 func (c *Call) Cancel(cause error) {
-	c.portal.b.loop.Driver().Post(&recall{c, cause})
+	c.portal.b.loop.Driver().Post(&callCancel{c, cause})
 }
 
 // finish gives the call its result, once: whoever takes it out of pending, or
@@ -145,9 +145,9 @@ func (c *Call) finish(err error) {
 // and that begins in the turn that follows. A call that is not pending any more
 // has its ErrClosed. The scope has not ended, for it closes its portals before
 // that.
-type arrival Call
+type callStart Call
 
-func (a *arrival) Wake() {
+func (a *callStart) Wake() {
 	c := (*Call)(a)
 	p := c.portal
 	p.mu.Lock()
@@ -171,12 +171,12 @@ func (a *arrival) Wake() {
 // recall is the cancel of a call as the loop receives it. The mailbox keeps the
 // order, so it comes after the arrival; if that found the call gone, cause is
 // set for nobody.
-type recall struct {
+type callCancel struct {
 	call  *Call
 	cause error
 }
 
-func (r *recall) Wake() {
+func (r *callCancel) Wake() {
 	cause := r.cause
 	if cause == nil {
 		cause = context.Canceled
@@ -189,9 +189,9 @@ func (r *recall) Wake() {
 }
 
 // departure is the close of a portal by another goroutine.
-type departure Portal
+type portalClose Portal
 
-func (d *departure) Wake() { (*Portal)(d).shut() }
+func (d *portalClose) Wake() { (*Portal)(d).shut() }
 
 // shut is the loop's part of Close. The door is counted, and the portal listed,
 // with the baton only.

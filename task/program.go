@@ -84,7 +84,7 @@ func (p *program) next(tick <-chan time.Time) os.Signal {
 // on the loop, for it must work while a task holds the baton.
 func (p *program) watch() {
 	first := &SignalError{p.next(nil)}
-	came := time.Now()
+	firstAt := time.Now()
 	p.cancel(first)
 	p.held()
 	second := time.NewTicker(time.Second)
@@ -92,7 +92,7 @@ func (p *program) watch() {
 	held := 0 // seconds in one step
 	for seconds := 0; ; {
 		if sig := p.next(second.C); sig != nil {
-			if time.Since(came) >= nextSignal {
+			if time.Since(firstAt) >= nextSignal {
 				bridge.Exit(exitCode(sig))
 			}
 			terminated = terminated || sig == syscall.SIGTERM
@@ -106,7 +106,7 @@ func (p *program) watch() {
 			p.report(first, held)
 		}
 		if terminated && held >= heldAfter {
-			fmt.Fprintf(os.Stderr, "%v: %s; the process ends without cleanup\n", first, p.baton.Load().holding(held))
+			fmt.Fprintf(os.Stderr, "%v: %s; the process ends without cleanup\n", first, p.baton.Load().describeHolder(held))
 			bridge.Exit(exitCode(syscall.SIGTERM))
 		}
 	}
@@ -125,15 +125,15 @@ func (p *program) report(first *SignalError, held int) {
 	switch b := p.baton.Load(); {
 	case b == nil:
 	case held > 0:
-		fmt.Fprintf(os.Stderr, "\t%s\n", b.holding(held))
+		fmt.Fprintf(os.Stderr, "\t%s\n", b.describeHolder(held))
 	default:
-		b.loop.Driver().Post((*rollCall)(b))
+		b.loop.Driver().Post((*taskReport)(b))
 	}
 }
 
 // holding says which step holds the loop. Only a loop with a watchdog knows its name.
 // Safe from every goroutine.
-func (b *baton) holding(seconds int) string {
+func (b *baton) describeHolder(seconds int) string {
 	step := b.relay.NameOf(b.word.G())
 	if step == "" {
 		step = "a step"
@@ -142,9 +142,9 @@ func (b *baton) holding(seconds int) string {
 }
 
 // A rollCall has the loop print its tasks that have not ended.
-type rollCall baton
+type taskReport baton
 
-func (c *rollCall) Wake() {
+func (c *taskReport) Wake() {
 	var lines strings.Builder
 	tasks := (*baton)(c).tasks()
 	for i, r := range tasks {

@@ -35,7 +35,7 @@ func (r *Ref) Cancel(cause error) bool {
 	if r.state == Done {
 		return false
 	}
-	r.ctx.end(cause)
+	r.ctx.cancelFor(cause)
 	return true
 }
 
@@ -47,10 +47,10 @@ func (r *Ref) Canceled() (c *Canceled, ago time.Duration) {
 	switch {
 	case r.state == Done:
 		return nil, 0
-	case r.state == Parked && r.worker.under.by != nil:
-		c = r.worker.under.by
+	case r.state == Parked && r.worker.under.current != nil:
+		c = r.worker.under.current
 	default:
-		c = r.ctx.by
+		c = r.ctx.current
 	}
 	if c != nil && c.when > 0 {
 		ago = r.b.loop.Driver().Age() - c.when
@@ -62,7 +62,7 @@ func (r *Ref) Canceled() (c *Canceled, ago time.Duration) {
 // see [Future.AddDoneCallback]. A callback does not count as awaiting the task. It may
 // call Result, which does.
 func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
-	mustHave(fn != nil, "AddDoneCallback")
+	mustHaveFunc(fn != nil, "AddDoneCallback")
 	r.held("AddDoneCallback")
 	c := &callback{fn: func() { fn(r) }}
 	if r.state == Done {
@@ -75,7 +75,7 @@ func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
 
 // watch makes the caller, await.All or await.Each, one that awaits r, until stop is
 // called: the error of r is its own, if r has failed or fails meanwhile.
-func (r *Ref) watch() (stop func()) {
+func (r *Ref) addWatcher() (stop func()) {
 	if r.state == Done {
 		r.observed = true
 		return nothing

@@ -69,10 +69,10 @@ func (r *Ref) Waiting() (Wait, bool) {
 	}
 	w := Wait{
 		Task:   r.String(),
-		Reason: r.worker.on.Reason(),
+		Reason: r.worker.waiter.Reason(),
 		Since:  r.b.loop.Driver().Age() - r.worker.since,
 	}
-	for _, on := range r.worker.on.Owners() {
+	for _, on := range r.worker.waiter.Owners() {
 		w.On = append(w.On, on.String())
 	}
 	if c, ago := r.Canceled(); c != nil {

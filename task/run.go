@@ -67,7 +67,7 @@ func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (
 	if l := loop.Current(); l != nil {
 		misuse("Run inside %v; use Scope for tasks of the same loop, and await.Blocking for another loop", l)
 	}
-	mustHave(main != nil, "Run")
+	mustHaveFunc(main != nil, "Run")
 	l := r.Loop
 	if l == nil {
 		if l, err = loop.New(r.Config); err != nil {
@@ -107,7 +107,7 @@ func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) e
 	lost := b.drive()
 	finished = true
 	b.finish(lost)
-	return b.verdict()
+	return b.result()
 }
 
 // unwind is the rest of a run whose goroutine is in Goexit. Another callback
@@ -152,32 +152,32 @@ func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error)
 	b.root, b.lastID = r, 1
 	r.b, r.id, r.body = b, 1, t
 	b.relay.Labels = b.loop.Driver().Labels(ctx)
-	anchor := &node{horizon: &horizon{values: b.relay.Labels}}
+	anchor := &node{inherited: &inherited{values: b.relay.Labels}}
 	r.ctx.ref, r.ctx.scope = r, &t.scope
 	r.ctx.attach(anchor, anchor)
 	t.scope.ref, t.scope.scope = r, &t.scope
 	t.scope.attach(&r.ctx, &r.ctx)
 	if b.virtual {
-		b.loop.Driver().BeforePoll(b.foreign.look)
+		b.loop.Driver().BeforePoll(b.foreign.check)
 	}
 	unwatch := nothing
 	if ctx.Done() != nil {
-		spread := func(c *Canceled) {
-			if r.ctx.by == nil {
+		cancelRoot := func(c *Canceled) {
+			if r.ctx.current == nil {
 				r.ctx.cancel(c)
 			}
 		}
 		_, signals := ctx.(interface{ begin(*baton) }) // the context of Main
-		unwatch = b.foreign.add(ctx, func() string { return "the context of task.Run" }, !signals, spread)
+		unwatch = b.foreign.add(ctx, func() string { return "the context of task.Run" }, !signals, cancelRoot)
 		if ctx.Err() != nil {
-			spread(foreignCanceled(ctx))
+			cancelRoot(foreignCanceled(ctx))
 		}
 	}
 	r.ready()
 	return func() {
 		unwatch()
 		b.loop.Driver().BeforePoll(nil)
-		if b.watched {
+		if b.hasWatchdog {
 			pprof.SetGoroutineLabels(ctx)
 		}
 	}
@@ -213,7 +213,7 @@ func (b *baton) drive() (lost *DeadlockError) {
 			b.root.ctx.cancel(b.deadlock)
 		case again < maxDeadlocks:
 			again++
-			b.unshield(b.deadlock)
+			b.breakShields(b.deadlock)
 		default:
 			return &DeadlockError{Waits: b.waits()}
 		}
@@ -225,7 +225,7 @@ func (b *baton) drive() (lost *DeadlockError) {
 // first panic that is part of the error passes on, with the goroutine of Run;
 // all others that nobody has reported are reported now, since nobody else will,
 // and so is a deadlock that is not in the error.
-func (b *baton) verdict() error {
+func (b *baton) result() error {
 	err := b.root.err
 	var fatal *PanicError
 	for _, p := range b.panics {

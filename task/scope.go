@@ -24,7 +24,7 @@ import (
 // is passed on after the tasks have ended, and so is a Goexit.
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx)
-	mustHave(fn != nil, "Scope")
+	mustHaveFunc(fn != nil, "Scope")
 	n.ref.spend()
 	s := &scope{}
 	s.ref, s.scope = n.ref, s
@@ -45,13 +45,13 @@ func (s *scope) run(fn func(ctx context.Context) error) (err error) {
 			s.fail(errUnwinding)
 		}
 		s.join()
-		s.expire()
+		s.end()
 		if returned {
 			err = s.result()
-			s.ref.carry(err)
+			s.ref.keepPanics(err)
 		}
 	}()
-	if e := fn(&s.node); e != nil && !s.isOwn(e) {
+	if e := fn(&s.node); e != nil && !s.isOwnCancel(e) {
 		s.fail(e)
 	}
 	returned = true
@@ -70,11 +70,11 @@ var errUnwinding = errors.New("task: the scope's function panicked or called run
 // idle, and so a deadlock of the tasks from being found.
 func (s *scope) join() {
 	s.phase = joining
-	s.blame(s.unawaited)
+	s.failUnawaited(s.unawaited)
 	s.unawaited = nil
 	s.closePortals()
 	for s.count > 0 {
-		if s.count == s.bound {
+		if s.count == s.daemons {
 			s.unbind()
 		}
 		s.ref.wait(&s.node, &s.node, (*join)(s))
@@ -97,14 +97,14 @@ func (j *join) Owners() []*Ref { return (*scope)(j).tasks() }
 // could need them.
 func (s *scope) unbind() {
 	for _, r := range s.tasks() {
-		if r.bound {
+		if r.daemon {
 			r.ctx.cancel(released)
 		}
 	}
 }
 
 // blame fails the scope for those tasks of a list that have not been awaited.
-func (s *scope) blame(list []*Ref) {
+func (s *scope) failUnawaited(list []*Ref) {
 	for _, r := range list {
 		if !r.owned() {
 			s.fail(r.err)
@@ -125,7 +125,7 @@ func (s *scope) closePortals() {
 func (s *scope) fail(err error) {
 	if !s.failed {
 		s.failed = true
-		s.end(err)
+		s.cancelFor(err)
 	}
 	if !slices.ContainsFunc(s.errs, func(e error) bool { return same(e, err) }) && err != errUnwinding {
 		s.errs = append(s.errs, err)
@@ -150,9 +150,9 @@ func (s *scope) result() error {
 // isOwn reports whether err, which the scope's function has returned, only says that
 // this scope was cancelled. A cancel from further out is reported: the caller of
 // Scope is under that cancel as well.
-func (s *scope) isOwn(err error) bool {
-	c := s.mine()
-	return c != nil && only(err, c.matches)
+func (s *scope) isOwnCancel(err error) bool {
+	c := s.ownCancel()
+	return c != nil && isOnly(err, c.matches)
 }
 
 // adopt makes r a task of the scope, under the context ctx that belongs to n.
@@ -178,19 +178,19 @@ func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 // ended notes the end of a task: r calls it last. It may wake the scope's owner, but
 // only out of join: what else the owner waits for has nothing to do with it.
 // canceled says that r has only returned a cancel: see drops.
-func (s *scope) ended(r *Ref, canceled bool) {
+func (s *scope) taskEnded(r *Ref, canceled bool) {
 	s.count--
 	if r.err != nil && !canceled {
-		s.settle(r)
+		s.assignError(r)
 	}
 	if x := r.extra.Load(); x != nil { // the function of r has returned
-		s.blame(x.unawaited)
+		s.failUnawaited(x.unawaited)
 		x.unawaited = nil
 	}
-	if r.bound {
-		s.bound--
+	if r.daemon {
+		s.daemons--
 	}
-	if s.count == s.bound && s.phase == joining && s.ref.state == Parked {
+	if s.count == s.daemons && s.phase == joining && s.ref.state == Parked {
 		s.ref.ready()
 	}
 }
@@ -203,7 +203,7 @@ func (s *scope) ended(r *Ref, canceled bool) {
 // The starter is the scope's function or a task of the scope. When a task ends, the
 // tasks that it has started move up in the tree, and count as tasks of Go from then
 // on: see detach.
-func (s *scope) settle(r *Ref) {
+func (s *scope) assignError(r *Ref) {
 	starter := r.ctx.parent.ref
 	switch {
 	case r.goexit, panicIn(r.err) != nil:
@@ -212,10 +212,10 @@ func (s *scope) settle(r *Ref) {
 	case !r.started, starter.state == Done, starter == s.ref && s.phase != open:
 		s.fail(r.err)
 	case starter == s.ref:
-		s.unawaited = keep(s.unawaited, r)
+		s.unawaited = appendUnowned(s.unawaited, r)
 	default:
 		x := starter.more()
-		x.unawaited = keep(x.unawaited, r)
+		x.unawaited = appendUnowned(x.unawaited, r)
 	}
 }
 
@@ -245,20 +245,20 @@ func panicIn(err error) *PanicError {
 // drops reports whether err, which r returns, only says that something inside the
 // scope was cancelled: the scope itself, one of its tasks, or a block or standard
 // context in which another task has started r.
-func (s *scope) drops(r *Ref, err error) bool {
-	return only(err, func(err error) bool {
-		if c, ok := err.(*Canceled); ok && s.caused(c) {
+func (s *scope) isInnerCancel(r *Ref, err error) bool {
+	return isOnly(err, func(err error) bool {
+		if c, ok := err.(*Canceled); ok && s.ownsCancel(c) {
 			return true
 		}
 		c := r.canceledBy(err)
-		return c != nil && (s.caused(c) || s.enclosed(c))
+		return c != nil && (s.ownsCancel(c) || s.isBlockCancel(c))
 	})
 }
 
 // caused reports whether c is a cancel of the scope itself or of one of its
 // tasks: no failure, whichever task brings it. A task of the scope is cancelled
 // by whoever has its Ref, and that is no news to anybody.
-func (s *scope) caused(c *Canceled) bool {
+func (s *scope) ownsCancel(c *Canceled) bool {
 	n := c.origin()
 	if n == nil || n == &s.node {
 		return n != nil
@@ -271,13 +271,13 @@ func (s *scope) caused(c *Canceled) bool {
 // there, or a standard context's around the place where the task was started.
 // Whoever made that knows, and a block's edge tells it. Blocks of a task's own
 // lie below its context and do not cancel that: what it makes of them counts.
-func (s *scope) enclosed(c *Canceled) bool {
+func (s *scope) isBlockCancel(c *Canceled) bool {
 	if n := c.origin(); n != nil {
 		return n.limit != nil && n.scope == s
 	}
 	// The end of a block, or a standard context. If the scope has it too it came
 	// from further out, for all of the scope.
-	return s.by != c && s.canceled.Load() != c
+	return s.current != c && s.canceled.Load() != c
 }
 
 // tasks lists the live tasks, the oldest first. It walks the whole tree: for
@@ -289,9 +289,9 @@ func (s *scope) tasks() []*Ref {
 // carry remembers the panics in an error that one of the task's scopes has
 // returned to it: if the task drops them, they are reported at its end. What is
 // passed on is not reported: the error holds the panic then.
-func (r *Ref) carry(err error) {
+func (r *Ref) keepPanics(err error) {
 	if p := panicIn(err); p != nil {
 		x := r.more()
-		x.panics = keep(x.panics, p)
+		x.panics = appendUnowned(x.panics, p)
 	}
 }

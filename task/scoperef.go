@@ -20,7 +20,7 @@ func ScopeOf(ctx context.Context) *ScopeRef { return &ScopeRef{enter(ctx).scope}
 // ended. The task is under the scope's own context, whoever starts it.
 func (s *ScopeRef) Go(fn func(ctx context.Context) error) *Ref {
 	s.held("Go")
-	mustHave(fn != nil, "ScopeRef.Go")
+	mustHaveFunc(fn != nil, "ScopeRef.Go")
 	t := &background{fn: fn}
 	t.ref.body = t
 	s.s.adopt(&t.ref, &s.s.node, &s.s.node)
@@ -39,7 +39,7 @@ func (s *ScopeRef) Cancel(cause error) {
 		cause = context.Canceled
 	}
 	s.s.cause = cause
-	s.s.end(cause)
+	s.s.cancelFor(cause)
 }
 
 // Tasks lists the tasks of the scope that have not ended, the oldest first.

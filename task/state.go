@@ -46,7 +46,7 @@ type Ref struct {
 	started  bool // by Start, and the function that has called Start has not returned
 	observed bool // it was awaited
 	goexit   bool // its function ended by runtime.Goexit
-	bound    bool // by goUnder: it ends with the context that it was started under
+	daemon   bool // by goUnder: it ends with the context that it was started under
 	budget   int32
 	parks    uint32 // counts parks, so that late news of an earlier one is known
 
@@ -57,7 +57,7 @@ type Ref struct {
 	id       uint64
 	body     body
 	err      error
-	awaiters line // see outcome
+	awaiters taskList // see outcome
 	extra    atomic.Pointer[extra]
 }
 
@@ -99,7 +99,7 @@ type body interface {
 // qprev is the tail: a task has a line of its own, and a hundred thousand tasks
 // are a hundred thousand words less. It belongs to the holder of the baton; a
 // task stands in at most one line, since it waits for one thing at a time.
-type line struct{ head *Ref }
+type taskList struct{ head *Ref }
 
 // A Reason is what a parked task waits for, in words for people. Both methods
 // are called with the baton, for reports; they must not switch and should not
@@ -136,12 +136,12 @@ type Waiter interface {
 // Done, Err, Value, Deadline and AfterFunc are safe from every goroutine; all
 // else belongs to the baton.
 type node struct {
-	ref    *Ref      // the task that may switch under this context; nil above the root
-	by     *Canceled // what switch points return; nil while not cancelled
-	scope  *scope    // the nearest scope: where Go starts tasks
-	parent *node     // whose cancel comes down here; nil for a root
+	ref     *Ref      // the task that may switch under this context; nil above the root
+	current *Canceled // what switch points return; nil while not cancelled
+	scope   *scope    // the nearest scope: where Go starts tasks
+	parent  *node     // whose cancel comes down here; nil for a root
 
-	horizon *horizon // what the contexts further out tell
+	inherited *inherited // what the contexts further out tell
 
 	// canceled is set once and decides Err and Cause, which must not change any
 	// more once they have been told (package context's rule). by is the same
@@ -151,13 +151,13 @@ type node struct {
 
 	first      *node // children: those that a cancel goes down to, in order; its prev is the last one
 	next, prev *node
-	shadow     atomic.Pointer[shadow] // nil until somebody needs it: see shade
-	limit      *limit                 // of a timeout or shield, or nil
+	stdContext atomic.Pointer[stdContext] // nil until somebody needs it: see shade
+	limit      *limit                     // of a timeout or shield, or nil
 }
 
 // A horizon is what a context tells of those further out. Other goroutines read
 // it, so it never changes; all contexts that tell the same share it.
-type horizon struct {
+type inherited struct {
 	values    context.Context // the nearest one of the standard library
 	deadlines *limit          // the nearest timeout, from which Deadline goes outwards, or nil
 }
@@ -173,9 +173,9 @@ type limit struct {
 
 	// What Deadline tells other goroutines: when, or nil if the deadline was taken
 	// away, and where to go on.
-	shown  atomic.Pointer[time.Time]
-	outer  *limit  // the next timeout outwards, as far as no shield hides it
-	inside horizon // what the context tells; here, so that it is no allocation
+	deadline atomic.Pointer[time.Time]
+	outer    *limit    // the next timeout outwards, as far as no shield hides it
+	storage  inherited // what the context tells; here, so that it is no allocation
 
 	timeless bool // of withCancel: neither a deadline nor a shield
 
@@ -188,9 +188,9 @@ type limit struct {
 // Trio calls it a nursery. It belongs to the holder of the baton.
 type scope struct {
 	node
-	phase phase
-	count int // of live tasks
-	bound int // of those, the tasks of goUnder
+	phase   phase
+	count   int // of live tasks
+	daemons int // of those, the tasks of goUnder
 
 	failed    bool                   // and cancelled for it; errs may be empty all the same
 	errs      []error                // failures, the first first
@@ -216,10 +216,10 @@ type worker struct {
 	//
 	// The wait of its task, while that is parked. It is here and not in the task,
 	// for most tasks never wait, and there may be many that have not begun.
-	under *node         // the context of the call that parked
-	on    Waiter        // what it waits for
-	since time.Duration // when it began, on the loop's clock
-	abort *Canceled     // the cancel that has ended it, or nil
+	under     *node         // the context of the call that parked
+	waiter    Waiter        // what it waits for
+	since     time.Duration // when it began, on the loop's clock
+	abortedBy *Canceled     // the cancel that has ended it, or nil
 
 	task *Ref // nil while idle; task.worker is this one
 	relay.Worker
@@ -227,7 +227,7 @@ type worker struct {
 	// shown is task, for the watchdog. It is written when a task begins and cleared
 	// when the worker becomes idle, and not for each step: that is what naming steps
 	// costs.
-	shown atomic.Pointer[Ref]
+	watchdogTask atomic.Pointer[Ref]
 
 	timer loop.Timer // of the task's sleep
 }
@@ -244,12 +244,12 @@ type baton struct {
 	// It says nothing to a goroutine that word does not name: look there first.
 	cur *Ref
 
-	virtual bool   // the loop's clock is not that of package time
-	watched bool   // the loop has a watchdog
-	root    *Ref   // the task of main
-	over    bool   // the turn after its end runs, or has run; or Run has given up
-	lastID  uint64 // of the task that was made last
-	foreign foreignContexts
+	virtual     bool   // the loop's clock is not that of package time
+	hasWatchdog bool   // the loop has a watchdog
+	root        *Ref   // the task of main
+	over        bool   // the turn after its end runs, or has run; or Run has given up
+	lastID      uint64 // of the task that was made last
+	foreign     foreignContexts
 
 	// deadlock is the cancel of all tasks for the first deadlock, or nil.
 	deadlock *Canceled

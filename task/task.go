@@ -24,7 +24,7 @@ type Task[T any] struct {
 // if it is cancelled before. Start itself never switches.
 func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Task[T] {
 	n := enter(ctx)
-	mustHave(fn != nil, "Start")
+	mustHaveFunc(fn != nil, "Start")
 	t := &Task[T]{fn: fn}
 	t.body, t.started = t, true
 	n.scope.adopt(&t.Ref, n, ctx)
@@ -34,7 +34,7 @@ func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) 
 // StartErr is Start for a function that has only an error.
 func StartErr(ctx context.Context, fn func(ctx context.Context) error) *Task[struct{}] {
 	n := enter(ctx)
-	mustHave(fn != nil, "StartErr")
+	mustHaveFunc(fn != nil, "StartErr")
 	t := &errTask{fn: fn}
 	t.body, t.started = t, true
 	n.scope.adopt(&t.Ref, n, ctx)
@@ -77,13 +77,13 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	if t.state == Done {
 		_, err = Checkpoint(ctx)
 	} else if c := n.interrupted(ctx); c != nil {
-		err = n.ref.refused(c)
+		err = n.ref.endCanceled(c)
 	} else if ctx != context.Context(n) {
 		t.awaiters.push(n.ref)
-		err = n.ref.waitForeign(ctx, n, (*outcome)(&t.Ref))
+		err = n.ref.waitForeign(ctx, n, (*awaitedTask)(&t.Ref))
 	} else {
 		t.awaiters.push(n.ref)
-		n.ref.parkOn(n, (*outcome)(&t.Ref))
+		n.ref.parkOn(n, (*awaitedTask)(&t.Ref))
 		n.ref.park()
 		err = n.ref.unparked()
 	}
@@ -108,13 +108,13 @@ func (t *Task[T]) Result() (T, error) {
 
 // outcome is a task as what others wait for. It is a Waiter without an
 // allocation; the waiting tasks stand in awaiters.
-type outcome Ref
+type awaitedTask Ref
 
-func (o *outcome) Reason() string { return "the end of " + (*Ref)(o).String() }
+func (o *awaitedTask) Reason() string { return "the end of " + (*Ref)(o).String() }
 
-func (o *outcome) Owners() []*Ref { return []*Ref{(*Ref)(o)} }
+func (o *awaitedTask) Owners() []*Ref { return []*Ref{(*Ref)(o)} }
 
-func (o *outcome) Cancel(r *Ref) bool {
+func (o *awaitedTask) Cancel(r *Ref) bool {
 	o.awaiters.remove(r)
 	return true
 }
@@ -127,7 +127,7 @@ func (o *outcome) Cancel(r *Ref) bool {
 // itself never switches.
 func Go(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := enter(ctx)
-	mustHave(fn != nil, "Go")
+	mustHaveFunc(fn != nil, "Go")
 	t := &background{fn: fn}
 	t.ref.body = t
 	n.scope.adopt(&t.ref, n, ctx)
@@ -158,7 +158,7 @@ func (t *background) function() any { return t.fn }
 // the start, make an await.WithDeadline that lasts as long as the service, and take
 // the time away with await.Reschedule when the service is ready.
 func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready func(T)) error) (T, error) {
-	mustHave(fn != nil, "StartReady")
+	mustHaveFunc(fn != nil, "StartReady")
 	var reported Future[T]
 	t := Start(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, launch(enter(ctx).ref, &reported, fn)
@@ -201,7 +201,7 @@ func launch[T any](r *Ref, reported *Future[T], fn func(ctx context.Context, rea
 			err = ErrNotReady
 		}
 		reported.Fail(err)
-	case err != nil && !only(err, func(err error) bool { return r.canceledBy(err) != nil }):
+	case err != nil && !isOnly(err, func(err error) bool { return r.canceledBy(err) != nil }):
 		r.ctx.scope.fail(err)
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 // switches. Trio calls it a ParkingLot.
 type WaitQueue struct {
 	_    noCopy
-	line line
+	line taskList
 	why  Reason // of whoever came last; nil until somebody has waited
 }
 
@@ -38,10 +38,10 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 	}
 	r := n.ref
 	if !r.b.word.Held() || r.b.cur != r {
-		stranger(n)
+		panicWrongCaller(n)
 	}
-	if n.by != nil {
-		return r.refused(n.by)
+	if n.current != nil {
+		return r.endCanceled(n.current)
 	}
 	q.join(r, why)
 	r.parkOn(n, q)
@@ -66,7 +66,7 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 func (q *WaitQueue) waitForeign(ctx context.Context, why Reason) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
-		return n.ref.refused(c)
+		return n.ref.endCanceled(c)
 	}
 	q.join(n.ref, why)
 	return n.ref.wait(ctx, n, q)
@@ -75,14 +75,14 @@ func (q *WaitQueue) waitForeign(ctx context.Context, why Reason) error {
 // join puts r at the end of the line, which is that of one loop.
 func (q *WaitQueue) join(r *Ref, why Reason) {
 	if q.line.head != nil && q.line.head.b != r.b {
-		q.strangers(r, why)
+		q.panicOtherLoop(r, why)
 	}
 	q.why = why
 	q.line.push(r)
 }
 
 // strangers panics because r and the tasks in the line have different loops.
-func (q *WaitQueue) strangers(r *Ref, why Reason) {
+func (q *WaitQueue) panicOtherLoop(r *Ref, why Reason) {
 	misuse("%v of %v waits for %s together with %v of %v; use a Portal between loops",
 		r, r.b.loop, why.Reason(), q.line.head, q.line.head.b.loop)
 }

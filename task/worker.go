@@ -12,7 +12,7 @@ import (
 )
 
 // newWorker makes a worker, for the relay.
-func newWorker() (*relay.Worker, relay.Seat) {
+func newWorker() (*relay.Worker, relay.TaskRunner) {
 	w := &worker{}
 	return &w.Worker, w
 }
@@ -32,8 +32,8 @@ func (w *worker) Take(first loop.Runner) {
 func (w *worker) Work() {
 	r := w.task
 	r.b.hold(r)
-	if r.b.watched {
-		w.shown.Store(r)
+	if r.b.hasWatchdog {
+		w.watchdogTask.Store(r)
 	}
 	returned := false
 	defer func() {
@@ -58,15 +58,15 @@ func (w *worker) Work() {
 // not lost.
 func newPanicError(r *Ref, v any) *PanicError {
 	p := &PanicError{Value: v, Stack: stack.OfPanic(), Task: r.String()}
-	r.b.panics = keep(r.b.panics, p)
+	r.b.panics = appendUnowned(r.b.panics, p)
 	return p
 }
 
 // Rest says that the worker is idle. It does not keep its last task from being
 // collected.
-func (w *worker) Rest() {
-	if w.shown.Load() != nil {
-		w.shown.Store(nil)
+func (w *worker) Idle() {
+	if w.watchdogTask.Load() != nil {
+		w.watchdogTask.Store(nil)
 	}
 }
 
@@ -80,7 +80,7 @@ func (w *worker) Task() fmt.Stringer {
 
 // Name names the task, for the watchdog. Safe from every goroutine.
 func (w *worker) Name() string {
-	if r := w.shown.Load(); r != nil {
+	if r := w.watchdogTask.Load(); r != nil {
 		return r.String()
 	}
 	return ""

@@ -29,7 +29,7 @@ func (c *channels) leave(_, to *Worker) { c.give(to) }
 
 // survive gives control on; Goexit then ends the goroutine, which no other
 // one notices.
-func (c *channels) survive(w *Worker) { w.retire() }
+func (c *channels) goexit(w *Worker) { w.retire() }
 
 // end does not get control back from each: a worker that dies leaves the word
 // alone (Worker.resume), so they may all end at once.

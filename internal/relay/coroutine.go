@@ -111,12 +111,12 @@ func (c *coroutines) leave(_, to *Worker) { c.target = to }
 // goroutine that is parked in the birth slot. It serves tasks from within the deferred
 // call until the relay is closed. Then there are no tasks any more, and control is
 // under way to no worker: one that the Goexit is passed on to just ends.
-func (c *coroutines) survive(w *Worker) {
+func (c *coroutines) goexit(w *Worker) {
 	if c.ending {
 		return
 	}
-	w.gone = true
-	if to := w.rest(); to != nil {
+	w.inGoexit = true
+	if to := w.goIdle(); to != nil {
 		c.pass(w, to)
 		w.resume()
 	}

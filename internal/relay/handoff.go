@@ -17,7 +17,7 @@ type handoff interface {
 	// survive is called on a goroutine that is in runtime.Goexit, whose task has ended.
 	// It gives control on and lets the goroutine end, or goes on serving tasks from
 	// where it is.
-	survive(w *Worker)
+	goexit(w *Worker)
 
 	// end ends the goroutines of workers, all of them idle. The loop's own goroutine
 	// has control.

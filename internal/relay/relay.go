@@ -35,11 +35,11 @@ type Relay struct {
 	// Labels has the pprof labels with which workers begin. It is set before Start.
 	Labels context.Context
 
-	loop  *loop.Driver
-	word  *holder.Word
-	hand  handoff
-	seats func() (*Worker, Seat)
-	home  *Worker // the loop's own goroutine
+	loop       *loop.Driver
+	word       *holder.Word
+	hand       handoff
+	newWorker  func() (*Worker, TaskRunner)
+	loopWorker *Worker // the loop's own goroutine
 
 	// All workers that live but home, in no order. NameOf reads the list on another
 	// goroutine, so writing it takes the lock; the owner reads it without.
@@ -48,21 +48,21 @@ type Relay struct {
 
 	idle []*Worker // those without a task; the last one is used first
 
-	asked    *Worker // who is to answer question: see Stack
-	question func()
-	asker    *Worker
+	stackOf    *Worker // who is to answer question: see Stack
+	writeStack func()
+	stackFor   *Worker
 }
 
 // New makes a relay for l. It starts no goroutine: each begins when control first
 // passes to it. seats makes a worker together with its seat.
-func New(l *loop.Loop, coroutine bool, seats func() (*Worker, Seat)) *Relay {
-	r := &Relay{loop: l.Driver(), word: l.Driver().Holder(), seats: seats}
+func New(l *loop.Loop, coroutine bool, newWorker func() (*Worker, TaskRunner)) *Relay {
+	r := &Relay{loop: l.Driver(), word: l.Driver().Holder(), newWorker: newWorker}
 	if coroutine {
 		r.hand = &coroutines{}
 	} else {
 		r.hand = &channels{}
 	}
-	r.home = &Worker{relay: r, started: true, ch: make(chan struct{})}
+	r.loopWorker = &Worker{relay: r, started: true, ch: make(chan struct{})}
 	return r
 }
 
@@ -73,9 +73,9 @@ func (r *Relay) Start(first loop.Runner) { r.run(r.assign(first)) }
 
 // run passes control from the loop's own goroutine to a worker.
 func (r *Relay) run(to *Worker) {
-	r.home.g = gid.G()
-	r.hand.pass(r.home, to)
-	r.home.Back()
+	r.loopWorker.g = gid.G()
+	r.hand.pass(r.loopWorker, to)
+	r.loopWorker.Back()
 }
 
 // assign gives a step that is the first of a task to a worker: the one that became idle
@@ -87,17 +87,17 @@ func (r *Relay) assign(first loop.Runner) *Worker {
 		r.idle[last] = nil
 		r.idle = r.idle[:last]
 	} else {
-		w = r.hire()
+		w = r.addWorker()
 	}
 	w.busy = true
-	w.seat.Take(first)
+	w.runner.Take(first)
 	return w
 }
 
 // hire makes a worker. Its goroutine starts when control first passes to it.
-func (r *Relay) hire() *Worker {
-	w, seat := r.seats()
-	w.relay, w.seat = r, seat
+func (r *Relay) addWorker() *Worker {
+	w, runner := r.newWorker()
+	w.relay, w.runner = r, runner
 	if _, ok := r.hand.(*channels); ok {
 		w.ch = make(chan struct{})
 	}
@@ -140,7 +140,7 @@ func (r *Relay) NameOf(g uintptr) string {
 	defer r.listing.Unlock()
 	for _, w := range r.workers {
 		if w.begun.Load() && w.g == g {
-			return w.seat.Name()
+			return w.runner.Name()
 		}
 	}
 	return ""
@@ -153,7 +153,7 @@ func (r *Relay) NameOf(g uintptr) string {
 // which.
 func (r *Relay) Stack(me, w *Worker) []byte {
 	if me == nil {
-		me = r.home
+		me = r.loopWorker
 	}
 	if !w.started {
 		return nil
@@ -164,7 +164,7 @@ func (r *Relay) Stack(me, w *Worker) []byte {
 		write()
 		return buf
 	}
-	r.asked, r.question, r.asker = w, write, me
+	r.stackOf, r.writeStack, r.stackFor = w, write, me
 	r.hand.pass(me, w)
 	r.word.Hold(me.g)
 	return buf

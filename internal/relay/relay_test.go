@@ -38,7 +38,7 @@ type seat struct {
 }
 
 func (s *seat) Take(first loop.Runner) { s.job = first.(*job); s.host = s.job.host }
-func (s *seat) Rest()                  {}
+func (s *seat) Idle()                  {}
 func (s *seat) Task() fmt.Stringer     { return s.job }
 func (s *seat) Name() string           { return s.job.name }
 func (s *seat) Work()                  { s.job.fn(s) }
@@ -84,7 +84,7 @@ func each(t *testing.T, prepare func(t *testing.T, h *host)) {
 			}
 			defer l.Close()
 			h := &host{loop: l, driver: l.Driver()}
-			h.relay = relay.New(l, coroutine, func() (*relay.Worker, relay.Seat) {
+			h.relay = relay.New(l, coroutine, func() (*relay.Worker, relay.TaskRunner) {
 				s := &seat{}
 				return &s.Worker, s
 			})

@@ -19,7 +19,7 @@ const inTransit = 1
 
 // A Seat is what package task keeps with a worker: it runs tasks there, one after
 // another. All methods but Name are called by the goroutine that has control.
-type Seat interface {
+type TaskRunner interface {
 	// Take gives the seat a task, by the entry of its first step.
 	Take(first loop.Runner)
 
@@ -28,7 +28,7 @@ type Seat interface {
 	Work()
 
 	// Rest says that the worker is idle: it keeps nothing of its last task.
-	Rest()
+	Idle()
 
 	// Task returns the task; nil if there is none.
 	Task() fmt.Stringer
@@ -47,20 +47,20 @@ type Worker struct {
 	// Near is an address that the task's next step will read: a hint, or 0.
 	Near uintptr
 
-	relay *Relay
-	g     uintptr       // of the goroutine
-	top   uintptr       // of its stack when it last parked, roughly: a hint, or 0
-	at    *slot         // coroutines: where it is parked
-	ch    chan struct{} // channels: where it waits
-	seat  Seat          // nil for the loop's own goroutine
-	index int32         // in Relay.workers
+	relay  *Relay
+	g      uintptr       // of the goroutine
+	top    uintptr       // of its stack when it last parked, roughly: a hint, or 0
+	at     *slot         // coroutines: where it is parked
+	ch     chan struct{} // channels: where it waits
+	runner TaskRunner    // nil for the loop's own goroutine
+	index  int32         // in Relay.workers
 
-	begun   atomic.Bool // g is set, and does not change any more
-	busy    bool        // it has a task
-	started bool        // there is a goroutine; the first pass makes it
-	dying   bool        // to end as soon as it is resumed
-	ended   bool        // main has returned
-	gone    bool        // its goroutine is in Goexit and must not end
+	begun    atomic.Bool // g is set, and does not change any more
+	busy     bool        // it has a task
+	started  bool        // there is a goroutine; the first pass makes it
+	dying    bool        // to end as soon as it is resumed
+	ended    bool        // main has returned
+	inGoexit bool        // its goroutine is in Goexit and must not end
 }
 
 // Run passes control to the worker until the loop's own goroutine has it again. It is
@@ -69,7 +69,7 @@ func (w *Worker) Run() { w.relay.run(w) }
 
 // Who returns the task that runs on the worker. It is for reports on the ready queue:
 // see loop.Entry.
-func (w *Worker) Who() fmt.Stringer { return w.seat.Task() }
+func (w *Worker) Who() fmt.Stringer { return w.runner.Task() }
 
 // main is the whole life of a worker's goroutine. It begins with control, and with a
 // task: a goroutine is started for no less.
@@ -92,12 +92,12 @@ func (w *Worker) serve() {
 	defer func() {
 		if !returned {
 			w.busy = false
-			w.relay.hand.survive(w)
+			w.relay.hand.goexit(w)
 		}
 	}()
 	for w.busy {
-		w.seat.Work()
-		if to := w.rest(); to != nil {
+		w.runner.Work()
+		if to := w.goIdle(); to != nil {
 			w.relay.hand.pass(w, to)
 			w.resume()
 		}
@@ -110,25 +110,25 @@ func (w *Worker) serve() {
 // worker becomes idle, and rest returns the one to pass control to; resume follows.
 // With enough idle ones the goroutine is to end instead: it has no task and nothing to
 // pass. One in Goexit never ends before the relay does (coroutines.survive).
-func (w *Worker) rest() *Worker {
+func (w *Worker) goIdle() *Worker {
 	r := w.relay
 	w.busy = false
-	to := r.home
+	to := r.loopWorker
 	if e, ok := r.loop.Take(); ok {
 		if to, ok = e.Runner.(*Worker); !ok {
 			w.busy = true
-			w.seat.Take(e.Runner)
+			w.runner.Take(e.Runner)
 			return nil
 		}
 	}
-	if len(r.idle) >= maxIdle && !w.gone {
+	if len(r.idle) >= maxIdle && !w.inGoexit {
 		r.forget(w)
 		r.word.Hold(inTransit)
 		r.hand.leave(w, to)
 		return nil
 	}
 	r.idle = append(r.idle, w)
-	w.seat.Rest()
+	w.runner.Idle()
 	return to
 }
 
@@ -152,7 +152,7 @@ func (w *Worker) retire() {
 
 // next takes the next entry from the loop, and returns the worker that runs it.
 func (r *Relay) next() *Worker {
-	to := r.home
+	to := r.loopWorker
 	if e, ok := r.loop.Take(); ok {
 		if to, ok = e.Runner.(*Worker); !ok {
 			to = r.assign(e.Runner)
@@ -212,10 +212,10 @@ func (w *Worker) Back() {
 		c.passOn(w)
 	}
 	r.word.Hold(w.g)
-	for r.asked == w {
-		r.asked = nil
-		r.question()
-		r.hand.pass(w, r.asker)
+	for r.stackOf == w {
+		r.stackOf = nil
+		r.writeStack()
+		r.hand.pass(w, r.stackFor)
 		r.word.Hold(w.g)
 	}
 }

@@ -3,7 +3,7 @@
 package task
 
 // push puts r at the end.
-func (l *line) push(r *Ref) {
+func (l *taskList) push(r *Ref) {
 	r.qnext = nil
 	if l.head == nil {
 		l.head, r.qprev = r, r
@@ -16,7 +16,7 @@ func (l *line) push(r *Ref) {
 
 // remove takes r, which is in the line, out of it. Nothing checks that it is: a
 // Waiter is told of a cancel only while its task is parked on it.
-func (l *line) remove(r *Ref) {
+func (l *taskList) remove(r *Ref) {
 	if r == l.head {
 		l.head = r.qnext
 	} else {
@@ -31,7 +31,7 @@ func (l *line) remove(r *Ref) {
 }
 
 // pop takes the task at the head out and returns it; there is one.
-func (l *line) pop() *Ref {
+func (l *taskList) pop() *Ref {
 	r := l.head
 	if l.head = r.qnext; l.head != nil {
 		l.head.qprev = r.qprev // the tail
@@ -42,7 +42,7 @@ func (l *line) pop() *Ref {
 
 // wakeOne wakes the task at the head and returns it, or nil. The task has left
 // the line by then: whatever cancels it now comes too late.
-func (l *line) wakeOne() *Ref {
+func (l *taskList) wakeOne() *Ref {
 	if l.head == nil {
 		return nil
 	}
@@ -52,7 +52,7 @@ func (l *line) wakeOne() *Ref {
 }
 
 // wakeAll wakes all, in order, and returns how many they were.
-func (l *line) wakeAll() int {
+func (l *taskList) wakeAll() int {
 	n := 0
 	for l.wakeOne() != nil {
 		n++

@@ -12,18 +12,18 @@ import (
 // context.Cause works and contexts derived by the standard library are its
 // children, cancelled with it and with the same Err and Cause, without a
 // goroutine. It is made when somebody first needs it.
-type shadow struct {
-	ctx  context.Context         // the cancelCtx; its parent is gate
-	gate *gate                   // ends it as a deadline
-	stop context.CancelCauseFunc // ends it as a cancel
+type stdContext struct {
+	ctx    context.Context         // the cancelCtx; its parent is gate
+	parent *stdParent              // ends it as a deadline
+	stop   context.CancelCauseFunc // ends it as a cancel
 }
 
 // cancel passes c on to the standard library, from the holder's goroutine or
 // from that of a maker which came late. It may be called twice, at the same
 // time too: the first one counts.
-func (s *shadow) cancel(c *Canceled) {
+func (s *stdContext) cancel(c *Canceled) {
 	if c.deadline {
-		s.gate.expire(c)
+		s.parent.expire(c)
 	} else {
 		s.stop(c.Cause)
 	}
@@ -32,22 +32,22 @@ func (s *shadow) cancel(c *Canceled) {
 // A gate is the parent of a shadow's cancelCtx. A CancelCauseFunc can only make
 // Err context.Canceled; a parent that has ended can make it anything. So the
 // gate ends with context.DeadlineExceeded and brings the cause.
-type gate struct {
-	mu    sync.Mutex
-	done  chan struct{}
-	after func()          // of the one child
-	cause context.Context // set when the gate has ended
+type stdParent struct {
+	mu          sync.Mutex
+	done        chan struct{}
+	cancelChild func()          // of the one child
+	cause       context.Context // set when the gate has ended
 }
 
 // Deadline has nothing to tell: Deadline of the node does, and comes first.
-func (g *gate) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (g *stdParent) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Done must not be nil, or WithCancelCause would take the gate for a context
 // that never ends, and not ask it for AfterFunc.
-func (g *gate) Done() <-chan struct{} { return g.done }
+func (g *stdParent) Done() <-chan struct{} { return g.done }
 
 // Err is what this is all for: the one error that a gate can end with.
-func (g *gate) Err() error {
+func (g *stdParent) Err() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.cause == nil {
@@ -58,7 +58,7 @@ func (g *gate) Err() error {
 
 // Value answers context.Cause, which asks for the cancelCtx behind a context:
 // once the gate has ended, one that ended with the right cause.
-func (g *gate) Value(key any) any {
+func (g *stdParent) Value(key any) any {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.cause == nil {
@@ -70,22 +70,22 @@ func (g *gate) Value(key any) any {
 // AfterFunc takes the child that context.WithCancelCause makes, in place of the
 // goroutine that it would start otherwise. It asks once, while the shadow is
 // made, before the gate can end.
-func (g *gate) AfterFunc(f func()) func() bool {
+func (g *stdParent) AfterFunc(f func()) func() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.after = f
+	g.cancelChild = f
 	return func() bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		had := g.after != nil
-		g.after = nil
+		had := g.cancelChild != nil
+		g.cancelChild = nil
 		return had
 	}
 }
 
 // expire ends the gate with c's cause. The child is told without the lock: it
 // asks the gate for Err and cause in the call.
-func (g *gate) expire(c *Canceled) {
+func (g *stdParent) expire(c *Canceled) {
 	ended, stop := context.WithCancelCause(context.Background())
 	stop(c.Cause)
 	g.mu.Lock()
@@ -95,8 +95,8 @@ func (g *gate) expire(c *Canceled) {
 	}
 	g.cause = ended
 	close(g.done)
-	after := g.after
-	g.after = nil
+	after := g.cancelChild
+	g.cancelChild = nil
 	g.mu.Unlock()
 	if after != nil {
 		after()
@@ -107,22 +107,22 @@ func (g *gate) expire(c *Canceled) {
 // found by watching it ask: a variable of that package's own. Without it
 // context.Cause would know no cause of ours, and a context derived by way of a
 // WithValue would need a goroutine.
-var shadowKey = func() any {
-	var s spy
+var cancelCtxKey = func() any {
+	var s keySpy
 	context.Cause(&s)
 	return s.key
 }()
 
 // A spy says that it has ended, so that context.Cause goes on to look for the
 // cancelCtx that knows why, and writes down what it was asked for.
-type spy struct {
+type keySpy struct {
 	context.Context
 	key any
 }
 
-func (s *spy) Err() error { return context.Canceled }
+func (s *keySpy) Err() error { return context.Canceled }
 
-func (s *spy) Value(key any) any {
+func (s *keySpy) Value(key any) any {
 	s.key = key
 	return nil
 }
