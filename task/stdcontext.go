@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// A shadow is the standard library's view of a node: a real cancelCtx, so that
-// context.Cause works and contexts derived by the standard library are its
-// children, cancelled with it and with the same Err and Cause, without a
-// goroutine. It is made when somebody first needs it.
+// A stdContext represents a node in the standard library. It contains a real cancelCtx, so
+// that context.Cause works, and so that contexts derived by package context are cancelled
+// together with the node, with the same Err and Cause, without a goroutine. It is made at
+// the first use: see node.asStdContext.
 type stdContext struct {
-	ctx    context.Context         // the cancelCtx; its parent is gate
-	parent *stdParent              // ends it as a deadline
-	stop   context.CancelCauseFunc // ends it as a cancel
+	ctx    context.Context         // the cancelCtx; its parent is the stdParent
+	parent *stdParent              // ends ctx with DeadlineExceeded
+	stop   context.CancelCauseFunc // ends ctx with Canceled
 }
 
-// cancel passes c on to the standard library, from the holder's goroutine or
-// from that of a maker which came late. It may be called twice, at the same
-// time too: the first one counts.
+// cancel cancels the context of the standard library for c. The holder of the baton calls
+// it, or the goroutine that made s after the cancel. Both may call it, even at the same
+// time: only the first call has an effect.
 func (s *stdContext) cancel(c *Canceled) {
 	if c.deadline {
 		s.parent.expire(c)
@@ -29,24 +29,24 @@ func (s *stdContext) cancel(c *Canceled) {
 	}
 }
 
-// A gate is the parent of a shadow's cancelCtx. A CancelCauseFunc can only make
-// Err context.Canceled; a parent that has ended can make it anything. So the
-// gate ends with context.DeadlineExceeded and brings the cause.
+// A stdParent is the parent of the cancelCtx in a stdContext. A CancelCauseFunc can only
+// make Err return context.Canceled. A parent that has ended can make Err return any error,
+// so the stdParent ends with context.DeadlineExceeded and supplies the cause.
 type stdParent struct {
 	mu          sync.Mutex
 	done        chan struct{}
-	cancelChild func()          // of the one child
-	cause       context.Context // set when the gate has ended
+	cancelChild func()          // cancels the one child
+	cause       context.Context // has the cause; set when the stdParent has ended
 }
 
-// Deadline has nothing to tell: Deadline of the node does, and comes first.
+// Deadline returns no deadline. The Deadline method of the node is called instead.
 func (g *stdParent) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-// Done must not be nil, or WithCancelCause would take the gate for a context
-// that never ends, and not ask it for AfterFunc.
+// Done must not return nil: WithCancelCause would assume that the parent never ends, and
+// would not call AfterFunc.
 func (g *stdParent) Done() <-chan struct{} { return g.done }
 
-// Err is what this is all for: the one error that a gate can end with.
+// Err returns DeadlineExceeded once the stdParent has ended: this is its purpose.
 func (g *stdParent) Err() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -56,8 +56,8 @@ func (g *stdParent) Err() error {
 	return context.DeadlineExceeded
 }
 
-// Value answers context.Cause, which asks for the cancelCtx behind a context:
-// once the gate has ended, one that ended with the right cause.
+// Value is called by context.Cause, which looks for the cancelCtx behind a context. Once
+// the stdParent has ended, Value returns a cancelCtx that ended with the right cause.
 func (g *stdParent) Value(key any) any {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -67,9 +67,9 @@ func (g *stdParent) Value(key any) any {
 	return g.cause.Value(key)
 }
 
-// AfterFunc takes the child that context.WithCancelCause makes, in place of the
-// goroutine that it would start otherwise. It asks once, while the shadow is
-// made, before the gate can end.
+// AfterFunc registers the child that context.WithCancelCause makes. Without this method
+// the context package would start a goroutine. It is called once, while the stdContext is
+// made, before the stdParent can end.
 func (g *stdParent) AfterFunc(f func()) func() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -83,8 +83,8 @@ func (g *stdParent) AfterFunc(f func()) func() bool {
 	}
 }
 
-// expire ends the gate with c's cause. The child is told without the lock: it
-// asks the gate for Err and cause in the call.
+// expire ends g with the cause of c. It calls the child without the lock, because the
+// child calls Err and Value.
 func (g *stdParent) expire(c *Canceled) {
 	ended, stop := context.WithCancelCause(context.Background())
 	stop(c.Cause)
@@ -103,18 +103,17 @@ func (g *stdParent) expire(c *Canceled) {
 	}
 }
 
-// shadowKey is the key under which the context package looks for a cancelCtx,
-// found by watching it ask: a variable of that package's own. Without it
-// context.Cause would know no cause of ours, and a context derived by way of a
-// WithValue would need a goroutine.
+// cancelCtxKey is the key by which the context package looks for a cancelCtx: the address
+// of an unexported variable, which keySpy finds out. Without the key, context.Cause would
+// not find our causes, and a context derived through a WithValue would need a goroutine.
 var cancelCtxKey = func() any {
 	var s keySpy
 	context.Cause(&s)
 	return s.key
 }()
 
-// A spy says that it has ended, so that context.Cause goes on to look for the
-// cancelCtx that knows why, and writes down what it was asked for.
+// A keySpy reports that it has ended, so that context.Cause looks for the cancelCtx that
+// has the cause, and records the key of that lookup.
 type keySpy struct {
 	context.Context
 	key any
