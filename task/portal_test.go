@@ -176,7 +176,7 @@ func TestPortalFromInside(t *testing.T) {
 		defer p.Close()
 		ran := false
 		do := func() { p.Do(func(context.Context) error { ran = true; return nil }) }
-		mustMisuse(t, do, "Portal.Do with", task.Loop(ctx).String())
+		mustMisuse(t, do, "Portal.Do in a task or callback of", task.Loop(ctx).String())
 		task.Loop(ctx).CallSoon(func() { mustMisuse(t, do, "loop ") })
 		turns(ctx, 1)
 		sleep(ctx, 0) // the loop polls
@@ -185,7 +185,7 @@ func TestPortalFromInside(t *testing.T) {
 			t.Error("the function of a refused call ran")
 		}
 		c := p.Go(func(context.Context) error { ran = true; return nil })
-		mustMisuse(t, func() { c.Wait() }, "Call.Wait with", task.Loop(ctx).String())
+		mustMisuse(t, func() { c.Wait() }, "Call.Wait in a task or callback of", task.Loop(ctx).String())
 		for !ran {
 			sleep(ctx, 0)
 		}

@@ -2,7 +2,7 @@
 
 package task
 
-// push puts r at the end.
+// push appends r.
 func (l *taskList) push(r *Ref) {
 	r.qnext = nil
 	if l.head == nil {
@@ -14,8 +14,8 @@ func (l *taskList) push(r *Ref) {
 	l.head.qprev = r
 }
 
-// remove takes r, which is in the line, out of it. Nothing checks that it is: a
-// Waiter is told of a cancel only while its task is parked on it.
+// remove removes r. It does not check that r is in the list: Cancel of a Waiter is called
+// only while the task is parked on it.
 func (l *taskList) remove(r *Ref) {
 	if r == l.head {
 		l.head = r.qnext
@@ -30,7 +30,7 @@ func (l *taskList) remove(r *Ref) {
 	r.qnext, r.qprev = nil, nil
 }
 
-// pop takes the task at the head out and returns it; there is one.
+// pop removes and returns the head. The list must not be empty.
 func (l *taskList) pop() *Ref {
 	r := l.head
 	if l.head = r.qnext; l.head != nil {
@@ -40,8 +40,8 @@ func (l *taskList) pop() *Ref {
 	return r
 }
 
-// wakeOne wakes the task at the head and returns it, or nil. The task has left
-// the line by then: whatever cancels it now comes too late.
+// wakeOne wakes the head and returns it, or nil if the list is empty. The task has left
+// the list, so a later cancel does not end the wait.
 func (l *taskList) wakeOne() *Ref {
 	if l.head == nil {
 		return nil
@@ -51,7 +51,7 @@ func (l *taskList) wakeOne() *Ref {
 	return r
 }
 
-// wakeAll wakes all, in order, and returns how many they were.
+// wakeAll wakes all tasks, in order, and returns their number.
 func (l *taskList) wakeAll() int {
 	n := 0
 	for l.wakeOne() != nil {

@@ -24,8 +24,8 @@ func TestNeverZero(t *testing.T) {
 	}
 }
 
-// TestStable runs each case twice: on the test's goroutine, whose stack may be
-// large already, and on a fresh one, whose stack is surely small.
+// TestStable runs each case on the test's goroutine, whose stack may be large already, and
+// on a new goroutine, whose stack is small.
 func TestStable(t *testing.T) {
 	cases := []struct {
 		name    string
@@ -68,8 +68,8 @@ func TestStable(t *testing.T) {
 	}
 }
 
-// deep uses about 256 bytes of stack a level, so that a stack of 2 KiB has to
-// move several times, and asks for G while the stack is at its deepest.
+// deep uses about 256 bytes of stack per level, so that a stack of 2 KiB moves several
+// times. It returns G at the deepest level.
 func deep(levels int) uintptr {
 	var frame [256]byte
 	if levels == 0 {
@@ -91,7 +91,7 @@ func TestLiveGoroutinesDiffer(t *testing.T) {
 	const goroutines = 10
 	var (
 		got  = make(chan uintptr)
-		end  = make(chan struct{}) // keeps them all alive until all have answered
+		end  = make(chan struct{}) // keeps all goroutines alive until all have answered
 		join sync.WaitGroup
 	)
 	for range goroutines {
@@ -112,8 +112,8 @@ func TestLiveGoroutinesDiffer(t *testing.T) {
 	join.Wait()
 }
 
-// TestCoroutineDiffers: the two sides of iter.Pull are two goroutines although
-// they switch without the scheduler, and each keeps its own g.
+// The two sides of iter.Pull are two goroutines, although they switch without the
+// scheduler.
 func TestCoroutineDiffers(t *testing.T) {
 	next, stop := iter.Pull(iter.Seq[uintptr](func(yield func(uintptr) bool) {
 		for yield(gid.G()) {
