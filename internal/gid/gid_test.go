@@ -14,19 +14,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Under js the runtime keeps a goroutine of its own for the host's events.
+	// Under js the runtime has its own goroutine for the host's events.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent"))
 }
 
-func TestNeverZero(t *testing.T) {
+func TestGIsNeverZero(t *testing.T) {
 	if gid.G() == 0 {
 		t.Error("G() = 0, want an address")
 	}
 }
 
-// TestStable runs each case on the test's goroutine, whose stack may be large already, and
+// TestGStaysTheSame runs each case on the test's goroutine, whose stack may be large already, and
 // on a new goroutine, whose stack is small.
-func TestStable(t *testing.T) {
+func TestGStaysTheSame(t *testing.T) {
 	cases := []struct {
 		name    string
 		between func()
@@ -79,7 +79,7 @@ func deep(levels int) uintptr {
 	return deep(levels-1) + uintptr(frame[(levels+1)%len(frame)])
 }
 
-func TestStableInDepth(t *testing.T) {
+func TestGStaysTheSameOnDeepStack(t *testing.T) {
 	got := make(chan [2]uintptr)
 	go func() { got <- [2]uintptr{gid.G(), deep(4096)} }()
 	if g := <-got; g[0] != g[1] {
@@ -87,7 +87,7 @@ func TestStableInDepth(t *testing.T) {
 	}
 }
 
-func TestLiveGoroutinesDiffer(t *testing.T) {
+func TestLiveGoroutinesHaveDifferentG(t *testing.T) {
 	const goroutines = 10
 	var (
 		got  = make(chan uintptr)
@@ -114,7 +114,7 @@ func TestLiveGoroutinesDiffer(t *testing.T) {
 
 // The two sides of iter.Pull are two goroutines, although they switch without the
 // scheduler.
-func TestCoroutineDiffers(t *testing.T) {
+func TestCoroutineHasItsOwnG(t *testing.T) {
 	next, stop := iter.Pull(iter.Seq[uintptr](func(yield func(uintptr) bool) {
 		for yield(gid.G()) {
 		}
@@ -135,7 +135,7 @@ func TestCoroutineDiffers(t *testing.T) {
 	}
 }
 
-func TestNoAllocation(t *testing.T) {
+func TestGDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { gid.G() }); n != 0 {
 		t.Errorf("G allocates %v times, want 0", n)
 	}
