@@ -21,8 +21,8 @@
 //		err := task.Scope(ctx, func(ctx context.Context) error {
 //			for i := range 4 {
 //				task.Go(ctx, func(ctx context.Context) error {
-//					err := await.Sleep(ctx, time.Second) // may switch: it takes a ctx
-//					total += i                           // needs no lock: one task runs at a time
+//					err := await.Sleep(ctx, time.Millisecond) // may switch: it takes a ctx
+//					total += i                                // needs no lock: one task runs at a time
 //					return err
 //				})
 //			}
@@ -41,11 +41,13 @@
 //
 // # Who may call what
 //
-// The ctx that a function receives belongs to the task that runs the function. Only that
-// task may make calls with it; a function passes on its own ctx, and never the ctx of
-// another task. Calls without a ctx are for the tasks and callbacks of the loop. The
-// methods of [Portal] and [Call], and [Ref.ID], [Ref.Name] and [Ref.String], are safe from
-// every goroutine. Misuse panics, and the message says what to do instead.
+// The ctx that a function receives belongs to the task that runs the function, and only
+// that task may make calls with it. A function passes on its own ctx, and never the ctx of
+// another task. Methods that take no ctx are for all tasks and callbacks of the loop.
+//
+// Only these are safe from every goroutine: the methods of [Portal] and [Call], [Ref.ID],
+// [Ref.Name], [Ref.String] and [Ref.Running], errors, and the methods of a ctx itself, such
+// as Done and Err. Misuse panics, and the message says what to do instead.
 //
 // # Ownership of tasks and errors
 //
@@ -57,7 +59,7 @@
 // cancels the other tasks, and Scope returns it. The error of a task of [Start] belongs to
 // the function that called Start, which awaits the task; an error that was not awaited
 // when that function returns belongs to the scope. The error of a call through a portal
-// belongs to the [Call].
+// belongs to the [Call]. A panic in a task always fails the scope, and finally Run panics.
 //
 // # Cancellation
 //

@@ -15,7 +15,8 @@ import (
 type Handoff uint8
 
 const (
-	// AnyHandoff uses Channel, unless the environment variable BATON_HANDOFF says "coroutine".
+	// AnyHandoff uses Channel, unless the environment variable BATON_HANDOFF is "coroutine"
+	// and Coroutine was tested with this version of Go.
 	AnyHandoff Handoff = iota
 
 	// Channel parks every goroutine on its own channel. It works with every version of Go.
@@ -28,7 +29,7 @@ const (
 	Coroutine
 )
 
-// String returns the value of BATON_HANDOFF that selects h.
+// String returns "channel", "coroutine" or "any".
 func (h Handoff) String() string {
 	switch h {
 	case Channel:

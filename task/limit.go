@@ -17,9 +17,9 @@ const ShieldTime = 5 * time.Second
 // deadlock remains after everything was cancelled, its cancel passes all shields: see Run.
 //
 // The shielded context keeps the values of ctx and hides its deadline. The caller must
-// call release when the cleanup is done. Neither Shield nor release switches.
-// context.WithoutCancel does not shield: a cancel of the task still ends waits under it.
-// Trio has a shield attribute of cancel scopes, without a bound.
+// call release when the cleanup is done; any goroutine may call release. Neither Shield
+// nor release switches. context.WithoutCancel is not a shield: a cancel of the task still
+// ends waits under it. Trio has a shield attribute of cancel scopes, without a bound.
 func Shield(ctx context.Context, bound time.Duration) (shielded context.Context, release context.CancelFunc) {
 	if bound == 0 {
 		bound = ShieldTime

@@ -12,20 +12,21 @@ import (
 // Main is the body of func main: it runs main like [Run] and then ends the process. It
 // never returns.
 //
-// Exit codes: 0 if main returns nil. If main returns an error, Main prints it to standard
-// error and exits with 1. After a signal, Main prints the signal. If main returned more
-// than the cancel, Main also prints that error and exits with 1; otherwise it exits with
-// 128 plus the signal's number (130, 143), as shells and supervisors expect. To exit with
-// 0 after a signal, wrap the tasks in [Scope], drop its cancel error and return nil. A
-// panic in a task ends the process as usual, after all tasks were cancelled and have
-// ended.
+// Exit codes: Main exits with 0 if main returns nil. If main returns an error, Main prints
+// it to standard error and exits with 1. After a signal, Main prints the signal. If main
+// then returns only the cancel, Main exits with 128 plus the signal's number (130, 143),
+// as shells and supervisors expect; any other error is printed too, and Main exits with 1.
+// To exit with 0 after a signal, wrap the tasks in [Scope], drop its cancel error and
+// return nil. A panic in a task ends the process as usual, after all tasks were cancelled
+// and have ended.
 //
 // Signals: the first SIGINT or SIGTERM cancels main, with a *SignalError as the cause, so
 // that the tasks can clean up. One second later, Main prints which tasks have not ended,
-// and what each waits for. A second signal ends the process at once. It counts only if it
-// comes half a second after the first, because some programs, such as timeout(1), send two
-// signals together. If one step holds the loop for five seconds after a SIGTERM, Main
-// prints the name of the step and ends the process, because no task can clean up.
+// and what each waits for. A second signal ends the process at once, with 128 plus its
+// number. A signal less than half a second after the first does not count, because some
+// programs, such as timeout(1), send two signals together. If one step holds the loop for
+// five seconds after a SIGTERM, Main prints the name of the step and ends the process,
+// because no task can clean up.
 //
 // While main's loop has a handler for one of the signals (loop.Loop.AddSignalHandler), or
 // a task receives it by await.Signals, Main does not handle that signal. The signals that

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Text is a [Reason] that is only a text.
+// Text is a [Reason] that consists of a text, such as Text("a reply").
 type Text string
 
 // Reason returns the text.
@@ -49,9 +49,9 @@ func (r *Ref) Wake() {
 }
 
 // Checkpoint begins a call that may switch. It panics if the caller is not the task to
-// which ctx belongs. It yields once if the task has made 256 such calls in the current
-// step. Then it returns the *Canceled if ctx is cancelled. It always returns the calling
-// task, even with an error.
+// which ctx belongs. It yields if the task has used up the budget of its current step: 256
+// such calls. Then it returns the *Canceled if ctx is cancelled. It always returns the
+// calling task, even with an error.
 //
 // Calls under a cancelled ctx count too, so a task that repeats them does not stop the
 // other tasks. Trio's checkpoint always yields; here, that would cost a switch for every

@@ -11,9 +11,10 @@ import (
 )
 
 // A Portal lets other goroutines run functions as tasks of a scope and receive their
-// results. While a portal is open, the loop is not idle. All methods are safe from every
-// goroutine, with one exception: Do and Call.Wait block, so they panic in a task or
-// callback of any loop. asyncio has run_coroutine_threadsafe, and Trio from_thread.run.
+// results. While a portal is open, the loop is not idle, so a deadlock of its tasks is not
+// found. All methods are safe from every goroutine, except that Do and Call.Wait block, so
+// they panic in a task or callback of any loop. asyncio calls this
+// run_coroutine_threadsafe, and Trio from_thread.run.
 type Portal struct {
 	b     *baton
 	ctx   context.Context // the context under which calls run

@@ -24,10 +24,10 @@ func (r *Ref) State() State { return r.state }
 // Done reports whether the task has ended.
 func (r *Ref) Done() bool { return r.state == Done }
 
-// Cancel cancels the task, with a cause; nil means context.Canceled. It reports false if
-// the task has ended. The cancel also reaches what was started under the task's own
-// context, but not the task's scope. If the task is already cancelled, by itself or by an
-// outer cancel, the first cause stays.
+// Cancel cancels the task, with a cause; nil means context.Canceled. It returns false if
+// the task has ended, and true otherwise. The cancel also reaches what was started under
+// the task's own context, but not the task's scope. If the task is already cancelled, by
+// itself or by an outer cancel, the first cause stays.
 //
 // Cancel never switches. A parked task returns from its wait in the loop's next turn;
 // other tasks receive the cancel at their next switch point. A task may cancel itself.

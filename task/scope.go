@@ -24,11 +24,11 @@ import (
 //
 //   - the scope,
 //   - a task of the scope,
-//   - a timeout block inside the scope in which the task was started,
-//   - a context of the standard library inside the scope under which the task was started.
+//   - a timeout block inside the scope, if the task was started in the block,
+//   - a context of the standard library inside the scope, if the task was started under it.
 //
-// An error is only a cancel if it is the *Canceled, the cause of the cancel or the error
-// of package context for it, wraps one such error, or joins only such errors.
+// An error is only a cancel if it is the *Canceled, its cause, or the error that ctx.Err
+// returns for it, or if it wraps one such error or joins only such errors.
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx)
 	mustHaveFunc(fn != nil, "Scope")

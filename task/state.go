@@ -24,7 +24,7 @@ const (
 	Ready   State = iota // its next step is in the loop's ready queue
 	Running              // it holds the baton
 	Parked               // it waits
-	Done                 // its function has returned
+	Done                 // its function has returned, and its result is there
 )
 
 // String returns the name of the state.

@@ -120,9 +120,9 @@ func (o *awaitedTask) Cancel(r *Ref) bool {
 }
 
 // Go starts fn as a background task of ctx's scope. The error of fn belongs to the scope,
-// and cancels it. The task is also cancelled when a timeout between the scope and ctx
-// passes or when that block ends, or when a context of the standard library between them
-// is cancelled. Returning that cancel is no failure: see [Scope].
+// and cancels it. Inside a timeout block the task is also cancelled when the timeout
+// passes or the block ends. The same holds for a context of the standard library that ctx
+// was derived from. Returning that cancel is no failure: see [Scope].
 //
 // fn begins in the loop's next turn. It runs up to its first switch point even if it is
 // cancelled before it begins. Go never switches.
@@ -146,8 +146,8 @@ func (t *background) run(r *Ref) error { return t.fn(&r.ctx) }
 func (t *background) function() any { return t.fn }
 
 // StartReady starts fn as a task of ctx's scope, and waits until fn calls ready or ends.
-// It returns the value that fn passed to ready. Only the first call of ready has an
-// effect. From then on fn is a background task, as if started by [Go]. Trio calls this
+// It returns the value that fn passed to ready. From then on fn is a background task, as
+// if started by [Go]. Only the first call of ready has an effect. Trio calls this
 // nursery.start.
 //
 // If fn ends before it calls ready, StartReady returns its error, or ErrNotReady if fn
@@ -158,8 +158,8 @@ func (t *background) function() any { return t.fn }
 // the scope.
 //
 // A timeout around ctx cancels the task when the block ends, even after ready. To limit
-// only the start, call await.WithDeadline around the whole life of the task, and remove
-// its deadline with await.Reschedule when StartReady returns.
+// only the start, use await.WithDeadline around the whole life of the task, and remove the
+// deadline with await.Reschedule when StartReady has returned.
 func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready func(T)) error) (T, error) {
 	mustHaveFunc(fn != nil, "StartReady")
 	var reported Future[T]
