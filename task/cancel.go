@@ -12,8 +12,8 @@ import (
 // there, in the order of the tree, so that a run can be replayed. The holder of the baton
 // calls it. It does not switch.
 //
-// A node is marked before its parked task is woken and before its stdContext is cancelled,
-// so that a goroutine that sees Done closed sees Err set. A second cancel with the same c
+// A node is marked before its parked task is woken and before its stdContext is cancelled.
+// So a goroutine that sees Done closed sees Err set. A second cancel with the same c
 // stops here, because everything below has c already. A different c comes from an outer
 // context: it goes all the way down and replaces current, but not canceled. A shield holds
 // c back from what is inside the shield.

@@ -112,9 +112,9 @@ func (n *node) asStdContext() *stdContext {
 	if s := n.stdContext.Load(); s != nil {
 		return s
 	}
-	g := &stdParent{done: make(chan struct{})}
-	ctx, stop := context.WithCancelCause(g)
-	s := &stdContext{ctx: ctx, parent: g, stop: stop}
+	parent := &stdParent{done: make(chan struct{})}
+	ctx, stop := context.WithCancelCause(parent)
+	s := &stdContext{ctx: ctx, parent: parent, stop: stop}
 	if !n.stdContext.CompareAndSwap(nil, s) {
 		return n.stdContext.Load()
 	}

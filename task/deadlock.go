@@ -43,15 +43,15 @@ func (b *baton) breakShields(c *Canceled) {
 
 // breakMatching cancels, with c, the shields that hold c back and for which which returns
 // true, outer ones first, in the order of the tree. It reports whether there were any.
-func (b *baton) breakMatching(c *Canceled, which func(shield *node) bool) (pierced bool) {
+func (b *baton) breakMatching(c *Canceled, which func(shield *node) bool) (found bool) {
 	b.walk(func(n *node) {
 		if n.limit == nil || !n.limit.shield || n.current == c || !which(n) {
 			return
 		}
-		pierced = true
+		found = true
 		n.cancel(c)
 	})
-	return pierced
+	return found
 }
 
 // stuck reports whether n's task, or a task below n, is parked and waits for no other

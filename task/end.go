@@ -9,8 +9,8 @@ import (
 )
 
 // end ends the task. It runs on the task's goroutine, which holds the baton. The order
-// matters: the task is done before anything else learns of it, its context ends before its
-// awaiters run, and its scope, which may end too, comes last.
+// matters. The task is done before anything else learns of it. Its context ends before its
+// awaiters run. Its scope, which may end too, comes last.
 func (r *Ref) end(err error) {
 	r.err = err
 	r.state = Done

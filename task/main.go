@@ -25,8 +25,8 @@ import (
 // and what each waits for. A second signal ends the process at once, with 128 plus its
 // number. A signal less than half a second after the first does not count, because some
 // programs, such as timeout(1), send two signals together. If one step holds the loop for
-// five seconds after a SIGTERM, Main prints the name of the step and ends the process,
-// because no task can clean up.
+// five seconds after a SIGTERM, no task can clean up. Main then prints the name of the
+// step and ends the process.
 //
 // While main's loop has a handler for one of the signals (loop.Loop.AddSignalHandler), or
 // a task receives it by await.Signals, Main does not handle that signal. The signals that

@@ -65,6 +65,7 @@ func (p *Portal) Do(fn func(ctx context.Context) error) error {
 
 // Go starts fn as a task of the portal's scope, without waiting. fn begins in one of the
 // loop's next turns, after the functions of earlier calls. Its error belongs to the Call.
+// A panic in fn also fails the scope.
 func (p *Portal) Go(fn func(ctx context.Context) error) *Call {
 	mustHaveFunc(fn != nil, "Portal.Go")
 	c := &Call{portal: p, fn: fn, done: make(chan struct{})}

@@ -39,8 +39,8 @@ type Runner struct {
 //
 // Panics and Goexit: if a task panicked, Run panics with the *PanicError after all tasks
 // have ended. If main ended by runtime.Goexit, so does the caller of Run. If a callback
-// calls Goexit, as t.FailNow does, all tasks are cancelled with ErrGoexit as the cause,
-// Run waits for them, and then the caller ends by Goexit.
+// calls Goexit, as t.FailNow does, Run cancels all tasks with ErrGoexit as the cause and
+// waits for them. Then the caller ends by Goexit.
 //
 // Deadlocks: if nothing is left that could wake a task, all tasks are cancelled with a
 // *DeadlockError as the cause. If main or a task returns that cancel, Run returns it;

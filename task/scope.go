@@ -11,9 +11,10 @@ import (
 // Scope runs fn, and returns when fn and all tasks started under it have ended. It may
 // switch before it calls fn, and while it waits for the tasks.
 //
-// If fn or a task of [Go] fails, Scope cancels fn and all tasks, with the error as the
-// cause. It returns the error of the first failure, joined with any different errors that
-// follow. A panic in fn continues after the tasks have ended, and so does a Goexit.
+// If fn fails, or a task of [Go], or a task of [Start] that was not awaited, Scope cancels
+// fn and all tasks, with the error as the cause. Scope returns the error of the first
+// failure, joined with any different errors that follow. A panic in fn continues after the
+// tasks have ended, and so does a Goexit.
 //
 // If ctx is cancelled, fn and the tasks are cancelled too. Scope still waits for them,
 // however long their cleanup takes, and returns the cancel if one of them returned it.
@@ -28,7 +29,8 @@ import (
 //   - a context of the standard library inside the scope, if the task was started under it.
 //
 // An error is only a cancel if it is the *Canceled, its cause, or the error that ctx.Err
-// returns for it, or if it wraps one such error or joins only such errors.
+// returns for it. An error that wraps only a cancel, or joins only cancels, is only a
+// cancel too.
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx)
 	mustHaveFunc(fn != nil, "Scope")
@@ -274,11 +276,11 @@ func (s *scope) ownsCancel(c *Canceled) bool {
 	return n.scope == s && n.ref != s.ref && n == &n.ref.ctx
 }
 
-// isBlockCancel reports whether c, which cancelled a task of the scope, came from a block
-// inside the scope in which the task was started: a timeout that passed or a block that
-// ended, or a context of the standard library. The block itself reports that cancel, so it
-// is no failure of the task. A block inside the task does not cancel the task's own
-// context, so its cancels do not get here.
+// isBlockCancel reports whether c, which cancelled a task of the scope, came from inside
+// the scope, from around the call that started the task: from a timeout that passed, a
+// block that ended or a context of the standard library. The block itself reports that
+// cancel, so it is no failure of the task. A block inside the task does not cancel the
+// task's own context, so its cancels do not get here.
 func (s *scope) isBlockCancel(c *Canceled) bool {
 	if n := c.origin(); n != nil {
 		return n.limit != nil && n.scope == s

@@ -9,9 +9,9 @@ import (
 )
 
 // A stdContext represents a node in the standard library. It contains a real cancelCtx, so
-// that context.Cause works, and so that contexts derived by package context are cancelled
-// together with the node, with the same Err and Cause, without a goroutine. It is made at
-// the first use: see node.asStdContext.
+// that context.Cause works. Contexts that package context derives from it are cancelled
+// together with the node, with the same Err and Cause, and need no goroutine. It is made
+// at the first use: see node.asStdContext.
 type stdContext struct {
 	ctx    context.Context         // the cancelCtx; its parent is the stdParent
 	parent *stdParent              // ends ctx with DeadlineExceeded
@@ -40,17 +40,17 @@ type stdParent struct {
 }
 
 // Deadline returns no deadline. The Deadline method of the node is called instead.
-func (g *stdParent) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (p *stdParent) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Done must not return nil: WithCancelCause would assume that the parent never ends, and
 // would not call AfterFunc.
-func (g *stdParent) Done() <-chan struct{} { return g.done }
+func (p *stdParent) Done() <-chan struct{} { return p.done }
 
 // Err returns DeadlineExceeded once the stdParent has ended: this is its purpose.
-func (g *stdParent) Err() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.cause == nil {
+func (p *stdParent) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cause == nil {
 		return nil
 	}
 	return context.DeadlineExceeded
@@ -58,48 +58,48 @@ func (g *stdParent) Err() error {
 
 // Value is called by context.Cause, which looks for the cancelCtx behind a context. Once
 // the stdParent has ended, Value returns a cancelCtx that ended with the right cause.
-func (g *stdParent) Value(key any) any {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.cause == nil {
+func (p *stdParent) Value(key any) any {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cause == nil {
 		return nil
 	}
-	return g.cause.Value(key)
+	return p.cause.Value(key)
 }
 
 // AfterFunc registers the child that context.WithCancelCause makes. Without this method
 // the context package would start a goroutine. It is called once, while the stdContext is
 // made, before the stdParent can end.
-func (g *stdParent) AfterFunc(f func()) func() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.cancelChild = f
+func (p *stdParent) AfterFunc(f func()) func() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cancelChild = f
 	return func() bool {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		had := g.cancelChild != nil
-		g.cancelChild = nil
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		had := p.cancelChild != nil
+		p.cancelChild = nil
 		return had
 	}
 }
 
-// expire ends g with the cause of c. It calls the child without the lock, because the
+// expire ends p with the cause of c. It calls the child without the lock, because the
 // child calls Err and Value.
-func (g *stdParent) expire(c *Canceled) {
+func (p *stdParent) expire(c *Canceled) {
 	ended, stop := context.WithCancelCause(context.Background())
 	stop(c.Cause)
-	g.mu.Lock()
-	if g.cause != nil {
-		g.mu.Unlock()
+	p.mu.Lock()
+	if p.cause != nil {
+		p.mu.Unlock()
 		return
 	}
-	g.cause = ended
-	close(g.done)
-	after := g.cancelChild
-	g.cancelChild = nil
-	g.mu.Unlock()
-	if after != nil {
-		after()
+	p.cause = ended
+	close(p.done)
+	cancel := p.cancelChild
+	p.cancelChild = nil
+	p.mu.Unlock()
+	if cancel != nil {
+		cancel()
 	}
 }
 

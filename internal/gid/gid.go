@@ -7,7 +7,7 @@
 // [runtime.Stack] takes microseconds. But the runtime keeps a pointer to the current
 // goroutine's descriptor, its g: in thread-local storage on 386 and amd64, in a register
 // on other processors. A few lines of assembly read that pointer. They depend only on what
-// the Go assembler calls g or TLS, and not on the layout of a g or on symbols of the
+// the Go assembler calls g or TLS. They use neither the layout of a g nor symbols of the
 // runtime.
 package gid
 

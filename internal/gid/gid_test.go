@@ -24,8 +24,8 @@ func TestGIsNeverZero(t *testing.T) {
 	}
 }
 
-// TestGStaysTheSame runs each case on the test's goroutine, whose stack may be large already, and
-// on a new goroutine, whose stack is small.
+// TestGStaysTheSame runs each case on the test's goroutine, whose stack may be large
+// already, and on a new goroutine, whose stack is small.
 func TestGStaysTheSame(t *testing.T) {
 	cases := []struct {
 		name    string

@@ -6,7 +6,7 @@ import "sync"
 
 // channels passes control through channels. Every worker's goroutine waits on its own
 // channel. A send to a waiting goroutine makes that goroutine the next to run on the
-// processor, and the sender stops right afterwards, so the Go scheduler has nothing to
+// processor, and the sender stops right afterwards. So the Go scheduler has nothing to
 // choose.
 //
 // The channels have no buffer. So a send also waits for a goroutine that has just passed

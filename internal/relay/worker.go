@@ -168,8 +168,8 @@ func (r *Relay) next() *Worker {
 // is the next already, Leave returns false, and there is no switch. Otherwise the caller
 // uses the way, which returns when the worker has control again, and then calls Back.
 //
-// Leave, the way and Back are not one function, because the processor mispredicts every
-// return after a switch, and that costs more than the additional calls.
+// Leave, the way and Back are not one function: the processor mispredicts every return
+// after a switch. That costs more than the additional calls.
 func (w *Worker) Leave() (way Way, ok bool) {
 	// The goroutine parks a few frames below here. If the stack moves later, top is useless
 	// but harmless.
