@@ -8,8 +8,8 @@ import (
 	"baton/loop/poll"
 )
 
-// newBaton makes the baton of one Run on l. It starts no goroutine: each begins
-// when the baton is first passed to it.
+// newBaton makes the baton of one Run on l. It starts no goroutine: a worker's goroutine
+// starts when the baton is first passed to it.
 func newBaton(l *loop.Loop, h Handoff) *baton {
 	b := &baton{
 		loop:    l,
@@ -20,12 +20,12 @@ func newBaton(l *loop.Loop, h Handoff) *baton {
 	h = h.choose()
 	b.relay = relay.New(l, h == Coroutine, newWorker)
 	l.Driver().Doze(h == Coroutine)
-	b.watched = l.Driver().NameSteps(b.relay.NameOf)
+	b.hasWatchdog = l.Driver().NameSteps(b.relay.NameOf)
 	return b
 }
 
-// close ends all goroutines, and returns when they have ended. Every task has ended
-// before. The loop does not run.
+// close ends all goroutines, and returns when they have ended. All tasks must have ended,
+// and the loop must not run.
 func (b *baton) close() {
 	b.loop.Driver().NameSteps(nil)
 	b.relay.Close()

@@ -8,7 +8,7 @@ import (
 	"baton/internal/bridge"
 )
 
-// Package await shows deadlines to users: see package bridge.
+// Packages above this one use these functions; users do not: see package bridge.
 func init() {
 	bridge.WithDeadline = withDeadline
 	bridge.WithCancel = withCancel
@@ -18,24 +18,24 @@ func init() {
 	bridge.AfterEnd = afterEnd
 	bridge.AddValues = addValues
 	bridge.Local = local
-	bridge.Watch = func(ref any) func() { return ref.(*Ref).watch() }
+	bridge.Watch = func(ref any) func() { return ref.(*Ref).addWatcher() }
 	bridge.GoUnder = func(ctx context.Context, fn func(ctx context.Context) error) any { return goUnder(ctx, fn) }
 }
 
-// goUnder starts fn as a task under ctx, like Go, for a caller that ctx does not belong
-// to: any task or callback of its loop. The end of ctx cancels fn, whatever ends it. The
-// scope does not wait for fn to end by itself: when its function has returned and no
-// other task is left, it cancels fn, and goUnder returns nil from then on.
+// goUnder starts fn as a task under ctx, like Go, for a task or callback to which ctx does
+// not belong. The task is a daemon. It is cancelled when ctx ends for any reason. The
+// scope does not wait for it: when the scope's function has returned and only daemons are
+// left, they are cancelled, and from then on goUnder returns nil.
 func goUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := nodeOf(ctx)
 	n.ref.held("a call of a net.Conn")
 	s := n.scope
-	if s.phase != open && s.count == s.bound {
+	if s.phase != open && s.count == s.daemons {
 		return nil
 	}
 	t := &background{fn: fn}
-	t.ref.body, t.ref.bound = t, true
-	s.bound++
+	t.ref.body, t.ref.daemon = t, true
+	s.daemons++
 	s.adopt(&t.ref, n, ctx)
 	return &t.ref
 }
@@ -43,7 +43,7 @@ func goUnder(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 // addValues is bridge.AddValues.
 func addValues(ctx context.Context, add func(values context.Context) context.Context) {
 	n := enter(ctx)
-	n.horizon = &horizon{add(n.horizon.values), n.horizon.deadlines}
+	n.inherited = &inherited{add(n.inherited.values), n.inherited.deadlines}
 }
 
 // local is bridge.Local.

@@ -8,20 +8,20 @@ import (
 	"baton/loop"
 )
 
-// A callback is a done callback: to be queued, queued, or removed. It belongs
-// to the loop.
+// A callback is a done callback of a task or future. It waits for the result, is queued,
+// or is removed. It belongs to the loop.
 type callback struct {
 	fn      func()
 	list    *callbacks   // where it waits for the result
-	handle  *loop.Handle // nil until it is queued; then list means nothing
+	handle  *loop.Handle // nil until it is queued; list is unused from then on
 	removed bool
 }
 
-// queue makes it ready, when the result has come.
+// queue puts the callback into the ready queue, when the result has come.
 func (c *callback) queue(l *loop.Loop) { c.handle = l.CallSoon(c.fn) }
 
-// remove takes it back wherever it stands, even out of the turn that runs, and
-// reports false if it has run or was removed before.
+// remove removes the callback, even from the batch of the current turn. It reports false
+// if the callback has run or was removed before.
 func (c *callback) remove() bool {
 	if c.removed || c.handle != nil && !c.handle.Pending() {
 		return false
@@ -35,11 +35,11 @@ func (c *callback) remove() bool {
 	return true
 }
 
-// callbacks are those that wait for one result, in the order in which they were
+// callbacks holds the callbacks that wait for one result, in the order in which they were
 // added.
 type callbacks struct {
 	all     []*callback
-	removed int // how many of all are removed
+	removed int // how many elements of all are removed
 }
 
 func (l *callbacks) add(c *callback) {
@@ -47,8 +47,8 @@ func (l *callbacks) add(c *callback) {
 	l.all = append(l.all, c)
 }
 
-// removedOne counts one that was removed. It stays until half of all are removed, so
-// that removing one needs no search.
+// removedOne counts one removed callback. Removed callbacks stay in the list until they
+// are more than half of it, so that a removal needs no search.
 func (l *callbacks) removedOne() {
 	if l.removed++; l.removed > len(l.all)/2 {
 		l.all = slices.DeleteFunc(l.all, func(c *callback) bool { return c.removed })
@@ -56,7 +56,7 @@ func (l *callbacks) removedOne() {
 	}
 }
 
-// queue makes ready those that are not removed. None is left in l.
+// queue queues all callbacks that are not removed, and empties l.
 func (l *callbacks) queue(on *loop.Loop) {
 	for _, c := range l.all {
 		if !c.removed {

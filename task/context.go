@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// nodeKey finds our node behind contexts of the standard library.
+// nodeKey is the key by which nodeOf finds the node behind a context of the standard
+// library.
 type nodeKey struct{}
 
-// nodeOf returns the nearest node that ctx is or was derived from. It is nil
-// for a context that comes from no task. Safe from every goroutine; enter asks
-// whether the caller may use it.
+// nodeOf returns the nearest node from which ctx was derived, or ctx itself if it is a
+// node. It returns nil for a context that comes from no task. It is safe from every
+// goroutine, and does not check the caller: enter does.
 func nodeOf(ctx context.Context) *node {
 	if n, ok := ctx.(*node); ok {
 		return n
@@ -24,24 +25,23 @@ func nodeOf(ctx context.Context) *node {
 	return n
 }
 
-// attach makes n a child of parent in the tree: it starts cancelled if parent
-// is. ctx is what the user derived it from. The caller has set ref, scope and
-// limit.
+// attach adds n to the tree as a child of parent. n starts cancelled if parent is
+// cancelled, unless n is a shield: Shield then starts its bound. ctx is the context from
+// which the user derived n. The caller has set ref, scope and limit.
 //
-// A shield alone starts alive below a cancelled parent; Shield has it armed
-// then. Below a block that has ended and left the tree n stands where that has
-// stood: what lives must be found there, by a cancel and by reports.
+// If parent has ended and left the tree, n is attached to the nearest ancestor in the
+// tree, so that cancels and reports find it.
 func (n *node) attach(parent *node, ctx context.Context) {
-	n.horizon = parent.horizon
+	n.inherited = parent.inherited
 	if ctx != context.Context(parent) {
-		n.horizon = &horizon{ctx, parent.horizon.deadlines}
+		n.inherited = &inherited{ctx, parent.inherited.deadlines}
 	}
 	if n.limit != nil {
-		n.horizon = n.limit.seenFrom(n.horizon)
+		n.inherited = n.limit.inherit(n.inherited)
 	}
-	if c := parent.by; c != nil && (n.limit == nil || !n.limit.shield) {
+	if c := parent.current; c != nil && (n.limit == nil || !n.limit.shield) {
 		n.canceled.Store(c)
-		n.by = c
+		n.current = c
 	}
 	for parent.prev == nil && parent.parent != nil {
 		parent = parent.parent
@@ -49,24 +49,23 @@ func (n *node) attach(parent *node, ctx context.Context) {
 	parent.append(n)
 }
 
-// seenFrom is what the context of l tells, when those further out tell o: a
-// timeout adds its own deadline, and a shield hides theirs. Those of the
-// standard library may have one, too: WithoutCancel hides it and keeps the
-// values.
-func (l *limit) seenFrom(o *horizon) *horizon {
-	l.inside = *o
+// inherit returns what the context of l inherits, if the contexts around it inherit outer.
+// A timeout adds its own deadline. A shield hides all deadlines: also those of the
+// standard library, which WithoutCancel hides without hiding the values.
+func (l *limit) inherit(outer *inherited) *inherited {
+	l.storage = *outer
 	if l.shield {
-		l.inside.deadlines = nil
-		l.inside.values = context.WithoutCancel(o.values)
+		l.storage.deadlines = nil
+		l.storage.values = context.WithoutCancel(outer.values)
 	} else {
-		l.outer, l.inside.deadlines = o.deadlines, l
+		l.outer, l.storage.deadlines = outer.deadlines, l
 	}
-	return &l.inside
+	return &l.storage
 }
 
-// append makes child the last of n's children. They are a list through the
-// nodes themselves, ended by nil in next; the prev of the first is the last, so
-// that neither appending nor leaving from the middle searches.
+// append makes child the last child of n. The children are linked by next and prev; next
+// of the last is nil, and prev of the first is the last. So appending and removing need no
+// search.
 func (n *node) append(child *node) {
 	child.parent, child.next = n, nil
 	if n.first == nil {
@@ -78,10 +77,9 @@ func (n *node) append(child *node) {
 	n.first.prev = child
 }
 
-// detach takes n out of the tree, when its task or block has ended. What is
-// left below it moves up. It moves to the end of the parent's children, in
-// order: a task may outlive the block or the task under whose context it was
-// started, and a cancel from further out must still find it.
+// detach removes n from the tree, when its task or block has ended. Its children move to
+// the end of its parent's children, in order: a task may outlive the block or the task
+// under whose context it was started, and an outer cancel must still reach it.
 func (n *node) detach() {
 	p := n.parent
 	if p.first == n {
@@ -98,7 +96,7 @@ func (n *node) detach() {
 	for child := n.first; child != nil; {
 		next := child.next
 		if r := child.ref; child == &r.ctx && n.ref.state == Done {
-			r.started = false // its starter has returned
+			r.started = false // the task that called Start has returned
 		}
 		p.append(child)
 		child = next
@@ -106,17 +104,19 @@ func (n *node) detach() {
 	n.first = nil
 }
 
-// shade returns the shadow of n. Safe from every goroutine: a race with another
-// maker is won by one of them, and a race with cancel is looked for afterwards.
-func (n *node) shade() *shadow {
-	if s := n.shadow.Load(); s != nil {
+// asStdContext returns the stdContext of n, which it makes at the first call. It is safe
+// from every goroutine. If two goroutines make one at the same time, both return the same.
+// A cancel at the same time may not have seen the new one, so asStdContext checks for it
+// afterwards.
+func (n *node) asStdContext() *stdContext {
+	if s := n.stdContext.Load(); s != nil {
 		return s
 	}
-	g := &gate{done: make(chan struct{})}
-	ctx, stop := context.WithCancelCause(g)
-	s := &shadow{ctx: ctx, gate: g, stop: stop}
-	if !n.shadow.CompareAndSwap(nil, s) {
-		return n.shadow.Load()
+	parent := &stdParent{done: make(chan struct{})}
+	ctx, stop := context.WithCancelCause(parent)
+	s := &stdContext{ctx: ctx, parent: parent, stop: stop}
+	if !n.stdContext.CompareAndSwap(nil, s) {
+		return n.stdContext.Load()
 	}
 	if c := n.canceled.Load(); c != nil {
 		s.cancel(c)
@@ -124,13 +124,13 @@ func (n *node) shade() *shadow {
 	return s
 }
 
-// Done returns a channel that is closed when the context is cancelled, or has
-// ended with its task, scope or block. To select on it in a task would hold the
-// baton meanwhile: it is for other goroutines and foreign libraries.
-func (n *node) Done() <-chan struct{} { return n.shade().ctx.Done() }
+// Done returns a channel that is closed when the context is cancelled, or when its task,
+// scope or block has ended. Done is for other goroutines and other libraries: a task that
+// receives from it blocks the whole loop.
+func (n *node) Done() <-chan struct{} { return n.asStdContext().ctx.Done() }
 
-// Err returns nil, context.Canceled or context.DeadlineExceeded: the bare
-// sentinel, as package context promises. context.Cause tells why.
+// Err returns nil, context.Canceled or context.DeadlineExceeded, as package context
+// requires. context.Cause returns the cause.
 func (n *node) Err() error {
 	if c := n.canceled.Load(); c != nil {
 		return c.sentinel()
@@ -138,11 +138,11 @@ func (n *node) Err() error {
 	return nil
 }
 
-// Deadline tells the earliest deadline that the standard clock agrees with:
-// none if the loop's clock is another one.
+// Deadline returns the earliest deadline that follows the standard clock. The deadlines of
+// a loop with another clock do not count.
 //
-// Only horizons and atomics are read here: other goroutines ask, while the task
-// moves its deadlines (Reschedule).
+// Other goroutines may call Deadline while the task moves its deadlines (Reschedule). So
+// Deadline reads only inherited and atomics.
 func (n *node) Deadline() (time.Time, bool) {
 	var earliest time.Time
 	sooner := func(when time.Time) {
@@ -150,34 +150,34 @@ func (n *node) Deadline() (time.Time, bool) {
 			earliest = when
 		}
 	}
-	for l := n.horizon.deadlines; l != nil; l = l.outer {
-		if when := l.shown.Load(); when != nil && l.standard {
+	for l := n.inherited.deadlines; l != nil; l = l.outer {
+		if when := l.deadline.Load(); when != nil && l.standard {
 			sooner(*when)
 		}
 	}
-	if when, ok := n.horizon.values.Deadline(); ok {
+	if when, ok := n.inherited.values.Deadline(); ok {
 		sooner(when)
 	}
 	return earliest, !earliest.IsZero()
 }
 
-// Value looks up the keys of the context package and of this one, and then what
-// the contexts further out hold. The first key is how a context of the standard
-// library leads back to ours; the second is how that library finds the
-// cancelCtx to hang a derived context on.
+// Value returns the value for key: first for the key of this package and that of the
+// context package, then from the outer contexts. nodeKey leads from a context of the
+// standard library back to the node. With cancelCtxKey the context package finds the
+// cancelCtx to which it attaches a derived context.
 func (n *node) Value(key any) any {
 	switch key {
 	case nodeKey{}:
 		return n
-	case shadowKey:
-		return n.shade().ctx.Value(key)
+	case cancelCtxKey:
+		return n.asStdContext().ctx.Value(key)
 	}
-	return n.horizon.values.Value(key)
+	return n.inherited.values.Value(key)
 }
 
-// AfterFunc has f run when the context is cancelled, on a goroutine of its own;
-// stop reports whether it prevented that. The context package asks for it where
-// Value does not lead it to a cancelCtx.
+// AfterFunc calls f on its own goroutine when the context is cancelled. stop reports
+// whether it prevented the call. The context package calls AfterFunc if Value does not
+// lead it to a cancelCtx.
 func (n *node) AfterFunc(f func()) (stop func() bool) {
-	return context.AfterFunc(n.shade().ctx, f)
+	return context.AfterFunc(n.asStdContext().ctx, f)
 }

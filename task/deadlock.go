@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// A DeadlockError says that a loop had nothing left that could wake anybody,
-// and which tasks were parked then. It is the cause with which they are
-// cancelled. The waits are in the order in which the tasks were created.
+// A DeadlockError reports that a loop was idle while tasks were parked, so that nothing
+// could ever wake them. It is the cause with which Run then cancels all tasks. Waits lists
+// the parked tasks in the order of their creation.
 type DeadlockError struct{ Waits []Wait }
 
-// Error lists the waits, one a line.
+// Error returns a message with one line for each wait.
 func (d *DeadlockError) Error() string {
 	var b strings.Builder
 	b.WriteString("task: deadlock: nothing is left that could wake a task")
@@ -22,48 +22,46 @@ func (d *DeadlockError) Error() string {
 	return b.String()
 }
 
-// maxDeadlocks is how often a tree that was cancelled for a deadlock may be
-// deadlocked again. Each time ends shields of all tasks, so it bounds how many a
-// task makes one after the other.
+// maxDeadlocks is how often a tree that was cancelled for a deadlock may deadlock again.
+// Each time the cancel passes the outermost shields, so the constant also limits how many
+// shields a task may make one after the other.
 const maxDeadlocks = 100
 
-// unshield has the cancel c, which has come to the outermost shields, go
-// through those that hold it off. It is the same c, so that a deadlock is one
-// error, the first.
+// breakShields makes the cancel c, which has reached the outermost shields, pass those
+// that hold it back. It is the same c each time, so a deadlock remains one error: the
+// first.
 //
-// Shields within which a task is lost come first, for there nothing can be
-// kept: what its cancel sets going may give others what they wait for, as the
-// mutex that locks.Cond must have again, and then no promise is broken to them.
-// All come only if nobody is lost, and tasks wait for each other in a circle.
-func (b *baton) unshield(c *Canceled) {
-	if !b.pierce(c, (*node).lost) {
-		b.pierce(c, func(*node) bool { return true })
+// Shields with a stuck task inside are broken first: their cleanup cannot succeed anyway.
+// Their cancel may free other tasks, such as a task in locks.Cond that needs its mutex
+// back, and then the other shields keep their promise. If no task is stuck, tasks wait for
+// each other in a circle, and all shields are broken.
+func (b *baton) breakShields(c *Canceled) {
+	if !b.breakMatching(c, (*node).stuck) {
+		b.breakMatching(c, func(*node) bool { return true })
 	}
 }
 
-// pierce ends those of the shields that hold c off which it is asked to, the
-// outer ones first, in the order of the tree, and reports whether there were
-// any.
-func (b *baton) pierce(c *Canceled, which func(shield *node) bool) (pierced bool) {
+// breakMatching cancels, with c, the shields that hold c back and for which which returns
+// true, outer ones first, in the order of the tree. It reports whether there were any.
+func (b *baton) breakMatching(c *Canceled, which func(shield *node) bool) (found bool) {
 	b.walk(func(n *node) {
-		if n.limit == nil || !n.limit.shield || n.by == c || !which(n) {
+		if n.limit == nil || !n.limit.shield || n.current == c || !which(n) {
 			return
 		}
-		pierced = true
+		found = true
 		n.cancel(c)
 	})
-	return pierced
+	return found
 }
 
-// lost reports whether n's task, or one under n, is parked and waits for
-// nobody. One that waits for another task is not: that is so of the owner of a
-// scope, and of whoever waits for a mutex.
-func (n *node) lost() bool {
+// stuck reports whether n's task, or a task below n, is parked and waits for no other
+// task. The owner of a scope and a task that waits for a mutex do wait for other tasks.
+func (n *node) stuck() bool {
 	if r := n.ref; r.state == Parked && !r.waitsForTask() {
 		return true
 	}
 	for child := n.first; child != nil; child = child.next {
-		if child.lost() {
+		if child.stuck() {
 			return true
 		}
 	}
@@ -72,5 +70,5 @@ func (n *node) lost() bool {
 
 // waitsForTask reports whether r is parked on another task that has not ended.
 func (r *Ref) waitsForTask() bool {
-	return r.state == Parked && slices.ContainsFunc(r.worker.on.Owners(), func(on *Ref) bool { return on != r && on.state != Done })
+	return r.state == Parked && slices.ContainsFunc(r.worker.waiter.Owners(), func(on *Ref) bool { return on != r && on.state != Done })
 }

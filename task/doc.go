@@ -1,55 +1,86 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package task runs functions as tasks: goroutines of which exactly one at a
-// time, per loop, holds the baton and runs.
+// Package task runs functions as tasks on an event loop. Every task has its own goroutine,
+// but only one task of a loop runs at a time: the task that holds the baton.
 //
-//	func main() { task.Main(fetchAll) }
+//	package main
 //
-//	func fetchAll(ctx context.Context) error {
-//		sizes := map[string]int{}
-//		for _, url := range urls {
-//			task.Go(ctx, func(ctx context.Context) error {
-//				n, err := fetch(ctx, url) // may switch: it takes a ctx
-//				sizes[url] = n            // no lock: one task runs at a time
-//				return err
-//			})
-//		}
-//		return nil
+//	import (
+//		"context"
+//		"fmt"
+//		"time"
+//
+//		"baton/await"
+//		"baton/task"
+//	)
+//
+//	func main() { task.Main(run) }
+//
+//	func run(ctx context.Context) error {
+//		total := 0
+//		err := task.Scope(ctx, func(ctx context.Context) error {
+//			for i := range 4 {
+//				task.Go(ctx, func(ctx context.Context) error {
+//					err := await.Sleep(ctx, time.Millisecond) // may switch: it takes a ctx
+//					total += i                                // needs no lock: one task runs at a time
+//					return err
+//				})
+//			}
+//			return nil
+//		})
+//		fmt.Println("total:", total) // Scope returns when its tasks have ended
+//		return err
 //	}
 //
-// # Switch points
+// # Switching
 //
-// A task gives the baton away only in calls that take a [context.Context];
-// between two of them it has the whole loop to itself. A call that takes none
-// never switches. The ctx that a function is given says which task it is, which
-// scope starts its tasks and what cancels it: every function uses its own, and a
-// context in the wrong hands is misuse: it panics, and names the call and both
-// sides.
+// A task switches only inside a call that takes a [context.Context]: a switch point.
+// Between two switch points no other task of the loop runs, so tasks can share variables
+// without locks. A call that takes no ctx never switches. Some calls that take a ctx never
+// switch either; their documentation says so.
 //
-// # Ownership
+// # Who may call what
 //
-// [Go] starts background work, [Start] a task whose result somebody awaits.
-// Every task has an owner: [Scope] returns when its function and all tasks
-// started under it have ended; the first failure cancels the rest and is
-// returned. [Run] is the root scope. So nothing outlives the call that started
-// it, and no error is lost.
+// The ctx that a function receives belongs to the task that runs the function, and only
+// that task may make calls with it. A function passes on its own ctx, and never the ctx of
+// another task. Methods that take no ctx are for all tasks and callbacks of the loop.
+//
+// Only these are safe from every goroutine: the methods of [Portal] and [Call], [Ref.ID],
+// [Ref.Name], [Ref.String] and [Ref.Running], errors, and the methods of a ctx itself, such
+// as Done and Err. Misuse panics, and the message says what to do instead.
+//
+// # Ownership of tasks and errors
+//
+// Every task belongs to a scope: the innermost [Scope] around the call that starts the
+// task. Scope returns when its function and all its tasks have ended. [Run] is the root
+// scope, so no task outlives Run.
+//
+// Every error has exactly one owner. The error of a task of [Go] belongs to the scope: it
+// cancels the other tasks, and Scope returns it. The error of a task of [Start] belongs to
+// the function that called Start, which awaits the task; an error that was not awaited
+// when that function returns belongs to the scope. The error of a call through a portal
+// belongs to the [Call]. A panic in a task always fails the scope, and finally Run panics.
 //
 // # Cancellation
 //
-// A cancel is a state, not an event: from then on every switch point under the
-// cancelled scope, timeout or task returns a [*Canceled], until the scope has
-// ended. Swallowing it once does no harm. A wake-up beats a cancel: a wait either
-// got what it waited for or had no effect. [Shield] gives cleanup its time.
+// A cancel is a lasting state: from then on, every switch point under the cancelled scope,
+// timeout or task returns a [*Canceled]. A task that ignores it once receives it again at
+// the next switch point. A wake-up beats a cancel: a wait that was woken first succeeds,
+// and a wait that returns the *Canceled had no effect. [Shield] gives cleanup a bounded
+// time in which it can still switch.
+//
+// A task that was started inside a timeout block is cancelled when the timeout passes or
+// the block ends. Returning that cancel does not fail the scope.
 //
 // # Other goroutines
 //
-// Code that blocks runs in await.Blocking, off the loop. Other goroutines come
-// in through a [Portal]. What belongs to the loop panics when they use it.
+// Call blocking code through await.Blocking: it runs the code outside the loop. Other
+// goroutines run functions on the loop through a [Portal].
 //
-// # Building on it
+// # Building on this package
 //
-// [WaitQueue] is the line on which everything parks that waits for other tasks;
-// a lock is a few lines around it. [Park] and [Ref.Wake] are for waits whose
-// cancel must first get something back. A call that may switch begins with
-// [Checkpoint].
+// [WaitQueue] is the queue in which tasks wait for other tasks; a lock is a few lines
+// around a WaitQueue. [Park] and [Ref.Wake] are for waits that cannot end at once when
+// they are cancelled, such as a read whose buffer the kernel still uses. A call that may
+// switch begins with [Checkpoint].
 package task

@@ -8,16 +8,15 @@ import (
 	"baton/loop"
 )
 
-// end is the end of the task: on its own goroutine, with its baton. The task is
-// done before anybody is told, so that whoever asks finds the result; its
-// context ends before its awaiters run; its scope, which may end with it, comes
-// last.
+// end ends the task. It runs on the task's goroutine, which holds the baton. The order
+// matters. The task is done before anything else learns of it. Its context ends before its
+// awaiters run. Its scope, which may end too, comes last.
 func (r *Ref) end(err error) {
 	r.err = err
 	r.state = Done
 	r.worker = nil
-	canceled := err != nil && r.ctx.scope.drops(r, err)
-	r.ctx.expire()
+	canceled := err != nil && r.ctx.scope.isInnerCancel(r, err)
+	r.ctx.end()
 	if r.awaiters.wakeAll() > 0 {
 		r.observed = true
 	}
@@ -26,14 +25,14 @@ func (r *Ref) end(err error) {
 		x.end(r)
 	}
 	if r == r.b.root {
-		r.b.loop.Driver().Ready(loop.Entry{Runner: (*finale)(r.b)})
+		r.b.loop.Driver().Ready(loop.Entry{Runner: (*lastCallback)(r.b)})
 	} else {
-		r.ctx.scope.ended(r, canceled)
+		r.ctx.scope.taskEnded(r, canceled)
 	}
 }
 
-// end tells everybody else who is to know, and reports panics that the task
-// dropped. The call of a portal comes last: its goroutine runs on at once, at
+// end queues the callbacks, reports panics that the task dropped, and completes the
+// portal's Call. The Call comes last, because a goroutine that waits for it continues at
 // the same time as this one.
 func (x *extra) end(r *Ref) {
 	if x.stop != nil {
@@ -50,13 +49,13 @@ func (x *extra) end(r *Ref) {
 	}
 }
 
-// A finale is the last callback of a Run, behind what the root task's last step
-// has queued. It stops the loop with the turn that runs them: asyncio's run ends
-// by a callback, too. To stop at once would leave them to nobody.
-type finale baton
+// lastCallback stops the loop at the end of a Run. The end of the main task queues it
+// behind everything that its last step has queued, so that all of this still runs. In
+// asyncio, too, a callback ends run.
+type lastCallback baton
 
-func (f *finale) Run() {
-	if !f.over { // else it was left behind, and the loop runs for somebody else
+func (f *lastCallback) Run() {
+	if !f.over { // else Run has given up, and the loop runs for something else
 		f.over = true
 		f.loop.Stop()
 	}

@@ -10,54 +10,54 @@ import (
 	"baton/loop/poll"
 )
 
-// A foreignContexts is the set of standard contexts, derived from ours, whose
-// cancel somebody waits for. Such a context tells its cancel on a goroutine of
-// its own, some time later; a simulated loop cannot leave it at that and looks
-// itself, in the order of the registrations, before every poll. In a real world
-// the list is not kept: there the goroutine's post is enough.
+// foreignContexts watches contexts of the standard library that were derived from ours. Such a
+// context reports its cancel on another goroutine, at an unknown time. On a real clock a
+// post from that goroutine is enough, and list stays empty. A simulated loop must be
+// deterministic: it checks all contexts itself before every poll, in the order of their
+// registration.
 type foreignContexts struct {
 	loop    *loop.Loop
 	virtual bool // the loop's clock is not that of package time
 	list    []*foreignContext
 }
 
-// A foreignContext is one of them, and what to do when it is cancelled.
+// A foreignContext is one watched context, and what to do when it is cancelled.
 type foreignContext struct {
-	ctx  context.Context
-	then func(*Canceled) // runs with the baton, once; must not switch
-	told bool            // the cancel was acted on
-	over bool            // nobody waits for it any more
+	ctx     context.Context
+	then    func(*Canceled) // called once, by the holder of the baton; must not switch
+	handled bool            // then was called
+	over    bool            // no longer watched
 }
 
 func nothing() {}
 
-// admit panics if ctx has a deadline that never comes: it is on the standard clock,
-// and that of the loop jumps. Every call under ctx asks, before it has any effect.
-func (f *foreignContexts) admit(ctx context.Context, who func() string) {
+// checkDeadline panics if ctx has a deadline of the standard library and the loop's clock
+// jumps: the deadline runs on the real clock, so it would never come at the right time,
+// and the run could not be replayed. Every call with such a ctx calls checkDeadline before
+// it has any effect.
+func (f *foreignContexts) checkDeadline(ctx context.Context, who func() string) {
 	if !f.virtual || !f.loop.Poller().Caps().Has(poll.Jumps) {
 		return
 	}
 	if _, limited := ctx.Deadline(); limited {
-		misuse("%s uses a deadline of the standard library, which does not run on the clock of %v; use await.WithTimeout", who(), f.loop)
+		misuse("%s uses a deadline of the standard library, which does not follow the clock of %v; use await.WithTimeout", who(), f.loop)
 	}
 }
 
-// add calls then when ctx ends. If door is true, it counts ctx as a door while it is
-// watched: the holder of its cancel function may come back. who is for messages.
-//
-// A deadline of the standard library is misuse on a clock that jumps: it would
-// run on the machine's, and nothing could be replayed.
-func (f *foreignContexts) add(ctx context.Context, who func() string, door bool, then func(*Canceled)) (stop func()) {
-	f.admit(ctx, who)
+// add calls then when ctx ends, until stop is called. If external is true, ctx counts as
+// an external source while it is watched, because the owner of its cancel function may
+// still call that. who names the context's user in messages.
+func (f *foreignContexts) add(ctx context.Context, who func() string, external bool, then func(*Canceled)) (stop func()) {
+	f.checkDeadline(ctx, who)
 	w := &foreignContext{ctx: ctx, then: then}
-	if door {
+	if external {
 		f.loop.Driver().Open()
 	}
 	if f.virtual {
 		f.list = append(f.list, w)
 	}
-	// On a goroutine of the context package's. On a closed loop the post fails;
-	// then nobody waits any more.
+	// The context package calls this on another goroutine. On a closed loop the post
+	// fails, but then no task waits any more.
 	cancel := context.AfterFunc(ctx, func() { f.loop.Driver().Post(w) })
 	return func() {
 		if w.over {
@@ -65,7 +65,7 @@ func (f *foreignContexts) add(ctx context.Context, who func() string, door bool,
 		}
 		w.over = true
 		cancel()
-		if door {
+		if external {
 			f.loop.Driver().Shut()
 		}
 		if i := slices.Index(f.list, w); i >= 0 {
@@ -74,9 +74,9 @@ func (f *foreignContexts) add(ctx context.Context, who func() string, door bool,
 	}
 }
 
-// look acts on every context that has been cancelled. It runs before a poll.
-// What it does may end the watching of others, so it goes through a copy.
-func (f *foreignContexts) look() {
+// check handles every context that has been cancelled. It runs before a poll. A handler
+// may end the watching of other contexts, so check iterates over a copy.
+func (f *foreignContexts) check() {
 	for _, w := range slices.Clone(f.list) {
 		if w.ctx.Err() != nil {
 			w.Wake()
@@ -84,11 +84,11 @@ func (f *foreignContexts) look() {
 	}
 }
 
-// Wake acts on the cancel of the context. It is the loop's to call. The post
-// and look may both have seen the cancel; the second one is for nothing.
+// Wake handles the cancel of the context. The loop calls it. A post and check may both
+// have seen the same cancel: only the first call has an effect.
 func (w *foreignContext) Wake() {
-	if !w.over && !w.told {
-		w.told = true
+	if !w.over && !w.handled {
+		w.handled = true
 		w.then(foreignCanceled(w.ctx))
 	}
 }

@@ -8,24 +8,25 @@ import (
 	"baton/loop"
 )
 
-// A Future is a result that is not there yet: tasks await it, somebody sets it
-// once. The zero value is ready to use; it belongs to the loop of the first
-// task that awaits it. From then on, while that loop runs, only the holder of
-// its baton may use it: a task or a callback. Other goroutines set it through a
-// Portal. A Future must not be copied once it is in use.
+// A Future is a result that is set once and that any number of tasks can await. The zero
+// value is ready to use. A Future must not be copied after first use.
+//
+// It belongs to the loop of the first task that awaits it, or of the first
+// AddDoneCallback. From then on, while that loop runs, only tasks and callbacks of the
+// loop may use it. Other goroutines set it through a [Portal].
 type Future[T any] struct {
-	loop      *loop.Loop // nil until somebody awaits it or adds a callback
+	loop      *loop.Loop // nil until the first Await or AddDoneCallback
 	done      bool
-	value     T     // these two are set together with done,
-	err       error // and one of them is the zero value
+	value     T     // value and err are set together with done;
+	err       error // one of them is the zero value
 	awaiters  WaitQueue
 	callbacks callbacks // empty once done
 }
 
-// Await waits for the result, as often as it is asked. It returns what was set,
-// or the error of Fail; or the *Canceled if ctx is cancelled, already or before
-// the result comes, which ends the wait and not the future. A future that has
-// its result switches only when the task's budget is spent.
+// Await waits for the result and returns it: the value of Set or the error of Fail. It may
+// be called any number of times. If ctx is cancelled, before or during the wait, Await
+// returns the *Canceled; the future is not affected. If the result is there, Await
+// switches only as [Checkpoint] does.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	n := enter(ctx)
 	f.bind(n.ref.b.loop, n.ref.String())
@@ -41,7 +42,7 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	return f.value, f.err
 }
 
-// bind makes l the future's loop for good; who, a task of l, is for messages.
+// bind makes l the loop of the future. who, a task of l, is for messages.
 func (f *Future[T]) bind(l *loop.Loop, who string) {
 	if f.loop == nil {
 		f.loop = l
@@ -50,29 +51,25 @@ func (f *Future[T]) bind(l *loop.Loop, who string) {
 	}
 }
 
-// Set sets the value and wakes those who wait, in the order of their Awaits. It
-// never switches: they run in the loop's next turn. A second Set or Fail is
-// misuse and panics.
+// Set sets the value and wakes the waiting tasks in the order of their Awaits: they run in
+// the loop's next turn. Set never switches. It panics if the future has a result already.
 func (f *Future[T]) Set(v T) {
 	if !f.TrySet(v) {
-		misuse("Set of a future that is done; use TrySet where several may come")
+		misuse("Set of a future that has a result; use TrySet if several callers may set it")
 	}
 }
 
-// TrySet sets the value, as Set does, unless the future is done, and reports
-// whether it did.
+// TrySet is like Set, but returns false if the future has a result already.
 func (f *Future[T]) TrySet(v T) bool { return f.finish(v, nil) }
 
-// Fail sets the error, as Set sets the value; it must not be nil. A second Set
-// or Fail is misuse and panics.
+// Fail sets the error, and is otherwise like Set. It panics if err is nil.
 func (f *Future[T]) Fail(err error) {
 	if !f.tryFail(err) {
-		misuse("Fail of a future that is done; use TryFail where several may come")
+		misuse("Fail of a future that has a result; use TryFail if several callers may set it")
 	}
 }
 
-// TryFail sets the error, as Fail does, unless the future is done, and reports
-// whether it did. A nil error is misuse here, too.
+// TryFail is like Fail, but returns false if the future has a result already.
 func (f *Future[T]) TryFail(err error) bool { return f.tryFail(err) }
 
 func (f *Future[T]) tryFail(err error) bool {
@@ -83,8 +80,8 @@ func (f *Future[T]) tryFail(err error) bool {
 	return f.finish(zero, err)
 }
 
-// finish sets the result, unless there is one, and tells everybody: awaiters
-// first, then callbacks, each in the order in which they came.
+// finish sets the result, unless there is one. It then wakes the awaiters and queues the
+// callbacks, both in the order of their arrival.
 func (f *Future[T]) finish(v T, err error) bool {
 	f.held("set")
 	if f.done {
@@ -96,20 +93,18 @@ func (f *Future[T]) finish(v T, err error) bool {
 	return true
 }
 
-// held panics unless the caller may use the future. One that belongs to no loop
-// yet, or to a loop that does not run, is in the hands of whoever made it.
+// held panics unless the caller may use the future. A future without a loop, or whose loop
+// does not run, may be used by any goroutine.
 func (f *Future[T]) held(what string) {
 	if f.loop != nil && !f.loop.Held() && f.loop.IsRunning() {
 		misuse("a future of %v is %s by a goroutine that does not hold its baton; use a Portal", f.loop, what)
 	}
 }
 
-// Done reports whether the future has its result. It never switches; see the
-// type for who may ask.
+// Done reports whether the future has its result. It never switches.
 func (f *Future[T]) Done() bool { return f.done }
 
-// Result returns the result, or ErrNotDone if there is none yet. It never
-// switches.
+// Result returns the result, or ErrNotDone if there is none yet. It never switches.
 func (f *Future[T]) Result() (T, error) {
 	if !f.done {
 		var zero T
@@ -118,18 +113,19 @@ func (f *Future[T]) Result() (T, error) {
 	return f.value, f.err
 }
 
-// AddDoneCallback has fn run as a callback of the loop when the result is there,
-// never at once, not even if it is there already: callbacks run in the order in
-// which they were added. The returned function removes it and reports whether
-// it was still to run. fn must not switch; a panic in it goes to the loop's
-// exception handler. The caller holds the baton, which makes its loop the
-// future's if that has none yet. PEP 3156 has it under the same name.
+// AddDoneCallback makes the loop call fn when the result is set. If the result is there
+// already, the loop calls fn in its next turn, and never during AddDoneCallback. Callbacks
+// run in the order in which they were added. fn must not switch. A panic in fn goes to the
+// loop's exception handler. The returned function removes fn, and reports false if fn has
+// run or was removed.
+//
+// The caller must be a task or callback of a running loop. PEP 3156 has the same method.
 func (f *Future[T]) AddDoneCallback(fn func(*Future[T])) (remove func() bool) {
-	mustHave(fn != nil, "Future.AddDoneCallback")
+	mustHaveFunc(fn != nil, "Future.AddDoneCallback")
 	if f.loop == nil {
 		f.loop = loop.Current()
 		if f.loop == nil {
-			misuse("AddDoneCallback outside a running loop, on a future that no task has awaited")
+			misuse("AddDoneCallback of a future without a loop, outside a running loop; call it in a task or callback")
 		}
 	}
 	f.held("given a callback")

@@ -5,7 +5,6 @@ package task_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -169,18 +168,4 @@ func TestFutureAwaitCancelled(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-func ExampleFuture() {
-	task.Run(context.Background(), func(ctx context.Context) error {
-		var answer task.Future[int]
-		task.Go(ctx, func(ctx context.Context) error {
-			v, err := answer.Await(ctx)
-			fmt.Println("got", v, err)
-			return nil
-		})
-		task.Loop(ctx).CallSoon(func() { answer.Set(42) })
-		return nil
-	})
-	// Output: got 42 <nil>
 }

@@ -10,27 +10,26 @@ import (
 	"strings"
 )
 
-// A Handoff is a way of passing the baton from one goroutine to another. Both
-// behave the same; they differ in what a switch costs. A task cannot tell which
-// one is in use.
+// A Handoff is a way of passing the baton from one goroutine to the next. Tasks behave the
+// same under both; only the cost of a switch differs.
 type Handoff uint8
 
 const (
-	// AnyHandoff leaves the choice to BATON_HANDOFF, which may be "channel" or
-	// "coroutine", and otherwise to the library: Channel.
+	// AnyHandoff uses Channel, unless the environment variable BATON_HANDOFF is "coroutine"
+	// and Coroutine was tested with this version of Go.
 	AnyHandoff Handoff = iota
 
-	// Channel parks every goroutine on a channel of its own. It works with
-	// every toolchain, and a switch goes through Go's scheduler.
+	// Channel parks every goroutine on its own channel. It works with every version of Go.
+	// Every switch goes through Go's scheduler.
 	Channel
 
-	// Coroutine switches through the runtime's own coroutines (iter.Pull),
-	// without Go's scheduler, at less than half the cost. A task must not call
-	// runtime.LockOSThread, nor run in a cgo callback. That crashes the process.
+	// Coroutine switches through the runtime's coroutines (iter.Pull), without Go's scheduler,
+	// at less than half the cost. A task that calls runtime.LockOSThread, or runs in a cgo
+	// callback, then crashes the process.
 	Coroutine
 )
 
-// String returns the name that BATON_HANDOFF takes.
+// String returns "channel", "coroutine" or "any".
 func (h Handoff) String() string {
 	switch h {
 	case Channel:
@@ -41,22 +40,20 @@ func (h Handoff) String() string {
 	return "any"
 }
 
-// newestTested is the newest Go minor version whose runtime coroutines were
-// tested with the coroutine hand-over. A wrong switch is a crash that nothing
-// can recover from, so no self-test can guard it; a newer toolchain gets
-// Channel unless the program asks for Coroutine in Runner.Handoff.
+// newestTested is the newest Go minor version whose runtime coroutines were tested with
+// this package. A failed coroutine switch crashes the process, so no self-test can detect
+// it. A newer toolchain gets Channel, unless the program sets Runner.Handoff to Coroutine.
 const newestTested = 27
 
-// choose turns what Runner.Handoff says into one of the two. The environment is
-// read for each Run. A name that nobody knows panics: a typing error must not
-// pass for the default.
+// choose returns Channel or Coroutine. It reads the environment for each Run. It panics if
+// BATON_HANDOFF has an unknown value, so that a typing error does not select the default.
 func (h Handoff) choose() Handoff {
 	switch h {
 	case Channel, Coroutine:
 		return h
 	case AnyHandoff:
 	default:
-		panic(fmt.Sprintf("task: there is no hand-over %d; use task.Channel or task.Coroutine", h))
+		panic(fmt.Sprintf("task: unknown Handoff %d; use task.Channel or task.Coroutine", h))
 	}
 	switch name := os.Getenv("BATON_HANDOFF"); name {
 	case "", "channel":
@@ -67,11 +64,12 @@ func (h Handoff) choose() Handoff {
 		}
 		return Channel
 	default:
-		panic("task: BATON_HANDOFF=" + name + ": there are channel and coroutine")
+		panic("task: unknown BATON_HANDOFF=" + name + "; use channel or coroutine")
 	}
 }
 
-// goMinor is 27 for "go1.27.3"; a development version is newer than all.
+// goMinor returns 27 for "go1.27.3". A development version counts as newer than all
+// releases.
 func goMinor(version string) int {
 	rest, ok := strings.CutPrefix(version, "go1.")
 	if !ok {

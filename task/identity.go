@@ -13,37 +13,37 @@ import (
 	"baton/loop"
 )
 
-// enter returns the node of ctx after checking that the caller is the task it
-// belongs to. The holder's goroutine comes first; the plain cur is read only by
-// the holder. Every call of this package that takes a ctx begins here, or does the
-// same on its fast path.
+// enter returns the node of ctx, after checking that the caller is the task to which ctx
+// belongs. Only the holder of the baton may read cur, so the check of word comes first.
+// Every call of this package that takes a ctx begins with enter, or does the same on its
+// fast path.
 func enter(ctx context.Context) *node {
 	n, ok := ctx.(*node)
 	if !ok {
 		return enterForeign(ctx)
 	}
 	if r := n.ref; !r.b.word.Held() || r.b.cur != r {
-		stranger(n)
+		panicWrongCaller(n)
 	}
 	return n
 }
 
-// enterForeign is enter under a context of the standard library.
+// enterForeign is enter for a context of the standard library.
 func enterForeign(ctx context.Context) *node {
 	n := nodeOf(ctx)
 	if n == nil {
-		refuse("a context that does not belong to a task; start one with task.Run and pass its ctx on")
+		panicWrongContext("a context that does not belong to a task; start a task with task.Run and use the ctx that it receives")
 	}
 	if r := n.ref; !r.b.word.Held() || r.b.cur != r {
-		stranger(n)
+		panicWrongCaller(n)
 	}
-	n.ref.b.foreign.admit(ctx, n.ref.String)
+	n.ref.b.foreign.checkDeadline(ctx, n.ref.String)
 	return n
 }
 
-// stranger panics with both sides of a context in the wrong hands. It is apart
-// from enter to keep that small; which sides there are is found out only here.
-func stranger(n *node) {
+// panicWrongCaller panics because n belongs to another task than the caller. It is a
+// separate function to keep enter small, and it finds out here who the caller is.
+func panicWrongCaller(n *node) {
 	b := n.ref.b
 	if b.word.Held() {
 		owner := n.ref.String()
@@ -51,28 +51,28 @@ func stranger(n *node) {
 			owner += ", which has ended,"
 		}
 		if b.cur == nil {
-			refuse("the context of %s from a callback of %v; start a task, or use ScopeOf before", owner, b.loop)
+			panicWrongContext("the context of %s from a callback of %v; a callback has no ctx: start a task through a ScopeRef", owner, b.loop)
 		}
-		refuse("the context of %s from %v; every task uses the ctx that its own function was given", owner, b.cur)
+		panicWrongContext("the context of %s from %v; a task must use the ctx that its own function received", owner, b.cur)
 	}
 	if other := loop.Current(); other != nil {
-		refuse("the context of %v, a task of %v, while %v runs here; pass values through a Portal", n.ref, b.loop, other)
+		panicWrongContext("the context of %v, a task of %v, from a goroutine of %v; use a Portal between loops", n.ref, b.loop, other)
 	}
-	refuse("the context of %v from a goroutine that is not this task; start a task instead of the goroutine, or call into the loop by a Portal", n.ref)
+	panicWrongContext("the context of %v from a goroutine that is not this task; start a task instead of the goroutine, or use a Portal", n.ref)
 }
 
-// refuse panics because a call was made with a context that is not the caller's.
-// Most calls are checked by one further in, so it is the stack that knows which one
-// is meant.
-func refuse(format string, args ...any) {
-	room, call := outermost()
-	panic(room + ": " + call + " with " + fmt.Sprintf(format, args...))
+// panicWrongContext panics because of a call with a context that is not the caller's. Most
+// calls make the check in an inner function, so the name of the call is taken from the
+// stack.
+func panicWrongContext(format string, args ...any) {
+	pkg, call := publicCall()
+	panic(pkg + ": " + call + " with " + fmt.Sprintf(format, args...))
 }
 
-// outermost returns the call of ours that somebody else has made: the last function
-// with a public name on the way out of this module's packages. Examples, benchmarks
-// and external tests are somebody else.
-func outermost() (room, call string) {
+// publicCall returns the package and the name of the call that the user made: the
+// outermost public function of the module's top-level packages on the stack. A frame of a
+// nested package, such as an example, or of an external test belongs to the user.
+func publicCall() (pkg, call string) {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
 	module := strings.TrimSuffix(reflect.TypeFor[node]().PkgPath(), "task")
@@ -82,19 +82,19 @@ func outermost() (room, call string) {
 		f, more := frames.Next()
 		name, ours := strings.CutPrefix(f.Function, module)
 		if !ours || strings.Contains(name, "/") || strings.Contains(name, "_test.") {
-			return room, call
+			return pkg, call
 		}
 		if match := public.FindStringSubmatch(plain.Replace(name)); match != nil {
-			room, call = match[1], match[2]
+			pkg, call = match[1], match[2]
 		}
 		if !more {
-			return room, call
+			return pkg, call
 		}
 	}
 }
 
-// held panics unless the caller has the baton, or the loop does not run. Where
-// no loop runs there is nobody to race with.
+// held panics if the loop runs and the caller does not hold its baton. While the loop does
+// not run, any goroutine may call, because nothing else uses the data.
 func (r *Ref) held(call string) {
 	if word := r.b.word; !word.Held() && !word.Free() {
 		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal", call, r, r.b.loop)

@@ -7,21 +7,19 @@ import (
 	"time"
 )
 
-// ShieldTime is how long a Shield without a bound of its own lasts once a
-// cancel has come.
+// ShieldTime is the default bound of a Shield.
 const ShieldTime = 5 * time.Second
 
-// Shield returns a context that a cancel from outside does not reach before it
-// has lasted for bound (zero is ShieldTime, negative is without bound): cleanup
-// may still switch, but not for ever. Only a deadlock that is left when all has
-// been cancelled goes through every shield: see Run. The context keeps the
-// values of ctx. Release ends it, and must be called. (context.WithoutCancel is
-// no shield: a cancel of the task ends its waits under that too, and only a
-// Shield says for how long it may go on.)
+// Shield returns a context that holds back outer cancels for a bounded time, so that
+// cleanup can still switch. The bound begins when the first outer cancel comes, or at once
+// if ctx is already cancelled. When bound has passed, the cancel reaches the shielded
+// context. A bound of zero means ShieldTime, and a negative bound means for ever. If a
+// deadlock remains after everything was cancelled, its cancel passes all shields: see Run.
 //
-// The bound begins when the cancel comes, or with Shield if it has come before.
-// Neither making a shield nor releasing it switches. Trio has it as an
-// attribute of a cancel scope, without the bound.
+// The shielded context keeps the values of ctx and hides its deadline. The caller must
+// call release when the cleanup is done; any goroutine may call release. Neither Shield
+// nor release switches. context.WithoutCancel is not a shield: a cancel of the task still
+// ends waits under it. Trio has a shield attribute of cancel scopes, without a bound.
 func Shield(ctx context.Context, bound time.Duration) (shielded context.Context, release context.CancelFunc) {
 	if bound == 0 {
 		bound = ShieldTime
@@ -31,15 +29,15 @@ func Shield(ctx context.Context, bound time.Duration) (shielded context.Context,
 	parent := nodeOf(ctx)
 	l.attach(parent, ctx)
 	if c := parent.interrupted(ctx); c != nil {
-		l.arm(c)
+		l.holdOff(c)
 	}
 	if ctx != context.Context(parent) {
-		l.stop = parent.register(ctx, l.arm)
+		l.stop = parent.register(ctx, l.holdOff)
 	}
 	return &l.node, l.release
 }
 
-// withDeadline is await.WithDeadline.
+// withDeadline is bridge.WithDeadline.
 func withDeadline(ctx context.Context, when time.Time) (timed context.Context, release context.CancelFunc) {
 	l := newLimit(ctx)
 	parent := nodeOf(ctx)
@@ -49,20 +47,20 @@ func withDeadline(ctx context.Context, when time.Time) (timed context.Context, r
 	return &l.node, l.release
 }
 
-// withCancel is bridge.WithCancel: a limit whose time never comes.
+// withCancel is bridge.WithCancel.
 func withCancel(ctx context.Context) (c context.Context, cancel func(cause error), release context.CancelFunc) {
 	l := newLimit(ctx)
 	l.timeless = true
 	l.attach(nodeOf(ctx), ctx)
 	l.follow(ctx)
-	return &l.node, l.end, l.release
+	return &l.node, l.cancelFor, l.release
 }
 
-// reschedule is await.Reschedule.
+// reschedule is bridge.Reschedule.
 func reschedule(ctx context.Context, when time.Time) bool {
 	for n := enter(ctx); n != nil; n = n.parent {
 		if l := n.limit; l != nil && !l.shield && !l.timeless {
-			if l.by != nil {
+			if l.current != nil {
 				return false
 			}
 			l.set(when)
@@ -75,15 +73,14 @@ func reschedule(ctx context.Context, when time.Time) bool {
 	return false
 }
 
-// expired reports whether err only says that the deadline of timed, a context of
-// withDeadline, has passed. Something further out may have been cancelled since.
+// expired is bridge.Expired. An outer context may have been cancelled since.
 func expired(timed context.Context, err error) bool {
-	c := timed.(*node).mine()
-	return c != nil && only(err, c.matches)
+	c := timed.(*node).ownCancel()
+	return c != nil && isOnly(err, c.matches)
 }
 
-// newLimit makes a limit of the calling task under ctx. The caller attaches it,
-// when it knows which of the two it is.
+// newLimit makes a limit of the calling task under ctx. The caller then sets its kind and
+// attaches it.
 func newLimit(ctx context.Context) *limit {
 	n := enter(ctx)
 	l := &limit{standard: !n.ref.b.virtual}
@@ -93,24 +90,24 @@ func newLimit(ctx context.Context) *limit {
 	return l
 }
 
-// follow has a standard context around the parent cancel l too.
+// follow cancels l when ctx is cancelled, if ctx is a context of the standard library.
 func (l *limit) follow(ctx context.Context) {
 	if ctx != context.Context(l.parent) {
 		l.stop = l.parent.follow(ctx, &l.node)
 	}
 }
 
-// set moves the deadline to when; the zero time is none. One that has passed
-// acts here and now: a turn later would be a switch point too late.
+// set moves the deadline to when. The zero time removes the deadline. A time that has
+// passed cancels l at once, so that the very next switch point returns the cancel.
 func (l *limit) set(when time.Time) {
 	b := l.ref.b
 	if when.IsZero() {
 		b.loop.Driver().StopTimer(&l.timer)
-		l.shown.Store(nil)
+		l.deadline.Store(nil)
 		return
 	}
-	l.shown.Store(&when)
-	if l.by != nil {
+	l.deadline.Store(&when)
+	if l.current != nil {
 		return
 	}
 	if !when.After(b.loop.Time()) {
@@ -121,32 +118,33 @@ func (l *limit) set(when time.Time) {
 	b.loop.Driver().StartTimer(&l.timer, when)
 }
 
-// Wake is the timer's: the deadline or the bound has passed. It is the loop's
-// to call, and set's.
+// Wake is called when the deadline or the bound of a shield has passed: by the timer, or
+// by set.
 func (l *limit) Wake() {
 	if l.shield {
 		l.cancel(l.pending)
 		return
 	}
-	if l.by == nil {
+	if l.current == nil {
 		l.cancel(newCanceled(&l.node, context.DeadlineExceeded))
 	}
 }
 
-// release ends the block. A standard context calls it from any goroutine; only
-// the holder may touch the tree, so for all others it goes through the mailbox.
+// release ends the block. Any goroutine may call it, as with contexts of the standard
+// library. Only the holder of the baton may change the tree, so other goroutines post the
+// call.
 func (l *limit) release() {
 	b := l.ref.b
 	if b.word.Held() {
-		l.drop()
+		l.endBlock()
 	} else {
-		b.loop.Driver().Post((*lateRelease)(l))
+		b.loop.Driver().Post((*postedRelease)(l))
 	}
 }
 
-// drop ends the limit, once: whatever lives under it, tasks that were started
-// there included, is cancelled as released, and it leaves the tree.
-func (l *limit) drop() {
+// endBlock ends the limit; a second call has no effect. It cancels everything under the
+// limit, including tasks that were started there, and removes the limit from the tree.
+func (l *limit) endBlock() {
 	b := l.ref.b
 	if l.ended {
 		return
@@ -156,13 +154,13 @@ func (l *limit) drop() {
 	if l.stop != nil {
 		l.stop()
 	}
-	if l.by == nil {
+	if l.current == nil {
 		l.cancel(released)
 	}
 	l.detach()
 }
 
-// lateRelease is a release that came from another goroutine.
-type lateRelease limit
+// postedRelease is a release posted by another goroutine.
+type postedRelease limit
 
-func (l *lateRelease) Wake() { (*limit)(l).drop() }
+func (l *postedRelease) Wake() { (*limit)(l).endBlock() }

@@ -243,26 +243,6 @@ func TestShield(t *testing.T) {
 	}
 }
 
-func ExampleShield() {
-	task.Run(context.Background(), func(ctx context.Context) error {
-		server := task.Start(ctx, func(ctx context.Context) (string, error) {
-			err := forever(ctx) // serving
-			ctx, release := task.Shield(ctx, time.Second)
-			defer release()
-			fmt.Println("saying goodbye:", task.Yield(ctx))
-			return "", err
-		})
-		task.Yield(ctx)
-		server.Cancel(errors.New("going home"))
-		_, err := server.Await(ctx)
-		fmt.Println(errors.Is(err, context.Canceled))
-		return nil
-	})
-	// Output:
-	// saying goodbye: <nil>
-	// true
-}
-
 // A cancel of a standard context outside starts the bound of a shield as one of
 // ours does, whether it comes before the shield or after.
 func TestShieldUnderStandardContext(t *testing.T) {

@@ -9,29 +9,32 @@ import (
 	"os"
 )
 
-// Main is for func main: it runs main like [Run] and ends the process; it does not
-// return. The first SIGINT or SIGTERM cancels main with a *SignalError as the cause,
-// so that it can clean up. A second one ends the process at once; it counts from half
-// a second after the first, for some programs, as timeout(1), send two together. A
-// second after the first signal Main says which tasks have not ended, and what each
-// waits for. If one step holds the loop for five seconds after a SIGTERM, Main says
-// which, and ends the process: nothing else can clean up.
+// Main is the body of func main: it runs main like [Run] and then ends the process. It
+// never returns.
 //
-// A handler of loop.Loop.AddSignalHandler, of main's loop, takes the place of all this
-// for its signal, until it is removed, and so does a task that receives the signal by
-// await.Signals. That a signal may come does not keep a program from being deadlocked:
-// one that waits for nothing else needs one of the two.
+// Exit codes: Main exits with 0 if main returns nil. If main returns an error, Main prints
+// it to standard error and exits with 1. After a signal, Main prints the signal. If main
+// then returns only the cancel, Main exits with 128 plus the signal's number (130, 143),
+// as shells and supervisors expect; any other error is printed too, and Main exits with 1.
+// To exit with 0 after a signal, wrap the tasks in [Scope], drop its cancel error and
+// return nil. A panic in a task ends the process as usual, after all tasks were cancelled
+// and have ended.
 //
-// A clean end exits with 0; an error is printed to standard error and exits with 1.
-// After a signal it prints the signal, and the error if that says more than the cancel.
-// If it does not, and if a signal has ended the process, Main exits with 128 plus the
-// signal's number (130, 143), by which shells and supervisors know a program that a
-// signal has ended. To exit with 0 after a signal, wrap the tasks in [Scope], drop its
-// cancel error and return nil. A panic in a task ends the process as any panic does,
-// after the other tasks have been cancelled and have ended.
+// Signals: the first SIGINT or SIGTERM cancels main, with a *SignalError as the cause, so
+// that the tasks can clean up. One second later, Main prints which tasks have not ended,
+// and what each waits for. A second signal ends the process at once, with 128 plus its
+// number. A signal less than half a second after the first does not count, because some
+// programs, such as timeout(1), send two signals together. If one step holds the loop for
+// five seconds after a SIGTERM, no task can clean up. Main then prints the name of the
+// step and ends the process.
+//
+// While main's loop has a handler for one of the signals (loop.Loop.AddSignalHandler), or
+// a task receives it by await.Signals, Main does not handle that signal. The signals that
+// Main handles do not count as something that could wake a task: a program that waits only
+// for a signal is deadlocked without a handler or await.Signals.
 func Main(main func(ctx context.Context) error) { Runner{}.Main(main) }
 
-// Main is like the function Main, with what the Runner brings.
+// Main is like the function [Main], with the options of the Runner.
 func (r Runner) Main(main func(ctx context.Context) error) {
 	p := newProgram()
 	go p.watch()
@@ -46,14 +49,15 @@ func (r Runner) Main(main func(ctx context.Context) error) {
 	end(p, err)
 }
 
-// end ends the process as err demands. ctx tells whether there was a signal.
+// end ends the process, after main has returned err. The cause of ctx says whether there
+// was a signal.
 func end(ctx context.Context, err error) {
 	if err == nil {
 		os.Exit(0)
 	}
 	code := 1
 	if s, signaled := context.Cause(ctx).(*SignalError); signaled {
-		if only(err, s.matches) {
+		if isOnly(err, s.matches) {
 			err, code = s, exitCode(s.Signal)
 		} else {
 			err = errors.Join(s, err)
@@ -63,7 +67,8 @@ func end(ctx context.Context, err error) {
 	os.Exit(code)
 }
 
-// matches reports whether err is s, a cancel by it, or what ctx.Err returns then.
+// matches reports whether err is s, a cancel with the cause s, or what ctx.Err returns
+// then.
 func (s *SignalError) matches(err error) bool {
 	c, canceled := err.(*Canceled)
 	return canceled && errors.Is(c, s) || err == error(s) || err == context.Canceled

@@ -27,11 +27,11 @@ func TestNilFunction(t *testing.T) {
 			"Future.AddDoneCallback": func() { new(task.Future[int]).AddDoneCallback(nil) },
 			"AddDoneCallback":        func() { task.Self(ctx).AddDoneCallback(nil) },
 		} {
-			mustMisuse(t, call, name+" of a nil function")
+			mustMisuse(t, call, name+" called with a nil function")
 		}
 	})
-	mustMisuse(t, func() { p.Do(nil) }, "Portal.Do of a nil function")
-	mustMisuse(t, func() { task.Run(context.Background(), nil) }, "Run of a nil function")
+	mustMisuse(t, func() { p.Do(nil) }, "Portal.Do called with a nil function")
+	mustMisuse(t, func() { task.Run(context.Background(), nil) }, "Run called with a nil function")
 }
 
 // What has ended takes nothing in, whoever comes to it with a context or a

@@ -9,11 +9,12 @@ import (
 	"strings"
 )
 
-// ID is the task's number on its loop, in the order of creation from 1.
+// ID returns the number of the task on its loop. Tasks are numbered from 1, in the order
+// of their creation.
 func (r *Ref) ID() uint64 { return r.id }
 
-// Name returns the name given by SetName, or the name of the task's function,
-// with its package and without the package's path.
+// Name returns the name set by SetName. Without one, it returns the name of the task's
+// function, with its package but without the package's path.
 func (r *Ref) Name() string {
 	if x := r.extra.Load(); x != nil {
 		if name := x.name.Load(); name != nil && *name != "" {
@@ -27,7 +28,7 @@ func (r *Ref) Name() string {
 	return full[strings.LastIndexByte(full, '/')+1:]
 }
 
-// String is "task 7 (main.crawl)".
+// String returns the ID and the name, such as "task 7 (main.crawl)".
 func (r *Ref) String() string { return fmt.Sprintf("task %d (%s)", r.id, r.Name()) }
 
 // String names the context in messages.

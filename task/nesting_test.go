@@ -50,7 +50,7 @@ func TestIteratorAroundBlock(t *testing.T) {
 						t.Errorf("ranged up to the sum %d, %v", sum, outcome)
 					}
 					next, stop := iter.Pull(iter.Seq[int](numbers))
-					mustMisuse(t, func() { next() }, "the context of task 1", "from a goroutine that is not this task", "by a Portal")
+					mustMisuse(t, func() { next() }, "the context of task 1", "from a goroutine that is not this task", "use a Portal")
 					stop()
 					if _, left := task.Loop(ctx).NextDeadline(); left {
 						t.Error("a timer is left")

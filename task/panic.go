@@ -9,30 +9,30 @@ import (
 	"baton/loop"
 )
 
-// A PanicError is the error of a task whose function panicked. Run panics with
-// it in the end, so that no crash is hidden. What it tells never changes, so
-// every goroutine may read it.
+// A PanicError is the error of a task whose function panicked. Run panics with it after
+// all tasks have ended, so that a crash is never hidden. Its fields never change, so every
+// goroutine may read them.
 type PanicError struct {
-	Value any    // what the task panicked with
-	Stack []byte // the task's own stack at that moment
-	Task  string // which task it was
+	Value any    // the value passed to panic
+	Stack []byte // the stack of the task when it panicked
+	Task  string // the task, as returned by Ref.String
 
-	reported bool // an exception handler was told
+	reported bool // an exception handler has received it
 }
 
-// Error contains the stack: it is meant for people.
+// Error returns a message for people, including the stack.
 func (p *PanicError) Error() string {
 	return fmt.Sprintf("task: %s panicked: %v\n\n%s", p.Task, p.Value, p.Stack)
 }
 
-// Unwrap returns the value of the panic if that is an error.
+// Unwrap returns the value of the panic if the value is an error, and nil otherwise.
 func (p *PanicError) Unwrap() error {
 	err, _ := p.Value.(error)
 	return err
 }
 
-// cause is the value of the panic as an error, as the loop has it for a callback's
-// panic: errors.Is works on it.
+// cause returns the value of the panic as an error, so that errors.Is works. The loop does
+// the same for the panic of a callback.
 func (p *PanicError) cause() error {
 	if err := p.Unwrap(); err != nil {
 		return err
@@ -40,25 +40,24 @@ func (p *PanicError) cause() error {
 	return fmt.Errorf("%v", p.Value)
 }
 
-// report is for the holder of the baton, or, after the loop has run, for the
-// goroutine that ran it.
+// report gives the panic to the exception handler of l, once. The caller holds the baton,
+// or is the goroutine that ran the loop, after the loop has returned.
 func (p *PanicError) report(l *loop.Loop) {
 	if p.reported {
 		return
 	}
 	if l.Held() {
-		// As a callback, for the handler is a user's: on the goroutine of a task
-		// that ends, its Goexit would leave the end half done. If the loop runs
-		// no more, Run makes up for it.
-		l.CallSoon(func() { p.tell(l) })
+		// The handler is code of the user and may call Goexit. On the goroutine of an
+		// ending task, a Goexit would interrupt the end of the task, so a callback calls
+		// the handler. If the loop never runs the callback, Run reports the panic.
+		l.CallSoon(func() { p.callHandler(l) })
 	} else {
-		p.tell(l)
+		p.callHandler(l)
 	}
 }
 
-// tell calls the handler, now. Of two reports that were queued only the first
-// one does.
-func (p *PanicError) tell(l *loop.Loop) {
+// callHandler calls the exception handler now, unless an earlier report has called it.
+func (p *PanicError) callHandler(l *loop.Loop) {
 	if p.reported {
 		return
 	}
@@ -68,9 +67,9 @@ func (p *PanicError) tell(l *loop.Loop) {
 
 func (p *PanicError) owned() bool { return p.reported }
 
-// keep adds x to a list of those that may still need an owner. What has one leaves
-// when the list would grow.
-func keep[T interface{ owned() bool }](list []T, x T) []T {
+// appendUnowned appends x to a list of errors or tasks that may still need an owner.
+// Before the list grows, it removes the elements that have an owner.
+func appendUnowned[T interface{ owned() bool }](list []T, x T) []T {
 	if len(list) == cap(list) {
 		list = slices.DeleteFunc(list, T.owned)
 	}

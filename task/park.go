@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Text is a Reason that is only words.
+// Text is a [Reason] that consists of a text, such as Text("a reply").
 type Text string
 
 // Reason returns the text.
@@ -16,26 +16,28 @@ func (t Text) Reason() string { return string(t) }
 // Owners returns nil.
 func (Text) Owners() []*Ref { return nil }
 
-// Park parks the calling task until Wake is called on it. It returns the
-// *Canceled if a cancel that w agrees to ends the wait. If ctx is cancelled
-// already, Park calls w.Cancel first, and parks only if that returns false. A
-// wake-up beats a cancel: after a Wake, Park returns nil, whatever happens
-// before the task runs. It spends no budget if ctx is not cancelled: Checkpoint
-// does.
+// Park parks the calling task until its Wake is called. If ctx is cancelled during the
+// wait, Park calls w.Cancel: if that returns true, the wait ends and Park returns the
+// *Canceled. If ctx is cancelled before, Park calls w.Cancel first, and parks only if that
+// returns false.
+//
+// A wake-up beats a cancel: after Wake, Park returns nil, even if ctx is cancelled before
+// the task runs. Park does not count towards the budget of [Checkpoint] unless ctx is
+// cancelled already.
 func Park(ctx context.Context, w Waiter) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
 		if w.Cancel(n.ref) {
-			return n.ref.refused(c)
+			return n.ref.endCanceled(c)
 		}
-		ctx = n // w knows of the cancel of ctx; only one from further out is news
+		ctx = n // w has refused this cancel already; only an outer one is new
 	}
 	return n.ref.wait(ctx, n, w)
 }
 
-// Wake makes a parked task ready: the wait is over. It belongs to the loop, and
-// to whoever the task waits for; waking a task that is not parked panics. It
-// never switches: the task runs in the loop's next turn.
+// Wake ends the wait of a parked task and makes the task ready: it runs in the loop's next
+// turn. Wake panics if the task is not parked. Call it only for a task that waits for you:
+// on your Waiter, for example. Wake never switches.
 func (r *Ref) Wake() {
 	if !r.b.word.Held() {
 		r.held("Wake")
@@ -46,12 +48,14 @@ func (r *Ref) Wake() {
 	r.ready()
 }
 
-// Checkpoint begins a call that may switch: it checks that the caller is the
-// task that ctx belongs to, yields once if the task has made many such calls in
-// this step (256), and then returns the *Canceled if ctx is cancelled. It counts
-// calls under a cancelled ctx too, so a task that repeats them stops nothing
-// else. It returns the calling task, also beside an error. Trio's checkpoint
-// always yields; here that would be a switch for each free lock.
+// Checkpoint begins a call that may switch. It panics if the caller is not the task to
+// which ctx belongs. It yields if the task has used up the budget of its current step: 256
+// such calls. Then it returns the *Canceled if ctx is cancelled. It always returns the
+// calling task, even with an error.
+//
+// Calls under a cancelled ctx count too, so a task that repeats them does not stop the
+// other tasks. Trio's checkpoint always yields; here, that would cost a switch for every
+// free lock.
 func Checkpoint(ctx context.Context) (*Ref, error) {
 	n, ok := ctx.(*node)
 	if !ok {
@@ -59,18 +63,18 @@ func Checkpoint(ctx context.Context) (*Ref, error) {
 	}
 	r := n.ref
 	if !r.b.word.Held() || r.b.cur != r {
-		stranger(n)
+		panicWrongCaller(n)
 	}
 	if r.budget--; r.budget < 0 {
-		r.turn()
+		r.yield()
 	}
-	if n.by != nil {
-		return r, n.by
+	if n.current != nil {
+		return r, n.current
 	}
 	return r, nil
 }
 
-// checkpointForeign is Checkpoint under a context of the standard library.
+// checkpointForeign is Checkpoint for a context of the standard library.
 func checkpointForeign(ctx context.Context) (*Ref, error) {
 	n := enter(ctx)
 	n.ref.spend()
@@ -80,30 +84,29 @@ func checkpointForeign(ctx context.Context) (*Ref, error) {
 	return n.ref, nil
 }
 
-// spend takes one unit of the budget that calls have in a step. If none is left
-// the task gives way first.
+// spend takes one unit of the step's budget. If none is left, the task yields first.
 func (r *Ref) spend() {
 	if r.budget--; r.budget < 0 {
-		r.turn()
+		r.yield()
 	}
 }
 
-// refused ends a call that c does not let wait. It costs as much as a call that
-// need not wait.
-func (r *Ref) refused(c *Canceled) error {
+// endCanceled ends a call whose ctx is already cancelled. Such a call counts in the
+// budget.
+func (r *Ref) endCanceled(c *Canceled) error {
 	r.spend()
 	return c
 }
 
-// turn lets what is ready run once. Unlike Yield it ignores every cancel.
-func (r *Ref) turn() {
+// yield lets the other ready entries run once. Unlike Yield it ignores every cancel.
+func (r *Ref) yield() {
 	r.ready()
 	r.park()
 }
 
-// Check returns the *Canceled if ctx is cancelled, and nil otherwise. It never
-// switches and spends no budget: it is for long computations. Trio calls it
-// checkpoint_if_cancelled.
+// Check returns the *Canceled if ctx is cancelled, and nil otherwise. It never switches
+// and does not count towards the budget of [Checkpoint]. Use it in long computations. Trio
+// calls it checkpoint_if_cancelled.
 func Check(ctx context.Context) error {
 	if c := enter(ctx).interrupted(ctx); c != nil {
 		return c
@@ -111,15 +114,17 @@ func Check(ctx context.Context) error {
 	return nil
 }
 
-// Yield switches: what else is ready runs once before it returns. On a loop with
-// an Order, as in the simulator, some of that may run soon after instead: tasks
-// that are ready together have no promised order. If ctx is cancelled
-// already, Yield returns the *Canceled and switches only now and then, as
-// Checkpoint does; if ctx is cancelled meanwhile, it returns that after the switch.
+// Yield switches once: everything else that is ready runs before Yield returns. On a loop
+// with an Order, as in a simulation, some of it may run later: the order of tasks that are
+// ready together is not defined.
+//
+// If ctx is cancelled already, Yield returns the *Canceled, and switches only now and
+// then, as Checkpoint does. If ctx is cancelled during the switch, Yield returns the
+// *Canceled after it.
 func Yield(ctx context.Context) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
-		return n.ref.refused(c)
+		return n.ref.endCanceled(c)
 	}
 	r := n.ref
 	r.ready()
@@ -130,13 +135,13 @@ func Yield(ctx context.Context) error {
 	return nil
 }
 
-// ParkUntil parks the calling task until when on the loop's clock, never
-// less; if ctx is cancelled it returns the *Canceled at once. A time that
-// has passed switches, too. It allocates nothing: the timer is the worker's.
+// ParkUntil parks the calling task until the loop's clock shows when or later. It switches
+// even if that time has passed. If ctx is cancelled, before or during the wait, it returns
+// the *Canceled at once. It does not allocate.
 func ParkUntil(ctx context.Context, when time.Time) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
-		return n.ref.refused(c)
+		return n.ref.endCanceled(c)
 	}
 	w := n.ref.worker
 	w.timer.Target = (*alarm)(w)
@@ -144,8 +149,8 @@ func ParkUntil(ctx context.Context, when time.Time) error {
 	return n.ref.wait(ctx, n, (*alarm)(w))
 }
 
-// alarm is the timer of a worker, as what its task waits for. A worker has one
-// task and a task waits once, so one timer is enough.
+// An alarm is the timer of a worker, as a Waiter. One timer is enough: a worker has one
+// task, and the task waits for one thing at a time.
 type alarm worker
 
 func (a *alarm) Reason() string { return "its timer" }
@@ -159,10 +164,9 @@ func (a *alarm) Cancel(*Ref) bool {
 	return true
 }
 
-// wait parks the running task on w, under ctx, which belongs to n. It returns
-// the *Canceled that ended the wait, or nil. The caller has checked that ctx is
-// not cancelled, and has put r wherever w will look for it: from parkOn on a
-// wake-up or a cancel may come.
+// wait parks the running task on w under ctx, which belongs to n. It returns the *Canceled
+// that ended the wait, or nil. The caller has checked that ctx is not cancelled, and has
+// put r where w will look for it: from parkOn on, w.Cancel or a wake-up may come.
 func (r *Ref) wait(ctx context.Context, n *node, w Waiter) error {
 	if ctx != context.Context(n) {
 		return r.waitForeign(ctx, n, w)
@@ -172,28 +176,28 @@ func (r *Ref) wait(ctx context.Context, n *node, w Waiter) error {
 	return r.unparked()
 }
 
-// waitForeign is wait under a context of the standard library.
+// waitForeign is wait for a context of the standard library.
 func (r *Ref) waitForeign(ctx context.Context, n *node, w Waiter) error {
 	defer n.watch(ctx)()
 	return r.wait(n, n, w)
 }
 
-// parkOn says what the running task, which is about to give the baton away,
-// waits for. since is the time of the last poll: a switch reads no clock.
+// parkOn records what the running task waits for; park follows. since is the time of the
+// last poll, because a switch reads no clock.
 func (r *Ref) parkOn(n *node, on Waiter) {
 	r.state = Parked
 	r.parks++
 	w := r.worker
-	w.under, w.on = n, on
+	w.under, w.waiter = n, on
 	w.since = r.b.loop.Driver().Age()
 }
 
-// unparked is the outcome of the wait: nil, or the cancel that ended it.
+// unparked returns the result of the wait: nil, or the cancel that ended it.
 func (r *Ref) unparked() error {
 	w := r.worker
-	w.under, w.on = nil, nil // which would keep what may end before the next wait
-	if c := w.abort; c != nil {
-		w.abort = nil
+	w.under, w.waiter = nil, nil // else they would keep objects alive until the next wait
+	if c := w.abortedBy; c != nil {
+		w.abortedBy = nil
 		return c
 	}
 	return nil

@@ -10,29 +10,27 @@ import (
 	"baton/loop"
 )
 
-// A Portal is a door through which other goroutines run functions as tasks of a
-// scope and get their results. While it is open the loop is not idle. Its
-// methods are safe from every goroutine. Only those that wait, Do and
-// Call.Wait, panic on one that holds a baton: there they would stop the loop
-// they wait for. asyncio calls it run_coroutine_threadsafe, and Trio
-// from_thread.run.
+// A Portal lets other goroutines run functions as tasks of a scope and receive their
+// results. While a portal is open, the loop is not idle, so a deadlock of its tasks is not
+// found. All methods are safe from every goroutine, except that Do and Call.Wait block, so
+// they panic in a task or callback of any loop. asyncio calls this
+// run_coroutine_threadsafe, and Trio from_thread.run.
 type Portal struct {
 	b     *baton
-	ctx   context.Context // what calls run under, and
-	under *node           // the node that it belongs to
+	ctx   context.Context // the context under which calls run
+	under *node           // ctx, or the node from which ctx was derived
 	scope *scope          // lists the portal while it is open; belongs to the baton
 
 	mu      sync.Mutex
 	closed  bool
-	pending map[*Call]bool // posted, and not yet a task; nil once closed
+	pending map[*Call]bool // calls that are posted but not yet tasks; nil once closed
 }
 
-// OpenPortal opens a portal to ctx's scope. Calls through it run under ctx, like
-// tasks that Start starts there: with its values, its deadline and its cancel; once
-// the task or block of ctx has ended, they begin cancelled. The portal is closed by
-// Close, and by the scope when its function has returned, or when its last task has
-// ended if it was opened later than that; to open one to a scope that has ended is
-// misuse and panics. OpenPortal never switches.
+// OpenPortal opens a portal to ctx's scope. Calls through the portal run under ctx: they
+// have its values, its deadline and its cancel. Once the task or block of ctx has ended,
+// they begin cancelled. Close closes the portal. The scope also closes it: when the
+// scope's function returns, or when its last task has ended if the portal was opened after
+// that. OpenPortal panics if the scope has ended. It never switches.
 func OpenPortal(ctx context.Context) *Portal {
 	n := enter(ctx)
 	if n.scope.phase == closed {
@@ -44,39 +42,38 @@ func OpenPortal(ctx context.Context) *Portal {
 	return p
 }
 
-// A Call is a function on its way through a portal: a future for goroutines.
-// Its methods are safe from every goroutine, but see Portal about Wait.
+// A Call is a function that was passed to [Portal.Go]. Its methods are safe from every
+// goroutine, except that Wait panics in a task or callback of any loop.
 type Call struct {
 	portal *Portal
 	fn     func(ctx context.Context) error
 	done   chan struct{}
 	err    error // set before done is closed
 	ref    *Ref  // belongs to the loop
-	cause  error // of a Cancel that came before the task; belongs to the loop
+	cause  error // of a Cancel before the task was made; belongs to the loop
 }
 
-// Do runs fn as a task of the portal's scope, waits for its end on the calling
-// goroutine, and returns its error. A panic in fn fails the scope, and is
-// returned as well. The error is ErrClosed if the portal was closed before fn
-// began. fn's own ctx is what ends it early: to give up waiting, use Go and
-// Call.Cancel.
+// Do runs fn as a task of the portal's scope, blocks until fn has ended, and returns its
+// error. It returns ErrClosed if the portal was closed before fn began. A panic in fn
+// fails the scope and is returned as a *PanicError. Do has no ctx: to be able to stop
+// waiting, use Go and Call.Cancel.
 func (p *Portal) Do(fn func(ctx context.Context) error) error {
-	outside("Portal.Do")
-	mustHave(fn != nil, "Portal.Do")
+	mustNotHold("Portal.Do")
+	mustHaveFunc(fn != nil, "Portal.Do")
 	return p.Go(fn).Wait()
 }
 
-// Go starts fn as a task of the portal's scope, and does not wait: fn begins in
-// one of the loop's next turns, after those of earlier calls. Its error belongs
-// to the Call.
+// Go starts fn as a task of the portal's scope, without waiting. fn begins in one of the
+// loop's next turns, after the functions of earlier calls. Its error belongs to the Call.
+// A panic in fn also fails the scope.
 func (p *Portal) Go(fn func(ctx context.Context) error) *Call {
-	mustHave(fn != nil, "Portal.Go")
+	mustHaveFunc(fn != nil, "Portal.Go")
 	c := &Call{portal: p, fn: fn, done: make(chan struct{})}
-	// The lock is held across the post: the arrival takes it too, so it finds the
-	// call among those pending, however soon it comes.
+	// The lock is held during the post, and callStart takes it too. So callStart finds the
+	// call in pending, even if the loop runs it at once.
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.b.loop.Driver().Post((*arrival)(c)) != nil {
+	if p.closed || p.b.loop.Driver().Post((*callStart)(c)) != nil {
 		c.finish(ErrClosed)
 		return c
 	}
@@ -84,9 +81,9 @@ func (p *Portal) Go(fn func(ctx context.Context) error) *Call {
 	return c
 }
 
-// Close closes the portal: functions that have not begun fail with ErrClosed.
-// Those that run go on; their scope waits for them. It never waits, and a
-// second Close does nothing.
+// Close closes the portal. Functions that have not begun fail with ErrClosed. Functions
+// that run go on, and the scope waits for them. Close never waits. A second Close does
+// nothing.
 func (p *Portal) Close() {
 	p.mu.Lock()
 	if p.closed {
@@ -103,51 +100,49 @@ func (p *Portal) Close() {
 	if p.b.word.Held() {
 		p.shut()
 	} else {
-		p.b.loop.Driver().Post((*departure)(p))
+		p.b.loop.Driver().Post((*portalClose)(p))
 	}
 }
 
-// Wait waits for the end of the function, on the calling goroutine, and returns
-// its error. Any number of goroutines may wait, and as often as they like.
+// Wait blocks until the function has ended, and returns its error. Any number of
+// goroutines may call it, any number of times.
 func (c *Call) Wait() error {
-	outside("Call.Wait")
+	mustNotHold("Call.Wait")
 	<-c.done
 	return c.err
 }
 
-// outside panics if the caller holds the baton of some loop: of the portal's
-// own, which would then wait for itself, or of another one, which would stand
-// still.
-func outside(call string) {
+// mustNotHold panics if the caller holds the baton of any loop. If it is the portal's
+// loop, the call would wait for itself; another loop would be blocked.
+func mustNotHold(call string) {
 	if l := loop.Current(); l != nil {
-		misuse("%s with the baton of %v would stop that loop; portals are for other goroutines, tasks use Go or Start", call, l)
+		misuse("%s in a task or callback of %v would block that loop; use task.Go or task.Start there", call, l)
 	}
 }
 
-// Done is closed when the function has ended; Wait then returns at once.
+// Done returns a channel that is closed when the function has ended.
 func (c *Call) Done() <-chan struct{} { return c.done }
 
-// Cancel cancels the task with a cause; nil is context.Canceled. It does not
-// wait. A function that has not begun begins all the same, cancelled, like
-// every task; one that has ended is not affected.
+// Cancel cancels the task of the function, with a cause; nil means context.Canceled. It
+// does not wait. A function that has not begun still begins, cancelled, as every task
+// does. If the function has ended, Cancel does nothing.
 func (c *Call) Cancel(cause error) {
-	c.portal.b.loop.Driver().Post(&recall{c, cause})
+	c.portal.b.loop.Driver().Post(&callCancel{c, cause})
 }
 
-// finish gives the call its result, once: whoever takes it out of pending, or
-// is its task, is the one to do it.
+// finish sets the result of the call. It is called once: by the code that removed the call
+// from pending, or by the end of the call's task.
 func (c *Call) finish(err error) {
 	c.err = err
 	close(c.done)
 }
 
-// arrival is a call as the loop receives it. It is a Waker: it makes the task,
-// and that begins in the turn that follows. A call that is not pending any more
-// has its ErrClosed. The scope has not ended, for it closes its portals before
-// that.
-type arrival Call
+// A callStart is a call, posted to the loop. It makes the task, which begins in the next
+// turn. A call that is no longer pending has received ErrClosed. The scope has not ended,
+// because it closes its portals before it ends.
+type callStart Call
 
-func (a *arrival) Wake() {
+func (a *callStart) Wake() {
 	c := (*Call)(a)
 	p := c.portal
 	p.mu.Lock()
@@ -159,7 +154,7 @@ func (a *arrival) Wake() {
 	}
 	t := &background{fn: c.fn}
 	c.ref = &t.ref
-	// Observed from the start: the error is the call's, and not the scope's.
+	// It counts as awaited from the start: the error belongs to the call.
 	t.ref.body, t.ref.started, t.ref.observed = t, true, true
 	t.ref.more().finish = c.finish
 	p.scope.adopt(&t.ref, p.under, p.ctx)
@@ -168,15 +163,14 @@ func (a *arrival) Wake() {
 	}
 }
 
-// recall is the cancel of a call as the loop receives it. The mailbox keeps the
-// order, so it comes after the arrival; if that found the call gone, cause is
-// set for nobody.
-type recall struct {
+// A callCancel is the cancel of a call, posted to the loop. The mailbox keeps the order,
+// so it comes after callStart. If the call was not pending then, cause has no effect.
+type callCancel struct {
 	call  *Call
 	cause error
 }
 
-func (r *recall) Wake() {
+func (r *callCancel) Wake() {
 	cause := r.cause
 	if cause == nil {
 		cause = context.Canceled
@@ -188,13 +182,12 @@ func (r *recall) Wake() {
 	}
 }
 
-// departure is the close of a portal by another goroutine.
-type departure Portal
+// A portalClose is the Close of another goroutine, posted to the loop.
+type portalClose Portal
 
-func (d *departure) Wake() { (*Portal)(d).shut() }
+func (d *portalClose) Wake() { (*Portal)(d).shut() }
 
-// shut is the loop's part of Close. The door is counted, and the portal listed,
-// with the baton only.
+// shut is the part of Close that needs the baton.
 func (p *Portal) shut() {
 	p.b.loop.Driver().Shut()
 	p.scope.portals = slices.DeleteFunc(p.scope.portals, func(other interface{ Close() }) bool { return other == p })

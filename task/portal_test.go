@@ -5,7 +5,6 @@ package task_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"testing"
 
@@ -176,7 +175,7 @@ func TestPortalFromInside(t *testing.T) {
 		defer p.Close()
 		ran := false
 		do := func() { p.Do(func(context.Context) error { ran = true; return nil }) }
-		mustMisuse(t, do, "Portal.Do with", task.Loop(ctx).String())
+		mustMisuse(t, do, "Portal.Do in a task or callback of", task.Loop(ctx).String())
 		task.Loop(ctx).CallSoon(func() { mustMisuse(t, do, "loop ") })
 		turns(ctx, 1)
 		sleep(ctx, 0) // the loop polls
@@ -185,44 +184,9 @@ func TestPortalFromInside(t *testing.T) {
 			t.Error("the function of a refused call ran")
 		}
 		c := p.Go(func(context.Context) error { ran = true; return nil })
-		mustMisuse(t, func() { c.Wait() }, "Call.Wait with", task.Loop(ctx).String())
+		mustMisuse(t, func() { c.Wait() }, "Call.Wait in a task or callback of", task.Loop(ctx).String())
 		for !ran {
 			sleep(ctx, 0)
 		}
 	})
-}
-
-func ExamplePortal() {
-	task.Run(context.Background(), func(ctx context.Context) error {
-		portal := task.OpenPortal(ctx)
-		visits := 0
-		done := new(task.Future[int])
-		go func() { // a goroutine, outside
-			for range 3 {
-				portal.Do(func(ctx context.Context) error {
-					visits++ // no lock: this is a task
-					return nil
-				})
-			}
-			portal.Do(func(ctx context.Context) error { done.Set(visits); return nil })
-		}()
-		v, err := done.Await(ctx)
-		fmt.Println(v, err)
-		return nil
-	})
-	// Output: 3 <nil>
-}
-
-func ExampleStartReady() {
-	task.Run(context.Background(), func(ctx context.Context) error {
-		serve := func(ctx context.Context, ready func(addr string)) error {
-			ready("localhost:7000")
-			return forever(ctx)
-		}
-		addr, err := task.StartReady(ctx, serve)
-		fmt.Println("serving on", addr, err)
-		task.ScopeOf(ctx).Cancel(nil)
-		return nil
-	})
-	// Output: serving on localhost:7000 <nil>
 }

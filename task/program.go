@@ -15,13 +15,13 @@ import (
 	"baton/internal/bridge"
 )
 
-// A SignalError is the cause with which Main cancels its tasks.
+// A SignalError is the cause with which [Main] cancels the main task after a signal.
 type SignalError struct{ Signal os.Signal }
 
-// Error names the signal.
+// Error returns the name of the signal.
 func (s *SignalError) Error() string { return "signal: " + s.Signal.String() }
 
-// exitCode is that of a process which sig has ended.
+// exitCode returns the exit code of a process that sig has ended.
 func exitCode(sig os.Signal) int {
 	if n, ok := sig.(syscall.Signal); ok {
 		return 128 + int(n)
@@ -29,22 +29,22 @@ func exitCode(sig os.Signal) int {
 	return 1
 }
 
-// What Main makes of signals, and when.
+// How Main handles signals.
 const (
-	nextSignal = 500 * time.Millisecond // after the first one a second one counts
-	heldAfter  = 5                      // seconds in one step end the process after a SIGTERM
-	maxListed  = 20                     // tasks that have not ended
+	nextSignal = 500 * time.Millisecond // from when on a second signal counts
+	heldAfter  = 5                      // seconds in one step after a SIGTERM before the process ends
+	maxListed  = 20                     // how many tasks the report lists
 )
 
-// A program is the process of Main, and the context under which that runs main.
-// Signals alone do not keep a program from being deadlocked, so this context does
-// not count as a door. Run knows it by its begin.
+// A program is the process of Main, and the context that Main passes to Run. A program
+// that only waits for signals is deadlocked, so this context does not count as an external
+// source. Run recognizes it by its begin method.
 type program struct {
 	context.Context
 	cancel context.CancelCauseFunc
-	baton  atomic.Pointer[baton] // of main's Run, once that has begun
+	baton  atomic.Pointer[baton] // set when Run begins
 
-	// Each signal has a channel, so that a flood of one cannot push out the other.
+	// Each signal has its own channel, so that a flood of one cannot displace the other.
 	interrupts, terminations chan os.Signal
 }
 
@@ -56,15 +56,15 @@ func newProgram() *program {
 	return p
 }
 
-// begin is called by Run before main begins. Signals come to the loop by next from
-// here on.
+// begin is called by Run before main begins. From then on, next gives signals to the loop
+// first.
 func (p *program) begin(b *baton) {
 	b.loop.Driver().BringSignals(os.Interrupt, syscall.SIGTERM)
 	p.baton.Store(b)
 }
 
-// next returns the next signal that no handler of the loop has taken, or nil when
-// tick comes.
+// next returns the next signal that no handler of the loop has taken, or nil at the next
+// tick.
 func (p *program) next(tick <-chan time.Time) os.Signal {
 	for {
 		var sig os.Signal
@@ -80,19 +80,19 @@ func (p *program) next(tick <-chan time.Time) os.Signal {
 	}
 }
 
-// watch is what Main does about signals. It runs on a goroutine of its own and not
-// on the loop, for it must work while a task holds the baton.
+// watch handles the signals of Main. It runs on its own goroutine, because it must work
+// while a task holds the baton.
 func (p *program) watch() {
 	first := &SignalError{p.next(nil)}
-	came := time.Now()
+	firstAt := time.Now()
 	p.cancel(first)
 	p.held()
 	second := time.NewTicker(time.Second)
 	terminated := first.Signal == syscall.SIGTERM
-	held := 0 // seconds in one step
+	held := 0 // how many seconds one step has run
 	for seconds := 0; ; {
 		if sig := p.next(second.C); sig != nil {
-			if time.Since(came) >= nextSignal {
+			if time.Since(firstAt) >= nextSignal {
 				bridge.Exit(exitCode(sig))
 			}
 			terminated = terminated || sig == syscall.SIGTERM
@@ -106,45 +106,45 @@ func (p *program) watch() {
 			p.report(first, held)
 		}
 		if terminated && held >= heldAfter {
-			fmt.Fprintf(os.Stderr, "%v: %s; the process ends without cleanup\n", first, p.baton.Load().holding(held))
+			fmt.Fprintf(os.Stderr, "%v: %s; the process ends without cleanup\n", first, p.baton.Load().describeHolder(held))
 			bridge.Exit(exitCode(syscall.SIGTERM))
 		}
 	}
 }
 
-// held reports whether one step has held the loop since the last call.
+// held reports whether one step has held the loop since the last call of held.
 func (p *program) held() bool {
 	b := p.baton.Load()
 	return b != nil && b.loop.Driver().Probe()
 }
 
-// report says that the process has not ended, and what keeps it: the loop says which
-// tasks, unless a step holds it.
+// report prints that the process has not ended, and why: the step that holds the loop or,
+// printed by the loop, the tasks that have not ended.
 func (p *program) report(first *SignalError, held int) {
 	fmt.Fprintf(os.Stderr, "%v: the program has not ended yet; another signal ends it at once\n", first)
 	switch b := p.baton.Load(); {
 	case b == nil:
 	case held > 0:
-		fmt.Fprintf(os.Stderr, "\t%s\n", b.holding(held))
+		fmt.Fprintf(os.Stderr, "\t%s\n", b.describeHolder(held))
 	default:
-		b.loop.Driver().Post((*rollCall)(b))
+		b.loop.Driver().Post((*taskReport)(b))
 	}
 }
 
-// holding says which step holds the loop. Only a loop with a watchdog knows its name.
-// Safe from every goroutine.
-func (b *baton) holding(seconds int) string {
+// describeHolder returns a text about the step that holds the loop. Only a loop with a
+// watchdog knows the name of the step. It is safe from every goroutine.
+func (b *baton) describeHolder(seconds int) string {
 	step := b.relay.NameOf(b.word.G())
 	if step == "" {
 		step = "a step"
 	}
-	return fmt.Sprintf("%s has held %v for %ds, and nothing else of it can run", step, b.loop, seconds)
+	return fmt.Sprintf("%s has held %v for %ds, and nothing else can run on that loop", step, b.loop, seconds)
 }
 
-// A rollCall has the loop print its tasks that have not ended.
-type rollCall baton
+// A taskReport is posted to the loop and prints the tasks that have not ended.
+type taskReport baton
 
-func (c *rollCall) Wake() {
+func (c *taskReport) Wake() {
 	var lines strings.Builder
 	tasks := (*baton)(c).tasks()
 	for i, r := range tasks {

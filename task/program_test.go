@@ -217,7 +217,7 @@ type exchange struct {
 const (
 	readyLine  = "ready"
 	notYetLine = "signal: [a-z]+: the program has not ended yet; another signal ends it at once"
-	heldLine   = `task 1 \(task_test\.init\.func\d+\) has held loop 1 for %ds, and nothing else of it can run`
+	heldLine   = `task 1 \(task_test\.init\.func\d+\) has held loop 1 for %ds, and nothing else can run on that loop`
 )
 
 // Signals after the first one, and those that a handler takes.

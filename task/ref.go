@@ -8,8 +8,8 @@ import (
 	"baton/loop"
 )
 
-// SetName names the task in reports. It belongs to the loop, as all that
-// changes a task.
+// SetName sets the name of the task for reports. Other goroutines may call Name at the
+// same time.
 func (r *Ref) SetName(name string) {
 	r.held("SetName")
 	r.more().name.Store(&name)
@@ -18,39 +18,40 @@ func (r *Ref) SetName(name string) {
 // Loop returns the task's loop.
 func (r *Ref) Loop() *loop.Loop { return r.b.loop }
 
-// State tells where the task stands.
+// State returns the state of the task.
 func (r *Ref) State() State { return r.state }
 
 // Done reports whether the task has ended.
 func (r *Ref) Done() bool { return r.state == Done }
 
-// Cancel cancels the task with a cause (nil is context.Canceled) and reports
-// false if it has already ended. It goes down to what the task has started
-// under its own context; its scope is not affected. The first cause stays, and
-// so does a cancel from further out that has come before. It never switches:
-// the task learns of it at its next switch point, or where it is parked, in the
-// loop's next turn. A task may cancel itself.
+// Cancel cancels the task, with a cause; nil means context.Canceled. It returns false if
+// the task has ended, and true otherwise. The cancel also reaches what was started under
+// the task's own context, but not the task's scope. If the task is already cancelled, by
+// itself or by an outer cancel, the first cause stays.
+//
+// Cancel never switches. A parked task returns from its wait in the loop's next turn;
+// other tasks receive the cancel at their next switch point. A task may cancel itself.
 func (r *Ref) Cancel(cause error) bool {
 	r.held("Cancel")
 	if r.state == Done {
 		return false
 	}
-	r.ctx.end(cause)
+	r.ctx.cancelFor(cause)
 	return true
 }
 
-// Canceled returns the cancel that the task has not obeyed yet: its own, or that of
-// the scope or timeout in which it is parked. ago is how long ago that was, on the
-// loop's clock as of its last poll; 0 if it is not known, as for the end of a timeout
-// block. Canceled returns nil if there is no cancel, and for a task that has ended.
+// Canceled returns the cancel that the task has received but has not obeyed yet: its own,
+// or that of the scope or timeout in which it is parked. It returns nil if there is none,
+// and if the task has ended. ago is how long ago the cancel was, on the loop's clock as of
+// the last poll. It is 0 if the time is unknown, as for the end of a timeout block.
 func (r *Ref) Canceled() (c *Canceled, ago time.Duration) {
 	switch {
 	case r.state == Done:
 		return nil, 0
-	case r.state == Parked && r.worker.under.by != nil:
-		c = r.worker.under.by
+	case r.state == Parked && r.worker.under.current != nil:
+		c = r.worker.under.current
 	default:
-		c = r.ctx.by
+		c = r.ctx.current
 	}
 	if c != nil && c.when > 0 {
 		ago = r.b.loop.Driver().Age() - c.when
@@ -58,11 +59,11 @@ func (r *Ref) Canceled() (c *Canceled, ago time.Duration) {
 	return c, ago
 }
 
-// AddDoneCallback has fn run as a callback of the loop when the task has ended;
-// see [Future.AddDoneCallback]. A callback does not count as awaiting the task. It may
-// call Result, which does.
+// AddDoneCallback makes the loop call fn when the task has ended: see
+// [Future.AddDoneCallback]. A callback does not count as awaiting the task, but may call
+// Result, which does.
 func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
-	mustHave(fn != nil, "AddDoneCallback")
+	mustHaveFunc(fn != nil, "AddDoneCallback")
 	r.held("AddDoneCallback")
 	c := &callback{fn: func() { fn(r) }}
 	if r.state == Done {
@@ -73,9 +74,9 @@ func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
 	return c.remove
 }
 
-// watch makes the caller, await.All or await.Each, one that awaits r, until stop is
-// called: the error of r is its own, if r has failed or fails meanwhile.
-func (r *Ref) watch() (stop func()) {
+// addWatcher counts the caller, await.All or await.Each, as awaiting r until stop is
+// called: if r has failed or fails meanwhile, its error belongs to the caller.
+func (r *Ref) addWatcher() (stop func()) {
 	if r.state == Done {
 		r.observed = true
 		return nothing

@@ -12,21 +12,21 @@ import (
 	"baton/internal/relay"
 )
 
-// A Wait is a parked task as DeadlockError and Waits report it.
+// A Wait describes the wait of a parked task, in reports: see [Waits] and [DeadlockError].
 type Wait struct {
-	Task   string        // name and function
-	Reason string        // what it waits for
-	Since  time.Duration // how long, on the loop's clock as of its last poll
-	On     []string      // tasks that could end the wait, if anybody in particular
+	Task   string        // the task, as returned by Ref.String
+	Reason string        // what the task waits for
+	Since  time.Duration // how long it has waited, on the loop's clock as of the last poll
+	On     []string      // the tasks that could end the wait, if known
 
-	// Of the cancel that the task has not obeyed yet: see Ref.Canceled.
-	Cause    error         // why it was cancelled; nil if it was not
-	Canceled time.Duration // how long ago, or 0
+	// The cancel that the task has not obeyed yet: see Ref.Canceled.
+	Cause    error         // why the task was cancelled; nil if it was not
+	Canceled time.Duration // how long ago, or 0 if unknown
 }
 
-// String is one line: who has waited how long for what, and on whom; and, if the
-// task has not obeyed a cancel yet, how long ago that was and why. It names at most
-// eight of the tasks in On.
+// String returns one line: which task has waited for how long, for what, and on which
+// tasks. It names at most eight of the tasks in On. If the task has not obeyed a cancel
+// yet, the line says how long ago the cancel was, and its cause.
 func (w Wait) String() string {
 	s := fmt.Sprintf("%s has waited %v for %s", w.Task, w.Since.Round(time.Microsecond), w.Reason)
 	if n := len(w.On) - maxNamed; n > 0 {
@@ -37,11 +37,11 @@ func (w Wait) String() string {
 	return s + disobeyed(w.Cause, w.Canceled)
 }
 
-// maxNamed is how many tasks a report names: there may be 100,000.
+// maxNamed is how many tasks a report names; a task may wait on very many.
 const maxNamed = 8
 
-// disobeyed is the end of a line about a task, for a cause that is not nil. Errors
-// may have many lines, as a panic with its stack; the first one is enough here.
+// disobeyed returns the end of a line about a cancelled task; cause may be nil. Errors may
+// have many lines, such as a panic with its stack: only the first line is used.
 func disobeyed(cause error, ago time.Duration) string {
 	if cause == nil {
 		return ""
@@ -53,26 +53,25 @@ func disobeyed(cause error, ago time.Duration) string {
 	return fmt.Sprintf("; cancelled %v ago (%s)", ago, why)
 }
 
-// Tasks lists all tasks of the caller's loop that have not ended, in the order
-// of their creation. The root task is among them. It never switches.
+// Tasks returns all tasks of the caller's loop that have not ended, in the order of their
+// creation. The main task is among them. Tasks never switches.
 func Tasks(ctx context.Context) []*Ref { return enter(ctx).ref.b.tasks() }
 
-// Waits describes all parked tasks of the caller's loop: who waits for what,
-// since when, and on whom. It is in the order of Tasks, and never switches.
+// Waits describes all parked tasks of the caller's loop, in the order of their creation.
+// It never switches.
 func Waits(ctx context.Context) []Wait { return enter(ctx).ref.b.waits() }
 
-// Waiting describes the wait of a parked task; false means that it is not
-// parked.
+// Waiting describes the wait of a parked task. It returns false if the task is not parked.
 func (r *Ref) Waiting() (Wait, bool) {
 	if r.state != Parked {
 		return Wait{}, false
 	}
 	w := Wait{
 		Task:   r.String(),
-		Reason: r.worker.on.Reason(),
+		Reason: r.worker.waiter.Reason(),
 		Since:  r.b.loop.Driver().Age() - r.worker.since,
 	}
-	for _, on := range r.worker.on.Owners() {
+	for _, on := range r.worker.waiter.Owners() {
 		w.On = append(w.On, on.String())
 	}
 	if c, ago := r.Canceled(); c != nil {
@@ -81,7 +80,7 @@ func (r *Ref) Waiting() (Wait, bool) {
 	return w, true
 }
 
-// report is one line about a task that has not ended.
+// report returns one line about a task that has not ended.
 func (r *Ref) report() string {
 	if w, ok := r.Waiting(); ok {
 		return w.String()
@@ -93,10 +92,10 @@ func (r *Ref) report() string {
 	return s
 }
 
-// Stack returns the stack of a task that is parked, or of the caller itself, as
-// runtime.Stack formats it, cut off after 64 KiB; nothing for a task that has
-// not begun or has ended. The task's goroutine writes it down itself, so it is
-// exact: the baton goes there and back, and no other task runs in between.
+// Stack returns the stack of a parked task, or of the calling task itself, in the format
+// of runtime.Stack, up to 64 KiB. It returns nil for a task that has not begun or has
+// ended. The task's own goroutine records the stack: it receives the baton for that and
+// passes it back, and no other task runs meanwhile.
 func (r *Ref) Stack() []byte {
 	r.held("Stack")
 	if r.worker == nil {
@@ -108,7 +107,7 @@ func (r *Ref) Stack() []byte {
 // stack returns the stack of r, which has a worker.
 func (b *baton) stack(r *Ref) []byte {
 	cur := b.cur
-	var me *relay.Worker // the loop's own goroutine
+	var me *relay.Worker // nil stands for the loop's own goroutine
 	if cur != nil {
 		me = &cur.worker.Worker
 	}
@@ -117,8 +116,8 @@ func (b *baton) stack(r *Ref) []byte {
 	return stack
 }
 
-// tasks walks the tree, which has every task that has not ended. Its order is
-// that of contexts, so the tasks are sorted by age at the end.
+// tasks returns the tasks that have not ended, sorted by ID. It finds them in the tree of
+// nodes, which has another order.
 func (b *baton) tasks() []*Ref {
 	var list []*Ref
 	b.walk(func(n *node) {
@@ -130,8 +129,7 @@ func (b *baton) tasks() []*Ref {
 	return list
 }
 
-// walk calls fn for every node of the tree, the outer ones first. fn must not
-// change the tree.
+// walk calls fn for every node of the tree, parents first. fn must not change the tree.
 func (b *baton) walk(fn func(n *node)) {
 	var walk func(n *node)
 	walk = func(n *node) {
@@ -143,7 +141,8 @@ func (b *baton) walk(fn func(n *node)) {
 	walk(&b.root.ctx)
 }
 
-// waits is Waits for the holder of the baton, and for whoever runs the loop.
+// waits is Waits for the holder of the baton, and for the goroutine that ran the loop,
+// after the loop has returned.
 func (b *baton) waits() []Wait {
 	var list []Wait
 	for _, r := range b.tasks() {

@@ -12,62 +12,59 @@ import (
 	"baton/loop"
 )
 
-// A Runner runs a function as the root of a tree of tasks, on a loop, and
-// returns when the tree is empty. The zero value makes a loop of its own for
-// each Run. A Runner may be used again, unless Config brings a Poller or an
-// Executor: those are closed with their loop.
+// A Runner runs a function as the main task of a loop, with options. The zero value makes
+// a new loop for each Run. A Runner may be used several times, unless Config has a Poller
+// or an Executor: those are closed together with their loop.
 type Runner struct {
-	// Loop is the loop to run on; the caller closes it. One loop serves several
-	// Runs, one after another; what is on it besides tasks (callbacks, timers)
-	// goes on in the next one, but for what the last step has queued: see Run.
+	// Loop is the loop to use; the caller closes it. A loop can serve several Runs, one after
+	// another. Callbacks and timers that are left at the end of one Run go on in the next,
+	// except what the last step queued: see [Run].
 	Loop *loop.Loop
 
-	// Config is for the loop that Run makes if Loop is nil.
+	// Config is the configuration of the loop that Run makes if Loop is nil.
 	Config loop.Config
 
-	// Handoff is how the baton goes from task to task.
+	// Handoff is how the baton passes from goroutine to goroutine.
 	Handoff Handoff
 }
 
-// Run runs main as a task, and returns its error when main and all tasks
-// started under it have ended: no task, no goroutine (but those of functions
-// that were abandoned) and, unless the loop was brought along, no descriptor is
-// left. It is the root scope: the first failure cancels the rest. Cancelling
-// ctx cancels main.
+// Run runs main as the first task of a new loop, and returns its error when main and all
+// tasks started under it have ended. It is the root scope: the first failure cancels the
+// rest. Cancelling ctx cancels main. After Run no task, no goroutine and no file
+// descriptor is left, except goroutines of functions that were abandoned (see
+// await.Blocking).
 //
-// If a task panicked, Run panics with the *PanicError. If main ended by
-// runtime.Goexit, so does the caller. A callback that calls Goexit, as by
-// t.FailNow, ends the caller too: all tasks are cancelled with ErrGoexit as the
-// cause, and awaited.
+// Run uses the calling goroutine as the loop's own goroutine: callbacks run on it. It
+// panics if it is called inside a task or callback.
 //
-// If nothing is left that could wake any task, all are cancelled with a
-// *DeadlockError. Run returns that if main and its tasks do, and otherwise,
-// where they make something else of it or had been cancelled before, gives it
-// to the exception handler. A cancellable ctx counts as something that could
-// wake them. If their cleanup is deadlocked as well, the cancel goes through
-// shields too: nothing else could end those. Only a tree that is deadlocked a
-// hundred times, because tasks park again and again in spite of that, or on a
-// Waiter that refuses every cancel, is given up: Run panics with the
-// *DeadlockError, and leaves the tasks and their goroutines behind.
+// Panics and Goexit: if a task panicked, Run panics with the *PanicError after all tasks
+// have ended. If main ended by runtime.Goexit, so does the caller of Run. If a callback
+// calls Goexit, as t.FailNow does, Run cancels all tasks with ErrGoexit as the cause and
+// waits for them. Then the caller ends by Goexit.
 //
-// What main's last step has queued, done callbacks and CallSoon, still runs
-// before Run returns, in one more turn; what that adds does not. If that turn
-// polls, timers that are due and what others have posted run in it, too.
+// Deadlocks: if nothing is left that could wake a task, all tasks are cancelled with a
+// *DeadlockError as the cause. If main or a task returns that cancel, Run returns it;
+// otherwise the exception handler receives the *DeadlockError. A ctx that can be cancelled
+// counts as something that could wake a task. If the cleanup deadlocks too, the cancel
+// passes the shields. After a hundred deadlocks, because tasks park again or a [Waiter]
+// refuses every cancel, Run gives up: it panics with the *DeadlockError and leaves the
+// tasks and their goroutines behind.
 //
-// Run keeps the calling goroutine, which becomes the loop's own: callbacks run
-// on it. Run inside a task, or on a loop that runs, is misuse and panics.
+// At the end, the loop runs one more turn. Callbacks that main's last step has queued run
+// in it, and so do posted functions and due timers if that turn polls. What these add does
+// not run.
 func Run(ctx context.Context, main func(ctx context.Context) error) error {
 	return Runner{}.Run(ctx, main)
 }
 
-// Run is like the function Run, with what the Runner brings. An error of the
-// kernel's in making the loop or in closing it is returned wrapped, or joined
-// to main's.
+// Run is like the function [Run], with the options of the Runner. If the loop cannot be
+// made, Run returns that error, wrapped. If closing the loop fails, the error is joined to
+// main's. Run panics if Loop is closed or is running.
 func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (err error) {
 	if l := loop.Current(); l != nil {
-		misuse("Run inside %v; use Scope for tasks of the same loop, and await.Blocking for another loop", l)
+		misuse("Run in a task or callback of %v; use Scope for tasks of the same loop, or await.Blocking to run another loop", l)
 	}
-	mustHave(main != nil, "Run")
+	mustHaveFunc(main != nil, "Run")
 	l := r.Loop
 	if l == nil {
 		if l, err = loop.New(r.Config); err != nil {
@@ -79,9 +76,9 @@ func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (
 			}
 		}()
 	} else if l.IsClosed() {
-		misuse("Run on %v, which is closed", l)
+		misuse("Run on %v, which is closed; use an open loop", l)
 	} else if l.IsRunning() {
-		misuse("Run on %v, which runs; use a Portal to bring it work", l)
+		misuse("Run on %v, which runs already; use a Portal to run functions on it", l)
 	}
 	b := newBaton(l, r.Handoff)
 	if p, ok := ctx.(interface{ begin(*baton) }); ok {
@@ -90,10 +87,8 @@ func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (
 	return b.run(ctx, main)
 }
 
-// run is Run on b, from the first task to the last goroutine. A Goexit of a
-// callback's unwinds it: the tasks are then cancelled and awaited in the
-// deferred function, for a goroutine in Goexit may go on as long as it likes in
-// there.
+// run is Run on b. A Goexit of a callback unwinds it. The deferred function then cancels
+// and awaits the tasks: a goroutine in Goexit can run the loop in a deferred function.
 func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) error {
 	leave := b.begin(ctx, main)
 	defer leave()
@@ -107,13 +102,12 @@ func (b *baton) run(ctx context.Context, main func(ctx context.Context) error) e
 	lost := b.drive()
 	finished = true
 	b.finish(lost)
-	return b.verdict()
+	return b.result()
 }
 
-// unwind is the rest of a run whose goroutine is in Goexit. Another callback
-// may call it again, and then the rest of that is deferred in turn: until the
-// tasks have ended nobody else would end them. A panic of the loop's is no
-// Goexit, and passes.
+// unwind runs the loop to the end of all tasks while its goroutine is in Goexit. Another
+// callback may call Goexit in there, and then the deferred function calls unwind again. A
+// panic of the loop is not a Goexit and continues.
 func (b *baton) unwind() {
 	ended := false
 	defer func() {
@@ -130,61 +124,59 @@ func (b *baton) unwind() {
 	b.finish(lost)
 }
 
-// finish ends the goroutines, or gives up the tasks that will never end. The run
-// is over then, whether its finale has run or not.
+// finish ends the goroutines, or panics if there are tasks that will never end.
 func (b *baton) finish(lost *DeadlockError) {
 	b.over = true
 	if lost != nil {
-		b.loop.Driver().NameSteps(nil) // the loop may run on, and would keep all of b
+		b.loop.Driver().NameSteps(nil) // the loop may run again, and would keep b alive
 		panic(lost)
 	}
 	b.close()
 }
 
-// begin makes the root task, with the root scope right below it. Its context
-// hangs on an anchor without a task, which brings what ctx tells, so that no
-// node but that is without a parent. ctx is a door while main runs: whoever can
-// cancel it may still do so. What begin returns undoes it, when the task has
-// ended.
+// begin makes the main task, with the root scope right below it in the tree. Above the
+// main task is an anchor: a node without a task that has the values of ctx, so that every
+// other node has a parent. ctx is watched, and counts as an external source, until leave
+// is called.
 func (b *baton) begin(ctx context.Context, main func(ctx context.Context) error) (leave func()) {
 	t := &rootTask{main: main}
 	r := &t.ref
 	b.root, b.lastID = r, 1
 	r.b, r.id, r.body = b, 1, t
 	b.relay.Labels = b.loop.Driver().Labels(ctx)
-	anchor := &node{horizon: &horizon{values: b.relay.Labels}}
+	anchor := &node{inherited: &inherited{values: b.relay.Labels}}
 	r.ctx.ref, r.ctx.scope = r, &t.scope
 	r.ctx.attach(anchor, anchor)
 	t.scope.ref, t.scope.scope = r, &t.scope
 	t.scope.attach(&r.ctx, &r.ctx)
 	if b.virtual {
-		b.loop.Driver().BeforePoll(b.foreign.look)
+		b.loop.Driver().BeforePoll(b.foreign.check)
 	}
 	unwatch := nothing
 	if ctx.Done() != nil {
-		spread := func(c *Canceled) {
-			if r.ctx.by == nil {
+		cancelRoot := func(c *Canceled) {
+			if r.ctx.current == nil {
 				r.ctx.cancel(c)
 			}
 		}
-		_, signals := ctx.(interface{ begin(*baton) }) // the context of Main
-		unwatch = b.foreign.add(ctx, func() string { return "the context of task.Run" }, !signals, spread)
+		_, signals := ctx.(interface{ begin(*baton) }) // true for the context of Main
+		unwatch = b.foreign.add(ctx, func() string { return "the context of task.Run" }, !signals, cancelRoot)
 		if ctx.Err() != nil {
-			spread(foreignCanceled(ctx))
+			cancelRoot(foreignCanceled(ctx))
 		}
 	}
 	r.ready()
 	return func() {
 		unwatch()
 		b.loop.Driver().BeforePoll(nil)
-		if b.watched {
+		if b.hasWatchdog {
 			pprof.SetGoroutineLabels(ctx)
 		}
 	}
 }
 
-// rootTask is the task of main, with the root scope. The scope is part of it,
-// and its context is the scope's: what fails in main fails there.
+// A rootTask is the main task with the root scope. The task's function runs in the scope,
+// so what fails in main fails the scope.
 type rootTask struct {
 	ref   Ref
 	scope scope
@@ -195,11 +187,10 @@ func (t *rootTask) run(*Ref) error { return t.scope.run(t.main) }
 
 func (t *rootTask) function() any { return t.main }
 
-// drive runs the loop until the turn after the end of the root task: that end
-// queues the finale, which stops the loop. If the loop returns for another reason
-// it is stopped by somebody else, or idle, and then no task can ever be woken.
-// Every task is cancelled for that, and the loop runs again, so that they can
-// clean up. What drive returns are those that did not, and never will.
+// drive runs the loop until lastCallback stops it, in the turn after the end of the main
+// task. If the loop returns earlier, it was stopped by other code or is idle. All tasks
+// are then cancelled, and the loop runs again so that they can clean up. drive returns the
+// tasks that are still parked after maxDeadlocks deadlocks, or nil.
 func (b *baton) drive() (lost *DeadlockError) {
 	again := 0
 	for !b.over {
@@ -213,7 +204,7 @@ func (b *baton) drive() (lost *DeadlockError) {
 			b.root.ctx.cancel(b.deadlock)
 		case again < maxDeadlocks:
 			again++
-			b.unshield(b.deadlock)
+			b.breakShields(b.deadlock)
 		default:
 			return &DeadlockError{Waits: b.waits()}
 		}
@@ -221,11 +212,10 @@ func (b *baton) drive() (lost *DeadlockError) {
 	return nil
 }
 
-// verdict is the outcome of the root task, after everything has ended. The
-// first panic that is part of the error passes on, with the goroutine of Run;
-// all others that nobody has reported are reported now, since nobody else will,
-// and so is a deadlock that is not in the error.
-func (b *baton) verdict() error {
+// result returns the result of the main task, after everything has ended. It panics with
+// the first panic that is part of the error. It gives all other unreported panics to the
+// exception handler, and also a deadlock that is not in the error.
+func (b *baton) result() error {
 	err := b.root.err
 	var fatal *PanicError
 	for _, p := range b.panics {

@@ -5,7 +5,6 @@ package task_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -200,34 +199,4 @@ func TestRunWithoutLoop(t *testing.T) {
 	if err := task.Run(context.Background(), task.Yield); err == nil {
 		t.Error("Run made a loop of pigeons")
 	}
-}
-
-func ExampleRun() {
-	err := task.Run(context.Background(), func(ctx context.Context) error {
-		task.Go(ctx, func(ctx context.Context) error {
-			fmt.Println("hello from", task.Self(ctx).ID())
-			return nil
-		})
-		fmt.Println("hello from", task.Self(ctx).ID())
-		return errors.New("done")
-	})
-	fmt.Println(err)
-	// Output:
-	// hello from 1
-	// hello from 2
-	// done
-}
-
-// A deadlock is an error that says who waits for what.
-func ExampleDeadlockError() {
-	err := task.Run(context.Background(), func(ctx context.Context) error {
-		var never task.Future[int]
-		_, err := never.Await(ctx)
-		return err
-	})
-	var d *task.DeadlockError
-	if errors.As(err, &d) {
-		fmt.Println(d.Waits[0].Task, "waits for", d.Waits[0].Reason)
-	}
-	// Output: task 1 (task_test.ExampleDeadlockError.func1) waits for a future
 }

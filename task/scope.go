@@ -8,23 +8,32 @@ import (
 	"slices"
 )
 
-// Scope runs fn, and returns when fn and all tasks started under it have ended.
-// It may switch before it calls fn, and while it waits for the tasks.
+// Scope runs fn, and returns when fn and all tasks started under it have ended. It may
+// switch before it calls fn, and while it waits for the tasks.
 //
-// The first failure, of fn or of a task of Go, cancels all of them with itself as
-// the cause. Scope returns it; several different failures are joined, the first one
-// first. fn has not failed if it returns only a cancel of the scope. A task has not
-// failed if it returns only a cancel of the scope, of a task of the scope, or of a
-// timeout or standard context inside the scope under which it was started. An error is
-// only a cancel if it is its *Canceled, its sentinel or its cause, wraps one of those
-// singly, or joins only such errors.
+// If fn fails, or a task of [Go], or a task of [Start] that was not awaited, Scope cancels
+// fn and all tasks, with the error as the cause. Scope returns the error of the first
+// failure, joined with any different errors that follow. A panic in fn continues after the
+// tasks have ended, and so does a Goexit.
 //
-// A cancel of ctx reaches fn and the tasks; Scope still waits for them, however
-// long their cleanup takes. If one of them returns it, so does Scope. A panic in fn
-// is passed on after the tasks have ended, and so is a Goexit.
+// If ctx is cancelled, fn and the tasks are cancelled too. Scope still waits for them,
+// however long their cleanup takes, and returns the cancel if one of them returned it.
+//
+// Returning only a cancel is not always a failure. fn has not failed if it returns only a
+// cancel of the scope itself. A task has not failed if it returns only the cancel of one
+// of these:
+//
+//   - the scope,
+//   - a task of the scope,
+//   - a timeout block inside the scope, if the task was started in the block,
+//   - a context of the standard library inside the scope, if the task was started under it.
+//
+// An error is only a cancel if it is the *Canceled, its cause, or the error that ctx.Err
+// returns for it. An error that wraps only a cancel, or joins only cancels, is only a
+// cancel too.
 func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	n := enter(ctx)
-	mustHave(fn != nil, "Scope")
+	mustHaveFunc(fn != nil, "Scope")
 	n.ref.spend()
 	s := &scope{}
 	s.ref, s.scope = n.ref, s
@@ -35,56 +44,58 @@ func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 	return s.run(fn)
 }
 
-// run is the life of a scope whose node is attached. All of the end is in the
-// deferred function, so that a panic or Goexit of fn's waits for the tasks,
-// too: it parks in there, which for Go is a deferred call like any other.
+// run calls fn in a scope whose node is attached, and ends the scope. The end is in a
+// deferred function, so that after a panic or Goexit of fn the tasks are awaited, too. A
+// deferred function may park.
 func (s *scope) run(fn func(ctx context.Context) error) (err error) {
 	returned := false
 	defer func() {
-		if !returned { // a panic or Goexit passes through
+		if !returned { // a panic or Goexit is in progress
 			s.fail(errUnwinding)
 		}
 		s.join()
-		s.expire()
+		s.end()
 		if returned {
 			err = s.result()
-			s.ref.carry(err)
+			s.ref.keepPanics(err)
 		}
 	}()
-	if e := fn(&s.node); e != nil && !s.isOwn(e) {
+	if e := fn(&s.node); e != nil && !s.isOwnCancel(e) {
 		s.fail(e)
 	}
 	returned = true
 	return nil
 }
 
-// errUnwinding is the cause for which a scope's tasks are cancelled when its
-// function panics. It is nobody's failure: what passes through says it all.
+// errUnwinding is the cause with which the tasks are cancelled when the function of their
+// scope panics or calls Goexit. It is not a failure of the scope, because the panic itself
+// continues.
 var errUnwinding = errors.New("task: the scope's function panicked or called runtime.Goexit")
 
-// join waits for the tasks. The function of the scope has returned: what it has
-// started and not awaited fails the scope. Others may start tasks in it between the
-// end of the last one and the owner's step, so it counts again.
+// join waits for the tasks, after the function of the scope has returned. Failed tasks
+// that the function has started and not awaited fail the scope. join checks the count
+// again after each wait, because other tasks may start tasks in the scope before the owner
+// runs.
 //
-// The portals close before the wait: an open one would keep the loop from being
-// idle, and so a deadlock of the tasks from being found.
+// The portals are closed before the wait: with an open portal the loop is never idle, and
+// a deadlock of the tasks would not be found.
 func (s *scope) join() {
 	s.phase = joining
-	s.blame(s.unawaited)
+	s.failUnawaited(s.unawaited)
 	s.unawaited = nil
 	s.closePortals()
 	for s.count > 0 {
-		if s.count == s.bound {
+		if s.count == s.daemons {
 			s.unbind()
 		}
 		s.ref.wait(&s.node, &s.node, (*join)(s))
 	}
-	s.closePortals() // those that its tasks have opened since
+	s.closePortals() // those that the tasks have opened since
 	s.phase = closed
 }
 
-// join is a scope as what its owner waits for: all its tasks. No cancel ends the
-// wait; the tasks are cancelled instead.
+// A join is a scope as a Waiter: its owner waits for all tasks. A cancel does not end the
+// wait, but cancels the tasks.
 type join scope
 
 func (j *join) Reason() string { return "the tasks of its scope" }
@@ -93,18 +104,17 @@ func (j *join) Cancel(*Ref) bool { return false }
 
 func (j *join) Owners() []*Ref { return (*scope)(j).tasks() }
 
-// unbind cancels the tasks of goUnder, when no other task of the scope is left that
-// could need them.
+// unbind cancels the daemons when they are the last tasks of the scope.
 func (s *scope) unbind() {
 	for _, r := range s.tasks() {
-		if r.bound {
+		if r.daemon {
 			r.ctx.cancel(released)
 		}
 	}
 }
 
-// blame fails the scope for those tasks of a list that have not been awaited.
-func (s *scope) blame(list []*Ref) {
+// failUnawaited fails the scope for the tasks of the list that have not been awaited.
+func (s *scope) failUnawaited(list []*Ref) {
 	for _, r := range list {
 		if !r.owned() {
 			s.fail(r.err)
@@ -112,7 +122,7 @@ func (s *scope) blame(list []*Ref) {
 	}
 }
 
-// closePortals goes through a copy, for each Close takes its portal off the
+// closePortals closes all portals. It iterates over a copy, because Close changes the
 // list.
 func (s *scope) closePortals() {
 	for _, p := range slices.Clone(s.portals) {
@@ -120,20 +130,20 @@ func (s *scope) closePortals() {
 	}
 }
 
-// fail cancels the scope for its first failure, and keeps all different ones.
-// errUnwinding only cancels.
+// fail records a failure, and cancels the scope for the first one. An error that is
+// recorded already is not added again, and errUnwinding is never added.
 func (s *scope) fail(err error) {
 	if !s.failed {
 		s.failed = true
-		s.end(err)
+		s.cancelFor(err)
 	}
 	if !slices.ContainsFunc(s.errs, func(e error) bool { return same(e, err) }) && err != errUnwinding {
 		s.errs = append(s.errs, err)
 	}
 }
 
-// result is what Scope returns, after the end. Failures go before the cause of
-// a ScopeRef.Cancel, which was only asked for.
+// result returns what Scope returns. Failures take precedence over the cause of
+// ScopeRef.Cancel.
 func (s *scope) result() error {
 	switch len(s.errs) {
 	case 0:
@@ -147,18 +157,17 @@ func (s *scope) result() error {
 	return errors.Join(s.errs...)
 }
 
-// isOwn reports whether err, which the scope's function has returned, only says that
-// this scope was cancelled. A cancel from further out is reported: the caller of
-// Scope is under that cancel as well.
-func (s *scope) isOwn(err error) bool {
-	c := s.mine()
-	return c != nil && only(err, c.matches)
+// isOwnCancel reports whether err, which the scope's function returned, only says that
+// this scope was cancelled. An outer cancel is returned by Scope, because it cancels the
+// caller of Scope too.
+func (s *scope) isOwnCancel(err error) bool {
+	c := s.ownCancel()
+	return c != nil && isOnly(err, c.matches)
 }
 
-// adopt makes r a task of the scope, under the context ctx that belongs to n.
-// Its first step is in the next turn. The scope is that of the task's errors; n
-// is what it inherits values, deadlines and cancels from, and may lie in
-// another task's block.
+// adopt starts r as a task of the scope, under ctx, which is n or was derived from n. The
+// first step of r runs in the next turn. The scope receives the errors of r. From ctx, r
+// inherits values, deadlines and cancels; n may belong to a block of another task.
 func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 	if s.phase == closed {
 		misuse("cannot start a task: the scope created by %v has ended", s.ref)
@@ -175,35 +184,37 @@ func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 	r.ready()
 }
 
-// ended notes the end of a task: r calls it last. It may wake the scope's owner, but
-// only out of join: what else the owner waits for has nothing to do with it.
-// canceled says that r has only returned a cancel: see drops.
-func (s *scope) ended(r *Ref, canceled bool) {
+// taskEnded is the last step in the end of r. canceled says that r returned only a cancel
+// that is no failure: see isInnerCancel. taskEnded wakes the owner of the scope if the
+// owner is in join and no other task is left.
+func (s *scope) taskEnded(r *Ref, canceled bool) {
 	s.count--
 	if r.err != nil && !canceled {
-		s.settle(r)
+		s.assignError(r)
 	}
-	if x := r.extra.Load(); x != nil { // the function of r has returned
-		s.blame(x.unawaited)
+	if x := r.extra.Load(); x != nil { // r has returned without awaiting these
+		s.failUnawaited(x.unawaited)
 		x.unawaited = nil
 	}
-	if r.bound {
-		s.bound--
+	if r.daemon {
+		s.daemons--
 	}
-	if s.count == s.bound && s.phase == joining && s.ref.state == Parked {
+	if s.count == s.daemons && s.phase == joining && s.ref.state == Parked {
 		s.ref.ready()
 	}
 }
 
-// settle decides whose the error of r is, a task that has failed. A panic, a Goexit,
-// and any error of a task of Go fail the scope. The error of a task of Start belongs to the
-// function that has started it: if that has not awaited the task when it returns, or
-// has returned before, the error fails the scope.
+// assignError decides who owns the error of r, a task that has failed:
 //
-// The starter is the scope's function or a task of the scope. When a task ends, the
-// tasks that it has started move up in the tree, and count as tasks of Go from then
-// on: see detach.
-func (s *scope) settle(r *Ref) {
+//   - A panic, a Goexit, and any error of a task of Go fail the scope.
+//   - The error of an awaited task belongs to the task that awaited it.
+//   - The error of a task of Start belongs to the function that called Start. If that function has
+//     returned, the error fails the scope. Otherwise r is recorded, and fails the scope if the
+//     function returns without awaiting r.
+//
+// The starter is the scope's function or a task of the scope. When a task ends, the tasks
+// that it started move up in the tree and count as tasks of Go from then on: see detach.
+func (s *scope) assignError(r *Ref) {
 	starter := r.ctx.parent.ref
 	switch {
 	case r.goexit, panicIn(r.err) != nil:
@@ -212,18 +223,18 @@ func (s *scope) settle(r *Ref) {
 	case !r.started, starter.state == Done, starter == s.ref && s.phase != open:
 		s.fail(r.err)
 	case starter == s.ref:
-		s.unawaited = keep(s.unawaited, r)
+		s.unawaited = appendUnowned(s.unawaited, r)
 	default:
 		x := starter.more()
-		x.unawaited = keep(x.unawaited, r)
+		x.unawaited = appendUnowned(x.unawaited, r)
 	}
 }
 
-// owned reports whether r has been awaited since it failed.
+// owned reports whether r was awaited after it failed.
 func (r *Ref) owned() bool { return r.observed }
 
-// panicIn returns the panic that err holds, or nil. A panic that is only the cause of a
-// *Canceled belongs to the task that panicked, and does not count.
+// panicIn returns the panic that err contains, or nil. A panic that is only the cause of a
+// *Canceled does not count: it belongs to the task that panicked.
 func panicIn(err error) *PanicError {
 	switch e := err.(type) {
 	case *PanicError:
@@ -242,23 +253,22 @@ func panicIn(err error) *PanicError {
 	return nil
 }
 
-// drops reports whether err, which r returns, only says that something inside the
-// scope was cancelled: the scope itself, one of its tasks, or a block or standard
-// context in which another task has started r.
-func (s *scope) drops(r *Ref, err error) bool {
-	return only(err, func(err error) bool {
-		if c, ok := err.(*Canceled); ok && s.caused(c) {
+// isInnerCancel reports whether err, which r returned, only says that something inside the
+// scope was cancelled: see ownsCancel and isBlockCancel.
+func (s *scope) isInnerCancel(r *Ref, err error) bool {
+	return isOnly(err, func(err error) bool {
+		if c, ok := err.(*Canceled); ok && s.ownsCancel(c) {
 			return true
 		}
 		c := r.canceledBy(err)
-		return c != nil && (s.caused(c) || s.enclosed(c))
+		return c != nil && (s.ownsCancel(c) || s.isBlockCancel(c))
 	})
 }
 
-// caused reports whether c is a cancel of the scope itself or of one of its
-// tasks: no failure, whichever task brings it. A task of the scope is cancelled
-// by whoever has its Ref, and that is no news to anybody.
-func (s *scope) caused(c *Canceled) bool {
+// ownsCancel reports whether c is a cancel of the scope itself or of one of its tasks.
+// Such a cancel is no failure, whichever task returns it: the code that cancelled a task
+// knows about it.
+func (s *scope) ownsCancel(c *Canceled) bool {
 	n := c.origin()
 	if n == nil || n == &s.node {
 		return n != nil
@@ -266,32 +276,31 @@ func (s *scope) caused(c *Canceled) bool {
 	return n.scope == s && n.ref != s.ref && n == &n.ref.ctx
 }
 
-// enclosed reports whether c, which has cancelled a task of the scope as a
-// whole, came from inside the scope: it is the deadline or the end of a block
-// there, or a standard context's around the place where the task was started.
-// Whoever made that knows, and a block's edge tells it. Blocks of a task's own
-// lie below its context and do not cancel that: what it makes of them counts.
-func (s *scope) enclosed(c *Canceled) bool {
+// isBlockCancel reports whether c, which cancelled a task of the scope, came from inside
+// the scope, from around the call that started the task: from a timeout that passed, a
+// block that ended or a context of the standard library. The block itself reports that
+// cancel, so it is no failure of the task. A block inside the task does not cancel the
+// task's own context, so its cancels do not get here.
+func (s *scope) isBlockCancel(c *Canceled) bool {
 	if n := c.origin(); n != nil {
 		return n.limit != nil && n.scope == s
 	}
-	// The end of a block, or a standard context. If the scope has it too it came
-	// from further out, for all of the scope.
-	return s.by != c && s.canceled.Load() != c
+	// c is the end of a block, or the cancel of a context of the standard library. If the
+	// scope has c too, c came from outside the scope.
+	return s.current != c && s.canceled.Load() != c
 }
 
-// tasks lists the live tasks, the oldest first. It walks the whole tree: for
-// reports and for ScopeRef.Tasks only.
+// tasks returns the tasks that have not ended, the oldest first. It walks the whole tree,
+// so it is only for reports and ScopeRef.Tasks.
 func (s *scope) tasks() []*Ref {
 	return slices.DeleteFunc(s.ref.b.tasks(), func(r *Ref) bool { return r.ctx.scope != s || r == s.ref.b.root })
 }
 
-// carry remembers the panics in an error that one of the task's scopes has
-// returned to it: if the task drops them, they are reported at its end. What is
-// passed on is not reported: the error holds the panic then.
-func (r *Ref) carry(err error) {
+// keepPanics records a panic in an error that one of the task's scopes has returned to it.
+// If the task's own error does not contain the panic, the end of the task reports it.
+func (r *Ref) keepPanics(err error) {
 	if p := panicIn(err); p != nil {
 		x := r.more()
-		x.panics = keep(x.panics, p)
+		x.panics = appendUnowned(x.panics, p)
 	}
 }

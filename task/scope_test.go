@@ -5,7 +5,6 @@ package task_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"testing"
@@ -247,44 +246,6 @@ func TestScopePanics(t *testing.T) {
 		}
 		return turns(ctx, 2)
 	})
-}
-
-func ExampleScope() {
-	task.Run(context.Background(), func(ctx context.Context) error {
-		err := task.Scope(ctx, func(ctx context.Context) error {
-			task.Go(ctx, func(ctx context.Context) error { return errors.New("no coffee") })
-			task.Go(ctx, func(ctx context.Context) error {
-				err := forever(ctx)
-				fmt.Println(errors.Is(err, context.Canceled), context.Cause(ctx))
-				return err
-			})
-			return nil
-		})
-		fmt.Println(err)
-		return nil
-	})
-	// Output:
-	// true no coffee
-	// no coffee
-}
-
-// A handler starts work that outlives it.
-func ExampleScopeOf() {
-	task.Run(context.Background(), func(ctx context.Context) error {
-		background := task.ScopeOf(ctx)
-		return task.Scope(ctx, func(ctx context.Context) error {
-			background.Go(func(ctx context.Context) error {
-				err := task.Yield(ctx)
-				fmt.Println("background:", err)
-				return err
-			})
-			fmt.Println("handled")
-			return nil
-		})
-	})
-	// Output:
-	// handled
-	// background: <nil>
 }
 
 // Whose cancel, returned, is no failure: for the scope's function only that of the

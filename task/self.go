@@ -9,21 +9,19 @@ import (
 	"baton/loop"
 )
 
-// Self returns the task that ctx belongs to. Like every call that takes a task's
-// context it panics if the caller is not that task.
+// Self returns the calling task. It never switches.
 func Self(ctx context.Context) *Ref { return enter(ctx).ref }
 
-// Now tells the time on the loop of the calling task. It never switches.
+// Now returns the time on the loop's clock. It never switches.
 func Now(ctx context.Context) time.Time { return enter(ctx).ref.b.loop.Time() }
 
 // Loop returns the loop of the calling task. It never switches.
 func Loop(ctx context.Context) *loop.Loop { return enter(ctx).ref.b.loop }
 
-// Running returns the task that runs on r's loop and the context that its
-// function was given, if the caller is that task. It returns nil in callbacks
-// and on every other goroutine. It is for adapters of interfaces that pass no
-// context, as net.Conn, whose caller may be any task. It never switches, and is
-// safe from every goroutine.
+// Running returns the running task of r's loop, and the context that its function
+// received, if the caller is that task. In a callback and on every other goroutine it
+// returns nil, nil. It is for adapters of interfaces without a ctx, such as net.Conn, that
+// any task may call. It never switches and is safe from every goroutine.
 func (r *Ref) Running() (*Ref, context.Context) {
 	if !r.b.word.Held() || r.b.cur == nil {
 		return nil, nil
@@ -31,8 +29,7 @@ func (r *Ref) Running() (*Ref, context.Context) {
 	return r.b.cur, &r.b.cur.ctx
 }
 
-// Report gives the panic to the exception handler of the calling task's loop,
-// for whoever handles the error of a task without passing it on. A panic is
-// reported once. It does not switch: the handler runs later, as a callback of
-// the loop.
+// Report gives the panic to the exception handler of the calling task's loop. Call it if
+// you handle the error of a task and do not return it. Only the first report of a panic
+// has an effect. Report never switches: the handler runs later, as a callback of the loop.
 func (p *PanicError) Report(ctx context.Context) { p.report(Loop(ctx)) }

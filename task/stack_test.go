@@ -96,19 +96,3 @@ func TestWaits(t *testing.T) {
 		return nil
 	})
 }
-
-func ExampleWaits() {
-	task.Run(context.Background(), func(ctx context.Context) error {
-		task.Go(ctx, func(ctx context.Context) error {
-			var godot task.WaitQueue
-			return godot.Wait(ctx, task.Text("godot"))
-		}).SetName("vladimir")
-		task.Yield(ctx)
-		for _, w := range task.Waits(ctx) {
-			fmt.Println(w.Task, "waits for", w.Reason)
-		}
-		task.ScopeOf(ctx).Cancel(nil)
-		return nil
-	})
-	// Output: task 2 (vladimir) waits for godot
-}

@@ -12,19 +12,19 @@ import (
 	"baton/loop"
 )
 
-// This file is the data of a tree of tasks. The types point at each other; the files
-// that use them depend only on each other's earlier ones, in the order that a test in
-// internal/rooms lists. All of it belongs to the holder of the baton, except where it
-// says otherwise.
+// This file declares the data of a tree of tasks: the types refer to each other. The
+// other files use only what earlier files declare, in the order that a test in
+// internal/rooms lists. All data belongs to the holder of the baton, unless a comment says
+// otherwise.
 
-// State says where a task stands.
+// State is the state of a task.
 type State uint8
 
 const (
-	Ready   State = iota // its step is in the loop's ready queue
+	Ready   State = iota // its next step is in the loop's ready queue
 	Running              // it holds the baton
 	Parked               // it waits
-	Done                 // its function has returned
+	Done                 // its function has returned, and its result is there
 )
 
 // String returns the name of the state.
@@ -32,49 +32,49 @@ func (s State) String() string {
 	return [...]string{"ready", "running", "parked", "done"}[s]
 }
 
-// A Ref is a task, whatever the type of its result. A Ref belongs to the loop: to
-// whoever holds its baton while it runs. ID, Name and String are safe from
-// every goroutine.
+// A Ref is a handle on a task with any type of result. ID, Name and String are safe from
+// every goroutine. The other methods are for the tasks and callbacks of the task's loop,
+// and for other goroutines only while the loop does not run.
 type Ref struct {
-	// What a switch reads and writes stands together, in one line of the
-	// processor's cache with the beginning of ctx: among ten thousand tasks the
-	// lines that a switch touches are what it costs.
+	// The fields that a switch uses stand together, in one cache line with the beginning of
+	// ctx: with ten thousand tasks, the cost of a switch is the number of cache lines that it
+	// touches.
 	b      *baton
-	worker *worker // whose goroutine it runs on, from the first step to the end
+	worker *worker // runs the task, from its first step to its end
 
 	state    State
-	started  bool // by Start, and the function that has called Start has not returned
-	observed bool // it was awaited
-	goexit   bool // its function ended by runtime.Goexit
-	bound    bool // by goUnder: it ends with the context that it was started under
-	budget   int32
-	parks    uint32 // counts parks, so that late news of an earlier one is known
+	started  bool   // made by Start; the function that called Start has not returned
+	observed bool   // it was awaited
+	goexit   bool   // the function ended by runtime.Goexit
+	daemon   bool   // made by goUnder: its scope does not wait for it
+	budget   int32  // switch points left before the next one yields; see stepBudget
+	parks    uint32 // counts parks, so that a late cancel of an earlier park is recognized
 
 	ctx node // the task's own context
 
-	qnext, qprev *Ref // parked: in a line
+	qnext, qprev *Ref // links in the taskList in which the task waits
 
 	id       uint64
 	body     body
 	err      error
-	awaiters line // see outcome
+	awaiters taskList // see awaitedTask
 	extra    atomic.Pointer[extra]
 }
 
-// extra is what few tasks need.
+// extra has the fields that few tasks need. See Ref.more.
 type extra struct {
 	name      atomic.Pointer[string]
 	callbacks callbacks
-	panics    []*PanicError // returned by its scopes
-	finish    func(error)   // gives the error to the call of a portal
-	stop      func()        // ends the watching of a standard context
-	between   []*Canceled   // that have ended its context, but for the first and the last
+	panics    []*PanicError // in errors that its scopes have returned to it
+	finish    func(error)   // passes the error to a portal's Call
+	stop      func()        // stops watching a context of the standard library
+	between   []*Canceled   // cancels of its context after the first, before the current one
 	watchers  int           // running calls of await.All and await.Each
-	unawaited []*Ref        // tasks of Start, started by it, that have failed: see settle
+	unawaited []*Ref        // failed tasks of Start that it has started; see assignError
 }
 
-// more returns r's extra, which it makes at the first need: most tasks end
-// without one. It belongs to the holder of the baton, but for the name.
+// more returns r.extra, and makes it at the first call. Only the holder of the baton calls
+// more. Other goroutines load r.extra, to read the name.
 func (r *Ref) more() *extra {
 	x := r.extra.Load()
 	if x == nil {
@@ -84,181 +84,179 @@ func (r *Ref) more() *extra {
 	return x
 }
 
-// A body is the function of a task, with room for its result.
+// A body is the function of a task, and the place for its result.
 type body interface {
-	// run calls the function under the task's own context, on its worker's
-	// goroutine, and keeps the result.
+	// run calls the function under the task's own context, on the worker's goroutine, and
+	// stores the result.
 	run(*Ref) error
 
-	// function is what Name names.
+	// function returns the function, for Ref.Name.
 	function() any
 }
 
-// A line is parked tasks in the order in which they came, linked through
-// themselves, so that one who leaves from the middle costs nothing. The head's
-// qprev is the tail: a task has a line of its own, and a hundred thousand tasks
-// are a hundred thousand words less. It belongs to the holder of the baton; a
-// task stands in at most one line, since it waits for one thing at a time.
-type line struct{ head *Ref }
+// A taskList is a list of parked tasks in the order of their arrival. The tasks themselves
+// are the links, so removing a task from the middle is cheap. The qprev of the head is the
+// tail, which saves a word in every task. A task is in at most one taskList, because it
+// waits for one thing at a time.
+type taskList struct{ head *Ref }
 
-// A Reason is what a parked task waits for, in words for people. Both methods
-// are called with the baton, for reports; they must not switch and should not
-// change anything.
+// A Reason describes what a parked task waits for, for reports. The holder of the baton
+// calls the methods. They must not switch and should not change anything.
 type Reason interface {
-	// Reason completes "task 7 has waited 1s for …".
+	// Reason returns what the task waits for: it completes "task 7 has waited 1s for …".
 	Reason() string
-	// Owners are the tasks that could end the wait; nil if there is nobody in
-	// particular.
+	// Owners returns the tasks that could end the wait, or nil if no particular task could.
 	Owners() []*Ref
 }
 
-// A Waiter is one thing that a task can wait for. It is for building primitives
-// on [Park]; [WaitQueue] is the one that most of them need.
+// A Waiter is what a task waits for in [Park]. Implement it to build a new kind of wait;
+// [WaitQueue] is enough for most.
 type Waiter interface {
 	Reason
-	// Cancel is called when r is cancelled while it is parked, or was cancelled
-	// before it could park. True means that the wait is over without effect: Park
-	// returns the *Canceled. False means that something lent out must come back
-	// first (a buffer that the kernel uses): the waiter will Wake r itself, later.
-	// The caller holds the baton. Cancel must not switch, and must not wake r.
-	// After false it may be called again, if something further out is cancelled
-	// too. Trio calls it abort_fn.
+	// Cancel is called when r is cancelled while it is parked on the Waiter, or before it
+	// parks. If Cancel returns true, the wait ends without effect and Park returns the
+	// *Canceled. If it returns false, the wait goes on, and the Waiter must call r.Wake later:
+	// for example when the kernel has returned a buffer. After false, Cancel may be called
+	// again for a cancel of an outer context.
+	//
+	// The holder of the baton calls Cancel. Cancel must not switch and must not wake r. Trio
+	// calls it abort_fn.
 	Cancel(r *Ref) bool
 }
 
-// A node is a context of ours: a place in the tree of what can be cancelled. A
-// task has one, and so have a scope, a timeout and a shield inside it. It says
-// which task may use it, and it is light: cancelling a scope of many tasks
-// marks their nodes and wakes those that are parked, nothing else. Only what is
-// asked for Done or handed to context.WithCancel grows a shadow in the standard
-// library.
+// A node is a context made by this package: a task has one, and so has each of its scopes,
+// timeouts and shields. The nodes of a loop form a tree, along which cancels spread. A
+// cancel only marks nodes and wakes parked tasks, so a scope of many tasks is cheap to
+// cancel. A node gets a stdContext only if its Done is called or if the standard library
+// derives a context from it.
 //
-// Done, Err, Value, Deadline and AfterFunc are safe from every goroutine; all
-// else belongs to the baton.
+// Done, Err, Value, Deadline and AfterFunc are safe from every goroutine. All else is for
+// the holder of the baton.
 type node struct {
-	ref    *Ref      // the task that may switch under this context; nil above the root
-	by     *Canceled // what switch points return; nil while not cancelled
-	scope  *scope    // the nearest scope: where Go starts tasks
-	parent *node     // whose cancel comes down here; nil for a root
+	ref     *Ref      // the task that may use this context; nil above the root task
+	current *Canceled // what switch points return; nil if not cancelled
+	scope   *scope    // the innermost scope, in which Go starts tasks
+	parent  *node     // its cancels spread to this node; nil for the topmost
 
-	horizon *horizon // what the contexts further out tell
+	inherited *inherited // values and deadlines of the outer contexts
 
-	// canceled is set once and decides Err and Cause, which must not change any
-	// more once they have been told (package context's rule). by is the same
-	// until a scope further out is cancelled too: then switch points return that
-	// cancel, whose scope is the one to leave.
+	// canceled is the first cancel. It decides Err and Cause, which must never change once set
+	// (a rule of package context). current is the same, until an outer context is cancelled
+	// too: then switch points return the outer cancel, because the task must leave the outer
+	// scope.
 	canceled atomic.Pointer[Canceled]
 
-	first      *node // children: those that a cancel goes down to, in order; its prev is the last one
+	// The children of the node, in the order in which cancels reach them. They are linked by
+	// next and prev; the prev of the first child is the last child.
+	first      *node
 	next, prev *node
-	shadow     atomic.Pointer[shadow] // nil until somebody needs it: see shade
-	limit      *limit                 // of a timeout or shield, or nil
+	stdContext atomic.Pointer[stdContext] // nil until first used: see asStdContext
+	limit      *limit                     // set if the node is a timeout, shield or cancel block
 }
 
-// A horizon is what a context tells of those further out. Other goroutines read
-// it, so it never changes; all contexts that tell the same share it.
-type horizon struct {
-	values    context.Context // the nearest one of the standard library
-	deadlines *limit          // the nearest timeout, from which Deadline goes outwards, or nil
+// An inherited is what a context inherits from the contexts around it. It never changes,
+// because other goroutines read it. Contexts that inherit the same share it.
+type inherited struct {
+	values    context.Context // the nearest context of the standard library
+	deadlines *limit          // the nearest timeout, where the search for the deadline begins, or nil
 }
 
-// A limit is a context with a time: a deadline, or a shield, which holds a
-// cancel off for a bounded time. Its timer runs on the loop's clock.
+// A limit is a context with a time: a timeout, or a shield, which holds back a cancel for
+// a bounded time. Its timer runs on the loop's clock. A limit of withCancel has no time.
 type limit struct {
 	node
 	timer    loop.Timer
-	stop     func() // ends the watching of a standard context, or nil
-	ended    bool   // released
+	stop     func() // stops watching a context of the standard library, or nil
+	ended    bool   // the block has ended
 	standard bool   // the loop's clock is that of package time
 
-	// What Deadline tells other goroutines: when, or nil if the deadline was taken
-	// away, and where to go on.
-	shown  atomic.Pointer[time.Time]
-	outer  *limit  // the next timeout outwards, as far as no shield hides it
-	inside horizon // what the context tells; here, so that it is no allocation
+	// Other goroutines read these two by calling Deadline. deadline is nil if the timeout has
+	// no time: see reschedule.
+	deadline atomic.Pointer[time.Time]
+	outer    *limit    // the next outer timeout, unless a shield hides it
+	storage  inherited // node.inherited points here, which saves an allocation
 
-	timeless bool // of withCancel: neither a deadline nor a shield
+	timeless bool // made by withCancel: neither a timeout nor a shield
 
 	shield  bool
-	bound   time.Duration // negative is none
-	pending *Canceled     // what a shield holds off: the last cancel from outside
+	bound   time.Duration // how long the shield holds; negative is for ever
+	pending *Canceled     // the outermost cancel that the shield holds back, or nil
 }
 
-// A scope owns tasks: it ends when its function and all of them have ended.
-// Trio calls it a nursery. It belongs to the holder of the baton.
+// A scope owns tasks. It ends when its function and all its tasks have ended. Trio calls
+// it a nursery.
 type scope struct {
 	node
-	phase phase
-	count int // of live tasks
-	bound int // of those, the tasks of goUnder
+	phase   phase
+	count   int // tasks that have not ended
+	daemons int // how many of those are daemons: see goUnder
 
-	failed    bool                   // and cancelled for it; errs may be empty all the same
-	errs      []error                // failures, the first first
-	unawaited []*Ref                 // tasks of Start, started by its function, that have failed: see settle
-	cause     error                  // of ScopeRef.Cancel; what Scope returns if nothing fails
-	portals   []interface{ Close() } // open ones, in the order of OpenPortal
-	locals    map[any]any            // of bridge.Local
+	failed    bool                   // cancelled because of a failure; errs may be empty all the same
+	errs      []error                // the different failures, in the order of their arrival
+	unawaited []*Ref                 // failed tasks of Start, started by its function; see assignError
+	cause     error                  // of ScopeRef.Cancel; Scope returns it if nothing fails
+	portals   []interface{ Close() } // open portals, in the order of OpenPortal
+	locals    map[any]any            // values of bridge.Local
 }
 
-// A phase is how far a scope has come. It never goes back.
+// A phase is the progress of a scope. It never decreases.
 type phase uint8
 
 const (
-	open    phase = iota // its function runs
+	open    phase = iota // the function runs
 	joining              // the function has returned, tasks still run
-	closed               // no task is left, and none can start
+	closed               // all tasks have ended, and none can start
 )
 
-// A worker is a goroutine that runs tasks, one after another, and what belongs to the
-// task that it runs now. It is the relay.Seat of its relay.Worker.
+// A worker is a goroutine that runs tasks, one after another, with the data of its current
+// task. It is the relay.TaskRunner of its relay.Worker.
 type worker struct {
-	// What a switch touches stands together: see relay.Worker.
+	// The fields that a switch uses stand together: see relay.Worker.
 	//
-	// The wait of its task, while that is parked. It is here and not in the task,
-	// for most tasks never wait, and there may be many that have not begun.
-	under *node         // the context of the call that parked
-	on    Waiter        // what it waits for
-	since time.Duration // when it began, on the loop's clock
-	abort *Canceled     // the cancel that has ended it, or nil
+	// These four describe the wait of a parked task. They are not in the Ref, because there
+	// may be many tasks that have not begun and have no worker.
+	under     *node         // the context of the call that parked
+	waiter    Waiter        // what the task waits for
+	since     time.Duration // when the wait began, as the loop's age
+	abortedBy *Canceled     // the cancel that has ended the wait, or nil
 
-	task *Ref // nil while idle; task.worker is this one
+	task *Ref // nil while idle
 	relay.Worker
 
-	// shown is task, for the watchdog. It is written when a task begins and cleared
-	// when the worker becomes idle, and not for each step: that is what naming steps
-	// costs.
-	shown atomic.Pointer[Ref]
+	// watchdogTask is the task, for the watchdog's goroutine. It is written when a task
+	// begins, and cleared when the worker becomes idle; to write it at every step would be too
+	// expensive.
+	watchdogTask atomic.Pointer[Ref]
 
-	timer loop.Timer // of the task's sleep
+	timer loop.Timer // of ParkUntil
 }
 
-// A baton is what the tasks of one loop share: who runs now, and the goroutines
-// that can. Each Run makes one. It belongs to its holder; other goroutines read
-// loop and word, which never change.
+// A baton is what the tasks of one Run share: the running task and the workers. It belongs
+// to its holder. Other goroutines may read loop and word, which never change.
 type baton struct {
 	loop  *loop.Loop
 	word  *holder.Word
 	relay *relay.Relay
 
-	// cur is the running task; nil in callbacks, while polling and between tasks.
-	// It says nothing to a goroutine that word does not name: look there first.
+	// cur is the running task. It is nil in callbacks, during a poll and between tasks. A
+	// goroutine must check that word names it before it reads cur.
 	cur *Ref
 
-	virtual bool   // the loop's clock is not that of package time
-	watched bool   // the loop has a watchdog
-	root    *Ref   // the task of main
-	over    bool   // the turn after its end runs, or has run; or Run has given up
-	lastID  uint64 // of the task that was made last
-	foreign foreignContexts
+	virtual     bool   // the loop's clock is not that of package time
+	hasWatchdog bool   // the loop has a watchdog
+	root        *Ref   // the main task
+	over        bool   // the last turn runs or has run, or Run has given up
+	lastID      uint64 // ID of the newest task
+	foreign     foreignContexts
 
-	// deadlock is the cancel of all tasks for the first deadlock, or nil.
+	// deadlock is the cancel of all tasks because of the first deadlock, or nil.
 	deadlock *Canceled
 
-	// panics are those of tasks, for verdict: whoever caught one may have dropped
-	// it. Reported ones leave when the list would grow.
+	// panics are the panics of tasks, for result: a task may have dropped the error that held
+	// one. Reported panics are removed when the list would grow.
 	panics []*PanicError
 }
 
-// stepBudget is how many calls that need not wait a task may make in one step
-// before one of them yields, so that nobody starves the loop by never parking.
+// stepBudget is how many switch points without a wait a task may pass in one step. The
+// next one yields, so that a task that never parks does not starve the other tasks.
 const stepBudget = 256

@@ -6,42 +6,43 @@ import (
 	"context"
 )
 
-// A Task is a function that runs one step at a time, interleaved with the other
-// tasks of its loop, and its result. Start makes it. Everything but its ID,
-// Name and String belongs to the loop: to whoever holds the baton.
+// A Task is a task with a result of type T. [Start] makes one. ID, Name and String are
+// safe from every goroutine. The other methods are for the tasks and callbacks of the
+// task's loop, and for other goroutines only while the loop does not run.
 type Task[T any] struct {
 	Ref
 	fn    func(ctx context.Context) (T, error)
-	value T // the result, once the task has ended; stands beside an error too
+	value T // the result, once the task has ended, even with an error
 }
 
-// Start starts fn as a task of ctx's scope, for its result. Its error belongs to the
-// function that calls Start, that of the scope or of a task. If that function returns
-// and the task has not been awaited (Await, Result, await.All, await.Each), the error
-// fails the scope. A panic or Goexit always fails the scope, at once.
+// Start starts fn as a task of ctx's scope, and returns the task, whose result the caller
+// awaits. The error of fn belongs to the function that called Start: the function of a
+// scope or of a task. If that function returns and the task was not awaited (by Await,
+// Result, await.All or await.Each), the error fails the scope. A panic or Goexit in fn
+// fails the scope at once.
 //
-// The task begins in the loop's next turn and runs up to its first switch point even
-// if it is cancelled before. Start itself never switches.
+// fn begins in the loop's next turn. It runs up to its first switch point even if it is
+// cancelled before it begins. Start never switches.
 func Start[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Task[T] {
 	n := enter(ctx)
-	mustHave(fn != nil, "Start")
+	mustHaveFunc(fn != nil, "Start")
 	t := &Task[T]{fn: fn}
 	t.body, t.started = t, true
 	n.scope.adopt(&t.Ref, n, ctx)
 	return t
 }
 
-// StartErr is Start for a function that has only an error.
+// StartErr is like [Start], for a function that returns only an error.
 func StartErr(ctx context.Context, fn func(ctx context.Context) error) *Task[struct{}] {
 	n := enter(ctx)
-	mustHave(fn != nil, "StartErr")
+	mustHaveFunc(fn != nil, "StartErr")
 	t := &errTask{fn: fn}
 	t.body, t.started = t, true
 	n.scope.adopt(&t.Ref, n, ctx)
 	return &t.Task
 }
 
-// errTask is a task of StartErr.
+// An errTask is a task of StartErr.
 type errTask struct {
 	Task[struct{}]
 	fn func(ctx context.Context) error
@@ -51,8 +52,7 @@ func (t *errTask) run(r *Ref) error { return t.fn(&r.ctx) }
 
 func (t *errTask) function() any { return t.fn }
 
-// run and function make the task its own body, which is one allocation for
-// both.
+// A Task is its own body, which saves an allocation.
 func (t *Task[T]) run(r *Ref) (err error) {
 	t.value, err = t.fn(&r.ctx)
 	return err
@@ -60,11 +60,11 @@ func (t *Task[T]) run(r *Ref) (err error) {
 
 func (t *Task[T]) function() any { return t.fn }
 
-// Await waits for the task's end and returns its result, as often as it is
-// asked. A cancel of ctx ends the wait, not the task, and the error is the
-// *Canceled then. Of a task that has ended it switches only when the caller's
-// budget is spent. A task that awaits itself, or one of another loop, is misuse
-// and panics.
+// Await waits until the task has ended, and returns its result. The error then belongs to
+// the caller. Await may be called any number of times. If ctx is cancelled, before or
+// during the wait, Await returns the *Canceled; the task goes on. If the task has ended,
+// Await switches only as [Checkpoint] does. Await panics if a task awaits itself or a task
+// of another loop.
 func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	n := enter(ctx)
 	if n.ref.b != t.b {
@@ -77,13 +77,13 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	if t.state == Done {
 		_, err = Checkpoint(ctx)
 	} else if c := n.interrupted(ctx); c != nil {
-		err = n.ref.refused(c)
+		err = n.ref.endCanceled(c)
 	} else if ctx != context.Context(n) {
 		t.awaiters.push(n.ref)
-		err = n.ref.waitForeign(ctx, n, (*outcome)(&t.Ref))
+		err = n.ref.waitForeign(ctx, n, (*awaitedTask)(&t.Ref))
 	} else {
 		t.awaiters.push(n.ref)
-		n.ref.parkOn(n, (*outcome)(&t.Ref))
+		n.ref.parkOn(n, (*awaitedTask)(&t.Ref))
 		n.ref.park()
 		err = n.ref.unparked()
 	}
@@ -95,8 +95,8 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	return t.value, t.err
 }
 
-// Result returns the result of a task that has ended, or ErrNotDone. As with
-// Await the error is the caller's from then on. It never switches.
+// Result returns the result of a task that has ended, or ErrNotDone. As with Await, the
+// error then belongs to the caller. Result never switches.
 func (t *Task[T]) Result() (T, error) {
 	if t.state != Done {
 		var zero T
@@ -106,35 +106,36 @@ func (t *Task[T]) Result() (T, error) {
 	return t.value, t.err
 }
 
-// outcome is a task as what others wait for. It is a Waiter without an
-// allocation; the waiting tasks stand in awaiters.
-type outcome Ref
+// An awaitedTask is a task as a Waiter for those that await it. They are in its list
+// awaiters.
+type awaitedTask Ref
 
-func (o *outcome) Reason() string { return "the end of " + (*Ref)(o).String() }
+func (o *awaitedTask) Reason() string { return "the end of " + (*Ref)(o).String() }
 
-func (o *outcome) Owners() []*Ref { return []*Ref{(*Ref)(o)} }
+func (o *awaitedTask) Owners() []*Ref { return []*Ref{(*Ref)(o)} }
 
-func (o *outcome) Cancel(r *Ref) bool {
+func (o *awaitedTask) Cancel(r *Ref) bool {
 	o.awaiters.remove(r)
 	return true
 }
 
-// Go starts fn as a task of ctx's scope, as background work: its error is the
-// scope's, and cancels it. A timeout between the scope and ctx cancels the task when
-// its time has passed or its block ends, and so does a standard context there; to
-// return that cancel is no failure (see [Scope]). The task begins in the loop's next
-// turn and runs up to its first switch point even if it is cancelled before. Go
-// itself never switches.
+// Go starts fn as a background task of ctx's scope. The error of fn belongs to the scope,
+// and cancels it. Inside a timeout block the task is also cancelled when the timeout
+// passes or the block ends. The same holds for a context of the standard library that ctx
+// was derived from. Returning that cancel is no failure: see [Scope].
+//
+// fn begins in the loop's next turn. It runs up to its first switch point even if it is
+// cancelled before it begins. Go never switches.
 func Go(ctx context.Context, fn func(ctx context.Context) error) *Ref {
 	n := enter(ctx)
-	mustHave(fn != nil, "Go")
+	mustHaveFunc(fn != nil, "Go")
 	t := &background{fn: fn}
 	t.ref.body = t
 	n.scope.adopt(&t.ref, n, ctx)
 	return &t.ref
 }
 
-// background is a task of Go.
+// A background is a task of Go.
 type background struct {
 	ref Ref
 	fn  func(ctx context.Context) error
@@ -144,28 +145,30 @@ func (t *background) run(r *Ref) error { return t.fn(&r.ctx) }
 
 func (t *background) function() any { return t.fn }
 
-// StartReady starts fn as a task of ctx's scope and waits until fn reports that it is
-// ready, with a value, or has ended. From then on fn is background work like that of
-// Go. StartReady returns an error that comes before; the scope does not fail for it.
-// If fn ends without a report, StartReady returns ErrNotReady. A panic or Goexit
-// always fails the scope. Only the first report has an effect.
+// StartReady starts fn as a task of ctx's scope, and waits until fn calls ready or ends.
+// It returns the value that fn passed to ready. From then on fn is a background task, as
+// if started by [Go]. Only the first call of ready has an effect. Trio calls this
+// nursery.start.
 //
-// If ctx is cancelled while StartReady waits, the task is cancelled and awaited, and
-// StartReady returns the *Canceled. An error of fn that says more than that fails the
-// scope. Trio calls this nursery.start.
+// If fn ends before it calls ready, StartReady returns its error, or ErrNotReady if fn
+// returned nil; the scope does not fail. A panic or Goexit always fails the scope.
 //
-// A timeout around ctx ends the service when its block ends, as Go says. To bound only
-// the start, make an await.WithDeadline that lasts as long as the service, and take
-// the time away with await.Reschedule when the service is ready.
+// If ctx is cancelled while StartReady waits, StartReady cancels the task, waits for its
+// end and returns the *Canceled. If fn then returns more than that cancel, its error fails
+// the scope.
+//
+// A timeout around ctx cancels the task when the block ends, even after ready. To limit
+// only the start, use await.WithDeadline around the whole life of the task, and remove the
+// deadline with await.Reschedule when StartReady has returned.
 func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready func(T)) error) (T, error) {
-	mustHave(fn != nil, "StartReady")
+	mustHaveFunc(fn != nil, "StartReady")
 	var reported Future[T]
 	t := Start(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, launch(enter(ctx).ref, &reported, fn)
 	})
 	v, err := reported.Await(ctx)
-	// The wait was cancelled, not fn: it must not go on where nobody knows of it,
-	// and its end is awaited as that of every task, however long that takes.
+	// ctx was cancelled, and fn may not be: without this, fn would go on although its
+	// starter has received an error.
 	if err != nil && !t.Ref.Done() {
 		t.Ref.Cancel(err)
 		shielded, release := Shield(ctx, -1)
@@ -175,21 +178,21 @@ func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready f
 	return v, err
 }
 
-// launch calls fn in r, the task of a StartReady, and decides whose its error is.
-// The caller waits for reported by the time r begins, so an empty line means that
-// it has its answer: the value or, while there is none, a cancel.
+// launch calls fn in r, the task of a StartReady, and decides who owns its error.
+// StartReady already waits for reported when r begins. So if no task waits for reported,
+// StartReady has returned the value, or a cancel if there is no value.
 func launch[T any](r *Ref, reported *Future[T], fn func(ctx context.Context, ready func(T)) error) error {
 	returned := false
 	defer func() {
-		if !returned { // a panic or Goexit, which is the scope's
+		if !returned { // a panic or Goexit fails the scope
 			reported.tryFail(ErrNotReady)
 		}
 	}()
 	err := fn(&r.ctx, func(v T) {
-		r.held("StartReady's ready") // also when it comes too late
+		r.held("StartReady's ready") // even if the call has no effect
 		if reported.awaiters.Len() > 0 {
 			reported.Set(v)
-			r.started = false // from here on its errors are the scope's
+			r.started = false // from here on, its errors belong to the scope
 		}
 	})
 	returned = true
@@ -201,7 +204,7 @@ func launch[T any](r *Ref, reported *Future[T], fn func(ctx context.Context, rea
 			err = ErrNotReady
 		}
 		reported.Fail(err)
-	case err != nil && !only(err, func(err error) bool { return r.canceledBy(err) != nil }):
+	case err != nil && !isOnly(err, func(err error) bool { return r.canceledBy(err) != nil }):
 		r.ctx.scope.fail(err)
 	}
 	return nil

@@ -5,7 +5,6 @@ package task_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -308,41 +307,4 @@ func TestNames(t *testing.T) {
 		r.Cancel(nil)
 		return nil
 	})
-}
-
-func ExampleStart() {
-	task.Run(context.Background(), func(ctx context.Context) error {
-		square := task.Start(ctx, func(ctx context.Context) (int, error) { return 7 * 7, nil })
-		fmt.Println("started")
-		v, err := square.Await(ctx)
-		fmt.Println(v, err)
-		return nil
-	})
-	// Output:
-	// started
-	// 49 <nil>
-}
-
-func ExampleGo() {
-	err := task.Run(context.Background(), func(ctx context.Context) error {
-		for _, name := range []string{"a", "b"} {
-			task.Go(ctx, func(ctx context.Context) error {
-				for n := range 2 {
-					fmt.Println(name, n)
-					if err := task.Yield(ctx); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		}
-		return nil // Run returns when both have ended
-	})
-	fmt.Println(err)
-	// Output:
-	// a 0
-	// b 0
-	// a 1
-	// b 1
-	// <nil>
 }

@@ -6,31 +6,32 @@ import (
 	"context"
 )
 
-// A WaitQueue is a line of parked tasks, the one place on which everything
-// parks that waits for other tasks. Those woken first are those that came
-// first, and waiting in it costs no allocation. The zero value is an empty
-// queue, and must not be copied once it is in use. It belongs to the loop of its
-// waiters: all its methods are for the holder of that baton, and none but Wait
-// switches. Trio calls it a ParkingLot.
+// A WaitQueue is a queue of parked tasks. Locks and other primitives use it to let tasks
+// wait for other tasks. Tasks are woken in the order of their arrival, and waiting does
+// not allocate. The zero value is an empty queue. A WaitQueue must not be copied after
+// first use.
+//
+// It belongs to the loop of its waiters: only tasks and callbacks of that loop may call
+// its methods. Only Wait switches. Trio calls it a ParkingLot.
 type WaitQueue struct {
 	_    noCopy
-	line line
-	why  Reason // of whoever came last; nil until somebody has waited
+	line taskList
+	why  Reason // of the last task that waited; nil before the first
 }
 
-// noCopy has go vet find copies of what holds it: the tasks in a line would be in
-// that of the original only.
+// noCopy makes go vet report copies of the struct that contains it: only the original
+// would have the waiting tasks.
 type noCopy struct{}
 
 func (*noCopy) Lock() {}
 
 func (*noCopy) Unlock() {}
 
-// Wait parks the calling task at the end of the line until it is woken, and
-// returns nil then. If ctx is cancelled first it returns the *Canceled, and the
-// task has left the line: nobody is woken in vain. why is for reports, and the
-// same for all waiters of a queue. It parks even if what the task waits for is
-// there: the caller looks before.
+// Wait parks the calling task at the end of the queue until it is woken, and then returns
+// nil. If ctx is cancelled first, the task leaves the queue and Wait returns the
+// *Canceled, so a wake-up is never lost on a cancelled task. why is for reports; all
+// waiters of a queue should pass the same. Wait always parks: the caller checks first
+// whether it has to wait.
 func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 	n, ok := ctx.(*node)
 	if !ok {
@@ -38,14 +39,14 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 	}
 	r := n.ref
 	if !r.b.word.Held() || r.b.cur != r {
-		stranger(n)
+		panicWrongCaller(n)
 	}
-	if n.by != nil {
-		return r.refused(n.by)
+	if n.current != nil {
+		return r.endCanceled(n.current)
 	}
 	q.join(r, why)
 	r.parkOn(n, q)
-	// This is park, written out for its return: see relay.Worker.Leave.
+	// This is r.park, inlined by hand to save a return: see relay.Worker.Leave.
 	r.b.cur = nil
 	if way, ok := r.worker.Leave(); ok {
 		switch {
@@ -62,35 +63,35 @@ func (q *WaitQueue) Wait(ctx context.Context, why Reason) error {
 	return r.unparked()
 }
 
-// waitForeign is Wait under a context of the standard library.
+// waitForeign is Wait for a context of the standard library.
 func (q *WaitQueue) waitForeign(ctx context.Context, why Reason) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {
-		return n.ref.refused(c)
+		return n.ref.endCanceled(c)
 	}
 	q.join(n.ref, why)
 	return n.ref.wait(ctx, n, q)
 }
 
-// join puts r at the end of the line, which is that of one loop.
+// join puts r at the end of the queue. It panics if the waiting tasks have another loop.
 func (q *WaitQueue) join(r *Ref, why Reason) {
 	if q.line.head != nil && q.line.head.b != r.b {
-		q.strangers(r, why)
+		q.panicOtherLoop(r, why)
 	}
 	q.why = why
 	q.line.push(r)
 }
 
-// strangers panics because r and the tasks in the line have different loops.
-func (q *WaitQueue) strangers(r *Ref, why Reason) {
-	misuse("%v of %v waits for %s together with %v of %v; use a Portal between loops",
+// panicOtherLoop panics because r and the waiting tasks have different loops.
+func (q *WaitQueue) panicOtherLoop(r *Ref, why Reason) {
+	misuse("%v of %v waits for %s in the same queue as %v of %v; use a Portal between loops",
 		r, r.b.loop, why.Reason(), q.line.head, q.line.head.b.loop)
 }
 
-// WakeOne wakes the task at the head of the line and returns it, or nil. The
-// caller holds the baton of its loop. The task runs in the loop's next turn,
-// and its Wait returns nil, whatever is cancelled until then. So what it waits
-// for can be given to it here and now.
+// WakeOne wakes the first task of the queue and returns it, or nil if the queue is empty.
+// The task runs in the loop's next turn, and its Wait returns nil, even if the task is
+// cancelled before that. So the caller can give it what it waits for right away, such as a
+// lock.
 func (q *WaitQueue) WakeOne() *Ref {
 	r := q.line.head
 	if r == nil {
@@ -104,8 +105,7 @@ func (q *WaitQueue) WakeOne() *Ref {
 	return r
 }
 
-// WakeAll wakes all waiting tasks, in order, and returns how many they were. The
-// caller holds the baton of their loop.
+// WakeAll wakes all waiting tasks, in order, and returns their number.
 func (q *WaitQueue) WakeAll() int {
 	if r := q.line.head; r != nil {
 		r.held("WaitQueue.WakeAll")
@@ -113,7 +113,7 @@ func (q *WaitQueue) WakeAll() int {
 	return q.line.wakeAll()
 }
 
-// Len counts the waiting tasks, one by one.
+// Len returns the number of waiting tasks. It counts them one by one.
 func (q *WaitQueue) Len() int {
 	n := 0
 	for r := q.line.head; r != nil; r = r.qnext {
@@ -122,17 +122,17 @@ func (q *WaitQueue) Len() int {
 	return n
 }
 
-// First returns the task at the head of the line, or nil.
+// First returns the first task of the queue, or nil if the queue is empty.
 func (q *WaitQueue) First() *Ref { return q.line.head }
 
-// Reason tells what the waiters wait for, in their own words.
+// Reason returns what the tasks wait for, from the why of the last Wait.
 func (q *WaitQueue) Reason() string { return q.why.Reason() }
 
-// Owners are the tasks that could wake the waiters.
+// Owners returns the tasks that could wake the waiters, from the why of the last Wait.
 func (q *WaitQueue) Owners() []*Ref { return q.why.Owners() }
 
-// Cancel takes r out of the line. It makes a WaitQueue a Waiter. It always
-// agrees: to leave the line undoes the wait.
+// Cancel removes r from the queue and returns true, because leaving the queue undoes the
+// wait. It makes a WaitQueue a [Waiter].
 func (q *WaitQueue) Cancel(r *Ref) bool {
 	q.line.remove(r)
 	return true

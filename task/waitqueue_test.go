@@ -4,8 +4,6 @@ package task_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -87,53 +85,3 @@ type owned struct{ by *task.Ref }
 
 func (owned) Reason() string        { return "a thing" }
 func (o owned) Owners() []*task.Ref { return []*task.Ref{o.by} }
-
-// A gate is built on a WaitQueue.
-type gate struct {
-	open    bool
-	waiters task.WaitQueue
-}
-
-func (g *gate) pass(ctx context.Context) error {
-	if _, err := task.Checkpoint(ctx); err != nil || g.open {
-		return err
-	}
-	return g.waiters.Wait(ctx, task.Text("a gate"))
-}
-
-func ExampleWaitQueue() {
-	task.Run(context.Background(), func(ctx context.Context) error {
-		var g gate
-		for i := range 2 {
-			task.Go(ctx, func(ctx context.Context) error {
-				err := g.pass(ctx)
-				fmt.Println(i, "passed", err)
-				return nil
-			})
-		}
-		task.Yield(ctx)
-		fmt.Println(g.waiters.Len(), "wait")
-		g.open = true
-		g.waiters.WakeAll()
-		return nil
-	})
-	// Output:
-	// 2 wait
-	// 0 passed <nil>
-	// 1 passed <nil>
-}
-
-func ExampleCheckpoint() {
-	task.Run(context.Background(), func(ctx context.Context) error {
-		r, err := task.Checkpoint(ctx)
-		fmt.Println(r.ID(), err)
-
-		r.Cancel(errors.New("enough"))
-		_, err = task.Checkpoint(ctx)
-		fmt.Println(errors.Is(err, context.Canceled))
-		return nil
-	})
-	// Output:
-	// 1 <nil>
-	// true
-}

@@ -11,29 +11,29 @@ import (
 	"baton/loop"
 )
 
-// newWorker makes a worker, for the relay.
-func newWorker() (*relay.Worker, relay.Seat) {
+// newWorker makes a worker for the relay.
+func newWorker() (*relay.Worker, relay.TaskRunner) {
 	w := &worker{}
 	return &w.Worker, w
 }
 
-// Take gives the worker a task, by the entry of its first step. The task keeps the
-// worker to its end.
+// Take gives the worker a task, by the entry of its first step. The worker runs the task
+// to its end.
 func (w *worker) Take(first loop.Runner) {
-	r := (*Ref)(first.(*firstStep)) // only this package makes steps for a loop with tasks
+	r := (*Ref)(first.(*firstStep)) // all first steps on a loop with tasks come from this package
 	w.task, r.worker = r, w
 	w.Near = uintptr(unsafe.Pointer(r))
 }
 
-// Work runs the task from its first step to its end. A panic ends here, with the
-// task's own stack. No panic value is nil (runtime.PanicNilError), so a deferred call
-// that finds neither a return nor a value is in Goexit. r.end never parks, so it may be
-// called from there.
+// Work runs the task from its first step to its end. It recovers a panic. If the function
+// neither returned nor panicked, it called Goexit: recover never returns nil for a panic,
+// because of runtime.PanicNilError. r.end never parks, so the deferred function may call
+// it.
 func (w *worker) Work() {
 	r := w.task
 	r.b.hold(r)
-	if r.b.watched {
-		w.shown.Store(r)
+	if r.b.hasWatchdog {
+		w.watchdogTask.Store(r)
 	}
 	returned := false
 	defer func() {
@@ -52,25 +52,23 @@ func (w *worker) Work() {
 	r.end(err)
 }
 
-// newPanicError is called by the deferred function that has recovered v: the
-// stack below it is still that of the panic. The baton remembers the panic
-// until somebody has reported it, so that one which is dropped on the way is
-// not lost.
+// newPanicError makes the error for a panic with v. The deferred function that recovered v
+// calls it: the stack below is still the stack of the panic. The baton records the panic
+// until it is reported, so that a panic in a dropped error is not lost.
 func newPanicError(r *Ref, v any) *PanicError {
 	p := &PanicError{Value: v, Stack: stack.OfPanic(), Task: r.String()}
-	r.b.panics = keep(r.b.panics, p)
+	r.b.panics = appendUnowned(r.b.panics, p)
 	return p
 }
 
-// Rest says that the worker is idle. It does not keep its last task from being
-// collected.
-func (w *worker) Rest() {
-	if w.shown.Load() != nil {
-		w.shown.Store(nil)
+// Idle is called when the worker becomes idle. It drops the reference to the task.
+func (w *worker) Idle() {
+	if w.watchdogTask.Load() != nil {
+		w.watchdogTask.Store(nil)
 	}
 }
 
-// Task returns the task, or nil.
+// Task returns the current task, or nil.
 func (w *worker) Task() fmt.Stringer {
 	if w.task == nil {
 		return nil
@@ -78,9 +76,10 @@ func (w *worker) Task() fmt.Stringer {
 	return w.task
 }
 
-// Name names the task, for the watchdog. Safe from every goroutine.
+// Name returns the name of the current task, for the watchdog. It is safe from every
+// goroutine.
 func (w *worker) Name() string {
-	if r := w.shown.Load(); r != nil {
+	if r := w.watchdogTask.Load(); r != nil {
 		return r.String()
 	}
 	return ""

@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// exits is what Exit calls.
+// exits has the functions that Exit calls.
 var exits struct {
 	sync.Mutex
 	list []*func()
 }
 
-// AtExit has [Exit] call fn, which must not wait, until remove is called. Safe from every
-// goroutine.
+// AtExit makes [Exit] call fn, until remove is called. fn must not wait. AtExit is safe
+// from every goroutine.
 func AtExit(fn func()) (remove func()) {
 	exits.Lock()
 	defer exits.Unlock()
@@ -31,10 +31,10 @@ func AtExit(fn func()) (remove func()) {
 	}
 }
 
-// Exit ends the process while its tasks still run. First it calls what AtExit was given, the
-// last one first, and only what must not be left behind when the process has gone.
+// Exit ends the process while its tasks still run. Before that it calls the functions of
+// AtExit, the last one first. They clean up only what must not outlive the process.
 func Exit(code int) {
-	exits.Lock() // for ever
+	exits.Lock() // never unlocked: the process ends
 	for i := len(exits.list) - 1; i >= 0; i-- {
 		(*exits.list[i])()
 	}

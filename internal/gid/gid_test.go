@@ -14,19 +14,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Under js the runtime keeps a goroutine of its own for the host's events.
+	// Under js the runtime has its own goroutine for the host's events.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent"))
 }
 
-func TestNeverZero(t *testing.T) {
+func TestGIsNeverZero(t *testing.T) {
 	if gid.G() == 0 {
 		t.Error("G() = 0, want an address")
 	}
 }
 
-// TestStable runs each case twice: on the test's goroutine, whose stack may be
-// large already, and on a fresh one, whose stack is surely small.
-func TestStable(t *testing.T) {
+// TestGStaysTheSame runs each case on the test's goroutine, whose stack may be large
+// already, and on a new goroutine, whose stack is small.
+func TestGStaysTheSame(t *testing.T) {
 	cases := []struct {
 		name    string
 		between func()
@@ -68,8 +68,8 @@ func TestStable(t *testing.T) {
 	}
 }
 
-// deep uses about 256 bytes of stack a level, so that a stack of 2 KiB has to
-// move several times, and asks for G while the stack is at its deepest.
+// deep uses about 256 bytes of stack per level, so that a stack of 2 KiB moves several
+// times. It returns G at the deepest level.
 func deep(levels int) uintptr {
 	var frame [256]byte
 	if levels == 0 {
@@ -79,7 +79,7 @@ func deep(levels int) uintptr {
 	return deep(levels-1) + uintptr(frame[(levels+1)%len(frame)])
 }
 
-func TestStableInDepth(t *testing.T) {
+func TestGStaysTheSameOnDeepStack(t *testing.T) {
 	got := make(chan [2]uintptr)
 	go func() { got <- [2]uintptr{gid.G(), deep(4096)} }()
 	if g := <-got; g[0] != g[1] {
@@ -87,11 +87,11 @@ func TestStableInDepth(t *testing.T) {
 	}
 }
 
-func TestLiveGoroutinesDiffer(t *testing.T) {
+func TestLiveGoroutinesHaveDifferentG(t *testing.T) {
 	const goroutines = 10
 	var (
 		got  = make(chan uintptr)
-		end  = make(chan struct{}) // keeps them all alive until all have answered
+		end  = make(chan struct{}) // keeps all goroutines alive until all have answered
 		join sync.WaitGroup
 	)
 	for range goroutines {
@@ -112,9 +112,9 @@ func TestLiveGoroutinesDiffer(t *testing.T) {
 	join.Wait()
 }
 
-// TestCoroutineDiffers: the two sides of iter.Pull are two goroutines although
-// they switch without the scheduler, and each keeps its own g.
-func TestCoroutineDiffers(t *testing.T) {
+// The two sides of iter.Pull are two goroutines, although they switch without the
+// scheduler.
+func TestCoroutineHasItsOwnG(t *testing.T) {
 	next, stop := iter.Pull(iter.Seq[uintptr](func(yield func(uintptr) bool) {
 		for yield(gid.G()) {
 		}
@@ -135,7 +135,7 @@ func TestCoroutineDiffers(t *testing.T) {
 	}
 }
 
-func TestNoAllocation(t *testing.T) {
+func TestGDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { gid.G() }); n != 0 {
 		t.Errorf("G allocates %v times, want 0", n)
 	}

@@ -24,11 +24,11 @@ var fileOrder = map[string][]string{
 	"task": {
 		"doc.go",
 		// Without tasks.
-		"handoff.go", "errors.go", "panic.go", "canceled.go", "shadow.go", "callback.go", "foreign.go",
+		"handoff.go", "errors.go", "panic.go", "canceled.go", "stdcontext.go", "callback.go", "foreign.go",
 		// The data and its names.
 		"state.go", "name.go",
 		// One step, and the tree of contexts.
-		"step.go", "line.go", "context.go", "cancel.go", "identity.go", "follow.go", "self.go", "limit.go",
+		"step.go", "tasklist.go", "context.go", "cancel.go", "identity.go", "follow.go", "self.go", "limit.go",
 		// Waiting.
 		"park.go", "waitqueue.go", "future.go", "ref.go", "report.go", "deadlock.go",
 		// Scopes and tasks.

@@ -4,13 +4,13 @@
 
 package prefetch
 
-// Line hints at the cache line of address p.
+// Line asks the processor to load the cache line of address p.
 //
 //go:noescape
 func Line(p uintptr)
 
-// Goroutine hints at the g at gp and at the stack around top, its top when it
-// parked.
+// Goroutine asks the processor to load the g at gp and the stack around top, the top of
+// the stack when the goroutine parked.
 //
 //go:noescape
 func Goroutine(gp, top uintptr)

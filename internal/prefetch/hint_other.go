@@ -4,9 +4,9 @@
 
 package prefetch
 
-// Line hints at the cache line of address p.
+// Line asks the processor to load the cache line of address p. Here it does nothing.
 func Line(p uintptr) {}
 
-// Goroutine hints at the g at gp and at the stack around top, its top when it
-// parked.
+// Goroutine asks the processor to load the g at gp and the stack around top. Here it does
+// nothing.
 func Goroutine(gp, top uintptr) {}

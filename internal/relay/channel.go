@@ -4,35 +4,32 @@ package relay
 
 import "sync"
 
-// channels passes control through channels: every worker's goroutine waits on the
-// worker's own. A send to a goroutine that already waits makes it the next
-// one to run on this processor, and the sender stops right after it, so the
-// scheduler has nothing to choose.
+// channels passes control through channels. Every worker's goroutine waits on its own
+// channel. A send to a waiting goroutine makes that goroutine the next to run on the
+// processor, and the sender stops right afterwards. So the Go scheduler has nothing to
+// choose.
 //
-// The channels have no buffer. So a send waits until the other goroutine is at
-// its receive, if it has passed control on a moment ago and is not there yet.
-// That order of steps, send and then receive, is all there is to a switch; each
-// channel operation also tells the race detector that what one task did
-// happened before what the next one does. A sync.Cond did the same and took
-// longer.
+// The channels have no buffer. So a send also waits for a goroutine that has just passed
+// control on and has not reached its receive yet. A switch is exactly one send and then
+// one receive. These also show the race detector that the steps of tasks happen one after
+// the other. A sync.Cond had the same effect and was slower.
 type channels struct{ goroutines sync.WaitGroup }
 
-// pass sends before it receives: in between two goroutines run, and the one
-// here touches nothing but its own channel.
+// pass sends before it receives. In between two goroutines run, but from uses only its own
+// channel.
 func (c *channels) pass(from, to *Worker) {
 	c.give(to)
 	<-from.ch
 }
 
-// leave needs nothing of the goroutine that ends: no other one is parked in it.
+// leave only resumes to. No other goroutine depends on the goroutine that ends.
 func (c *channels) leave(_, to *Worker) { c.give(to) }
 
-// survive gives control on; Goexit then ends the goroutine, which no other
-// one notices.
-func (c *channels) survive(w *Worker) { w.retire() }
+// goexit passes control on, and the Goexit then ends the goroutine.
+func (c *channels) goexit(w *Worker) { w.retire() }
 
-// end does not get control back from each: a worker that dies leaves the word
-// alone (Worker.resume), so they may all end at once.
+// end ends all workers at the same time, without getting control back from each: a dying
+// worker does not write the holder word (Worker.resume).
 func (c *channels) end(workers []*Worker) {
 	for _, w := range workers {
 		w.dying = true
@@ -41,8 +38,8 @@ func (c *channels) end(workers []*Worker) {
 	c.goroutines.Wait()
 }
 
-// give resumes the goroutine of to, or starts it: that has control from its
-// first instruction, so nothing is sent. The group is what end waits for.
+// give resumes the goroutine of to, or starts it. A new goroutine has control from the
+// beginning, so give sends nothing to it. end waits for the goroutines of the group.
 func (c *channels) give(to *Worker) {
 	if to.started {
 		to.ch <- struct{}{}

@@ -9,37 +9,35 @@ import (
 
 // coroutines passes control through the runtime's coroutines.
 //
-// A runtime coroutine, as iter.Pull makes one, is a place in which one
-// goroutine is parked. Switching to it parks the caller there and runs the goroutine
-// that was parked, which need not be the same one each time. So with
-// N workers there are N slots and N+1 goroutines (the loop's own is one), of
-// which one runs and each of the others is parked in some slot. To switch from A
-// to B, A parks in the slot in which B is parked: one swap, no matter how often
-// the goroutines have changed places.
+// A runtime coroutine, as made by iter.Pull, is a slot in which one goroutine is parked. A
+// swap with a slot parks the calling goroutine there and resumes the goroutine that was
+// parked there. The two need not be the same each time. With N workers there are N slots
+// and N+1 goroutines: the workers and the loop's own. One of them runs, and each of the
+// others is parked in a slot. To switch from A to B, A swaps with the slot in which B is
+// parked. That is one swap, no matter how often the goroutines have changed places.
 //
-// Two rules of iter.Pull remain. Swapping through next and through yield must
-// alternate for each slot. And when a goroutine ends, the runtime resumes the goroutine
-// that is parked in the slot with which the ending one was made, its birth slot. If
-// control is meant for another worker, the resumed one passes it on.
+// Two rules of iter.Pull remain. Swaps by next and by yield must alternate for each slot.
+// And when a goroutine ends, the runtime resumes the goroutine that is parked in its birth
+// slot: the slot that was made together with the ending goroutine. If control is meant for
+// another worker, the resumed goroutine passes it on.
 type coroutines struct {
-	target *Worker // the one that is to have control: any other one that wakes passes it on
+	target *Worker // the worker that control is meant for; others pass it on
 	ending bool    // end runs: a worker that is resumed ends
 }
 
-// A slot is one runtime coroutine: a place with one parked goroutine.
+// A slot is one runtime coroutine, with one parked goroutine.
 //
-// iter.Pull forbids calls of next at the same time, not calls from different
-// goroutines: control orders them, and Pull's own marks for the race detector
-// go along with it.
+// iter.Pull forbids concurrent calls of next, but not calls from different goroutines.
+// Here the calls are never concurrent, because only the goroutine that has control makes
+// them. The race detector sees that order through marks inside iter.Pull.
 type slot struct {
 	next  func() (struct{}, bool)
 	yield func(struct{}) bool
-	odd   bool // next was used last, so yield is the one to use now
+	odd   bool // the last swap used next, so the next swap must use yield
 }
 
-// swap parks w here and resumes the goroutine that was parked here. It returns
-// when another goroutine parks here in w's place, or the goroutine whose birth slot
-// this is ends.
+// swap parks w in s and resumes the goroutine that was parked in s. It returns when
+// another goroutine swaps with s, or when the goroutine whose birth slot is s ends.
 func (s *slot) swap(w *Worker) {
 	w.at = s
 	if s.odd {
@@ -51,12 +49,11 @@ func (s *slot) swap(w *Worker) {
 	}
 }
 
-// pass costs one swap, but for those that end a goroutine. A worker that wakes
-// without being the target was resumed by the end of a goroutine (leave): it
-// parks where the target is parked and so passes control on, as often as it
-// takes. While end runs no control is under way, and a dying worker just returns.
+// pass needs one swap, unless a goroutine has ended. A worker that is resumed without
+// being the target was resumed by the end of a goroutine (leave), and passes control on:
+// see passOn.
 func (c *coroutines) pass(from, to *Worker) {
-	if s := c.aim(from, to); s.odd { // slot.swap, without its return
+	if s := c.aim(from, to); s.odd { // slot.swap, inlined to save a return
 		s.odd = false
 		s.yield(struct{}{})
 	} else {
@@ -68,8 +65,7 @@ func (c *coroutines) pass(from, to *Worker) {
 	}
 }
 
-// aim prepares a swap: control is for to, and from will be parked in the slot
-// where to is, which aim returns.
+// aim prepares a swap from from to to, and returns the slot in which to is parked.
 func (c *coroutines) aim(from, to *Worker) *slot {
 	if !to.started {
 		to.begin()
@@ -79,8 +75,9 @@ func (c *coroutines) aim(from, to *Worker) *slot {
 	return to.at
 }
 
-// passOn passes control on to its target, until it comes to w: w was resumed by
-// the end of a goroutine that was born where w was parked.
+// passOn passes control on to the target until w itself is the target. w was resumed
+// because a goroutine ended whose birth slot is the slot in which w was parked. While end
+// runs, a dying worker returns instead, and then ends.
 func (c *coroutines) passOn(w *Worker) {
 	for c.target != w {
 		if c.ending && w.dying {
@@ -90,9 +87,9 @@ func (c *coroutines) passOn(w *Worker) {
 	}
 }
 
-// begin makes the slot with which w's goroutine is born, and parks it there, to
-// start at the first swap. Pull's stop is not kept: it would only resume the goroutine
-// that is parked in the slot, as next does.
+// begin makes the slot in which w's goroutine is born, and parks the goroutine there until
+// the first swap. The stop function of iter.Pull is not used: it would resume the
+// goroutine that is parked in the slot, as next does.
 func (w *Worker) begin() {
 	s := &slot{}
 	s.next, _ = iter.Pull(func(yield func(struct{}) bool) {
@@ -102,37 +99,35 @@ func (w *Worker) begin() {
 	w.started, w.at = true, s
 }
 
-// leave makes to the target. The end of from's goroutine resumes the one that is parked
-// in its birth slot, and that one passes control on to the target. There always is one,
-// since the goroutines that do not run are as many as the slots.
+// leave sets the target. The end of from's goroutine resumes the goroutine in its birth
+// slot, which passes control on to the target. There always is one, because there are as
+// many slots as parked goroutines.
 func (c *coroutines) leave(_, to *Worker) { c.target = to }
 
-// survive does not let the goroutine end: iter.Pull would pass the Goexit on to the
-// goroutine that is parked in the birth slot. It serves tasks from within the deferred
-// call until the relay is closed. Then there are no tasks any more, and control is
-// under way to no worker: one that the Goexit is passed on to just ends.
-func (c *coroutines) survive(w *Worker) {
+// goexit does not let the goroutine end before the relay is closed: iter.Pull would pass
+// the Goexit on to the goroutine in the birth slot. Until then, the goroutine runs tasks
+// inside the deferred call. When end runs there are no tasks any more, and the goroutine
+// that receives the Goexit is ending anyway.
+func (c *coroutines) goexit(w *Worker) {
 	if c.ending {
 		return
 	}
-	w.gone = true
-	if to := w.rest(); to != nil {
+	w.inGoexit = true
+	if to := w.goIdle(); to != nil {
 		c.pass(w, to)
 		w.resume()
 	}
 	w.serve()
 }
 
-// end ends the workers' goroutines. Every worker that is resumed while c.ending
-// ends in turn and resumes the next, until the stand-in comes back: the slots
-// form cycles, and the stand-in has taken a place in one of them. The end of a
-// goroutine that is in Goexit may pass the Goexit on, to a worker that is
-// ending anyway or to the stand-in; so that is a goroutine made to die, while
-// home waits outside all slots.
+// end ends the workers' goroutines. While c.ending is set, a worker that is resumed ends,
+// and its end resumes the next one. The slots form cycles. For each cycle, a stand-in
+// goroutine swaps with one of its slots, and is resumed when all goroutines of the cycle
+// have ended. The loop's own goroutine cannot do this itself: a goroutine that is in
+// Goexit may pass the Goexit on to the goroutine that swaps.
 //
-// A worker whose turn has come through another one's end is skipped, so there
-// is one stand-in for each cycle. Its goroutine is waited for: when end
-// returns, no goroutine of the relay is left but home's own.
+// Workers that ended as part of an earlier cycle are skipped. end waits for each stand-in,
+// so that no goroutine of the relay is left when it returns.
 func (c *coroutines) end(workers []*Worker) {
 	c.ending = true
 	for _, w := range workers {
@@ -144,7 +139,7 @@ func (c *coroutines) end(workers []*Worker) {
 		}
 		var standIn sync.WaitGroup
 		standIn.Go(func() {
-			defer func() { recover() }() // nothing panics here; Goexit passes
+			defer func() { recover() }() // nothing panics here; a Goexit continues
 			c.pass(&Worker{dying: true}, w)
 		})
 		standIn.Wait()

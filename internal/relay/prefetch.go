@@ -8,22 +8,22 @@ import (
 	"baton/internal/prefetch"
 )
 
-// How many steps before its own a worker's memory is asked for: what leads to more
-// memory comes first.
+// How many steps before its own step a worker's memory is prefetched. Memory that contains
+// the addresses of more memory comes first.
 const (
 	farAhead   = 7 // the worker
 	midAhead   = 5 // its task
 	closeAhead = 3 // its goroutine and slot
 )
 
-// hot is how many bytes a switch touches at the beginning of a Worker. It touches as many
-// of the seat, right before the Worker.
+// hot is how many bytes at the beginning of a Worker a switch uses. It uses as many bytes
+// of the TaskRunner, right before the Worker.
 const hot = 48
 
-// prefetch asks for the memory of steps that come soon. The caller has seen that the
-// turn has farAhead more entries, so few ready tasks, which are in the cache anyway, do
-// not pay for it. Each distance reads only what a longer one has asked for some steps
-// ago. Any of the entries may be a callback, or the first step of a task.
+// prefetch prefetches the memory of the next steps. The caller has checked that the batch
+// has farAhead more entries: with few ready tasks, the memory is in the cache already. The
+// code for each distance reads only memory that was prefetched at a longer distance. An
+// entry may also be a callback, or the first step of a task.
 func (r *Relay) prefetch() {
 	if e, _ := r.loop.Ahead(farAhead); e.Step {
 		if w, ok := e.Runner.(*Worker); ok {

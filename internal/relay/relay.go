@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package relay passes control between goroutines, one of which runs at a time. It
-// knows the entries of a loop's ready queue, and no tasks, contexts or errors.
+// Package relay passes control between the goroutines of a loop, so that one of them runs
+// at a time. It knows the entries of the loop's ready queue. It does not know tasks,
+// contexts or errors.
 //
-// A [Relay] belongs to one loop and has a pool of goroutines, its workers. Package task
-// gives each worker a [Seat], which runs tasks on it. A worker that runs gives control
-// away by [Worker.Leave], until its own entry is next; in between others run. Control
-// goes straight from one worker to the next, without the loop's own goroutine, as long
-// as the loop allows it: see loop.Driver.Take.
+// A [Relay] belongs to one loop and has a pool of goroutines, the workers. Package task
+// gives each worker a [TaskRunner], which runs tasks on the worker. A running worker gives
+// control away by [Worker.Leave] until its own entry is the next. Meanwhile others run.
+// Control passes directly from one worker to the next, without the loop's own goroutine,
+// as long as the loop allows it: see loop.Driver.Take.
 //
-// How control passes is behind one small interface, with an implementation for
-// channels and one for the runtime's coroutines.
+// There are two implementations, for channels and for the runtime's coroutines, behind one
+// small interface.
 package relay
 
 import (
@@ -25,61 +26,61 @@ import (
 	"baton/loop"
 )
 
-// maxIdle is how many workers without a task a relay keeps. The rest of a burst is
-// given back, with the stacks.
+// maxIdle is how many idle workers a relay keeps. Further goroutines end, which frees
+// their stacks.
 const maxIdle = 1024
 
-// A Relay is the goroutines among which control of one loop passes. It belongs to the
-// goroutine that has control, except where a method says otherwise.
+// A Relay passes control between the goroutines of one loop. Only the goroutine that has
+// control may use it, unless a method says otherwise.
 type Relay struct {
-	// Labels has the pprof labels with which workers begin. It is set before Start.
+	// Labels has the pprof labels with which workers begin. It must be set before Start.
 	Labels context.Context
 
-	loop  *loop.Driver
-	word  *holder.Word
-	hand  handoff
-	seats func() (*Worker, Seat)
-	home  *Worker // the loop's own goroutine
+	loop       *loop.Driver
+	word       *holder.Word
+	hand       handoff
+	newWorker  func() (*Worker, TaskRunner)
+	loopWorker *Worker // the loop's own goroutine
 
-	// All workers that live but home, in no order. NameOf reads the list on another
-	// goroutine, so writing it takes the lock; the owner reads it without.
+	// All workers that have not ended, except loopWorker, in no order. NameOf reads the list
+	// on another goroutine, so the owner takes the lock to write the list, but not to read it.
 	workers []*Worker
 	listing sync.Mutex
 
-	idle []*Worker // those without a task; the last one is used first
+	idle []*Worker // without a task; the last one is used first
 
-	asked    *Worker // who is to answer question: see Stack
-	question func()
-	asker    *Worker
+	stackOf    *Worker // the worker that must write its stack: see Stack
+	writeStack func()  // writes the stack of the calling goroutine
+	stackFor   *Worker // the caller of Stack, which gets control back
 }
 
-// New makes a relay for l. It starts no goroutine: each begins when control first
-// passes to it. seats makes a worker together with its seat.
-func New(l *loop.Loop, coroutine bool, seats func() (*Worker, Seat)) *Relay {
-	r := &Relay{loop: l.Driver(), word: l.Driver().Holder(), seats: seats}
+// New makes a relay for l. newWorker makes a worker together with its TaskRunner. New
+// starts no goroutine: a worker's goroutine starts when control first passes to it.
+func New(l *loop.Loop, coroutine bool, newWorker func() (*Worker, TaskRunner)) *Relay {
+	r := &Relay{loop: l.Driver(), word: l.Driver().Holder(), newWorker: newWorker}
 	if coroutine {
 		r.hand = &coroutines{}
 	} else {
 		r.hand = &channels{}
 	}
-	r.home = &Worker{relay: r, started: true, ch: make(chan struct{})}
+	r.loopWorker = &Worker{relay: r, started: true, ch: make(chan struct{})}
 	return r
 }
 
-// Start runs a step that is the first of a task, on a worker, and returns when the
-// loop's own goroutine has control again. By then other steps may have run. The loop's
-// own goroutine calls it.
+// Start runs the first step of a task on a worker, and returns when the loop's own
+// goroutine has control again. Other steps may have run by then. Only the loop's own
+// goroutine may call Start.
 func (r *Relay) Start(first loop.Runner) { r.run(r.assign(first)) }
 
 // run passes control from the loop's own goroutine to a worker.
 func (r *Relay) run(to *Worker) {
-	r.home.g = gid.G()
-	r.hand.pass(r.home, to)
-	r.home.Back()
+	r.loopWorker.g = gid.G()
+	r.hand.pass(r.loopWorker, to)
+	r.loopWorker.Back()
 }
 
-// assign gives a step that is the first of a task to a worker: the one that became idle
-// last, or a new one.
+// assign gives the first step of a task to the worker that became idle last, or to a new
+// one.
 func (r *Relay) assign(first loop.Runner) *Worker {
 	var w *Worker
 	if last := len(r.idle) - 1; last >= 0 {
@@ -87,17 +88,17 @@ func (r *Relay) assign(first loop.Runner) *Worker {
 		r.idle[last] = nil
 		r.idle = r.idle[:last]
 	} else {
-		w = r.hire()
+		w = r.addWorker()
 	}
 	w.busy = true
-	w.seat.Take(first)
+	w.runner.Take(first)
 	return w
 }
 
-// hire makes a worker. Its goroutine starts when control first passes to it.
-func (r *Relay) hire() *Worker {
-	w, seat := r.seats()
-	w.relay, w.seat = r, seat
+// addWorker makes a worker. Its goroutine starts when control first passes to it.
+func (r *Relay) addWorker() *Worker {
+	w, runner := r.newWorker()
+	w.relay, w.runner = r, runner
 	if _, ok := r.hand.(*channels); ok {
 		w.ch = make(chan struct{})
 	}
@@ -108,8 +109,8 @@ func (r *Relay) hire() *Worker {
 	return w
 }
 
-// forget drops a worker whose goroutine ends. It is not among the idle. The last
-// worker takes its place, so workers[w.index] is w for all that are left.
+// forget removes a worker, which is not idle, because its goroutine ends. The last worker
+// takes its place in workers, so that workers[w.index] is w for all others.
 func (r *Relay) forget(w *Worker) {
 	r.listing.Lock()
 	defer r.listing.Unlock()
@@ -119,8 +120,8 @@ func (r *Relay) forget(w *Worker) {
 	r.workers = r.workers[:len(r.workers)-1]
 }
 
-// Close ends all goroutines, and returns when they have ended. Every worker must be
-// idle. The loop's own goroutine calls it, when the loop does not run.
+// Close ends all goroutines, and returns when they have ended. It panics if a worker is
+// not idle. Only the loop's own goroutine may call it, while the loop does not run.
 func (r *Relay) Close() {
 	if len(r.idle) != len(r.workers) {
 		panic(fmt.Sprintf("relay: Close with %d workers, of which %d are idle", len(r.workers), len(r.idle)))
@@ -132,28 +133,28 @@ func (r *Relay) Close() {
 	r.listing.Unlock()
 }
 
-// NameOf names what runs on the goroutine g, or returns "". It is for the watchdog, and
-// safe from every goroutine. A worker's g is read only when the worker says that it has
-// begun: it does not change after that.
+// NameOf returns the name of what runs on the goroutine g, or "". It is for the watchdog,
+// and safe from every goroutine. It reads g of a worker only if begun is set: g does not
+// change after that.
 func (r *Relay) NameOf(g uintptr) string {
 	r.listing.Lock()
 	defer r.listing.Unlock()
 	for _, w := range r.workers {
 		if w.begun.Load() && w.g == g {
-			return w.seat.Name()
+			return w.runner.Name()
 		}
 	}
 	return ""
 }
 
-// Stack returns the stack of a worker that is parked, or of the caller's own. The
-// worker is resumed, writes its stack down and parks again: control comes straight
-// back, and nothing else runs in between. me is the caller's worker; nil is the loop's
-// own goroutine. A stack of all goroutines would stop the world, and not say which is
-// which.
+// Stack returns the stack of a parked worker w, or of the calling goroutine if w is me. A
+// parked worker is resumed, writes its stack and parks again; nothing else runs meanwhile.
+// me is the caller's worker, or nil for the loop's own goroutine. The stack of all
+// goroutines would be no replacement: it stops the world, and does not say which goroutine
+// is which.
 func (r *Relay) Stack(me, w *Worker) []byte {
 	if me == nil {
-		me = r.home
+		me = r.loopWorker
 	}
 	if !w.started {
 		return nil
@@ -164,7 +165,7 @@ func (r *Relay) Stack(me, w *Worker) []byte {
 		write()
 		return buf
 	}
-	r.asked, r.question, r.asker = w, write, me
+	r.stackOf, r.writeStack, r.stackFor = w, write, me
 	r.hand.pass(me, w)
 	r.word.Hold(me.g)
 	return buf

@@ -18,11 +18,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A job is what the seats of these tests run: a function that is given its worker.
+// A job is what the runners of these tests run: a function that receives its worker.
 type job struct {
 	host *host
 	name string
-	fn   func(s *seat)
+	fn   func(s *runner)
 }
 
 // Run begins the job, on the loop's own goroutine.
@@ -30,21 +30,22 @@ func (j *job) Run() { j.host.relay.Start(j) }
 
 func (j *job) String() string { return j.name }
 
-// A seat runs jobs.
-type seat struct {
+// A runner runs jobs.
+type runner struct {
 	relay.Worker
 	job  *job
 	host *host
 }
 
-func (s *seat) Take(first loop.Runner) { s.job = first.(*job); s.host = s.job.host }
-func (s *seat) Rest()                  {}
-func (s *seat) Task() fmt.Stringer     { return s.job }
-func (s *seat) Name() string           { return s.job.name }
-func (s *seat) Work()                  { s.job.fn(s) }
+func (s *runner) Take(first loop.Runner) { s.job = first.(*job); s.host = s.job.host }
+func (s *runner) Idle()                  {}
+func (s *runner) Task() fmt.Stringer     { return s.job }
+func (s *runner) Name() string           { return s.job.name }
+func (s *runner) Work()                  { s.job.fn(s) }
 
-// park gives control away until wake is called, or at once has the next turn.
-func (s *seat) park() {
+// park gives control away until wake is called. If wake was called before, the runner goes
+// on when its entry is the next.
+func (s *runner) park() {
 	if way, ok := s.Leave(); ok {
 		switch {
 		case way.Next != nil:
@@ -58,7 +59,7 @@ func (s *seat) park() {
 	}
 }
 
-func (s *seat) wake() {
+func (s *runner) wake() {
 	s.host.driver.Ready(loop.Entry{Runner: &s.Worker, Step: true})
 }
 
@@ -69,12 +70,12 @@ type host struct {
 	relay  *relay.Relay
 }
 
-func (h *host) start(name string, fn func(s *seat)) {
+func (h *host) start(name string, fn func(s *runner)) {
 	h.driver.Ready(loop.Entry{Runner: &job{h, name, fn}, Step: true})
 }
 
-// each runs a test for both ways of passing control. The loop runs until nothing is
-// left to run, and then the relay is closed.
+// each runs a test for both ways of passing control. The loop runs until nothing is left
+// to run, and then the relay is closed.
 func each(t *testing.T, prepare func(t *testing.T, h *host)) {
 	for name, coroutine := range map[string]bool{"channel": false, "coroutine": true} {
 		t.Run(name, func(t *testing.T) {
@@ -84,8 +85,8 @@ func each(t *testing.T, prepare func(t *testing.T, h *host)) {
 			}
 			defer l.Close()
 			h := &host{loop: l, driver: l.Driver()}
-			h.relay = relay.New(l, coroutine, func() (*relay.Worker, relay.Seat) {
-				s := &seat{}
+			h.relay = relay.New(l, coroutine, func() (*relay.Worker, relay.TaskRunner) {
+				s := &runner{}
 				return &s.Worker, s
 			})
 			prepare(t, h)
@@ -99,7 +100,7 @@ func TestStepsRunInTheOrderOfTheQueue(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
 		var order strings.Builder
 		for _, name := range []string{"a", "b", "c"} {
-			h.start(name, func(s *seat) {
+			h.start(name, func(s *runner) {
 				for range 3 {
 					order.WriteString(name)
 					s.wake()
@@ -118,11 +119,11 @@ func TestStepsRunInTheOrderOfTheQueue(t *testing.T) {
 
 func TestOwnStepNextSwitchesNothing(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
-		h.start("alone", func(s *seat) {
+		h.start("alone", func(s *runner) {
 			for range 1000 {
 				s.wake()
 				if _, switches := s.Leave(); switches {
-					t.Fatal("Leave would switch")
+					t.Fatal("Leave returned true, want false: the own step is the next")
 				}
 			}
 		})
@@ -135,7 +136,7 @@ func TestMoreWorkersThanAreKept(t *testing.T) {
 		const many = 3000
 		ended := 0
 		for range many {
-			h.start("one of many", func(s *seat) {
+			h.start("one of many", func(s *runner) {
 				for range 2 {
 					s.wake()
 					s.park()
@@ -143,13 +144,13 @@ func TestMoreWorkersThanAreKept(t *testing.T) {
 				ended++
 			})
 		}
-		h.start("afterwards", func(s *seat) {
+		h.start("afterwards", func(s *runner) {
 			for ended < many {
 				s.wake()
 				s.park()
 			}
 			if n := runtime.NumGoroutine(); n > 1100 {
-				t.Errorf("%d goroutines are left of %d", n, many)
+				t.Errorf("%d of %d goroutines are left, want at most 1100", n, many)
 			}
 		})
 	})
@@ -157,21 +158,21 @@ func TestMoreWorkersThanAreKept(t *testing.T) {
 
 func TestStackOfParkedWorker(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
-		var sleeper *seat
-		h.start("sleeper", func(s *seat) { sleeper = s; sleeps(s) })
-		h.start("asker", func(s *seat) {
+		var sleeper *runner
+		h.start("sleeper", func(s *runner) { sleeper = s; sleeps(s) })
+		h.start("asker", func(s *runner) {
 			for range 3 {
 				if stack := string(h.relay.Stack(&s.Worker, &sleeper.Worker)); !strings.Contains(stack, "relay_test.sleeps") {
 					t.Errorf("the stack of the sleeper is %s", stack)
 				}
 			}
 			if stack := string(h.relay.Stack(&s.Worker, &s.Worker)); strings.Contains(stack, "relay_test.sleeps") {
-				t.Errorf("the own stack is %s", stack)
+				t.Errorf("the stack of the caller itself is %s", stack)
 			}
 		})
 		h.loop.CallSoon(func() {
 			if stack := string(h.relay.Stack(nil, &sleeper.Worker)); !strings.Contains(stack, "relay_test.sleeps") {
-				t.Errorf("asked by a callback, the stack is %s", stack)
+				t.Errorf("in a callback, the stack of the sleeper is %s", stack)
 			}
 			if !h.loop.Held() {
 				t.Error("the loop's own goroutine does not hold the baton after Stack")
@@ -181,14 +182,14 @@ func TestStackOfParkedWorker(t *testing.T) {
 	})
 }
 
-func sleeps(s *seat) { s.park() }
+func sleeps(s *runner) { s.park() }
 
 func TestNameOfTheHolder(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
 		for _, name := range []string{"a", "b"} {
-			h.start(name, func(s *seat) {
+			h.start(name, func(s *runner) {
 				if got := h.relay.NameOf(h.driver.Holder().G()); got != name {
-					t.Errorf("%s runs, and NameOf says %q", name, got)
+					t.Errorf("%s runs, but NameOf returns %q", name, got)
 				}
 				s.wake()
 				s.park()
@@ -196,7 +197,7 @@ func TestNameOfTheHolder(t *testing.T) {
 		}
 		h.loop.CallSoon(func() {
 			if got := h.relay.NameOf(h.driver.Holder().G()); got != "" {
-				t.Errorf("a callback runs, and NameOf says %q", got)
+				t.Errorf("a callback runs, but NameOf returns %q", got)
 			}
 		})
 	})
@@ -204,7 +205,7 @@ func TestNameOfTheHolder(t *testing.T) {
 
 func TestCloseWithBusyWorkerPanics(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
-		h.start("parked", func(s *seat) {
+		h.start("parked", func(s *runner) {
 			h.loop.CallSoon(func() {
 				defer s.wake()
 				defer func() {
@@ -219,17 +220,17 @@ func TestCloseWithBusyWorkerPanics(t *testing.T) {
 	})
 }
 
-// Random programs: jobs start others, wait for a wake-up by one of them, and end, some
-// by Goexit. Exactly one goroutine runs at a time: the race detector would see others.
+// Jobs start others, wait for a wake-up by another job, and end, some by Goexit. Exactly
+// one goroutine runs at a time: otherwise the race detector would report a race.
 func TestRandomPrograms(t *testing.T) {
 	for range 10 {
 		seed := rand.Uint64()
 		each(t, func(t *testing.T, h *host) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			started, ended := 1, 0
-			var waiting []*seat
-			var work func(s *seat)
-			work = func(s *seat) {
+			var waiting []*runner
+			var work func(s *runner)
+			work = func(s *runner) {
 				defer func() { ended++ }()
 				for range r.IntN(20) {
 					switch n := r.IntN(10); {
@@ -254,7 +255,7 @@ func TestRandomPrograms(t *testing.T) {
 				}
 			}
 			h.start("first", work)
-			h.start("waker", func(s *seat) {
+			h.start("waker", func(s *runner) {
 				for ended < started {
 					for _, s := range waiting {
 						s.wake()
@@ -266,7 +267,7 @@ func TestRandomPrograms(t *testing.T) {
 			})
 			t.Cleanup(func() {
 				if ended != started {
-					t.Errorf("%d jobs of %d have ended, with the seed %d", ended, started, seed)
+					t.Errorf("seed %[3]d: %[1]d of %[2]d jobs have ended", ended, started, seed)
 				}
 			})
 		})

@@ -10,19 +10,19 @@ import (
 	"baton/internal/saturate"
 )
 
-func TestAdd(t *testing.T) {
+func TestLongDurationsDoNotOverflow(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	if got := saturate.Add(now, time.Hour); !got.Equal(now.Add(time.Hour)) {
-		t.Errorf("an hour later: %v", got)
+		t.Errorf("Add(now, time.Hour) = %v", got)
 	}
 	if got := saturate.Add(now, -time.Hour); !got.Equal(now.Add(-time.Hour)) {
-		t.Errorf("an hour earlier: %v", got)
+		t.Errorf("Add(now, -time.Hour) = %v", got)
 	}
 	never := saturate.Add(now, math.MaxInt64)
 	if again := saturate.Add(never, math.MaxInt64); !never.After(now.AddDate(70, 0, 0)) || !again.After(never) {
-		t.Errorf("the longest duration later: %v, and once more: %v", never, again)
+		t.Errorf("adding the longest duration once gives %v, and twice %v", never, again)
 	}
 	if got := saturate.Sum(math.MaxInt64/2, math.MaxInt64); got < math.MaxInt64/2 {
-		t.Errorf("the sum of durations overflows: %v", got)
+		t.Errorf("Sum overflows: %v", got)
 	}
 }

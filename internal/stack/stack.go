@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package stack writes down where a panic came from.
+// Package stack finds the stack of a panic.
 package stack
 
 import (
@@ -9,10 +9,10 @@ import (
 	"slices"
 )
 
-// OfPanic returns the stack of the calling goroutine from the call that panicked
-// outwards. A deferred function that has recovered a panic calls it, itself or
-// through others; the calls from the panic inwards are left out. Without a panic
-// the stack is whole.
+// OfPanic returns the stack of the calling goroutine, beginning with the call that
+// panicked. A deferred function that has recovered the panic calls OfPanic, directly or
+// through other functions. The frames after the panic are left out. Without a panic,
+// OfPanic returns the whole stack.
 func OfPanic() []byte {
 	stack := debug.Stack()
 	goroutine, _, _ := bytes.Cut(stack, []byte("\n"))

@@ -40,7 +40,7 @@ func explodeAgain() {
 func divide(by int) int { return 1 / by }
 
 // The stack begins with the call that panicked.
-func TestBeginsWherePanicked(t *testing.T) {
+func TestStackBeginsWithTheCallThatPanicked(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		fn   func()
@@ -49,7 +49,7 @@ func TestBeginsWherePanicked(t *testing.T) {
 		{"a panic", explode, "stack_test.explode("},
 		{"a panic while another one is handled", explodeAgain, "stack_test.explode("},
 		{"an error of the runtime", func() { _ = divide(0) }, "stack_test.divide("},
-		{"a panic with the word in its text", func() { panic("\npanic(\n\n") }, "stack_test.TestBeginsWherePanicked."},
+		{"a panic with the word in its text", func() { panic("\npanic(\n\n") }, "stack_test.TestStackBeginsWithTheCallThatPanicked."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			lines := strings.Split(string(recovered(c.fn)), "\n")
@@ -60,9 +60,9 @@ func TestBeginsWherePanicked(t *testing.T) {
 	}
 }
 
-// Without a panic nothing is left out.
-func TestWithoutPanic(t *testing.T) {
-	if s := stack.OfPanic(); !bytes.Contains(s, []byte("stack.OfPanic")) || !bytes.Contains(s, []byte("TestWithoutPanic")) {
-		t.Errorf("the stack is not whole:\n%s", s)
+// Without a panic the stack is complete.
+func TestStackWithoutPanicIsComplete(t *testing.T) {
+	if s := stack.OfPanic(); !bytes.Contains(s, []byte("stack.OfPanic")) || !bytes.Contains(s, []byte("TestStackWithoutPanicIsComplete")) {
+		t.Errorf("the stack is not complete:\n%s", s)
 	}
 }

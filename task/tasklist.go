@@ -2,8 +2,8 @@
 
 package task
 
-// push puts r at the end.
-func (l *line) push(r *Ref) {
+// push appends r.
+func (l *taskList) push(r *Ref) {
 	r.qnext = nil
 	if l.head == nil {
 		l.head, r.qprev = r, r
@@ -14,9 +14,9 @@ func (l *line) push(r *Ref) {
 	l.head.qprev = r
 }
 
-// remove takes r, which is in the line, out of it. Nothing checks that it is: a
-// Waiter is told of a cancel only while its task is parked on it.
-func (l *line) remove(r *Ref) {
+// remove removes r. It does not check that r is in the list: Cancel of a Waiter is called
+// only while the task is parked on it.
+func (l *taskList) remove(r *Ref) {
 	if r == l.head {
 		l.head = r.qnext
 	} else {
@@ -30,8 +30,8 @@ func (l *line) remove(r *Ref) {
 	r.qnext, r.qprev = nil, nil
 }
 
-// pop takes the task at the head out and returns it; there is one.
-func (l *line) pop() *Ref {
+// pop removes and returns the head. The list must not be empty.
+func (l *taskList) pop() *Ref {
 	r := l.head
 	if l.head = r.qnext; l.head != nil {
 		l.head.qprev = r.qprev // the tail
@@ -40,9 +40,9 @@ func (l *line) pop() *Ref {
 	return r
 }
 
-// wakeOne wakes the task at the head and returns it, or nil. The task has left
-// the line by then: whatever cancels it now comes too late.
-func (l *line) wakeOne() *Ref {
+// wakeOne wakes the head and returns it, or nil if the list is empty. The task has left
+// the list, so a later cancel does not end the wait.
+func (l *taskList) wakeOne() *Ref {
 	if l.head == nil {
 		return nil
 	}
@@ -51,8 +51,8 @@ func (l *line) wakeOne() *Ref {
 	return r
 }
 
-// wakeAll wakes all, in order, and returns how many they were.
-func (l *line) wakeAll() int {
+// wakeAll wakes all tasks, in order, and returns their number.
+func (l *taskList) wakeAll() int {
 	n := 0
 	for l.wakeOne() != nil {
 		n++
