@@ -72,7 +72,7 @@ func TestDrain(t *testing.T) {
 	for _, c := range []struct{ drain, want time.Duration }{
 		{0, 5 * time.Second}, {time.Minute, time.Minute}, {-1, -1},
 	} {
-		for left, message := range []string{"", "1 blocking functions still run after " + max(c.want, 0).String()} {
+		for left, message := range []string{"", "1 functions of RunInExecutor still run after " + max(c.want, 0).String()} {
 			executor := &inline{left: left}
 			l, err := loop.New(loop.Config{Executor: executor, Drain: c.drain})
 			if err != nil {
