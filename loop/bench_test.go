@@ -11,7 +11,8 @@ import (
 	"baton/loop"
 )
 
-// Among ten thousand timers, as in a server whose connections all have one.
+// BenchmarkTimer restarts timers among ten thousand others, as in a server whose
+// connections all have a timeout.
 func BenchmarkTimer(b *testing.B) {
 	l := simulated(b)
 	timers := make([]loop.Timer, 10_000)
@@ -26,8 +27,9 @@ func BenchmarkTimer(b *testing.B) {
 	}
 }
 
-// The longest poll of a server whose connections have a timeout of 30 s that they
-// restart now and then, so that hardly any of them fires.
+// BenchmarkLongestPoll measures the longest poll of a server whose connections have a
+// timeout of 30 s. The connections restart their timers now and then, so that hardly any
+// timer fires.
 func BenchmarkLongestPoll(b *testing.B) {
 	for _, n := range []int{10_000, 1_000_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
@@ -55,7 +57,7 @@ func longestPoll(b *testing.B, n int) (longest time.Duration) {
 		l.Driver().StartTimer(&c.timer, start.Add(timeout+time.Duration(i)*time.Microsecond))
 	}
 	for next := 0; l.Time().Before(start.Add(2 * timeout)); {
-		for range n/20_000 + 1 { // each of them every 20 s
+		for range n/20_000 + 1 { // each timer every 20 s
 			l.Driver().StartTimer(&connections[next%n].timer, l.Time().Add(timeout))
 			next++
 		}

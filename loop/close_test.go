@@ -13,8 +13,8 @@ import (
 	"baton/loop/poll"
 )
 
-// What looptest does not ask of every loop, a closed one refuses as well: it
-// panics, and says which call it was (19).
+// Calls that looptest does not test also panic on a closed loop, with a message that names
+// the call.
 func TestUseAfterClose(t *testing.T) {
 	l := simulated(t)
 	if err := l.Close(); err != nil {
@@ -40,7 +40,7 @@ func TestUseAfterClose(t *testing.T) {
 	}
 }
 
-// Close drops what is scheduled, and its handles say so.
+// Close drops what is scheduled; Pending of its handles returns false.
 func TestPendingAfterClose(t *testing.T) {
 	l := simulated(t)
 	nothing := func() {}
@@ -54,7 +54,7 @@ func TestPendingAfterClose(t *testing.T) {
 	for i, want := range []bool{true, false} {
 		for _, h := range handles {
 			if h.Pending() != want {
-				t.Errorf("after %d Close: %v is pending: %v", i, h, h.Pending())
+				t.Errorf("after %d calls of Close: %v is pending: %v", i, h, h.Pending())
 			}
 		}
 		if err := l.Close(); err != nil {
@@ -62,17 +62,17 @@ func TestPendingAfterClose(t *testing.T) {
 		}
 	}
 	for _, h := range handles {
-		h.Cancel() // cleanup comes in any order
+		h.Cancel() // deferred cleanup runs in any order
 	}
 }
 
-// Close gives the executor five seconds if the program has not said otherwise, and
-// tells what was left after them.
-func TestDrain(t *testing.T) {
+// Close waits five seconds for the executor by default. Its error says how many functions
+// still run.
+func TestCloseWaitsForDrain(t *testing.T) {
 	for _, c := range []struct{ drain, want time.Duration }{
 		{0, 5 * time.Second}, {time.Minute, time.Minute}, {-1, -1},
 	} {
-		for left, message := range []string{"", "1 blocking functions still run after " + max(c.want, 0).String()} {
+		for left, message := range []string{"", "1 functions of RunInExecutor still run after " + max(c.want, 0).String()} {
 			executor := &inline{left: left}
 			l, err := loop.New(loop.Config{Executor: executor, Drain: c.drain})
 			if err != nil {
@@ -83,13 +83,13 @@ func TestDrain(t *testing.T) {
 				t.Errorf("Close with %d functions left: %v, want %q", left, err, message)
 			}
 			if executor.drain != c.want {
-				t.Errorf("Drain %v: the executor was given %v, want %v", c.drain, executor.drain, c.want)
+				t.Errorf("Drain %v: the executor's Close was called with %v, want %v", c.drain, executor.drain, c.want)
 			}
 		}
 	}
 }
 
-// atOnce is an executor whose functions have ended when they have been submitted.
+// atOnce is an executor whose Submit returns after the function has ended.
 type atOnce struct{}
 
 func (atOnce) Submit(fn func()) (cancel func() bool) {
@@ -104,7 +104,7 @@ func (atOnce) Submit(fn func()) (cancel func() bool) {
 
 func (atOnce) Close(time.Duration) (left int) { return 0 }
 
-// A panic that the loop has had no turn for before Close is not lost.
+// Close logs a panic that the loop has not yet processed.
 func TestPanicBeforeClose(t *testing.T) {
 	guard(t)
 	var printed lockedBuffer
@@ -120,7 +120,7 @@ func TestPanicBeforeClose(t *testing.T) {
 	}
 	for _, want := range []string{"panicked: unheard\n", "as it is\n"} {
 		if s := printed.String(); !strings.Contains(s, want) {
-			t.Errorf("the log does not hold %q:\n%s", want, s)
+			t.Errorf("the log does not contain %q:\n%s", want, s)
 		}
 	}
 }

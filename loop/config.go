@@ -11,47 +11,49 @@ import (
 	"baton/loop/poll"
 )
 
-// Config says what a loop is made of. The zero value is the default: the best
-// poller of this system, FIFO order, goroutines as executor.
+// Config configures a loop. The zero value is the default: the best poller of this system,
+// FIFO order, and a goroutine for each blocking function.
 type Config struct {
-	// Poller is the loop's world. The loop closes it. If nil, BATON_POLLER
-	// chooses (epoll or portable), and otherwise the system does.
+	// Poller connects the loop to the operating system or to a simulated world. The loop
+	// closes it. If Poller is nil, the environment variable BATON_POLLER chooses one: epoll
+	// or portable. Without the variable, the loop uses the best poller of this system.
 	Poller poll.Poller
 
-	// Order decides in which order the entries of a turn run. Nil is FIFO.
+	// Order decides in which order the entries of a turn run. If nil, the order is FIFO.
 	Order Order
 
-	// Executor runs blocking functions. Nil is a goroutine for each, at most
-	// MaxJobs (default 256) at a time.
+	// Executor runs blocking functions. If nil, each function runs on its own goroutine,
+	// and at most MaxJobs (default 256) run at a time.
 	Executor Executor
 	MaxJobs  int
 
-	// Rand is where everything on this loop that wants to be random draws
-	// from. Nil is seeded by the system.
+	// Rand is the source of random numbers for everything on this loop. If nil, the source
+	// has a random seed.
 	Rand *rand.Rand
 
-	// SlowStep is how long a step or callback may hold the baton before the
-	// watchdog reports it to OnSlow. Default 250 ms; negative switches the
-	// watchdog off. A loop on a virtual clock has none.
+	// SlowStep is how long a step or callback may hold the baton before the watchdog
+	// reports it to OnSlow. The default is 250 ms. A negative value turns the watchdog off.
+	// A loop with a virtual clock has no watchdog.
 	//
-	// The watchdog finds a loop's goroutines by the pprof label "baton.loop". The
-	// Run methods of Loop set it, and leave the calling goroutine without labels
-	// when they return. task.Run leaves it with those of its ctx, as pprof.Do does.
+	// The watchdog finds the goroutines of a loop by the pprof label "baton.loop". The Run
+	// methods of Loop set the label. When they return, they leave the calling goroutine
+	// without labels. task.Run instead restores the labels of its ctx, like pprof.Do.
 	SlowStep time.Duration
 
-	// OnSlow is told about slow steps, on a goroutine of its own. Nil logs.
+	// OnSlow receives the reports of the watchdog, on the watchdog's goroutine. If nil,
+	// reports are logged.
 	OnSlow func(SlowStep)
 
-	// Debug is SetDebug from the start; so is a non-empty BATON_DEBUG.
+	// Debug turns on debug mode, like SetDebug. A non-empty BATON_DEBUG does the same.
 	Debug bool
 
-	// Drain bounds how long Close waits for jobs of the executor that were not
-	// abandoned. Default 5 s; negative does not wait.
+	// Drain limits how long Close waits for jobs that were not abandoned. The default is
+	// five seconds. If negative, Close does not wait.
 	Drain time.Duration
 }
 
-// withDefaults fills what was left open. It makes the poller, and only that can
-// fail; the environment is read here, once for each loop.
+// withDefaults sets the fields that were left zero, and reads the environment. It fails
+// only if it cannot make the poller.
 func (c Config) withDefaults() (Config, error) {
 	if c.Poller == nil {
 		p, err := defaultPoller(os.Getenv("BATON_POLLER"))

@@ -21,11 +21,11 @@ func TestPollerByEnvironment(t *testing.T) {
 	t.Setenv("BATON_POLLER", "steam")
 	if l, err := loop.New(loop.Config{}); err == nil {
 		l.Close()
-		t.Error("BATON_POLLER=steam is no error")
+		t.Error("BATON_POLLER=steam: New returned no error")
 	}
 	world := virtual.New(virtual.Config{})
 	if l := open(t, loop.Config{Poller: world}); l.Poller() != world {
-		t.Error("Config.Poller was not taken")
+		t.Error("the loop does not use Config.Poller")
 	}
 }
 
@@ -49,15 +49,15 @@ func TestDebugByEnvironment(t *testing.T) {
 func TestRand(t *testing.T) {
 	source := rand.New(rand.NewPCG(1, 2))
 	if open(t, loop.Config{Rand: source}).Rand() != source {
-		t.Error("Config.Rand was not taken")
+		t.Error("the loop does not use Config.Rand")
 	}
 	a, b := open(t, loop.Config{}).Rand(), open(t, loop.Config{}).Rand()
 	if a == nil || b == nil || a.Uint64() == b.Uint64() {
-		t.Error("two loops draw the same random numbers by default")
+		t.Error("two loops have the same random numbers by default")
 	}
 }
 
-// The loop closes what it was given.
+// Close closes the poller and the executor of Config.
 func TestCloseClosesWorld(t *testing.T) {
 	failed := errors.New("closed on purpose")
 	poller := &closing{Poller: virtual.New(virtual.Config{}), err: failed}
@@ -85,11 +85,11 @@ func (c *closing) Close() error {
 	return errors.Join(c.Poller.Close(), c.err)
 }
 
-// An inline executor runs functions in Submit: as early as an executor may.
+// An inline executor runs functions in Submit, which is as early as possible.
 type inline struct {
 	closed int
-	drain  time.Duration // what Close was given
-	left   int           // what it says
+	drain  time.Duration // the argument of Close
+	left   int           // the result of Close
 }
 
 func (e *inline) Submit(fn func()) func() bool {
@@ -111,7 +111,7 @@ func TestConfigExecutor(t *testing.T) {
 	l.Run()
 	ran.want(t, "in the run", "then")
 
-	// A failure is reported in a turn, as if by a callback: not between steps.
+	// The exception handler runs in a turn, like a callback, and not between steps.
 	l.SetExceptionHandler(func(*loop.Loop, loop.Exception) { ran.add("handler")() })
 	l.CallSoon(ran.add("soon"))
 	l.RunInExecutor(explode, ran.add("then"))
@@ -119,7 +119,7 @@ func TestConfigExecutor(t *testing.T) {
 	ran.want(t, "in one turn", "soon handler then")
 }
 
-// By default 256 functions run at a time.
+// By default, 256 functions run at a time.
 func TestMaxJobsDefault(t *testing.T) {
 	guard(t)
 	l := open(t, loop.Config{})

@@ -12,8 +12,8 @@ import (
 	"baton/loop/poll/virtual"
 )
 
-// worlds are the pollers that everything about loops must hold over. The first
-// is the system's own, or the one that BATON_POLLER asks for.
+// worlds are the pollers on which loops are tested. The first is the default of the system,
+// or of BATON_POLLER.
 var worlds = []struct {
 	name string
 	open func() poll.Poller

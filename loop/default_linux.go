@@ -10,7 +10,7 @@ import (
 	"baton/loop/poll/portable"
 )
 
-// defaultPoller makes the poller of this name; the empty name is the best one.
+// defaultPoller makes the poller with this name. The empty name means epoll.
 func defaultPoller(name string) (poll.Poller, error) {
 	switch name {
 	case "", "epoll":
@@ -18,5 +18,5 @@ func defaultPoller(name string) (poll.Poller, error) {
 	case "portable":
 		return portable.New(portable.Config{}), nil
 	}
-	return nil, fmt.Errorf("BATON_POLLER=%s: there are epoll and portable", name)
+	return nil, fmt.Errorf("unknown poller BATON_POLLER=%s; use epoll or portable", name)
 }

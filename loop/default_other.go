@@ -11,11 +11,11 @@ import (
 	"baton/loop/poll/portable"
 )
 
-// defaultPoller makes the poller of this name; here there is one.
+// defaultPoller makes the poller with this name. This system has only the portable poller.
 func defaultPoller(name string) (poll.Poller, error) {
 	switch name {
 	case "", "portable":
 		return portable.New(portable.Config{}), nil
 	}
-	return nil, fmt.Errorf("BATON_POLLER=%s: on this system there is portable", name)
+	return nil, fmt.Errorf("unknown poller BATON_POLLER=%s; use portable, the only poller for this system", name)
 }

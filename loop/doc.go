@@ -1,82 +1,114 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package loop is an event loop: it runs callbacks and the steps of tasks, one
-// at a time, in turns. It is the loop of Python's PEP 3156, in Go spelling, with
-// its vocabulary (CallSoon, CallLater, AddReader, …) and two of its ideas: the
-// world outside can be exchanged ([Config].Poller), and so can the loop.
+// Package loop is an event loop. It runs callbacks, and the steps of tasks, one at a time.
 //
-// A whole program:
+// A complete program:
 //
-//	l, err := loop.New(loop.Config{})
-//	if err != nil {
-//		log.Fatal(err)
+//	package main
+//
+//	import (
+//		"fmt"
+//		"log"
+//		"time"
+//
+//		"baton/loop"
+//	)
+//
+//	func main() {
+//		l, err := loop.New(loop.Config{})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		defer l.Close()
+//
+//		n := 0
+//		var ticks *loop.Handle
+//		ticks = l.CallRepeatedly(10*time.Millisecond, func() {
+//			n++
+//			fmt.Println("tick", n)
+//			if n == 3 {
+//				ticks.Cancel()
+//			}
+//		})
+//		l.CallSoon(func() { fmt.Println("hello") })
+//		l.Run() // returns when the loop is idle
 //	}
-//	defer l.Close()
 //
-//	ticks := l.CallRepeatedly(time.Second, func() { fmt.Println("tick") })
-//	l.AddSignalHandler(os.Interrupt, func() {
-//		ticks.Cancel()
-//		l.RemoveSignalHandler(os.Interrupt)
-//	})
-//	l.Run() // until nothing is left that could happen
+// Most programs do not use a Loop directly. They use package task, whose tasks run on a Loop
+// and read like any other Go code. Use a Loop directly for callbacks, for descriptors that
+// another package opened, or to connect a library that has callbacks.
 //
-// Most programs never see a Loop: they use package task, whose tasks are
-// goroutines that this loop runs, and read like any other Go code. The loop
-// itself is for those who bring callbacks, descriptors or clocks of their own.
+// The loop follows Python's PEP 3156, in Go spelling: CallSoon, CallLater, AddReader and so on.
+// As in PEP 3156, the poller of a loop can be replaced ([Config].Poller).
 //
-// # One turn
+// # Turns
 //
-// A turn does this, in this order:
+// A loop runs one turn after another. Each turn has three parts:
 //
-//  1. If nothing is ready it asks the poller, and waits: for an operation, for
-//     another goroutine, or until the next timer. A busy loop asks without
-//     waiting, every 32 turns or 64 steps, earlier if the watchdog finds that
-//     steps are long, and not at all while no operation is in flight.
-//  2. It queues what the poller reports, then what other goroutines have
-//     brought, then the timers that are due, in order of time and then of
-//     creation.
-//  3. It runs exactly what is ready now. What that adds waits for the next turn.
+//  1. The loop polls if a poll is due. The poll queues completed operations, then functions
+//     posted by other goroutines, then callbacks of the timers that are due. Timers are queued
+//     in order of their time; timers with the same time are queued in the order of their start.
+//  2. The ready queue becomes the batch of this turn.
+//  3. The loop runs the batch. Entries that the batch adds wait for the next turn.
 //
-// So callbacks run in the order of their CallSoon, each once; one that schedules
-// itself again and again starves nobody; and a timer is never early. Tasks woken
-// in one turn have no promised order among each other: an [Order] may rearrange
-// them, and the simulator does.
+// The loop polls at the beginning of a turn if nothing is ready, if 32 turns or 64 steps have
+// passed since the last poll, or if the watchdog asks for a poll because steps are long.
+// After a Stop, and in RunOnce, every turn polls. A poll waits only if nothing is ready: until
+// an operation completes, until another goroutine posts a function, or until the next timer is
+// due. A poll that does not wait skips the poller while no operation is in flight; a poll of
+// RunOnce does not skip the poller.
 //
-// # Who may call what
+// Callbacks run in the order of their CallSoon calls, each exactly once. A callback that
+// schedules itself again in every turn does not starve other callbacks. A timer never fires
+// early. Tasks that were woken in one turn run in no promised order: an [Order] may rearrange
+// them, and package sim does.
 //
-// Callbacks need no locks, because there is one baton and whoever holds it runs:
-// a callback, or the task whose step it is. A Loop's methods belong to the
-// holder. While the loop does not run they belong to whoever made it. A call
-// from elsewhere panics, always, not only in debug mode. For other goroutines
-// there is [Loop.CallSoonThreadsafe]; for functions that block,
-// [Loop.RunInExecutor]. A method that every goroutine may call says so.
+// # The baton
 //
-// A panic in a callback goes to the exception handler, with its stack, and the
-// loop goes on. A step that holds the baton for long is reported by the watchdog
-// while it still does, with its stack ([Config].OnSlow); nothing else of the loop
-// can run meanwhile.
+// Exactly one goroutine of a running loop holds the baton: the goroutine of the running task,
+// or the goroutine that called Run, which runs the callbacks. This goroutine is the holder.
+// Callbacks therefore need no locks.
+//
+// Only the holder may call the methods of a Loop and of its Handles, Jobs and Timers. While
+// the loop does not run, only the goroutine that owns the loop may call them. A method that is
+// safe for concurrent use says so. Any other call from another goroutine is misuse. Methods
+// that schedule, remove or stop something panic on misuse, and not only in debug mode.
+//
+// To reach a loop from another goroutine, use [Loop.CallSoonThreadsafe]. To run a function
+// that blocks, use [Loop.RunInExecutor].
+//
+// If a callback panics, the loop calls the exception handler with the panic and its stack, and
+// goes on. While a step or callback runs for long, nothing else of the loop can run. The
+// watchdog reports the step or callback, with its stack, while it still runs
+// ([Config].OnSlow).
 //
 // # Idle
 //
-// [Loop.Run] returns when the loop is idle: nothing is ready, and no operation,
-// timer, job that was not abandoned, watched descriptor, signal handler or door
-// is left that could make something ready. A door ([Driver.Open]) stands for
-// something outside that may still bring work. A bare CallSoonThreadsafe is
-// none: a loop may be idle before the call arrives. [Loop.RunForever] waits
-// until [Loop.Stop].
+// A loop is idle when nothing is ready and nothing is left that could make something ready: no
+// operation, timer, unabandoned job, watched descriptor, signal handler or external source.
+// [Loop.Run] returns when the loop is idle. [Loop.RunForever] waits instead.
 //
-// # Guests
+// An external source is something outside the loop that may still make it busy. Declare one
+// with [Driver.Open]. A call of CallSoonThreadsafe is no external source: the loop may become
+// idle before the call arrives.
 //
-// A loop can be driven from outside, as the guest of another event loop or in a
-// simulation: whoever drives it calls [Loop.RunOnce] with a limit of 0 by
-// [Loop.NextDeadline], and when something has come from outside.
-// [Loop.Descriptor] tells of that or, where there is none, the function given to
-// [Loop.Notify].
+// # Stop
 //
-// # Rooms on top of a loop
+// [Loop.Stop] makes Run or RunForever return at the end of the current turn. Nothing is lost:
+// entries that are still in the ready queue run in the next Run.
 //
-// [Driver] has what package task and the rooms above it are built with: steps,
-// operations, timers, posts from other goroutines. Programs need none of it.
+// # Guest loops
 //
-// The conformance suite for loops is package looptest.
+// A guest loop is driven by another event loop, its host. The host calls [Loop.RunOnce] with a
+// limit of 0 when the time of [Loop.NextDeadline] has come, and when something has arrived from
+// outside. The host learns of an arrival from [Loop.Descriptor], or from the function given to
+// [Loop.Notify] if the poller has no descriptor.
+//
+// # Packages on top of a loop
+//
+// [Driver] is the part of a loop on which package task and the packages above it are built:
+// steps, operations, timers, and functions posted by other goroutines. Other programs do not
+// need it.
+//
+// Package looptest is the conformance suite for loops.
 package loop

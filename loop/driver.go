@@ -13,26 +13,26 @@ import (
 	"baton/loop/poll"
 )
 
-// A Driver is a loop as package task and the rooms above it see it: what runs
-// tasks, waits for operations and comes in from other goroutines. A program that
-// uses callbacks or tasks needs none of it. Like the methods of Loop, those of
-// Driver belong to the holder of the baton, unless they say otherwise.
+// A Driver is the interface of a loop for package task and the packages above it: it queues
+// steps, submits operations, starts timers, and receives posts from other goroutines.
+// Programs that use callbacks or tasks do not need it. Only the holder may call its
+// methods, unless a method says otherwise.
 type Driver Loop
 
-// Driver returns the loop as its Driver. It costs nothing. Safe from every
-// goroutine.
+// Driver returns the loop as a Driver. It only converts the type. Driver is safe for
+// concurrent use.
 func (l *Loop) Driver() *Driver { return (*Driver)(l) }
 
-// An Entry is one element of the ready queue. Package task queues the steps,
-// and takes for granted that every step of its loop is a task's; everything
-// else is a callback.
+// An Entry is one element of the ready queue: a callback, or the step of a task. Only
+// package task may queue steps: it assumes that every step is a task's.
 type Entry struct {
 	Runner Runner
-	Step   bool // a task's step; otherwise a callback
+	Step   bool // the step of a task; if false, a callback
 }
 
-// Who returns what the entry runs, for reports: the task whose step it is, or a
-// Handle. It is nil if that says nothing of itself.
+// Who names what the entry runs, for reports: a task, or a Handle. It returns the result of
+// the Runner's method Who if there is one, and otherwise the Runner. It returns nil if the
+// Runner is no fmt.Stringer.
 func (e Entry) Who() fmt.Stringer {
 	if w, ok := e.Runner.(interface{ Who() fmt.Stringer }); ok {
 		return w.Who()
@@ -41,29 +41,33 @@ func (e Entry) Who() fmt.Stringer {
 	return who
 }
 
-// A Runner is something the loop can run. The loop runs tasks without knowing
-// them: running a task's step hands the baton to it and returns when the baton
-// comes back. A callback's Run is called on the loop's own goroutine; it may
-// panic, and must not switch. A step's Run is called by the loop only when no
-// task can hand over to it directly (see Driver.Take).
+// A Runner is something that the loop can run.
+//
+// The Runner of a callback runs on the goroutine that called the loop's Run method. It may
+// panic, and it must not switch.
+//
+// The Runner of a step hands the baton to a task, and returns when the baton has come back.
+// The loop calls it only if no task can hand over to the step directly (see [Driver.Take]).
 type Runner interface{ Run() }
 
-// A Waker is called between two steps when what it waited for has happened: a
-// timer is due, or another goroutine has posted it. Wake must not switch, and it
-// must not run a user's code. It is called with the baton, on the goroutine
-// that ends the turn, which may be a task's.
+// A Waker is woken by the loop when what it waits for has happened: a timer is due, or
+// another goroutine has posted it. The loop calls Wake between two steps, on the goroutine
+// that holds the baton; this may be the goroutine of a task that has just parked. Wake must
+// not switch, and must not run user code.
 type Waker interface{ Wake() }
 
-// Take removes and returns the next step, for a task that has just parked and
-// holds the baton: it hands over to that step itself. It ends the turn and
-// polls if the turn is over. False means that the baton must go to the loop's
-// own goroutine: a callback is next, Stop was called, nothing is left to wait
-// for, the poller belongs to one thread, or the turn begins with an Order, which
-// is a user's code and has no business on the goroutine of a task.
+// Take removes and returns the next step. A task that has just parked calls Take, while it
+// still holds the baton, and hands over to the step directly. The caller must run the step:
+// it is no longer in the queue.
 //
-// The caller must run the step it has taken: the loop has forgotten it.
-// On the way Take runs Baton's wake-ups and completions, never a user's
-// callback: that could unwind the task by Goexit, and would grow its stack.
+// If the turn is over, Take ends it, polls if a poll is due, and begins the next turn. Take
+// runs Wakers and completions. It never runs a user's callback: a callback might call
+// runtime.Goexit, which would end the task, and it would grow the stack of the task.
+//
+// Take returns false if the baton must go to the goroutine that called Run. That is so if a
+// callback is next, if Stop was called, if the loop is idle, if the poller belongs to one
+// thread, or if the turn begins with an Order. An Order is user code, which must not run on
+// the goroutine of a task.
 func (d *Driver) Take() (Entry, bool) {
 	l := (*Loop)(d)
 	for {
@@ -75,23 +79,23 @@ func (d *Driver) Take() (Entry, bool) {
 			l.batch[l.head] = Entry{}
 			l.head++
 			l.stepsSincePoll++
-			l.moved()
+			l.clearMarks()
 			return e, true
 		}
-		if l.stopping || l.mode == onceMode || l.atHome {
+		if l.stopping || l.mode == onceMode || l.turnsInRun {
 			return Entry{}, false
 		}
 		l.turnsSincePoll++
 		if l.pollDue() && !l.poll() {
 			return Entry{}, false
 		}
-		l.flip() // with an Order, which arranges what is next, turns begin at home
+		l.swapQueues() // only without an Order: see Loop.turnsInRun
 	}
 }
 
-// Ahead returns the entry that stands behind the next n entries of this turn,
-// if the turn is that long. It is for prefetching: nothing says that the entry
-// will run as the n-th, for a callback before it may cancel or stop.
+// Ahead returns the entry that stands n places behind the next entry of this turn, if there
+// is one. It is for prefetching. The entry does not have to run: a callback before it may
+// cancel it or stop the loop.
 func (d *Driver) Ahead(n int) (Entry, bool) {
 	if i := d.head + n; i < len(d.batch) {
 		return d.batch[i], true
@@ -99,55 +103,56 @@ func (d *Driver) Ahead(n int) (Entry, bool) {
 	return Entry{}, false
 }
 
-// Ready adds an entry to the ready queue: it runs in the next turn, after what
-// is there. The caller holds the baton, and adds no entry that is in the queue.
+// Ready adds an entry to the end of the ready queue. The entry runs in the next turn. An
+// entry must not be added again before it has run. Ready does not check that the caller is
+// the holder.
 func (d *Driver) Ready(e Entry) { d.ready = append(d.ready, e) }
 
-// Holder is the word that names the goroutine holding the baton. Package task
-// writes it when the baton has passed.
+// Holder returns the word that names the holder's goroutine. Package task writes the word
+// after each hand-over.
 func (d *Driver) Holder() *holder.Word { return d.word }
 
-// BeforePoll has fn run before every poll, with the baton; it must not switch.
-// It replaces the function set before; nil is none. What fn makes ready is
-// taken into account: the poll does not wait then.
-func (d *Driver) BeforePoll(fn func()) { d.before = fn }
+// BeforePoll makes the loop call fn before every poll. The loop calls fn with the baton,
+// and fn must not switch. If fn makes something ready, the poll does not wait. BeforePoll
+// replaces the function that was set before; nil removes it.
+func (d *Driver) BeforePoll(fn func()) { d.beforePoll = fn }
 
-// Doze sets whether the steps follow each other without Go's scheduler, for the
-// poller: see [poll.Dozer].
+// Doze says whether steps follow each other without Go's scheduler. The loop passes this on
+// to its poller: see [poll.Dozer].
 func (d *Driver) Doze(on bool) {
 	if p, ok := d.poller.(poll.Dozer); ok {
 		p.Doze(on)
 	}
 }
 
-// NameSteps has reports name the step that goes on: name is asked for the one on
-// the goroutine g, which holds the baton, and says "" if there is none. It is
-// called on the watchdog's goroutine, at any time. Nil takes the last one back. It
-// reports whether the loop has a watchdog at all.
+// NameSteps sets the function that names steps in the reports of the watchdog. The watchdog
+// calls name on its own goroutine, at any time, with the goroutine g that holds the baton.
+// name returns "" if g runs no task. A nil name removes the function. NameSteps returns
+// false if the loop has no watchdog.
 func (d *Driver) NameSteps(name func(g uintptr) string) (watched bool) {
 	switch {
-	case d.dog == nil:
+	case d.watchdog == nil:
 		return false
 	case name == nil:
-		d.dog.name.Store(nil)
+		d.watchdog.name.Store(nil)
 	default:
-		d.dog.name.Store(&name)
+		d.watchdog.name.Store(&name)
 	}
 	return true
 }
 
-// Age is how old the loop is on its own clock, as of the last poll: coarser
-// than Time, and free.
+// Age returns the time between the loop's start and its last poll, on the loop's clock. Age
+// is less precise than Time, and costs no clock reading.
 func (d *Driver) Age() time.Duration { return d.now }
 
-// InCallback reports whether the holder of the baton runs a callback, and not a task.
+// InCallback reports whether the holder runs a callback, and not a task.
 func (d *Driver) InCallback() bool { return d.calling }
 
-// Submit starts an operation of the loop's poller. It reports whether op is
-// already finished; otherwise the loop calls op.Owner.Complete when it is,
-// between two steps. The errors of the operation are in op.Err. An operation in
-// flight keeps the loop from being idle, and belongs to the poller, buffers
-// included.
+// Submit starts an operation of the loop's poller. Submit returns true if the operation is
+// already complete. Otherwise the operation is in flight, and the loop calls
+// op.Owner.Complete, between two steps, when the operation has completed. Errors of the
+// operation are in op.Err. While op is in flight, the loop is not idle, and op and its
+// buffers belong to the poller.
 func (d *Driver) Submit(op *poll.Op) bool {
 	(*Loop)(d).mustHold("Submit")
 	if d.poller.Submit(op) {
@@ -157,10 +162,10 @@ func (d *Driver) Submit(op *poll.Op) bool {
 	return false
 }
 
-// Post has w woken when the loop polls next, which a loop that waits does at
-// once and a busy one at most 32 turns later. It never waits. Safe from every
-// goroutine; like CallSoonThreadsafe it keeps nothing alive, and it reports
-// ErrClosed.
+// Post makes the loop call w.Wake in its next poll. A waiting loop polls at once; a busy
+// loop polls at most 32 turns later. Post does not block. A post does not keep the loop
+// from becoming idle before it arrives. Post returns ErrClosed if the loop is closed. Post
+// is safe for concurrent use.
 func (d *Driver) Post(w Waker) error {
 	if !d.mail.put(w) {
 		return ErrClosed
@@ -169,18 +174,19 @@ func (d *Driver) Post(w Waker) error {
 	return nil
 }
 
-// Open counts a door: something outside that may still bring work, so that a
-// loop with nothing else to wait for is not idle. Every Open needs a Shut.
-func (d *Driver) Open() { d.doors++ }
+// Open declares an external source: something outside the loop that may still make it busy.
+// The loop is not idle until Shut is called. Each Open needs one Shut. Neither checks that
+// the caller is the holder.
+func (d *Driver) Open() { d.sources++ }
 
-// Shut is the end of an Open.
-func (d *Driver) Shut() { d.doors-- }
+// Shut withdraws the external source of one Open.
+func (d *Driver) Shut() { d.sources-- }
 
-// Labels returns ctx with the pprof label that goroutines running tasks of the loop
-// must have. Without a watchdog it returns ctx. It is for package task, which sets
-// the label when a goroutine begins.
+// Labels returns ctx with the pprof label that the goroutines of the loop's tasks must
+// have. Package task sets the label when a goroutine begins. If the loop has no watchdog,
+// Labels returns ctx itself.
 func (d *Driver) Labels(ctx context.Context) context.Context {
-	if d.dog == nil {
+	if d.watchdog == nil {
 		return ctx
 	}
 	return pprof.WithLabels(ctx, pprof.Labels(labelKey, strconv.FormatUint(d.id, 10)))

@@ -12,7 +12,34 @@ import (
 	"baton/loop/poll/virtual"
 )
 
+// The program of the package documentation.
 func Example() {
+	l, err := loop.New(loop.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+
+	n := 0
+	var ticks *loop.Handle
+	ticks = l.CallRepeatedly(10*time.Millisecond, func() {
+		n++
+		fmt.Println("tick", n)
+		if n == 3 {
+			ticks.Cancel()
+		}
+	})
+	l.CallSoon(func() { fmt.Println("hello") })
+	l.Run() // returns when the loop is idle
+	// Output:
+	// hello
+	// tick 1
+	// tick 2
+	// tick 3
+}
+
+// A turn runs what was ready when it began.
+func ExampleLoop_CallSoon() {
 	l, err := loop.New(loop.Config{})
 	if err != nil {
 		log.Fatal(err)
@@ -31,7 +58,7 @@ func Example() {
 	// the next turn
 }
 
-// Timers run in order of time, here on a clock that jumps when everybody waits.
+// Timers fire in order of time. The virtual clock of this loop jumps when the loop waits.
 func ExampleLoop_CallLater() {
 	l, err := loop.New(loop.Config{Poller: virtual.New(virtual.Config{})})
 	if err != nil {
@@ -76,7 +103,7 @@ func ExampleLoop_CallRepeatedly() {
 	// 1
 }
 
-// Stop lets the turn end; what it left is still there for the next run.
+// Stop lets the current turn end. What the turn has added runs in the next Run.
 func ExampleLoop_Stop() {
 	l, err := loop.New(loop.Config{})
 	if err != nil {
@@ -98,7 +125,7 @@ func ExampleLoop_Stop() {
 	// stopped: false
 }
 
-// A function that blocks runs beside the loop; its callback brings the result.
+// A function that blocks runs on another goroutine. The callback receives its result.
 func ExampleLoop_RunInExecutor() {
 	l, err := loop.New(loop.Config{})
 	if err != nil {
@@ -108,7 +135,7 @@ func ExampleLoop_RunInExecutor() {
 
 	question, answer := make(chan string), ""
 	l.RunInExecutor(func() {
-		answer = "the answer to " + <-question // this would stop the loop
+		answer = "the answer to " + <-question // in a callback, this would block the loop
 	}, func() {
 		fmt.Println(answer)
 	})
@@ -117,8 +144,8 @@ func ExampleLoop_RunInExecutor() {
 	// Output: the answer to everything
 }
 
-// Other goroutines come in through CallSoonThreadsafe. The door keeps the loop
-// from being idle before they do.
+// Other goroutines use CallSoonThreadsafe. The external source keeps the loop from becoming
+// idle before the call arrives.
 func ExampleLoop_CallSoonThreadsafe() {
 	l, err := loop.New(loop.Config{})
 	if err != nil {
@@ -128,11 +155,11 @@ func ExampleLoop_CallSoonThreadsafe() {
 
 	l.Driver().Open()
 	go l.CallSoonThreadsafe(func() {
-		fmt.Println("from outside")
+		fmt.Println("from another goroutine")
 		l.Driver().Shut()
 	})
 	l.Run()
-	// Output: from outside
+	// Output: from another goroutine
 }
 
 func ExampleLoop_SetExceptionHandler() {
@@ -142,11 +169,11 @@ func ExampleLoop_SetExceptionHandler() {
 	}
 	defer l.Close()
 
-	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { fmt.Println("failed:", e.Err) })
+	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { fmt.Println("exception:", e.Err) })
 	l.CallSoon(func() { panic(errors.New("no luck")) })
 	l.CallSoon(func() { fmt.Println("the next one") })
 	l.Run()
 	// Output:
-	// failed: no luck
+	// exception: no luck
 	// the next one
 }

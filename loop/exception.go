@@ -10,17 +10,16 @@ import (
 	"baton/internal/stack"
 )
 
-// An Exception is an error that has no caller to go to: a callback panicked, or
-// somebody dropped a task's panic. PEP 3156 calls it the context of an
-// exception handler.
+// An Exception is an error without another owner: a callback panicked, or the result of a
+// panicked task was dropped. PEP 3156 calls it the context of an exception handler.
 type Exception struct {
 	Message string
-	Err     error   // what went wrong; for a panic whose value is no error, a description
+	Err     error   // the error; if a panic value is no error, a description of it
 	Handle  *Handle // the callback that failed, or nil
-	Stack   []byte  // where it went wrong, or nil
+	Stack   []byte  // the stack of the panic, or nil
 }
 
-// String is the report as the default handler logs it.
+// String returns the report that the default handler logs.
 func (e Exception) String() string {
 	s := e.Message
 	if e.Err != nil {
@@ -32,19 +31,19 @@ func (e Exception) String() string {
 	return s
 }
 
-// SetExceptionHandler sets who is told about exceptions; nil restores the
-// default, which logs. The handler is called with the baton and must not
-// switch. A handler that panics is reported itself, with what it was given, and
-// the loop goes on. Safe from every goroutine.
+// SetExceptionHandler sets the function that receives exceptions. If fn is nil, exceptions
+// are logged, which is the default. The loop calls fn with the baton, and fn must not
+// switch. If fn panics, the panic is logged together with the exception, and the loop goes
+// on. SetExceptionHandler is safe for concurrent use.
 func (l *Loop) SetExceptionHandler(fn func(*Loop, Exception)) {
 	l.handlerMu.Lock()
 	defer l.handlerMu.Unlock()
 	l.handler = fn
 }
 
-// CallExceptionHandler gives e to the exception handler. The handler runs in
-// the call, which never switches. It belongs to the loop: the handler may use
-// the loop in turn.
+// CallExceptionHandler calls the exception handler with e, and returns when the handler has
+// returned. It never switches. Only the holder may call it, so the handler may use the
+// loop. CallExceptionHandler does not check this.
 func (l *Loop) CallExceptionHandler(e Exception) {
 	l.handlerMu.Lock()
 	fn := l.handler
@@ -55,17 +54,15 @@ func (l *Loop) CallExceptionHandler(e Exception) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			log.Printf("loop: the exception handler panicked: %v\n%s\nit was handling: %v", v, debug.Stack(), e)
+			log.Printf("loop: the exception handler panicked: %v\n%s\nThe handler was called for: %v", v, debug.Stack(), e)
 		}
 	}()
 	fn(l, e)
 }
 
-// call runs a callback on the loop's goroutine. A panic in it is an exception;
-// the next callback runs as if nothing had happened, but a chain of
-// CallRepeatedly ends. A Goexit ends that too, and passes through to whoever
-// called Run, as t.FailNow needs it; the rest of the turn is left for the next
-// Run.
+// call runs a callback. A panic goes to the exception handler, and the loop goes on; a
+// chain of CallRepeatedly ends. A Goexit ends the chain too, and unwinds the caller of Run:
+// t.FailNow needs this. The next Run then runs the rest of the turn.
 func (l *Loop) call(r Runner) {
 	returned := false
 	l.calling = true
@@ -89,8 +86,8 @@ func (l *Loop) call(r Runner) {
 	returned = true
 }
 
-// panicked is the exception for a recovered v. It is called by the deferred
-// function, so that the stack still shows where.
+// panicked makes the exception for a recovered value v. Call it in the deferred function
+// that recovered, because the stack of the panic is only available there.
 func panicked(what string, v any) Exception {
 	err, ok := v.(error)
 	if !ok {

@@ -16,14 +16,14 @@ import (
 	"baton/loop"
 )
 
-// setLog has package log write to w, until the function it returns is called.
+// setLog redirects package log to w, until restore is called.
 func setLog(w io.Writer) (restore func()) {
 	old := log.Writer()
 	log.SetOutput(w)
 	return func() { log.SetOutput(old) }
 }
 
-// captureLog returns what fn prints through package log.
+// captureLog returns what fn prints with package log.
 func captureLog(fn func()) string {
 	var printed lockedBuffer
 	defer setLog(&printed)()
@@ -38,7 +38,7 @@ func TestExceptionHandler(t *testing.T) {
 	var got []loop.Exception
 	l.SetExceptionHandler(func(from *loop.Loop, e loop.Exception) {
 		if from != l || !l.Held() {
-			t.Error("the handler was given another loop, or not the baton")
+			t.Error("the handler received another loop, or ran without the baton")
 		}
 		got = append(got, e)
 	})
@@ -49,19 +49,19 @@ func TestExceptionHandler(t *testing.T) {
 	}
 	e := got[0]
 	if e.Handle != h || h.Pending() {
-		t.Error("the exception is not that of the handle, or the handle is still to run")
+		t.Error("the exception has another handle, or the handle is still pending")
 	}
 	for _, s := range []string{e.Message, string(e.Stack), e.String()} {
 		if !strings.Contains(s, "loop_test.explode") {
-			t.Errorf("%q does not tell who panicked", s)
+			t.Errorf("%q does not name the function that panicked", s)
 		}
 	}
 	if !strings.Contains(e.String(), "broken on purpose") {
-		t.Errorf("%q does not tell the error", e)
+		t.Errorf("%q does not contain the error", e)
 	}
 }
 
-// Whatever runs a user's function, a message names that function.
+// A message about a panic names the user's function, however the function was scheduled.
 func TestExceptionNamesFunction(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -119,7 +119,7 @@ func TestExceptionHandlerThatPanics(t *testing.T) {
 	}
 }
 
-// SetExceptionHandler and SetDebug are for every goroutine.
+// SetExceptionHandler and SetDebug are safe for concurrent use.
 func TestSettersFromAnotherGoroutine(t *testing.T) {
 	l := open(t, loop.Config{})
 	quiet := func(*loop.Loop, loop.Exception) {}
@@ -142,7 +142,7 @@ func TestSettersFromAnotherGoroutine(t *testing.T) {
 func TestHandleString(t *testing.T) {
 	l := simulated(t)
 	if s := l.CallSoon(explode).String(); s != "baton/loop_test.explode" {
-		t.Errorf("a handle is called %q", s)
+		t.Errorf("String of a handle is %q", s)
 	}
 	l.SetDebug(true)
 	_, file, line, _ := runtime.Caller(0)
@@ -153,11 +153,11 @@ func TestHandleString(t *testing.T) {
 		l.CallRepeatedly(time.Second, explode),
 	} {
 		if !strings.HasSuffix(h.String(), fmt.Sprintf("%s:%d", filepath.Base(file), line+2+i)) {
-			t.Errorf("handle %d is called %q", i, h)
+			t.Errorf("String of handle %d is %q", i, h)
 		}
 		h.Cancel()
 		if !strings.Contains(h.String(), "loop_test.explode") {
-			t.Errorf("a cancelled handle is called %q", h)
+			t.Errorf("String of a cancelled handle is %q", h)
 		}
 	}
 }
@@ -190,9 +190,9 @@ func TestPending(t *testing.T) {
 	}
 }
 
-// A callback that calls Goexit ends the goroutine of Run and its own chain; the
-// loop can run again, and goes on with the turn.
-func TestGoexitInCallback(t *testing.T) {
+// A callback that calls Goexit ends the goroutine of Run, and its own CallRepeatedly. The
+// next Run continues with the turn.
+func TestGoexitEndsRunAndChain(t *testing.T) {
 	l := simulated(t)
 	var ran notes
 	chain := l.CallRepeatedly(time.Second, func() {
@@ -207,10 +207,10 @@ func TestGoexitInCallback(t *testing.T) {
 		ended <- false
 	}()
 	if !<-ended {
-		t.Fatal("Run has returned")
+		t.Fatal("Run returned after Goexit in a callback")
 	}
 	if chain.Pending() {
-		t.Error("the chain goes on")
+		t.Error("the repeated callback is still pending after Goexit")
 	}
 	l.Run()
 	ran.want(t, "in all", "chain next")

@@ -11,38 +11,38 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// An Executor runs functions that block, each on a goroutine or thread that
-// does not hold the baton.
+// An Executor runs functions that block, each on a goroutine or thread that does not hold
+// the baton.
 type Executor interface {
-	// Submit starts fn or queues it. It never waits. The returned function
-	// takes fn back and reports true if it has not begun. The loop calls both
-	// with its baton. fn recovers its own panics, but may end by Goexit.
+	// Submit starts fn or queues it. Submit does not block. If fn has not begun, cancel
+	// removes it and returns true. The loop calls Submit and cancel while it holds the
+	// baton. fn recovers its own panics, but may end by runtime.Goexit.
 	Submit(fn func()) (cancel func() bool)
 
-	// Close ends the executor: functions not yet begun are dropped. It waits at
-	// most d for the ones that run and returns how many still do.
+	// Close ends the executor and drops the functions that have not begun. Close waits at
+	// most d for running functions, and returns how many still run.
 	Close(d time.Duration) (left int)
 }
 
-// goroutines is the default executor: a goroutine for each function, so many at
-// a time; the others wait in the order in which they came.
+// goroutines is the default executor. It runs each function on its own goroutine, at most
+// limit at a time. Further functions wait in order of arrival.
 //
-// The semaphore could keep the line itself, but each function in it would cost
-// a waiting goroutine, and none could be taken back. It counts the slots, and
-// lets Close wait for all of them with a limit.
+// The semaphore could queue the waiting functions itself, but each would need a blocked
+// goroutine, and none could be removed. Here the semaphore only counts the slots, and lets
+// Close wait for all of them with a time limit.
 type goroutines struct {
 	slots *semaphore.Weighted
 	limit int64
 
 	mu      sync.Mutex
-	running int       // slots taken; Close tells it
-	waiting []*ticket // only while all slots are taken
-	closed  bool      // nothing starts any more
+	running int           // slots in use; Close returns it
+	waiting []*queuedFunc // empty unless all slots are in use
+	closed  bool          // no function starts any more
 }
 
-// A ticket is a function's place in the line. It is a struct so that it has an
-// address, by which remove finds it: functions cannot be compared.
-type ticket struct{ fn func() }
+// A queuedFunc is a submitted function. It is a struct because remove has to find it, and
+// functions cannot be compared.
+type queuedFunc struct{ fn func() }
 
 func newGoroutines(limit int) *goroutines {
 	return &goroutines{slots: semaphore.NewWeighted(int64(limit)), limit: int64(limit)}
@@ -50,7 +50,7 @@ func newGoroutines(limit int) *goroutines {
 
 // Submit implements [Executor]. A closed executor drops fn.
 func (g *goroutines) Submit(fn func()) func() bool {
-	t := &ticket{fn}
+	t := &queuedFunc{fn}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -64,15 +64,15 @@ func (g *goroutines) Submit(fn func()) func() bool {
 	return func() bool { return g.remove(t) }
 }
 
-// run has a slot, which next gives away however fn ends.
-func (g *goroutines) run(t *ticket) {
+// run calls the function in a slot. next passes on the slot however the function ends.
+func (g *goroutines) run(t *queuedFunc) {
 	defer g.next()
 	t.fn()
 }
 
-// next gives the slot of a function that has ended to the one that has waited
-// longest, if there is one. That gets a goroutine of its own: this one may be
-// in Goexit.
+// next gives the slot of an ended function to the function that has waited longest, or
+// releases the slot. The next function gets a new goroutine, because this one may be in
+// Goexit.
 func (g *goroutines) next() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -87,9 +87,9 @@ func (g *goroutines) next() {
 	go g.run(t)
 }
 
-// remove takes a function out of the line; false means that it has begun, or
-// was dropped.
-func (g *goroutines) remove(t *ticket) bool {
+// remove removes a waiting function. It returns false if the function has begun or was
+// dropped.
+func (g *goroutines) remove(t *queuedFunc) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	i := slices.Index(g.waiting, t)
@@ -100,7 +100,7 @@ func (g *goroutines) remove(t *ticket) bool {
 	return true
 }
 
-// Close implements [Executor]. It waits until it has all slots itself.
+// Close implements [Executor]. To wait for running functions, it acquires all slots.
 func (g *goroutines) Close(d time.Duration) int {
 	g.mu.Lock()
 	g.closed, g.waiting = true, nil

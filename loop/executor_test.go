@@ -37,7 +37,7 @@ func TestExecutor(t *testing.T) {
 			if l.Idle() {
 				t.Error("idle with a function in the executor")
 			}
-			l.RunInExecutor(func() {}, nil) // nobody asks for its end
+			l.RunInExecutor(func() {}, nil) // without a callback
 			l.Run()
 			if result != 43 {
 				t.Errorf("the result is %d, want 43", result)
@@ -46,20 +46,20 @@ func TestExecutor(t *testing.T) {
 	}
 }
 
-// A clock that jumps stands still while a function works: otherwise every
-// timeout around it would strike.
+// A clock that jumps stands still while a function runs in the executor. Otherwise every
+// timeout would fire at once.
 func TestExecutorStopsVirtualClock(t *testing.T) {
 	guard(t)
 	release := make(chan struct{})
 	poller := &waiting{Poller: virtual.New(virtual.Config{}), before: func(d time.Duration) {
 		if d > 0 {
-			t.Errorf("the loop waits for a timer, %v away, while a function works", d)
+			t.Errorf("the loop waits %v for a timer while a function runs", d)
 		}
 		close(release)
 	}}
 	l := open(t, loop.Config{Poller: poller})
 	start := l.Time()
-	timeout := l.CallLater(time.Hour, func() { t.Error("the timeout struck") })
+	timeout := l.CallLater(time.Hour, func() { t.Error("the timeout fired") })
 	l.RunInExecutor(func() { <-release }, timeout.Cancel)
 	l.Run()
 	if passed := l.Time().Sub(start); passed != 0 {
@@ -67,7 +67,7 @@ func TestExecutorStopsVirtualClock(t *testing.T) {
 	}
 }
 
-// A waiting poller tells before its first Wait how long that may take.
+// A waiting poller calls before with the time limit of its first Wait.
 type waiting struct {
 	poll.Poller
 	before func(d time.Duration)
@@ -95,7 +95,7 @@ func TestExecutorLimit(t *testing.T) {
 			running.Add(-1)
 		}, func() { ended++ })
 	}
-	for range limit { // so many do begin, without anybody's end
+	for range limit { // this many begin before any function ends
 		<-begun
 	}
 	close(release)
@@ -103,7 +103,7 @@ func TestExecutorLimit(t *testing.T) {
 	close(begun)
 	for n := range begun {
 		if n > limit {
-			t.Errorf("%d functions ran at once, the limit is %d", n, limit)
+			t.Errorf("%d functions ran at the same time, the limit is %d", n, limit)
 		}
 	}
 	if ended != jobs {
@@ -111,7 +111,7 @@ func TestExecutorLimit(t *testing.T) {
 	}
 }
 
-// With one place functions begin in the order of their calls.
+// With one slot, functions begin in the order of their calls.
 func TestExecutorOrder(t *testing.T) {
 	guard(t)
 	l := open(t, loop.Config{MaxJobs: 1})
@@ -137,20 +137,20 @@ func TestJobCancel(t *testing.T) {
 	third := l.RunInExecutor(func() {}, ran.add("third"))
 	<-begun
 	if first.Cancel() {
-		t.Error("Cancel took a function back that runs")
+		t.Error("Cancel of a running function returned true")
 	}
 	if !second.Cancel() || second.Cancel() {
-		t.Error("Cancel of a waiting function reports the wrong thing")
+		t.Error("Cancel of a waiting function did not return true first and false second")
 	}
 	close(release)
 	l.Run()
 	ran.want(t, "in the run", "first third")
 	if first.Cancel() || third.Cancel() {
-		t.Error("Cancel took a function back that has ended")
+		t.Error("Cancel of an ended function returned true")
 	}
 }
 
-// Whoever waits for a function does not wait for ever, however it ends.
+// The callback runs however the function ends.
 func TestJobEnds(t *testing.T) {
 	broken := errors.New("broken on purpose")
 	for _, c := range []struct {
@@ -176,7 +176,7 @@ func TestJobEnds(t *testing.T) {
 				ran.add("handler")()
 			})
 			l.RunInExecutor(c.fn, ran.add("then"))
-			l.RunInExecutor(func() {}, ran.add("next")) // the place is free again
+			l.RunInExecutor(func() {}, ran.add("next")) // the slot is free again
 			l.Run()
 			if len(reports) != c.reports {
 				t.Fatalf("%d exceptions, want %d", len(reports), c.reports)
@@ -190,14 +190,14 @@ func TestJobEnds(t *testing.T) {
 				t.Errorf("the exception is %v", reports[0].Err)
 			}
 			if s := string(reports[0].Stack); !strings.Contains(s, "TestJobEnds") {
-				t.Errorf("the stack does not show where:\n%s", s)
+				t.Errorf("the stack does not contain TestJobEnds:\n%s", s)
 			}
 		})
 	}
 }
 
-// A function that was left alone keeps nobody: not the loop from being idle, not a
-// clock from jumping, and not Close. Its callback runs, if there is a loop then.
+// An abandoned function keeps neither the loop from being idle, nor the clock from jumping,
+// nor Close from returning. Its callback runs, unless the loop is closed.
 func TestAbandonedJob(t *testing.T) {
 	for _, world := range worlds {
 		t.Run(world.name, func(t *testing.T) {
@@ -222,17 +222,17 @@ func TestAbandonedJob(t *testing.T) {
 				return j
 			}
 			early := job(l.Stop, returned)
-			for range 2 { // the second time does nothing
+			for range 2 { // the second Abandon does nothing
 				early.Abandon()
 			}
 			if !l.Idle() {
-				t.Error("a function that was left alone keeps the loop from being idle")
+				t.Error("an abandoned function keeps the loop from being idle")
 			}
 			l.CallLater(time.Millisecond, func() {})
 			l.Run()
 			late := job(func() { t.Error("a callback ran after Close") }, release)
 			close(returned)
-			l.RunForever() // until the callback of the early one
+			l.RunForever() // until the callback of early
 			late.Abandon()
 			if err := l.Close(); err != nil {
 				t.Errorf("Close: %v", err)
@@ -242,7 +242,7 @@ func TestAbandonedJob(t *testing.T) {
 	}
 }
 
-// A counter is an executor of one function, which ends when Close has counted it.
+// A counter is an executor of one function, which ends after Close has counted it.
 type counter struct{ end, ended chan struct{} }
 
 func (c counter) Submit(fn func()) func() bool {
@@ -259,7 +259,7 @@ func (c counter) Close(time.Duration) (left int) {
 	return 1
 }
 
-// An abandoned function that ends while Close counts is not taken for another one.
+// If an abandoned function ends while Close counts, Close does not report it as left.
 func TestAbandonedJobEndsLate(t *testing.T) {
 	c := counter{make(chan struct{}), make(chan struct{})}
 	l, err := loop.New(loop.Config{Executor: c})
@@ -272,7 +272,7 @@ func TestAbandonedJobEndsLate(t *testing.T) {
 	}
 }
 
-// The callback of a function that outlasts the run runs in the next one.
+// If a function ends after Run has returned, its callback runs in the next Run.
 func TestJobOutlastsRun(t *testing.T) {
 	guard(t)
 	for _, c := range []struct {
@@ -295,7 +295,7 @@ func TestJobOutlastsRun(t *testing.T) {
 			ran.want(t, "in the first run", "")
 			close(release)
 			<-ended
-			for l.Idle() { // the job has ended, and the loop is about to hear of it
+			for l.Idle() { // the job has ended, and will soon post its callback
 				runtime.Gosched()
 			}
 			l.Run()
@@ -304,9 +304,9 @@ func TestJobOutlastsRun(t *testing.T) {
 	}
 }
 
-// A function that was abandoned and then taken back is forgotten: the loop waits for
-// others as ever.
-func TestAbandonedJobTakenBack(t *testing.T) {
+// A job that was abandoned and then cancelled is no longer counted: the loop still waits
+// for other jobs.
+func TestAbandonedJobIsCancelled(t *testing.T) {
 	guard(t)
 	l := open(t, loop.Config{MaxJobs: 1})
 	release := make(chan struct{})
@@ -314,18 +314,18 @@ func TestAbandonedJobTakenBack(t *testing.T) {
 	waiting := l.RunInExecutor(func() { t.Error("a cancelled function ran") }, nil)
 	waiting.Abandon()
 	if !waiting.Cancel() {
-		t.Error("Cancel did not take a waiting function back")
+		t.Error("Cancel of a waiting function returned false")
 	}
 	if l.Idle() {
-		t.Error("a loop is idle that waits for a function")
+		t.Error("a loop is idle while a function runs")
 	}
 	close(release)
 	l.Run()
 }
 
-// That a function has ended which the loop knows nothing of yet does not have Close
-// wait for another one that was abandoned.
-func TestCloseAfterAnUnknownEnd(t *testing.T) {
+// Close does not wait for an abandoned function, even if another function has ended and the
+// loop has not processed its end yet.
+func TestCloseAfterUnprocessedEnd(t *testing.T) {
 	guard(t)
 	for _, first := range []func(*loop.Job){(*loop.Job).Abandon, func(*loop.Job) {}} {
 		l, err := loop.New(loop.Config{Drain: time.Hour, MaxJobs: 2})
@@ -336,7 +336,7 @@ func TestCloseAfterAnUnknownEnd(t *testing.T) {
 		release, released := make(chan struct{}), make(chan struct{})
 		first(l.RunInExecutor(func() { close(began); <-end }, nil))
 		l.RunInExecutor(func() { defer close(released); <-release }, nil).Abandon()
-		l.RunInExecutor(func() { close(ended) }, nil).Abandon() // in the place of the first
+		l.RunInExecutor(func() { close(ended) }, nil).Abandon() // in the slot of the first
 		<-began
 		close(end)
 		<-ended
@@ -348,8 +348,8 @@ func TestCloseAfterAnUnknownEnd(t *testing.T) {
 	}
 }
 
-// Close waits so long and no longer, and says what is left; what had not begun
-// never begins.
+// Close waits at most Drain, and its error says how many functions still run. A function
+// that has not begun never begins.
 func TestExecutorDrain(t *testing.T) {
 	guard(t)
 	var printed lockedBuffer
@@ -377,12 +377,12 @@ func TestExecutorDrain(t *testing.T) {
 		t.Errorf("Close with 2 functions that do not end: %v", err)
 	}
 	if waiting.Cancel() {
-		t.Error("Cancel on a closed loop reports that it did something")
+		t.Error("Cancel on a closed loop returned true")
 	}
 	close(release)
 	ended.Wait()
 	for !strings.Contains(printed.String(), "too late") {
-		runtime.Gosched() // the panic is printed after the function's own defers
+		runtime.Gosched() // the panic is logged after the function's deferred calls
 	}
 
 	l, err = loop.New(loop.Config{})
@@ -399,7 +399,7 @@ func TestExecutorDrain(t *testing.T) {
 	}
 }
 
-// A lockedBuffer is written to by several goroutines.
+// A lockedBuffer is a buffer that is safe for concurrent use.
 type lockedBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

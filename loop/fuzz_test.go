@@ -15,9 +15,9 @@ import (
 	"baton/loop/poll/virtual"
 )
 
-// FuzzTimers drives a loop's timers and a sorted list of the same timers with
-// one script: what runs, in which order, at what time, and what the loop says
-// will be next, must agree after every instruction.
+// FuzzTimers runs one script on a loop's timers and on a sorted list of the same timers.
+// After every instruction, both must agree on which timers ran, in which order and when,
+// and on the next deadline.
 func FuzzTimers(f *testing.F) {
 	f.Add([]byte{0, 5, 0, 3, 0, 5, 3, 0, 1, 1, 3, 9})
 	f.Add([]byte{0, 0, 0, 7, 2, 0, 4, 2, 1, 3, 2, 3, 0, 3, 255})
@@ -47,7 +47,7 @@ func TestTimersRandomly(t *testing.T) {
 	}
 }
 
-// play runs a script to its end and all timers that are left then.
+// play runs a script, and then all timers that are left.
 func play(t *testing.T, script []byte) {
 	m := &timerModel{t: t}
 	m.clock.Poller = virtual.New(virtual.Config{})
@@ -66,8 +66,8 @@ func play(t *testing.T, script []byte) {
 	}
 }
 
-// heapScript has several hundred timers, stops the first one again and again, adds
-// and stops timers anywhere, and lets time pass.
+// heapScript has several hundred timers. It stops the first timer again and again, adds and
+// stops other timers, and lets time pass.
 func heapScript() []byte {
 	var script []byte
 	for i := range byte(200) {
@@ -85,9 +85,9 @@ func heapScript() []byte {
 	return script
 }
 
-// sortedScript starts timers in any order, stops half of them in any order, and
-// the rest from the first to the last without letting time pass: a timer in a
-// wrong place would be the first at some moment.
+// sortedScript starts timers in random order, stops half of them in random order, and then
+// stops the rest from the first to the last without letting time pass. A timer in a wrong
+// place of the heap would be found when it becomes the first.
 func sortedScript() []byte {
 	var script []byte
 	r := rand.New(rand.NewPCG(5, 6))
@@ -119,7 +119,7 @@ func farScript() []byte {
 	return script
 }
 
-// A timerModel is a loop and what it should do.
+// A timerModel is a loop, and a model of what it should do.
 type timerModel struct {
 	t       *testing.T
 	loop    *loop.Loop
@@ -129,8 +129,8 @@ type timerModel struct {
 	timers  []*modelTimer
 	pending []*modelTimer // sorted
 	ran     []*modelTimer
-	stopped []bool // what StopTimer has said to those that ran
-	made    int    // breaks ties
+	stopped []bool // what StopTimer returned when timers called it
+	made    int    // the number of starts; orders timers with the same time
 	soon    bool   // something is ready
 }
 
@@ -138,13 +138,13 @@ type modelTimer struct {
 	when time.Duration
 	made int
 
-	handle *loop.Handle // of a CallAt, or
-	timer  loop.Timer   // a timer that can be moved
+	handle *loop.Handle // set for a CallAt
+	timer  loop.Timer   // used otherwise; can be restarted
 
-	cancels *modelTimer // when it runs
+	cancels *modelTimer // the timer that this one cancels when it fires
 }
 
-// instruction does one thing to the loop and to the list.
+// instruction runs one instruction on the loop and on the model.
 func (m *timerModel) instruction(op, arg byte) {
 	switch op {
 	case 0:
@@ -153,7 +153,7 @@ func (m *timerModel) instruction(op, arg byte) {
 		if mt := m.pick(arg); mt != nil {
 			m.stop(mt)
 		}
-	case 2: // one timer ends another one
+	case 2: // one timer will cancel another one
 		if mt := m.pick(arg); mt != nil {
 			mt.cancels = m.pick(arg / 2)
 		}
@@ -164,7 +164,7 @@ func (m *timerModel) instruction(op, arg byte) {
 			m.remove(mt)
 			m.startAt(mt, m.now+time.Duration(arg))
 		}
-	case 5: // perhaps in the past, or so far in it that the distance overflows
+	case 5: // the time may have passed, or be so early that the difference overflows
 		when := m.now + time.Duration(arg) - 8
 		if arg == 255 {
 			when = math.MinInt64
@@ -175,17 +175,18 @@ func (m *timerModel) instruction(op, arg byte) {
 	case 7:
 		m.startAt(m.timer(), m.now+span(arg))
 	case 8:
-		m.advance(min(span(arg), 1<<48)) // so that no script gets to the end of time
-	case 9: // a callback has taken long, or the machine slept
+		m.advance(min(span(arg), 1<<48)) // limited, so that no script reaches the end of the clock
+	case 9: // as after a long callback, or after the machine slept
 		m.clock.late += min(span(arg), 1<<48)
 		m.advance(0)
-	case 10: // many of one magnitude, in any order
+	case 10: // times of one magnitude, in any order
 		m.startAt(m.timer(), m.now+time.Hour+time.Duration(arg)*time.Millisecond)
 	}
 	m.check()
 }
 
-// A lateClock is one that jumps, and that skips times as well.
+// A lateClock is a clock that jumps, and that may also jump past the time that the loop
+// waits for.
 type lateClock struct {
 	poll.Poller
 	late time.Duration
@@ -193,8 +194,8 @@ type lateClock struct {
 
 func (c *lateClock) Now() time.Time { return c.Poller.Now().Add(c.late) }
 
-// span makes a time of any magnitude, up to 64 years, of two bits of precision
-// and six of exponent.
+// span returns a duration of any magnitude, up to 64 years: arg has two bits of precision
+// and six bits of exponent.
 func span(arg byte) time.Duration {
 	return time.Duration(4+arg%4) << min(arg/4, 60) >> 2
 }
@@ -245,17 +246,17 @@ func (m *timerModel) remove(mt *modelTimer) bool {
 	return true
 }
 
-// stop ends mt on both sides, and compares what StopTimer says.
+// stop stops mt in the loop and in the model, and compares the results.
 func (m *timerModel) stop(mt *modelTimer) {
 	was := m.remove(mt)
 	if mt.handle != nil {
 		mt.handle.Cancel()
 	} else if got := m.loop.Driver().StopTimer(&mt.timer); got != was {
-		m.t.Errorf("StopTimer says %v, the timer was pending: %v", got, was)
+		m.t.Errorf("StopTimer returned %v, want %v", got, was)
 	}
 }
 
-// fire is what every timer and callback does. It may end another one, which
+// fire is called by every timer and callback that runs. It may cancel another timer, which
 // may be due in the same poll.
 func (m *timerModel) fire(mt *modelTimer) {
 	if now := m.loop.Time().Sub(m.start); now < mt.when {
@@ -271,8 +272,8 @@ func (m *timerModel) fire(mt *modelTimer) {
 	}
 }
 
-// advance lets time pass, as far as the next timers at most, and compares what
-// ran.
+// advance lets time pass, in steps that end at the next timer at the latest, and checks
+// which timers ran.
 func (m *timerModel) advance(d time.Duration) {
 	for limit := m.now + d; ; {
 		m.ran, m.stopped = nil, nil
@@ -281,10 +282,10 @@ func (m *timerModel) advance(d time.Duration) {
 		m.now = m.loop.Time().Sub(m.start)
 		want, stopped := m.due()
 		if !slices.Equal(m.ran, want) {
-			m.t.Fatalf("at %v: %d timers ran, want %d, or in another order", m.now, len(m.ran), len(want))
+			m.t.Fatalf("at %v: %d timers ran, want %d, or they ran in the wrong order", m.now, len(m.ran), len(want))
 		}
 		if !slices.Equal(m.stopped, stopped) {
-			m.t.Fatalf("at %v: StopTimer says %v, want %v", m.now, m.stopped, stopped)
+			m.t.Fatalf("at %v: StopTimer returned %v, want %v", m.now, m.stopped, stopped)
 		}
 		if m.now >= limit && len(want) == 0 {
 			return
@@ -292,8 +293,8 @@ func (m *timerModel) advance(d time.Duration) {
 	}
 }
 
-// due is what should run now, and what StopTimer should say meanwhile. Handles
-// run in the turn, timers already while it is prepared.
+// due returns the timers that should run now, and what StopTimer should return to them.
+// Timers fire during the poll; callbacks run in the turn after it.
 func (m *timerModel) due() (ran []*modelTimer, stopped []bool) {
 	var ready []*modelTimer
 	run := func(mt *modelTimer) {
@@ -327,7 +328,7 @@ func (m *timerModel) due() (ran []*modelTimer, stopped []bool) {
 	return ran, stopped
 }
 
-// check compares what the loop says will be next.
+// check compares the next deadline of the loop with the model.
 func (m *timerModel) check() {
 	got, ok := m.loop.NextDeadline()
 	if m.soon {

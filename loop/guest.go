@@ -10,11 +10,11 @@ import (
 	"baton/loop/poll"
 )
 
-// NextDeadline tells by when whoever drives the loop from outside has to call
-// RunOnce: now if something is ready, and otherwise when the next timer is due.
-// False means that only something from outside can make anything ready. It
-// belongs to the loop, and is right until something else is called: ask again
-// after each RunOnce. A Post after the question makes the Descriptor readable.
+// NextDeadline returns when the host of a guest loop has to call RunOnce: now if something
+// is ready, and otherwise when the next timer is due. It returns false if nothing is ready
+// and no timer is started: then only an event from outside can make something ready. The
+// result is valid until the next call of another method, so call NextDeadline after each
+// RunOnce. A Post that comes later makes the Descriptor readable.
 func (l *Loop) NextDeadline() (time.Time, bool) {
 	l.mustHold("NextDeadline")
 	if l.head < len(l.batch) || len(l.ready) > 0 || !l.mail.empty() {
@@ -27,13 +27,17 @@ func (l *Loop) NextDeadline() (time.Time, bool) {
 	return l.start.Add(when), true
 }
 
-// Descriptor returns a descriptor that is readable when something has come from
-// outside and RunOnce has to be called: an operation is finished, or another
-// goroutine has called CallSoonThreadsafe, Post or a portal. So a loop can be the
-// guest of any loop that waits for descriptors. It belongs to the loop's poller
-// and lives until Close; nothing must be read from it. A loop on epoll can host
-// such a guest, and that one another, no more. errors.ErrUnsupported means that the
-// poller has none: see [Loop.Notify].
+// Descriptor returns a descriptor that becomes readable when RunOnce has to be called: an
+// operation has completed, or another goroutine has called CallSoonThreadsafe, Post or a
+// portal. With this descriptor the loop can be the guest of any event loop that waits for
+// descriptors.
+//
+// The descriptor belongs to the loop's poller and is valid until Close. Do not read from
+// it. A loop on epoll can host a guest on epoll, which can host another one; the kernel
+// allows no deeper nesting.
+//
+// Descriptor returns errors.ErrUnsupported if the poller has no descriptor: see
+// [Loop.Notify].
 func (l *Loop) Descriptor() (uintptr, error) {
 	l.mustHold("Descriptor")
 	p, ok := l.poller.(poll.Pollable)
@@ -47,12 +51,15 @@ func (l *Loop) Descriptor() (uintptr, error) {
 	return fd, nil
 }
 
-// Notify has fn called when something has come from outside and RunOnce has to be
-// called; nil ends that. It is for pollers without a [Loop.Descriptor]. fn runs on
-// some goroutine, perhaps several times for one RunOnce, must not wait, and only
-// tells whoever drives the loop: it must not call the loop itself.
-// errors.ErrUnsupported means that the poller has a descriptor instead, or that
-// nothing comes from outside, as in a simulation.
+// Notify makes the poller call fn when RunOnce has to be called because something has
+// arrived from outside. Notify is for pollers without a [Loop.Descriptor]. A nil fn ends
+// the calls.
+//
+// The poller calls fn on any goroutine, perhaps several times for one RunOnce. fn must not
+// block and must not call the loop; it only informs the host.
+//
+// Notify returns errors.ErrUnsupported if the poller has a descriptor instead, or if
+// nothing arrives from outside, as in a simulation.
 func (l *Loop) Notify(fn func()) error {
 	l.mustHold("Notify")
 	p, ok := l.poller.(poll.Notifier)

@@ -16,7 +16,7 @@ import (
 
 func init() { hosts["Descriptor"] = newPollingHost }
 
-// newPollingHost makes a host on poll(2).
+// newPollingHost makes a host that waits with poll(2).
 func newPollingHost(t *testing.T) *host {
 	t.Helper()
 	poller, err := epoll.New(epoll.Config{})
@@ -28,10 +28,10 @@ func newPollingHost(t *testing.T) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &host{t: t, guest: guest, told: func(d time.Duration) bool { return readable(t, fd, d) }}
+	return &host{t: t, guest: guest, notified: func(d time.Duration) bool { return readable(t, fd, d) }}
 }
 
-// readable waits for a descriptor, d at most.
+// readable waits until a descriptor is readable, but at most d.
 func readable(t *testing.T, fd uintptr, d time.Duration) bool {
 	t.Helper()
 	timeout := -1
@@ -51,8 +51,8 @@ func readable(t *testing.T, fd uintptr, d time.Duration) bool {
 	}
 }
 
-// What was finished before somebody asked for the descriptor makes it readable,
-// and closing the loop leaves no descriptor.
+// The descriptor becomes readable even for operations that completed before the call of
+// Descriptor. Closing the loop leaves no descriptor open.
 func TestDescriptorIsNotLate(t *testing.T) {
 	open := descriptors(t)
 	poller, err := epoll.New(epoll.Config{})
@@ -82,11 +82,11 @@ func TestDescriptorIsNotLate(t *testing.T) {
 		t.Error(err)
 	}
 	if left := descriptors(t); left != open {
-		t.Errorf("%d descriptors are open, %d were before", left, open)
+		t.Errorf("%d descriptors are open, want %d as before", left, open)
 	}
 }
 
-// descriptors counts those of the process.
+// descriptors returns how many descriptors the process has open.
 func descriptors(t *testing.T) int {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")

@@ -13,20 +13,20 @@ import (
 	"baton/loop/poll/portable"
 )
 
-// A host is another event loop, with a loop of ours as its guest.
+// A host is another event loop, with a loop of this package as its guest.
 type host struct {
 	t     *testing.T
 	guest *loop.Loop
-	// told waits until something has come from outside for the guest, d at most;
-	// a negative d is no limit.
-	told func(d time.Duration) bool
-	runs int // of RunOnce
+	// notified waits until something has arrived for the guest, but at most d. If d is
+	// negative, there is no limit.
+	notified func(d time.Duration) bool
+	runs     int // calls of RunOnce
 }
 
-// hosts are the ways in which one gets to know of that.
+// hosts are the ways in which a host learns that something has arrived.
 var hosts = map[string]func(t *testing.T) *host{"Notify": newNotifiedHost}
 
-// newNotifiedHost makes a host that is called.
+// newNotifiedHost makes a host that uses Notify.
 func newNotifiedHost(t *testing.T) *host {
 	t.Helper()
 	guest := open(t, loop.Config{Poller: portable.New(portable.Config{})})
@@ -41,7 +41,7 @@ func newNotifiedHost(t *testing.T) *host {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { guest.Notify(nil) })
-	told := func(d time.Duration) bool {
+	notified := func(d time.Duration) bool {
 		var late <-chan time.Time
 		if d >= 0 {
 			late = time.After(d)
@@ -53,16 +53,16 @@ func newNotifiedHost(t *testing.T) *host {
 			return false
 		}
 	}
-	return &host{t: t, guest: guest, told: told}
+	return &host{t: t, guest: guest, notified: notified}
 }
 
-// run lets the guest do what there is to do.
+// run runs one turn of the guest.
 func (h *host) run() {
 	h.guest.RunOnce(0)
 	h.runs++
 }
 
-// until runs the guest when it has something to do, until done.
+// until runs the guest whenever it has something to do, until done is true.
 func (h *host) until(done *bool) {
 	h.t.Helper()
 	for !*done {
@@ -70,17 +70,17 @@ func (h *host) until(done *bool) {
 		if when, ok := h.guest.NextDeadline(); ok {
 			wait = max(when.Sub(h.guest.Time()), 0)
 		}
-		h.told(wait)
+		h.notified(wait)
 		h.run()
 	}
 }
 
-// completion is the owner of an operation that runs a function.
+// A completion is an owner of operations that calls a function.
 type completion func(op *poll.Op)
 
 func (c completion) Complete(op *poll.Op) { c(op) }
 
-// A host has to wait for what it is told and for a deadline, and misses nothing.
+// A host that waits for notifications and for the next deadline misses nothing.
 func TestGuest(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -125,11 +125,11 @@ func TestGuest(t *testing.T) {
 				done := false
 				c.begin(h, func() { done = true })
 				h.until(&done)
-				for h.told(0) { // what was too late for the last turn
+				for h.notified(0) { // for notifications that came after the last turn
 					h.run()
 				}
 				if h.runs > 10 {
-					t.Errorf("%d turns: the host is told for nothing", h.runs)
+					t.Errorf("the host ran %d turns, want at most 10", h.runs)
 				}
 			})
 		}
@@ -145,45 +145,44 @@ func listen(h *host) poll.Handle {
 	return listener
 }
 
-// A guest without anything to do leaves its host alone.
+// A guest that has nothing to do does not notify its host.
 func TestQuietGuest(t *testing.T) {
 	for name, newHost := range hosts {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t)
-			if h.told(0) { // once, for what may have come before it had a host
+			if h.notified(0) { // a new guest may notify its host once
 				h.run()
 			}
-			if _, ok := h.guest.NextDeadline(); ok || h.told(0) {
+			if _, ok := h.guest.NextDeadline(); ok || h.notified(0) {
 				t.Error("a new guest wants to run")
 			}
 			h.guest.CallSoon(func() {})
 			h.run()
-			if when, ok := h.guest.NextDeadline(); ok || h.told(0) {
+			if when, ok := h.guest.NextDeadline(); ok || h.notified(0) {
 				t.Errorf("a guest that has run wants to run again: %v", when)
 			}
 			h.guest.CallSoonThreadsafe(func() {})
 			if when, ok := h.guest.NextDeadline(); !ok || when.After(h.guest.Time()) {
-				t.Errorf("a guest with something in its mail has the deadline %v, %v, want now", when, ok)
+				t.Errorf("the guest has a posted call and the deadline %v, %v, want now", when, ok)
 			}
 		})
 	}
 }
 
-// What came before the host asked to be told is told at once.
+// Notify calls fn at once if something has arrived before.
 func TestNotifyIsNotLate(t *testing.T) {
 	guest := open(t, loop.Config{Poller: portable.New(portable.Config{})})
 	if _, err := guest.CallSoonThreadsafe(func() {}); err != nil {
 		t.Fatal(err)
 	}
-	told := false
-	if err := guest.Notify(func() { told = true }); err != nil || !told {
-		t.Errorf("Notify: %v, told: %v", err, told)
+	notified := false
+	if err := guest.Notify(func() { notified = true }); err != nil || !notified {
+		t.Errorf("Notify: %v, notified: %v", err, notified)
 	}
 }
 
-// A world in which nothing comes from outside has neither a descriptor nor
-// anything to tell.
-func TestGuestWithoutOutside(t *testing.T) {
+// If nothing can arrive from outside, Descriptor and Notify return errors.ErrUnsupported.
+func TestGuestInSimulation(t *testing.T) {
 	l := simulated(t)
 	if _, err := l.Descriptor(); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Descriptor: %v, want errors.ErrUnsupported", err)

@@ -13,30 +13,29 @@ import (
 	"baton/internal/saturate"
 )
 
-// A Handle is a callback that was scheduled. It belongs to the loop: methods
-// that change it panic on other goroutines, also if CallSoonThreadsafe has made
-// it there.
+// A Handle is a scheduled callback. Only the holder may cancel it. Cancel panics on other
+// goroutines, even on the goroutine that created the Handle by CallSoonThreadsafe.
 type Handle struct {
 	loop  *Loop
-	fn    func()        // nil once it has run for the last time or was cancelled
+	fn    func()        // nil after the last run or after Cancel
 	timer Timer         // not used by CallSoon
 	when  time.Duration // since the loop's start, or soon
-	pc    uintptr       // of the function to name, when that is not fn or fn is dropped
-	rare  *rarities     // nil for most; so a Handle is one cache line
+	pc    uintptr       // the function to name in messages, if it is not fn or fn was dropped
+	extra *handleExtra  // nil for most Handles, so that a Handle fits in one cache line
 }
 
-// rarities are what few Handles have.
-type rarities struct {
-	every time.Duration // of CallRepeatedly, or 0
-	site  string        // where it was made, in debug mode
+// handleExtra holds the fields that few Handles need.
+type handleExtra struct {
+	every time.Duration // the interval of CallRepeatedly, or 0
+	site  string        // where it was scheduled, in debug mode
 }
 
-// soon is the time of a callback without one, as CallSoon makes it.
+// soon is the time of a callback of CallSoon, which has none.
 const soon time.Duration = math.MinInt64
 
-// CallSoon has fn run in the next turn. Callbacks run in the order of the
-// calls, each exactly once, on the loop's own goroutine. fn must not switch;
-// PEP 3156's call_soon, whose arguments a closure brings here.
+// CallSoon schedules fn to run in the next turn. Callbacks run in the order of the CallSoon
+// calls, each exactly once, on the goroutine that called Run. fn must not switch. CallSoon
+// is call_soon of PEP 3156; use a closure to pass arguments.
 func (l *Loop) CallSoon(fn func()) *Handle {
 	l.mustHold("CallSoon")
 	h := l.handle(fn, soon)
@@ -44,43 +43,44 @@ func (l *Loop) CallSoon(fn func()) *Handle {
 	return h
 }
 
-// CallLater has fn run when d has passed on the loop's clock, never earlier,
-// and late if callbacks or steps before it take long. A delay of zero or less
-// is a CallSoon: nobody can cheat to the front.
+// CallLater schedules fn to run when d has passed on the loop's clock. fn never runs early.
+// It runs late if callbacks or steps before it take long. With a d of zero or less,
+// CallLater is CallSoon: a negative delay does not put fn before other callbacks.
 func (l *Loop) CallLater(d time.Duration, fn func()) *Handle {
 	l.mustHold("CallLater")
 	now := l.clock()
 	return l.callAt(now, saturate.Sum(now, d), fn)
 }
 
-// CallAt has fn run at when on the loop's clock, never earlier; equal times keep
-// the order of the calls. A time that has passed is a CallSoon.
+// CallAt schedules fn to run at when on the loop's clock. fn never runs early. Callbacks
+// with equal times run in the order of the calls. If when has passed, CallAt is CallSoon.
 func (l *Loop) CallAt(when time.Time, fn func()) *Handle {
 	l.mustHold("CallAt")
 	return l.callAt(l.clock(), when.Sub(l.start), fn)
 }
 
-// CallRepeatedly has fn run again and again, first after interval and then each
-// time interval after it has returned: it drifts and never catches up. If fn
-// panics the chain ends. The interval must be positive.
+// CallRepeatedly schedules fn to run again and again: first after interval, and then each
+// time interval has passed since fn returned. The interval does not include the running
+// time of fn, and a late call is not made up for by a burst of calls. If fn panics, it does
+// not run again. CallRepeatedly panics if interval is not positive.
 func (l *Loop) CallRepeatedly(interval time.Duration, fn func()) *Handle {
 	l.mustHold("CallRepeatedly")
 	if interval <= 0 {
-		panic(fmt.Sprintf("loop: CallRepeatedly every %v; the interval must be positive", interval))
+		panic(fmt.Sprintf("loop: CallRepeatedly with the interval %v; pass a positive interval", interval))
 	}
 	now := l.clock()
 	h := l.callAt(now, saturate.Sum(now, interval), fn)
-	if h.rare == nil {
-		h.rare = new(rarities)
+	if h.extra == nil {
+		h.extra = new(handleExtra)
 	}
-	h.rare.every = interval
+	h.extra.every = interval
 	return h
 }
 
-// CallSoonThreadsafe is CallSoon from any goroutine. It wakes a loop that
-// waits; a busy one sees the call when it polls, at most 32 turns later. Calls
-// from one goroutine keep their order. It keeps nothing alive: a loop may
-// become idle before the call arrives. The error is ErrClosed.
+// CallSoonThreadsafe is CallSoon for any goroutine; it is safe for concurrent use. It wakes
+// a waiting loop. A busy loop queues the call in its next poll, at most 32 turns later.
+// Calls from one goroutine keep their order. The call does not keep the loop from becoming
+// idle before it arrives. CallSoonThreadsafe returns ErrClosed if the loop is closed.
 func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
 	h := l.handle(fn, soon)
 	if err := l.Driver().Post(h); err != nil {
@@ -89,33 +89,32 @@ func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
 	return h, nil
 }
 
-// handle makes a Handle that is not scheduled yet. Safe from every goroutine.
+// handle makes a Handle that is not scheduled yet. It is safe for concurrent use.
 func (l *Loop) handle(fn func(), when time.Duration) *Handle {
 	if fn == nil {
-		panic("loop: a callback must not be nil")
+		panic("loop: the callback is nil; pass a function")
 	}
 	h := &Handle{loop: l, fn: fn, when: when}
 	h.timer.Target = h
 	if l.debug.Load() {
-		h.rare = &rarities{site: caller()}
+		h.extra = &handleExtra{site: caller()}
 	}
 	return h
 }
 
-// queue makes fn ready, as the callback that runs the user's function: it is
-// user that messages name. The caller holds the baton.
+// queue makes fn ready, as a callback. Messages name the function user, on whose behalf fn
+// runs.
 func (l *Loop) queue(fn, user func(), site string) *Handle {
 	h := &Handle{loop: l, fn: fn, when: soon, pc: pcOf(user)}
 	if site != "" {
-		h.rare = &rarities{site: site}
+		h.extra = &handleExtra{site: site}
 	}
 	l.Driver().Ready(Entry{Runner: h})
 	return h
 }
 
-// callAt schedules fn for when; now is the clock as the caller has read it,
-// once for each call. A time that has passed goes into the ready queue at once,
-// where it keeps its place among the CallSoons.
+// callAt schedules fn for when; now is the loop's clock. If when has passed, fn goes to the
+// ready queue, behind the CallSoon calls before it.
 func (l *Loop) callAt(now, when time.Duration, fn func()) *Handle {
 	h := l.handle(fn, when)
 	if when <= now {
@@ -126,38 +125,36 @@ func (l *Loop) callAt(now, when time.Duration, fn func()) *Handle {
 	return h
 }
 
-// Wake queues the callback: its timer is due or it has come from another
-// goroutine. It is the loop's to call.
+// Wake queues the callback. Only the loop calls it: when the timer is due, or when the
+// callback has arrived from another goroutine.
 func (h *Handle) Wake() {
 	if h.fn != nil {
 		h.loop.Driver().Ready(Entry{Runner: h})
 	}
 }
 
-// Run calls the callback. It is the loop's to call. What runs once is dropped
-// first: from inside, its own Handle is no longer pending. What repeats may
-// cancel itself from inside.
+// Run calls the callback. Only the loop calls it. A callback that runs once is no longer
+// pending while it runs. A callback of CallRepeatedly is, and may cancel itself.
 func (h *Handle) Run() {
 	fn := h.fn
 	if fn == nil {
 		return
 	}
-	if h.rare == nil || h.rare.every == 0 {
+	if h.extra == nil || h.extra.every == 0 {
 		h.drop()
 		fn()
 		return
 	}
 	fn()
 	if h.fn != nil {
-		h.when = saturate.Sum(h.loop.clock(), h.rare.every)
+		h.when = saturate.Sum(h.loop.clock(), h.extra.every)
 		h.loop.timers.start(&h.timer, h.when)
 	}
 }
 
-// Cancel removes the callback for good, even if it is already in this turn's
-// batch, and drops the function. It may be called any number of times; after
-// the callback has run it does nothing, and on a closed loop nothing is left to
-// remove.
+// Cancel removes the callback, even from the batch of the current turn, and releases the
+// function. Cancel does nothing if the callback has run, was cancelled before, or if the
+// loop is closed.
 func (h *Handle) Cancel() {
 	if h.fn == nil {
 		return
@@ -169,7 +166,7 @@ func (h *Handle) Cancel() {
 	h.loop.Driver().StopTimer(&h.timer)
 }
 
-// drop lets go of the function and what it captured, but not of its name.
+// drop releases the function and what it captured, and keeps its name.
 func (h *Handle) drop() {
 	if h.pc == 0 {
 		h.pc = pcOf(h.fn)
@@ -177,12 +174,12 @@ func (h *Handle) drop() {
 	h.fn = nil
 }
 
-// Pending reports whether the callback is still to run. On a closed loop none is:
-// Close has dropped them all, without a look at each.
+// Pending reports whether the callback is still to run. It returns false if the loop is
+// closed.
 func (h *Handle) Pending() bool { return h.fn != nil && !h.loop.closed.Load() }
 
-// When tells for when the callback is or was scheduled; the zero time means the
-// turn after the call.
+// When returns the time for which the callback is or was scheduled. For CallSoon, it
+// returns the zero time.
 func (h *Handle) When() time.Time {
 	if h.when == soon {
 		return time.Time{}
@@ -190,11 +187,11 @@ func (h *Handle) When() time.Time {
 	return h.loop.start.Add(h.when)
 }
 
-// String names the function, and in debug mode where it was scheduled.
+// String returns the name of the function and, in debug mode, where it was scheduled.
 func (h *Handle) String() string {
 	site := ""
-	if h.rare != nil {
-		site = h.rare.site
+	if h.extra != nil {
+		site = h.extra.site
 	}
 	if h.pc == 0 {
 		return nameOf(h.fn, site)
@@ -202,13 +199,12 @@ func (h *Handle) String() string {
 	return name(h.pc, site)
 }
 
-// pcOf tells functions apart for messages; it keeps nothing alive.
+// pcOf returns the entry point of fn, for messages. It does not keep fn alive.
 func pcOf(fn func()) uintptr { return reflect.ValueOf(fn).Pointer() }
 
 func nameOf(fn func(), site string) string { return name(pcOf(fn), site) }
 
-// name is the function at pc, as the linker calls it, and where it was
-// scheduled.
+// name returns the linker's name of the function at pc, and where it was scheduled.
 func name(pc uintptr, site string) string {
 	s := runtime.FuncForPC(pc).Name()
 	if site != "" {
@@ -217,16 +213,16 @@ func name(pc uintptr, site string) string {
 	return s
 }
 
-// site is the place from which the loop was called, in debug mode; it is empty
-// otherwise, for walking the stack is not free.
-func (l *Loop) site() string {
+// callSite returns where the loop was called from. It returns "" outside debug mode,
+// because it has to walk the stack.
+func (l *Loop) callSite() string {
 	if !l.debug.Load() {
 		return ""
 	}
 	return caller()
 }
 
-// caller is the place outside this package from which it was called.
+// caller returns the innermost file and line outside this package.
 func caller() string {
 	var pcs [8]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
@@ -238,8 +234,8 @@ func caller() string {
 	}
 }
 
-// inLoop reports whether a function is a method of this package's, as
-// everything is by which a callback can come in.
+// inLoop reports whether function is a method of this package. Every call that schedules a
+// callback is a method.
 func inLoop(function string) bool {
 	return strings.HasPrefix(function, reflect.TypeFor[Loop]().PkgPath()+".(")
 }

@@ -31,7 +31,7 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
-// Misuse panics with a message that names who and says what to do.
+// Misuse panics with a message that names the loops and says what to do.
 func TestMisuse(t *testing.T) {
 	inner, outer, closed := simulated(t), simulated(t), simulated(t)
 	closed.Close()
@@ -60,11 +60,11 @@ func TestMisuse(t *testing.T) {
 			message := fmt.Sprint(panics(t, c.call))
 			for _, s := range c.says {
 				if !strings.Contains(message, s) {
-					t.Errorf("%s: the message %q does not tell %q", c.name, message, s)
+					t.Errorf("%s: the message %q does not contain %q", c.name, message, s)
 				}
 			}
 		}
-		// Two loops at once are fine; each has a goroutine.
+		// Two loops may run at the same time, each on its own goroutine.
 		ran, ended := false, make(chan struct{})
 		go func() {
 			defer close(ended)

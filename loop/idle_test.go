@@ -12,7 +12,7 @@ import (
 	"baton/loop/poll"
 )
 
-func TestDoorKeepsRunning(t *testing.T) {
+func TestExternalSourceKeepsRunning(t *testing.T) {
 	l := simulated(t)
 	l.Driver().Open()
 	l.Driver().Open()
@@ -20,7 +20,7 @@ func TestDoorKeepsRunning(t *testing.T) {
 	shut := false
 	l.CallLater(time.Hour, func() {
 		if l.Idle() {
-			t.Error("idle with a door open")
+			t.Error("idle with an external source")
 		}
 		go l.CallSoonThreadsafe(func() {
 			l.Driver().Shut()
@@ -29,10 +29,10 @@ func TestDoorKeepsRunning(t *testing.T) {
 	})
 	l.Run()
 	if !shut {
-		t.Error("Run ended with a door open")
+		t.Error("Run returned before the external source was shut")
 	}
 	if !l.Idle() {
-		t.Error("not idle with all doors shut")
+		t.Error("not idle after all external sources were shut")
 	}
 }
 
@@ -45,7 +45,7 @@ func TestOperationKeepsRunning(t *testing.T) {
 	done := completer{}
 	op := &poll.Op{Kind: poll.Accept, Handle: listener, Owner: done}
 	if l.Driver().Submit(op) {
-		t.Fatal("an Accept without a Connect finished at once")
+		t.Fatal("an Accept without a Connect completed at once")
 	}
 	if l.Idle() {
 		t.Error("idle with an operation in flight")
@@ -67,14 +67,14 @@ type completer map[*poll.Op]bool
 
 func (c completer) Complete(op *poll.Op) { c[op] = true }
 
-func TestBackgroundSignalHandlerKeepsNothing(t *testing.T) {
+func TestBackgroundSignalHandlerIsIdle(t *testing.T) {
 	guard(t)
 	l := open(t, loop.Config{})
 	if err := l.AddBackgroundSignalHandler(os.Interrupt, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	if l.Run() || !l.Idle() {
-		t.Error("not idle with nothing but a background handler")
+		t.Error("a background handler keeps the loop from being idle")
 	}
 	if err := l.AddSignalHandler(os.Interrupt, func() {}); err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestBackgroundSignalHandlerKeepsNothing(t *testing.T) {
 	}
 }
 
-func TestMailIsNotIdle(t *testing.T) {
+func TestPostedCallIsNotIdle(t *testing.T) {
 	l := simulated(t)
 	var ran notes
 	if _, err := l.CallSoonThreadsafe(ran.add("a")); err != nil {

@@ -8,60 +8,57 @@ import (
 	"time"
 )
 
-// A Job is a function in the executor. It belongs to the loop: to the holder of
-// its baton. The executor's goroutine writes only failure, before the post that
-// lets the loop read it, and fate.
+// A Job is one function that runs in the executor: see [Loop.RunInExecutor]. Only the
+// holder may use it.
 type Job struct {
 	loop     *Loop
 	fn, then func()
 	site     string      // where it was submitted, in debug mode
-	cancel   func() bool // the executor's
-	failure  *Exception  // the function's panic
-	finished bool        // no longer counted among the loop's jobs
-	fate     atomic.Int32
+	cancel   func() bool // made by the executor
+	failure  *Exception  // the panic of fn; set before the Job is posted
+	finished bool        // no longer counted in loop.jobs
+	outcome  atomic.Int32
 }
 
-// The fate of a job is decided once: by the end of its function, by Abandon, or by
-// Cancel, which is an end.
+// The outcome of a job is set once: when its function has ended, by Abandon, or by Cancel.
 const (
 	undecided = iota
 	ended
 	abandoned
 )
 
-// RunInExecutor runs fn off the loop, on a goroutine that does not hold the
-// baton, and then has then, which may be nil, run as a callback. The loop is not
-// idle in between. PEP 3156's run_in_executor.
+// RunInExecutor runs fn in the executor, on a goroutine that does not hold the baton. When
+// fn has ended, then runs as a callback. then may be nil. Until fn has ended, the loop is
+// not idle. RunInExecutor is run_in_executor of PEP 3156.
 //
-// The callback then runs however fn ends, also by runtime.Goexit. If fn panics, the
-// loop first calls the exception handler; a panic value that is an Exception is passed
-// to it as it is. If the run ends before fn does, then runs in the next run of the
-// loop. Close drops then, and logs a panic of fn.
+// RunInExecutor does not block. If the executor is full, fn waits in its queue. fn must not
+// use the loop, except for methods that are safe for concurrent use. fn stores its result
+// in a variable that then reads.
 //
-// RunInExecutor itself never waits; if the executor is full, fn waits its turn. fn must
-// not use the loop, except for what is safe from every goroutine. It leaves its result
-// where then finds it.
+// then runs however fn ends, also by runtime.Goexit. If fn panics, the loop first calls the
+// exception handler; a panic value of type Exception is passed on unchanged. If Run returns
+// before fn ends, then runs in the next Run of the loop. Close drops then, and logs a panic
+// of fn.
 func (l *Loop) RunInExecutor(fn, then func()) *Job {
 	l.mustHold("RunInExecutor")
 	if fn == nil {
-		panic("loop: the function for the executor must not be nil")
+		panic("loop: the function for RunInExecutor is nil; pass a function")
 	}
-	j := &Job{loop: l, fn: fn, then: then, site: l.site()}
+	j := &Job{loop: l, fn: fn, then: then, site: l.callSite()}
 	l.jobs++
-	l.awaited.Add(1)
+	l.awaitedJobs.Add(1)
 	j.cancel = l.cfg.Executor.Submit(j.run)
 	return j
 }
 
-// run is what the executor calls, on a goroutine of its own.
+// run is the function that the executor calls, on its own goroutine.
 func (j *Job) run() {
 	defer j.end()
 	j.fn()
 }
 
-// end tells the loop. One that is closed has given up on the job and has no
-// turn left to report a panic in, but it must not vanish. It is deferred, so a
-// Goexit of the function's comes through here as well.
+// end posts the job to its loop. run defers the call, so that it also happens in a Goexit.
+// If the loop is closed, nothing but the log can report a panic.
 func (j *Job) end() {
 	if v := recover(); v != nil {
 		e, ok := v.(Exception)
@@ -70,29 +67,29 @@ func (j *Job) end() {
 		}
 		j.failure = &e
 	}
-	j.leave()
+	j.uncount()
 	if j.loop.Driver().Post(j) != nil {
-		j.drop()
+		j.logFailure()
 	}
 }
 
-// drop is the end of a job whose loop has closed before it took notice.
-func (j *Job) drop() {
+// logFailure logs the panic of a job whose loop was closed before it processed the job.
+func (j *Job) logFailure() {
 	if j.failure != nil {
 		log.Print(*j.failure)
 	}
 }
 
-// leave takes a function that runs no more off the counts.
-func (j *Job) leave() {
-	if j.fate.CompareAndSwap(undecided, ended) {
-		j.loop.awaited.Add(-1)
+// uncount removes an ended function from the loop's counts.
+func (j *Job) uncount() {
+	if j.outcome.CompareAndSwap(undecided, ended) {
+		j.loop.awaitedJobs.Add(-1)
 	} else {
-		j.loop.abandoned.Add(-1)
+		j.loop.abandonedJobs.Add(-1)
 	}
 }
 
-// Wake queues the callback of a finished job. It is the loop's to call.
+// Wake queues the callback of a finished job. Only the loop calls it.
 func (j *Job) Wake() {
 	j.loop.jobs--
 	j.finished = true
@@ -104,8 +101,9 @@ func (j *Job) Wake() {
 	}
 }
 
-// Cancel takes the function back if it has not begun, and reports whether it
-// did; then the callback never runs. A function that runs cannot be stopped.
+// Cancel removes the function from the executor if it has not begun, and reports whether it
+// did so. The callback of a cancelled job never runs. A function that has begun cannot be
+// stopped. On a closed loop, Cancel returns false.
 func (j *Job) Cancel() bool {
 	if j.loop.closed.Load() {
 		return false
@@ -116,39 +114,39 @@ func (j *Job) Cancel() bool {
 	}
 	j.finished = true
 	j.loop.jobs--
-	j.leave()
+	j.uncount()
 	return true
 }
 
-// Abandon leaves alone a function that nothing can stop and whose end concerns
-// nobody any more, such as a read from a terminal: it does not keep the loop from
-// being idle, and Close does not wait where only such functions run. Its callback
-// runs all the same, as that of [Loop.RunInExecutor].
+// Abandon declares that the program no longer waits for the function, such as a read from a
+// terminal that nothing can stop. An abandoned job does not keep the loop from being idle,
+// and Close does not wait for abandoned jobs. If the function ends later, its callback runs
+// as usual: see [Loop.RunInExecutor]. On a closed loop, Abandon does nothing.
 func (j *Job) Abandon() {
 	if j.loop.closed.Load() {
 		return
 	}
 	j.loop.mustHold("Job.Abandon")
-	if !j.finished && j.fate.CompareAndSwap(undecided, abandoned) {
-		j.loop.abandoned.Add(1)
-		j.loop.awaited.Add(-1)
+	if !j.finished && j.outcome.CompareAndSwap(undecided, abandoned) {
+		j.loop.abandonedJobs.Add(1)
+		j.loop.awaitedJobs.Add(-1)
 	}
 }
 
-// busy reports whether there are jobs that somebody waits for. Those that have
-// ended count until the loop knows.
-func (l *Loop) busy() bool { return l.jobs > int(l.abandoned.Load()) }
+// hasJobs reports whether there are jobs that were not abandoned. An ended job counts until
+// the loop has processed its post.
+func (l *Loop) hasJobs() bool { return l.jobs > int(l.abandonedJobs.Load()) }
 
-// drain ends the executor, and returns how many functions that were not abandoned
-// still run after d. It does not wait if those that run all were.
+// drain closes the executor. It returns how many functions that were not abandoned still
+// run after d. If only abandoned functions run, drain does not wait.
 func (l *Loop) drain(d time.Duration) (left int) {
-	if l.abandoned.Load() == 0 {
+	if l.abandonedJobs.Load() == 0 {
 		return l.cfg.Executor.Close(d)
 	}
-	if l.awaited.Load() == 0 {
+	if l.awaitedJobs.Load() == 0 {
 		l.cfg.Executor.Close(-1)
-		return 0 // whatever ends at this moment
+		return 0 // a function that ends at this moment does not count
 	}
-	left = l.cfg.Executor.Close(d) - int(l.abandoned.Load())
-	return min(left, int(l.awaited.Load())) // one that was abandoned may have ended since
+	left = l.cfg.Executor.Close(d) - int(l.abandonedJobs.Load())
+	return min(left, int(l.awaitedJobs.Load())) // an abandoned job may have ended since Close returned
 }

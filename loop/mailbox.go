@@ -7,23 +7,22 @@ import (
 	"sync/atomic"
 )
 
-// A mailbox is where other goroutines leave what the loop is to wake: the only
-// part of a loop that is shared while it runs. The lock orders memory: what a
-// goroutine wrote before put is seen by whoever takes.
+// A mailbox is the queue of posted Wakers: the only part of a running loop that other
+// goroutines write to. The mutex orders memory: the loop sees what a poster wrote before
+// its put.
 type mailbox struct {
 	mu     sync.Mutex
 	in     []Waker
 	closed bool
 
-	// full says that in is not empty, so that a busy loop looks without the lock.
-	// It is written with the lock. A look that comes too early misses nothing: the
-	// poller's Wake follows every put, and ends the next wait.
+	// full reports that in is not empty, so that a busy loop can check without the mutex.
+	// It is written under the mutex. The loop may read it too early; then the poller's
+	// Wake, which follows every put, ends the loop's next wait.
 	full atomic.Bool
-	out  []Waker // belongs to the loop: what take returned last
+	out  []Waker // what take returned last; used by the holder only
 }
 
-// put adds w, and reports false if the mailbox is closed. Safe from every
-// goroutine.
+// put adds w. It returns false if the mailbox is closed. It is safe for concurrent use.
 func (m *mailbox) put(w Waker) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -35,9 +34,9 @@ func (m *mailbox) put(w Waker) bool {
 	return true
 }
 
-// take returns what has come in, in order. The slice is valid until the next
-// take. The two slices change places, so that nothing is allocated; what was
-// taken last time is let go of. Only the holder of the baton calls it.
+// take removes and returns the posted Wakers, in order. The slice is valid until the next
+// take. The two slices are swapped, so that take does not allocate. Only the holder calls
+// it.
 func (m *mailbox) take() []Waker {
 	clear(m.out)
 	m.out = m.out[:0]
@@ -51,11 +50,11 @@ func (m *mailbox) take() []Waker {
 	return m.out
 }
 
-// empty is the holder's look without the lock.
+// empty reports whether nothing was posted. Only the holder calls it.
 func (m *mailbox) empty() bool { return !m.full.Load() }
 
-// close returns what has come in and nobody will take, and whether the mailbox was
-// open.
+// close closes the mailbox. It returns the Wakers that were not taken, and whether the
+// mailbox was open.
 func (m *mailbox) close() (left []Waker, was bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,38 +2,39 @@
 
 package loop
 
-// maxTurnsHeld is in how many turns in a row an Order may hold something back.
+// maxTurnsHeld is how many turns in a row an Order may hold entries back.
 const maxTurnsHeld = 128
 
-// An Order arranges the entries of a turn, before any of them has run. The
-// simulator explores schedules with it.
+// An Order decides in which order the entries of a turn run. Package sim uses one to try
+// different schedules.
 type Order interface {
-	// Arrange reorders batch in place and returns how many entries at its end
-	// are held back: they move to the front of the next turn. Every entry must
-	// still be there once; callbacks must keep their order among themselves and
-	// must not be held. The loop undoes an arrangement that breaks this. So it
-	// does if Arrange panics, which is reported to the exception handler. A loop
-	// that has held entries back for 128 turns in a row runs everything once,
-	// so that holding cannot become starving.
+	// Arrange reorders batch, before any entry of it has run, and returns how many entries
+	// at its end are held back. Entries that are held back move to the front of the next
+	// turn.
+	//
+	// Arrange must keep every entry exactly once. It must keep the order of the callbacks
+	// among themselves, and must not hold callbacks back. The loop undoes an arrangement
+	// that breaks these rules. If Arrange panics, the loop undoes the arrangement and calls
+	// the exception handler. After 128 turns in a row with entries held back, the loop runs
+	// the next batch whole, so that no entry starves.
 	Arrange(batch []Entry) (held int)
 }
 
-// An arrangement is what a loop with an Order remembers, so that checking one
-// allocates nothing.
+// An arrangement is the memory of a loop with an Order. It is reused, so that checking an
+// arrangement does not allocate.
 type arrangement struct {
-	held   int            // consecutive turns in which something was held back
-	before []Entry        // the batch as it was
-	steps  map[Runner]int // see lawful
+	held   int            // turns in a row in which entries were held back
+	before []Entry        // the batch before Arrange
+	steps  map[Runner]int // used by valid
 }
 
-// arrange lets the Order have its way with the new batch, within its contract.
-// What is held back comes before what the turn adds, so in the next turn it is
-// first again.
+// arrange lets the Order rearrange the new batch. Entries that are held back go to ready
+// before the turn adds anything, so they are first in the next turn.
 func (l *Loop) arrange() {
 	a := &l.order
 	a.before = append(a.before[:0], l.batch...)
-	held, ok := l.askOrder()
-	if !ok || !a.lawful(l.batch, held) {
+	held, ok := l.callOrder()
+	if !ok || !a.valid(l.batch, held) {
 		copy(l.batch, a.before)
 		held = 0
 	}
@@ -49,9 +50,9 @@ func (l *Loop) arrange() {
 	l.batch = l.batch[:cut]
 }
 
-// askOrder calls the Order, on the loop's own goroutine. A panic in it is an
-// exception.
-func (l *Loop) askOrder() (held int, ok bool) {
+// callOrder calls the Order. It reports a panic to the exception handler, and returns
+// false.
+func (l *Loop) callOrder() (held int, ok bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			l.CallExceptionHandler(panicked("Order", v))
@@ -60,11 +61,10 @@ func (l *Loop) askOrder() (held int, ok bool) {
 	return l.cfg.Order.Arrange(l.batch), true
 }
 
-// lawful reports whether after holds the steps of before, its callbacks in
-// their order, and no callback among the last held entries. Steps are counted,
-// up as they were and down as they are: all counts must come out as nothing.
-// Callbacks are compared one after the other.
-func (a *arrangement) lawful(after []Entry, held int) bool {
+// valid reports whether after has the same steps as before, the same callbacks in the same
+// order, and no callback among the last held entries. Each step counts +1 in before and -1
+// in after; every sum must be zero.
+func (a *arrangement) valid(after []Entry, held int) bool {
 	if held < 0 || held > len(after) {
 		return false
 	}
@@ -77,7 +77,7 @@ func (a *arrangement) lawful(after []Entry, held int) bool {
 		a.steps = make(map[Runner]int)
 	}
 	clear(a.steps)
-	next := 0 // the callbacks of before up to here have been seen
+	next := 0 // all callbacks in before[:next] were found in after
 	for i, e := range after {
 		if was := a.before[i]; was.Step {
 			a.steps[was.Runner]++

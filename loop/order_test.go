@@ -10,7 +10,7 @@ import (
 	"baton/loop/poll/virtual"
 )
 
-// ordered makes a loop with this order.
+// ordered makes a loop whose Order is arrange.
 func ordered(t *testing.T, arrange func(batch []loop.Entry) int) *loop.Loop {
 	t.Helper()
 	return open(t, loop.Config{Poller: virtual.New(virtual.Config{}), Order: orderFunc(arrange)})
@@ -65,7 +65,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// What was held goes before what became ready later.
+// Entries that were held back run before entries that became ready later.
 func TestOrderHeldComesFirst(t *testing.T) {
 	turns := 0
 	l := ordered(t, func([]loop.Entry) int { turns++; return turns & 1 })
@@ -81,7 +81,7 @@ func TestOrderHeldComesFirst(t *testing.T) {
 
 func TestOrderCannotStarve(t *testing.T) {
 	l := ordered(t, func(batch []loop.Entry) int { return len(batch) })
-	for range 2 { // the bound holds again and again
+	for range 2 { // the limit also holds the second time
 		ran, turns := false, 0
 		l.Driver().Ready(stepOf(func() { ran = true }))
 		for !ran {
@@ -96,7 +96,7 @@ func TestOrderCannotStarve(t *testing.T) {
 	}
 }
 
-// An Order that panics is reported, and its turn runs as it was.
+// If an Order panics, the panic is reported, and the turn runs in its original order.
 func TestOrderPanics(t *testing.T) {
 	l := ordered(t, func(batch []loop.Entry) int {
 		slices.Reverse(batch)
@@ -114,7 +114,8 @@ func TestOrderPanics(t *testing.T) {
 	}
 }
 
-// An Order is asked about what there is, and not when there is nothing.
+// The loop calls the Order with all entries of a turn, and does not call it for an empty
+// turn.
 func TestOrderSeesEntries(t *testing.T) {
 	var seen []int
 	l := ordered(t, func(batch []loop.Entry) int {
@@ -131,6 +132,6 @@ func TestOrderSeesEntries(t *testing.T) {
 	l.CallSoon(func() { l.Driver().Ready(stepOf(func() {})) })
 	l.Run()
 	if !slices.Equal(seen, []int{0, 1, 1, 0}) {
-		t.Errorf("steps and callbacks, turn by turn: %v", seen)
+		t.Errorf("the Order saw these numbers of steps and callbacks, turn by turn: %v", seen)
 	}
 }

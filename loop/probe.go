@@ -2,16 +2,16 @@
 
 package loop
 
-// Who has left a mark on the loop: the watchdog, or Probe.
+// The bits of Loop.marks, by who sets them.
 const (
 	dogMark = 1 << iota
 	probeMark
 )
 
-// Probe reports whether one and the same step has held the baton ever since the
-// call of Probe before. It leaves a mark that the end of a step wipes off, and so
-// does a poll, which it asks for: a loop that waits is not held. Safe from every
-// goroutine.
+// Probe reports whether the step or callback that held the baton at the previous call of
+// Probe still holds it. Probe sets a mark on the loop; the end of a step clears the mark,
+// and so does a poll. Probe asks for a poll, so that it returns false for a loop that
+// waits. Probe is safe for concurrent use.
 func (d *Driver) Probe() (held bool) {
 	l := (*Loop)(d)
 	if l.marks.Or(probeMark)&probeMark != 0 {
@@ -21,7 +21,7 @@ func (d *Driver) Probe() (held bool) {
 	return false
 }
 
-// probe is the poll that Probe asks for.
+// A probe clears the marks in the poll that Probe asks for.
 type probe Loop
 
-func (p *probe) Wake() { (*Loop)(p).moved() }
+func (p *probe) Wake() { (*Loop)(p).clearMarks() }

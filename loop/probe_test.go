@@ -8,11 +8,11 @@ import (
 	"baton/loop"
 )
 
-// A step is held if no other one has begun, and the loop has not polled, between
-// two probes.
+// Probe returns true if no other step has begun since the last Probe, and the loop has not
+// polled.
 func TestProbe(t *testing.T) {
 	guard(t)
-	l := open(t, loop.Config{SlowStep: -1}) // no watchdog, whose rests wipe off marks as well
+	l := open(t, loop.Config{SlowStep: -1}) // no watchdog, because its rest clears marks, too
 	probe := func(when string, want bool) {
 		if held := l.Driver().Probe(); held != want {
 			t.Errorf("%s: Probe = %v, want %v", when, held, want)
@@ -28,11 +28,11 @@ func TestProbe(t *testing.T) {
 	l.CallSoon(func() { probe("the next step", false) })
 	l.Run()
 
-	// No step begins between these two, but the loop polls.
+	// Between the two calls of Probe, no step begins, but the loop polls.
 	polled := make(chan struct{})
 	l.RunInExecutor(func() {
 		l.Driver().Probe()
-		l.Driver().Post(waker(func() { close(polled) })) // behind what Probe has posted
+		l.Driver().Post(waker(func() { close(polled) })) // runs after what Probe has posted
 		<-polled
 		probe("a loop that waits", false)
 	}, l.Stop)

@@ -11,8 +11,8 @@ import (
 	"baton/loop/poll/virtual"
 )
 
-// open makes a loop that is closed with the test. A callback that panics fails
-// the test, unless it sets a handler of its own.
+// open makes a loop that is closed with the test. A panic in a callback fails the test,
+// unless the test sets another exception handler.
 func open(t testing.TB, cfg loop.Config) *loop.Loop {
 	t.Helper()
 	l, err := loop.New(cfg)
@@ -28,25 +28,25 @@ func open(t testing.TB, cfg loop.Config) *loop.Loop {
 	return l
 }
 
-// simulated makes a loop whose clock jumps.
+// simulated makes a loop with a virtual clock.
 func simulated(t testing.TB) *loop.Loop {
 	t.Helper()
 	return open(t, loop.Config{Poller: virtual.New(virtual.Config{})})
 }
 
-// guard ends the process if a test hangs; the stacks tell where.
+// guard ends the process, with all stacks, if a test takes longer than a minute.
 func guard(t *testing.T) {
 	t.Helper()
 	hang := time.AfterFunc(time.Minute, func() { panic(t.Name() + " hangs") })
 	t.Cleanup(func() { hang.Stop() })
 }
 
-// notes is what ran, in order.
+// notes are the names of the callbacks that ran, in order.
 type notes []string
 
 func (n *notes) add(s string) func() { return func() { *n = append(*n, s) } }
 
-// want checks the notes left so far, and forgets them.
+// want checks the notes and clears them.
 func (n *notes) want(t *testing.T, when, want string) {
 	t.Helper()
 	if got := strings.Join(*n, " "); got != want {
@@ -55,15 +55,15 @@ func (n *notes) want(t *testing.T, when, want string) {
 	*n = nil
 }
 
-// A step stands for a task's step: the loop cannot tell.
+// A step stands for the step of a task. The loop sees no difference.
 type step struct{ fn func() }
 
 func (s *step) Run() { s.fn() }
 
-// stepOf makes an entry of a step.
+// stepOf returns a ready-queue entry for a step.
 func stepOf(fn func()) loop.Entry { return loop.Entry{Runner: &step{fn}, Step: true} }
 
-// A waker is woken by the loop.
+// A waker is a Waker that calls a function.
 type waker func()
 
 func (w waker) Wake() { w() }

@@ -11,37 +11,39 @@ import (
 	"sync/atomic"
 )
 
-// A signalHandler is what a loop does about one signal: it calls the handler of the
-// user and the receivers. Each signal has a channel of its own, so that a flood of
-// one signal cannot push out another one, and so that removing one leaves the
-// others installed at every moment.
+// A signalHandler is the state of one signal on a loop: the user's handler and the
+// receivers. Each signal has its own channel, so that a flood of one signal does not
+// displace another signal, and so that removing one handler never uninstalls another.
 //
-// It is a Waker, and posted by its relay, or by Signal; the rest belongs to the loop.
+// A signalHandler is a Waker. forward and Signal post it, from any goroutine; everything
+// else is for the holder only.
 type signalHandler struct {
 	loop       *Loop
 	sig        os.Signal
-	fn         func() // nil: none
+	fn         func() // the user's handler, or nil
 	site       string // where fn was added, in debug mode
 	background bool   // fn does not keep the loop from being idle
 	receivers  []*signalReceiver
 
-	incoming chan os.Signal // capacity 1: what comes faster than it is fetched is one; nil if Signal brings it
-	posted   atomic.Bool    // in the mailbox already
+	// incoming has capacity 1, so that signals that arrive together count as one. incoming
+	// is nil if Signal delivers this signal.
+	incoming chan os.Signal
+	posted   atomic.Bool // h is in the mailbox
 }
 
-// A signalReceiver is one of ReceiveSignal.
+// A signalReceiver is one call of ReceiveSignal.
 type signalReceiver struct{ fn func() }
 
-// A signalHandlers is the set of handlers of a loop. The holder of the baton
-// changes it under the lock, and so reads it without.
+// signalHandlers is the set of handlers of a loop. The holder changes list under the mutex,
+// and reads it without the mutex. Other goroutines read it under the mutex.
 type signalHandlers struct {
-	mu      sync.Mutex
-	list    map[os.Signal]*signalHandler
-	brought []os.Signal    // by Signal, and not by package os/signal
-	relays  sync.WaitGroup // the goroutines of handlers
+	mu             sync.Mutex
+	list           map[os.Signal]*signalHandler
+	broughtSignals []os.Signal    // delivered by Signal, and not by package os/signal
+	forwarders     sync.WaitGroup // the goroutines that run forward
 }
 
-// set changes the handler of sig; nil is none.
+// set sets the handler of sig; nil removes it.
 func (s *signalHandlers) set(sig os.Signal, h *signalHandler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,66 +57,69 @@ func (s *signalHandlers) set(sig os.Signal, h *signalHandler) {
 	s.list[sig] = h
 }
 
-// AddSignalHandler has fn run as a callback whenever the process receives sig;
-// it must not switch. It replaces the handler set before for sig on this loop;
-// await.Signals is for any number of tasks. Other loops and packages receive the
-// signal as well, but for task.Main, which leaves it to the handler. Signals of one kind that come faster than the
-// loop turns are one, as with the kernel (signal(7)). The handlers of different
-// signals run in any order, whichever was sent first. A
-// signal that the system does not let programs catch is an error
-// (os.ErrInvalid). The handler keeps the loop from being idle until it is
-// removed. PEP 3156's add_signal_handler.
+// AddSignalHandler makes the loop run fn as a callback whenever the process receives sig.
+// fn must not switch. AddSignalHandler replaces the handler of sig that was set before on
+// this loop. It is add_signal_handler of PEP 3156. To receive signals in tasks, use
+// await.Signals, in any number of tasks.
+//
+// Other loops and packages receive the signal as well. Only task.Main does not react to a
+// signal that has a handler.
+//
+// Signals of one kind that arrive faster than the loop runs turns may be merged, as in the
+// kernel (signal(7)). The handlers of different signals run in any order.
+//
+// The error is os.ErrInvalid (errors.Is) if no program can catch sig. The handler keeps the
+// loop from being idle until it is removed.
 func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	return l.addSignalHandler("AddSignalHandler", sig, fn, false)
 }
 
-// AddBackgroundSignalHandler is AddSignalHandler for a handler that waits for
-// nothing in particular: with only such handlers left, a loop is idle.
+// AddBackgroundSignalHandler is AddSignalHandler for a handler that does not keep the loop
+// from being idle.
 func (l *Loop) AddBackgroundSignalHandler(sig os.Signal, fn func()) error {
 	return l.addSignalHandler("AddBackgroundSignalHandler", sig, fn, true)
 }
 
-// addSignalHandler asks the os/signal package for a signal only once: replacing
-// a handler leaves no moment in which the signal would do what it does by
-// default.
+// addSignalHandler calls signal.Notify only once for each signal. While a handler is
+// replaced, the signal therefore never has its default effect.
 func (l *Loop) addSignalHandler(call string, sig os.Signal, fn func(), background bool) error {
 	l.mustHold(call)
 	if fn == nil {
-		panic("loop: a signal handler must not be nil")
+		panic("loop: the signal handler is nil; pass a function, or call RemoveSignalHandler")
 	}
 	if err := catchable(sig); err != nil {
-		return fmt.Errorf("loop: add signal handler for %v: %w", sig, err)
+		return fmt.Errorf("loop: add a handler for the signal %v: %w", sig, err)
 	}
 	h := l.handlerOf(sig)
-	h.fn, h.site, h.background = fn, l.site(), background
+	h.fn, h.site, h.background = fn, l.callSite(), background
 	return nil
 }
 
-// handlerOf returns what the loop does about sig, which from then on is something.
+// handlerOf returns the signalHandler of sig. It creates one if there is none.
 func (l *Loop) handlerOf(sig os.Signal) *signalHandler {
 	h := l.signals.list[sig]
 	if h == nil {
 		h = &signalHandler{loop: l, sig: sig}
-		if !slices.Contains(l.signals.brought, sig) {
+		if !slices.Contains(l.signals.broughtSignals, sig) {
 			h.incoming = make(chan os.Signal, 1)
 			signal.Notify(h.incoming, sig)
-			l.signals.relays.Go(h.relay)
+			l.signals.forwarders.Go(h.forward)
 		}
 		l.signals.set(sig, h)
 	}
 	return h
 }
 
-// ReceiveSignal has fn called whenever the process receives sig, until stop is called.
-// Any number of receivers get each signal, and so does the handler of
-// AddSignalHandler. Fn is called like a Waker: with the baton, on whichever goroutine
-// has it. It must not switch, and neither receive signals nor stop. A receiver does not keep the
-// loop from being idle. Stop does nothing on a closed loop. Both belong to the loop.
+// ReceiveSignal makes the loop call fn whenever the process receives sig, until stop is
+// called. A signal goes to all its receivers, and to the handler of AddSignalHandler. The
+// loop calls fn like a Waker: with the baton, on any goroutine. fn must not switch, and
+// must not call ReceiveSignal or stop. A receiver does not keep the loop from being idle.
+// Only the holder may call ReceiveSignal and stop. On a closed loop, stop does nothing.
 func (d *Driver) ReceiveSignal(sig os.Signal, fn func()) (stop func(), err error) {
 	l := (*Loop)(d)
 	l.mustHold("ReceiveSignal")
 	if err := catchable(sig); err != nil {
-		return nil, fmt.Errorf("loop: receive signal %v: %w", sig, err)
+		return nil, fmt.Errorf("loop: receive the signal %v: %w", sig, err)
 	}
 	h, r := l.handlerOf(sig), &signalReceiver{fn}
 	h.receivers = append(h.receivers, r)
@@ -122,25 +127,26 @@ func (d *Driver) ReceiveSignal(sig os.Signal, fn func()) (stop func(), err error
 		if l.closed.Load() {
 			return
 		}
-		l.mustHold("stop of ReceiveSignal")
+		l.mustHold("the stop function of ReceiveSignal")
 		if i := slices.Index(h.receivers, r); i >= 0 {
 			h.receivers = slices.Delete(h.receivers, i, i+1)
-			h.tidy()
+			h.removeIfUnused()
 		}
 	}, nil
 }
 
-// BringSignals says that the caller brings these signals by Signal, so that each of
-// them has one receiver: the handler of this loop, if there is one, or else the
-// caller. A handler that was added before keeps its signals. It belongs to the loop.
+// BringSignals declares that the caller itself receives these signals from the operating
+// system, and passes them to the loop by Signal. Each of the signals then has one receiver:
+// the handler of this loop if there is one, and otherwise the caller. A handler that was
+// added before still receives its signal from package os/signal.
 func (d *Driver) BringSignals(sigs ...os.Signal) {
 	l := (*Loop)(d)
 	l.mustHold("BringSignals")
-	l.signals.brought = sigs
+	l.signals.broughtSignals = sigs
 }
 
-// Signal has the handler of sig run, as if the process had received sig, and reports
-// whether there is a handler. Safe from every goroutine.
+// Signal acts as if the process had received sig: it runs the handler of sig. It returns
+// false if there is no handler. Signal is safe for concurrent use.
 func (d *Driver) Signal(sig os.Signal) bool {
 	l := (*Loop)(d)
 	l.signals.mu.Lock()
@@ -152,9 +158,9 @@ func (d *Driver) Signal(sig os.Signal) bool {
 	return h != nil
 }
 
-// RemoveSignalHandler restores what sig did before, and reports whether there
-// was a handler. A call of it that is already queued does not run any more. On a
-// closed loop it reports false.
+// RemoveSignalHandler removes the handler of sig, so that the signal has its earlier effect
+// again. It reports whether there was a handler. A call of the handler that is already
+// queued does not run. On a closed loop, RemoveSignalHandler returns false.
 func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 	if l.closed.Load() {
 		return false
@@ -165,21 +171,21 @@ func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 		return false
 	}
 	h.fn = nil
-	h.tidy()
+	h.removeIfUnused()
 	return true
 }
 
-// closeSignals removes all handlers and waits for their goroutines. The loop is
-// closed already, so what they still post is refused.
+// closeSignals removes all handlers and waits for their goroutines. The loop is already
+// closed, so it refuses their posts.
 func (l *Loop) closeSignals() {
 	for sig, h := range l.signals.list {
 		l.signals.set(sig, nil)
 		h.remove()
 	}
-	l.signals.relays.Wait()
+	l.signals.forwarders.Wait()
 }
 
-// expectsSignal reports whether a handler is left that keeps the loop alive.
+// expectsSignal reports whether a signal handler keeps the loop from being idle.
 func (l *Loop) expectsSignal() bool {
 	for _, h := range l.signals.list {
 		if h.fn != nil && !h.background {
@@ -189,41 +195,41 @@ func (l *Loop) expectsSignal() bool {
 	return false
 }
 
-// tidy removes h when neither a handler nor a receiver is left.
-func (h *signalHandler) tidy() {
+// removeIfUnused removes h if it has neither a handler nor receivers.
+func (h *signalHandler) removeIfUnused() {
 	if h.fn == nil && len(h.receivers) == 0 {
 		h.loop.signals.set(h.sig, nil)
 		h.remove()
 	}
 }
 
-// remove ends the relay, which ends with its channel. A handler is removed
-// once.
+// remove ends forward by closing its channel. It is called once.
 func (h *signalHandler) remove() {
 	h.fn, h.receivers = nil, nil
 	if h.incoming != nil {
-		signal.Stop(h.incoming) // nothing is sent on the channel after this
+		signal.Stop(h.incoming) // after Stop, package os/signal sends nothing more
 		close(h.incoming)
 	}
 }
 
-// relay brings signals to the loop, on a goroutine of its own.
-func (h *signalHandler) relay() {
+// forward passes signals on to the loop, on its own goroutine.
+func (h *signalHandler) forward() {
 	for range h.incoming {
 		h.post()
 	}
 }
 
-// post has the loop wake h. A loop that is stuck has h at most once in its mailbox.
+// post posts h to the loop, unless h is already in the mailbox. So a blocked loop has each
+// signal in its mailbox at most once.
 func (h *signalHandler) post() {
 	if h.posted.CompareAndSwap(false, true) {
 		h.loop.Driver().Post(h)
 	}
 }
 
-// Wake calls the receivers and queues the handler's callback. It is the loop's to call.
+// Wake calls the receivers and queues the handler's callback. Only the loop calls it.
 func (h *signalHandler) Wake() {
-	h.posted.Store(false) // first: a signal from here on must come again
+	h.posted.Store(false) // first, so that a signal that arrives from here on is posted again
 	for _, r := range h.receivers {
 		r.fn()
 	}
@@ -232,14 +238,14 @@ func (h *signalHandler) Wake() {
 	}
 }
 
-// call is the callback.
+// call runs the user's handler, as a callback.
 func (h *signalHandler) call() {
-	if h.fn != nil { // not removed in the same turn
+	if h.fn != nil { // nil if the handler was removed in this turn
 		h.fn()
 	}
 }
 
-// catchable reports an error for a signal that no program can catch.
+// catchable returns an error if no program can catch sig.
 func catchable(sig os.Signal) error {
 	if slices.Contains(uncatchable, sig) {
 		return fmt.Errorf("no program can catch it: %w", os.ErrInvalid)

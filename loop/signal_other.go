@@ -8,5 +8,5 @@ import "os"
 
 var uncatchable = []os.Signal{os.Kill}
 
-// validSignal lets os/signal decide.
+// validSignal returns nil: on this system, package os/signal decides.
 func validSignal(os.Signal) error { return nil }

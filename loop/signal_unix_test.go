@@ -15,11 +15,12 @@ import (
 	"baton/loop"
 )
 
-// mortal names the tests whose process a signal is to end; they run as a child.
+// mortal is the environment variable with the name of the test that a signal is to end.
+// That test runs in a child process.
 const mortal = "BATON_TEST_MORTAL"
 
-// dies runs the calling test in a process of its own, which must end by the
-// signal. It returns true in that process.
+// dies runs the calling test in a child process, which must end by the signal. In the
+// child, dies returns true.
 func dies(t *testing.T, by syscall.Signal) (child bool) {
 	t.Helper()
 	if os.Getenv(mortal) == t.Name() {
@@ -35,7 +36,7 @@ func dies(t *testing.T, by syscall.Signal) (child bool) {
 	return false
 }
 
-// With its last handler a signal gets its default back: it ends the process.
+// When the last handler of a signal is removed, the signal ends the process again.
 func TestSignalDefaultIsRestored(t *testing.T) {
 	guard(t)
 	for _, c := range []struct {
@@ -60,13 +61,13 @@ func TestSignalDefaultIsRestored(t *testing.T) {
 			l.RunForever()
 			c.remove(l)
 			syscall.Kill(syscall.Getpid(), syscall.SIGTERM)
-			select {} // it takes effect at once, or never: then the guard ends this
+			select {} // the signal ends the process; otherwise guard does
 		})
 	}
 }
 
-// Two loops that handle one signal both hear it, and one that stops does not
-// take it from the other.
+// Two loops can handle the same signal. If one loop removes its handler, the handler of the
+// other stays.
 func TestSignalOfTwoLoops(t *testing.T) {
 	guard(t)
 	a, b := open(t, loop.Config{}), open(t, loop.Config{})
@@ -100,8 +101,7 @@ type madeUp struct{}
 func (madeUp) String() string { return "made up" }
 func (madeUp) Signal()        {}
 
-// A panic in a handler is reported with the handler's own name, and the handler
-// stays.
+// If a handler panics, the report names the handler, and the handler stays.
 func TestSignalHandlerPanics(t *testing.T) {
 	guard(t)
 	l := open(t, loop.Config{})

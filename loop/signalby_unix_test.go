@@ -14,7 +14,8 @@ import (
 	"baton/loop"
 )
 
-// A signal that Signal brings has one receiver: the handler, or else the caller.
+// A signal that is delivered by Signal has one receiver: the handler, or otherwise the
+// caller.
 func TestBringSignals(t *testing.T) {
 	guard(t)
 	l := open(t, loop.Config{})
@@ -38,17 +39,17 @@ func TestBringSignals(t *testing.T) {
 	}
 	signal("removed before it runs", true)
 	if !l.RemoveSignalHandler(syscall.SIGUSR1) {
-		t.Error("there was no handler")
+		t.Error("RemoveSignalHandler returned false")
 	}
 	signal("removed", false)
 	l.RunOnce(0)
 	if ran != 1 {
-		t.Errorf("the handler ran %d times, once too often", ran)
+		t.Errorf("the handler ran %d times, want once", ran)
 	}
 }
 
-// A handler that was there before BringSignals gets its signals from the system,
-// and each once.
+// A handler that was added before BringSignals receives its signals from the system, each
+// once.
 func TestBringSignalsKeepsHandlers(t *testing.T) {
 	guard(t)
 	l := open(t, loop.Config{})
@@ -62,7 +63,7 @@ func TestBringSignalsKeepsHandlers(t *testing.T) {
 	}
 	l.RunOnce(0)
 	if ran != 0 {
-		t.Error("Signal ran a handler that has the signal from the system")
+		t.Error("Signal ran a handler that receives its signals from the system")
 	}
 	syscall.Kill(syscall.Getpid(), syscall.SIGUSR1)
 	l.RunForever()
@@ -71,8 +72,8 @@ func TestBringSignalsKeepsHandlers(t *testing.T) {
 	}
 }
 
-// Receivers get each signal beside the handler, and keep neither the loop from being idle
-// nor each other from anything.
+// All receivers and the handler get each signal. Receivers do not keep the loop from being
+// idle.
 func TestReceiveSignal(t *testing.T) {
 	guard(t)
 	l := open(t, loop.Config{})
@@ -89,7 +90,7 @@ func TestReceiveSignal(t *testing.T) {
 		got = nil
 		syscall.Kill(syscall.Getpid(), syscall.SIGUSR1)
 		l.RunForever()
-		l.RunOnce(0) // a handler is called in the turn after
+		l.RunOnce(0) // the handler is called in the next turn
 		if !slices.Equal(got, want) {
 			t.Errorf("%q got the signal, want %q", got, want)
 		}
@@ -106,12 +107,12 @@ func TestReceiveSignal(t *testing.T) {
 	a()
 	raise("b", "handler")
 	if !l.RemoveSignalHandler(syscall.SIGUSR1) || l.RemoveSignalHandler(syscall.SIGUSR1) {
-		t.Error("the handler was not removed once")
+		t.Error("RemoveSignalHandler did not return true first and false second")
 	}
 	raise("b")
 	b()
 	if l.Driver().Signal(syscall.SIGUSR1) {
-		t.Error("it is still received")
+		t.Error("Signal returned true without a handler")
 	}
 	if _, err := l.Driver().ReceiveSignal(syscall.SIGKILL, func() {}); !errors.Is(err, os.ErrInvalid) {
 		t.Errorf("SIGKILL: %v, want os.ErrInvalid", err)

@@ -4,28 +4,28 @@ package loop
 
 import "time"
 
-// A ticker is the watchdog's sense of time. All but close belong to the
-// watchdog's goroutine.
+// A ticker is the watchdog's source of time. All methods except close are for the
+// watchdog's goroutine only.
 type ticker interface {
-	// start has wait return after every tick from now on; stop ends that.
+	// start makes wait return after every tick; stop ends that.
 	start(tick time.Duration)
 	stop()
 
-	// wait waits for a tick. False means that the ticker is closed.
+	// wait blocks until the next tick. It returns false if the ticker is closed.
 	wait() bool
 
-	// close ends a wait in progress and all later ones. Safe from every goroutine.
+	// close ends the current wait and all later ones. It is safe for concurrent use.
 	close()
 }
 
-// goTicker is a ticker on Go's own timers. It serves where the kernel has none,
-// or no descriptor is left.
+// A goTicker is a ticker on Go's own timers. It is used if the kernel has no suitable
+// timer, or if no descriptor is left.
 type goTicker struct {
 	timer  *time.Ticker
 	closed chan struct{}
 }
 
-// newGoTicker returns a stopped ticker; the hour never passes.
+// newGoTicker returns a stopped ticker. The hour never passes.
 func newGoTicker() *goTicker {
 	t := &goTicker{timer: time.NewTicker(time.Hour), closed: make(chan struct{})}
 	t.timer.Stop()

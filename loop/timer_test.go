@@ -11,9 +11,8 @@ import (
 	"baton/loop"
 )
 
-// What was cancelled or has run is held by nothing, however many timers are left
-// and wherever it stood among them.
-func TestTimersHoldNothing(t *testing.T) {
+// A loop does not keep cancelled timers and timers that have fired in memory.
+func TestTimersKeepNothingInMemory(t *testing.T) {
 	l := simulated(t)
 	var gone []weak.Pointer[loop.Handle]
 	start := func(n int, d time.Duration) []*loop.Handle {
@@ -29,7 +28,7 @@ func TestTimersHoldNothing(t *testing.T) {
 	for i := range cancelled {
 		cancelled[i*7%300].Cancel()
 	}
-	start(300, time.Minute) // run
+	start(300, time.Minute) // these fire
 	l.RunOnce(time.Hour / 2)
 	l.RunOnce(0)
 	runtime.GC()
@@ -39,11 +38,11 @@ func TestTimersHoldNothing(t *testing.T) {
 		}
 	}
 	if _, ok := l.NextDeadline(); !ok {
-		t.Error("the loop has lost the timer that was left")
+		t.Error("the loop has lost the last timer")
 	}
 }
 
-// The memory of a burst goes back when the burst is over.
+// After a burst of timers, the heap gives its memory back.
 func TestTimersAfterBurst(t *testing.T) {
 	l := simulated(t)
 	before := heap()
@@ -65,7 +64,7 @@ func TestTimersAfterBurst(t *testing.T) {
 	runtime.KeepAlive(l)
 }
 
-// heap is how much memory is in use.
+// heap returns how many bytes of memory are in use.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats

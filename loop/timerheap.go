@@ -4,30 +4,30 @@ package loop
 
 import "time"
 
-// A timerHeap is a heap of the started timers, with four children a node. Every
-// timer knows its place, so a stopped one leaves at once.
+// A timerHeap is a heap of the started timers; each node has four children. Every timer
+// knows its index, so that a stopped timer is removed at once.
 type timerHeap struct {
 	nodes []timerNode
 	seq   uint64 // of the last start
 }
 
-// A timerNode is a started timer with its key. The key is not in the Timer: that
-// is part of something larger, far away from the next one, and a comparison would
-// have to fetch both.
+// A timerNode is a started timer with its sort key. The key is not in the Timer, because
+// Timers are spread over memory: each comparison would fetch two of them.
 type timerNode struct {
 	when  time.Duration // since the loop's start
-	seq   uint64        // ties are broken by the order of the starts
+	seq   uint64        // orders timers with the same time by their start
 	timer *Timer
 }
 
-// before is the order of wake-ups. It is total, so a replay sees the same one.
+// before is the order in which timers fire. The order is total, so that a replay fires them
+// in the same order.
 func (a *timerNode) before(b *timerNode) bool {
 	return a.when < b.when || a.when == b.when && a.seq < b.seq
 }
 
 func (h *timerHeap) empty() bool { return len(h.nodes) == 0 }
 
-// start has t due at when. If t is started it moves.
+// start adds t with the time when, or moves t if it is already started.
 func (h *timerHeap) start(t *Timer, when time.Duration) {
 	h.seq++
 	if t.slot == 0 {
@@ -37,7 +37,7 @@ func (h *timerHeap) start(t *Timer, when time.Duration) {
 	h.put(int(t.slot)-1, timerNode{when, h.seq, t})
 }
 
-// remove takes out t, which is started. The last node takes its place.
+// remove removes t, which must be started. The last node fills the gap.
 func (h *timerHeap) remove(t *Timer) {
 	i, last := int(t.slot)-1, len(h.nodes)-1
 	t.slot = 0
@@ -50,17 +50,17 @@ func (h *timerHeap) remove(t *Timer) {
 	h.shrink()
 }
 
-// keptNodes is how many nodes the heap keeps memory for when it is empty: 24 KiB.
+// keptNodes is the capacity that an empty heap keeps: 24 KiB.
 const keptNodes = 1024
 
-// shrink gives back half of the memory when three quarters of it are not in use.
+// shrink halves the capacity when only a quarter of it is in use.
 func (h *timerHeap) shrink() {
 	if c := cap(h.nodes); c > keptNodes && len(h.nodes) <= c/4 {
 		h.nodes = append(make([]timerNode, 0, c/2), h.nodes...)
 	}
 }
 
-// next is when the first timer is due, if there is one.
+// next returns when the first timer is due. It returns false if the heap is empty.
 func (h *timerHeap) next() (time.Duration, bool) {
 	if h.empty() {
 		return 0, false
@@ -68,7 +68,7 @@ func (h *timerHeap) next() (time.Duration, bool) {
 	return h.nodes[0].when, true
 }
 
-// pop takes out the first timer if it is due at now, and otherwise returns nil.
+// pop removes and returns the first timer if it is due at now. Otherwise pop returns nil.
 func (h *timerHeap) pop(now time.Duration) *Timer {
 	if h.empty() || h.nodes[0].when > now {
 		return nil
@@ -78,7 +78,7 @@ func (h *timerHeap) pop(now time.Duration) *Timer {
 	return t
 }
 
-// put places n at i, where a gap is, or where the order wants it above or below.
+// put places n, starting at the gap i and moving it up or down as the order requires.
 func (h *timerHeap) put(i int, n timerNode) {
 	for i > 0 {
 		parent := (i - 1) / 4
@@ -108,13 +108,13 @@ func (h *timerHeap) put(i int, n timerNode) {
 	h.set(i, n)
 }
 
-// set is the one place that moves a timer, so slot is always right.
+// set stores n at index i. All moves go through set, so slot is always correct.
 func (h *timerHeap) set(i int, n timerNode) {
 	h.nodes[i] = n
 	n.timer.slot = uint32(i) + 1
 }
 
-// clear forgets all timers, which may still be stopped.
+// clear removes all timers. StopTimer may still be called for them.
 func (h *timerHeap) clear() {
 	for _, n := range h.nodes {
 		n.timer.slot = 0

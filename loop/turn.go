@@ -9,48 +9,47 @@ import (
 	"baton/loop/poll"
 )
 
-// How long a busy loop may go without asking its poller. The bound is counted
-// in turns and steps, not in time, so that a replay sees the same turns. In a real
-// world the watchdog may ask for a poll before.
+// A busy loop polls after this many turns or steps. The limits count turns and steps, not
+// time, so that a replay has the same turns. In the real world, the watchdog may ask for an
+// earlier poll.
 const (
 	maxTurnsUnpolled = 32
 	maxStepsUnpolled = 64
 )
 
-// Run runs turns until Stop is called or the loop is idle: nothing is ready,
-// and no operation, timer, job that was not abandoned, watched descriptor,
-// signal handler or door is left that could make something ready. It reports
-// whether it was stopped.
+// Run runs turns until Stop is called or the loop is idle (see [Loop.Idle]). It returns
+// true if Stop was called.
 //
-// The calling goroutine becomes the loop's own until Run returns. It must hold
-// no baton, and the loop must be open and not run: everything else is misuse
-// and panics. That goes for RunForever and RunOnce as well.
+// The calling goroutine receives the baton, and runs the callbacks until Run returns. Run
+// panics if the goroutine already holds a baton, if the loop is closed, or if the loop is
+// already running. The same is true of RunForever and RunOnce.
 func (l *Loop) Run() (stopped bool) { return l.run(idleMode, -1, "Run") }
 
-// RunForever runs turns until Stop is called; an idle loop waits. PEP 3156's
-// run_forever.
+// RunForever runs turns until Stop is called. If the loop is idle, RunForever waits. It is
+// run_forever of PEP 3156.
 func (l *Loop) RunForever() { l.run(foreverMode, -1, "RunForever") }
 
-// RunOnce runs one full turn. If nothing is ready it waits for something, at
-// most max; 0 does not wait and negative sets no limit. It serves a loop that
-// is driven from outside: the poller is asked in each, so that its descriptor
-// does not stay readable.
+// RunOnce runs one turn, which always polls. If nothing is ready, the poll waits, but at
+// most max. If max is 0, the poll does not wait; if max is negative, the wait has no limit.
+// RunOnce is for guest loops: because every RunOnce polls, the poller's descriptor does not
+// stay readable.
 func (l *Loop) RunOnce(max time.Duration) {
 	l.run(onceMode, max, "RunOnce")
 }
 
-// Stop ends Run or RunForever after the current turn: everything ready in it
-// still runs, what it adds waits for the next Run. On a loop that does not run,
-// the next Run makes one turn that does not wait. Use CallSoonThreadsafe to
-// stop a loop from another goroutine. It never switches: a task that calls it
-// goes on to its next switch point.
+// Stop makes Run or RunForever return at the end of the current turn. Entries that the turn
+// adds wait for the next Run. If the loop does not run, the next Run runs one turn that
+// does not wait.
+//
+// Stop does not switch: a task that calls Stop goes on to its next switch point. To stop a
+// loop from another goroutine, pass Stop to CallSoonThreadsafe.
 func (l *Loop) Stop() {
 	l.mustHold("Stop")
 	l.stopping = true
 }
 
-// run is all three. Its deferred function works for a Goexit in a callback,
-// too; what that leaves of the batch is where the next Run begins.
+// run implements Run, RunForever and RunOnce. Its deferred function also runs if a callback
+// calls runtime.Goexit; the next Run then continues with the rest of the batch.
 func (l *Loop) run(m mode, limit time.Duration, call string) (stopped bool) {
 	l.enter(call)
 	l.mode, l.limit = m, limit
@@ -58,7 +57,7 @@ func (l *Loop) run(m mode, limit time.Duration, call string) (stopped bool) {
 		l.stopping = false
 		l.leave()
 	}()
-	for l.advance() {
+	for l.beginTurn() {
 		l.runBatch()
 		if l.stopping || m == onceMode {
 			return l.stopping
@@ -67,16 +66,15 @@ func (l *Loop) run(m mode, limit time.Duration, call string) (stopped bool) {
 	return false
 }
 
-// runBatch runs the rest of the turn on the loop's own goroutine. A task that
-// is handed the baton goes on from there by Take, so most steps never come
-// back here in between.
+// runBatch runs the rest of the batch. Most steps do not return here: a task that parks
+// takes the next step by Take and hands over to it directly.
 func (l *Loop) runBatch() {
 	for l.head < len(l.batch) {
 		e := l.batch[l.head]
 		l.batch[l.head] = Entry{}
 		l.head++
 		l.stepsSincePoll++
-		l.moved()
+		l.clearMarks()
 		if e.Step {
 			e.Runner.Run()
 		} else {
@@ -85,72 +83,70 @@ func (l *Loop) runBatch() {
 	}
 }
 
-// advance begins a turn on the loop's own goroutine: it polls if that is due, and
-// makes what is ready at this moment the batch. It returns false if there is
-// nothing left to wait for. A turn that begins in Take is the same, but for what
-// cannot be the case there.
-func (l *Loop) advance() bool {
-	if l.head < len(l.batch) { // left over by a callback that ended in Goexit
+// beginTurn begins a turn: it polls if a poll is due, and then makes the ready queue the
+// batch. It returns false if the loop is idle. Take begins turns in the same way, but only
+// if no Stop, RunOnce or Order is involved.
+func (l *Loop) beginTurn() bool {
+	if l.head < len(l.batch) { // left over by a callback that called Goexit
 		return true
 	}
 	l.turnsSincePoll++
 	if (l.stopping || l.mode == onceMode || l.pollDue()) && !l.poll() {
 		return false
 	}
-	l.flip()
+	l.swapQueues()
 	if l.cfg.Order != nil && len(l.batch) > 0 {
 		l.arrange()
 	}
 	return true
 }
 
-// pollDue reports whether the turn that begins now looks outside first.
+// pollDue reports whether a turn that begins now has to poll.
 func (l *Loop) pollDue() bool {
 	return len(l.ready) == 0 || l.turnsSincePoll >= maxTurnsUnpolled || l.stepsSincePoll >= maxStepsUnpolled ||
-		l.overdue.Load()
+		l.pollRequested.Load()
 }
 
-// flip makes what is ready the batch. It comes after the poll, so that a wake-up
-// that the poll has found runs in this turn.
-func (l *Loop) flip() {
+// swapQueues makes the ready queue the batch. It follows the poll, so that what the poll
+// queues runs in this turn.
+func (l *Loop) swapQueues() {
 	l.batch, l.ready = l.ready, l.batch[:0]
 	l.head = 0
 }
 
-// poll asks the poller what is finished, waiting if nothing is ready, and
-// queues, in this order: finished operations, what other goroutines have
-// posted, due timers. It returns false, and has queued nothing, if nothing is
-// left to wait for.
+// poll calls the poller and queues, in this order: completed operations, functions posted
+// by other goroutines, and due timers. The poller waits if nothing is ready. poll returns
+// false, and queues nothing, if the loop is idle.
 //
-// The time of the turn is read once, after the wait and before anything is
-// queued: all timers are due or not by the same clock.
+// poll reads the clock once, after the wait and before it queues anything, so that all
+// timers are compared with the same time.
 func (l *Loop) poll() bool {
 	l.turnsSincePoll, l.stepsSincePoll = 0, 0
-	if l.overdue.Load() {
-		l.overdue.Store(false)
+	if l.pollRequested.Load() {
+		l.pollRequested.Store(false)
 	}
-	if l.before != nil {
-		l.before()
+	if l.beforePoll != nil {
+		l.beforePoll()
 	}
-	wait, ok := l.patience()
+	wait, ok := l.pollWait()
 	if !ok {
 		return false
 	}
 	switch {
 	case wait == 0 && l.inflight == 0 && l.mode != onceMode:
-		// No operation could be finished: there is nothing to ask. Whoever drives
-		// the loop from outside may watch the poller's descriptor, and what has
-		// made it readable is taken off by asking.
+		// No operation is in flight, so the poller has nothing to report. RunOnce does not
+		// take this shortcut: the host may watch the poller's descriptor, and only the
+		// poller's Wait makes it unreadable again.
 		l.done = l.done[:0]
-	case wait != 0 && l.dog != nil:
-		l.dog.rest()
+	case wait != 0 && l.watchdog != nil:
+		l.watchdog.rest()
 		l.done = l.poller.Wait(l.done[:0], wait)
-		l.dog.arm()
+		l.watchdog.arm()
 	default:
 		l.done = l.poller.Wait(l.done[:0], wait)
 	}
 	if wait == 0 {
-		l.giveWay()
+		l.yieldProcessor()
 	}
 	l.now = l.clock()
 	for i, op := range l.done {
@@ -167,10 +163,10 @@ func (l *Loop) poll() bool {
 	return true
 }
 
-// patience is how long the poll that begins now may wait: 0 not at all,
-// negative without limit. It is false if waiting would be for nothing. A timer
-// that is due makes it 0; a limit of RunOnce only shortens it.
-func (l *Loop) patience() (time.Duration, bool) {
+// pollWait returns how long a poll that begins now may wait: 0 means not at all, negative
+// means without limit. It returns false if the loop is idle. A limit of RunOnce can only
+// shorten the wait.
+func (l *Loop) pollWait() (time.Duration, bool) {
 	if len(l.ready) > 0 || l.stopping {
 		return 0, true
 	}
@@ -183,8 +179,8 @@ func (l *Loop) patience() (time.Duration, bool) {
 	} else if l.mode == idleMode && l.Idle() {
 		return 0, false
 	}
-	// A clock that jumps stands still while a goroutine of the executor works.
-	if wait > 0 && l.busy() && l.poller.Caps().Has(poll.Jumps) {
+	// A clock that jumps must stand still while a function runs in the executor.
+	if wait > 0 && l.hasJobs() && l.poller.Caps().Has(poll.Jumps) {
 		wait = -1
 	}
 	if l.limit >= 0 && (wait < 0 || wait > l.limit) {
@@ -193,21 +189,21 @@ func (l *Loop) patience() (time.Duration, bool) {
 	return wait, true
 }
 
-// Idle reports whether nothing is ready and nothing is left that could make
-// something ready: no operation, timer, job that was not abandoned, watched
-// descriptor, signal handler or door. It belongs to the loop.
+// Idle reports whether the loop is idle: nothing is ready, and nothing is left that could
+// make something ready. What could is an operation, a timer, an unabandoned job, a watched
+// descriptor, a signal handler, or an external source (see [Driver.Open]). Only the holder
+// may call Idle; Idle does not check this.
 func (l *Loop) Idle() bool {
 	return l.head == len(l.batch) && len(l.ready) == 0 && l.timers.empty() && l.mail.empty() &&
-		l.inflight == 0 && !l.busy() && l.doors == 0 && !l.expectsSignal()
+		l.inflight == 0 && !l.hasJobs() && l.sources == 0 && !l.expectsSignal()
 }
 
-// giveWay lets other goroutines run, now and then, while the loop is busy.
-// Hand-overs by coroutine do not pass through Go's scheduler. With one processor
-// the garbage collector and other goroutines would get it only by preemption,
-// every 10 ms. With several it would only carry the loop from one to the other
-// and its cache along.
-func (l *Loop) giveWay() {
-	if l.busyPolls++; l.alone && l.busyPolls%4 == 0 {
+// yieldProcessor lets other goroutines run from time to time while the loop is busy.
+// Hand-overs by coroutine bypass Go's scheduler. With one processor, the garbage collector
+// and other goroutines would then run only after preemption, every 10 ms. With several
+// processors, yielding would only move the loop to another processor, away from its cache.
+func (l *Loop) yieldProcessor() {
+	if l.busyPolls++; l.oneProcessor && l.busyPolls%4 == 0 {
 		runtime.Gosched()
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"baton/loop/poll/virtual"
 )
 
-// A counting poller counts its Waits.
+// A counting poller counts the calls of Wait.
 type counting struct {
 	poll.Poller
 	waits int
@@ -23,8 +23,8 @@ func (c *counting) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	return c.Poller.Wait(done, d)
 }
 
-// A busy loop polls, but not in every turn: the poll is what a turn costs most.
-// While no operation is in flight there is nothing to ask the poller.
+// A busy loop does not poll in every turn, because a poll is the most expensive part of a
+// turn. Without an operation in flight, it does not call the poller.
 func TestPollsOfBusyLoop(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -71,7 +71,7 @@ func TestPollsOfBusyLoop(t *testing.T) {
 	}
 }
 
-// submitAccept puts an operation in flight that does not finish.
+// submitAccept submits an operation that does not complete.
 func submitAccept(t *testing.T, l *loop.Loop) {
 	t.Helper()
 	listener, err := l.Poller().Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, poll.ListenOptions{})
@@ -81,8 +81,8 @@ func submitAccept(t *testing.T, l *loop.Loop) {
 	l.Driver().Submit(&poll.Op{Kind: poll.Accept, Handle: listener})
 }
 
-// A due timer does not overtake what is ready, and finished operations, posts
-// and timers come in this order.
+// A due timer does not run before callbacks that are already ready. A poll queues completed
+// operations, posts and timers in this order.
 func TestOrderOfPoll(t *testing.T) {
 	l := simulated(t)
 	var ran notes
@@ -105,7 +105,7 @@ func TestOrderOfPoll(t *testing.T) {
 func TestTake(t *testing.T) {
 	l := simulated(t)
 	var ran notes
-	// chain runs what a task would hand over to: step after step.
+	// chain runs a step and then, like a task that parks, the next step.
 	chain := func(name string) func() {
 		return func() {
 			ran.add(name)()
@@ -120,7 +120,7 @@ func TestTake(t *testing.T) {
 	l.CallSoon(ran.add("callback"))
 	l.Driver().Ready(stepOf(chain("c")))
 	l.Run()
-	ran.want(t, "a callback belongs to the loop's goroutine", "a -> b callback c")
+	ran.want(t, "Take does not take callbacks", "a -> b callback c")
 
 	l.Driver().Ready(stepOf(func() {
 		l.Driver().Ready(stepOf(chain("e")))
@@ -142,7 +142,7 @@ func TestTake(t *testing.T) {
 		chain("g")()
 	}))
 	if !l.Run() {
-		t.Error("Run does not report Stop")
+		t.Error("Run returned false after Stop")
 	}
 	ran.want(t, "Stop ends with the turn", "g")
 	l.RunOnce(0)
@@ -158,14 +158,14 @@ func TestTake(t *testing.T) {
 	ran.want(t, "afterwards", "j")
 }
 
-// A poller of one thread is polled by the loop's own goroutine only.
+// If the poller belongs to one thread, Take does not poll.
 func TestTakePinned(t *testing.T) {
 	l := open(t, loop.Config{Poller: pinned{virtual.New(virtual.Config{})}})
 	var ran notes
 	l.Driver().Ready(stepOf(func() {
 		l.Driver().Ready(stepOf(ran.add("next turn")))
 		if _, ok := l.Driver().Take(); ok {
-			t.Error("Take polled in place of the loop's goroutine")
+			t.Error("Take polled on the goroutine of a task")
 		}
 	}))
 	l.Run()
@@ -181,7 +181,7 @@ func TestBeforePoll(t *testing.T) {
 	looked := 0
 	l.Driver().BeforePoll(func() {
 		if looked++; looked == 1 {
-			l.CallSoon(func() {}) // makes the poll one that does not wait
+			l.CallSoon(func() {}) // so the poll does not wait
 		}
 		if !l.Held() {
 			t.Error("BeforePoll runs without the baton")
@@ -192,12 +192,12 @@ func TestBeforePoll(t *testing.T) {
 	l.Driver().BeforePoll(nil)
 	l.RunOnce(0)
 	if looked != 2 {
-		t.Errorf("looked %d times before 2 polls", looked)
+		t.Errorf("the function of BeforePoll ran %d times before 2 polls", looked)
 	}
 }
 
-// Whoever drives a loop from outside asks for its next deadline and calls
-// RunOnce; two loops can share a goroutine that way.
+// A host runs loops with NextDeadline and RunOnce. In this way, two loops can share a
+// goroutine.
 func TestDrivenFromOutside(t *testing.T) {
 	a, b := simulated(t), simulated(t)
 	var ran notes

@@ -10,8 +10,9 @@ import (
 	"baton/loop/poll"
 )
 
-// A watched is a descriptor that somebody else owns, adopted for as long as one
-// of its two directions is watched. It is in loop.watchers then.
+// A watched is a descriptor that the poller has adopted because at least one of its
+// directions is watched. It is in loop.watchers during that time. The descriptor belongs to
+// the user.
 type watched struct {
 	loop           *Loop
 	fd             uintptr
@@ -19,34 +20,36 @@ type watched struct {
 	reader, writer watcher
 }
 
-// A watcher calls back whenever its descriptor is ready in its direction: it
-// submits a readiness operation, queues the callback when that is finished, and
-// submits the next one after the callback has returned. So it is
-// level-triggered over a poller of completions. The operation is in flight
-// (busy) or the callback in the ready queue (queued), never both.
+// A watcher calls a callback whenever its descriptor is ready in one direction. It submits
+// a readiness operation, queues the callback when the operation has completed, and submits
+// the next operation after the callback has returned. The callback therefore runs again
+// while the descriptor stays ready (level-triggered).
+//
+// Either the operation is in flight (busy), or the callback is in the ready queue (queued),
+// never both.
 type watcher struct {
 	of     *watched
 	kind   poll.Kind // poll.Readable or poll.Writable
-	fn     func()    // nil: this direction is not watched
+	fn     func()    // nil if this direction is not watched
 	site   string    // where it was added, in debug mode
 	op     poll.Op
-	busy   bool    // op is in flight, for whoever watches when it finishes
+	busy   bool    // op is in flight; its completion is for the current fn
 	queued *Handle // the callback in the ready queue
 }
 
-// AddReader has fn run in every turn in which reading from fd would not wait: a
-// callback that does not read runs again. fn must not switch. It replaces the
-// reader set before; the writer of fd is independent. A watched descriptor keeps
-// the loop from being idle.
+// AddReader makes the loop run fn in every turn in which a read from fd would not block. If
+// fn does not read everything, it runs again. fn must not switch. AddReader replaces the
+// reader of fd that was set before; the writer of fd is independent. A watched descriptor
+// keeps the loop from being idle. AddReader is add_reader of PEP 3156.
 //
-// The descriptor stays the caller's, who must remove the watchers before closing
-// it. If the loop finds that a watched descriptor was closed, at the latest when a
-// new file with the same number is added, it removes the watchers of the closed one
-// and calls the exception handler for each.
+// The descriptor still belongs to the caller. Call RemoveReader and RemoveWriter before you
+// close it. If the loop finds that a watched descriptor was closed, it removes the watchers
+// and calls the exception handler for each. The loop finds it at the latest when a new file
+// with the same number is added.
 //
-// The error says why fd cannot be watched: it is a regular file (EPERM), or it
-// belongs to a stream of this loop, which the error names (EEXIST); or the poller
-// cannot watch (errors.ErrUnsupported). PEP 3156's add_reader.
+// The error says why fd cannot be watched: EPERM for a regular file; EEXIST, with the name
+// of the stream, if fd belongs to a stream of this loop; errors.ErrUnsupported if the
+// poller cannot watch descriptors.
 func (l *Loop) AddReader(fd uintptr, fn func()) error {
 	return l.watch("AddReader", fd, poll.Readable, fn)
 }
@@ -56,9 +59,8 @@ func (l *Loop) AddWriter(fd uintptr, fn func()) error {
 	return l.watch("AddWriter", fd, poll.Writable, fn)
 }
 
-// RemoveReader ends the watching and reports whether there was any. A callback
-// that is already queued does not run any more. On a closed loop it reports
-// false.
+// RemoveReader removes the reader of fd, and reports whether there was one. A callback that
+// is already queued does not run. On a closed loop, RemoveReader returns false.
 func (l *Loop) RemoveReader(fd uintptr) bool {
 	return l.unwatch("RemoveReader", fd, poll.Readable)
 }
@@ -68,15 +70,18 @@ func (l *Loop) RemoveWriter(fd uintptr) bool {
 	return l.unwatch("RemoveWriter", fd, poll.Writable)
 }
 
-// watch adopts the descriptor. If that fails because it is adopted already, the new
-// callback replaces the one before, or is the other direction's: a callback that is
-// queued is taken back, and an operation in flight serves the new one. If the
-// descriptor was watched and is not adopted any more, its owner has closed it, and
-// the number may be another file's: what was watched under it is removed.
+// watch adopts the descriptor and sets the callback of one direction.
+//
+// If the descriptor is already adopted, the new callback replaces the old one or is for the
+// other direction. A queued callback is cancelled, and an operation in flight now serves
+// the new callback.
+//
+// If the descriptor was watched but is no longer adopted, its owner has closed it, and the
+// number may belong to another file. The old watchers are then removed.
 func (l *Loop) watch(call string, fd uintptr, kind poll.Kind, fn func()) error {
 	l.mustHold(call)
 	if fn == nil {
-		panic("loop: the callback of " + call + " must not be nil")
+		panic("loop: the callback of " + call + " is nil; pass a function")
 	}
 	d := l.watchers[fd]
 	file, err := l.adopt(fd)
@@ -93,9 +98,9 @@ func (l *Loop) watch(call string, fd uintptr, kind poll.Kind, fn func()) error {
 		d.writer = watcher{of: d, kind: poll.Writable}
 		l.watchers[fd] = d
 	}
-	w := d.side(kind)
+	w := d.direction(kind)
 	w.unqueue()
-	w.fn, w.site = fn, l.site()
+	w.fn, w.site = fn, l.callSite()
 	if err := w.submit(); err != nil {
 		w.remove()
 		return fmt.Errorf("loop: %s of descriptor %d: %w", call, fd, err)
@@ -103,7 +108,8 @@ func (l *Loop) watch(call string, fd uintptr, kind poll.Kind, fn func()) error {
 	return nil
 }
 
-// adopt fails here, and not in the first operation, if the poller cannot watch.
+// adopt fails if the poller cannot watch, so that AddReader reports this and not the first
+// operation.
 func (l *Loop) adopt(fd uintptr) (poll.Handle, error) {
 	if !l.poller.Caps().Has(poll.Adopts | poll.Readiness) {
 		return nil, errors.ErrUnsupported
@@ -117,21 +123,21 @@ func (l *Loop) unwatch(call string, fd uintptr, kind poll.Kind) bool {
 	}
 	l.mustHold(call)
 	d := l.watchers[fd]
-	if d == nil || d.side(kind).fn == nil {
+	if d == nil || d.direction(kind).fn == nil {
 		return false
 	}
-	d.side(kind).remove()
+	d.direction(kind).remove()
 	return true
 }
 
-func (d *watched) side(kind poll.Kind) *watcher {
+func (d *watched) direction(kind poll.Kind) *watcher {
 	if kind == poll.Readable {
 		return &d.reader
 	}
 	return &d.writer
 }
 
-// unqueue takes back a callback that is to run.
+// unqueue cancels a queued callback.
 func (w *watcher) unqueue() {
 	if w.queued != nil {
 		w.queued.Cancel()
@@ -139,21 +145,21 @@ func (w *watcher) unqueue() {
 	}
 }
 
-// remove ends the watching, and gives the descriptor back with its last
-// direction. While the other one is watched, an operation in flight is left
-// alone: it finds nobody to call.
+// remove ends the watching of one direction, and closes the poller's handle if no direction
+// is left. If the other direction is still watched, an operation in flight continues; when
+// it completes, it calls no callback.
 func (w *watcher) remove() {
 	d := w.of
 	w.fn = nil
 	w.unqueue()
 	if d.reader.fn == nil && d.writer.fn == nil {
 		delete(d.loop.watchers, d.fd)
-		d.file.Close() // ends what is in flight; the descriptor itself stays open
+		d.file.Close() // ends the operations in flight; the descriptor stays open
 	}
 }
 
-// submit asks for the next readiness, unless that is under way. The error is
-// that of an operation which has failed at once.
+// submit submits the next readiness operation, unless one is in flight or the callback is
+// queued. It returns the error of an operation that fails at once.
 func (w *watcher) submit() error {
 	if w.fn == nil || w.busy || w.queued != nil {
 		return nil
@@ -169,7 +175,7 @@ func (w *watcher) submit() error {
 	return w.op.Err
 }
 
-// Complete queues the callback. It is the loop's to call.
+// Complete queues the callback. Only the loop calls it.
 func (w *watcher) Complete(*poll.Op) {
 	w.busy = false
 	switch {
@@ -180,25 +186,26 @@ func (w *watcher) Complete(*poll.Op) {
 	}
 }
 
-func (w *watcher) queue() { w.queued = w.of.loop.queue(w.fire, w.fn, w.site) }
+func (w *watcher) queue() { w.queued = w.of.loop.queue(w.call, w.fn, w.site) }
 
-// fire is the callback in the ready queue.
-func (w *watcher) fire() {
+// call runs the user's function, as a callback.
+func (w *watcher) call() {
 	w.queued = nil
-	defer w.again() // also when fn panics: the descriptor is still ready
+	defer w.rewatch() // also if fn panics: the descriptor is still ready
 	w.fn()
 }
 
-// again goes on after the callback, which may have closed the descriptor.
-func (w *watcher) again() {
+// rewatch submits the next operation after the callback, which may have closed the
+// descriptor.
+func (w *watcher) rewatch() {
 	if err := w.submit(); err != nil {
 		w.fail(err)
 	}
 }
 
-// fail ends the watching because of an error of the poller's: the next operation
-// would fail in the same way, at once, in every turn. There is no caller left to
-// tell, so the exception handler is, by a callback like any other.
+// fail ends the watching because of an error of the poller: every further operation would
+// fail at once, in every turn. No caller waits for the error, so fail queues a call of the
+// exception handler.
 func (w *watcher) fail(err error) {
 	if w.fn == nil {
 		return
@@ -209,7 +216,7 @@ func (w *watcher) fail(err error) {
 		side = "writer"
 	}
 	e := Exception{
-		Message: fmt.Sprintf("loop: the %s of descriptor %d, %s, is removed", side, w.of.fd, nameOf(fn, site)),
+		Message: fmt.Sprintf("loop: the %s of descriptor %d, %s, was removed", side, w.of.fd, nameOf(fn, site)),
 		Err:     err,
 	}
 	w.remove()

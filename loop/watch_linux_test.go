@@ -17,7 +17,7 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// onEpoll makes a loop that can watch descriptors, whatever BATON_POLLER says.
+// onEpoll makes a loop on epoll, which can watch descriptors, whatever BATON_POLLER says.
 func onEpoll(t *testing.T) *loop.Loop {
 	t.Helper()
 	p, err := epoll.New(epoll.Config{})
@@ -27,7 +27,7 @@ func onEpoll(t *testing.T) *loop.Loop {
 	return open(t, loop.Config{Poller: p})
 }
 
-// pipe makes a pipe of plain descriptors, so that nobody else watches them.
+// pipe makes a pipe of plain descriptors, which Go's network poller does not watch.
 func pipe(t *testing.T) (read, write int) {
 	t.Helper()
 	var fds [2]int
@@ -72,8 +72,8 @@ func TestWatchPipe(t *testing.T) {
 	}
 }
 
-// high is a copy of fd with a high number, which nobody else gets by chance. It is
-// the caller's to close.
+// high returns a copy of fd with a high number, which no other file gets by chance. The
+// caller must close it.
 func high(t *testing.T, fd int) uintptr {
 	t.Helper()
 	var limit unix.Rlimit
@@ -107,7 +107,8 @@ func TestWatchHighDescriptor(t *testing.T) {
 	}
 }
 
-// What cannot be watched is told in words, and errors.Is finds the kernel's reason.
+// If a descriptor cannot be watched, the message says why, and errors.Is finds the kernel's
+// error.
 func TestWatchErrors(t *testing.T) {
 	l := onEpoll(t)
 	file, err := os.CreateTemp(t.TempDir(), "")
@@ -144,12 +145,12 @@ func TestWatchErrors(t *testing.T) {
 		}
 	}
 	if !l.Idle() {
-		t.Error("not idle after watching has failed")
+		t.Error("not idle after AddReader and AddWriter failed")
 	}
 }
 
-// The descriptor is the caller's: removing the watcher, or closing the loop,
-// leaves it open.
+// The descriptor belongs to the caller: neither removing the watcher nor closing the loop
+// closes it.
 func TestWatchLeavesDescriptorOpen(t *testing.T) {
 	read, _ := pipe(t)
 	for range 2 {
@@ -165,19 +166,19 @@ func TestWatchLeavesDescriptorOpen(t *testing.T) {
 		}
 		l.Close()
 		if _, err := unix.FcntlInt(uintptr(read), unix.F_GETFD, 0); err != nil {
-			t.Errorf("the descriptor is gone: %v", err)
+			t.Errorf("the descriptor was closed: %v", err)
 		}
 	}
 }
 
-// Who closes a descriptor that is still watched breaks the rule, and is told so,
-// once for each direction. The loop does not spin, and has nothing left to wait for.
+// If a watched descriptor is closed, the exception handler is called once for each
+// direction. The loop does not spin, and becomes idle.
 func TestWatchClosedDescriptor(t *testing.T) {
 	guard(t)
 	l := onEpoll(t)
 	l.SetDebug(true)
-	var told []loop.Exception
-	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { told = append(told, e) })
+	var reported []loop.Exception
+	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reported = append(reported, e) })
 	_, write := pipe(t)
 	fd := high(t, write) // no other file gets its number meanwhile
 	calls := 0
@@ -190,56 +191,56 @@ func TestWatchClosedDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Run() // until idle
-	if calls != 1 || len(told) != 1 || !l.Idle() {
-		t.Fatalf("the writer ran %d times, reported: %v; idle: %v", calls, told, l.Idle())
+	if calls != 1 || len(reported) != 1 || !l.Idle() {
+		t.Fatalf("the writer ran %d times, reported: %v; idle: %v", calls, reported, l.Idle())
 	}
-	message := told[0].String()
+	message := reported[0].String()
 	for _, part := range []string{"the writer of descriptor", "TestWatchClosedDescriptor.func", "watch_linux_test.go:", "bad file descriptor"} {
 		if !strings.Contains(message, part) {
 			t.Errorf("reported %q, want %q in it", message, part)
 		}
 	}
-	if !errors.Is(told[0].Err, unix.EBADF) || l.RemoveWriter(fd) {
-		t.Errorf("reported %v, and the writer is still there: %v", told[0].Err, l.RemoveWriter(fd))
+	if !errors.Is(reported[0].Err, unix.EBADF) || l.RemoveWriter(fd) {
+		t.Errorf("reported %v, and the writer is still there: %v", reported[0].Err, l.RemoveWriter(fd))
 	}
 }
 
-// If one direction cannot be watched, the other one is left alone.
+// If one direction cannot be watched, the other direction is still watched.
 func TestWatchFails(t *testing.T) {
 	guard(t)
 	p, err := epoll.New(epoll.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sick := &failing{Poller: p}
-	l := open(t, loop.Config{Poller: sick})
+	poller := &failing{Poller: p}
+	l := open(t, loop.Config{Poller: poller})
 	read, _ := pipe(t)
-	var told []error
-	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { told = append(told, e.Err) })
+	var reported []error
+	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reported = append(reported, e.Err) })
 	if err := l.AddReader(uintptr(read), func() { t.Error("the reader ran") }); err != nil {
 		t.Fatal(err)
 	}
-	sick.now = true
-	if err := l.AddWriter(uintptr(read), func() {}); !errors.Is(err, errSick) || !strings.Contains(err.Error(), "AddWriter") {
-		t.Errorf("AddWriter: %v, want %v", err, errSick)
+	poller.now = true
+	if err := l.AddWriter(uintptr(read), func() {}); !errors.Is(err, errFailing) || !strings.Contains(err.Error(), "AddWriter") {
+		t.Errorf("AddWriter: %v, want %v", err, errFailing)
 	}
 	if l.RemoveWriter(uintptr(read)) {
 		t.Error("there is a writer after AddWriter failed")
 	}
-	sick.late = true // what is in flight, too
+	poller.late = true // now the operation in flight fails as well
 	l.Run()
-	if len(told) != 1 || !errors.Is(told[0], errSick) {
-		t.Errorf("reported: %v, want %v once", told, errSick)
+	if len(reported) != 1 || !errors.Is(reported[0], errFailing) {
+		t.Errorf("reported: %v, want %v once", reported, errFailing)
 	}
 	if l.RemoveReader(uintptr(read)) {
-		t.Error("there is a reader that cannot be watched")
+		t.Error("there is still a reader after its operation failed")
 	}
 }
 
-var errSick = errors.New("the poller is sick")
+var errFailing = errors.New("the poller fails on purpose")
 
-// A failing poller has had enough: readiness operations fail, at once, or when they
-// are reported.
+// A failing poller fails readiness operations: at once if now is set, or when they are
+// reported if late is set.
 type failing struct {
 	poll.Poller
 	now, late bool
@@ -248,7 +249,7 @@ type failing struct {
 
 func (f *failing) Submit(op *poll.Op) bool {
 	if f.now && (op.Kind == poll.Readable || op.Kind == poll.Writable) {
-		op.Err = errSick
+		op.Err = errFailing
 		return true
 	}
 	f.flying = op
@@ -261,13 +262,13 @@ func (f *failing) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	}
 	done = f.Poller.Wait(done, d)
 	for _, op := range done {
-		op.Err = errSick
+		op.Err = errFailing
 	}
 	return done
 }
 
-// A panic in a reader is reported with the reader's own name, and in debug mode
-// with the place of its AddReader.
+// If a writer panics, the report names the writer and, in debug mode, the place of its
+// AddWriter.
 func TestWatchNamesFunction(t *testing.T) {
 	guard(t)
 	l := onEpoll(t)

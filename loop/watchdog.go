@@ -16,20 +16,22 @@ import (
 	"time"
 )
 
-// A SlowStep tells that a task or callback has held the baton for long. It is
-// reported while it still does, once for each step.
+// A SlowStep reports that a task or callback has held the baton for long. The watchdog
+// reports each such step once, while the step still runs.
 type SlowStep struct {
 	Loop *Loop
-	Step string        // the String of the task whose step it is; empty for a callback, and if the step has ended meanwhile
-	Held time.Duration // at least; counted from the watchdog's first look at it
+	// Step is the String of the step's task. Step is empty for a callback, or if the step
+	// has ended meanwhile.
+	Step string
+	Held time.Duration // a lower bound, counted from when the watchdog first saw the step
 
-	// Stack is that of the goroutine that holds the baton. It is nil if the step has
-	// ended meanwhile, and if the goroutine was not found: its stack is deeper than
-	// 128 calls, or it has lost its pprof label (see Config.SlowStep).
+	// Stack is the stack of the goroutine that holds the baton. Stack is nil if the step
+	// has ended meanwhile, or if the watchdog did not find the goroutine: its stack is
+	// deeper than 128 calls, or it has lost its pprof label (see Config.SlowStep).
 	Stack []byte
 }
 
-// String is the report as the default OnSlow logs it.
+// String returns the report that the default OnSlow logs.
 func (s SlowStep) String() string {
 	who := "a step"
 	if s.Step != "" {
@@ -39,62 +41,62 @@ func (s SlowStep) String() string {
 		"Move blocking or long work into await.Blocking.\n%s", who, s.Loop, s.Held.Round(time.Millisecond), s.Stack)
 }
 
-// The watchdog leaves a mark on the loop, a few times within the limit; the next
-// step wipes it off. A mark that stays is a step that goes on. So no step reads
-// a clock or counts anything, and the watchdog sleeps while the loop waits: it
-// is armed only while turns run.
+// The watchdog sets a mark on the loop several times within the limit, and the next step
+// clears it. If the mark stays, the same step is still running. No step has to read a clock
+// or count anything. The watchdog sleeps while the loop waits.
 //
-// It reads nothing of the loop but flags and the word, so it may run at any time,
-// and what it says may be out of date by the moment it is read. Turned down: to
-// measure every step, which costs two readings of the clock and tells only
-// afterwards.
+// The watchdog reads nothing of the loop except atomic flags and the word, so it may run at
+// any time. Its report may be out of date when it is read.
+//
+// Rejected: to measure every step. This costs two clock readings for each step, and reports
+// a step only after it has ended.
 type watchdog struct {
 	loop   *Loop
-	labels context.Context // has the label of the loop's goroutines
+	labels context.Context // has the pprof label of the loop's goroutines
 	start  sync.Once
-	ticker ticker // made by start
+	ticker ticker // created by begin
 	quit   chan struct{}
 	ended  sync.WaitGroup
-	name   atomic.Pointer[func(g uintptr) string] // of NameSteps, or nil
+	name   atomic.Pointer[func(g uintptr) string] // set by NameSteps, or nil
 
-	resting atomic.Bool   // the loop waits in its poller
-	asleep  atomic.Bool   // the watchdog has seen that and waits for rouse
-	rouse   chan struct{} // capacity 1
+	resting atomic.Bool   // the loop waits in its poller, or is about to
+	asleep  atomic.Bool   // the watchdog has seen resting, and waits for wakeup
+	wakeup  chan struct{} // capacity 1
 }
 
-// longUnpolled is how long a busy loop goes without asking its poller, as a rule.
-// It counts turns and steps, and when those are long that may be any time; so the
-// watchdog asks for a poll at every tick.
+// longUnpolled is the watchdog's longest tick. The watchdog asks for a poll at every tick,
+// because a loop counts only turns and steps between polls, and long steps would delay the
+// next poll.
 const longUnpolled = 10 * time.Millisecond
 
 func newWatchdog(l *Loop) *watchdog {
-	return &watchdog{loop: l, quit: make(chan struct{}), rouse: make(chan struct{}, 1)}
+	return &watchdog{loop: l, quit: make(chan struct{}), wakeup: make(chan struct{}, 1)}
 }
 
-// moved is called when a step begins, and when the last one has ended. It is
-// nearly always a load and nothing else.
-func (l *Loop) moved() {
+// clearMarks is called when a step begins, and when the last step has ended. In nearly all
+// calls it only loads.
+func (l *Loop) clearMarks() {
 	if l.marks.Load() != 0 {
 		l.marks.Store(0)
 	}
 }
 
-// rest and arm frame every wait of the loop; both are for the holder. A step
-// that ends in a wait is no longer one, so its mark goes with rest.
+// The loop calls rest before each wait, and arm after it; only the holder calls them. rest
+// also clears the mark of the step that ended.
 func (d *watchdog) rest() {
 	d.resting.Store(true)
-	d.loop.moved()
+	d.loop.clearMarks()
 }
 
-// arm starts the watchdog's goroutine at the first run. After resting is taken
-// back it looks for asleep; the watchdog sets asleep and then looks for resting
-// (sleep). So one of the two sees the other, and no wake-up is lost.
+// arm starts the watchdog's goroutine in the first run, and wakes it if it sleeps. arm
+// clears resting and then reads asleep; sleep sets asleep and then reads resting. So at
+// least one of them sees the other, and no wake-up is lost.
 func (d *watchdog) arm() {
 	d.start.Do(d.begin)
 	d.resting.Store(false)
 	if d.asleep.Load() {
 		select {
-		case d.rouse <- struct{}{}:
+		case d.wakeup <- struct{}{}:
 		default:
 		}
 	}
@@ -105,7 +107,7 @@ func (d *watchdog) begin() {
 	d.ended.Go(d.watch)
 }
 
-// close waits for a report that is being made. The loop does not run.
+// close ends the watchdog, and waits for a report in progress. The loop does not run.
 func (d *watchdog) close() {
 	close(d.quit)
 	if d.ticker != nil {
@@ -114,47 +116,46 @@ func (d *watchdog) close() {
 	d.ended.Wait()
 }
 
-// watch is the watchdog's goroutine. A step that goes on is marked within a
-// tick of its beginning, and reported within a tick of having had its mark for
-// the limit.
+// watch is the watchdog's goroutine. It marks a step within one tick of its beginning, and
+// reports the step within one tick after the mark is as old as the limit.
 func (d *watchdog) watch() {
-	const samples = 4 // within the limit, at least
+	const samples = 4 // ticks within the limit, at least
 	l, limit := d.loop, d.loop.cfg.SlowStep
 	tick := max(min(limit/samples, longUnpolled), 1)
 	d.ticker.start(tick)
-	var since time.Time // when the mark was left
-	reported := false   // the step that has not wiped it off
+	var since time.Time // when the mark was set
+	reported := false   // the step that has the mark was reported
 	for d.ticker.wait() {
 		if d.idle() {
 			if !d.sleep(tick) {
 				return
 			}
-			l.moved() // what was seen before the wait means nothing now
+			l.clearMarks() // a mark from before the wait means nothing now
 			continue
 		}
-		l.overdue.Store(true)
-		now := time.Now() // the tick may have waited for this goroutine
+		l.pollRequested.Store(true)
+		now := time.Now() // this goroutine may run long after the tick
 		if l.marks.Or(dogMark)&dogMark == 0 {
 			since, reported = now, false
 		} else if held := now.Sub(since); held >= limit && !reported {
 			reported = true
-			who, stack := d.blame()
+			who, stack := d.slowStep()
 			l.cfg.OnSlow(SlowStep{l, who, held, stack})
 		}
 	}
 }
 
-// idle reports whether no step can be going on.
+// idle reports whether no step can be running.
 func (d *watchdog) idle() bool { return d.resting.Load() || !d.loop.running.Load() }
 
-// sleep waits until the loop runs turns again; false means quit.
+// sleep waits until the loop runs turns again. It returns false if the watchdog was closed.
 func (d *watchdog) sleep(tick time.Duration) bool {
 	d.ticker.stop()
 	d.asleep.Store(true)
 	defer d.asleep.Store(false)
 	for d.idle() {
 		select {
-		case <-d.rouse:
+		case <-d.wakeup:
 		case <-d.quit:
 			return false
 		}
@@ -163,14 +164,14 @@ func (d *watchdog) sleep(tick time.Duration) bool {
 	return true
 }
 
-// labelKey is the key of the pprof label by which the watchdog finds the goroutines
-// of its loop in a profile. The value is the loop's number.
+// labelKey is the key of the pprof label by which the watchdog finds the goroutines of its
+// loop in a profile. The value is the number of the loop.
 const labelKey = "baton.loop"
 
-// blame returns the name of the task whose step has the mark, and the stack of its
-// goroutine. If the step ends meanwhile, what blame has found may belong to a later
-// step. So blame drops what it has found if the mark is gone by then.
-func (d *watchdog) blame() (who string, stack []byte) {
+// slowStep returns the name of the task whose step has the mark, and the stack of its
+// goroutine. If the mark is gone afterwards, the step has ended, and the result may belong
+// to a later step; slowStep then drops it.
+func (d *watchdog) slowStep() (who string, stack []byte) {
 	if name := d.name.Load(); name != nil {
 		who = (*name)(d.loop.word.G())
 	}
@@ -183,13 +184,13 @@ func (d *watchdog) blame() (who string, stack []byte) {
 	return who, stack
 }
 
-// stack returns the stack of the goroutine that holds the baton, or nil. It looks
-// for the only goroutine that has the loop's label, runs the loop or its tasks, and
-// is not parked in a hand-over.
+// stack returns the stack of the goroutine that holds the baton, or nil. It looks for the
+// only goroutine that has the loop's label, runs the loop or its tasks, and is not parked
+// in a hand-over.
 //
-// The goroutine profile is a consistent snapshot that stops the world for less than
-// a millisecond as a rule; runtime.Stack of 100,000 goroutines stops it for seconds.
-// In its text form, goroutines with the same labels and calls share one record.
+// The goroutine profile is a consistent snapshot that usually stops the world for less than
+// a millisecond; runtime.Stack of 100,000 goroutines stops it for seconds. In the text form
+// of the profile, goroutines with the same labels and calls share one record.
 func (d *watchdog) stack() []byte {
 	var profile bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
@@ -197,13 +198,13 @@ func (d *watchdog) stack() []byte {
 	}
 	label := fmt.Sprintf("%q:\"%d\"", labelKey, d.loop.id)
 	var found [][]byte
-	_, records, _ := strings.Cut(profile.String(), "\n") // the total comes first
+	_, records, _ := strings.Cut(profile.String(), "\n") // the first line is the total
 	for record := range strings.SplitSeq(records, "\n\n") {
 		calls, rest, _ := strings.Cut(record, "\n")
 		labels, _, _ := strings.Cut(rest, "\n")
 		calls, alone := strings.CutPrefix(calls, "1 @ ")
 		if alone && strings.HasPrefix(labels, "# labels:") && strings.Contains(labels, label) {
-			if stack := holding(calls); stack != nil {
+			if stack := stackOfHolder(calls); stack != nil {
 				found = append(found, stack)
 			}
 		}
@@ -214,10 +215,10 @@ func (d *watchdog) stack() []byte {
 	return found[0]
 }
 
-// holding returns the stack with these program counters, the innermost call first.
-// It returns nil if the goroutine is parked in a hand-over, or runs neither a loop
-// nor tasks: a goroutine that a task starts inherits the label.
-func holding(calls string) []byte {
+// stackOfHolder returns the stack with these program counters, the innermost call first. It
+// returns nil if the goroutine is parked in a hand-over, or runs neither a loop nor tasks:
+// a goroutine that a task starts inherits the label.
+func stackOfHolder(calls string) []byte {
 	var pcs []uintptr
 	for call := range strings.FieldsSeq(calls) {
 		pc, _ := strconv.ParseUint(call, 0, 64)
@@ -231,7 +232,7 @@ func holding(calls string) []byte {
 		var f runtime.Frame
 		f, more = frames.Next()
 		if stack == nil && (strings.HasPrefix(f.Function, "runtime.") || strings.HasPrefix(f.Function, "iter.")) {
-			continue // below the call that waits, or was interrupted
+			continue // calls below the call that waits or was interrupted
 		}
 		name := strings.TrimPrefix(f.Function, module)
 		switch {

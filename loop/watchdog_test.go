@@ -16,7 +16,7 @@ import (
 
 const slow = 20 * time.Millisecond
 
-// watched makes a loop with a watchdog that reports to the channel.
+// watched makes a loop whose watchdog sends its reports to the channel.
 func watched(t *testing.T, limit time.Duration) (*loop.Loop, chan loop.SlowStep) {
 	reports := make(chan loop.SlowStep, 100)
 	return open(t, loop.Config{SlowStep: limit, OnSlow: func(s loop.SlowStep) { reports <- s }}), reports
@@ -34,8 +34,9 @@ func spin(reports <-chan loop.SlowStep) loop.SlowStep {
 	}
 }
 
-// witness returns when the watchdog of another loop has seen a slow step from its
-// beginning: time enough for any watchdog with the same limit.
+// witness returns after the watchdog of another loop has reported a slow step and begun to
+// look at the next one. In this time, any watchdog with the same limit would have reported
+// a slow step.
 func witness(t *testing.T) {
 	var other sync.WaitGroup
 	l, reports := watched(t, slow)
@@ -52,15 +53,15 @@ func spinningCallback(l *loop.Loop, t *testing.T, reports chan loop.SlowStep) fu
 	return func() {
 		s := spin(reports)
 		if s.Loop != l || s.Held < slow {
-			t.Errorf("reported: %v, held for %v", s.Loop, s.Held)
+			t.Errorf("the report is about %v, held for %v", s.Loop, s.Held)
 		}
 		if !bytes.Contains(s.Stack, []byte("spinningCallback")) || !strings.Contains(s.String(), "spinningCallback") {
-			t.Errorf("the report does not show who holds the baton:\n%v", s)
+			t.Errorf("the stack does not contain spinningCallback:\n%v", s)
 		}
 		if n := bytes.Count(s.Stack, []byte("loop.(*Loop).run(")); n != 1 {
-			t.Errorf("the report shows %d goroutines:\n%s", n, s.Stack)
+			t.Errorf("the stack contains %d loops:\n%s", n, s.Stack)
 		}
-		// It goes on for as long again, and is not reported again.
+		// The step goes on for as long again, and is not reported again.
 		witness(t)
 		if len(reports) > 0 {
 			t.Errorf("a step was reported twice:\n%v", <-reports)
@@ -72,7 +73,7 @@ func TestSlowCallback(t *testing.T) {
 	guard(t)
 	l, reports := watched(t, slow)
 	l.CallSoon(spinningCallback(l, t, reports))
-	l.CallSoon(func() {}) // one that is not
+	l.CallSoon(func() {}) // not slow
 	l.CallSoon(spinningCallback(l, t, reports))
 	l.CallLater(time.Millisecond, spinningCallback(l, t, reports))
 	l.Run()
@@ -92,12 +93,12 @@ func TestSlowStepOfTask(t *testing.T) {
 	l.Run()
 }
 
-// spinner is a Waker that holds the baton within a poll.
+// A spinner is a Waker that holds the baton during a poll.
 type spinner func()
 
 func (s spinner) Wake() { s() }
 
-// What a poll calls is no wait in it: the report shows it.
+// The watchdog also reports a Waker that is slow: the loop polls then, but does not wait.
 func TestSlowWaker(t *testing.T) {
 	guard(t)
 	l, reports := watched(t, slow)
@@ -106,7 +107,7 @@ func TestSlowWaker(t *testing.T) {
 	l.Run()
 }
 
-// A callback that blocks in a Wait of its own is no loop that waits.
+// The watchdog reports a callback that blocks.
 func TestBlockedCallback(t *testing.T) {
 	guard(t)
 	l, reports := watched(t, slow)
@@ -121,11 +122,11 @@ func TestBlockedCallback(t *testing.T) {
 	l.CallSoon(func() { blocked.Wait() })
 	l.Run()
 	if s := <-stack; !bytes.Contains(s, []byte("TestBlockedCallback")) {
-		t.Errorf("the report does not show who blocks:\n%s", s)
+		t.Errorf("the stack does not contain TestBlockedCallback:\n%s", s)
 	}
 }
 
-// Of two loops that are slow at the same time each report shows its own.
+// If two loops are slow at the same time, each report has the stack of its own loop.
 func TestTwoSlowCallbacks(t *testing.T) {
 	guard(t)
 	var both, loops sync.WaitGroup
@@ -148,12 +149,13 @@ func TestTwoSlowCallbacks(t *testing.T) {
 	loops.Wait()
 	for i, own := range []string{"TestTwoSlowCallbacks.func2(", "TestTwoSlowCallbacks.func3("} {
 		if s := stacks[i].Stack; !bytes.Contains(s, []byte(own)) || bytes.Count(s, []byte("loop.(*Loop).run(")) != 1 {
-			t.Errorf("the report of loop %d does not show %s, alone:\n%s", i+1, own, s)
+			t.Errorf("the report of loop %d does not contain %s, or contains another loop:\n%s", i+1, own, s)
 		}
 	}
 }
 
-// A step that ends while the watchdog looks for its name is not blamed on the next one.
+// If the slow step ends while the watchdog asks for its name, the report does not name the
+// next step.
 func TestStepEndsDuringReport(t *testing.T) {
 	guard(t)
 	l, reports := watched(t, slow)
@@ -175,9 +177,9 @@ func TestStepEndsDuringReport(t *testing.T) {
 	}
 }
 
-// While a loop runs its goroutine has a label, by which the watchdog finds it, and
-// goroutines that callbacks start have it as well. They are not shown.
-func TestSlowChild(t *testing.T) {
+// Goroutines that a callback starts inherit the loop's pprof label. Their stacks are not
+// reported.
+func TestSlowStepWithChildGoroutine(t *testing.T) {
 	guard(t)
 	l, reports := watched(t, slow)
 	var child sync.WaitGroup
@@ -195,7 +197,7 @@ func TestSlowChild(t *testing.T) {
 	child.Wait()
 }
 
-// A loop that waits is not slow, whether it runs or not.
+// The watchdog does not report a loop that waits, whether inside or outside of Run.
 func TestWaitingIsNotSlow(t *testing.T) {
 	guard(t)
 	l, reports := watched(t, slow)
@@ -219,8 +221,8 @@ func TestWaitingIsNotSlow(t *testing.T) {
 	}
 }
 
-// Many short steps are not a slow one, not even in one turn. On a machine that
-// stops for so long the report is right; the test then has nothing to say.
+// The watchdog does not report many short steps, even in one turn. If the machine stops for
+// as long as the limit, a report is correct, and the test ignores it.
 func TestBusyIsNotSlow(t *testing.T) {
 	guard(t)
 	const limit = 100 * time.Millisecond
@@ -263,7 +265,7 @@ func TestBusyIsNotSlow(t *testing.T) {
 	}
 }
 
-// Without OnSlow a report is logged.
+// Without OnSlow, reports are logged.
 func TestSlowLogged(t *testing.T) {
 	guard(t)
 	var printed lockedBuffer
@@ -277,7 +279,7 @@ func TestSlowLogged(t *testing.T) {
 	l.Run()
 }
 
-// A negative SlowStep, or a virtual clock, is no watchdog.
+// With a negative SlowStep, there is no watchdog.
 func TestNoWatchdog(t *testing.T) {
 	guard(t)
 	reports := 0
@@ -289,7 +291,7 @@ func TestNoWatchdog(t *testing.T) {
 	}
 }
 
-// When steps are long, the watchdog has the loop poll before its 32 turns are over.
+// If steps are long, the watchdog makes the loop poll before 32 turns have passed.
 func TestPollsBetweenLongSteps(t *testing.T) {
 	poller := &counting{Poller: portable.New(portable.Config{})}
 	l := open(t, loop.Config{Poller: poller, SlowStep: time.Hour})

@@ -1,27 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sim runs programs of tasks in a world of their own: time is virtual
-// and jumps when everybody waits, the network is memory, and the order in which
-// ready tasks run is drawn from a seed.
+// Package sim tests programs of tasks in a simulated world. Time is virtual and jumps when
+// everything waits. The network is in memory. The order in which ready tasks run is drawn from
+// a seed.
 //
-// [Test] is the way to test code that waits:
+// A complete test file:
+//
+//	package example_test
+//
+//	import (
+//		"context"
+//		"errors"
+//		"testing"
+//		"time"
+//
+//		"baton/await"
+//		"baton/sim"
+//	)
 //
 //	func TestTimeout(t *testing.T) {
 //		sim.Test(t, func(ctx context.Context, t *testing.T) {
 //			ctx, cancel := await.WithTimeout(ctx, time.Hour)
 //			defer cancel()
 //
-//			err := await.Sleep(ctx, 2*time.Hour) // no time passes outside
+//			err := await.Sleep(ctx, 2*time.Hour) // takes no real time
 //			if !errors.Is(err, context.DeadlineExceeded) {
 //				t.Errorf("Sleep(2h) = %v, want deadline exceeded", err)
 //			}
 //		})
 //	}
 //
-// A test that fails prints the command that replays its schedule; -count=1000 tries
-// a thousand others.
+// A test that fails prints a command that replays its schedule. To try a thousand schedules,
+// run go test with -count=1000.
 //
-// Time passes only while everybody waits. So a Sleep of a nanosecond returns when
-// all others wait, which a task.Yield does not promise; and a loop that looks at
-// the clock without ever waiting goes on for ever.
+// Time advances only while every task and goroutine of the test waits. So a sleep of one
+// nanosecond returns when all others wait, which task.Yield does not promise. A loop that
+// polls the clock without waiting never ends.
 package sim

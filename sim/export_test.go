@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Late is Test when the time of the test is over.
+// Late is Test for a test whose time is over from the beginning.
 func (c Config) Late(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
-	c.until(t, time.Unix(1, 0), fn)
+	c.testUntil(t, time.Unix(1, 0), fn)
 }

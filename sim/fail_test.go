@@ -18,22 +18,22 @@ import (
 	"baton/task"
 )
 
-// failingVar says that TestFailing is to run its tests, which fail.
+// failingVar is the environment variable that makes TestFailing run its tests.
 const failingVar = "BATON_TEST_FAILING"
 
-// never is longer than the simulator waits for what no timer brings.
+// never is longer than the terminator's stallTime.
 const never = 255 * 365 * 24 * time.Hour
 
 func forever(ctx context.Context) error {
 	var q task.WaitQueue
-	return q.Wait(ctx, task.Text("for ever"))
+	return q.Wait(ctx, task.Text("nothing"))
 }
 
 func forAnHour(ctx context.Context) error {
 	return task.ParkUntil(ctx, task.Now(ctx).Add(time.Hour))
 }
 
-// failing are tests that must fail, or end early, each in its own way.
+// failing are tests that fail, or end early, each in its own way.
 var failing = []struct {
 	name   string
 	fn     func(ctx context.Context, t *testing.T)
@@ -64,7 +64,7 @@ var failing = []struct {
 		forever(ctx)
 		t.Log("cleaned up")
 	}, false, []string{"in a callback", "cleaned up"}},
-	{"FailNow where a service starts", func(ctx context.Context, t *testing.T) {
+	{"FailNow in a task of StartReady", func(ctx context.Context, t *testing.T) {
 		task.StartReady(ctx, func(context.Context, func(int)) error {
 			t.Fatal("in a service")
 			return nil
@@ -76,15 +76,15 @@ var failing = []struct {
 			return nil
 		})
 		forever(ctx)
-	}, true, nil}, // testing/synctest takes it for a pass
+	}, true, nil}, // testing/synctest reports a skipped bubble as passed
 	{"Error", func(ctx context.Context, t *testing.T) { t.Error("wrong") }, false, []string{"wrong", `-sim\.seed=\d+`}},
-	{"deadlock of main, whatever it makes of it", func(ctx context.Context, t *testing.T) {
+	{"deadlock of main, which ignores the error", func(ctx context.Context, t *testing.T) {
 		forever(ctx)
-	}, false, []string{"deadlock", `has waited \S+ for for ever`, `-sim\.seed=\d+`}},
+	}, false, []string{"deadlock", `has waited \S+ for nothing`, `-sim\.seed=\d+`}},
 	{"deadlock of a child", func(ctx context.Context, t *testing.T) {
-		task.Go(ctx, forever).SetName("patience")
-	}, false, []string{"deadlock", `patience.* has waited \S+ for for ever`, `-sim\.seed=\d+`}},
-	{"an error that nobody handles", func(ctx context.Context, t *testing.T) {
+		task.Go(ctx, forever).SetName("waiter")
+	}, false, []string{"deadlock", `waiter.* has waited \S+ for nothing`, `-sim\.seed=\d+`}},
+	{"an error without an owner", func(ctx context.Context, t *testing.T) {
 		task.Go(ctx, func(context.Context) error { return errOops })
 	}, false, []string{"oops", `-sim\.seed=\d+`}},
 	{"panic", func(ctx context.Context, t *testing.T) {
@@ -95,13 +95,13 @@ var failing = []struct {
 		task.Loop(ctx).CallSoon(func() { panic(errOops) })
 		task.Yield(ctx)
 	}, false, []string{`panicked: oops`, `-sim\.seed=\d+`}},
-	{"panic that nobody is told of", func(ctx context.Context, t *testing.T) {
+	{"panic whose error is dropped", func(ctx context.Context, t *testing.T) {
 		_ = task.Scope(ctx, func(ctx context.Context) error {
 			task.Go(ctx, func(context.Context) error { panic(errOops) })
 			return nil
 		})
 	}, false, []string{`panicked: oops`, `-sim\.seed=\d+`}},
-	{"an exception with a handler of its own", func(ctx context.Context, t *testing.T) {
+	{"a panic with the test's own exception handler", func(ctx context.Context, t *testing.T) {
 		task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { t.Log("handled:", e) })
 		task.Loop(ctx).CallSoon(func() { panic(errOops) })
 		task.Yield(ctx)
@@ -115,9 +115,9 @@ var failing = []struct {
 			_, err := do(ctx, poll.Op{Kind: poll.Accept, Handle: ln})
 			t.Log("cleaned up:", err)
 			return err
-		}).SetName("patience")
+		}).SetName("waiter")
 		forAnHour(ctx)
-	}, false, []string{"deadlock", `patience.* has waited 1h0m0s for accept\n`, `has waited 0s for the tasks of its scope, on task 2 \(patience\)\n`, "cleaned up", `-sim\.seed=\d+`}},
+	}, false, []string{"deadlock", `waiter.* has waited 1h0m0s for accept\n`, `has waited 0s for the tasks of its scope, on task 2 \(waiter\)\n`, "cleaned up", `-sim\.seed=\d+`}},
 	{"deadlock of main over the network", func(ctx context.Context, t *testing.T) {
 		ln, err := task.Loop(ctx).Poller().Listen(&net.UnixAddr{Name: "a", Net: "unix"}, poll.ListenOptions{})
 		if err != nil {
@@ -152,7 +152,7 @@ var failing = []struct {
 		go portal.Do(forever)
 		forever(ctx)
 		t.Log("cleaned up")
-	}, false, []string{"deadlock", `has waited \S+ for for ever`, "cleaned up", `-sim\.seed=\d+`}},
+	}, false, []string{"deadlock", `has waited \S+ for nothing`, "cleaned up", `-sim\.seed=\d+`}},
 	{"a sleep of centuries", func(ctx context.Context, t *testing.T) {
 		if err := task.ParkUntil(ctx, task.Now(ctx).Add(never+time.Hour)); err != nil {
 			t.Error(err)
@@ -185,7 +185,7 @@ var failing = []struct {
 	{"sleep in the last step", func(ctx context.Context, t *testing.T) {
 		<-time.After(250 * time.Millisecond)
 	}, false, []string{`task 1 \(TestFailing/sleep_in_the_last_step\) held the baton for 250ms`}},
-	{"sleep elsewhere", func(ctx context.Context, t *testing.T) {
+	{"sleep without the baton", func(ctx context.Context, t *testing.T) {
 		go func() { <-time.After(time.Hour) }()
 		done := make(chan struct{})
 		task.Loop(ctx).RunInExecutor(func() { <-time.After(time.Hour) }, func() { close(done) })
@@ -197,7 +197,7 @@ var failing = []struct {
 		forAnHour(ctx)
 		<-done
 	}, true, nil},
-	{"sleep of what is left alone", func(ctx context.Context, t *testing.T) {
+	{"sleep of an abandoned function", func(ctx context.Context, t *testing.T) {
 		began := make(chan struct{})
 		job := task.Loop(ctx).RunInExecutor(func() {
 			close(began)
@@ -208,14 +208,14 @@ var failing = []struct {
 	}, true, nil},
 	{`draws (it's "odd" | $HOME)/1`, func(ctx context.Context, t *testing.T) {
 		t.Error("drew", task.Loop(ctx).Rand().Uint64())
-	}, false, []string{`drew \d+`, `replay this schedule: go test baton/sim -run '.*' -sim\.seed=\d+\n`}},
+	}, false, []string{`drew \d+`, `to replay this schedule, run: go test baton/sim -run '.*' -sim\.seed=\d+\n`}},
 	{"name of main", func(ctx context.Context, t *testing.T) {
 		t.Error(task.Self(ctx))
 	}, false, []string{`task 1 \(TestFailing/name_of_main\)`}},
 	{"passes", func(ctx context.Context, t *testing.T) { forAnHour(ctx) }, true, nil},
 }
 
-// TestFailing is what TestFailures runs in processes of their own.
+// TestFailing runs the failing tests. TestFailureReports starts it in separate processes.
 func TestFailing(t *testing.T) {
 	if os.Getenv(failingVar) == "" {
 		return
@@ -223,18 +223,17 @@ func TestFailing(t *testing.T) {
 	for _, test := range failing {
 		t.Run(test.name, func(t *testing.T) { sim.Test(t, test.fn) })
 	}
-	t.Run("goes on", func(t *testing.T) { sim.Config{}.Late(t, goOn) })
-	t.Run("goes on in order", func(t *testing.T) { sim.Config{FIFO: true}.Late(t, goOn) })
-	t.Run("spins", func(t *testing.T) { sim.Config{}.Late(t, spin) })
-	t.Run("spins in order", func(t *testing.T) { sim.Config{FIFO: true}.Late(t, spin) })
+	t.Run("goes on", func(t *testing.T) { sim.Config{}.Late(t, keepTimeRunning) })
+	t.Run("goes on in order", func(t *testing.T) { sim.Config{FIFO: true}.Late(t, keepTimeRunning) })
+	t.Run("spins", func(t *testing.T) { sim.Config{}.Late(t, keepYielding) })
+	t.Run("spins in order", func(t *testing.T) { sim.Config{FIFO: true}.Late(t, keepYielding) })
 	t.Run("sleeps in order", func(t *testing.T) {
 		sim.Config{FIFO: true}.Test(t, func(context.Context, *testing.T) { <-time.After(time.Hour) })
 	})
 }
 
-// goOn waits for the network, and for ever, while another task keeps the clock
-// running.
-func goOn(ctx context.Context, t *testing.T) {
+// keepTimeRunning waits for the network without end, while another task keeps the clock running.
+func keepTimeRunning(ctx context.Context, t *testing.T) {
 	task.Go(ctx, func(ctx context.Context) error {
 		for {
 			if err := task.ParkUntil(ctx, task.Now(ctx).Add(time.Second)); err != nil {
@@ -250,8 +249,8 @@ func goOn(ctx context.Context, t *testing.T) {
 	do(ctx, poll.Op{Kind: poll.Accept, Handle: ln})
 }
 
-// spin sleeps, while another task yields again and again, so that no time passes.
-func spin(ctx context.Context, t *testing.T) {
+// keepYielding sleeps, while another task yields again and again, so that no time passes.
+func keepYielding(ctx context.Context, t *testing.T) {
 	task.Go(ctx, func(ctx context.Context) error {
 		for {
 			if err := task.Yield(ctx); err != nil {
@@ -263,8 +262,8 @@ func spin(ctx context.Context, t *testing.T) {
 	forAnHour(ctx)
 }
 
-// How tests fail in the simulator.
-func TestFailures(t *testing.T) {
+// Failing tests fail with the reports that they should have, and others pass.
+func TestFailureReports(t *testing.T) {
 	for _, test := range failing {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -278,16 +277,16 @@ func TestFailures(t *testing.T) {
 				}
 			}
 			if strings.Contains(output, "went on") || strings.Contains(output, "goleak") {
-				t.Errorf("the test went on, or leaked:\n%s", output)
+				t.Errorf("the test went on after its end, or leaked goroutines:\n%s", output)
 			}
 		})
 	}
 }
 
-// A test that goes on when its time is over fails like any other, and names the task
-// that keeps it going before those that wait.
-func TestLate(t *testing.T) {
-	waits := map[string]string{ // for what main waits, and who else
+// If the time of a test is over, the test fails. The report names first the task that keeps
+// the test going, and then the tasks that wait.
+func TestTimeIsOver(t *testing.T) {
+	waits := map[string]string{ // what main waits for, and further waits
 		"pulse":   `accept\n.*pulse\) has waited 0s for its timer\n`,
 		"spinner": `its timer\n`,
 	}
@@ -303,10 +302,10 @@ func TestLate(t *testing.T) {
 		}
 		main := "TestFailing/" + strings.ReplaceAll(name, " ", "_")
 		for _, want := range []string{
-			`(?m)^sim: the time of ` + main + ` is nearly over; replay its schedule: go test .* -sim.seed=\d+$`,
-			`(?m)^sim: the time of the test is over; it has lasted .*s by its own clock, and goes on: task 2 \(` + who + `\) ran last\n` +
+			`(?m)^sim: the time of ` + main + ` is nearly over; to replay its schedule, run: go test .* -sim.seed=\d+$`,
+			`(?m)^sim: the time of the test is over, after .*s of virtual time, and the test goes on: task 2 \(` + who + `\) ran last\n` +
 				`.*task 1 \(` + main + `\) has waited .* for ` + waits[who],
-			`watch\.go:\d+: sim: the time of the test is over`,
+			`terminator\.go:\d+: sim: the time of the test is over`,
 			"cleaned up",
 			`-sim\.seed=\d+`,
 		} {
@@ -317,36 +316,35 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// Where a step holds the baton the task is named without an order, too.
-func TestSleepInOrder(t *testing.T) {
+// With FIFO order, too, the report names the task that blocks while it holds the baton.
+func TestBlockingStepWithFIFO(t *testing.T) {
 	output, passed := runFailing(t, "sleeps in order")
 	if want := "task 1 (TestFailing/sleeps_in_order) held the baton for 1h0m0s"; passed || !strings.Contains(output, want) {
 		t.Errorf("passed: %v, want %q:\n%s", passed, want, output)
 	}
 }
 
-// The seed that a failing test prints is the one that it ran with.
-func TestSeedFlag(t *testing.T) {
+// A failing test prints the seed that it ran with.
+func TestSeedFlagIsUsed(t *testing.T) {
 	output, _ := runFailing(t, "Error", "-sim.seed=4711")
 	if !strings.Contains(output, "-sim.seed=4711") {
-		t.Errorf("the seed is not the flag's:\n%s", output)
+		t.Errorf("the output does not have the seed of the flag:\n%s", output)
 	}
 }
 
-// The line that a failing test prints is a command that runs this test alone, with the
-// same schedule.
-func TestReplay(t *testing.T) {
+// The command that a failing test prints runs this test alone, with the same schedule.
+func TestReplayCommand(t *testing.T) {
 	output, _ := runFailing(t, `draws (it's "odd" | $HOME)/1`)
 	first := drawn(t, output)
-	_, command, found := strings.Cut(output, "replay this schedule: ")
+	_, command, found := strings.Cut(output, "to replay this schedule, run: ")
 	command, _, ended := strings.Cut(command, "\n")
 	if !found || !ended {
-		t.Fatalf("there is no command:\n%s", output)
+		t.Fatalf("the output has no replay command:\n%s", output)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
-	cmd.Dir = ".." // as good as any
+	cmd.Dir = ".." // any directory of the module
 	cmd.Env = append(os.Environ(), failingVar+"=yes")
 	again, err := cmd.CombinedOutput()
 	if err == nil || drawn(t, string(again)) != first || strings.Count(string(again), "--- FAIL") != 2 {
@@ -354,16 +352,17 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// drawn returns what the test that draws has logged.
+// drawn returns the number that the test "draws" logged.
 func drawn(t *testing.T, output string) string {
 	t.Helper()
 	match := regexp.MustCompile(`drew \d+`).FindString(output)
 	if match == "" {
-		t.Fatalf("nothing was drawn:\n%s", output)
+		t.Fatalf("no number was drawn:\n%s", output)
 	}
 	return match
 }
 
+// runFailing runs one test of TestFailing in a process of its own.
 func runFailing(t *testing.T, name string, flags ...string) (output string, passed bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -24,16 +24,16 @@ import (
 	"baton/task"
 )
 
-// A refusal is a call that is made under a cancelled context.
+// A refusal is a call with a cancelled context.
 type refusal struct {
 	name string
 	call func(ctx context.Context) error
 }
 
-// A task that repeats calls which its cancelled context refuses does not stop the
-// other tasks: each call counts, and now and then one of them gives way.
-func TestRefusedCallsGiveWay(t *testing.T) {
-	const calls = 1024 // four times what a step may make
+// Calls with a cancelled context count like other calls: a task that repeats them yields
+// now and then, so that other tasks run.
+func TestRefusedCallsYield(t *testing.T) {
+	const calls = 1024 // four times the calls of one step
 	sim.Config{FIFO: true}.Test(t, func(ctx context.Context, t *testing.T) {
 		rows := taskRefusals(ctx)
 		rows = append(rows, awaitRefusals(ctx)...)
@@ -91,7 +91,7 @@ func taskRefusals(ctx context.Context) []refusal {
 	return []refusal{
 		{"Checkpoint", func(ctx context.Context) error { _, err := task.Checkpoint(ctx); return err }},
 		{"Yield", task.Yield},
-		{"Park", func(ctx context.Context) error { return task.Park(ctx, agreeing{task.Text("a test")}) }},
+		{"Park", func(ctx context.Context) error { return task.Park(ctx, cancelableWait{task.Text("a test")}) }},
 		{"ParkUntil", forAnHour},
 		{"WaitQueue.Wait", func(ctx context.Context) error { return queue.Wait(ctx, task.Text("a test")) }},
 		{"Await", func(ctx context.Context) error { _, err := goesOn.Await(ctx); return err }},
@@ -103,10 +103,10 @@ func taskRefusals(ctx context.Context) []refusal {
 	}
 }
 
-// agreeing is a wait that every cancel ends.
-type agreeing struct{ task.Text }
+// A cancelableWait is a wait that every cancel ends.
+type cancelableWait struct{ task.Text }
 
-func (agreeing) Cancel(*task.Ref) bool { return true }
+func (cancelableWait) Cancel(*task.Ref) bool { return true }
 
 func awaitRefusals(ctx context.Context) []refusal {
 	goesOn := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, forever(ctx) })
@@ -310,7 +310,7 @@ func netRefusals(ctx context.Context, t *testing.T) []refusal {
 	to := netio.Packet{Addr: netip.MustParseAddrPort("10.0.0.1:53"), Data: []byte("x")}
 	buf := make([]byte, 1)
 	var names netio.Resolver
-	var raw netio.Socket // none can be had here; that comes out after the refusal
+	var raw netio.Socket // no Socket exists in a simulation; the calls fail before they use it
 	return []refusal{
 		{"Dial", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "10.0.0.1:80"); return err }},
 		{"Dial, by name", func(ctx context.Context) error { _, err := netio.Dial(ctx, "tcp", "localhost:80"); return err }},

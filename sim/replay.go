@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// replay returns the command that runs the test of t again with the same schedule.
-// It works in every directory of the module.
+// replay returns a command that runs the test t again with the same schedule. The command
+// works in every directory of the module.
 func replay(t *testing.T, seed uint64) string {
-	pkg := "." // of a test whose files were named on the command line
+	pkg := "." // for a test whose files were named on the command line
 	if info, ok := debug.ReadBuildInfo(); ok {
 		path, isTest := strings.CutSuffix(info.Path, ".test")
 		if isTest && path != "command-line-arguments" {

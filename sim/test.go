@@ -17,28 +17,30 @@ import (
 	"baton/task"
 )
 
-// Config says how Test runs a test. The zero value is the default.
+// Config configures Test. The zero value is the default.
 type Config struct {
-	// Seed decides the schedule. Zero takes it from -sim.seed, or draws one.
+	// Seed decides the schedule. If zero, the seed is the value of the flag -sim.seed, or
+	// random without the flag.
 	Seed uint64
 
-	// FIFO runs ready tasks in the order in which they became ready, for tests
-	// that are about this order.
+	// FIFO runs ready tasks in the order in which they became ready. Use it for tests of
+	// this order.
 	FIFO bool
 
-	// Handoff is how the baton goes from task to task.
+	// Handoff is the way in which the baton passes from task to task.
 	Handoff task.Handoff
 
-	// Network is the world: its names, and the delays of connecting.
+	// Network configures the simulated network: its host names, and how long it takes to
+	// connect.
 	Network virtual.Config
 }
 
-// linger is how long, by its clock, a bubble goes on after its test: what blocks
-// outside of the loop, and was left alone there, may end by itself. It is as long as
-// a loop waits for functions that were not left alone.
-const linger = 5 * time.Second
+// drainTime is how long a bubble goes on after its test, on its own clock. In this time,
+// functions that the test abandoned may end. A loop's default Drain for functions that were
+// not abandoned is as long.
+const drainTime = 5 * time.Second
 
-// seedFlag exists in test binaries only.
+// seedFlag is the flag -sim.seed. It exists in test binaries only.
 var seedFlag = func() *uint64 {
 	if !testing.Testing() {
 		return new(uint64)
@@ -46,51 +48,52 @@ var seedFlag = func() *uint64 {
 	return flag.Uint64("sim.seed", 0, "the seed of simulated schedules; 0 draws one for each test")
 }()
 
-// Test runs fn as the root task of a simulated loop: the clock jumps when
-// everybody waits, the network is memory, and between tasks that are ready at
-// the same time the seed decides. It runs in a testing/synctest bubble whose
-// clock is the loop's, so package time agrees with it, and blocking functions
-// and goroutines that fn starts take part. Bubbles forbid t.Run and t.Parallel
-// inside.
+// Test runs fn as the root task of a simulated loop. The clock jumps when everything waits,
+// the network is in memory, and the seed decides which of the ready tasks runs next.
 //
-// t.FailNow and t.SkipNow end the calling task, and then the test. A panic, a
-// deadlock and an error that nobody handled fail the test, and so does whatever the
-// exception handler is told, of callbacks or of the handlers of a server, unless fn
-// sets a handler of its own. A panic ends this test only, and not the process. It is
-// a deadlock, too, if all tasks wait for the network, or for goroutines, and nobody
-// in the bubble will ever do anything: they are cancelled with a
-// [*task.DeadlockError] then, two and a half centuries later by the clock. What is
-// shielded from the cancel, or blocks a goroutine for ever, makes the bubble end the
-// process. So does what still sleeps five seconds after the end of the test, for no
-// time passes then: a function that was left to itself by await.Abandon, too.
+// The loop runs in a testing/synctest bubble. Package time uses the same virtual clock.
+// Blocking functions and goroutines that fn starts take part: time passes only while they
+// wait too. A bubble forbids t.Run and t.Parallel inside.
 //
-// A timer that starts again and again hides such a deadlock. So a test that goes on
-// is ended shortly before the end of go test's -timeout: it fails with the names of
-// the tasks that ran last, and with what the others wait for.
+// The test ends when fn and all its tasks have ended. Then the loop closes, with everything
+// that is still open in the network. Functions of t.Cleanup run after that, too late to end
+// a task such as a server. To end tasks, let fn defer a call that ends them, or
+// task.ScopeOf(ctx).Cancel(nil), which ends all tasks that fn has started.
 //
-// A step or callback that blocks stops the loop, and for that the clock in here does
-// not stand still. One that holds the baton for 250 ms by that clock fails the test,
-// where in the real world the watchdog would report it. The steps of a turn count
-// together.
+// The test fails if fn or a task panics, if an error has no other owner, if the loop's
+// exception handler receives an error (unless fn sets another handler), or on a deadlock. A
+// panic does not end the process. t.FailNow and t.SkipNow end the calling task, and then
+// the test.
 //
-// The test is over when fn and all of its tasks have ended; what is left open of the
-// network is closed with the loop. Functions of t.Cleanup run after that, too late
-// to end a task such as that of a server: fn defers what ends it, or
-// task.ScopeOf(ctx).Cancel(nil), which ends all that fn has started.
+// It is also a deadlock if every task waits for the network, or for goroutines, and nothing
+// in the bubble will wake them. Test then cancels the tasks with a [*task.DeadlockError],
+// 250 years later on the virtual clock. A task that is shielded from the cancel, and a
+// goroutine that blocks for ever, make the bubble end the process. So does a function that
+// still sleeps five seconds of virtual time after the end of the test, even if it was
+// abandoned by await.Abandon: the clock stands still then.
+//
+// A timer that starts again and again hides a deadlock. Shortly before go test's -timeout,
+// Test therefore ends a test that is still running. The test fails with the names of the
+// tasks that ran last and with what the others wait for.
+//
+// A step or callback that blocks stops the loop, while the virtual clock advances. If the
+// steps of one turn hold the baton for 250 ms of virtual time together, the test fails. In
+// the real world, the watchdog would report such a step.
 func Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	Config{}.Test(t, fn)
 }
 
-// Test is like the function Test, with what the Config says.
+// Test is like the function Test, with the configuration c.
 func (c Config) Test(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	deadline, _ := t.Deadline()
-	c.until(t, deadline, fn)
+	c.testUntil(t, deadline, fn)
 }
 
-// until is Test for a test that has time until deadline; zero is for ever.
-func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Context, t *testing.T)) {
+// testUntil is Test for a test that has time until deadline. A zero deadline means no
+// limit.
+func (c Config) testUntil(t *testing.T, deadline time.Time, fn func(ctx context.Context, t *testing.T)) {
 	t.Helper()
 	if c.Seed == 0 {
 		c.Seed = *seedFlag
@@ -100,43 +103,43 @@ func (c Config) until(t *testing.T, deadline time.Time, fn func(ctx context.Cont
 	}
 	passed := false
 	t.Cleanup(func() {
-		// In a panic, such as that of a deadlocked bubble, t has not failed yet.
+		// During a panic, such as the panic of a deadlocked bubble, t has not failed yet.
 		switch {
 		case !passed:
-			t.Logf("sim: replay this schedule: %s", replay(t, c.Seed))
+			t.Logf("sim: to replay this schedule, run: %s", replay(t, c.Seed))
 		case t.Failed():
-			t.Logf("sim: the test failed later; replay its schedule: %s", replay(t, c.Seed))
+			t.Logf("sim: the test failed after sim.Test had returned; to replay its schedule, run: %s", replay(t, c.Seed))
 		}
 	})
-	var bell alarm
+	var limit timeLimit
 	if !deadline.IsZero() {
-		bell.start(t, deadline, c.Seed)
+		limit.start(t, deadline, c.Seed)
 	}
-	defer bell.stop()
-	prepareNet()
+	defer limit.stop()
+	prepareResolver()
 	synctest.Test(t, func(t *testing.T) {
-		c.run(t, &bell, fn)
+		c.run(t, &limit, fn)
 		passed = !t.Failed()
 	})
 }
 
-// run runs fn in the bubble. The numbers that the program draws and the schedule
-// come from two streams of the seed, so that drawing one more does not change the
-// schedule.
-func (c Config) run(t *testing.T, bell *alarm, fn func(ctx context.Context, t *testing.T)) {
-	var w watch
+// run runs fn in the bubble. The random numbers of the program, of the schedule and of the
+// network are separate streams of the seed, so that one more draw in a program does not
+// change its schedule.
+func (c Config) run(t *testing.T, limit *timeLimit, fn func(ctx context.Context, t *testing.T)) {
+	var tm terminator
 	network := c.Network
 	network.Bubble = true
-	if network.Rand == nil { // a stream of its own, too
+	if network.Rand == nil {
 		network.Rand = rand.New(rand.NewPCG(c.Seed, 3))
 	}
-	g := &guard{t: t, alarm: bell, late: w.late, seen: time.Now()}
+	n := &inspector{t: t, limit: limit, end: tm.timeOver, seen: time.Now()}
 	if !c.FIFO {
-		g.order = &shuffle{rand.New(rand.NewPCG(c.Seed, 2))}
+		n.order = &shuffle{rand.New(rand.NewPCG(c.Seed, 2))}
 	}
 	l, err := loop.New(loop.Config{
-		Poller: &world{virtual.New(network), g},
-		Order:  g,
+		Poller: &world{virtual.New(network), n},
+		Order:  n,
 		Rand:   rand.New(rand.NewPCG(c.Seed, 1)),
 	})
 	if err != nil {
@@ -146,34 +149,34 @@ func (c Config) run(t *testing.T, bell *alarm, fn func(ctx context.Context, t *t
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(linger)
+		time.Sleep(drainTime)
 	}()
 	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { t.Error(e) })
 	defer func() {
 		switch v := recover().(type) {
 		case nil:
 		case *task.PanicError, *task.DeadlockError:
-			// A panic in a bubble would end the process at once: what the test has
-			// logged and the seed would be lost.
+			// A panic in a bubble would end the process at once, and lose the test's log
+			// and the seed.
 			t.Error(v)
 		default:
 			panic(v)
 		}
 	}()
-	defer w.stop()
+	defer tm.stop()
 	err = task.Runner{Loop: l, Handoff: c.Handoff}.Run(context.Background(), func(ctx context.Context) error {
 		task.Self(ctx).SetName(t.Name())
-		w.begin(ctx, t)
+		tm.begin(ctx, t)
 		fn(ctx, t)
 		var deadlock *task.DeadlockError
-		if errors.As(context.Cause(ctx), &deadlock) { // fn may have taken it for any other error
+		if errors.As(context.Cause(ctx), &deadlock) { // fn may have ignored it
 			return deadlock
 		}
 		return nil
 	})
-	g.look() // at the last turn
-	if w.found != nil && errors.Is(err, w.found) {
-		return // that is told
+	n.inspect() // the last turn
+	if tm.found != nil && errors.Is(err, tm.found) {
+		return // already reported
 	}
 	if errors.Is(err, task.ErrGoexit) { // FailNow or SkipNow in another task
 		runtime.Goexit()
@@ -183,12 +186,11 @@ func (c Config) run(t *testing.T, bell *alarm, fn func(ctx context.Context, t *t
 	}
 }
 
-// shuffle is an order in which any of the ready tasks may be the next; callbacks
-// keep their places, because programs may rely on their order, and none should on
-// that of tasks.
+// A shuffle is an Order that shuffles the ready tasks. Callbacks keep their places, because
+// programs may rely on the order of callbacks, but not on the order of tasks.
 type shuffle struct{ rand *rand.Rand }
 
-// Arrange shuffles the steps of a batch among their places, and holds none back.
+// Arrange shuffles the steps of a batch among their places. It holds nothing back.
 func (s *shuffle) Arrange(batch []loop.Entry) (held int) {
 	var steps []int
 	for i, e := range batch {

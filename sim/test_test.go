@@ -20,7 +20,7 @@ import (
 
 var errOops = errors.New("oops")
 
-// trace runs a program whose tasks write down the order in which they run.
+// trace runs tasks that record the order in which they run.
 func trace(t *testing.T, c sim.Config) (order []int) {
 	t.Helper()
 	c.Test(t, func(ctx context.Context, t *testing.T) {
@@ -40,21 +40,20 @@ func trace(t *testing.T, c sim.Config) (order []int) {
 	return order
 }
 
-// The same seed gives the same schedule and the same random numbers, under both
-// hand-overs.
-func TestSameSeed(t *testing.T) {
+// The same seed gives the same schedule and the same random numbers, with both hand-overs.
+func TestSameSeedSameSchedule(t *testing.T) {
 	for seed := uint64(1); seed <= 20; seed++ {
 		want := trace(t, sim.Config{Seed: seed})
 		for _, h := range []task.Handoff{task.Channel, task.Coroutine} {
 			if got := trace(t, sim.Config{Seed: seed, Handoff: h}); !slices.Equal(got, want) {
-				t.Errorf("seed %d, %v: %v, and before %v", seed, h, got, want)
+				t.Errorf("seed %d with hand-over by %v: order %v, want %v", seed, h, got, want)
 			}
 		}
 	}
 }
 
-// Different seeds give different schedules; without a seed one is drawn.
-func TestDifferentSeeds(t *testing.T) {
+// Different seeds give different schedules.
+func TestDifferentSeedsDifferentSchedules(t *testing.T) {
 	seen := make(map[string]bool)
 	for seed := uint64(1); seed <= 10; seed++ {
 		seen[fmt.Sprint(trace(t, sim.Config{Seed: seed}))] = true
@@ -64,8 +63,8 @@ func TestDifferentSeeds(t *testing.T) {
 	}
 }
 
-// FIFO runs tasks in the order in which they became ready.
-func TestFIFO(t *testing.T) {
+// With FIFO, tasks run in the order in which they became ready.
+func TestFIFOOrder(t *testing.T) {
 	var order []int
 	sim.Config{FIFO: true}.Test(t, func(ctx context.Context, t *testing.T) {
 		for i := range 5 {
@@ -83,10 +82,9 @@ func TestFIFO(t *testing.T) {
 	}
 }
 
-// A Yield may return before others that were ready have run, so no test can rely
-// on it: that some schedules have it so shows it. A Sleep returns when all others
-// wait, in every schedule.
-func TestSettle(t *testing.T) {
+// A Yield may return before other ready tasks have run. A sleep returns only when all other
+// tasks wait.
+func TestSleepReturnsWhenOthersWait(t *testing.T) {
 	early := 0
 	for seed := uint64(1); seed <= 20; seed++ {
 		sim.Config{Seed: seed}.Test(t, func(ctx context.Context, t *testing.T) {
@@ -105,16 +103,16 @@ func TestSettle(t *testing.T) {
 			}
 			task.ParkUntil(ctx, task.Now(ctx).Add(1))
 			if waiting != 3 {
-				t.Errorf("seed %d: %d of 3 waited", seed, waiting)
+				t.Errorf("seed %d: %d of 3 tasks waited after a sleep", seed, waiting)
 			}
 		})
 	}
 	if early == 0 {
-		t.Error("no Yield returned early")
+		t.Error("in no schedule, Yield returned before the other tasks had run")
 	}
 }
 
-// Only tasks are shuffled: callbacks keep their order.
+// The schedule shuffles tasks only; callbacks keep their order.
 func TestCallbacksKeepTheirOrder(t *testing.T) {
 	for range 20 {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -132,9 +130,9 @@ func TestCallbacksKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// The functions of t.Cleanup come after the last task; a deferred cancel of the
-// scope ends those that would go on, and is no failure.
-func TestEnd(t *testing.T) {
+// Functions of t.Cleanup run after the last task. A deferred cancel of the scope ends the
+// remaining tasks, and does not fail the test.
+func TestCleanupRunsAfterTheTasks(t *testing.T) {
 	ended, cleaned := false, false
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		t.Cleanup(func() { cleaned = ended })
@@ -146,12 +144,12 @@ func TestEnd(t *testing.T) {
 		})
 	})
 	if !cleaned {
-		t.Error("a cleanup came before the end of a task")
+		t.Error("the cleanup ran before a task had ended")
 	}
 }
 
-// Time is virtual, jumps when everybody waits, and package time agrees with it.
-func TestTime(t *testing.T) {
+// Time is virtual, jumps when all tasks wait, and is the time of package time.
+func TestTimeIsVirtual(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		start, wall := task.Now(ctx), time.Now()
 		for range 3 {
@@ -159,13 +157,13 @@ func TestTime(t *testing.T) {
 		}
 		task.ParkUntil(ctx, start.Add(48*time.Hour))
 		if passed := task.Now(ctx).Sub(start); passed != 48*time.Hour || time.Since(wall) != passed {
-			t.Errorf("%v passed here, %v in package time", passed, time.Since(wall))
+			t.Errorf("%v passed on the loop's clock, %v in package time", passed, time.Since(wall))
 		}
 	})
 }
 
-// Timeouts and timers of the standard library run on the same clock.
-func TestStandardTimeouts(t *testing.T) {
+// Timeouts and timers of the standard library use the virtual clock.
+func TestStandardLibraryUsesVirtualTime(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		start := task.Now(ctx)
 		limited, cancel := context.WithTimeout(ctx, time.Hour)
@@ -189,8 +187,8 @@ func TestStandardTimeouts(t *testing.T) {
 	})
 }
 
-// A blocking function takes part in the clock.
-func TestExecutor(t *testing.T) {
+// A blocking function uses the virtual clock, and time does not jump over it.
+func TestBlockingFunctionUsesVirtualTime(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		start := task.Now(ctx)
 		var f task.Future[time.Time]
@@ -202,7 +200,7 @@ func TestExecutor(t *testing.T) {
 	})
 }
 
-// An operation is an operation of the poller as what a task waits for.
+// An operation is an operation of the poller that a task waits for.
 type operation struct {
 	poll.Op
 	ref *task.Ref
@@ -213,6 +211,7 @@ func (o *operation) Owners() []*task.Ref   { return nil }
 func (o *operation) Complete(*poll.Op)     { o.ref.Wake() }
 func (o *operation) Cancel(*task.Ref) bool { o.ref.Loop().Poller().Cancel(&o.Op); return false }
 
+// do submits op and waits until it has completed.
 func do(ctx context.Context, op poll.Op) (*operation, error) {
 	o := &operation{Op: op, ref: task.Self(ctx)}
 	o.Owner = o
@@ -224,8 +223,8 @@ func do(ctx context.Context, op poll.Op) (*operation, error) {
 	return o, o.Err
 }
 
-// The network is memory, and its configuration that of the test.
-func TestNetwork(t *testing.T) {
+// The network is in memory, and the test configures it.
+func TestNetworkIsInMemory(t *testing.T) {
 	addr := netip.MustParseAddr("10.1.2.3")
 	world := virtual.Config{
 		Hosts: map[string][]netip.Addr{"example.net": {addr}},
@@ -261,17 +260,4 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("read %q, %v after %v", o.Buf[:o.N], err, task.Now(ctx).Sub(start))
 		}
 	})
-}
-
-// The body of a func TestSleep(t *testing.T).
-func ExampleTest() {
-	_ = func(t *testing.T) {
-		sim.Test(t, func(ctx context.Context, t *testing.T) {
-			start := task.Now(ctx)
-			task.ParkUntil(ctx, start.Add(time.Hour)) // no time passes outside
-			if passed := task.Now(ctx).Sub(start); passed != time.Hour {
-				t.Errorf("%v passed", passed)
-			}
-		})
-	}
 }

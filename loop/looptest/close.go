@@ -10,7 +10,7 @@ import (
 var closeCases = []testCase{
 	{
 		name:        "close/twice",
-		explanation: "A second Close does nothing; cleanup code need not know who was first.",
+		explanation: "A second Close does nothing, so cleanup code may call Close without knowing who closed first.",
 		run: func(r *rig) {
 			if r.loop.IsClosed() {
 				r.t.Error("a new loop is closed")
@@ -24,7 +24,7 @@ var closeCases = []testCase{
 	},
 	{
 		name:        "close/while running",
-		explanation: "Closing a loop from inside is misuse and panics, and the loop goes on unharmed.",
+		explanation: "Close inside the running loop is misuse and panics. The loop goes on undamaged.",
 		run: func(r *rig) {
 			r.loop.CallSoon(func() {
 				r.panics("Close in a callback", func() { r.loop.Close() })
@@ -35,8 +35,8 @@ var closeCases = []testCase{
 		},
 	},
 	{
-		name:        "close/drops",
-		explanation: "What is scheduled when the loop is closed never runs, and its handles may still be cancelled: deferred cleanup comes in any order.",
+		name:        "close/drops callbacks",
+		explanation: "Callbacks that are scheduled when the loop is closed never run. Their handles may still be cancelled, because deferred cleanup runs in any order.",
 		run: func(r *rig) {
 			handles := []Handle{
 				r.loop.CallSoon(r.note("soon")),
@@ -54,8 +54,8 @@ var closeCases = []testCase{
 		},
 	},
 	{
-		name:        "close/use after",
-		explanation: "A closed loop panics when its owner goes on using it, and gives another goroutine, which cannot know, an error. Removing what is gone reports false.",
+		name:        "close/use after Close",
+		explanation: "Using a closed loop panics. CallSoonThreadsafe returns an error instead, because other goroutines cannot know that the loop was closed. The Remove methods return false.",
 		run: func(r *rig) {
 			r.ok("Close", r.loop.Close())
 			fn := func() {}
@@ -78,7 +78,7 @@ var closeCases = []testCase{
 				r.t.Error("CallSoonThreadsafe after Close returned no error")
 			}
 			if r.loop.RemoveReader(0) || r.loop.RemoveWriter(0) || r.loop.RemoveSignalHandler(os.Interrupt) {
-				r.t.Error("something could be removed after Close")
+				r.t.Error("a Remove method returned true after Close")
 			}
 			if r.loop.IsRunning() {
 				r.t.Error("IsRunning after Close")
@@ -90,7 +90,7 @@ var closeCases = []testCase{
 var misuseCases = []testCase{
 	{
 		name:        "misuse/run inside",
-		explanation: "A loop does not run inside itself: the callback that tries gets a panic, and the loop goes on.",
+		explanation: "A loop does not run inside itself: the Run methods panic in a callback, and the loop goes on.",
 		run: func(r *rig) {
 			r.loop.CallSoon(func() {
 				r.panics("Run in a callback", func() { r.loop.Run() })
@@ -107,7 +107,7 @@ var misuseCases = []testCase{
 	},
 	{
 		name:        "misuse/nil",
-		explanation: "A nil callback is refused where it is passed, not in some later turn where nobody can tell who it was.",
+		explanation: "A call with a nil callback panics at once. A panic in a later turn would not show which call was wrong.",
 		run: func(r *rig) {
 			r.panics("CallSoon(nil)", func() { r.loop.CallSoon(nil) })
 			r.panics("CallLater(nil)", func() { r.loop.CallLater(tick, nil) })
@@ -122,7 +122,7 @@ var misuseCases = []testCase{
 	},
 	{
 		name:        "misuse/another goroutine",
-		explanation: "While a loop runs, its calls belong to its callbacks. A foreign goroutine is caught at once, always: otherwise this is a data race that shows much later.",
+		explanation: "While a loop runs, only its callbacks may call it. A call from another goroutine panics at once, always: otherwise it would be a data race that shows much later.",
 		run: func(r *rig) {
 			h := r.loop.CallLater(time.Hour, r.note("far"))
 			r.loop.CallSoon(func() {

@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package looptest is the conformance suite for event loops: what PEP 3156
-// promises, in Go spelling, as tests that hold for any loop with the methods of
-// [Loop], whatever stands under it. A loop runs it from a test of its own:
+// Package looptest is the conformance suite for event loops. It tests the promises of PEP 3156,
+// in Go spelling, for any type with the methods of [Loop].
+//
+// A complete test file:
+//
+//	package loop_test
+//
+//	import (
+//		"testing"
+//
+//		"baton/loop"
+//		"baton/loop/looptest"
+//	)
 //
 //	func TestLoop(t *testing.T) {
 //		looptest.Run(t, func(t testing.TB, report func(error)) looptest.Loop[*loop.Handle] {
@@ -15,10 +25,10 @@
 //		})
 //	}
 //
-// The suite uses the loop's own clock, so a simulated one costs no time. It
-// opens connections on 127.0.0.1 to watch their descriptors, and sends signals
-// to its own process; a loop that cannot watch descriptors says so by
-// errors.ErrUnsupported, and that is what is tested then.
+// A failing case prints what went wrong, and why it matters.
 //
-// A failing case prints, beside what went wrong, why it matters.
+// The suite uses the loop's own clock, so a loop with a virtual clock takes no real time. The
+// suite opens connections on 127.0.0.1 to watch their descriptors, and sends signals to its
+// own process. If the loop cannot watch descriptors, AddReader and AddWriter must return
+// errors.ErrUnsupported, and the suite tests that.
 package looptest

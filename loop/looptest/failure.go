@@ -7,13 +7,13 @@ import (
 	"runtime"
 )
 
-// errBroken is what the suite's callbacks panic with.
+// errBroken is the value with which the suite's callbacks panic.
 var errBroken = errors.New("looptest: broken on purpose")
 
 var failureCases = []testCase{
 	{
 		name:        "failure/panic",
-		explanation: "A callback that panics is reported once, with the error it panicked with, and the next callbacks run as if nothing had happened.",
+		explanation: "If a callback panics, the panic is reported once, with its error, and the next callbacks run as usual.",
 		run: func(r *rig) {
 			r.loop.CallSoon(r.note("a"))
 			r.loop.CallSoon(func() { panic(errBroken) })
@@ -29,8 +29,8 @@ var failureCases = []testCase{
 		},
 	},
 	{
-		name:        "failure/any value",
-		explanation: "A panic need not be an error; it is reported all the same.",
+		name:        "failure/panic with any value",
+		explanation: "A panic is reported even if its value is not an error.",
 		run: func(r *rig) {
 			r.loop.CallSoon(func() { panic("a string") })
 			r.loop.CallSoon(func() { panic(nil) })
@@ -43,8 +43,8 @@ var failureCases = []testCase{
 		},
 	},
 	{
-		name:        "failure/stop all the same",
-		explanation: "A Stop before a panic counts.",
+		name:        "failure/stop before the panic",
+		explanation: "A callback that calls Stop and then panics stops the loop.",
 		run: func(r *rig) {
 			r.loop.CallSoon(func() {
 				r.loop.Stop()
@@ -56,7 +56,7 @@ var failureCases = []testCase{
 	},
 	{
 		name:        "failure/goexit",
-		explanation: "runtime.Goexit in a callback (a test's FailNow) ends the goroutine that runs the loop, and nothing else: the loop does not run any more, and its next run goes on with the next callback.",
+		explanation: "runtime.Goexit in a callback (a test's FailNow) ends the goroutine that runs the loop. The loop then is not running, and its next run continues with the next callback.",
 		run: func(r *rig) {
 			r.loop.CallSoon(r.note("a"))
 			r.loop.CallSoon(runtime.Goexit)
@@ -65,7 +65,7 @@ var failureCases = []testCase{
 			go func() {
 				defer close(ended)
 				r.loop.Run()
-				r.t.Error("Run returned from a Goexit")
+				r.t.Error("Run returned after Goexit in a callback")
 			}()
 			<-ended
 			if r.loop.IsRunning() {
@@ -78,11 +78,12 @@ var failureCases = []testCase{
 	},
 }
 
-// wantReported checks what callbacks have panicked with, and forgets it.
+// wantReported checks that the only reported panic is want, and clears the list of reported
+// panics.
 func (r *rig) wantReported(want error) {
 	r.t.Helper()
 	if len(r.reported) != 1 || !errors.Is(r.reported[0], want) {
-		r.t.Errorf("reported: %v, want %v, once", r.reported, want)
+		r.t.Errorf("reported panics: %v, want %v once", r.reported, want)
 	}
 	r.reported = nil
 }

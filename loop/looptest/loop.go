@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// A Handle is a callback that was scheduled.
+// A Handle is a scheduled callback.
 type Handle interface {
 	Cancel()
 	When() time.Time
 }
 
-// A Loop is what the suite tests; H is what its Call methods return. A
-// *loop.Loop is a Loop[*loop.Handle].
+// A Loop is an event loop that the suite can test. H is the type that its Call methods
+// return. *loop.Loop, for example, is a Loop[*loop.Handle].
 //
-// Misuse panics: a nil callback, a call from another goroutine while the loop
-// runs, running a loop inside itself, using a closed one.
+// Misuse must panic: a nil callback, a call from another goroutine while the loop runs,
+// running a loop inside itself, or using a closed loop.
 type Loop[H Handle] interface {
-	// Time is the loop's own clock.
+	// Time returns the time on the loop's own clock.
 	Time() time.Time
 
 	CallSoon(fn func()) H
@@ -35,7 +35,7 @@ type Loop[H Handle] interface {
 	AddSignalHandler(sig os.Signal, fn func()) error
 	RemoveSignalHandler(sig os.Signal) bool
 
-	// Run runs until Stop, or until nothing is left that could happen.
+	// Run runs turns until Stop is called or the loop is idle.
 	Run() (stopped bool)
 	RunOnce(max time.Duration)
 	RunForever()
@@ -48,10 +48,10 @@ type Loop[H Handle] interface {
 	IsClosed() bool
 }
 
-// target is a Loop without its type parameter, so that cases need none.
+// A target is a Loop without its type parameter, so that the cases do not need it.
 type target interface{ Loop[Handle] }
 
-// erased makes a target of a Loop.
+// erased makes a target from a Loop.
 type erased[H Handle] struct{ Loop[H] }
 
 func (e erased[H]) CallSoon(fn func()) Handle { return e.Loop.CallSoon(fn) }

@@ -7,7 +7,7 @@ import "fmt"
 var orderCases = []testCase{
 	{
 		name:        "order/first in, first out",
-		explanation: "Callbacks run in the order of their CallSoon, each exactly once, and none before its CallSoon has returned.",
+		explanation: "Callbacks run in the order of their CallSoon calls, each exactly once, and never before CallSoon has returned.",
 		run: func(r *rig) {
 			want := ""
 			for i := range 100 {
@@ -26,7 +26,7 @@ var orderCases = []testCase{
 	},
 	{
 		name:        "order/next turn",
-		explanation: "A turn runs what was ready when it began; what its callbacks add waits for the next one.",
+		explanation: "A turn runs the callbacks that were ready when it began. Callbacks that are added meanwhile wait for the next turn.",
 		run: func(r *rig) {
 			r.loop.CallSoon(func() {
 				r.note("a")()
@@ -41,33 +41,33 @@ var orderCases = []testCase{
 	},
 	{
 		name:        "order/no starvation",
-		explanation: "A callback that schedules itself again in every turn keeps nobody else waiting: the loop still polls, after a bounded number of turns.",
+		explanation: "A callback that schedules itself again in every turn does not keep the loop from polling: a busy loop polls after a bounded number of turns.",
 		run: func(r *rig) {
 			const bound = 1000
-			turns, heard := 0, 0
+			turns, ran := 0, 0
 			var again func()
 			again = func() {
 				if turns++; turns > bound {
 					return
 				}
-				if heard == 0 {
+				if ran == 0 {
 					r.loop.CallSoon(again)
 				}
 			}
 			r.loop.CallSoon(again)
 			r.loop.CallSoon(func() {
-				_, err := r.loop.CallSoonThreadsafe(func() { heard = turns })
+				_, err := r.loop.CallSoonThreadsafe(func() { ran = turns })
 				r.ok("CallSoonThreadsafe", err)
 			})
 			r.quit()
-			if heard == 0 {
-				r.t.Errorf("nothing from outside was heard in %d turns of a busy loop", bound)
+			if ran == 0 {
+				r.t.Errorf("a busy loop did not run the callback of CallSoonThreadsafe within %d turns", bound)
 			}
 		},
 	},
 	{
 		name:        "order/cancel",
-		explanation: "A cancelled callback never runs, and Cancel may come any number of times, before and after.",
+		explanation: "A cancelled callback never runs. Cancel may be called any number of times, before and after the callback has run.",
 		run: func(r *rig) {
 			a := r.loop.CallSoon(r.note("a"))
 			b := r.loop.CallSoon(r.note("b"))
@@ -85,7 +85,7 @@ var orderCases = []testCase{
 	},
 	{
 		name:        "order/cancel in the batch",
-		explanation: "A callback may cancel one that is to run right after it, in the same turn. Transports rely on it when a connection is closed.",
+		explanation: "A callback may cancel the callback that runs right after it in the same turn. Transports rely on this when they close a connection.",
 		run: func(r *rig) {
 			var b, c Handle
 			r.loop.CallSoon(func() {
@@ -95,15 +95,15 @@ var orderCases = []testCase{
 			b = r.loop.CallSoon(r.note("b"))
 			c = r.loop.CallSoon(func() {
 				r.note("c")()
-				c.Cancel() // itself, which runs
+				c.Cancel() // cancels itself while it runs
 			})
 			r.quit()
 			r.want("in the turn", "a c")
 		},
 	},
 	{
-		name:        "order/nothing to name",
-		explanation: "CallSoon has no time: its handle's When is the zero time.",
+		name:        "order/no time",
+		explanation: "A callback of CallSoon has no time: When returns the zero time.",
 		run: func(r *rig) {
 			if when := r.loop.CallSoon(r.note("a")).When(); !when.IsZero() {
 				r.t.Errorf("When of a CallSoon is %v", when)

@@ -10,12 +10,11 @@ import (
 	"time"
 )
 
-// A testCase is one promise of a loop.
+// A testCase tests one promise of a loop.
 type testCase struct {
 	name string
 
-	// explanation is printed if the case fails: what is promised, and who
-	// relies on it.
+	// explanation is printed if the case fails. It says what a loop promises, and why.
 	explanation string
 
 	run func(r *rig)
@@ -24,9 +23,9 @@ type testCase struct {
 var cases = slices.Concat(orderCases, timerCases, repeatCases, stopCases, onceCases, closeCases,
 	misuseCases, failureCases, threadCases, watchCases, signalCases)
 
-// Run tests the loops that open makes, one for each case, each of them closed by
-// the suite. What a callback panics with must come to report, as the error
-// itself if it is one.
+// Run runs the suite. It calls open once for each case to create a loop, and closes the
+// loop. When a callback panics, the loop must call report with the panic's error; if the
+// panic value is no error, with any error that describes it.
 func Run[H Handle](t *testing.T, open func(t testing.TB, report func(error)) Loop[H]) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -37,24 +36,26 @@ func Run[H Handle](t *testing.T, open func(t testing.TB, report func(error)) Loo
 	}
 }
 
-// hangLimit is when a case that does not end is ended, with everybody's stack.
+// hangLimit is how long a case may take. After that, the process panics, and prints the
+// stacks of all goroutines.
 const hangLimit = time.Minute
 
 func (c testCase) test(r *rig) {
-	runtime.LockOSThread() // some pollers ask for it
+	runtime.LockOSThread() // pollers with poll.Pinned need it
 	defer runtime.UnlockOSThread()
 	defer func() {
 		if r.t.Failed() {
 			r.t.Log(c.explanation)
 		}
 	}()
-	hang := time.AfterFunc(hangLimit, func() { panic("looptest: " + r.t.Name() + " hangs: " + c.explanation) })
+	hang := time.AfterFunc(hangLimit, func() { panic("looptest: " + r.t.Name() + " hangs; what it tests: " + c.explanation) })
 	defer hang.Stop()
 	defer r.close()
 	c.run(r)
 }
 
-// A rig is a loop under test, and what its callbacks have noted.
+// A rig is a loop under test, with the notes of its callbacks and the errors that it has
+// reported.
 type rig struct {
 	t        testing.TB
 	loop     target
@@ -62,7 +63,7 @@ type rig struct {
 	reported []error
 }
 
-// close ends a case: whatever is still scheduled, Close drops it.
+// close closes the loop. Close drops what is still scheduled.
 func (r *rig) close() {
 	if err := r.loop.Close(); err != nil {
 		r.t.Errorf("Close: %v", err)
@@ -72,10 +73,10 @@ func (r *rig) close() {
 	}
 }
 
-// note makes a callback that leaves a note.
+// note returns a callback that adds a note.
 func (r *rig) note(s string) func() { return func() { r.notes = append(r.notes, s) } }
 
-// want checks the notes left so far, and forgets them.
+// want checks the notes and clears them.
 func (r *rig) want(when, notes string) {
 	r.t.Helper()
 	if got := strings.Join(r.notes, " "); got != notes {
@@ -94,11 +95,11 @@ func (r *rig) until(ok func() bool) {
 	}
 }
 
-// quit runs the loop until it is idle, and checks that nobody stopped it.
+// quit runs the loop until it is idle, and checks that it was not stopped.
 func (r *rig) quit() {
 	r.t.Helper()
 	if r.loop.Run() {
-		r.t.Error("Run reports that it was stopped; nobody called Stop")
+		r.t.Error("Run returned true, but Stop was not called")
 	}
 }
 
@@ -110,7 +111,7 @@ func (r *rig) ok(what string, err error) {
 	}
 }
 
-// panics checks that fn panics, without letting the panic go further.
+// panics checks that fn panics, and recovers the panic.
 func (r *rig) panics(what string, fn func()) {
 	r.t.Helper()
 	defer func() {

@@ -4,5 +4,5 @@
 
 package looptest
 
-// Where a process cannot send itself signals there is nothing to test.
+// There are no signal cases, because a process cannot send itself signals on this system.
 var signalCases []testCase

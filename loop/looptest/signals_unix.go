@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// raise sends a signal to this process, from any goroutine.
+// raise sends a signal to this process. It may be called on any goroutine.
 func raise(r *rig, sig syscall.Signal) {
 	r.t.Helper()
 	if err := syscall.Kill(syscall.Getpid(), sig); err != nil {
@@ -22,7 +22,7 @@ func raise(r *rig, sig syscall.Signal) {
 var signalCases = []testCase{
 	{
 		name:        "signals/handler",
-		explanation: "A signal wakes a loop that waits in its poller and runs its handler as a callback, which may stop the loop; a handler keeps the loop from being idle.",
+		explanation: "A signal wakes a loop that waits in its poller. Its handler runs as a callback, and may stop the loop. A handler keeps the loop from being idle.",
 		run: func(r *rig) {
 			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, func() {
 				r.note("usr1")()
@@ -40,7 +40,7 @@ var signalCases = []testCase{
 	},
 	{
 		name:        "signals/coalesce",
-		explanation: "Signals of one kind that come faster than the loop turns are one call; none that comes after a call is lost.",
+		explanation: "Signals of one kind that arrive faster than the loop runs turns may be merged into one call. A signal that arrives after a call is never lost.",
 		run: func(r *rig) {
 			n := 0
 			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, func() { n++ }))
@@ -51,14 +51,14 @@ var signalCases = []testCase{
 				}
 				r.until(func() bool { return n > before })
 				if n > 50*(round+1) {
-					r.t.Fatalf("%d calls of %d signals", n, 50*(round+1))
+					r.t.Fatalf("%d calls for %d signals", n, 50*(round+1))
 				}
 			}
 		},
 	},
 	{
-		name:        "signals/no crowding out",
-		explanation: "A flood of one signal does not push out another one.",
+		name:        "signals/flood",
+		explanation: "A flood of one signal does not displace another signal.",
 		run: func(r *rig) {
 			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, func() {}))
 			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR2, r.note("usr2")))
@@ -72,7 +72,7 @@ var signalCases = []testCase{
 	},
 	{
 		name:        "signals/replace and remove",
-		explanation: "A second AddSignalHandler replaces the first. RemoveSignalHandler reports whether there was one, and a call that is queued does not run after it.",
+		explanation: "A second AddSignalHandler replaces the first handler. RemoveSignalHandler reports whether there was a handler; a queued call of the handler does not run afterwards.",
 		run: func(r *rig) {
 			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, r.note("old")))
 			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, r.note("new")))
@@ -82,7 +82,7 @@ var signalCases = []testCase{
 			arrived := make(chan os.Signal, 1)
 			signal.Notify(arrived, syscall.SIGUSR1)
 			defer signal.Stop(arrived)
-			for range 200 { // now and then the call is in the turn that removes it
+			for range 200 { // in some rounds, the call is queued in the turn that removes the handler
 				removed := false
 				r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, func() {
 					if removed {
@@ -99,19 +99,19 @@ var signalCases = []testCase{
 			}
 			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGUSR1, func() {}))
 			if !r.loop.RemoveSignalHandler(syscall.SIGUSR1) || r.loop.RemoveSignalHandler(syscall.SIGUSR1) {
-				r.t.Error("RemoveSignalHandler reported the wrong thing")
+				r.t.Error("RemoveSignalHandler did not return true first and false second")
 			}
 			r.quit()
 		},
 	},
 	{
 		name:        "signals/remove each other",
-		explanation: "Of two handlers that remove each other exactly one runs, whichever comes first: different signals have no order.",
+		explanation: "If two handlers remove each other, exactly one of them runs. Either may be first, because different signals have no order.",
 		run: func(r *rig) {
-			arrived := make(chan os.Signal, 2) // without it the signal of a removed handler ends the process
+			arrived := make(chan os.Signal, 2) // otherwise the signal of a removed handler ends the process
 			signal.Notify(arrived, syscall.SIGUSR1, syscall.SIGUSR2)
 			defer signal.Stop(arrived)
-			for range 200 { // now and then both calls are in one turn
+			for range 200 { // in some rounds, both calls are in one turn
 				n := 0
 				for sig, other := range map[syscall.Signal]syscall.Signal{
 					syscall.SIGUSR1: syscall.SIGUSR2, syscall.SIGUSR2: syscall.SIGUSR1,
@@ -137,8 +137,8 @@ var signalCases = []testCase{
 		},
 	},
 	{
-		name:        "signals/others stay",
-		explanation: "Removing one signal's handler leaves the others installed at every moment: a SIGTERM in between must not end the process.",
+		name:        "signals/other handlers stay",
+		explanation: "Removing the handler of one signal never uninstalls the handler of another signal, not even for a moment: a SIGTERM in that moment would end the process.",
 		run: func(r *rig) {
 			heard := make(chan struct{}, 1)
 			r.ok("AddSignalHandler", r.loop.AddSignalHandler(syscall.SIGTERM, func() { heard <- struct{}{} }))
@@ -146,7 +146,7 @@ var signalCases = []testCase{
 			go func() {
 				for {
 					raise(r, syscall.SIGTERM) // without a handler it ends the process
-					<-heard                   // none is on its way when the handler goes
+					<-heard                   // wait, so that no signal is pending when the handler is removed
 					select {
 					case <-quit:
 						r.loop.CallSoonThreadsafe(func() { done = true })
@@ -165,8 +165,8 @@ var signalCases = []testCase{
 		},
 	},
 	{
-		name:        "signals/refused",
-		explanation: "A signal that no program can catch, or that does not exist, is an error and leaves nothing behind.",
+		name:        "signals/errors",
+		explanation: "A signal that does not exist, or that no program can catch, is an error, and no handler is installed.",
 		run: func(r *rig) {
 			for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP, 0, -1, 1000} {
 				if err := r.loop.AddSignalHandler(sig, func() {}); err == nil {

@@ -7,7 +7,7 @@ import "time"
 var stopCases = []testCase{
 	{
 		name:        "stop/end of the turn",
-		explanation: "Stop lets the turn end: what was ready with it still runs, what these add waits for the next run and is not lost.",
+		explanation: "Stop lets the current turn end. Callbacks that were ready in this turn still run. Callbacks that they add run in the next run, and are not lost.",
 		run: func(r *rig) {
 			r.loop.CallSoon(func() {
 				r.note("a")()
@@ -19,7 +19,7 @@ var stopCases = []testCase{
 				r.loop.CallSoon(r.note("d"))
 			})
 			if !r.loop.Run() {
-				r.t.Error("Run does not report that it was stopped")
+				r.t.Error("Run returned false after Stop")
 			}
 			r.want("until Stop", "a b")
 			r.quit()
@@ -28,7 +28,7 @@ var stopCases = []testCase{
 	},
 	{
 		name:        "stop/before the run",
-		explanation: "Stop before a run makes it one turn that does not wait: what is ready runs, and a timer far away holds up nothing. The Stop is used up by that.",
+		explanation: "After a Stop before the run, the run is one turn that does not wait: ready callbacks run, and a later timer does not delay the return. The run after it is not affected.",
 		run: func(r *rig) {
 			for _, run := range []func(){func() { r.loop.Run() }, r.loop.RunForever} {
 				far := r.loop.CallLater(time.Hour, r.note("far"))
@@ -46,7 +46,7 @@ var stopCases = []testCase{
 				r.turn()
 				r.want("in the next turn", "b")
 				r.loop.Stop()
-				run() // with nothing ready it does not wait either
+				run() // does not wait, although nothing is ready
 				if passed := r.loop.Time().Sub(start); passed >= time.Hour {
 					r.t.Errorf("the stopped run waited with nothing ready: %v passed", passed)
 				}
@@ -56,7 +56,7 @@ var stopCases = []testCase{
 	},
 	{
 		name:        "stop/run forever",
-		explanation: "RunForever ends by Stop only; it waits when nothing is ready, and goes on where it was.",
+		explanation: "RunForever returns only after Stop. It waits while nothing is ready. A second RunForever continues where the first one stopped.",
 		run: func(r *rig) {
 			for _, name := range []string{"a", "b"} {
 				r.loop.CallLater(tick, func() {
@@ -70,7 +70,7 @@ var stopCases = []testCase{
 	},
 	{
 		name:        "stop/by a timer",
-		explanation: "Stop in a callback of a timer: the timers due with it run in that turn, later ones are kept.",
+		explanation: "If a timer's callback calls Stop, the timers that are due in the same turn still run, and later timers are kept.",
 		run: func(r *rig) {
 			r.ahead(func(at time.Time) []Handle {
 				a := r.loop.CallAt(at, func() {
@@ -89,7 +89,7 @@ var stopCases = []testCase{
 	},
 	{
 		name:        "stop/idle",
-		explanation: "Run ends by itself when nothing is ready and no timer is left, at once if there never was anything, and can be called again.",
+		explanation: "Run returns by itself when nothing is ready and no timer is left. If there never was anything to do, Run returns at once. It can be called again.",
 		run: func(r *rig) {
 			r.quit()
 			r.loop.CallSoon(func() { r.loop.CallLater(tick, r.note("a")) })
@@ -111,7 +111,7 @@ var stopCases = []testCase{
 	},
 	{
 		name:        "stop/is running",
-		explanation: "IsRunning is true inside callbacks and nowhere else.",
+		explanation: "IsRunning is true inside callbacks, and false otherwise.",
 		run: func(r *rig) {
 			if r.loop.IsRunning() {
 				r.t.Error("a new loop is running")
@@ -132,7 +132,7 @@ var stopCases = []testCase{
 var onceCases = []testCase{
 	{
 		name:        "once/one turn",
-		explanation: "RunOnce runs one turn, and a callback that schedules itself again does not keep it from returning.",
+		explanation: "RunOnce runs one turn and returns, even if a callback schedules itself again.",
 		run: func(r *rig) {
 			n := 0
 			var again func()
@@ -151,7 +151,7 @@ var onceCases = []testCase{
 	},
 	{
 		name:        "once/bounded wait",
-		explanation: "RunOnce(max) waits at most max, and RunOnce(0) not at all, whatever the next timer says.",
+		explanation: "RunOnce(max) waits at most max, and RunOnce(0) does not wait, even if the next timer is later.",
 		run: func(r *rig) {
 			start := r.loop.Time()
 			r.loop.CallLater(time.Hour, r.note("far"))
@@ -164,8 +164,8 @@ var onceCases = []testCase{
 		},
 	},
 	{
-		name:        "once/the next thing",
-		explanation: "RunOnce without a limit waits for the next timer and runs its callback in the same turn.",
+		name:        "once/wait for a timer",
+		explanation: "RunOnce without a limit waits for the next timer, and runs its callback in the same turn.",
 		run: func(r *rig) {
 			r.loop.CallLater(tick, r.note("a"))
 			r.until(func() bool { return len(r.notes) > 0 })
@@ -174,7 +174,7 @@ var onceCases = []testCase{
 	},
 	{
 		name:        "once/poll",
-		explanation: "Every RunOnce polls: one that is driven from outside hears of timers and of other goroutines although it is never idle.",
+		explanation: "Every RunOnce polls: timers and calls from other goroutines reach a guest loop even if it is always busy.",
 		run: func(r *rig) {
 			r.loop.CallSoon(r.note("soon"))
 			_, err := r.loop.CallSoonThreadsafe(r.note("threadsafe"))

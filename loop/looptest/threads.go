@@ -33,7 +33,7 @@ var threadCases = []testCase{
 	},
 	{
 		name:        "threads/own goroutine",
-		explanation: "CallSoonThreadsafe works from the loop's own callbacks as well, where it keeps nothing alive that CallSoon would not, and its handle can be cancelled.",
+		explanation: "CallSoonThreadsafe also works in the loop's own callbacks. Its handle can be cancelled.",
 		run: func(r *rig) {
 			r.loop.CallSoon(func() {
 				_, err := r.loop.CallSoonThreadsafe(r.note("a"))
@@ -49,13 +49,13 @@ var threadCases = []testCase{
 		},
 	},
 	{
-		name:        "threads/storm",
-		explanation: "Nothing is lost, nothing runs twice, calls of one goroutine keep their order, and no two callbacks overlap, wherever they come from: an unguarded variable is enough for them all.",
+		name:        "threads/many senders",
+		explanation: "With many senders, no call is lost, none runs twice, the calls of one goroutine keep their order, and no two callbacks overlap. Callbacks may therefore share a variable without a lock.",
 		run:         storm,
 	},
 	{
 		name:        "threads/race with close",
-		explanation: "A goroutine that comes while the loop is closed gets an error or its call is dropped; there is no crash and no race.",
+		explanation: "If a goroutine calls CallSoonThreadsafe while the loop is being closed, the call returns an error or is dropped. It does not crash and is not a data race.",
 		run: func(r *rig) {
 			var others sync.WaitGroup
 			begun := make(chan struct{}, 8)
@@ -76,7 +76,7 @@ var threadCases = []testCase{
 			}
 			r.turn()
 			r.ok("Close", r.loop.Close())
-			others.Wait() // everybody gets an error in the end
+			others.Wait() // each goroutine gets an error in the end
 		},
 	},
 }
@@ -109,7 +109,7 @@ func storm(r *rig) {
 			for i := range each {
 				_, err := r.loop.CallSoonThreadsafe(exclusive(func() {
 					if next[s] != i {
-						r.t.Errorf("goroutine %d: call %d came when %d was next", s, i, next[s])
+						r.t.Errorf("goroutine %d: call %d ran, want call %d", s, i, next[s])
 					}
 					next[s] = i + 1
 					finish()

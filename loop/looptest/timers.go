@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// tick is a delay that the suite can afford on a real clock.
+// tick is a delay that is short on a real clock.
 const tick = 2 * time.Millisecond
 
 var timerCases = []testCase{
 	{
 		name:        "timers/never early",
-		explanation: "A timer never fires before its time on the loop's clock, and a loop that waits for it wakes up for it.",
+		explanation: "A timer never fires before its time on the loop's clock, and a loop that waits for the timer wakes up for it.",
 		run: func(r *rig) {
 			for _, d := range []time.Duration{time.Nanosecond, time.Microsecond, 300 * time.Microsecond, tick} {
 				start, ran := r.loop.Time(), false
@@ -34,7 +34,7 @@ var timerCases = []testCase{
 	},
 	{
 		name:        "timers/when",
-		explanation: "CallLater(d) is CallAt(Time()+d), and When tells the time, also after the callback has run or was cancelled.",
+		explanation: "CallLater(d) is CallAt(Time()+d). When returns this time, even after the callback has run or was cancelled.",
 		run: func(r *rig) {
 			before := r.loop.Time()
 			later := r.loop.CallLater(tick, r.note("later"))
@@ -59,8 +59,8 @@ var timerCases = []testCase{
 		},
 	},
 	{
-		name:        "timers/no cheating",
-		explanation: "A delay of zero or less, and a time that has passed, are a CallSoon: nobody gets to the front by a negative delay.",
+		name:        "timers/no delay",
+		explanation: "With a delay of zero or less, or a time that has passed, CallLater and CallAt are CallSoon: the callback does not run before callbacks that are already ready.",
 		run: func(r *rig) {
 			r.loop.CallSoon(r.note("a"))
 			r.loop.CallLater(0, r.note("b"))
@@ -76,7 +76,7 @@ var timerCases = []testCase{
 	},
 	{
 		name:        "timers/equal times",
-		explanation: "Timers of one time fire in the order in which they were made, however many lie between, and one that was cancelled leaves the order alone.",
+		explanation: "Timers with the same time fire in the order in which they were made, even if timers with other times or cancelled timers were made in between.",
 		run: func(r *rig) {
 			r.ahead(func(at time.Time) []Handle {
 				e := r.loop.CallAt(at.Add(time.Nanosecond), r.note("e"))
@@ -94,12 +94,12 @@ var timerCases = []testCase{
 	},
 	{
 		name:        "timers/in order of time",
-		explanation: "Timers fire in order of time whatever the order of their calls, and cancelled ones never.",
+		explanation: "Timers fire in order of time, not in the order of the calls. Cancelled timers never fire.",
 		run:         sortedTimers,
 	},
 	{
 		name:        "timers/cancel",
-		explanation: "A cancelled timer never fires: cancelled before, by a timer of the same turn, or twice. It keeps the loop neither running nor waiting.",
+		explanation: "A cancelled timer never fires: neither if it was cancelled long before, nor by a timer of the same turn, nor twice. It keeps the loop neither running nor waiting.",
 		run: func(r *rig) {
 			long := r.loop.CallLater(time.Hour, r.note("long"))
 			var a, b Handle
@@ -124,7 +124,7 @@ var timerCases = []testCase{
 	},
 	{
 		name:        "timers/huge delays",
-		explanation: "Delays of centuries are legal and overflow nothing: the loop waits for what comes first.",
+		explanation: "Delays of centuries are valid and do not overflow: the loop waits for the earliest timer.",
 		run: func(r *rig) {
 			huge := []Handle{
 				r.loop.CallLater(math.MaxInt64, r.note("max")),
@@ -146,7 +146,7 @@ var timerCases = []testCase{
 	},
 	{
 		name:        "timers/no spinning",
-		explanation: "A wait is not rounded down: short sleeps one after another take a turn or two each, not a busy loop.",
+		explanation: "A wait is not rounded down: a short sleep takes one or two turns, not a busy loop.",
 		run: func(r *rig) {
 			delays := []time.Duration{10 * time.Millisecond, 100 * time.Microsecond, time.Microsecond, 10, 1}
 			turns := 0
@@ -167,7 +167,7 @@ var timerCases = []testCase{
 	},
 	{
 		name:        "timers/next deadline",
-		explanation: "NextDeadline is the time of the earliest timer that is not cancelled; whoever drives the loop from outside waits until then.",
+		explanation: "NextDeadline returns the time of the earliest timer that is not cancelled. The host of a guest loop waits until then.",
 		run: func(r *rig) {
 			if _, ok := r.loop.NextDeadline(); ok {
 				r.t.Error("a new loop has a deadline")
@@ -188,9 +188,9 @@ var timerCases = []testCase{
 	},
 }
 
-// ahead has fn make timers around a time at, all of them before the first is
-// due: a time that has passed would be a CallSoon. On a slow machine it tries
-// again, further ahead.
+// ahead calls fn to make timers around the time at. If at is reached while fn runs, ahead
+// cancels the timers and tries again with a later time: a timer whose time has passed would
+// be a CallSoon.
 func (r *rig) ahead(fn func(at time.Time) []Handle) {
 	for d := tick; ; d *= 2 {
 		at := r.loop.Time().Add(d)
@@ -231,7 +231,7 @@ func sortedTimers(r *rig) {
 var repeatCases = []testCase{
 	{
 		name:        "repeatedly/drift",
-		explanation: "CallRepeatedly runs first after the interval and then each time the interval after it has returned: a slow callback is never followed by a burst. Cancel from inside ends it, and the loop is idle.",
+		explanation: "CallRepeatedly runs the callback first after the interval, and then each time the interval has passed since the callback returned: a slow callback is never followed by a burst of calls. Cancel in the callback ends it, and the loop is idle.",
 		run: func(r *rig) {
 			start := r.loop.Time()
 			earliest, n := start.Add(tick), 0
@@ -258,7 +258,7 @@ var repeatCases = []testCase{
 	},
 	{
 		name:        "repeatedly/cancel",
-		explanation: "Cancel from outside ends a CallRepeatedly, before its first call or between two.",
+		explanation: "Cancel from outside the callback ends a CallRepeatedly, before its first call or between two calls.",
 		run: func(r *rig) {
 			r.loop.CallRepeatedly(tick, r.note("never")).Cancel()
 			n := 0
@@ -274,7 +274,7 @@ var repeatCases = []testCase{
 	},
 	{
 		name:        "repeatedly/panic",
-		explanation: "A panic ends the chain: what failed once would fail again and again.",
+		explanation: "If the callback of CallRepeatedly panics, it does not run again: it would probably panic each time.",
 		run: func(r *rig) {
 			r.loop.CallRepeatedly(tick, func() { panic(errBroken) })
 			r.quit()
@@ -283,7 +283,7 @@ var repeatCases = []testCase{
 	},
 	{
 		name:        "repeatedly/interval",
-		explanation: "An interval that is not positive is misuse and panics: it would be a busy loop.",
+		explanation: "An interval of zero or less is misuse and panics: it would make a busy loop.",
 		run: func(r *rig) {
 			r.panics("CallRepeatedly(0)", func() { r.loop.CallRepeatedly(0, func() {}) })
 			r.panics("CallRepeatedly(-1)", func() { r.loop.CallRepeatedly(-1, func() {}) })

@@ -14,7 +14,7 @@ import (
 var watchCases = []testCase{
 	{
 		name:        "watch/level",
-		explanation: "A reader runs in every turn in which there is something to read, and in none in which there is not: a callback that took only a part comes again.",
+		explanation: "A reader runs in every turn in which there is something to read, and in no other turn. A callback that reads only a part runs again.",
 		run: watching(func(r *rig, near, far *wire) {
 			n := 0
 			r.ok("AddReader", r.loop.AddReader(near.fd, func() { n++ }))
@@ -29,7 +29,7 @@ var watchCases = []testCase{
 			seen := n
 			r.until(func() bool { return n > seen })
 			near.take("y")
-			r.turn() // one that is queued already may still run
+			r.turn() // a callback that is already queued may still run
 			seen = n
 			r.turn()
 			r.turn()
@@ -42,7 +42,7 @@ var watchCases = []testCase{
 	},
 	{
 		name:        "watch/one run a turn",
-		explanation: "A reader that replaces itself in its own callback still runs once a turn, not once for each replacement.",
+		explanation: "A reader that replaces itself in its callback still runs once in each turn, not once for each replacement.",
 		run: watching(func(r *rig, near, far *wire) {
 			far.send("x")
 			n := 0
@@ -64,7 +64,7 @@ var watchCases = []testCase{
 	},
 	{
 		name:        "watch/replace",
-		explanation: "A second AddReader replaces the first, even if the first is queued in this turn already.",
+		explanation: "A second AddReader replaces the first reader, even if the first one is already queued in this turn.",
 		run: watching(func(r *rig, near, far *wire) {
 			far.send("x")
 			r.ok("AddReader", r.loop.AddReader(near.fd, func() {
@@ -87,7 +87,7 @@ var watchCases = []testCase{
 	},
 	{
 		name:        "watch/remove",
-		explanation: "Remove reports whether something was removed. A callback that is queued does not run after it; afterwards nothing is watched and the loop is idle.",
+		explanation: "RemoveReader reports whether there was a reader. A queued callback does not run after it. Afterwards nothing is watched, and the loop is idle.",
 		run: watching(func(r *rig, near, far *wire) {
 			if r.loop.RemoveReader(near.fd) || r.loop.RemoveWriter(near.fd) {
 				r.t.Error("something was removed from a descriptor that is not watched")
@@ -95,17 +95,17 @@ var watchCases = []testCase{
 			far.send("x")
 			r.loop.CallSoon(func() {
 				if !r.loop.RemoveReader(near.fd) || r.loop.RemoveReader(near.fd) {
-					r.t.Error("RemoveReader reported the wrong thing")
+					r.t.Error("RemoveReader did not return true first and false second")
 				}
 			})
-			r.ok("AddReader", r.loop.AddReader(near.fd, r.note("near"))) // ready: queued behind
+			r.ok("AddReader", r.loop.AddReader(near.fd, r.note("near"))) // ready at once: queued behind the callback above
 			r.quit()
 			r.want("after RemoveReader", "")
 		}),
 	},
 	{
 		name:        "watch/remove and add",
-		explanation: "A reader that is removed and added again at once runs when there is something to read, and not before: reading would block the loop.",
+		explanation: "If a reader is removed and added again at once, it runs when there is something to read, and not before: a read would block the loop.",
 		run: watching(func(r *rig, near, far *wire) {
 			r.ok("AddWriter", r.loop.AddWriter(near.fd, func() {}))
 			r.ok("AddReader", r.loop.AddReader(near.fd, r.note("first")))
@@ -127,7 +127,7 @@ var watchCases = []testCase{
 	},
 	{
 		name:        "watch/both directions",
-		explanation: "Reader and writer of one descriptor are independent: each runs for itself, and removing one leaves the other.",
+		explanation: "The reader and the writer of one descriptor are independent: removing one does not affect the other.",
 		run: watching(func(r *rig, near, far *wire) {
 			reads, writes := 0, 0
 			r.ok("AddReader", r.loop.AddReader(near.fd, func() { reads++ }))
@@ -155,7 +155,7 @@ var watchCases = []testCase{
 	},
 	{
 		name:        "watch/keeps running",
-		explanation: "A watcher keeps Run from being idle: it waits until the descriptor is ready.",
+		explanation: "A watched descriptor keeps the loop from being idle: Run waits until the descriptor is ready.",
 		run: watching(func(r *rig, near, far *wire) {
 			r.ok("AddReader", r.loop.AddReader(near.fd, func() {
 				r.note("read")()
@@ -168,7 +168,7 @@ var watchCases = []testCase{
 	},
 	{
 		name:        "watch/panic",
-		explanation: "A reader that panics is reported, and stays: the descriptor is still ready.",
+		explanation: "If a reader panics, the panic is reported and the reader stays, because the descriptor is still ready.",
 		run: watching(func(r *rig, near, far *wire) {
 			far.send("x")
 			n := 0
@@ -187,7 +187,7 @@ var watchCases = []testCase{
 	},
 	{
 		name:        "watch/error",
-		explanation: "What cannot be watched, a regular file, is an error of AddReader, and leaves nothing behind.",
+		explanation: "AddReader of a descriptor that cannot be watched, such as a regular file, returns an error, and adds no reader.",
 		run: watching(func(r *rig, near, far *wire) {
 			name := filepath.Join(r.t.TempDir(), "file")
 			file, err := os.Create(name)
@@ -204,7 +204,7 @@ var watchCases = []testCase{
 	},
 	{
 		name:        "watch/number used again",
-		explanation: "The reader of a descriptor that was closed without RemoveReader does not keep a new one with the same number from being watched: AddReader works, and what was watched before is reported.",
+		explanation: "If a watched descriptor was closed without RemoveReader, a new descriptor with the same number can still be watched. AddReader succeeds, and the old watchers are reported.",
 		run: watching(func(r *rig, near, far *wire) {
 			r.ok("AddReader", r.loop.AddReader(near.fd, r.note("reader of the closed one")))
 			r.ok("AddWriter", r.loop.AddWriter(near.fd, r.note("writer of the closed one")))
@@ -220,17 +220,17 @@ var watchCases = []testCase{
 			r.quit()
 			r.want("with something to accept", "new")
 			if len(r.reported) != 2 {
-				r.t.Errorf("reported: %v, want the reader and the writer of the closed descriptor", r.reported)
+				r.t.Errorf("reported: %v, want errors for the reader and the writer of the closed descriptor", r.reported)
 			}
 			r.reported = nil
 		}),
 	},
 }
 
-// listenOn makes a listener that has the number fd, which is free.
+// listenOn makes a listener whose descriptor has the number fd, which must be free.
 func listenOn(r *rig, fd uintptr) *net.TCPListener {
 	r.t.Helper()
-	for range 100 { // each gets the lowest number that is free
+	for range 100 { // each listener gets the lowest free number
 		listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		r.ok("Listen", err)
 		r.t.Cleanup(func() { listener.Close() })
@@ -242,15 +242,15 @@ func listenOn(r *rig, fd uintptr) *net.TCPListener {
 	return nil
 }
 
-// A wire is one end of a connection: bytes and a descriptor.
+// A wire is one end of a connection.
 type wire struct {
 	r    *rig
 	conn *net.TCPConn
 	fd   uintptr
 }
 
-// watching gives a case both ends of a connection. Where the loop cannot watch
-// descriptors, the case becomes: AddReader and AddWriter say so.
+// watching runs a case with both ends of a connection. If the loop cannot watch
+// descriptors, it checks instead that AddReader and AddWriter return errors.ErrUnsupported.
 func watching(run func(r *rig, near, far *wire)) func(r *rig) {
 	return func(r *rig) {
 		near, far := wires(r)
@@ -262,7 +262,7 @@ func watching(run func(r *rig, near, far *wire)) func(r *rig) {
 			r.loop.RemoveReader(near.fd)
 			r.quit()
 			run(r, near, far)
-			if !r.loop.IsClosed() { // before the descriptors are
+			if !r.loop.IsClosed() { // remove the watchers before the descriptors are closed
 				r.loop.RemoveReader(near.fd)
 				r.loop.RemoveWriter(near.fd)
 			}
@@ -309,7 +309,7 @@ func (w *wire) send(text string) {
 	w.r.ok("Write", err)
 }
 
-// take reads text, which has been sent.
+// take reads text, which was sent.
 func (w *wire) take(text string) {
 	w.r.t.Helper()
 	buf := make([]byte, len(text))

@@ -1,65 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package poll is the seam between a loop and the outside world: what time it
-// is, and which operations are finished.
+// Package poll is the interface between a loop and the outside world: it defines how a loop
+// reads the time, and how operations such as reads and accepts are started and reported.
 //
-// A [Poller] is completion-shaped. An [Op] is submitted, and it is reported
-// finished exactly once: at once by Submit, or later by Wait. A kernel that
-// only tells readiness can imitate this (try; on EAGAIN arm; try again); the
-// reverse is impossible, so io_uring, a simulated network and a goroutine per
-// operation all fit the same seam without a back door. Time is part of it for
-// the same reason: whoever decides what happens next must own the clock.
+// A complete program, with a network and a clock in memory:
 //
-// A poller is never told about callbacks or tasks. It serves one loop, and all
-// its methods but Now, Caps and Wake belong to whoever holds that loop's baton:
-// they are called from changing goroutines, but never from two at once.
+//	package main
 //
-// The conformance suite for implementations is package polltest; epoll,
-// portable and virtual pass it.
+//	import (
+//		"fmt"
+//		"log"
+//		"net"
+//		"time"
+//
+//		"baton/loop/poll"
+//		"baton/loop/poll/virtual"
+//	)
+//
+//	func main() {
+//		p := virtual.New(virtual.Config{})
+//		defer p.Close()
+//		ln, err := p.Listen(&net.TCPAddr{}, poll.ListenOptions{})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//
+//		op := &poll.Op{Kind: poll.Accept, Handle: ln}
+//		fmt.Println("complete:", p.Submit(op)) // false: op is in flight
+//
+//		done := p.Wait(nil, time.Hour) // no connection arrives within the hour
+//		fmt.Println("reported:", len(done))
+//
+//		p.Cancel(op)
+//		done = p.Wait(nil, time.Hour)
+//		fmt.Println("reported:", len(done), op.Err)
+//	}
+//
+// Most programs do not use this package directly: a loop creates a poller and uses it. Use the
+// package to give a loop another poller (Poller in loop.Config), to submit operations, or
+// to write a poller.
+//
+// # Operations
+//
+// A [Poller] reports completions, not readiness. An [Op] is submitted, and it is reported
+// complete exactly once: at once by Submit, or later by Wait. From the Submit until then, the
+// Op and its buffers belong to the poller, even if the Op was cancelled.
+//
+// A poller for a kernel that reports only readiness tries the operation, waits for readiness
+// if the kernel answers EAGAIN, and tries again. The reverse is impossible: readiness cannot be
+// built on completions. So io_uring, a simulated network, and a goroutine for each operation
+// all fit this interface. The time is part of the interface because a simulation must control
+// the clock.
+//
+// A poller serves one loop and knows nothing of callbacks or tasks. Now, Caps and Wake are
+// safe for concurrent use. All other methods belong to the loop: only the holder of its baton
+// may call them. The calls come from different goroutines, but never from two at once.
+//
+// Package polltest is the conformance suite for pollers. The packages epoll, portable and
+// virtual pass it.
 //
 // # Adding a kind of operation
 //
-// Whatever may take time is an operation, and what cannot is a plain call. So a
-// new thing to wait for is a new [Kind], the fields of [Op] that it needs and a
-// bit of [Caps]; no method, and no way past the seam. For whoever adds one:
+// An operation is whatever may take time; anything else is a method call. To support waiting
+// for something new, add a [Kind], the fields of [Op] that it needs, and a bit of [Caps], and
+// no new method. The rules are:
 //
-//   - A kind of its own, at the end of the list, for a thing of its own.
-//     Datagrams are received and sent, not read and written: a message has an
-//     address and an end, and zero bytes are not the end of a stream. The type
-//     of an address goes on deciding what Listen and Connect make, so that a
-//     socket for datagrams needs no call of its own.
-//   - An Op is part of every idle connection. So the addresses of datagrams are
-//     values (netip.AddrPort), not interfaces, which cost an allocation each;
-//     and a kind that is rare and knows many words (opening, renaming, starting
-//     a child) keeps them behind one pointer. Results are fields that every
-//     poller which declares the kind clears in the Submit of that kind.
-//   - Say which direction of its handle the kind takes, or that it takes none.
-//     Reads and writes of a file at an offset, its sync and its stat take none,
-//     and any number may be in flight; what moves bytes between two handles
-//     takes one direction of each.
-//   - Say what Cancel and Close do where nothing can be interrupted (a file, a
-//     child, a resolver). What lends the kernel no memory of the caller is
-//     reported at once, and what still runs must not know the Op any more. What
-//     does is reported when it ends, and Close of the poller waits for it.
-//   - An operation that takes something out of the world (a connection, a
-//     message, the exit status of a child) takes it and is finished, or is
-//     cancelled and has left it there. A status that was collected is reported
-//     in spite of a Cancel, or kept for the next operation on that child if the
-//     Cancel is reported already: nobody can collect it twice.
-//   - Handles come out of operations or of Adopt, so that a world in memory can
-//     have them: a file is what opening reports, a child what starting it
-//     reports, and only a descriptor of somebody else (a pidfd, a pipe) is
-//     adopted. What has no descriptor everywhere must not be named by one.
-//   - What is set on one sort of handle only, and does not wait, is an interface
-//     for which callers ask the Handle, as with package net's connections.
-//   - A Read without a buffer is the model for others that receive: the poller
-//     takes the buffer when there are data, never an error because it has no
-//     more of them, and gets it back by Recycle, which knows it by its first
-//     byte: that is enough to find its number in a ring that a kernel draws from.
-//   - A poller may work ahead (accept again by itself, receive into its own
-//     buffers), may hold submissions back until the next Wait, and must, if the
-//     kernel takes them from one thread only: Submit, Cancel and the methods of
-//     handles come from tasks, on any thread. That is all there is to [Pinned].
-//   - polltest gets cases for it, and package virtual the kind itself or
-//     errors.ErrUnsupported: without that, no simulation runs what uses it.
+//   - Give each new thing its own kind, at the end of the list. Datagrams, for example, are
+//     received and sent, not read and written: a datagram has an address and an end, and zero
+//     bytes are not the end of a stream. The type of an address decides what Listen and Connect
+//     create, so that sockets for datagrams need no call of their own.
+//   - Every idle connection has an Op, so keep the Op small. Addresses of datagrams are values
+//     (netip.AddrPort) and not interfaces, which would be allocated. A rare kind with many
+//     fields (opening, renaming, starting a child) keeps them behind one pointer.
+//   - Results are fields of the Op. Every poller that declares the kind clears them in Submit.
+//   - Say which direction of its handle the kind uses, or that it uses none. Reads and writes
+//     of a file at an offset, its sync and its stat use none, and any number may be in flight.
+//     A kind that moves bytes between two handles uses one direction of each.
+//   - Say what Cancel and Close do if the operation cannot be interrupted (a file, a child, a
+//     resolver). If the kernel uses no memory of the caller, report the operation at once; what
+//     still runs must not use the Op any more. If the kernel uses memory of the caller, report
+//     the operation when it ends; the poller's Close waits for it.
+//   - An operation that takes something from the world (a connection, a message, the exit
+//     status of a child) either completes with it, or is cancelled and leaves it in place. An
+//     exit status can be collected only once. If it was collected, report it in spite of a
+//     Cancel. If the cancel was already reported, keep the status for the next operation on
+//     that child.
+//   - Handles come from operations or from Adopt, so that a simulated world can have them too:
+//     opening reports a file, and starting reports a child. Only a descriptor that belongs to
+//     other code (a pidfd, a pipe) is adopted. Something that is not a descriptor on every
+//     system must not be named by one.
+//   - A setting of one sort of handle that does not wait is an interface. Callers use a type
+//     assertion on the Handle, as with the connections of package net.
+//   - A Read without a buffer is the model for other kinds that receive. The poller takes a
+//     buffer when data has arrived. It never fails because it has no buffer left. The caller
+//     returns the buffer by Recycle. Recycle identifies the buffer by its first byte, which is
+//     enough to find its number in a ring of buffers that the kernel fills.
+//   - A poller may work ahead: accept the next connection, or receive into its own buffers. It
+//     may delay submissions until the next Wait. It must do so if the kernel accepts them from
+//     one thread only, because Submit, Cancel and the methods of handles are called on any
+//     thread. [Pinned] restricts only Wait and Close.
+//   - Add cases to polltest. Package virtual gets the kind too, or returns
+//     errors.ErrUnsupported; then nothing that uses the kind can be simulated.
 package poll

@@ -4,8 +4,8 @@ package poll
 
 import "os"
 
-// A FilePart is what a SendFile sends: Count bytes of File, from Offset on. File may be
-// closed at any time.
+// A FilePart is what SendFile sends: Count bytes of File, beginning at Offset. File may be
+// closed at any time, even during the operation.
 type FilePart struct {
 	File   *os.File
 	Offset int64

@@ -2,29 +2,27 @@
 
 package poll
 
-// A loop can be a guest of another event loop, which waits for it: that of a
-// window system, or one in C. How the other one gets to know that there is
-// something to do is a matter of the poller, and optional: it may have one of
-// these two interfaces, or none.
-
-// A Pollable is a Poller with a descriptor that others can wait for.
+// A Pollable is a Poller with a descriptor that another event loop can wait for. The loop
+// of the poller can then be a guest of that event loop.
 type Pollable interface {
 	Poller
 
-	// Descriptor returns a descriptor that is readable, for select, poll or epoll,
-	// when a Wait would have something to report or a Wake has come; it may be
-	// readable for nothing, once. It is the poller's own and lives until Close:
-	// nothing must be read from it. After the first call a Wake costs a system
-	// call more.
+	// Descriptor returns a descriptor that becomes readable, for select, poll or epoll,
+	// when Wait would report something or after a Wake. It may be readable without a
+	// reason, once. The descriptor belongs to the poller and is valid until Close. Do not
+	// read from it. After the first call of Descriptor, each Wake costs one more system
+	// call.
 	Descriptor() (uintptr, error)
 }
 
-// A Notifier is a Poller that calls when there is something to do.
+// A Notifier is a Poller that calls a function when Wait would report something. Its loop
+// can be a guest of another event loop without a descriptor.
 type Notifier interface {
 	Poller
 
-	// Notify has fn called after an operation in flight has finished, and after a
-	// Wake: on some goroutine, perhaps several times for one Wait. fn must neither
-	// wait nor call the poller. Nil ends that; a call may still be on its way then.
+	// Notify makes the poller call fn after an operation in flight has completed, and after
+	// a Wake. The poller calls fn on any goroutine, perhaps several times before one Wait.
+	// fn must not block and must not call the poller. A nil fn ends the calls, except for a
+	// call that has already begun.
 	Notify(fn func())
 }

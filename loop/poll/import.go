@@ -4,19 +4,19 @@ package poll
 
 import "os"
 
-// An Importer is a Poller that makes handles of sockets which were opened elsewhere.
-// That is optional: callers ask the Poller for the interface.
+// An Importer is a Poller that creates handles for sockets that other code opened. It is
+// optional: use a type assertion on the Poller.
 type Importer interface {
 	Poller
 
-	// Import makes a handle of a duplicate of the socket in f; f stays the caller's.
-	// kind says what the socket is for: Accept for a listener, Read for a stream that
-	// is connected, Receive for datagrams. For another socket the error is EINVAL, and
-	// for a protocol that the poller does not know it is errors.ErrUnsupported. From
-	// then on the socket does not block, also for others who share it. A file of the
-	// file system that belongs to it is neither used nor removed.
+	// Import creates a handle for a duplicate of the socket in f; f still belongs to the
+	// caller. kind says what the socket is for: Accept for a listener, Read for a connected
+	// stream, Receive for datagrams. Import returns EINVAL for any other socket, and
+	// errors.ErrUnsupported for a protocol that the poller does not know. Import makes the
+	// socket non-blocking, also for other users of the same socket. A file in the file
+	// system that belongs to the socket is neither used nor removed.
 	//
-	// KeepAlive is for the stream, or for those that the listener accepts. Control is
-	// not called. Errors are bare.
+	// opts.KeepAlive applies to the stream, or to the streams that the listener accepts.
+	// opts.Control is not called. Errors are not wrapped.
 	Import(f *os.File, kind Kind, opts SocketOptions) (Handle, error)
 }

@@ -12,55 +12,58 @@ import (
 type Kind uint8
 
 const (
-	// Connect opens a stream to Addr and sets Handle. To an address of datagrams (see [Datagrams]) it makes a socket that
-	// is connected: one that sends to Addr and receives from there.
+	// Connect opens a stream to Addr and sets Handle. If Addr is an address of datagrams
+	// (see [Datagrams]), Connect creates a connected socket: it sends to Addr and receives
+	// only from there.
 	Connect Kind = iota + 1
-	// Accept takes one connection from the listener Handle and sets Accepted.
-	// Running out of descriptors is an error like any other (EMFILE, ENFILE);
-	// the listener stays usable. A connection that died in the queue is
-	// skipped.
+	// Accept takes one connection from the listener Handle and sets Accepted. A connection
+	// that died in the queue is skipped. If the process or the system has no descriptor
+	// left, the error is EMFILE or ENFILE, and the listener stays usable.
 	Accept
-	// Read reads into Buf what is there, at least one byte, and sets N; at the
-	// end of the stream Err is io.EOF. An empty, non-nil Buf finishes at once.
-	// With Buf == nil the poller brings a buffer (see [Provided]), whose size is
-	// the poller's choice: Buf is set, holds N bytes and goes back by Recycle. The
-	// rest of it, up to its capacity, is the caller's to use until then.
+	// Read reads at least one byte into Buf, and sets N. It does not wait until Buf is full.
+	// At the end of the stream, Err is io.EOF. If Buf is empty but not nil, Read completes at
+	// once.
+	//
+	// If Buf is nil, the poller provides a buffer of a size of its choice (see [Provided]).
+	// Read sets Buf to its first N bytes. The caller may use the buffer up to its capacity,
+	// until it returns the buffer by Recycle.
 	Read
-	// Write writes all of Buf, or of Bufs one after the other if Bufs is not
-	// nil, and sets N to the number of bytes taken, also beside an error. The
-	// elements of Bufs may be changed on the way. A large Write is moved in pieces
-	// of at most 256 KiB, with turns of other operations in between.
+	// Write writes all of Buf, or all of Bufs in order if Bufs is not nil. It sets N to the
+	// number of bytes that the kernel took, even if Err is set. Write may modify the elements
+	// of Bufs. It writes at most 256 KiB at a time, so that other operations can proceed in
+	// between.
 	Write
-	// Lookup resolves Host in the network "ip", "ip4" or "ip6" and sets Addrs,
-	// in the order of the resolver. Errors are *net.DNSError.
+	// Lookup resolves Host in the network "ip", "ip4" or "ip6" and sets Addrs, in the order
+	// of the resolver. Errors are *net.DNSError.
 	Lookup
-	// Readable and Writable finish when Handle would not make a read or a write
-	// wait, at once if that is so now: an error or end of stream counts too.
+	// Readable and Writable complete when a read or a write of Handle would not block. They
+	// complete at once if that is already so. A read or write that returns an error or the
+	// end of the stream does not block.
 	Readable
 	Writable
-	// Receive waits for a datagram and fills in Packets from the front: at least
-	// one, and further ones that are there already. It sets N to their number, also
-	// beside an error.
+	// Receive waits for at least one datagram and stores it in the first of the Packets. It
+	// also stores further datagrams that have already arrived, in order. It sets N to the
+	// number of datagrams, even if Err is set.
 	Receive
-	// Send sends all of Packets, in order, and waits until the kernel has taken
-	// them. It sets N to the number sent, also beside an error. A UNIX socket that
-	// is not connected may fail with EAGAIN if the receiver's queue is full: no
-	// event of the kernel says when there is room.
+	// Send sends all of Packets, in order, and waits until the kernel has taken them. It sets
+	// N to the number of datagrams sent, even if Err is set. A UNIX socket that is not
+	// connected may fail with EAGAIN if the queue of the receiver is full, because the kernel
+	// has no event for space in that queue.
 	Send
-	// SendFile writes a part of File to Handle without a buffer of the caller's, and
-	// sets N to the number of bytes taken, also beside an error. The file's own offset
-	// is neither used nor moved. If the file ends before that, Err is io.EOF. A
-	// file that the system cannot send so is errors.ErrUnsupported, with N == 0; one
-	// that its owner has closed is fs.ErrClosed. A large SendFile is moved in pieces,
-	// like a Write. What is not in the system's memory is read from the disk meanwhile,
-	// and that blocks.
+	// SendFile writes a part of File to Handle without a buffer of the caller. It sets N to
+	// the number of bytes that the kernel took, even if Err is set. It neither uses nor moves
+	// the file's own offset. It moves a large part in pieces, like Write. If a piece is not
+	// in the system's memory, SendFile blocks while the system reads it from the disk.
+	//
+	// If the file ends too early, Err is io.EOF. If the system cannot send this file, Err is
+	// errors.ErrUnsupported and N is 0. If the file was closed, Err is fs.ErrClosed.
 	SendFile
 )
 
 var kindNames = [...]string{"none", "connect", "accept", "read", "write", "lookup", "readable", "writable",
 	"receive", "send", "sendfile"}
 
-// String returns the name of the kind, in the words of net.OpError.
+// String returns the name of the kind, as used in net.OpError.
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
 		return kindNames[k]
@@ -68,37 +71,37 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
-// A Completer is told that its operation is finished.
+// A Completer is the owner of an operation: it learns that the operation has completed.
 type Completer interface {
-	// Complete is called by the loop between two steps. It must not switch and
-	// must not run a user's code; it may submit op again.
+	// The loop calls Complete between two steps. Complete must not switch, and must not run
+	// user code. It may submit op again.
 	Complete(op *Op)
 }
 
-// An Op is one operation. Its submitter fills in its Kind, what that needs and the
-// Owner, finds the results of the kind in N, Err, Handle (of a Connect), Buf (of a
-// Read that had none), Accepted and Addrs, and may reuse the Op once it is
-// finished. Nothing in it is copied: while it is in flight it belongs to the
-// poller, buffers included, cancelled or not.
+// An Op is one operation. To use it, set Kind, Owner and the fields that the kind needs,
+// and submit it. When it has completed, the results are in N and Err and in the other
+// result fields of the kind: Handle (Connect), Buf (Read without a buffer), Accepted,
+// Addrs. A completed Op may be reused.
+//
+// From Submit until the operation is reported, the Op and its buffers belong to the poller,
+// even if the Op was cancelled. The poller does not copy them.
 type Op struct {
-	// What a read needs stands together, in two lines of the processor's cache,
-	// and Bufs, which a write needs too, comes right after: where many connections
-	// take turns, such lines are most of what a call costs.
+	// The fields of a read come first, so that they fill two cache lines; Bufs, which a
+	// write also needs, follows. With many connections, fetching these lines is most of the
+	// cost of a call.
 	Kind   Kind
-	Handle Handle // what to work on; set by Connect
+	Handle Handle // the handle to use; set by Connect
 	Buf    []byte // Read, Write
-	N      int    // bytes read or written
-	Err    error  // nil, io.EOF, ErrCanceled, net.ErrClosed or the world's own
+	N      int    // number of bytes or packets
+	Err    error  // nil, io.EOF, ErrCanceled, net.ErrClosed, or an error of the system
 
-	// Owner is told by the loop when a Wait has reported the operation, but not
-	// when Submit has finished it: then the submitter knows. The poller does
-	// not touch it.
+	// The loop calls Owner.Complete when Wait has reported the operation. If Submit
+	// completes the operation, Complete is not called. The poller does not use Owner.
 	Owner Completer
 
-	// Private is for the poller alone, while the operation is in flight. What
-	// is left in it afterwards means nothing, not even to the same poller: a
-	// link for its lists, a small number (a state, the index of a table) and
-	// whatever else the operation needs there.
+	// Private is for the poller only, while the operation is in flight: a link for its
+	// lists, a small number such as a state or an index, and any other value. Its content
+	// means nothing afterwards.
 	Private struct {
 		Next  *Op
 		Any   any
@@ -111,13 +114,13 @@ type Op struct {
 	Network  string       // Lookup
 	Host     string       // Lookup
 	Addrs    []netip.Addr // Lookup
-	Packets  *[]Packet    // Receive, Send; a pointer, for streams have none
+	Packets  *[]Packet    // Receive, Send; a pointer, because streams do not use it
 	File     *FilePart    // SendFile
 
-	Options *ConnectOptions // Connect; nil is the default
+	Options *ConnectOptions // Connect; nil means the default
 }
 
-// Choices returns the options of a Connect.
+// Choices returns the options of a Connect: *Options, or the zero value if Options is nil.
 func (op *Op) Choices() ConnectOptions {
 	if op.Options == nil {
 		return ConnectOptions{}
@@ -125,15 +128,14 @@ func (op *Op) Choices() ConnectOptions {
 	return *op.Options
 }
 
-// Errors of the seam. Errors of the world come as the kernel gave them, as
-// syscall.Errno inside *os.SyscallError, so that errors.Is finds
-// syscall.ECONNREFUSED and friends; whoever offers the operation to users wraps
-// them with its own name.
+// Errors of this package. Other errors are a syscall.Errno inside an *os.SyscallError, so
+// that errors.Is finds syscall.ECONNREFUSED and others. Callers wrap them with the name of
+// their operation.
 var (
-	// ErrCanceled is the result of an operation ended by Cancel.
+	// ErrCanceled is the result of an operation that Cancel ended.
 	ErrCanceled = errors.New("poll: operation canceled")
-	// ErrBusy is the result of a second operation in one direction of a handle.
+	// ErrBusy is the result of a second operation in the same direction of a handle.
 	ErrBusy = errors.New("poll: another operation of this direction is in flight")
-	// ErrForeign is the result of an operation on another poller's handle.
+	// ErrForeign is the result of an operation on a handle of another poller.
 	ErrForeign = errors.New("poll: the handle belongs to another poller")
 )

@@ -9,166 +9,168 @@ import (
 	"time"
 )
 
-// A Poller is one loop's view of the outside world. All methods but Now, Caps
-// and Wake belong to the loop: whoever holds its baton calls them, one call at
-// a time, from any goroutine ([Pinned] narrows that for Wait and Close).
+// A Poller connects one loop to the outside world. Now, Caps and Wake are safe for
+// concurrent use. All other methods belong to the loop: only the holder of its baton calls
+// them, one call at a time, on any goroutine. With [Pinned], Wait and Close must be called
+// on one thread.
 type Poller interface {
-	// Now tells the time of this world: time.Now, unless Caps has [Virtual].
-	// It never goes backwards. Safe from every goroutine.
+	// Now returns the current time of this world: time.Now, unless Caps has [Virtual]. It
+	// never goes backwards. Now is safe for concurrent use.
 	Now() time.Time
 
-	// Caps tells what the poller can do; it never changes. An operation that
-	// is not declared finishes at once with an error that is
-	// errors.ErrUnsupported. Safe from every goroutine.
+	// Caps returns the capabilities of the poller, which never change. An operation that
+	// needs another capability completes at once with an error that is
+	// errors.ErrUnsupported. Caps is safe for concurrent use.
 	Caps() Caps
 
-	// Listen makes a listening socket. Nothing in it waits, so it is a plain
-	// call. The type of addr says what it makes:
-	//   - *net.TCPAddr; port 0 chooses one. Without an IP, or with 0.0.0.0, it
-	//     listens on all IPv4 addresses of this machine, with :: on all of
-	//     IPv6. It takes connections of its own family only. A connection to
-	//     such an address goes to this machine, 127.0.0.1 or ::1.
-	//   - *net.UnixAddr, a file. Closing the listener leaves it, for by then it
-	//     may be a successor's, and only the caller can tell: the file is the
-	//     caller's to remove, and until then the name is taken (EADDRINUSE).
-	//     With [Virtual] it is only a name, and free after Close.
-	//   - *net.UDPAddr, or a *net.UnixAddr of the network "unixgram": a socket of
-	//     datagrams (see [Datagrams]), for the same addresses. It may broadcast. A
-	//     UDP socket does not reuse the address of another one.
+	// Listen creates a listening socket. It does not wait. The type of addr decides what it
+	// creates:
+	//   - *net.TCPAddr: a TCP listener. Port 0 lets the system choose a port. Without an
+	//     IP address, or with 0.0.0.0, it listens on all IPv4 addresses of this machine;
+	//     with ::, on all IPv6 addresses. It accepts connections of its own address family
+	//     only. A connect to such an unspecified address goes to this machine: 127.0.0.1 or
+	//     ::1.
+	//   - *net.UnixAddr: a listener on a file. Close does not remove the file, because it
+	//     may already belong to a successor. The caller must remove it; until then the name
+	//     is in use (EADDRINUSE). With [Virtual], the address is only a name, and is free
+	//     after Close.
+	//   - *net.UDPAddr, or *net.UnixAddr with the network "unixgram": a socket for
+	//     datagrams (see [Datagrams]), with the same rules for addresses. It may broadcast.
+	//     A UDP socket does not share its address with another socket.
 	//
-	// Sockets are close-on-exec and do not block; TCP listeners reuse the
-	// addresses of connections that linger.
-	// Errors are *net.OpError of the operation "listen".
+	// Sockets are close-on-exec and non-blocking. A TCP listener can use an address that is
+	// still occupied by connections in TIME_WAIT. Errors are *net.OpError with the Op
+	// "listen".
 	Listen(addr net.Addr, opts ListenOptions) (Handle, error)
 
-	// Adopt makes a handle of a descriptor that somebody else owns and goes on
-	// owning: closing the handle only ends the watching. A descriptor that
-	// cannot be watched (a regular file) is an error here, not later. Without
-	// [Adopts] it fails with errors.ErrUnsupported. If the descriptor is adopted
-	// or a socket of the poller, Adopt fails with an fs.ErrExist (errors.Is). An
-	// owner that has closed a descriptor under its handle has ended that handle.
+	// Adopt creates a handle for a descriptor that other code opened, so that it can be
+	// watched. The descriptor still belongs to that code: closing the handle only ends the
+	// watching. Adopt returns an error if the descriptor cannot be watched (a regular
+	// file). It returns errors.ErrUnsupported without [Adopts], and fs.ErrExist (errors.Is)
+	// if the descriptor is already adopted or is a socket of the poller. If the owner
+	// closes the descriptor before the handle, the handle becomes invalid.
 	Adopt(fd uintptr) (Handle, error)
 
-	// Submit starts op. It returns true if op is already finished (its result
-	// fields are set, and Wait will not report it); otherwise op is in flight
-	// and belongs, with its buffers, to the poller until Wait reports it.
-	// Whatever an earlier life left in N, Err and the results of its kind is
-	// cleared first.
+	// Submit starts op. If op completes at once, Submit returns true, the result fields are
+	// set, and Wait does not report op. Otherwise op is in flight: op and its buffers
+	// belong to the poller until Wait reports op. Submit first clears N, Err and the
+	// results of the kind.
 	//
-	// An Op may be submitted again as soon as it is finished, and no sooner: a
-	// cancelled one is in flight until it is reported, like any other.
-	// Submitting one that is in flight is misuse and panics.
+	// A completed Op may be submitted again. An Op in flight must not be submitted: this is
+	// misuse and panics. A cancelled Op is in flight until Wait reports it.
 	//
-	// At most one operation per handle and direction may be in flight
-	// (Read, Accept, Receive and Readable are one direction; Write, Connect,
-	// Send, SendFile and Writable the other); a second one finishes at once with
-	// [ErrBusy].
+	// At most one operation may be in flight for each handle and direction. Read, Accept,
+	// Receive and Readable use one direction; Write, Connect, Send, SendFile and Writable
+	// use the other. A second operation completes at once with [ErrBusy].
 	Submit(op *Op) bool
 
-	// Cancel asks for the end of op. If op is in flight it is still reported by
-	// Wait, exactly once, as soon as its buffers are free: with [ErrCanceled],
-	// or with its own result if that came first. What it has moved until then
-	// is not lost: its N tells of it, or the next operation finds it. Cancel of
-	// an operation that is not in flight does nothing.
+	// Cancel asks the poller to end op. Wait still reports op exactly once, as soon as its
+	// buffers are free: with [ErrCanceled], or with its own result if that came first.
+	// Bytes that op has moved are not lost: either N counts them, or the next operation
+	// receives them. If op is not in flight, Cancel does nothing.
 	Cancel(op *Op)
 
-	// Wait appends the finished operations to done. If there are none it waits
-	// until there is one, Wake is called or d has passed, whichever is first;
-	// d == 0 never waits, d < 0 sets no limit. A Wake since the last Wait ends
-	// this one at once. It may return early with nothing to report, but not
-	// again and again, and it never counts d as passed before Now says so.
-	// On an idle machine it is at most 1 ms late, or 0.1 ms with [Pinned]; with
-	// [Virtual] it is exact.
+	// Wait appends the completed operations to done and returns it. If there are none, Wait
+	// blocks until an operation completes, Wake is called, or d has passed. If d is 0, Wait
+	// does not block; if d is negative, Wait has no time limit. If Wake was called since
+	// the last Wait, Wait does not block.
+	//
+	// Wait may occasionally return early with nothing to report, but never returns because
+	// of d before d has passed according to Now. On an idle machine, Wait returns at most 1
+	// ms after d has passed, or 0.1 ms with [Pinned]; with [Virtual], it is exact.
 	Wait(done []*Op, d time.Duration) []*Op
 
-	// Wake ends one Wait: the one in progress, or else the next one, which then
-	// does not wait, however it is called and whatever it reports. Wakes are
-	// not counted: those before one Wait are one. A Wake that comes while a
-	// Wait is about to return for another reason is taken by that one or ends
-	// the next one; it is never lost.
-	// Wake orders no memory: what it is about needs a lock of its own.
-	// Safe from every goroutine, also during and after Close.
+	// Wake makes the current Wait return. If no Wait is in progress, the next Wait does not
+	// block. Wakes are not counted: any number of them before one Wait act like one. A Wake
+	// is never lost: if the current Wait is about to return for another reason, the Wake
+	// ends that Wait or the next one.
+	//
+	// Wake does not order memory accesses: the caller needs its own lock for shared data.
+	// Wake is safe for concurrent use, also during and after Close.
 	Wake()
 
-	// Recycle gives back the buffer of a Read that was submitted without one
-	// (see [Provided]): buf begins where Op.Buf began, and only its end may
-	// have been cut off. The caller must not touch it again. Until then it is
-	// the caller's and stays valid, even if its handle or the poller is closed.
+	// Recycle returns the buffer of a Read that was submitted without a buffer (see
+	// [Provided]) to the poller. buf must begin where Op.Buf began, but may be shorter. The
+	// caller must not use the buffer afterwards. Until Recycle, the buffer belongs to the
+	// caller and stays valid, even if its handle or the poller is closed.
 	Recycle(buf []byte)
 
-	// Close ends the poller and closes its handles. Operations in flight are
-	// dropped: when Close returns, nothing touches them any more, and no
-	// descriptor and no goroutine of the poller is left; it waits for what
-	// cannot be interrupted. A second Close does nothing.
+	// Close closes the poller and its handles, and drops operations in flight. It waits for
+	// operations that cannot be interrupted. When Close returns, nothing uses the
+	// operations or their buffers any more, and all descriptors and goroutines of the
+	// poller are gone. A second Close does nothing.
 	//
-	// Calls after that do no harm: operations finish at once with net.ErrClosed,
-	// Listen, Adopt and the methods of handles fail with it (errors.Is), Wait
-	// returns at once with nothing, Cancel and Recycle do nothing, and Now,
-	// Caps and the handles' addresses stay what they were.
+	// Calls after Close are harmless. Operations complete at once with net.ErrClosed.
+	// Listen, Adopt and the methods of handles return it (errors.Is). Wait returns at once
+	// with nothing to report. Cancel and Recycle do nothing. Now, Caps and the addresses of
+	// handles work as before.
 	Close() error
 }
 
-// A Handle is an open socket or an adopted descriptor of one poller. Its
-// methods do not wait and belong to the loop, like those of the poller.
+// A Handle is an open socket or an adopted descriptor of one poller. Its methods do not
+// wait, and belong to the loop.
 type Handle interface {
-	// LocalAddr and RemoteAddr may be nil (an adopted descriptor, a listener).
-	// They answer after Close, too: whoever reports the end needs them.
+	// LocalAddr and RemoteAddr return the addresses of the two ends. They return nil if
+	// there is no such address, as for an adopted descriptor or the remote end of a
+	// listener. They also work after Close.
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
 
-	// CloseWrite ends the writing direction: the peer reads EOF after what was
-	// written. Errors are *net.OpError of the operation "close".
+	// CloseWrite ends the writing direction: the peer reads EOF after the data that was
+	// written. Errors are *net.OpError with the Op "close".
 	CloseWrite() error
 
-	// SetNoDelay switches Nagle's algorithm. New TCP sockets send at once.
+	// SetNoDelay(true) turns Nagle's algorithm off, so that small writes are sent at once.
+	// This is the default for new TCP sockets.
 	SetNoDelay(on bool) error
 
-	// Close closes the handle. Operations in flight on it are reported with
-	// net.ErrClosed, or with their own result if that came first, as soon as
-	// their buffers are free: on a socket by the next Wait. Later operations
-	// finish at once with net.ErrClosed, the other methods and a second Close
-	// return it.
+	// Close closes the handle. Operations in flight complete with net.ErrClosed, or with
+	// their own result if that came first. They are reported as soon as their buffers are
+	// free: for a socket, by the next Wait. Later operations complete at once with
+	// net.ErrClosed. The other methods, and a second Close, return net.ErrClosed.
 	Close() error
 
-	// Abort is a Close that drops what the kernel has not sent yet and, where
-	// the transport can (TCP), tells the peer so by a reset.
+	// Abort is Close, but drops data that the kernel has not sent yet. If the transport
+	// supports it (TCP), the peer receives a reset.
 	Abort() error
 }
 
-// ListenOptions are the choices of Listen; the zero value is the default.
+// ListenOptions are the options of Listen. The zero value is the default.
 type ListenOptions struct {
-	Backlog   int  // connections the kernel holds before Accept; 0 means 1024
-	ReusePort bool // let several sockets share the address, if the kernel can
+	Backlog   int  // how many connections the kernel queues before Accept; 0 means 1024
+	ReusePort bool // allow several sockets to share the address, if the kernel supports it
 	SocketOptions
 }
 
-// ConnectOptions are the choices of a Connect; the zero value is the default.
+// ConnectOptions are the options of Connect. The zero value is the default.
 type ConnectOptions struct {
-	Local net.Addr // where from, or nil
+	Local net.Addr // the local address, or nil
 	SocketOptions
 }
 
-// SocketOptions are what Listen and a Connect have in common; the zero value is the
-// default.
+// SocketOptions are the options that Listen and Connect have in common. The zero value is
+// the default.
 type SocketOptions struct {
-	// KeepAlive has the kernel probe idle TCP connections: the one of a Connect, or
-	// those that a listener accepts. If Enable is false, there are no probes.
-	// Otherwise a field that is zero has the default of net.KeepAliveConfig, and a
-	// negative one leaves the system's value. Other sockets, and those of a poller
-	// with [Virtual], have no probes.
+	// KeepAlive makes the kernel probe idle TCP connections: the connection of a Connect,
+	// or the connections that a listener accepts. If Enable is false, there are no probes.
+	// A zero field has the default of net.KeepAliveConfig; a negative field keeps the
+	// system's value. Sockets of other protocols, and sockets of a poller with [Virtual],
+	// have no probes.
 	KeepAlive net.KeepAliveConfig
 
-	// Control, if it is not nil, is called with a new socket before it is bound or
-	// connected: with its network, such as "tcp4", "udp6" or "unix", and the address to
-	// listen on or to connect to. An error is that of Listen or the Connect. Only the
-	// Control method of c may be used, and c not kept. The poller may call it on a
-	// goroutine of its own, and on several at a time. It must not panic. With [Virtual]
-	// there are no such sockets, and the error is errors.ErrUnsupported.
+	// Control, if not nil, is called with each new socket before it is bound or connected.
+	// network is its network, such as "tcp4", "udp6" or "unix"; address is the address to
+	// listen on or to connect to. If Control returns an error, Listen or the Connect fails
+	// with it.
+	//
+	// Control may only call c.Control, and must not keep c. It must not panic. The poller
+	// may call Control on its own goroutines, several at a time. A poller with [Virtual]
+	// has no sockets of the system: Listen or the Connect fails with errors.ErrUnsupported.
 	Control func(network, address string, c syscall.RawConn) error
 }
 
-// Caps are the optional capabilities of a poller, as a set of bits. TCP
-// streams, timers and Wake are not optional.
+// Caps is a set of optional capabilities of a poller. TCP streams, timers and Wake are not
+// optional.
 type Caps uint32
 
 const (
@@ -176,14 +178,14 @@ const (
 	Lookups                    // Lookup
 	Readiness                  // Readable and Writable
 	Adopts                     // Adopt
-	Provided                   // a Read without a buffer: it comes with the completion
-	Vectored                   // one Write of several buffers reaches the kernel as one call
+	Provided                   // a Read without a buffer: the poller provides the buffer
+	Vectored                   // a Write of several buffers reaches the kernel in one call
 	Virtual                    // Now is not the machine's clock
-	Jumps                      // Wait moves the clock by itself, whatever other goroutines do
-	Pinned                     // Wait and Close must come from one thread, that of the first Wait
+	Jumps                      // Wait advances the clock itself, whatever other goroutines do
+	Pinned                     // Wait and Close must be called on one thread, the thread of the first Wait
 	Datagrams                  // Receive and Send; UDP, and UNIX-domain datagrams if there is [Unix]
 	SendFiles                  // SendFile
-	Ancillary                  // Local and ECN of a Packet; without it, a Send that has them is errors.ErrUnsupported
+	Ancillary                  // Local and ECN of a Packet; without it, a Send that sets them is errors.ErrUnsupported
 )
 
 var capNames = [...]string{
@@ -194,7 +196,7 @@ var capNames = [...]string{
 // Has reports whether c contains all of want.
 func (c Caps) Has(want Caps) bool { return c&want == want }
 
-// String lists the names of the capabilities, as in "unix|lookups".
+// String returns the names of the capabilities, as in "unix|lookups".
 func (c Caps) String() string {
 	var names []string
 	for i, name := range capNames {

@@ -11,9 +11,8 @@ import (
 	"baton/sim"
 )
 
-// Go's resolver works after it was first used in a bubble: what it keeps does not belong
-// to the bubble.
-func TestResolverInAndOutside(t *testing.T) {
+// Go's resolver works outside bubbles after it was first used in a bubble.
+func TestResolverWorksOutsideBubbles(t *testing.T) {
 	ask := func(ctx context.Context) (int, error) {
 		calls := 0
 		r := net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
@@ -30,8 +29,8 @@ func TestResolverInAndOutside(t *testing.T) {
 	}
 	sim.Test(t, func(ctx context.Context, _ *testing.T) {
 		calls, err := await.Blocking(ctx, ask)
-		check("inside", calls, err)
+		check("inside a bubble", calls, err)
 	})
 	calls, err := ask(context.Background())
-	check("outside", calls, err)
+	check("outside bubbles", calls, err)
 }
