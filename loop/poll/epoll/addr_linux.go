@@ -11,13 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sockaddr translates an address for the kernel. A TCPAddr without an IP is the
-// IPv4 one that means "all" to bind and "this machine" to connect.
+// sockaddr converts an address for the kernel. A TCPAddr without an IP becomes the IPv4 address
+// 0.0.0.0: bind takes it as all addresses, connect as this machine.
 //
-// UNIX names that begin with '@' are abstract: package unix writes a zero byte
-// for it, and back (unix(7)). An IPv4 address in IPv6's clothes
-// (::ffff:1.2.3.4) is an IPv4 one, as in package net. Other types are
-// errors.ErrUnsupported.
+// A UNIX name that begins with '@' is abstract: package unix replaces the '@' by a zero byte,
+// and a leading zero byte by '@' (unix(7)). An IPv4-mapped IPv6 address (::ffff:1.2.3.4) is an
+// IPv4 address, as in package net. Other types are errors.ErrUnsupported.
 func sockaddr(addr net.Addr) (family int, _ unix.Sockaddr, _ error) {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
@@ -37,12 +36,12 @@ func sockaddr(addr net.Addr) (family int, _ unix.Sockaddr, _ error) {
 			return unix.AF_UNIX, &unix.SockaddrUnix{Name: a.Name}, nil
 		}
 	}
-	return 0, nil, fmt.Errorf("epoll: address of type %T: %w", addr, errors.ErrUnsupported)
+	return 0, nil, fmt.Errorf("epoll: address of type %T is not supported; use a TCP, UDP, unix or unixgram address: %w", addr, errors.ErrUnsupported)
 }
 
-// netAddr translates an address of the kernel. It returns nil for what is no
-// address of a stream. The result shares memory with addr. An unnamed UNIX
-// socket, as a client's mostly is, has an empty name (unix(7)).
+// netAddr converts an address of the kernel to an address of package net. It returns nil if
+// addr is not the address of a stream. The result shares memory with addr. An unnamed UNIX
+// socket has an empty name (unix(7)); most clients are unnamed.
 func netAddr(addr unix.Sockaddr) net.Addr {
 	switch a := addr.(type) {
 	case *unix.SockaddrInet4:
@@ -55,10 +54,9 @@ func netAddr(addr unix.Sockaddr) net.Addr {
 	return nil
 }
 
-// zoneID and zoneName translate the zones of link-local addresses, which are
-// names of interfaces, or their numbers (RFC 4007, section 11). A zone that
-// nobody knows is 0, none, and a link-local address without one the kernel
-// refuses.
+// zoneID returns the number of a zone of a link-local address. A zone is the name of an
+// interface, or its number (RFC 4007, section 11). An unknown zone is 0, which means no zone;
+// the kernel refuses a link-local address without a zone.
 func zoneID(zone string) uint32 {
 	if zone == "" {
 		return 0
@@ -70,7 +68,7 @@ func zoneID(zone string) uint32 {
 	return uint32(id)
 }
 
-// zoneName gives the number if the interface is gone.
+// zoneName returns the name of a zone, or its number if the interface is gone.
 func zoneName(id uint32) string {
 	if id == 0 {
 		return ""

@@ -14,22 +14,21 @@ import (
 	"baton/loop/poll"
 )
 
-// Adopt implements [poll.Poller]. One descriptor can be adopted once at a time, and
-// not if it is a socket of this poller (EEXIST; the error says whose it is). Its
-// handle must be closed before the descriptor is. If it was not, and the number is
-// another file's now, that one can be adopted, and what is in flight for the closed
-// one fails with EBADF.
+// Adopt implements [poll.Poller]. A descriptor can be adopted once at a time, and not if it is
+// a socket of this poller. Otherwise the error is EEXIST, and its text names the owner. The
+// handle must be closed before the descriptor. If the descriptor was closed first and its
+// number now belongs to another file, that file can be adopted. Operations in flight on the old
+// handle then fail with EBADF.
 //
-// Readable and Writable leave the descriptor as it is. The first Read, Write or
-// Accept sets O_NONBLOCK on its open file, for everybody who shares it, and
-// nothing sets it back.
+// Readable and Writable do not change the descriptor. The first Read, Write or Accept sets
+// O_NONBLOCK on its open file description, also for other processes that share it. The poller
+// never clears it.
 //
-// What others do with the descriptor is unknown here. So no bits are kept, and
-// the kernel is asked to report a level, once for each operation that has to
-// wait: the cost is one epoll_ctl more.
+// The poller does not know what other code does with the descriptor. So it keeps no readiness
+// bits, and asks the kernel for a level-triggered event for each operation that waits. That
+// costs one more epoll_ctl.
 //
-// A regular file or a directory cannot be watched, which is the kernel's EPERM
-// (epoll_ctl(2)).
+// A regular file or a directory cannot be watched: the kernel returns EPERM (epoll_ctl(2)).
 func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
 	if p.closed {
 		return nil, fmt.Errorf("epoll: adopt: %w", net.ErrClosed)
@@ -39,7 +38,7 @@ func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
 	if err := s.control(unix.EPOLL_CTL_ADD, unix.EPOLLONESHOT); err != nil {
 		s.closed = true
 		p.slots.release(s)
-		return nil, fmt.Errorf("epoll: adopt: %s%w", p.why(int(fd), err), err)
+		return nil, fmt.Errorf("epoll: adopt: %s%w", p.explain(int(fd), err), err)
 	}
 	p.forget(s.fd)
 	if p.adopted == nil {
@@ -49,8 +48,8 @@ func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
 	return s, nil
 }
 
-// forget drops an adopted descriptor that its owner has closed under its handle: a
-// new file with the same number has just been registered.
+// forget drops the handle of an adopted descriptor that its owner has closed too early. It is
+// called when a new file with the same number has just been registered.
 func (p *Poller) forget(fd int) {
 	s := p.adopted[fd]
 	if s == nil {
@@ -62,9 +61,9 @@ func (p *Poller) forget(fd int) {
 	s.drop()
 }
 
-// why puts in words what the kernel's refusal of fd means, to stand before it; it
-// is empty if the error says it all.
-func (p *Poller) why(fd int, err error) string {
+// explain returns what the kernel's error for fd means, as the beginning of a message. It is
+// empty if err needs no explanation.
+func (p *Poller) explain(fd int, err error) string {
 	switch {
 	case errors.Is(err, unix.EPERM):
 		return kindOf(fd) + " cannot be watched: "
@@ -89,8 +88,7 @@ func kindOf(fd int) string {
 	return "a file of this kind"
 }
 
-// owner says who has registered fd here, by what users know: streams and
-// listeners have addresses.
+// owner describes the handle that fd belongs to, in words that a user of the API knows.
 func (p *Poller) owner(fd int) string {
 	i := slices.IndexFunc(p.slots.all, func(t slot) bool { return t.socket != nil && t.socket.fd == fd })
 	if i < 0 {
@@ -102,39 +100,39 @@ func (p *Poller) owner(fd int) string {
 	case s.oneWay != 0:
 		return fmt.Sprintf("the pipe %v", s.local)
 	case s.local == nil:
-		return fmt.Sprintf("a connection to %v that is being made", s.remote)
+		return fmt.Sprintf("a Connect to %v that is in flight", s.remote)
 	case s.remote == nil:
 		return fmt.Sprintf("a listener on %v", s.local)
 	default:
-		return fmt.Sprintf("a stream from %s to %s", named(s.local), named(s.remote))
+		return fmt.Sprintf("a stream from %s to %s", addrName(s.local), addrName(s.remote))
 	}
 }
 
-// named is an end of a connection; one of a UNIX socket may have no name.
-func named(addr net.Addr) string {
+// addrName returns the name of one end of a connection. A UNIX socket may have no name.
+func addrName(addr net.Addr) string {
 	if addr.String() == "" {
 		return "an unnamed socket"
 	}
 	return addr.String()
 }
 
-// prepare makes an adopted descriptor ready for a try. The bits are set for
-// each: nothing is known of what happened since the last.
+// prepare makes an adopted descriptor ready for an operation of kind k. It sets the readiness
+// bits every time, because the poller does not know what happened since the last operation.
 func (s *socket) prepare(k poll.Kind) error {
 	s.canRead, s.canWrite = true, true
-	if s.tamed || k == poll.Readable || k == poll.Writable {
+	if s.nonblocking || k == poll.Readable || k == poll.Writable {
 		return nil
 	}
 	if err := unix.SetNonblock(s.fd, true); err != nil {
 		return os.NewSyscallError("fcntl", err)
 	}
-	s.tamed = true
+	s.nonblocking = true
 	return nil
 }
 
-// arm asks for one event for the operations in flight. One-shot, so a
-// descriptor that stays ready and has nobody waiting is silent. EPOLLERR and
-// EPOLLHUP come unasked.
+// arm requests one event for the operations in flight. It is one-shot, so that a ready
+// descriptor without a waiting operation causes no events. The kernel always reports EPOLLERR
+// and EPOLLHUP.
 func (s *socket) arm() error {
 	events := uint32(unix.EPOLLONESHOT)
 	if s.in != nil {
@@ -146,9 +144,8 @@ func (s *socket) arm() error {
 	return s.control(unix.EPOLL_CTL_MOD, events)
 }
 
-// rearm goes on after an event. If the kernel refuses, nothing would ever end
-// what is in flight. So both end with the error, and whoever waits learns of
-// it.
+// rearm requests the next event. If the kernel refuses, no event would ever end the operations
+// in flight, so both end with the error.
 func (s *socket) rearm() {
 	if err := s.arm(); err != nil {
 		s.end(s.in, err)

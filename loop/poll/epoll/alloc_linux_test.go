@@ -10,8 +10,7 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// A loop makes these calls for every request of every connection, so none of
-// them may allocate.
+// A loop makes these calls for every request of every connection, so none of them may allocate.
 func TestHotPathsDoNotAllocate(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) { hotPaths(t, mode.config) })
@@ -19,7 +18,7 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 }
 
 func hotPaths(t *testing.T, c epoll.Config) {
-	l := newLine(t, open(t, c))
+	l := newLoopback(t, open(t, c))
 	out := &poll.Op{Kind: poll.Write, Handle: l.client, Buf: make([]byte, 64)}
 	in := &poll.Op{Kind: poll.Read, Handle: l.server, Buf: make([]byte, 64)}
 	loan := &poll.Op{Kind: poll.Read, Handle: l.server}
@@ -48,9 +47,9 @@ func hotPaths(t *testing.T, c epoll.Config) {
 			l.await(loan)
 			l.poller.Recycle(loan.Buf)
 		}},
-		{"read with a buffer of the poller, for nothing", func() {
+		{"cancelled read with a buffer of the poller", func() {
 			l.must(out)
-			l.must(in) // fills its buffer, so there may be more
+			l.must(in) // fills its buffer, so the poller must try again
 			loan.Buf = nil
 			l.poller.Submit(loan)
 			l.poller.Cancel(loan)
@@ -74,25 +73,24 @@ func hotPaths(t *testing.T, c epoll.Config) {
 			l.poller.Cancel(in)
 			l.await(in)
 		}},
-		{"look", func() { l.wait(0) }},
+		{"wait without waiting", func() { l.wait(0) }},
 		{"wait with a deadline", func() { l.wait(time.Microsecond) }},
 		{"wake and wait", func() {
 			l.poller.Wake()
 			l.wait(forever)
 		}},
 	} {
-		c.run() // grows what grows once
+		c.run() // allocates what is allocated once
 		if n := testing.AllocsPerRun(200, c.run); n != 0 {
 			t.Errorf("%s: %v allocations", c.name, n)
 		}
 	}
 }
 
-// So it is when many connections are at work at a time, each with a buffer of the
-// poller.
+// The same holds if many connections are busy, each with a buffer of the poller.
 func TestManyBuffersDoNotAllocate(t *testing.T) {
 	const connections = 200
-	l := newLine(t, open(t, epoll.Config{}))
+	l := newLoopback(t, open(t, epoll.Config{}))
 	out, in := make([]*poll.Op, connections), make([]*poll.Op, connections)
 	for i := range connections {
 		client, server := l.connect()
@@ -114,14 +112,14 @@ func TestManyBuffersDoNotAllocate(t *testing.T) {
 			l.poller.Recycle(op.Buf)
 		}
 	}
-	round() // makes the buffers
+	round() // allocates the buffers
 	if n := testing.AllocsPerRun(20, round); n != 0 {
 		t.Errorf("%v allocations in a round of %d connections", n, connections)
 	}
 }
 
-// A line is a connection of a poller with itself.
-type line struct {
+// A loopback is a poller that has a connection to itself.
+type loopback struct {
 	t              testing.TB
 	poller         *epoll.Poller
 	listener       poll.Handle
@@ -129,37 +127,37 @@ type line struct {
 	done           []*poll.Op
 }
 
-func newLine(t testing.TB, p *epoll.Poller) *line {
+func newLoopback(t testing.TB, p *epoll.Poller) *loopback {
 	t.Helper()
-	l := &line{t: t, poller: p, listener: listen(t, p, "127.0.0.1:0")}
+	l := &loopback{t: t, poller: p, listener: listen(t, p, "127.0.0.1:0")}
 	l.client, l.server = l.connect()
 	return l
 }
 
-func (l *line) connect() (client, server poll.Handle) {
+func (l *loopback) connect() (client, server poll.Handle) {
 	l.t.Helper()
 	out := l.must(&poll.Op{Kind: poll.Connect, Addr: l.listener.LocalAddr()})
 	in := l.must(&poll.Op{Kind: poll.Accept, Handle: l.listener})
 	return out.Handle, in.Accepted
 }
 
-func (l *line) wait(d time.Duration) { l.done = l.poller.Wait(l.done[:0], d) }
+func (l *loopback) wait(d time.Duration) { l.done = l.poller.Wait(l.done[:0], d) }
 
-// await waits for op, which is the only one in flight.
-func (l *line) await(op *poll.Op) {
+// await waits for op, which is the only operation in flight.
+func (l *loopback) await(op *poll.Op) {
 	for {
 		l.wait(-1)
 		if len(l.done) == 1 && l.done[0] == op {
 			return
 		}
 		if len(l.done) != 0 {
-			l.t.Fatalf("Wait reported %v", l.done)
+			l.t.Fatalf("Wait reported %v, want only the awaited operation", l.done)
 		}
 	}
 }
 
-// must runs op to its end, which is a good one.
-func (l *line) must(op *poll.Op) *poll.Op {
+// must submits op, waits for it, and fails the test if op fails.
+func (l *loopback) must(op *poll.Op) *poll.Op {
 	if !l.poller.Submit(op) {
 		l.await(op)
 	}

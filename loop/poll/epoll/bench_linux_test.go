@@ -10,12 +10,12 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// One write and one read of 64 bytes over TCP, finished at once or after a
-// Wait.
+// BenchmarkWriteRead makes one write and one read of 64 bytes over TCP. The read finishes at
+// once or after a Wait.
 func BenchmarkWriteRead(b *testing.B) {
 	for _, armed := range []bool{false, true} {
 		b.Run(map[bool]string{false: "at once", true: "waits"}[armed], func(b *testing.B) {
-			l := newLine(b, open(b, epoll.Config{}))
+			l := newLoopback(b, open(b, epoll.Config{}))
 			out := &poll.Op{Kind: poll.Write, Handle: l.client, Buf: make([]byte, 64)}
 			in := &poll.Op{Kind: poll.Read, Handle: l.server, Buf: make([]byte, 64)}
 			b.ReportAllocs()
@@ -33,15 +33,15 @@ func BenchmarkWriteRead(b *testing.B) {
 	}
 }
 
-func BenchmarkLook(b *testing.B) {
-	l := newLine(b, open(b, epoll.Config{}))
+func BenchmarkWaitZero(b *testing.B) {
+	l := newLoopback(b, open(b, epoll.Config{}))
 	b.ReportAllocs()
 	for b.Loop() {
 		l.wait(0)
 	}
 }
 
-// A Wake while the loop is at work.
+// BenchmarkWakeRunning measures a Wake while the loop runs.
 func BenchmarkWakeRunning(b *testing.B) {
 	p := open(b, epoll.Config{})
 	for b.Loop() {
@@ -49,7 +49,8 @@ func BenchmarkWakeRunning(b *testing.B) {
 	}
 }
 
-// Another goroutine wakes a loop that sleeps, and waits for its answer.
+// BenchmarkWakeSleeping measures how long it takes to wake a sleeping loop and to get its
+// answer.
 func BenchmarkWakeSleeping(b *testing.B) {
 	for _, mode := range modes {
 		b.Run(mode.name, func(b *testing.B) {
@@ -82,7 +83,7 @@ func BenchmarkWakeSleeping(b *testing.B) {
 	}
 }
 
-// How late a Wait with a deadline is when nothing else happens.
+// BenchmarkDeadline measures how late a Wait with a deadline returns if nothing else happens.
 func BenchmarkDeadline(b *testing.B) {
 	for _, mode := range modes {
 		b.Run(mode.name, func(b *testing.B) {

@@ -11,18 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// blocking sleeps in the kernel, in epoll_pwait2 (Linux 5.11), whose timeouts
-// are not rounded to milliseconds. A bell wakes it. It holds a thread while it
-// sleeps, and Go's scheduler has to notice that and bring another one: that is
-// what makes it the dearer one to wake.
+// blocking is the sleeper that waits in the kernel, in epoll_pwait2 (Linux 5.11), whose
+// timeouts are not rounded to milliseconds. It holds a thread while it sleeps. Go's scheduler
+// must notice that and start another thread, which makes this sleeper the more expensive one to
+// wake.
 type blocking struct {
-	epfd int   // the poller's; closed here
-	bell *bell // rung by rouse
+	epfd   int     // the poller's descriptor; close closes it
+	wakeup *wakeup // signaled by wake
 }
 
-// newBlocking takes the epoll descriptor over. On a kernel without epoll_pwait2
-// the error is errors.ErrUnsupported. It is found out by a call that does not
-// wait.
+// newBlocking takes ownership of the epoll descriptor. On a kernel without epoll_pwait2 the
+// error is errors.ErrUnsupported; a call that does not wait finds that out.
 func newBlocking(epfd int) (*blocking, error) {
 	b := &blocking{epfd: epfd}
 	var events [1]unix.EpollEvent
@@ -31,17 +30,16 @@ func newBlocking(epfd int) (*blocking, error) {
 		return nil, os.NewSyscallError("epoll_pwait2", errno)
 	}
 	var err error
-	if b.bell, err = newBell(epfd); err != nil {
+	if b.wakeup, err = newWakeup(epfd); err != nil {
 		unix.Close(epfd)
 		return nil, err
 	}
 	return b, nil
 }
 
-// block waits for events until d has passed; d < 0 sets no limit. The kernel
-// writes into memory of the poller, which the race detector need not see. It is
-// a call that tells the scheduler, since it may take its time. EINTR, which
-// Go's own signals for preemption cause, is for the caller to see.
+// block waits for events until d has passed; d < 0 sets no limit. The kernel writes only into
+// memory of the poller, so the race detector does not need to know. The system call is not raw,
+// because it may take long. The caller handles EINTR, which Go's preemption signals cause.
 func (b *blocking) block(events []unix.EpollEvent, d time.Duration) (int, syscall.Errno) {
 	timeout := newTimespec(max(d, 0))
 	limit := &timeout
@@ -53,14 +51,14 @@ func (b *blocking) block(events []unix.EpollEvent, d time.Duration) (int, syscal
 	return int(n), errno
 }
 
-// sleep looks at the state after every return of the kernel. A Wake between the
-// change to waiting and the call has rung the bell by then. An early end of the
-// kernel's for no reason (a signal, the bell of an earlier Wake) is slept off
-// with what is left of the time; so is an event that finishes nothing.
+// sleep implements sleeper. It checks the state after every return of the system call. A Wake
+// between the change to waiting and the call has already signaled the wakeup. If the call
+// returns early for no reason (a signal, or the wakeup of an earlier Wake), or with an event
+// that finishes no operation, sleep continues for the rest of the time.
 func (b *blocking) sleep(p *Poller, d time.Duration) {
 	deadline := time.Now().Add(d)
 	if !p.state.CompareAndSwap(running, waiting) {
-		p.look()
+		p.pollEvents()
 		return
 	}
 	for p.state.Load() == waiting && !p.due() {
@@ -76,14 +74,14 @@ func (b *blocking) sleep(p *Poller, d time.Duration) {
 	}
 }
 
-// awake implements sleeper.
-func (b *blocking) awake() {}
+// skip implements sleeper.
+func (b *blocking) skip() {}
 
-// rouse implements sleeper.
-func (b *blocking) rouse() { b.bell.ring() }
+// wake implements sleeper.
+func (b *blocking) wake() { b.wakeup.signal() }
 
-// close implements sleeper. Nobody sleeps.
+// close implements sleeper. It must not be called during sleep.
 func (b *blocking) close() error {
-	b.bell.close()
+	b.wakeup.close()
 	return os.NewSyscallError("close", unix.Close(b.epfd))
 }

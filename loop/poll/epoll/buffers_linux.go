@@ -2,25 +2,25 @@
 
 package epoll
 
-// bufferSizes are the sizes of the buffers for Reads without one. A socket begins
-// with the smallest one. The largest one is for a message of 64 KiB in the records of TLS,
-// and without TLS such a message does not fill it, which saves the try for more.
+// bufferSizes are the sizes of the buffers that the poller provides for Reads. A socket begins
+// with the smallest size. The largest one holds a message of 64 KiB in TLS records. A message
+// of 64 KiB without TLS does not fill it, which saves a second system call.
 var bufferSizes = [...]int{4 << 10, 16 << 10, 72 << 10}
 
-// bufferKeep is how many bytes of buffers are kept for later; the collector gets
-// the others.
+// bufferKeep is how many bytes of free buffers the poller keeps. Further buffers go to the
+// garbage collector.
 const bufferKeep = 4 << 20
 
-// buffers are those of Reads that came without one. A buffer is taken when
-// there may be data, not before, so an idle connection has none. They belong to
-// the loop, so there is no need for a sync.Pool, which the collector empties.
+// buffers are the free buffers for Reads without a buffer. A Read takes one when there may be
+// data, so an idle connection has none. The buffers belong to the loop, so no sync.Pool is
+// needed, which the garbage collector would empty.
 type buffers struct {
 	free [len(bufferSizes)][][]byte // of each size
 	kept int                        // bytes in free
 }
 
-// take returns a buffer of bufferSizes[class] bytes with anything in it. Nothing is
-// zeroed: what a Read has not written lies beyond its N.
+// take returns a buffer of bufferSizes[class] bytes. Its contents are arbitrary: bytes that a
+// Read has not written lie beyond its N.
 func (b *buffers) take(class uint8) []byte {
 	free := &b.free[class]
 	n := len(*free)
@@ -33,8 +33,8 @@ func (b *buffers) take(class uint8) []byte {
 	return buf
 }
 
-// put takes buf back, if its end was not cut off. What is not one of its own, as
-// far as the size can tell, goes to the collector.
+// put stores buf for later, if its capacity is unchanged. A buffer with the capacity of no
+// class goes to the garbage collector.
 func (b *buffers) put(buf []byte) {
 	for class, size := range bufferSizes {
 		if cap(buf) == size && b.kept+size <= bufferKeep {
@@ -44,9 +44,9 @@ func (b *buffers) put(buf []byte) {
 	}
 }
 
-// nextClass returns the class for the Read after one that brought n bytes in a buffer
-// of the given class: the next larger one if the buffer was full, the next smaller one
-// if the bytes fit into that.
+// nextClass returns the class for the Read after one that read n bytes into a buffer of the
+// given class: the next larger class if the buffer was full, and the next smaller class if the
+// bytes fit into that.
 func nextClass(class uint8, n int) uint8 {
 	switch {
 	case n == bufferSizes[class] && int(class) < len(bufferSizes)-1:

@@ -6,8 +6,8 @@ package epoll
 
 import "golang.org/x/sys/unix"
 
-// The calls that read and write a socket of the poller's own. They leave out what
-// read and write do for files.
+// recvCall and sendCall are the system calls that read and write a socket that the poller
+// opened. They skip work that read and write do for files.
 const (
 	recvCall = unix.SYS_RECVFROM
 	sendCall = unix.SYS_SENDTO

@@ -6,8 +6,8 @@ package epoll
 
 import "golang.org/x/sys/unix"
 
-// These systems have had recvfrom and sendto as calls of their own only since
-// Linux 4.3, which is more than Go asks for (socketcall(2)).
+// These architectures have the system calls recvfrom and sendto only since Linux 4.3, and Go
+// supports older kernels (socketcall(2)).
 const (
 	recvCall = unix.SYS_READ
 	sendCall = unix.SYS_WRITE

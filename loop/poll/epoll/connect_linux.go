@@ -11,24 +11,24 @@ import (
 	"baton/loop/poll"
 )
 
-// connect starts op, a Connect. Until the kernel has decided, the socket has no
-// owner but the operation: Cancel and a refusal close it, and no handle is seen.
+// connect starts op, a Connect. Until the kernel has decided, the socket belongs to the
+// operation alone: Cancel or a refusal closes it, and the caller sees no handle.
 //
-// EINPROGRESS is the usual answer of TCP: the socket becomes writable when the
-// kernel has decided (connect(2)), so the operation waits where a Write would.
+// TCP usually returns EINPROGRESS: the socket becomes writable when the kernel has decided
+// (connect(2)). So the operation waits in the place of a Write.
 //
-// A UNIX socket whose listener has a full queue is refused with EAGAIN at once;
-// the kernel has no way to wait for room there without a thread.
+// A UNIX socket whose listener has a full queue fails with EAGAIN at once. The kernel has no
+// way to wait for space in the queue without a thread.
 //
-// The errors of the kernel are bare system call errors: who dials knows the
-// rest.
+// Errors of the kernel are bare *os.SyscallErrors. The caller adds the operation and the
+// address.
 func (p *Poller) connect(op *poll.Op) bool {
 	if p.closed {
 		return fail(op, net.ErrClosed)
 	}
 	choices := op.Choices()
-	if remote, ok := stream(op.Addr); ok {
-		local, _ := stream(choices.Local)
+	if remote, ok := streamAddr(op.Addr); ok {
+		local, _ := streamAddr(choices.Local)
 		s, err := p.openPackets(local, remote, poll.ListenOptions{SocketOptions: choices.SocketOptions})
 		if err != nil {
 			return fail(op, err)
@@ -44,7 +44,7 @@ func (p *Poller) connect(op *poll.Op) bool {
 	if err != nil {
 		return fail(op, err)
 	}
-	err = inspect(fd, family, op.Addr, choices.SocketOptions)
+	err = callControl(fd, family, op.Addr, choices.SocketOptions)
 	if err == nil && choices.Local != nil {
 		err = bind(fd, family, choices.Local)
 	}
@@ -56,14 +56,14 @@ func (p *Poller) connect(op *poll.Op) bool {
 	switch err {
 	case nil, unix.EINPROGRESS:
 	case unix.EINTR:
-		// It goes on in the background. A second connect would say EALREADY,
-		// or connect twice.
+		// The connect continues in the background. A second call would return EALREADY, or
+		// connect twice.
 	default:
 		unix.Close(fd)
 		return fail(op, os.NewSyscallError("connect", err))
 	}
-	// After the call, not before: a socket that has never been connected counts as
-	// hung up (EPOLLHUP), and the event would be taken for the kernel's decision.
+	// Register after the call. A socket that was never connected reports EPOLLHUP, which would
+	// look like the kernel's decision.
 	s, failure := p.register(fd, family != unix.AF_UNIX)
 	if failure != nil {
 		return fail(op, failure)
@@ -77,9 +77,8 @@ func (p *Poller) connect(op *poll.Op) bool {
 	return false
 }
 
-// connected reports whether the kernel has decided about op. SO_ERROR tells the
-// reason of a failure, once; the second reader would get none (connect(2)). It
-// is the try of a Connect: false means that it waits on.
+// connected tries a Connect again: it returns false if the kernel has not decided yet. SO_ERROR
+// returns the error of a failed connect once, and clears it (connect(2)).
 func (s *socket) connected(op *poll.Op) bool {
 	code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
@@ -88,15 +87,15 @@ func (s *socket) connected(op *poll.Op) bool {
 	if code != 0 {
 		return s.refused(op, os.NewSyscallError("connect", unix.Errno(code)))
 	}
-	// No error is not yet a connection: the event may have been about nothing.
+	// No error does not prove a connection: the event may have had another reason.
 	if _, err := unix.Getpeername(s.fd); err == unix.ENOTCONN {
 		return false
 	}
 	return s.opened(op)
 }
 
-// opened finishes op with s as its handle. The kernel has chosen the local
-// address by then. A socket that cannot tell it is of no use, and refused.
+// opened finishes op with s as its handle. The kernel has chosen the local address by then. A
+// socket whose local address cannot be read is refused.
 func (s *socket) opened(op *poll.Op) bool {
 	local, err := unix.Getsockname(s.fd)
 	if err != nil {
@@ -108,9 +107,9 @@ func (s *socket) opened(op *poll.Op) bool {
 			s.remote = netAddr(remote) // the kernel has chosen loopback
 		}
 	}
-	// A connect to a free port from which the kernel draws local ports may,
-	// once in many thousand times, meet itself: TCP allows both sides to open at
-	// the same time (RFC 9293, section 3.5). Nobody listens, so it is refused.
+	// A TCP socket that connects to an unused ephemeral port of this machine may, very rarely,
+	// get that port as its local port and connect to itself (RFC 9293, section 3.5:
+	// simultaneous open). There is no listener, so the connect is refused.
 	if op.Choices().Local == nil && s.tcp && s.local.String() == s.remote.String() {
 		return s.refused(op, os.NewSyscallError("connect", unix.ECONNREFUSED))
 	}
@@ -118,8 +117,8 @@ func (s *socket) opened(op *poll.Op) bool {
 	return true
 }
 
-// refused finishes op without a handle, and gives the descriptor back. The next
-// address, if there is one, is the caller's next operation.
+// refused finishes op with err and closes the socket. If there is another address to try, the
+// caller submits another Connect.
 func (s *socket) refused(op *poll.Op, err error) bool {
 	s.drop()
 	op.Err = err

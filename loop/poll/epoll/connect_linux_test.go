@@ -13,10 +13,10 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// unanswered makes a listener whose queue is full, and Connects that are in
-// flight because the kernel ignores those who come then. opened counts the
-// connections that found room.
-func unanswered(t *testing.T, p *epoll.Poller) (l poll.Handle, inFlight []*poll.Op, opened int) {
+// pendingConnects returns a listener whose queue is full, and Connects that are in flight
+// because the kernel ignores further connections. opened is the number of connections in the
+// queue.
+func pendingConnects(t *testing.T, p *epoll.Poller) (l poll.Handle, inFlight []*poll.Op, opened int) {
 	t.Helper()
 	l, err := p.Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, poll.ListenOptions{Backlog: 1})
 	if err != nil {
@@ -39,16 +39,16 @@ func unanswered(t *testing.T, p *epoll.Poller) (l poll.Handle, inFlight []*poll.
 		inFlight = append(inFlight, op)
 	}
 	if len(inFlight) == 0 {
-		t.Fatal("ten connections were made to a queue of one")
+		t.Fatal("a queue of length one took ten connections, want Connects in flight")
 	}
 	return l, inFlight, opened
 }
 
-// A Connect that nobody answers gives its descriptor back when it is cancelled.
-func TestCancelledConnect(t *testing.T) {
+// A cancelled Connect closes its descriptor.
+func TestCancelledConnectClosesDescriptor(t *testing.T) {
 	p := open(t, epoll.Config{})
 	before := descriptors(t)
-	_, ops, opened := unanswered(t, p)
+	_, ops, opened := pendingConnects(t, p)
 	for _, op := range ops {
 		p.Cancel(op)
 	}
@@ -63,16 +63,16 @@ func TestCancelledConnect(t *testing.T) {
 	}
 }
 
-// A Cancel after Close does nothing, not even to a file that has the number of the
-// socket by then.
-func TestCancelledTooLate(t *testing.T) {
+// A Cancel after Close does nothing, not even to a file that has got the descriptor number of
+// the socket.
+func TestCancelAfterCloseClosesNoFile(t *testing.T) {
 	p := open(t, epoll.Config{})
-	_, ops, _ := unanswered(t, p)
+	_, ops, _ := pendingConnects(t, p)
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
 	var files []*os.File
-	for range 30 { // as many as there were descriptors, and more
+	for range 30 { // more than there were descriptors
 		f, err := os.Open(os.DevNull)
 		if err != nil {
 			t.Fatal(err)
@@ -88,17 +88,17 @@ func TestCancelledTooLate(t *testing.T) {
 	}
 	for _, f := range files {
 		if _, err := f.Stat(); err != nil {
-			t.Errorf("somebody has closed a file of ours: %v", err)
+			t.Errorf("Cancel after Close has closed another file: %v", err)
 		}
 	}
 }
 
-// A Connect in flight may be refused late (the kernel asks again after a
-// second), and gives its descriptor back then.
-func TestLateRefusal(t *testing.T) {
+// The kernel may refuse a Connect in flight late, when it tries again after a second. The
+// Connect then closes its descriptor.
+func TestConnectRefusedLaterClosesDescriptor(t *testing.T) {
 	p := open(t, epoll.Config{})
 	before := descriptors(t)
-	l, ops, opened := unanswered(t, p)
+	l, ops, opened := pendingConnects(t, p)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -115,12 +115,12 @@ func TestLateRefusal(t *testing.T) {
 	}
 }
 
-// Just as late it may find room.
-func TestLateConnection(t *testing.T) {
+// The kernel may also accept a Connect in flight late.
+func TestConnectAcceptedLater(t *testing.T) {
 	p := open(t, epoll.Config{})
-	l, ops, _ := unanswered(t, p)
+	l, ops, _ := pendingConnects(t, p)
 	in := &poll.Op{Kind: poll.Accept, Handle: l}
-	for p.Submit(in) { // until the queue is empty, so that the kernel listens again
+	for p.Submit(in) { // until the queue is empty and the kernel accepts connections again
 		if in.Err != nil {
 			t.Fatal(in.Err)
 		}
@@ -129,22 +129,22 @@ func TestLateConnection(t *testing.T) {
 	}
 	for _, op := range ops {
 		if op.Handle != nil {
-			l := &line{t: t, poller: p}
+			l := &loopback{t: t, poller: p}
 			l.must(&poll.Op{Kind: poll.Write, Handle: op.Handle, Buf: []byte("late")})
 			return
 		}
 	}
-	t.Errorf("no connection; the first one ended with %v", ops[0].Err)
+	t.Errorf("no Connect succeeded; the first one failed with %v", ops[0].Err)
 }
 
-// A Wait sees everything although it looks at 256 events at a time: edges that
-// stay behind would not come again.
-func TestManyEvents(t *testing.T) {
+// A Wait handles all events although one system call returns only 256: edges that it leaves in
+// the kernel would not come again.
+func TestWaitHandlesMoreEventsThanOneCallReturns(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
-			l := newLine(t, open(t, mode.config))
+			l := newLoopback(t, open(t, mode.config))
 			accept := &poll.Op{Kind: poll.Accept, Handle: l.listener}
-			for range 900 { // each is an event that nobody waits for
+			for range 900 { // each one is an event without an operation
 				client, err := net.Dial("tcp", l.listener.LocalAddr().String())
 				if err != nil {
 					t.Fatal(err)

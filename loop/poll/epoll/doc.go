@@ -1,21 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package epoll is the poller of Linux: one epoll instance per loop.
+// Package epoll is the poller for Linux. Each Poller has one epoll instance and serves one
+// loop. A loop on Linux uses such a poller by default. A program needs this package to set a
+// [Config]:
 //
-// The kernel tells readiness and the seam wants completions, so an operation is
-// tried first and waits only if the kernel says EAGAIN. Each socket is
-// registered once, edge-triggered and for both directions, and carries two
-// bits, "may be read" and "may be written", which events set and EAGAIN or a
-// short read clears: a request and its answer cost one read and one write, and
-// nothing is armed in between. Descriptors that somebody else owns are watched
-// level-triggered and one-shot instead, since others may read them too.
+//	package main
 //
-// An idle loop waits inside Go's own network poller, which watches the epoll
-// descriptor, through another one, like any file: no thread is held, deadlines
-// are Go's timers, and another goroutine ends the wait by moving the deadline
-// into the past, which takes no system call. A loop whose sleeps are short may doze
-// in the kernel first, where there are several processors (poll.Dozer). One that has a thread to
-// itself and is nearly always busy may always block there (Config.Blocking).
+//	import (
+//		"context"
+//		"fmt"
+//		"log"
 //
-// On other systems the package is empty; package portable runs everywhere.
+//		"baton/loop"
+//		"baton/loop/poll/epoll"
+//		"baton/task"
+//	)
+//
+//	func main() {
+//		poller, err := epoll.New(epoll.Config{Blocking: true})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		runner := task.Runner{Config: loop.Config{Poller: poller}}
+//		err = runner.Run(context.Background(), func(ctx context.Context) error {
+//			fmt.Println("hello from a task")
+//			return nil
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//	}
+//
+// The kernel reports readiness, and package poll wants completions. So the poller tries each
+// operation first, and waits only if the kernel returns EAGAIN. Each socket is registered once,
+// edge-triggered and for both directions. It has two bits, "may be read" and "may be written".
+// Events set these bits; EAGAIN or a short read clears them. So a request and its response cost
+// one read and one write, without a call of epoll_ctl between them. Descriptors that belong to
+// other code are watched level-triggered and one-shot, because that code may read them too.
+//
+// An idle loop waits inside Go's network poller, which watches the epoll descriptor like any
+// other file, through a second epoll set. Such a wait holds no thread, and Go's timers end it.
+// Another goroutine ends it by a deadline in the past, which costs no system call. If there are
+// several processors, a loop whose sleeps are short may sleep in the kernel first (see
+// [poll.Dozer]). A loop that has its own thread and is nearly always busy may always block in
+// the kernel (see [Config]).
+//
+// On other systems the package is empty. Package portable works everywhere.
 package epoll

@@ -13,50 +13,49 @@ import (
 )
 
 const (
-	// dozeTime is how long a doze lasts at most. The kernel may add its timer
-	// slack (prctl(2), PR_SET_TIMERSLACK), which is as much again.
+	// dozeTime is the longest doze. The kernel may add its timer slack, which is as long again
+	// (prctl(2), PR_SET_TIMERSLACK).
 	dozeTime = 50 * time.Microsecond
 
-	// dozesInARow is after how many dozes others have their turn.
+	// dozesInARow is the number of dozes after which the loop yields to other goroutines.
 	dozesInARow = 16
 )
 
-// A doze is a short sleep in the kernel, for a loop whose sleeps are short, and
-// whose steps follow each other without Go's scheduler (see poll.Dozer). To park
-// instead would have the runtime look for other work, wake another thread to do
-// so too, and as often as not run the loop on that one afterwards, where its
-// memory is not in the cache.
+// A doze is a short sleep in the kernel. It is for a loop whose sleeps are short and whose
+// steps follow each other without Go's scheduler (see poll.Dozer). If such a loop parked
+// instead, the runtime would look for other work and wake another thread for that. Often the
+// loop would then run on the other thread, where its memory is not in the processor's cache.
 //
-// The scheduler is not told, for then its monitor would take the processor away
-// and the loop would have to get one back. So a goroutine that waits for this
-// processor, while all others are busy, waits on; that is why every sixteenth
-// doze begins by giving way. A stop of the world hardly waits: the signal by which
-// the runtime asks for the processor ends the system call.
+// The system call is raw: the scheduler does not know of it. Otherwise the runtime's monitor
+// would take the processor away, and the loop would have to get one back. The drawback is that
+// a goroutine which waits for this processor, while all other processors are busy, keeps
+// waiting. So every sixteenth doze begins with runtime.Gosched. A stop of the world is hardly
+// delayed, because the runtime's preemption signal ends the system call.
 type doze struct {
-	epfd   int           // the poller's
-	bell   *bell         // ends a doze
-	limit  time.Duration // dozeTime, but for tests
-	count  uint          // of dozes
-	on     bool          // the loop is one to doze
-	broken bool          // the kernel has no epoll_pwait2, or does not let us
+	epfd   int           // the poller's descriptor
+	wakeup *wakeup       // ends a doze
+	limit  time.Duration // dozeTime, except in tests
+	count  uint          // number of dozes
+	on     bool          // set by Poller.Doze
+	broken bool          // epoll_pwait2 failed: the kernel lacks or forbids it
 
-	dozing atomic.Bool // rouse is to ring the bell
+	dozing atomic.Bool // wake must signal the wakeup
 }
 
-// Doze implements [poll.Dozer]. A poller that blocks sleeps in the kernel anyway.
+// Doze implements [poll.Dozer]. It does nothing if [Config] has Blocking, because that poller
+// always sleeps in the kernel.
 func (p *Poller) Doze(on bool) {
 	if n, ok := p.sleeper.(*nested); ok {
 		n.doze.on = on
 	}
 }
 
-// sleep dozes for d or the limit, whichever is less (d < 0 sets no limit). It
-// reports whether there is something to do now: an operation is finished, or a
-// Wake has come.
+// sleep dozes for d or the limit, whichever is less; d < 0 sets no limit. It reports whether
+// there is something to do now: an operation is finished, or Wake was called.
 //
-// A Wake between the two changes of the state rings; a later one finds running,
-// and is seen before the next sleep. What one call has not handed out stays ready
-// in the kernel, for the next.
+// A Wake between the two changes of the state signals the wakeup. A later Wake finds running,
+// and the loop sees it before the next sleep. Events that one call does not return stay ready
+// in the kernel for the next call.
 func (z *doze) sleep(p *Poller, d time.Duration) bool {
 	if z.count++; z.count%dozesInARow == 0 {
 		runtime.Gosched()
@@ -64,7 +63,7 @@ func (z *doze) sleep(p *Poller, d time.Duration) bool {
 	z.dozing.Store(true)
 	defer z.dozing.Store(false)
 	if !p.state.CompareAndSwap(running, waiting) {
-		p.look()
+		p.pollEvents()
 		return true
 	}
 	limit := z.limit
@@ -82,8 +81,8 @@ func (z *doze) sleep(p *Poller, d time.Duration) bool {
 	return woken || p.due()
 }
 
-// wait is epoll_pwait2, whose timeouts are not rounded to milliseconds. The
-// kernel writes into memory of the poller, which the race detector need not see.
+// wait calls epoll_pwait2, whose timeouts are not rounded to milliseconds. The kernel writes
+// only into memory of the poller, so the race detector does not need to know.
 func (z *doze) wait(p *Poller, d time.Duration) (int, syscall.Errno) {
 	timeout := newTimespec(d)
 	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(z.epfd),

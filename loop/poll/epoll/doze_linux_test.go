@@ -20,14 +20,13 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// Sleeps that are over at once are dozes from the second one on, where there are
-// several processors; between them come long ones. Whatever kind of sleep it is, a
-// byte, a Wake and a deadline each end it.
+// From the second one on, short sleeps are dozes if there are several processors. A byte, a
+// Wake and a deadline end every kind of sleep.
 //
-// A doze of an hour would be ended every 10 ms by the runtime's monitor, and hide
-// what was lost. So this is a child's work, in which the monitor leaves everybody
-// alone and nobody stops the world: there, what does not end a doze hangs.
-func TestShortSleeps(t *testing.T) {
+// The runtime's monitor would end a long doze every 10 ms and hide a lost wakeup. So the test
+// runs in a child process without preemption and garbage collection: there, a doze that misses
+// its wakeup hangs.
+func TestEveryKindOfSleepEnds(t *testing.T) {
 	const alone = "asyncpreemptoff=1"
 	if os.Getenv("GODEBUG") == alone {
 		defer debug.SetGCPercent(debug.SetGCPercent(-1))
@@ -36,7 +35,7 @@ func TestShortSleeps(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestShortSleeps$", "-test.v")
+	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestEveryKindOfSleepEnds$", "-test.v")
 	child.Env = append(os.Environ(), "GODEBUG="+alone)
 	if out, err := child.CombinedOutput(); err != nil {
 		t.Errorf("%v, after\n%s", err, out)
@@ -46,7 +45,7 @@ func TestShortSleeps(t *testing.T) {
 func eachSleep(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		mode  int // of modes
+		mode  int // index in modes
 		procs int
 		doze  time.Duration
 		dozes bool
@@ -65,15 +64,15 @@ func eachSleep(t *testing.T) {
 			}
 			shortSleeps(t, p)
 			if tt.doze > 0 && (p.Dozes() > 0) != tt.dozes {
-				t.Errorf("it has dozed %d times", p.Dozes())
+				t.Errorf("the poller has dozed %d times, want dozes: %v", p.Dozes(), tt.dozes)
 			}
 		})
 	}
 }
 
-// A goroutine that waits for a processor does not wait for the end of a loop that
-// dozes all the time, while another goroutine has the other one.
-func TestDozeGivesWay(t *testing.T) {
+// A goroutine that waits for a processor can run although the loop dozes all the time and
+// another goroutine keeps the other processor busy.
+func TestDozingLoopYieldsToGoroutines(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	p := open(t, modes[0].config)
 	p.Doze(true)
@@ -87,7 +86,7 @@ func TestDozeGivesWay(t *testing.T) {
 	var spins, stop, ran atomic.Bool
 	defer stop.Store(true)
 	tick := &poll.Op{Kind: poll.Readable, Handle: h}
-	doze := func(n uint) { // until it has dozed so often
+	doze := func(n uint) { // returns after n more dozes
 		for n += p.Dozes(); p.Dozes() < n && !ran.Load(); {
 			for waits := !p.Submit(tick); waits; {
 				waits = len(p.Wait(nil, -1)) == 0
@@ -96,7 +95,7 @@ func TestDozeGivesWay(t *testing.T) {
 		}
 	}
 	go func() {
-		for spins.Store(true); !stop.Load(); { // has the other processor
+		for spins.Store(true); !stop.Load(); { // keeps the other processor busy
 		}
 	}()
 	for !spins.Load() {
@@ -109,29 +108,29 @@ func TestDozeGivesWay(t *testing.T) {
 	}
 }
 
-// Events of a loop that looks without sleeping are nobody else's business.
-func TestBusyIsSilent(t *testing.T) {
+// Events of a loop that does not sleep do not wake the thread in Go's network poller.
+func TestBusyLoopDoesNotWakeRuntime(t *testing.T) {
 	p := open(t, modes[0].config)
 	p.Wait(nil, time.Microsecond)
 	if !p.Armed() {
-		t.Error("a loop that slept is not told of events")
+		t.Error("the outer set of a loop that slept is switched off")
 	}
 	if p.Wait(nil, 0); p.Armed() {
-		t.Error("a loop that is busy still wakes the thread in Go's network poller")
+		t.Error("events of a busy loop wake the thread in Go's network poller")
 	}
 }
 
-// What the partner of shortSleeps is asked for by a byte.
+// The requests that shortSleeps sends to its peer, one byte each.
 const (
 	answer byte = iota
 	wake
 	silence
 )
 
-// rounds is how many sleeps shortSleeps makes.
+// rounds is the number of sleeps in shortSleeps.
 const rounds = 1500
 
-// shortSleeps returns when each of its sleeps is over.
+// shortSleeps sleeps many times, and each sleep must end.
 func shortSleeps(t *testing.T, p *epoll.Poller) {
 	ours, theirs := pair(t)
 	h, err := p.Adopt(uintptr(ours))
@@ -139,10 +138,10 @@ func shortSleeps(t *testing.T, p *epoll.Poller) {
 		t.Fatal(err)
 	}
 	var wakes atomic.Int64
-	var partner sync.WaitGroup
-	defer partner.Wait()
-	defer unix.Shutdown(ours, unix.SHUT_WR) // ends it
-	partner.Go(func() {
+	var peer sync.WaitGroup
+	defer peer.Wait()
+	defer unix.Shutdown(ours, unix.SHUT_WR) // ends the peer
+	peer.Go(func() {
 		var b [1]byte
 		for {
 			switch n, err := unix.Read(theirs, b[:]); {
@@ -166,7 +165,7 @@ func shortSleeps(t *testing.T, p *epoll.Poller) {
 	for range rounds {
 		request := []byte{byte(random.IntN(3))}
 		if request[0] == answer && p.Submit(in) {
-			t.Fatal("there is a byte before anybody was asked for one")
+			t.Fatal("the socket is readable before the request was sent")
 		}
 		if _, err := unix.Write(ours, request); err != nil {
 			t.Fatal(err)
@@ -190,8 +189,7 @@ func shortSleeps(t *testing.T, p *epoll.Poller) {
 	}
 }
 
-// pair makes two connected sockets that are closed with the test. The first does
-// not block.
+// pair returns two connected sockets and closes them at the end of the test.
 func pair(t *testing.T) (ours, theirs int) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -205,8 +203,8 @@ func pair(t *testing.T) (ours, theirs int) {
 	return fds[0], fds[1]
 }
 
-// ticking makes a descriptor that is readable every 20 microseconds, until the
-// end of the test.
+// ticking returns a descriptor that becomes readable every 20 microseconds, until the end of
+// the test.
 func ticking(t *testing.T) int {
 	t.Helper()
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// offline knows what the hosts file knows, and sends nothing.
+// offline resolves names from the hosts file only, and sends nothing.
 var offline = &net.Resolver{
 	PreferGo: true,
 	Dial: func(context.Context, string, string) (net.Conn, error) {
@@ -30,7 +30,7 @@ var offline = &net.Resolver{
 	},
 }
 
-// modes are the two ways to wait. What depends on waiting is tested in both.
+// modes are the two ways to sleep. Tests that depend on sleeping run in both.
 var modes = []struct {
 	name   string
 	config epoll.Config
@@ -39,7 +39,7 @@ var modes = []struct {
 	{"blocking", epoll.Config{Resolver: offline, Blocking: true}},
 }
 
-func TestPoller(t *testing.T) {
+func TestConformance(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
 			polltest.Run(t, func(t testing.TB) poll.Poller { return open(t, mode.config) })
@@ -54,19 +54,19 @@ func TestCaps(t *testing.T) {
 	}
 }
 
-// A bubble's clock would stand still while somebody waits for a descriptor.
-func TestRefusesBubble(t *testing.T) {
+// The clock of a bubble would not advance while a goroutine waits for a descriptor.
+func TestNewFailsInSynctestBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, err := epoll.New(epoll.Config{})
 		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "package sim") {
-			t.Errorf("New in a bubble: %v, want errors.ErrUnsupported and a word about package sim", err)
+			t.Errorf("New in a bubble: %v, want errors.ErrUnsupported and a text that names package sim", err)
 		}
 	})
 }
 
-// A cancelled Lookup is reported although the resolver does not answer, and
-// Close ends a resolver that nobody cancelled.
-func TestLookupThatHangs(t *testing.T) {
+// A cancelled Lookup is reported although the resolver does not answer. Close ends the resolver
+// of a Lookup that was not cancelled.
+func TestHangingLookupIsCancelledAndClosed(t *testing.T) {
 	asked := make(chan struct{}, 100)
 	gaveUp := make(chan error, 100)
 	silent := &net.Resolver{
@@ -88,28 +88,28 @@ func TestLookupThatHangs(t *testing.T) {
 	p.Cancel(cancelled)
 	done := p.Wait(nil, -1)
 	if len(done) != 1 || done[0] != cancelled || !errors.Is(cancelled.Err, poll.ErrCanceled) {
-		t.Errorf("Wait reported %v, the cancelled one has error %v", done, cancelled.Err)
+		t.Errorf("Wait reported %v, want the cancelled Lookup, which has error %v", done, cancelled.Err)
 	}
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
 	trace := make([]byte, 1<<20)
 	if bytes.Contains(trace[:runtime.Stack(trace, true)], []byte("(*lookup)")) {
-		t.Error("Close left a goroutine")
+		t.Error("a goroutine of a Lookup runs after Close")
 	}
 	for range len(gaveUp) {
 		if err := <-gaveUp; !errors.Is(err, context.Canceled) {
-			t.Errorf("the resolver gave up because of %v, want context.Canceled", err)
+			t.Errorf("the resolver stopped with %v, want context.Canceled", err)
 		}
 	}
 	if dropped.Err != nil || dropped.Addrs != nil {
-		t.Errorf("Close touched an operation: %v, %v", dropped.Addrs, dropped.Err)
+		t.Errorf("Close changed an operation in flight: %v, %v", dropped.Addrs, dropped.Err)
 	}
 }
 
-// A loop with a thread to itself is woken by its deadlines more precisely than to
-// the millisecond of epoll_pwait, which would be half of one late here. On a busy
-// machine one that is late proves nothing; that none of thousands is in time does.
+// A blocking poller is more precise than the milliseconds of epoll_pwait, which would be half a
+// millisecond late here. On a busy machine many Waits may be late, so the test passes if one of
+// thousands is in time.
 func TestBlockingIsPrecise(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -130,7 +130,7 @@ func TestBlockingIsPrecise(t *testing.T) {
 	}
 }
 
-// open makes a poller that is closed, at the latest, with the test.
+// open returns a poller that is closed at the end of the test.
 func open(t testing.TB, c epoll.Config) *epoll.Poller {
 	t.Helper()
 	p, err := epoll.New(c)
@@ -141,7 +141,7 @@ func open(t testing.TB, c epoll.Config) *epoll.Poller {
 	return p
 }
 
-// listen makes a TCP listener.
+// listen returns a TCP listener.
 func listen(t testing.TB, p *epoll.Poller, addr string) poll.Handle {
 	t.Helper()
 	tcp, err := net.ResolveTCPAddr("tcp", addr)

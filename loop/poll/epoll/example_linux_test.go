@@ -3,16 +3,35 @@
 package epoll_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"net"
 
+	"baton/loop"
 	"baton/loop/poll"
 	"baton/loop/poll/epoll"
+	"baton/task"
 )
 
-// A poller alone, without a loop: every operation either finishes at once or is
-// reported by Wait.
+// A task runs on a loop whose poller blocks in the kernel. Run closes the poller.
+func ExampleConfig() {
+	poller, err := epoll.New(epoll.Config{Blocking: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	runner := task.Runner{Config: loop.Config{Poller: poller}}
+	err = runner.Run(context.Background(), func(ctx context.Context) error {
+		fmt.Println("hello from a task")
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: hello from a task
+}
+
+// A Poller works without a loop. Each operation finishes in Submit, or Wait reports it.
 func ExamplePoller() {
 	p, err := epoll.New(epoll.Config{})
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 
 var _ poll.Multicaster = (*socket)(nil)
 
-// Join implements [poll.Multicaster], as do the methods below. The kernel refuses what
-// the socket is not made for.
+// Join implements [poll.Multicaster], like the methods below. The kernel refuses what the
+// socket does not support.
 func (s *socket) Join(group netip.Addr, iface int) error {
 	if s.closed {
 		return net.ErrClosed

@@ -25,7 +25,7 @@ func (p *Poller) Import(f *os.File, kind poll.Kind, opts poll.SocketOptions) (po
 	if err != nil {
 		return nil, err
 	}
-	family, err := examine(fd, kind)
+	family, err := checkSocket(fd, kind)
 	if err != nil {
 		unix.Close(fd)
 		return nil, err
@@ -39,9 +39,9 @@ func (p *Poller) Import(f *os.File, kind poll.Kind, opts poll.SocketOptions) (po
 	translate := netAddr
 	if kind == poll.Receive {
 		s.datagrams, s.udp = true, family != unix.AF_UNIX
-		translate = datagrams
+		translate = datagramAddr
 		if s.udp {
-			_ = ancillary.Enable(fd, family == unix.AF_INET) // without it packets say less
+			_ = ancillary.Enable(fd, family == unix.AF_INET) // if it fails, packets have no Local and no ECN
 		}
 		p.prepareMessages()
 	}
@@ -64,8 +64,8 @@ func (p *Poller) Import(f *os.File, kind poll.Kind, opts poll.SocketOptions) (po
 	return s, nil
 }
 
-// retune sets the options of a TCP socket that has had another owner. As in package
-// net, what the kernel refuses is no reason to fail.
+// retune sets the options of a TCP socket that another owner opened. As in package net, an
+// option that the kernel refuses is not an error.
 func retune(fd int, opts poll.SocketOptions) {
 	if !opts.KeepAlive.Enable {
 		_ = setInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
@@ -73,8 +73,7 @@ func retune(fd int, opts poll.SocketOptions) {
 	_ = tune(fd, opts)
 }
 
-// duplicate returns a descriptor of the socket in f, which does not block and which no
-// child inherits.
+// duplicate returns a new, non-blocking, close-on-exec descriptor of the socket in f.
 func duplicate(f *os.File) (int, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -84,7 +83,7 @@ func duplicate(f *os.File) (int, error) {
 	if outer := raw.Control(func(of uintptr) {
 		fd, err = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0)
 	}); outer != nil {
-		return -1, os.ErrClosed // there is no other error
+		return -1, os.ErrClosed // the only possible error
 	}
 	if err == nil {
 		if err = unix.SetNonblock(fd, true); err != nil {
@@ -97,8 +96,9 @@ func duplicate(f *os.File) (int, error) {
 	return fd, nil
 }
 
-// examine returns the family of a socket, or an error if it is of no use for kind.
-func examine(fd int, kind poll.Kind) (family int, err error) {
+// checkSocket returns the address family of a socket, or an error if the socket does not fit
+// kind.
+func checkSocket(fd int, kind poll.Kind) (family int, err error) {
 	var values [3]int
 	for i, name := range [...]int{unix.SO_DOMAIN, unix.SO_TYPE, unix.SO_ACCEPTCONN} {
 		if values[i], err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, name); err != nil {
@@ -110,7 +110,7 @@ func examine(fd int, kind poll.Kind) (family int, err error) {
 	switch {
 	case family != unix.AF_INET && family != unix.AF_INET6 && family != unix.AF_UNIX,
 		values[1] != unix.SOCK_STREAM && values[1] != unix.SOCK_DGRAM:
-		return 0, fmt.Errorf("epoll: import of a socket of family %d and type %d: %w", family, values[1], errors.ErrUnsupported)
+		return 0, fmt.Errorf("epoll: cannot import a socket of family %d and type %d; use a TCP, UDP or UNIX socket: %w", family, values[1], errors.ErrUnsupported)
 	case values[1] == unix.SOCK_DGRAM:
 		sort = poll.Receive
 	case values[2] != 0:

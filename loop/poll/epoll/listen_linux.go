@@ -12,18 +12,17 @@ import (
 	"baton/loop/poll"
 )
 
-// defaultBacklog is the number of connections the kernel holds before Accept.
-// The kernel cuts it down to net.core.somaxconn without a word (listen(2)).
+// defaultBacklog is how many connections the kernel queues for Accept. The kernel silently
+// reduces it to net.core.somaxconn (listen(2)).
 const defaultBacklog = 1024
 
-// Listen implements [poll.Poller]. A TCPAddr without an IP means all IPv4
-// addresses. The file of a UNIX socket is the caller's to remove. The socket is
-// in the set from then on, and connections are events even while nobody
-// accepts.
+// Listen implements [poll.Poller]. A TCPAddr without an IP means all IPv4 addresses. The caller
+// removes the file of a UNIX socket. The listener is in the epoll set at once, so a connection
+// is an event even while there is no Accept in flight.
 func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, error) {
 	s, err := p.listen(addr, opts)
 	if err != nil {
-		// For the message: a nil address has no network of its own.
+		// A nil address has no network.
 		network := "tcp"
 		if addr != nil {
 			network = addr.Network()
@@ -33,13 +32,13 @@ func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, er
 	return s, nil
 }
 
-// listen is Listen with the kernel's bare errors. Until register has the
-// descriptor, it is closed here on the way out.
+// listen is Listen with bare errors. It closes the descriptor on errors before register;
+// register closes it itself.
 func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*socket, error) {
 	if p.closed {
 		return nil, net.ErrClosed
 	}
-	if addr, ok := stream(addr); ok {
+	if addr, ok := streamAddr(addr); ok {
 		return p.openPackets(addr, nil, opts)
 	}
 	family, _, err := sockaddr(addr)
@@ -63,11 +62,11 @@ func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*socket, error)
 	return s, nil
 }
 
-// listenOn binds fd and tells where it listens now, which is news if the port
-// was 0. SO_REUSEADDR lets a server start again while connections of its
-// predecessor are in TIME_WAIT; unlike on other systems it does not let two
-// listeners share a port, which is what SO_REUSEPORT is for (socket(7)). Both
-// must be set before bind. fd stays the caller's, who closes it after an error.
+// listenOn binds fd, listens, and returns the local address, with the port that the kernel
+// chose if addr has port 0. SO_REUSEADDR lets a server start again while old connections are in
+// TIME_WAIT. On Linux, unlike on other systems, it does not let two listeners share a port;
+// SO_REUSEPORT does (socket(7)). Both options must be set before bind. If listenOn fails, the
+// caller closes fd.
 func listenOn(fd, family int, addr net.Addr, opts poll.ListenOptions) (net.Addr, error) {
 	if family != unix.AF_UNIX {
 		if err := setInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
@@ -79,7 +78,7 @@ func listenOn(fd, family int, addr net.Addr, opts poll.ListenOptions) (net.Addr,
 			return nil, err
 		}
 	}
-	if err := inspect(fd, family, addr, opts.SocketOptions); err != nil {
+	if err := callControl(fd, family, addr, opts.SocketOptions); err != nil {
 		return nil, err
 	}
 	if err := bind(fd, family, addr); err != nil {
@@ -99,12 +98,12 @@ func listenOn(fd, family int, addr net.Addr, opts poll.ListenOptions) (net.Addr,
 	return netAddr(local), nil
 }
 
-// accept takes one connection. Those that died in the queue are skipped, one
-// call each. After EMFILE and ENFILE the connection is still in the queue and
-// no event will come for it, so canRead stays set.
+// accept accepts one connection. It skips connections that died in the queue, with one call for
+// each. After EMFILE or ENFILE the connection is still in the queue and no event will come for
+// it, so canRead stays set.
 //
-// One and not all that are there: each is some task's, and they take turns. The
-// caller finds canRead still set and tries again without an event.
+// It accepts only one connection, because each one may belong to another task. canRead is still
+// set after that, so the next Accept tries without an event.
 func (s *socket) accept(op *poll.Op) bool {
 	for s.canRead {
 		fd, remote, err := unix.Accept4(s.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
@@ -123,10 +122,10 @@ func (s *socket) accept(op *poll.Op) bool {
 	return false
 }
 
-// accepted makes a handle of a connection. The options of newSocket are inherited
-// from the listener, O_NONBLOCK is not (accept(2), tcp(7)). A listener that was
-// imported keeps its options, which others share, so the connection gets them. If
-// anything fails the connection is closed, and op has the error.
+// accepted returns a handle for a new connection. The connection inherits the options of
+// newSocket from its listener, but not O_NONBLOCK (accept(2), tcp(7)). An imported listener
+// keeps its own options, because other processes may share it; so accepted sets the options of
+// the connection. If it fails, it closes the connection.
 func (s *socket) accepted(fd int, remote unix.Sockaddr) (poll.Handle, error) {
 	local, err := unix.Getsockname(fd)
 	if err != nil {
@@ -145,16 +144,15 @@ func (s *socket) accepted(fd int, remote unix.Sockaddr) (poll.Handle, error) {
 	return conn, nil
 }
 
-// newSocket makes a stream socket that does not block and no child inherits.
-// All of it in one call: a child forked between two calls would get the socket.
+// newSocket returns a stream socket that is non-blocking and close-on-exec. Both are set in one
+// call: a child that is forked between two calls would inherit the socket.
 //
-// TCP_NODELAY is what package net sets, too: a stream writes whole messages,
-// and Nagle's algorithm would have them wait for a delayed acknowledgement (RFC
-// 1122, section 4.2.3.2). IPV6_V6ONLY, for IPv4 has a socket of its own, and
-// the default is the machine's (net.ipv6.bindv6only).
+// TCP_NODELAY is set as in package net. A stream writes whole messages, and Nagle's algorithm
+// would delay them until an acknowledgement (RFC 1122, section 4.2.3.2). IPV6_V6ONLY is set
+// because IPv4 has its own sockets, and because the default depends on the machine
+// (net.ipv6.bindv6only).
 //
-// Connections inherit the options of their listener, so that accepting one costs no
-// call for them.
+// Connections inherit the options of their listener, so an Accept needs no call to set them.
 func newSocket(family int, opts poll.SocketOptions) (int, error) {
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -173,9 +171,9 @@ func newSocket(family int, opts poll.SocketOptions) (int, error) {
 	return fd, nil
 }
 
-// bind gives fd its local address, which must be of the socket's own family:
-// what the kernel says to another one depends on which two were mixed. A TCPAddr
-// without an IP is of both.
+// bind sets the local address of fd. The address must be of the same family as the socket; the
+// kernel's error for another family depends on the two families. A TCPAddr without an IP fits
+// both families.
 func bind(fd, family int, addr net.Addr) error {
 	if a, ok := addr.(*net.TCPAddr); ok && len(a.IP) == 0 && family == unix.AF_INET6 {
 		addr = &net.TCPAddr{IP: net.IPv6unspecified, Port: a.Port}
@@ -190,15 +188,15 @@ func bind(fd, family int, addr net.Addr) error {
 	return os.NewSyscallError("bind", unix.Bind(fd, local))
 }
 
-// tune sets the options of a TCP socket that connections inherit from their listener.
+// tune sets the options of a TCP socket. Connections inherit them from their listener.
 func tune(fd int, opts poll.SocketOptions) error {
 	setKeepAlive(fd, opts.KeepAlive)
 	return setInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 }
 
-// setKeepAlive switches the probes of a TCP socket on. The defaults are those that
-// net.KeepAliveConfig documents. The kernel knows seconds, and time is rounded up. As
-// in package net, a value that the kernel refuses is no reason to have no socket.
+// setKeepAlive switches on the keep-alive probes of a TCP socket. The defaults are those of
+// net.KeepAliveConfig. The kernel takes seconds, and durations are rounded up. As in package
+// net, a value that the kernel refuses is not an error.
 func setKeepAlive(fd int, c net.KeepAliveConfig) {
 	if !c.Enable {
 		return
@@ -218,7 +216,7 @@ func setKeepAlive(fd int, c net.KeepAliveConfig) {
 	}
 }
 
-// seconds rounds d up, and is negative if d is.
+// seconds returns d in seconds, rounded up. It returns a negative number if d is negative.
 func seconds(d time.Duration) int {
 	if d < 0 {
 		return -1
@@ -226,7 +224,7 @@ func seconds(d time.Duration) int {
 	return int((d + time.Second - 1) / time.Second)
 }
 
-// setInt sets an option of a socket.
+// setInt sets an integer socket option.
 func setInt(fd, level, option, value int) error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, option, value))
 }

@@ -12,34 +12,34 @@ import (
 	"baton/loop/poll"
 )
 
-// lookups are the questions to the resolver. It blocks its caller, so each has
-// a goroutine.
+// lookups are the Lookups of a poller. The resolver blocks its caller, so each Lookup has a
+// goroutine.
 type lookups struct {
 	resolver *net.Resolver
-	ctx      context.Context    // of all questions
+	ctx      context.Context    // parent of the lookups' contexts
 	stop     context.CancelFunc // ends ctx
-	running  sync.WaitGroup     // their goroutines
+	running  sync.WaitGroup     // the goroutines of the lookups
 
-	// asked counts the questions whose answers were not collected. It belongs
-	// to the loop, and spares a Wait the lock when there are none.
-	asked int
+	// pending is the number of lookups that collect has not yet seen. It belongs to the loop.
+	// If it is 0, a Wait does not take the lock.
+	pending int
 
 	mu       sync.Mutex
-	answered []*lookup // in the order of the answers; the goroutines append
+	answered []*lookup // the goroutines append here, in order of completion
 }
 
-// A lookup is one question. Its goroutine knows nothing of the operation, so a
-// cancelled one can be reported before the resolver gives up.
+// A lookup is one Lookup in flight. Its goroutine does not use the operation, so a cancelled
+// operation can be reported before the resolver returns.
 type lookup struct {
 	poller *Poller
-	op     *poll.Op           // nil once cancelled; belongs to the loop
-	cancel context.CancelFunc // makes the resolver give up
+	op     *poll.Op           // nil after a cancel; belongs to the loop
+	cancel context.CancelFunc // cancels the context of the resolver
 
-	addrs []netip.Addr // these two are the goroutine's until it has
-	err   error        // put the lookup among the answered
+	addrs []netip.Addr // addrs and err belong to the goroutine until
+	err   error        // it has appended the lookup to answered
 }
 
-// open makes it ready; nil is net.DefaultResolver.
+// open initializes l. A nil resolver means net.DefaultResolver.
 func (l *lookups) open(resolver *net.Resolver) {
 	if resolver == nil {
 		resolver = net.DefaultResolver
@@ -48,20 +48,18 @@ func (l *lookups) open(resolver *net.Resolver) {
 	l.ctx, l.stop = context.WithCancel(context.Background())
 }
 
-// close makes every resolver give up and waits for the goroutines. Go's own
-// resolver gives up at once; one of the C library goes on behind its back, on a
-// thread of the runtime that no longer knows this package.
+// close cancels all lookups and waits for their goroutines. Go's own resolver returns at once.
+// If the resolver is that of the C library, its call continues on a thread of the runtime, and
+// no goroutine of this package waits for it.
 func (l *lookups) close() {
 	l.stop()
 	l.running.Wait()
 }
 
-// lookup starts a question, or answers it if the host is a number: most
-// addresses of configured services are, and need no goroutine.
+// lookup starts a Lookup. It answers at once if the host is an IP address, as most configured
+// services have. The number of lookups is limited only by the resolver.
 //
-// Nothing limits the number of questions but the resolver itself.
-//
-// The errors are *net.DNSError, and those of the caller's making come at once.
+// Errors are *net.DNSError. Errors about wrong arguments are reported at once.
 func (p *Poller) lookup(op *poll.Op) bool {
 	if p.closed {
 		return fail(op, net.ErrClosed)
@@ -83,22 +81,21 @@ func (p *Poller) lookup(op *poll.Op) bool {
 	ctx, cancel := context.WithCancel(p.lookups.ctx)
 	l.cancel = cancel
 	op.Private.Any = l
-	p.lookups.asked++
-	network, host := op.Network, op.Host // op may be reported and reused before the answer
-	p.lookups.running.Go(func() { l.ask(ctx, network, host) })
+	p.lookups.pending++
+	network, host := op.Network, op.Host // the caller may reuse op before the answer
+	p.lookups.running.Go(func() { l.resolve(ctx, network, host) })
 	return false
 }
 
-// ask runs on a goroutine of its own. It writes to l before it takes the lock,
-// and the loop reads after it has had it: addrs and err need no other guard. An
-// answer that nobody waits for any more wakes the loop all the same, once, and
-// is dropped there.
-func (l *lookup) ask(ctx context.Context, network, host string) {
+// resolve runs on its own goroutine. It writes addrs and err before it takes the lock, and the
+// loop reads them after it has held the lock. The answer of a cancelled lookup wakes the loop
+// too, once, and collect drops it.
+func (l *lookup) resolve(ctx context.Context, network, host string) {
 	defer l.cancel()
 	p := l.poller
 	l.addrs, l.err = p.lookups.resolver.LookupNetIP(ctx, network, host)
 	for i, addr := range l.addrs {
-		l.addrs[i] = addr.Unmap() // IPv4 comes in IPv6's clothes from some resolvers
+		l.addrs[i] = addr.Unmap() // some resolvers return IPv4-mapped IPv6 addresses
 	}
 	if l.err != nil {
 		l.err = lookupError(host, l.err)
@@ -109,8 +106,8 @@ func (l *lookup) ask(ctx context.Context, network, host string) {
 	p.Wake()
 }
 
-// lookupError makes a *net.DNSError of the resolver's other errors. The seam
-// promises no other (poll.Lookup); errors.Is still finds the cause.
+// lookupError returns err as a *net.DNSError, as poll.Lookup promises. errors.Is still finds
+// the cause.
 func lookupError(host string, err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns
@@ -118,26 +115,25 @@ func lookupError(host string, err error) error {
 	return &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: host}
 }
 
-// abandon lets the question go; its answer will be dropped. Its goroutine may
-// go on for as long as the resolver likes.
+// abandon cancels the lookup; collect will drop its answer. The goroutine ends when the
+// resolver returns.
 func (l *lookup) abandon() {
 	l.op = nil
 	l.cancel()
 }
 
-// collect finishes the operations whose answers are there, in the order of the
-// answers, and drops those that were cancelled meanwhile. It is called after
-// the state is running again (Poller.Wait), so an answer that comes too late
-// for it ends the next Wait.
+// collect finishes the operations of completed lookups, in order of completion, and drops those
+// that were cancelled. It is called after the state has become running (see Poller.Wait), so a
+// later answer ends the next Wait.
 func (l *lookups) collect(p *Poller) {
-	if l.asked == 0 {
+	if l.pending == 0 {
 		return
 	}
 	l.mu.Lock()
 	answered := l.answered
 	l.answered = nil
 	l.mu.Unlock()
-	l.asked -= len(answered)
+	l.pending -= len(answered)
 	for _, answer := range answered {
 		if op := answer.op; op != nil {
 			op.Addrs, op.Err = answer.addrs, answer.err

@@ -11,37 +11,37 @@ import (
 	"baton/loop/poll/internal/ancillary"
 )
 
-// callPackets is how many datagrams one call of the kernel moves at most.
+// callPackets is the largest number of datagrams that one system call moves.
 const callPackets = 64
 
-// A message is the memory for one datagram of a call of the kernel.
+// A message is the memory that a system call needs for one datagram, except its header.
 type message struct {
 	vector  unix.Iovec
 	name    unix.RawSockaddrAny
-	control [ancillary.Size / 8]uint64 // words, for the headers in it begin at words
+	control [ancillary.Size / 8]uint64 // words, because control headers must be aligned
 }
 
-// bytes are the control messages.
+// bytes returns the memory for control messages.
 func (m *message) bytes() []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&m.control)), ancillary.Size)
 }
 
-// A header leads the kernel to a message. It is struct mmsghdr of recvmmsg(2), in which
-// a call for one datagram uses only the part of recvmsg(2).
+// A header points the kernel to a message. It is struct mmsghdr of recvmmsg(2). A call for one
+// datagram uses only the struct msghdr in it (recvmsg(2)).
 type header struct {
 	unix.Msghdr
-	size uint32 // of the datagram, from the kernel
+	size uint32 // of the datagram; set by the kernel
 }
 
-// messages is the memory for one call of the kernel. A poller needs only one, since
-// calls do not wait, and begins with the memory for one datagram.
+// messages is the memory for one system call. A poller needs only one, because the calls do not
+// wait. It begins with memory for one datagram.
 type messages struct {
 	headers []header
 	all     []message
-	zones   map[uint32]string // names of interfaces, by number
+	zones   map[uint32]string // interface names by number
 }
 
-// grow makes room for n datagrams.
+// grow allocates memory for n datagrams.
 func (m *messages) grow(n int) {
 	if n <= len(m.all) {
 		return
@@ -52,8 +52,7 @@ func (m *messages) grow(n int) {
 	m.headers, m.all = make([]header, n), make([]message, n)
 }
 
-// set has the header i lead to the message i, with the bytes of a datagram, and
-// returns both.
+// set points header i to message i and to the bytes of a datagram, and returns both.
 func (m *messages) set(i int, data []byte) (*header, *message) {
 	h, msg := &m.headers[i], &m.all[i]
 	msg.vector.Base = unsafe.SliceData(data)
@@ -63,14 +62,14 @@ func (m *messages) set(i int, data []byte) (*header, *message) {
 	return h, msg
 }
 
-// release forgets the bytes of the first n datagrams, which are not to be kept alive.
+// release drops the pointers to the bytes of the first n datagrams, so that they can be freed.
 func (m *messages) release(n int) {
 	for i := range m.all[:n] {
 		m.all[i].vector.Base = nil
 	}
 }
 
-// addrPort is the name of message i as the address of a UDP socket.
+// addrPort returns the name of message i as the address of a UDP socket.
 func (m *messages) addrPort(i int) netip.AddrPort {
 	from := &m.all[i].name
 	switch from.Addr.Family {
@@ -79,7 +78,7 @@ func (m *messages) addrPort(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4(name.Addr), ntohs(&name.Port))
 	case unix.AF_INET6:
 		name := (*unix.RawSockaddrInet6)(unsafe.Pointer(from))
-		ip := netip.AddrFrom16(name.Addr).Unmap() // of a socket for both families
+		ip := netip.AddrFrom16(name.Addr).Unmap() // a socket for both families has IPv4-mapped addresses
 		if name.Scope_id != 0 {
 			ip = ip.WithZone(m.zone(name.Scope_id))
 		}
@@ -88,7 +87,8 @@ func (m *messages) addrPort(i int) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// setAddrPort sets the name of message i, and returns its size, zero for no address.
+// setAddrPort sets the name of message i and returns its size. The size is 0 if addr is not
+// valid.
 func (m *messages) setAddrPort(i int, addr netip.AddrPort) uint32 {
 	to := &m.all[i].name
 	ip := addr.Addr().Unmap()
@@ -107,8 +107,8 @@ func (m *messages) setAddrPort(i int, addr netip.AddrPort) uint32 {
 	return 0
 }
 
-// unixName is the name as that of a UNIX socket: a path, or @ and an abstract name
-// (unix(7)). If it is the same as before, there is no new string.
+// unixName returns the name of a UNIX socket: a path, or "@" and an abstract name (unix(7)). If
+// the name equals before, unixName returns before and allocates nothing.
 func (m *message) unixName(size uint32, before string) string {
 	name := (*unix.RawSockaddrUnix)(unsafe.Pointer(&m.name))
 	n := int(size) - int(unsafe.Offsetof(name.Path))
@@ -132,7 +132,8 @@ func (m *message) unixName(size uint32, before string) string {
 	return string(path)
 }
 
-// setUnixName sets the name, and returns its size, zero for an empty one.
+// setUnixName sets the name of a UNIX socket and returns its size. The size is 0 if the name is
+// empty.
 func (m *message) setUnixName(to string) (uint32, error) {
 	name := (*unix.RawSockaddrUnix)(unsafe.Pointer(&m.name))
 	if to == "" {
@@ -152,7 +153,7 @@ func (m *message) setUnixName(to string) (uint32, error) {
 	return uint32(unsafe.Offsetof(name.Path)) + uint32(size), nil
 }
 
-// zone returns the name of an interface, which is asked for once.
+// zone returns the name of an interface. It asks the system once for each interface.
 func (m *messages) zone(id uint32) string {
 	name, ok := m.zones[id]
 	if !ok {
@@ -165,7 +166,7 @@ func (m *messages) zone(id uint32) string {
 	return name
 }
 
-// zoneID is the number of a zone. The system is asked once for each name, but each time
+// zoneID returns the number of a zone. It asks the system once for each name, but every time
 // for a zone that is written as a number.
 func (m *messages) zoneID(name string) uint32 {
 	if name == "" {
@@ -178,17 +179,18 @@ func (m *messages) zoneID(name string) uint32 {
 	}
 	id := zoneID(name)
 	if id != 0 {
-		m.zone(id) // remembers the name that the interface has
+		m.zone(id) // stores the name of the interface
 	}
 	return id
 }
 
-// ntohs and htons read and write a port in the order of the network.
+// ntohs returns a port that is stored in network byte order.
 func ntohs(port *uint16) uint16 {
 	b := (*[2]byte)(unsafe.Pointer(port))
 	return uint16(b[0])<<8 | uint16(b[1])
 }
 
+// htons stores a port in network byte order.
 func htons(port *uint16, value uint16) {
 	b := (*[2]byte)(unsafe.Pointer(port))
 	b[0], b[1] = byte(value>>8), byte(value)

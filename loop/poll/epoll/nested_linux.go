@@ -12,63 +12,61 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// longAgo is a deadline that has passed.
+// longAgo is a deadline in the past.
 var longAgo = time.Unix(1, 0)
 
-// nested sleeps inside Go's network poller: an epoll descriptor is readable
-// when it has events, so it can be a file among the runtime's own. While it
-// sleeps it is a parked goroutine, no more.
+// nested is the sleeper that waits inside Go's network poller. An epoll descriptor is readable
+// when it has events, so the runtime can watch it like any other file. A sleeping loop is only
+// a parked goroutine.
 //
-// What the runtime watches is not the poller's own descriptor but an outer epoll
-// set, of which that is the only member. A busy loop switches it off: else every
-// event of its sockets would wake the thread that waits in the runtime's poller,
-// for nothing.
+// The runtime watches an outer epoll set, whose only member is the poller's descriptor. A busy
+// loop switches the outer set off. Otherwise every event of its sockets would wake the thread
+// that waits in the runtime's poller, for nothing.
 //
-// Where there is more than one processor, a short sleep may be a doze in the kernel.
+// If there is more than one processor, a short sleep may be a doze in the kernel.
 type nested struct {
 	doze  doze
-	short bool // the last sleep was short: the next one begins with a doze
+	short bool // the last sleep was short, so the next one begins with a doze
 
 	outer int
-	file  *os.File // the outer set, which it owns
+	file  *os.File // owns the outer set
 	conn  syscall.RawConn
-	look  func(uintptr) bool // made once, so that a sleep allocates nothing
-	armed bool               // the outer set is switched on
-	stale bool               // the file may have a deadline from earlier
+	ready func(uintptr) bool // allocated once, so that a sleep allocates nothing
+	armed bool               // the outer set watches the poller's descriptor
+	stale bool               // the file may have an old deadline
 }
 
-// newNested takes the poller's epoll descriptor over. If that fails the
-// descriptor is closed.
+// newNested takes ownership of the poller's epoll descriptor. If newNested fails, it closes the
+// descriptor.
 //
-// n.look runs inside RawConn.Read, on the goroutine that sleeps: the runtime
-// calls it before it parks and after each event, until it says that there is
-// something.
+// RawConn.Read calls n.ready on the goroutine that sleeps: before it parks and after each
+// event, until ready returns true.
 func newNested(p *Poller) (*nested, error) {
 	n := &nested{doze: doze{epfd: p.epfd, limit: dozeTime, on: true}}
 	if err := n.open(); err != nil {
 		n.close()
 		return nil, err
 	}
-	n.look = func(uintptr) bool {
-		p.look()
+	n.ready = func(uintptr) bool {
+		p.pollEvents()
 		return p.due()
 	}
 	return n, nil
 }
 
-// open makes what n needs. What there is when it fails close takes down.
+// open creates the outer set and the wakeup. If open fails, the caller calls close.
 func (n *nested) open() (err error) {
 	if n.outer, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
-	// os.NewFile asks the runtime to watch only what does not block.
+	// os.NewFile registers only non-blocking descriptors with the runtime's poller.
 	if err := unix.SetNonblock(n.outer, true); err != nil {
 		unix.Close(n.outer)
 		return os.NewSyscallError("fcntl", err)
 	}
 	n.file = os.NewFile(uintptr(n.outer), "epoll")
 	if err := n.file.SetReadDeadline(time.Time{}); err != nil {
-		return fmt.Errorf("epoll: Go's network poller does not watch: %w", err)
+		return fmt.Errorf("epoll: Go's network poller cannot watch an epoll descriptor on this kernel: %w", err)
 	}
 	if n.conn, err = n.file.SyscallConn(); err != nil {
 		return err
@@ -76,18 +74,18 @@ func (n *nested) open() (err error) {
 	if err := n.control(unix.EPOLL_CTL_ADD, 0); err != nil {
 		return err
 	}
-	n.doze.bell, err = newBell(n.doze.epfd)
+	n.doze.wakeup, err = newWakeup(n.doze.epfd)
 	return err
 }
 
-// control sets what the outer set watches the poller's descriptor for.
+// control sets the events for which the outer set watches the poller's descriptor.
 func (n *nested) control(action int, events uint32) error {
 	event := unix.EpollEvent{Events: events}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(n.outer, action, n.doze.epfd, &event))
 }
 
-// arm switches the outer set on or off. It is level-triggered: what has come
-// before it is switched on shows at once.
+// arm switches the outer set on or off. The outer set is level-triggered, so events that came
+// before it is switched on are visible at once.
 func (n *nested) arm(on bool) {
 	if n.armed == on {
 		return
@@ -98,20 +96,20 @@ func (n *nested) arm(on bool) {
 		events = unix.EPOLLIN
 	}
 	if err := n.control(unix.EPOLL_CTL_MOD, events); err != nil {
-		panic(fmt.Sprintf("epoll: other code has closed the poller's descriptor: %v", err))
+		panic(fmt.Sprintf("epoll: the poller's epoll descriptor does not work: %v; other code has closed it, find that code", err))
 	}
 }
 
-// awake implements sleeper.
-func (n *nested) awake() { n.arm(false) }
+// skip implements sleeper.
+func (n *nested) skip() { n.arm(false) }
 
-// sleep dozes, in a loop that is one to doze, if that is likely to be enough, and
-// parks for what is left of the time. A doze that no event has ended is the last
-// one until a sleep turns out short again.
+// sleep implements sleeper. If dozing is on and the last sleep was short, it dozes first. Then
+// it parks for the rest of the time. After a doze that no event has ended, sleep does not doze
+// again until a sleep was short.
 //
-// GOMAXPROCS is asked where it costs least. If it falls to 1 while every doze is
-// ended by an event, the loop dozes on; the runtime's monitor sees to the others
-// then, every 10 ms.
+// GOMAXPROCS is read only after a park, where the cost matters least. If GOMAXPROCS falls to 1
+// while an event ends every doze, the loop continues to doze. Then the runtime's monitor lets
+// the other goroutines run, every 10 ms.
 func (n *nested) sleep(p *Poller, d time.Duration) {
 	if !n.doze.on || n.doze.broken {
 		n.park(p, d)
@@ -135,18 +133,20 @@ func (n *nested) sleep(p *Poller, d time.Duration) {
 	n.short = p.finished.first != nil && time.Since(began) < n.doze.limit && runtime.GOMAXPROCS(0) > 1
 }
 
-// park has four steps, and their order is what loses no wake-up. First the outer
-// set is switched on, if there is nothing to do yet. Then the deadline is set,
-// while no Wake touches it. Then the state becomes waiting; from here on a Wake
-// sets the deadline itself. Then the runtime is asked: it looks at the deadline
-// and at the events (through n.look) before it parks.
+// park sleeps in the runtime's network poller. The order of its four steps guarantees that no
+// Wake is lost:
 //
-// A Wake may be so slow between its two steps (state, deadline) that a completion
-// ends this sleep first, and the deadline hits a later one. That one ends early
-// with nothing to report, once.
+//   - It switches the outer set on, if there is nothing to do yet.
+//   - It sets the deadline. No Wake changes the deadline before the next step.
+//   - It sets the state to waiting. From here on a Wake sets the deadline itself.
+//   - It calls RawConn.Read, which checks the deadline and the events (through n.ready)
+//     before it parks.
+//
+// A Wake has two steps, too: it changes the state and sets the deadline. If a completion ends
+// this sleep between them, the deadline ends a later sleep early, once, with nothing to report.
 func (n *nested) park(p *Poller, d time.Duration) {
 	if !n.armed {
-		if p.look(); p.due() {
+		if p.pollEvents(); p.due() {
 			return
 		}
 		n.arm(true)
@@ -160,28 +160,28 @@ func (n *nested) park(p *Poller, d time.Duration) {
 		n.stale = false
 	}
 	if !p.state.CompareAndSwap(running, waiting) {
-		p.look()
+		p.pollEvents()
 		return
 	}
-	if n.conn.Read(n.look) != nil { // the deadline passed: time, or a Wake
+	if n.conn.Read(n.ready) != nil { // the deadline has passed, or Wake moved it
 		n.stale = true
 	}
 }
 
-// rouse ends the doze, or makes the sleep's deadline pass. An error says that
-// the file is closed, so that nobody sleeps.
-func (n *nested) rouse() {
+// wake implements sleeper. It ends the doze, or moves the deadline of the sleep into the past.
+// If that fails the file is closed, so the loop does not sleep.
+func (n *nested) wake() {
 	if n.doze.dozing.Load() {
-		n.doze.bell.ring()
+		n.doze.wakeup.signal()
 	} else {
 		n.file.SetReadDeadline(longAgo)
 	}
 }
 
-// close implements sleeper. What open has not come to is nil.
+// close implements sleeper. Fields that open has not set are nil.
 func (n *nested) close() error {
-	if n.doze.bell != nil {
-		n.doze.bell.close()
+	if n.doze.wakeup != nil {
+		n.doze.wakeup.close()
 	}
 	if n.file != nil {
 		n.file.Close()

@@ -4,7 +4,7 @@
 
 package epoll
 
-// Without the race detector there is nobody to tell.
+// Without the race detector these functions do nothing.
 
 func kernelWrote([]byte) {}
 func kernelRead([]byte)  {}

@@ -12,9 +12,9 @@ import (
 	"baton/loop/poll/internal/ancillary"
 )
 
-// stream returns an address of datagrams as the one of streams that sockaddr knows.
-// It reports whether addr was one of datagrams.
-func stream(addr net.Addr) (net.Addr, bool) {
+// streamAddr converts a datagram address to the stream address that sockaddr accepts. It
+// reports whether addr was a datagram address.
+func streamAddr(addr net.Addr) (net.Addr, bool) {
 	switch a := addr.(type) {
 	case *net.UDPAddr:
 		return &net.TCPAddr{IP: a.IP, Port: a.Port, Zone: a.Zone}, true
@@ -26,8 +26,8 @@ func stream(addr net.Addr) (net.Addr, bool) {
 	return addr, false
 }
 
-// datagrams returns an address of the kernel as one of datagrams.
-func datagrams(addr unix.Sockaddr) net.Addr {
+// datagramAddr converts an address of the kernel to a datagram address.
+func datagramAddr(addr unix.Sockaddr) net.Addr {
 	switch a := netAddr(addr).(type) {
 	case *net.TCPAddr:
 		return &net.UDPAddr{IP: a.IP, Port: a.Port, Zone: a.Zone}
@@ -38,8 +38,8 @@ func datagrams(addr unix.Sockaddr) net.Addr {
 	return nil
 }
 
-// openPackets makes a socket of datagrams: bound to local, connected to remote, or
-// both. The addresses are those of streams, or nil. Nothing in it waits.
+// openPackets returns a datagram socket: bound to local, connected to remote, or both. local
+// and remote are stream addresses or nil. It does not wait.
 func (p *Poller) openPackets(local, remote net.Addr, opts poll.ListenOptions) (*socket, error) {
 	if p.closed {
 		return nil, net.ErrClosed
@@ -57,13 +57,13 @@ func (p *Poller) openPackets(local, remote net.Addr, opts poll.ListenOptions) (*
 		return nil, os.NewSyscallError("socket", err)
 	}
 	if err = preparePackets(fd, family, opts); err == nil {
-		err = inspect(fd, family, datagrams(to), opts.SocketOptions)
+		err = callControl(fd, family, datagramAddr(to), opts.SocketOptions)
 	}
 	if err == nil && local != nil {
 		err = bind(fd, family, local)
 	}
 	if err == nil && remote != nil {
-		// A UDP socket is connected at once, and so is a UNIX one.
+		// Connecting a datagram socket does not wait.
 		err = os.NewSyscallError("connect", unix.Connect(fd, to))
 	}
 	if err != nil {
@@ -76,19 +76,19 @@ func (p *Poller) openPackets(local, remote net.Addr, opts poll.ListenOptions) (*
 	}
 	s.datagrams, s.udp = true, family != unix.AF_UNIX
 	if name, err := unix.Getsockname(fd); err == nil {
-		s.local = datagrams(name)
+		s.local = datagramAddr(name)
 	}
 	if remote != nil {
 		s.remote = remote
 		if name, err := unix.Getpeername(fd); err == nil {
-			s.remote = datagrams(name)
+			s.remote = datagramAddr(name)
 		}
 	}
 	p.prepareMessages()
 	return s, nil
 }
 
-// prepareMessages makes room for what a call with datagrams needs, once.
+// prepareMessages allocates p.messages, once.
 func (p *Poller) prepareMessages() {
 	if p.messages == nil {
 		p.messages = new(messages)
@@ -96,9 +96,9 @@ func (p *Poller) prepareMessages() {
 	}
 }
 
-// preparePackets sets what must be set before bind. Every UDP socket may broadcast,
-// as in package net. IPV6_V6ONLY is as for streams. SO_REUSEADDR would let a second
-// process take datagrams away.
+// preparePackets sets the options that must be set before bind. Every UDP socket may broadcast,
+// as in package net. IPV6_V6ONLY is set as for streams. SO_REUSEADDR is not set, because it
+// would let a second process take datagrams away.
 func preparePackets(fd, family int, opts poll.ListenOptions) error {
 	if family == unix.AF_UNIX {
 		return nil
@@ -119,19 +119,18 @@ func preparePackets(fd, family int, opts poll.ListenOptions) error {
 	return ancillary.Enable(fd, family == unix.AF_INET)
 }
 
-// receive takes what is there, until Packets are full. The socket is empty if the kernel
-// says EAGAIN, or brings fewer datagrams than one call may bring. The latter may also
-// be the end of a batch at an error, of which the kernel then tells by an event: so
-// once there was one, only EAGAIN counts. What the kernel reports of an earlier Send
-// comes as an error, once.
+// receive receives datagrams until Packets are full or the socket is empty. The socket is empty
+// if the kernel returns EAGAIN, or fewer datagrams than one call may return. Fewer datagrams
+// may also mean that an error ended the batch; the kernel then reports the error by an event.
+// So after such an event only EAGAIN counts. An error of an earlier Send is reported once.
 func (s *socket) receive(op *poll.Op) bool {
 	all := *op.Packets
 	for op.N < len(all) && s.canRead {
-		most := min(len(all)-op.N, callPackets)
-		switch n, err := s.take(all[op.N : op.N+most]); err {
+		limit := min(len(all)-op.N, callPackets)
+		switch n, err := s.receiveBatch(all[op.N : op.N+limit]); err {
 		case nil:
 			op.N += n
-			if n < most && !s.lasting {
+			if n < limit && !s.needEAGAIN {
 				s.canRead = false
 			}
 		case unix.EINTR:
@@ -145,17 +144,17 @@ func (s *socket) receive(op *poll.Op) bool {
 	return op.N > 0 || len(all) == 0
 }
 
-// sendPackets sends until everything is sent or the kernel takes no more.
+// sendPackets sends until everything is sent or the kernel accepts no more.
 //
-// ECONNREFUSED of UDP is about an earlier datagram, and this one was not sent. The
-// Receive in flight is the call that waits for an answer to the earlier one, so it
-// gets the error, and the Send is tried again.
+// ECONNREFUSED of UDP is about an earlier datagram, and this one was not sent. If a Receive is
+// in flight it gets the error, because it waits for the answer to the earlier datagram. The
+// Send is tried again.
 func (s *socket) sendPackets(op *poll.Op) bool {
 	for all := *op.Packets; op.N < len(all); {
 		if !s.canWrite {
 			return false
 		}
-		n, err := s.give(all[op.N : op.N+s.atOnce(len(all)-op.N)])
+		n, err := s.sendBatch(all[op.N : op.N+s.batchSize(len(all)-op.N)])
 		switch {
 		case err == nil:
 			op.N += n
@@ -175,9 +174,10 @@ func (s *socket) sendPackets(op *poll.Op) bool {
 	return true
 }
 
-// atOnce is how many of n datagrams one call sends. A UDP socket with a peer sends one,
-// because sendmmsg(2) forgets the error that ends a batch, and ECONNREFUSED comes once.
-func (s *socket) atOnce(n int) int {
+// batchSize returns how many of n datagrams one call sends. A UDP socket with a peer sends one
+// at a time: sendmmsg(2) drops the error that ends a batch, and the kernel reports ECONNREFUSED
+// only once.
+func (s *socket) batchSize(n int) int {
 	if s.udp && s.remote != nil {
 		return 1
 	}

@@ -18,9 +18,8 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// A datagram comes with its mark for congestion and the address it was sent to, in
-// both families.
-func TestPacketInfo(t *testing.T) {
+// Receive returns the ECN mark and the local address of a datagram, for IPv4 and IPv6.
+func TestReceiveReportsMarkAndLocalAddress(t *testing.T) {
 	for _, c := range []struct {
 		network, host string
 		level, option int
@@ -69,16 +68,16 @@ func TestPacketInfo(t *testing.T) {
 	}
 }
 
-// A run is a UDP socket that sends to another one, both of one poller.
-type run struct {
-	*line
+// A datagramPair is two UDP sockets of one poller; one sends to the other.
+type datagramPair struct {
+	*loopback
 	out, in poll.Op // Send, Receive
 }
 
-// newRun makes a run of n datagrams of size bytes at a time.
-func newRun(t testing.TB, n, size int) *run {
+// newDatagramPair returns a datagramPair that sends n datagrams of size bytes at a time.
+func newDatagramPair(t testing.TB, n, size int) *datagramPair {
 	t.Helper()
-	r := &run{line: newLine(t, open(t, epoll.Config{}))}
+	r := &datagramPair{loopback: newLoopback(t, open(t, epoll.Config{}))}
 	var ends [2]poll.Handle
 	for i := range ends {
 		h, err := r.poller.Listen(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, poll.ListenOptions{})
@@ -98,18 +97,18 @@ func newRun(t testing.TB, n, size int) *run {
 }
 
 // exchange sends all datagrams and receives them.
-func (r *run) exchange() {
+func (r *datagramPair) exchange() {
 	r.must(&r.out)
 	for got := 0; got < r.out.N; got += r.in.N {
 		r.must(&r.in)
 	}
 }
 
-// Datagrams come in order and with nothing of one another, however many go and come at a
-// time. A Receive that has found the socket empty misses no later one.
-func TestPacketBatches(t *testing.T) {
+// Datagrams arrive in order and unmixed, however many are sent and received at a time. A
+// Receive after the socket was empty misses no later datagram.
+func TestPacketBatchesArriveInOrder(t *testing.T) {
 	for _, n := range []int{1, 2, 63, 64, 65, 130} {
-		r := newRun(t, n, 8)
+		r := newDatagramPair(t, n, 8)
 		all := *r.in.Packets
 		for first := range 3 {
 			out := (*r.out.Packets)[:n]
@@ -138,8 +137,8 @@ func TestPacketBatches(t *testing.T) {
 	}
 }
 
-// The refusal of a datagram ends the batch in which the next one is.
-func TestPacketBatchRefused(t *testing.T) {
+// A refused datagram ends the batch that contains the next datagram.
+func TestRefusalEndsBatch(t *testing.T) {
 	p := open(t, epoll.Config{})
 	gone, err := p.Listen(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, poll.ListenOptions{})
 	if err != nil {
@@ -154,10 +153,11 @@ func TestPacketBatchRefused(t *testing.T) {
 	}
 }
 
-// Datagrams cost no allocation, one or many, with a source and a mark or without.
+// Sending and receiving datagrams does not allocate: one or many, with or without a source
+// address and a mark.
 func TestPacketsDoNotAllocate(t *testing.T) {
 	for _, n := range []int{1, 64, 100} {
-		r := newRun(t, n, 64)
+		r := newDatagramPair(t, n, 64)
 		for _, local := range []string{"", "127.0.0.2"} {
 			if local != "" {
 				everywhere, err := r.poller.Listen(&net.UDPAddr{IP: net.IPv4zero}, poll.ListenOptions{})
@@ -169,7 +169,7 @@ func TestPacketsDoNotAllocate(t *testing.T) {
 					(*r.out.Packets)[i].Local, (*r.out.Packets)[i].ECN = netip.MustParseAddr(local), 1
 				}
 			}
-			r.exchange() // makes room
+			r.exchange() // allocates the memory
 			if got := testing.AllocsPerRun(100, r.exchange); got != 0 {
 				t.Errorf("%d datagrams from %q: %v allocations", n, local, got)
 			}
@@ -177,12 +177,12 @@ func TestPacketsDoNotAllocate(t *testing.T) {
 	}
 }
 
-// What 64 datagrams cost, there and back to the poller, at a time and one by one.
+// BenchmarkPackets measures sending and receiving 64 datagrams, together and one by one.
 func BenchmarkPackets(b *testing.B) {
 	for _, size := range []int{64, 1024} {
 		for _, n := range []int{1, 64} {
 			b.Run(fmt.Sprintf("%d bytes, %d at a time", size, n), func(b *testing.B) {
-				r := newRun(b, n, size)
+				r := newDatagramPair(b, n, size)
 				for b.Loop() {
 					for range 64 / n {
 						r.exchange()
@@ -194,9 +194,9 @@ func BenchmarkPackets(b *testing.B) {
 	}
 }
 
-// A source is an address of this machine, in both families; a mark goes out without one
-// as well.
-func TestPacketSource(t *testing.T) {
+// A source address must be an address of this machine, for IPv4 and IPv6. A mark can be sent
+// with and without a source address.
+func TestSourceMustBeLocalAddress(t *testing.T) {
 	for _, c := range []struct{ everywhere, own, foreign string }{
 		{"0.0.0.0", "127.0.0.1", "192.0.2.1"}, {"::", "::1", "2001:db8::1"},
 	} {
@@ -237,10 +237,10 @@ func TestPacketSource(t *testing.T) {
 	}
 }
 
-// A zone that a Send has as a number is a name in what comes from there, like any other.
-func TestZoneByNumber(t *testing.T) {
+// A zone that a Send gives as a number is a name in received datagrams, as always.
+func TestZoneNumberIsReceivedAsName(t *testing.T) {
 	links, err := net.Interfaces()
-	if err != nil { // in an emulator
+	if err != nil { // happens in an emulator
 		t.Logf("not tested with names: %v", err)
 	}
 	for _, link := range links {

@@ -14,9 +14,9 @@ import (
 	"baton/loop/poll/internal/ancillary"
 )
 
-// take makes one call, for one datagram or, by recvmmsg, for several. It returns how
-// many came.
-func (s *socket) take(to []poll.Packet) (int, error) {
+// receiveBatch makes one system call: recvmsg for one datagram, recvmmsg for several. It
+// returns the number of datagrams received.
+func (s *socket) receiveBatch(to []poll.Packet) (int, error) {
 	m := s.poller.messages
 	m.grow(len(to))
 	room := 0
@@ -48,7 +48,7 @@ func (s *socket) take(to []poll.Packet) (int, error) {
 	return int(n), nil
 }
 
-// fill makes to the datagram that came by header i.
+// fill sets to to the datagram that was received with header i.
 func (s *socket) fill(to *poll.Packet, i int) {
 	m := s.poller.messages
 	h, msg := &m.headers[i], &m.all[i]
@@ -56,7 +56,7 @@ func (s *socket) fill(to *poll.Packet, i int) {
 	if len(data) > 0 {
 		kernelWrote(data)
 	}
-	s.poller.read += len(data)
+	s.poller.readBytes += len(data)
 	name := to.Name
 	*to = poll.Packet{Data: data, Truncated: h.Flags&unix.MSG_TRUNC != 0}
 	if s.udp {
@@ -67,17 +67,17 @@ func (s *socket) fill(to *poll.Packet, i int) {
 	}
 }
 
-// give makes one call, for one datagram or, by sendmmsg, for several. It returns how
-// many were sent. The error is that of the first one.
-func (s *socket) give(from []poll.Packet) (int, error) {
+// sendBatch makes one system call: sendmsg or sendto for one datagram, sendmmsg for several. It
+// returns the number of datagrams sent. The error is about the first one.
+func (s *socket) sendBatch(from []poll.Packet) (int, error) {
 	m := s.poller.messages
 	m.grow(len(from))
 	size, n := 0, 0
 	for ; n < len(from); n++ {
-		if err := s.enclose(&from[n], n); err != nil && n == 0 {
+		if err := s.prepareHeader(&from[n], n); err != nil && n == 0 {
 			return 0, err
 		} else if err != nil {
-			break // the next call begins with it
+			break // the next call reports the error
 		}
 		size += len(from[n].Data)
 	}
@@ -98,9 +98,9 @@ func (s *socket) give(from []poll.Packet) (int, error) {
 	return int(sent), nil
 }
 
-// enclose has header i lead to a datagram that is to be sent. Without a destination the
-// kernel has the error.
-func (s *socket) enclose(from *poll.Packet, i int) (err error) {
+// prepareHeader points header i to a datagram to send. If there is no destination, the kernel
+// returns the error.
+func (s *socket) prepareHeader(from *poll.Packet, i int) (err error) {
 	if len(from.Data) > 0 {
 		kernelRead(from.Data)
 	}
@@ -131,22 +131,21 @@ func (s *socket) enclose(from *poll.Packet, i int) (err error) {
 	return nil
 }
 
-// source returns the address for the kernel to send from, which is not valid if the
-// kernel is to choose it: none was asked for, it is a group, or the socket has no other.
+// source returns the source address to pass to the kernel. It returns the zero Addr if the
+// kernel must choose: local is not valid or is a group, or the socket has no other address.
 func (s *socket) source(local netip.Addr) (netip.Addr, error) {
 	local = local.Unmap().WithZone("")
 	bound, _ := netip.AddrFromSlice(s.local.(*net.UDPAddr).IP)
 	switch bound = bound.Unmap(); {
 	case !local.IsValid() || local.IsMulticast() || local == bound:
 		return netip.Addr{}, nil
-	case !local.Is4() && bound.Is4(): // otherwise the kernel knows whether the socket is for both
+	case !local.Is4() && bound.Is4(): // the kernel checks other combinations
 		return netip.Addr{}, unix.EINVAL
 	}
 	return local, nil
 }
 
-// call makes a system call on s. One that moves few bytes is raw, as those of streams
-// are.
+// call makes a system call on s. A call that moves few bytes is raw; see rawBytes.
 func (s *socket) call(number uintptr, bytes int, p unsafe.Pointer, n int, to unsafe.Pointer, size uint32) (uintptr, syscall.Errno) {
 	var result uintptr
 	var errno syscall.Errno

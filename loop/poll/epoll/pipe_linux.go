@@ -16,8 +16,8 @@ import (
 
 var _ poll.PipeImporter = (*Poller)(nil)
 
-// ImportPipe implements [poll.PipeImporter]. A device that the kernel cannot watch, such
-// as /dev/null, is one that never makes a call wait.
+// ImportPipe implements [poll.PipeImporter]. A device that the kernel cannot watch, such as
+// /dev/null, never blocks.
 func (p *Poller) ImportPipe(f *os.File, kind poll.Kind, name net.Addr) (poll.Handle, error) {
 	if p.closed {
 		return nil, net.ErrClosed
@@ -42,8 +42,8 @@ func (p *Poller) ImportPipe(f *os.File, kind poll.Kind, name net.Addr) (poll.Han
 	return s, nil
 }
 
-// readerGone is the try of a Read of a pipe that writes. The kernel has an event for the
-// end of the reader, but no call that tells.
+// readerGone tries a Read of the writing end of a pipe: it finishes when the reading end has
+// been closed. The kernel reports that by an event.
 func (s *socket) readerGone(op *poll.Op) bool {
 	gone, err := pipe.Gone(s.fd)
 	switch {
@@ -58,7 +58,8 @@ func (s *socket) readerGone(op *poll.Op) bool {
 	return true
 }
 
-// closePipe is CloseWrite of a pipe: only the end of the descriptor tells the reader.
+// closePipe is CloseWrite of a pipe. Only closing the descriptor ends the stream for the
+// reader.
 func (s *socket) closePipe() error {
 	if s.oneWay == poll.Read {
 		return nil
@@ -69,8 +70,8 @@ func (s *socket) closePipe() error {
 	return s.drop()
 }
 
-// over is the error of an operation on a handle that is closed.
-func (s *socket) over(kind poll.Kind) error {
+// closedError returns the error of an operation on a closed handle.
+func (s *socket) closedError(kind poll.Kind) error {
 	switch {
 	case !s.halfClosed:
 		return net.ErrClosed

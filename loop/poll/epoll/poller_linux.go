@@ -19,70 +19,67 @@ import (
 	"baton/loop/poll"
 )
 
-// Config holds the choices of New; the zero value is the default.
+// Config holds the options of New. The zero value is the default.
 type Config struct {
-	// Blocking makes an idle Wait block in the kernel, where it holds a thread.
-	// Timers are more precise then (0.1 ms instead of 1 ms, when the process is
-	// idle), but a Wake costs a system call and a thread switch. For a loop
-	// that has its thread to itself.
+	// Blocking makes an idle Wait block in the kernel, where the Wait holds a thread. Timers
+	// are then more precise: 0.1 ms instead of 1 ms if the process is idle. But a Wake costs a
+	// system call and a thread switch. Blocking is meant for a loop that has its own thread.
 	Blocking bool
 
-	// Resolver answers Lookups of names; nil means net.DefaultResolver.
+	// Resolver resolves the names of Lookups. Nil means net.DefaultResolver.
 	Resolver *net.Resolver
 }
 
-// capabilities is what every Poller declares. Not Pinned: an epoll descriptor
-// takes calls from any thread, one after another.
+// capabilities are the capabilities of every Poller. Pinned is not among them, because an epoll
+// descriptor accepts calls from any thread, one after another.
 const capabilities = poll.Unix | poll.Lookups | poll.Readiness | poll.Adopts |
 	poll.Provided | poll.Vectored | poll.Datagrams | poll.SendFiles | poll.Ancillary
 
-// The states of a Poller, seen from Wake. Only the loop leaves waiting and
-// notified for running, only Wake enters notified. The loop enters waiting from
-// running alone, by a compare-and-swap: a Wake that came before it is not slept
-// over.
+// The states of a Poller that Wake distinguishes. Only the loop moves from waiting or notified
+// to running. Only Wake moves to notified. The loop moves to waiting only from running, by a
+// compare-and-swap, so that it does not sleep if a Wake came before.
 const (
-	running  uint32 = iota // the loop is at work and will look before it sleeps
+	running  uint32 = iota // the loop runs, and polls before it sleeps
 	waiting                // the loop sleeps, or is about to
-	notified               // a Wake came since the last Wait
+	notified               // Wake was called since the last Wait
 )
 
 const (
-	// maxEvents is how many events one look takes from the kernel at most.
+	// maxEvents is the largest number of events that one call takes from the kernel.
 	maxEvents = 256
 
-	// lookBytes is how much the Reads of one Wait bring, before the last one of them.
-	// The tasks that work on the bytes find them in the processor's cache, and with
-	// many connections at work few buffers do for all.
-	lookBytes = 128 << 10
+	// readLimit is how many bytes the Reads of one Wait read before the Wait leaves the
+	// remaining events to the next Wait. The last Read may exceed the limit. The limit keeps
+	// the bytes in the processor's cache until tasks process them, and keeps the number of
+	// buffers small if many connections are busy.
+	readLimit = 128 << 10
 )
 
-// A Poller is an epoll instance with its sockets. It implements [poll.Poller],
-// whose rules say who may call what: Now, Caps and Wake are for every goroutine,
-// everything else for the loop.
+// A Poller is a [poll.Poller] that uses epoll. Now, Caps and Wake are safe for concurrent use.
+// All other methods belong to the loop.
 type Poller struct {
-	state   atomic.Uint32
-	host    atomic.Pointer[bell] // for whoever waits for Descriptor, if somebody does
-	sleeper sleeper
-	epfd    int
-	closed  bool
-	inWait  bool // what finishes now is reported by the Wait that runs
+	state      atomic.Uint32
+	hostWakeup atomic.Pointer[wakeup] // signals Descriptor; nil before its first call
+	sleeper    sleeper
+	epfd       int
+	closed     bool
+	inWait     bool // the running Wait reports what finishes now
 
-	// events is where the kernel puts what it has to tell. Its length bounds
-	// the work of one look.
-	events [maxEvents]unix.EpollEvent
-	rest   []unix.EpollEvent // those that the next Wait begins with; see dispatch
-	read   int               // bytes that this Wait has read
-	slots  slots
+	// The kernel stores events here. The length bounds the work of one call.
+	events    [maxEvents]unix.EpollEvent
+	leftover  []unix.EpollEvent // events for the next Wait; see dispatch
+	readBytes int               // number of bytes that this Wait has read
+	slots     slots
 
 	adopted map[int]*socket                // by descriptor; see forget
-	imports map[*socket]poll.SocketOptions // of listeners; for what they accept
+	imports map[*socket]poll.SocketOptions // by listener: the options of accepted connections
 
-	finished queue     // what the next Wait reports
-	eager    []*socket // writes that gave way and need no event to go on
-	spare    []*socket // the other half of eager, swapped with it
+	finished queue     // operations that the next Wait reports
+	yielded  []*socket // sockets whose writes continue without an event
+	spare    []*socket // the other buffer of yielded; see resumeWrites
 	buffers  buffers
 	lookups  lookups
-	messages *messages // nil until there is a socket of datagrams
+	messages *messages // nil until there is a datagram socket
 }
 
 var (
@@ -90,31 +87,30 @@ var (
 	_ poll.Dozer    = (*Poller)(nil)
 )
 
-// A sleeper is a way of doing nothing until there is something to do.
+// A sleeper is a way of waiting for events.
 type sleeper interface {
-	// sleep returns when an operation is finished, rouse was called or d has
-	// passed, or a little earlier for no reason. d < 0 sets no limit. It is
-	// called only while the poller's state can be moved to waiting, which it
-	// does itself.
+	// sleep returns when an operation is finished, wake was called or d has passed. It may
+	// return a little earlier for no reason. d < 0 sets no limit. It moves the poller's state
+	// from running to waiting itself; if it cannot, it polls and does not sleep.
 	sleep(p *Poller, d time.Duration)
 
-	// awake is told by a loop that looks without sleeping.
-	awake()
+	// skip is called by a Wait that polls without sleeping, instead of sleep.
+	skip()
 
-	// rouse ends the sleep. Safe from every goroutine, also after close.
-	rouse()
+	// wake ends the sleep. Safe for concurrent use, also after close.
+	wake()
 
-	// close frees what the sleeper holds, the epoll descriptor included.
+	// close frees the resources of the sleeper, including the epoll descriptor.
 	close() error
 }
 
-// New makes a poller. Errors are those of the kernel (no descriptors left).
+// New returns a new poller. Errors are errors of the kernel, such as EMFILE.
 //
-// Inside a testing/synctest bubble it fails: waiting for a real descriptor is
-// not durable there, so the clock of the bubble would stand still for ever.
+// New fails inside a testing/synctest bubble. A wait for a descriptor is not a durable wait
+// there, so the clock of the bubble would never advance.
 func New(c Config) (*Poller, error) {
 	if inBubble() {
-		return nil, fmt.Errorf("epoll: a testing/synctest bubble has no network; use package sim: %w",
+		return nil, fmt.Errorf("epoll: New was called in a testing/synctest bubble, which cannot wait for descriptors; use package sim: %w",
 			errors.ErrUnsupported)
 	}
 	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -123,7 +119,8 @@ func New(c Config) (*Poller, error) {
 	}
 	p := &Poller{epfd: epfd}
 	p.lookups.open(c.Resolver)
-	// The sleeper owns the descriptor from here on, and has closed it if it fails.
+	// From here on the sleeper owns the descriptor. If the sleeper cannot be made, it has
+	// closed the descriptor.
 	if c.Blocking {
 		p.sleeper, err = newBlocking(epfd)
 	} else {
@@ -136,26 +133,24 @@ func New(c Config) (*Poller, error) {
 	return p, nil
 }
 
-// inBubble reports whether the caller runs in a testing/synctest bubble. The
-// header of a goroutine's trace is the one place outside package testing that
-// tells; a year of 2000 on the clock would be a guess.
+// inBubble reports whether the caller runs in a testing/synctest bubble. Outside package
+// testing only the header of a goroutine's stack trace says so.
 func inBubble() bool {
 	var trace [128]byte
 	header, _, _ := bytes.Cut(trace[:runtime.Stack(trace[:], false)], []byte("\n"))
 	return bytes.Contains(header, []byte("synctest bubble"))
 }
 
-// Now is the machine's clock.
+// Now returns time.Now().
 func (p *Poller) Now() time.Time { return time.Now() }
 
-// Caps tells that everything optional is there, but a virtual clock.
+// Caps returns every capability except those of a virtual clock and Pinned.
 func (p *Poller) Caps() poll.Caps { return capabilities }
 
-// Submit implements [poll.Poller]. It tries op at once, and never waits; see
-// the package for what happens then.
+// Submit implements [poll.Poller]. It tries op at once and never waits.
 func (p *Poller) Submit(op *poll.Op) bool {
 	if op.Private.Any != nil && p.inFlight(op) {
-		panic("epoll: Submit of an operation that is in flight; wait until Wait has reported it")
+		panic("epoll: Submit was called with an operation that is in flight; submit it again after Wait has reported it")
 	}
 	op.N, op.Err = 0, nil
 	switch op.Kind {
@@ -180,7 +175,7 @@ func (p *Poller) Submit(op *poll.Op) bool {
 			return fail(op, err)
 		}
 		if !s.datagrams {
-			return fail(op, fmt.Errorf("epoll: %v of a socket of streams: %w", op.Kind, errors.ErrUnsupported))
+			return fail(op, fmt.Errorf("epoll: %v is for datagram sockets, and the handle is a stream socket or a file: %w", op.Kind, errors.ErrUnsupported))
 		}
 		return tries[op.Kind](s, op) || s.keep(op)
 	case poll.Connect:
@@ -193,15 +188,15 @@ func (p *Poller) Submit(op *poll.Op) bool {
 	return fail(op, errors.ErrUnsupported)
 }
 
-// fail finishes op at once. It returns what Submit is to return.
+// fail finishes op with err. It returns true, the result of Submit.
 func fail(op *poll.Op, err error) bool {
 	op.Err = err
 	return true
 }
 
-// inFlight tells whether op is submitted to p and not reported: Private.Any is
-// what it waits for, or p itself when it is finished. What another poller, or this
-// one when it was closed, has left there does not count.
+// inFlight reports whether op is submitted to p and not yet reported. Private.Any is the socket
+// or lookup that op waits for, or p itself after op has finished. A value that another poller
+// left there, or this poller before it was closed, does not count.
 func (p *Poller) inFlight(op *poll.Op) bool {
 	if p.closed {
 		return false
@@ -217,27 +212,27 @@ func (p *Poller) inFlight(op *poll.Op) bool {
 	return false
 }
 
-// finish puts op, which was in flight, among those that Wait reports. Its owner
-// has taken it out of wherever it was. A host that waits for the descriptor has
-// to be told, unless a Wait is about to report it.
+// finish queues op, which was in flight, for the next Wait. The caller has already removed op
+// from the place where it waited. If no Wait is running, finish makes the descriptor readable
+// for a host that waits for it.
 func (p *Poller) finish(op *poll.Op) {
 	op.Private.Any = p
 	p.finished.push(op)
 	if !p.inWait {
-		p.tellHost()
+		p.wakeHost()
 	}
 }
 
-// tellHost makes the descriptor readable, if somebody waits for it, for what a
-// Wait has to do without an event of the kernel's.
-func (p *Poller) tellHost() {
-	if host := p.host.Load(); host != nil {
-		host.ring()
+// wakeHost makes the descriptor of Descriptor readable. It is called if a Wait has work for
+// which the kernel has no event.
+func (p *Poller) wakeHost() {
+	if w := p.hostWakeup.Load(); w != nil {
+		w.signal()
 	}
 }
 
-// Cancel implements [poll.Poller]. The kernel holds nothing of an operation, so
-// each ends here and now, and the next Wait reports it.
+// Cancel implements [poll.Poller]. The kernel keeps no state of an operation, so every
+// operation ends at once. The next Wait reports it.
 func (p *Poller) Cancel(op *poll.Op) {
 	switch at := op.Private.Any.(type) {
 	case *socket:
@@ -255,130 +250,128 @@ func (p *Poller) Cancel(op *poll.Op) {
 
 // Wait implements [poll.Poller].
 //
-// Writes that gave way go on first, so no more than a turn passes between their parts.
-// Wait does not sleep while there are any, or events that the last Wait has left.
+// Writes that yielded continue first, so each of them makes progress in every turn. Wait does
+// not sleep while there are such writes, or events that the last Wait has left.
 func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	if p.closed {
 		return done
 	}
-	p.inWait, p.read = true, 0
-	p.goOn()
+	p.inWait, p.readBytes = true, 0
+	p.resumeWrites()
 	if d == 0 || p.due() {
-		p.sleeper.awake()
-		p.look()
+		p.sleeper.skip()
+		p.pollEvents()
 	} else {
 		p.sleeper.sleep(p, d)
 	}
-	// First running, then the answers: a look-up that answers after this line
-	// finds running, and its Wake ends the next Wait.
+	// Store running before collecting answers: a lookup that answers after the store finds
+	// running, and its Wake ends the next Wait.
 	p.state.Store(running)
 	p.lookups.collect(p)
 	p.inWait = false
-	if len(p.eager) > 0 || len(p.rest) > 0 {
-		p.tellHost()
+	if len(p.yielded) > 0 || len(p.leftover) > 0 {
+		p.wakeHost()
 	}
 	return p.finished.drain(done)
 }
 
-// due reports whether there is something to do without an event of the kernel: then
-// no Wait sleeps. An event that comes during a sleep may have a Write give way, so
-// sleepers ask after each one.
+// due reports whether there is work without an event of the kernel. If so, no Wait sleeps. An
+// event that comes during a sleep may make a Write yield, so sleepers call due after each
+// event.
 func (p *Poller) due() bool {
-	return p.finished.first != nil || len(p.eager) > 0 || len(p.rest) > 0
+	return p.finished.first != nil || len(p.yielded) > 0 || len(p.leftover) > 0
 }
 
-// giveWay has the next Wait go on with the write of s. An earlier Write, which was
-// cancelled, may have put s in the list.
-func (p *Poller) giveWay(s *socket) {
-	if s.gaveWay {
+// yield makes the next Wait continue the write of s. s may already be in the list, because of
+// an earlier Write that was cancelled.
+func (p *Poller) yield(s *socket) {
+	if s.yielded {
 		return
 	}
-	s.gaveWay = true
-	p.eager = append(p.eager, s)
+	s.yielded = true
+	p.yielded = append(p.yielded, s)
 	if !p.inWait {
-		p.tellHost()
+		p.wakeHost()
 	}
 }
 
-// goOn continues the writes that gave way for the others' sake. One that gives
-// way again is for the next Wait: the lists change places. A socket in the list
-// may be closed by now: it has no Write any more.
-func (p *Poller) goOn() {
-	if len(p.eager) == 0 {
+// resumeWrites continues the writes that yielded so that other operations could run. The two
+// lists swap, so a write that yields again continues in the next Wait. A socket in the list may
+// be closed; then it has no Write in flight.
+func (p *Poller) resumeWrites() {
+	if len(p.yielded) == 0 {
 		return
 	}
-	eager := p.eager
-	p.eager = p.spare[:0]
-	for _, s := range eager {
-		s.gaveWay = false
+	yielded := p.yielded
+	p.yielded = p.spare[:0]
+	for _, s := range yielded {
+		s.yielded = false
 		s.writable()
 	}
-	clear(eager)
-	p.spare = eager[:0]
+	clear(yielded)
+	p.spare = yielded[:0]
 }
 
-// look takes the events that are there, without waiting, until there are no more
-// or an operation is finished. Those that the last Wait has left come first.
+// pollEvents handles the events that are there, without waiting, until there are no more or an
+// operation is finished. It begins with the events that the last Wait has left.
 //
-// The call cannot block, so it does not tell the scheduler (which saves 40 ns
-// of 250); the buffer is the poller's own, so the race detector misses nothing.
-// It is epoll_pwait, for newer architectures, as arm64, have no epoll_wait.
-func (p *Poller) look() {
-	p.dispatch(p.rest)
-	for len(p.rest) == 0 {
+// The system call cannot block, so it is raw: the scheduler is not notified, which saves 40 ns
+// of 250 ns. The buffer belongs to the poller, so the race detector misses nothing. The call is
+// epoll_pwait, because newer architectures such as arm64 have no epoll_wait.
+func (p *Poller) pollEvents() {
+	p.dispatch(p.leftover)
+	for len(p.leftover) == 0 {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epfd),
 			uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
 		if errno == unix.EINTR {
 			continue
 		}
 		if errno != 0 {
-			panic(fmt.Sprintf("epoll: other code has closed the poller's descriptor: %v", errno))
+			panic(fmt.Sprintf("epoll: the poller's epoll descriptor does not work: %v; other code has closed it, find that code", errno))
 		}
 		p.dispatch(p.events[:n])
-		// Only a look that was not filled up has seen everything. Nobody may park
-		// before that: the runtime sees edges only.
+		// Only a call that did not fill the buffer has seen all events. The loop must not park
+		// before that, because the runtime sees edges only.
 		if int(n) < len(p.events) || p.finished.first != nil {
 			return
 		}
 	}
 }
 
-// dispatch hands events to their sockets. The kernel gives back 64 bits of the
-// caller's choice (epoll_data), of which Fd and Pad are the halves. No slot is
-// the bell's: its event has done its work.
+// dispatch passes events to their sockets. The kernel returns 64 bits that the caller chose
+// (epoll_data), of which Fd and Pad are the halves. The event of a wakeup has no slot; it has
+// ended the sleep, and there is nothing more to do for it.
 //
-// Once lookBytes are read, the rest of the events is for the next Wait. Then an
-// operation is finished, so this Wait returns without another look.
+// Once readLimit bytes are read, dispatch leaves the remaining events to the next Wait. Then at
+// least one operation is finished, so this Wait returns without another system call.
 func (p *Poller) dispatch(events []unix.EpollEvent) {
-	for len(events) > 0 && p.read < lookBytes {
+	for len(events) > 0 && p.readBytes < readLimit {
 		if s := p.slots.at(events[0].Fd, events[0].Pad); s != nil {
 			s.event(events[0].Events)
 		}
 		events = events[1:]
 	}
-	p.rest = events
+	p.leftover = events
 }
 
-// Wake implements [poll.Poller]. On a loop that is at work it costs one atomic
-// operation. A caller that finds notified has nothing to do: a Wake before it
-// has not been taken yet. A swap, because between a look and a store the loop
-// could fall asleep.
+// Wake implements [poll.Poller]. If the loop is running, Wake costs one atomic operation. A
+// caller that finds notified has nothing to do, because the loop has not yet consumed an
+// earlier Wake. Wake swaps, because the loop could fall asleep between a load and a store.
 func (p *Poller) Wake() {
 	if p.state.Load() == notified {
 		return
 	}
 	if p.state.Swap(notified) == waiting {
-		p.sleeper.rouse()
+		p.sleeper.wake()
 	}
-	p.tellHost()
+	p.wakeHost()
 }
 
 // Recycle implements [poll.Poller]. It belongs to the loop.
 func (p *Poller) Recycle(buf []byte) { p.buffers.put(buf) }
 
-// Close implements [poll.Poller]. It waits for the goroutines of look-ups,
-// which are told to give up. A Wake may still come; it finds a closed file or
-// bell, and does no harm.
+// Close implements [poll.Poller]. It cancels lookups and waits for their goroutines. A Wake
+// during or after Close finds a closed file or wakeup, and does nothing.
 func (p *Poller) Close() error {
 	if p.closed {
 		return nil
@@ -391,9 +384,9 @@ func (p *Poller) Close() error {
 		}
 	}
 	p.finished = queue{}
-	p.eager, p.spare, p.rest = nil, nil, nil
-	if host := p.host.Load(); host != nil {
-		host.close()
+	p.yielded, p.spare, p.leftover = nil, nil, nil
+	if w := p.hostWakeup.Load(); w != nil {
+		w.close()
 	}
 	return p.sleeper.close()
 }

@@ -16,9 +16,9 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// Out of descriptors, New and Accept say which call has failed.
-func TestWithoutDescriptors(t *testing.T) {
-	l := newLine(t, open(t, epoll.Config{}))
+// If the process has no descriptors left, the errors of New and Accept name the system call.
+func TestErrorsWithoutDescriptorsNameTheCall(t *testing.T) {
+	l := newLoopback(t, open(t, epoll.Config{}))
 	l.must(&poll.Op{Kind: poll.Connect, Addr: l.listener.LocalAddr()})
 	op := &poll.Op{Kind: poll.Accept, Handle: l.listener}
 	noDescriptors(t)
@@ -33,9 +33,9 @@ func TestWithoutDescriptors(t *testing.T) {
 	}
 }
 
-// An Accept that was in flight when the descriptors ran out is reported, too.
+// An Accept that is in flight when the process runs out of descriptors is reported.
 func TestAcceptInFlightWithoutDescriptors(t *testing.T) {
-	l := newLine(t, open(t, epoll.Config{}))
+	l := newLoopback(t, open(t, epoll.Config{}))
 	op := &poll.Op{Kind: poll.Accept, Handle: l.listener}
 	l.poller.Submit(op)
 	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -56,8 +56,7 @@ func TestAcceptInFlightWithoutDescriptors(t *testing.T) {
 	l.must(op)
 }
 
-// noDescriptors forbids new descriptors in this process until the function it
-// returns is called.
+// noDescriptors prevents new descriptors in this process until restore is called.
 func noDescriptors(t *testing.T) (restore func()) {
 	t.Helper()
 	var before unix.Rlimit
@@ -65,7 +64,7 @@ func noDescriptors(t *testing.T) (restore func()) {
 		t.Fatal(err)
 	}
 	none := before
-	none.Cur = 3 // those that are open stay
+	none.Cur = 3 // open descriptors stay open
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
 		t.Fatal(err)
 	}
@@ -74,22 +73,21 @@ func noDescriptors(t *testing.T) (restore func()) {
 	return restore
 }
 
-// Whatever is open when a poller is closed, and whatever failed before, every
-// descriptor is given back.
-func TestNoDescriptorIsLeft(t *testing.T) {
+// Close closes every descriptor, whatever is open and whatever has failed before.
+func TestCloseClosesEveryDescriptor(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
 			open(t, mode.config).Close() // the runtime's own poller is open now
 			before := descriptors(t)
 			p := open(t, mode.config)
-			l := newLine(t, p)
+			l := newLoopback(t, p)
 			l.connect()
 			l.poller.Submit(&poll.Op{Kind: poll.Read, Handle: l.server, Buf: make([]byte, 1)})
 
 			other := listen(t, p, "127.0.0.1:0")
-			nobody := other.LocalAddr()
+			unused := other.LocalAddr()
 			other.Close()
-			refused := &poll.Op{Kind: poll.Connect, Addr: nobody}
+			refused := &poll.Op{Kind: poll.Connect, Addr: unused}
 			for range 10 {
 				if !p.Submit(refused) {
 					for len(p.Wait(nil, -1)) == 0 {
@@ -100,7 +98,7 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 				}
 			}
 			if _, err := p.Listen(l.listener.LocalAddr(), poll.ListenOptions{}); err == nil {
-				t.Error("two listeners on one port")
+				t.Error("Listen on a used address succeeded")
 			}
 			if err := p.Close(); err != nil {
 				t.Error(err)
@@ -112,7 +110,7 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 	}
 }
 
-// descriptors counts those of this process.
+// descriptors returns the number of descriptors of this process.
 func descriptors(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -122,10 +120,10 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// Descriptor numbers have no limit at 1024, as select has.
-func TestHighDescriptor(t *testing.T) {
+// Descriptor numbers may exceed 1024, the limit of select.
+func TestDescriptorNumbersAbove1024(t *testing.T) {
 	p := open(t, epoll.Config{})
-	l := &line{t: t, poller: p}
+	l := &loopback{t: t, poller: p}
 	ends := [2]int{}
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
 		t.Fatal(err)
@@ -153,12 +151,12 @@ func TestHighDescriptor(t *testing.T) {
 	}
 }
 
-// Whoever waits for the descriptor goes on with a long Write too. One that gives way
-// waits for no event, if the kernel took whatever it was asked to take: here as many
-// buffers as it takes at a time, which are a turn.
-func TestDescriptorOfLongWrite(t *testing.T) {
+// The descriptor is readable while a long Write has yielded. The Write waits for no event if
+// the kernel took everything it was given. Here that is 1024 buffers, as many as one call may
+// have, and yieldBytes together.
+func TestDescriptorIsReadableWhileWriteYields(t *testing.T) {
 	p := open(t, epoll.Config{})
-	l := &line{t: t, poller: p, listener: listen(t, p, "127.0.0.1:0")}
+	l := &loopback{t: t, poller: p, listener: listen(t, p, "127.0.0.1:0")}
 	peer, err := net.Dial("tcp", l.listener.LocalAddr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +171,7 @@ func TestDescriptorOfLongWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		l.wait(0) // what has come before
+		l.wait(0) // handles earlier events
 	}
 	read := make(chan int64)
 	go func() {
@@ -191,7 +189,7 @@ func TestDescriptorOfLongWrite(t *testing.T) {
 			n, err = unix.Poll(fds, 10_000)
 		}
 		if n != 1 {
-			t.Errorf("nothing to do after %d bytes: %v", out.N, err)
+			t.Errorf("the descriptor is not readable after %d bytes, and the Write is in flight: %v", out.N, err)
 			break
 		}
 	}

@@ -4,13 +4,12 @@ package epoll
 
 import "baton/loop/poll"
 
-// A queue holds finished operations, first in, first out, without allocating.
-// The links are in the operations, which are in flight until drain forgets
-// them.
+// A queue is a first-in, first-out queue of finished operations. It does not allocate: the
+// links are in the operations, which belong to the poller until drain removes them.
 type queue struct{ first, last *poll.Op }
 
 func (q *queue) push(op *poll.Op) {
-	op.Private.Next = nil // a poller that was closed may have left something
+	op.Private.Next = nil // a closed poller may have left a value
 	if q.last == nil {
 		q.first = op
 	} else {
@@ -19,8 +18,8 @@ func (q *queue) push(op *poll.Op) {
 	q.last = op
 }
 
-// drain appends the operations to done, and forgets them. Then their owners may
-// submit them again, even before the last one is told.
+// drain appends all operations to done and empties the queue. After that, the caller of Wait
+// may submit each of them again.
 func (q *queue) drain(done []*poll.Op) []*poll.Op {
 	for op := q.first; op != nil; {
 		next := op.Private.Next

@@ -9,12 +9,13 @@ import (
 	"unsafe"
 )
 
-// kernelWrote and kernelRead tell the race detector, which does not see into
-// the kernel, what a system call has done with memory. buf is not empty.
+// kernelWrote reports to the race detector that a system call has written to buf. The race
+// detector does not see system calls. buf is not empty.
 func kernelWrote(buf []byte) {
 	runtime.RaceWriteRange(unsafe.Pointer(unsafe.SliceData(buf)), len(buf))
 }
 
+// kernelRead reports that a system call has read from buf.
 func kernelRead(buf []byte) {
 	runtime.RaceReadRange(unsafe.Pointer(unsafe.SliceData(buf)), len(buf))
 }

@@ -14,15 +14,15 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// The race detector sees what the kernel does with a buffer, all of it: who uses
-// one that is the poller's is found out.
-func TestRaceWithKernel(t *testing.T) {
+// The race detector sees what the kernel does with the whole buffer, so it detects a program
+// that uses a buffer which belongs to the poller.
+func TestRaceDetectorSeesKernel(t *testing.T) {
 	if kind := os.Getenv("BATON_TEST_RACE"); kind != "" {
 		raceWithKernel(t, kind)
 		return
 	}
 	for _, kind := range []string{"read", "write", "none"} {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestRaceWithKernel$")
+		cmd := exec.Command(os.Args[0], "-test.run=^TestRaceDetectorSeesKernel$")
 		cmd.Env = append(os.Environ(), "BATON_TEST_RACE="+kind, "GORACE=atexit_sleep_ms=0")
 		out, err := cmd.CombinedOutput()
 		if found := strings.Contains(string(out), "DATA RACE"); found != (kind != "none") || found != (err != nil) {
@@ -32,7 +32,7 @@ func TestRaceWithKernel(t *testing.T) {
 }
 
 func raceWithKernel(t *testing.T, kind string) {
-	l := newLine(t, open(t, epoll.Config{}))
+	l := newLoopback(t, open(t, epoll.Config{}))
 	buf := make([]byte, 64)
 	out := &poll.Op{Kind: poll.Write, Handle: l.client, Buf: make([]byte, 64)}
 	in := &poll.Op{Kind: poll.Read, Handle: l.server, Buf: make([]byte, 64)}

@@ -9,23 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawBytes is up to where reads and writes are raw system calls, of which the
-// scheduler is not told. On a socket that does not block they take a few
-// microseconds; what telling costs is not so much its 90 ns as the runtime's
-// monitor, which sees a loop of such calls as a thread that keeps blocking, stays
-// awake for it, and takes the processor away in the middle: twice the context
-// switches of an echo server. A longer copy would hold up a stop of the world,
-// so it is announced.
+// rawBytes is the largest read or write that is a raw system call, about which the scheduler is
+// not notified. On a non-blocking socket such a call takes a few microseconds. The 90 ns of the
+// notification matter less than the runtime's monitor: it takes a loop of notified calls for a
+// thread that keeps blocking, stays skip for it, and takes its processor away in the middle.
+// That doubles the context switches of an echo server. A longer copy is notified, because it
+// would delay a stop of the world.
 const rawBytes = 16 << 10
 
-// recv reads what is there. EINTR is the caller's.
+// recv makes one read. The caller handles EINTR.
 //
-// The buffer stays where it is during the call: only goroutines' stacks move, and
-// no stack moves in the middle of a system call of its own goroutine.
+// The buffer does not move during the call: only stacks move, and the runtime does not move the
+// stack of a goroutine during its system call.
 func (s *socket) recv(buf []byte) (int, error) {
 	call := uintptr(recvCall)
 	if s.file {
-		call = unix.SYS_READ // has three arguments, and no flags
+		call = unix.SYS_READ // takes three arguments and no flags
 	}
 	var n uintptr
 	var errno syscall.Errno
@@ -45,9 +44,8 @@ func (s *socket) recv(buf []byte) (int, error) {
 	return int(n), nil
 }
 
-// send writes what the kernel takes of buf, which is not empty. Like write, and
-// package net, it asks for no silence about a broken connection: the runtime
-// ignores SIGPIPE, unless the program wants to know of it.
+// send makes one write of buf, which is not empty. Like package net, it does not set
+// MSG_NOSIGNAL: the runtime ignores SIGPIPE unless the program asks for it.
 func (s *socket) send(buf []byte) (int, error) {
 	call := uintptr(sendCall)
 	if s.file {

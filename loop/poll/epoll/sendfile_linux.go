@@ -14,26 +14,26 @@ import (
 	"baton/loop/poll"
 )
 
-// sendFile sends until everything is sent, the file ends, the kernel takes no more or
-// turnBytes are reached, as write does.
+// sendFile sends until everything is sent, the file ends, the kernel accepts no more, or
+// yieldBytes are sent, like write.
 //
-// The kernel reads what is not in its memory from the disk, and the call waits for
-// that, whatever the socket's mode is.
+// If data of the file are not in memory, the call blocks until the kernel has read them from
+// the disk, even if the socket is non-blocking.
 func (s *socket) sendFile(op *poll.Op) bool {
 	for sent := 0; op.N < op.File.Count; {
 		if !s.canWrite {
 			return false
 		}
-		if sent >= turnBytes {
-			s.poller.giveWay(s)
+		if sent >= yieldBytes {
+			s.poller.yield(s)
 			return false
 		}
-		n, err := s.putFile(op, turnBytes-sent)
+		n, err := s.sendFileOnce(op, yieldBytes-sent)
 		switch {
-		case n > 0: // an error beside bytes comes again
+		case n > 0: // the next call returns the error again
 			op.N += n
 			sent += n
-		case err == nil, err == unix.EOVERFLOW: // an offset that no file reaches
+		case err == nil, err == unix.EOVERFLOW: // the offset is beyond the largest file
 			op.Err = io.EOF
 			return true
 		case err == unix.EINTR:
@@ -53,25 +53,25 @@ func (s *socket) sendFile(op *poll.Op) bool {
 	return true
 }
 
-// putFile makes one call, of at most so many bytes. During the call the file cannot
-// lose its descriptor to another file, even if its owner closes it.
-func (s *socket) putFile(op *poll.Op, most int) (n int, err error) {
+// sendFileOnce makes one system call that sends at limit limit bytes. During the call the
+// descriptor cannot become that of another file, even if another goroutine closes the file.
+func (s *socket) sendFileOnce(op *poll.Op, limit int) (n int, err error) {
 	part := op.File
 	at := part.Offset + int64(op.N)
 	conn, failure := part.File.SyscallConn()
 	if failure == nil {
 		failure = conn.Control(func(fd uintptr) {
-			n, err = unix.Sendfile(s.fd, int(fd), &at, min(most, part.Count-op.N))
+			n, err = unix.Sendfile(s.fd, int(fd), &at, min(limit, part.Count-op.N))
 		})
 	}
 	if failure != nil {
-		return 0, fs.ErrClosed // there is no other reason
+		return 0, fs.ErrClosed // the only possible reason
 	}
 	return n, err
 }
 
-// isUnsendable reports whether err says that the kernel cannot send this sort of file,
-// or not to this sort of descriptor (sendfile(2)).
+// isUnsendable reports whether err means that the kernel cannot send this type of file, or
+// cannot send to this type of descriptor (sendfile(2)).
 func isUnsendable(err error) bool {
 	return err == unix.EINVAL || err == unix.ENOSYS || err == unix.EOPNOTSUPP
 }

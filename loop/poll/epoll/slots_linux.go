@@ -5,14 +5,13 @@ package epoll
 // noSlot marks events of descriptors that are not sockets of the poller.
 const noSlot = -1
 
-// slots finds the socket that an event is about. An event carries the index and
-// the generation of a slot, and no pointer, which the collector would not see.
+// slots finds the socket of an event. An event carries the index and the generation of a slot.
+// It cannot carry a pointer, which the garbage collector would not see.
 //
-// The kernel may still report a descriptor that was closed (if a child that is
-// about to exec holds a copy), and one look may hold events of a socket that an
-// earlier event closed. Then the generation is another one, and the event is
-// nobody's. Even if it wrapped around after four thousand million sockets, all
-// an event ever causes is a try, and the kernel's answer to that is the truth.
+// The kernel may report a closed descriptor, if a child process holds a copy of it until exec.
+// One batch may also contain events of a socket that an earlier event has closed. The
+// generation of such an event is old, and the event is ignored. If generations wrapped around,
+// after four billion sockets, the event would only cause an unnecessary system call.
 type slots struct {
 	all  []slot
 	free []int32
@@ -20,11 +19,11 @@ type slots struct {
 
 type slot struct {
 	socket     *socket // nil while the slot is free
-	generation int32   // of the present socket, or of the next one
+	generation int32   // of the current socket, or of the next one
 }
 
-// take gives s a slot, the one that was freed last if there is any, so the
-// table is as long as the most sockets there ever were at a time.
+// take assigns a slot to s. It reuses the slot that was freed last, so the table grows only to
+// the largest number of sockets that were open at the same time.
 func (t *slots) take(s *socket) {
 	if n := len(t.free); n > 0 {
 		s.slot = t.free[n-1]
@@ -37,16 +36,15 @@ func (t *slots) take(s *socket) {
 	s.generation = t.all[s.slot].generation
 }
 
-// release ends the generation of s. It is called when the descriptor closes,
-// before its number can be another one's.
+// release frees the slot of s and ends its generation. It is called before the descriptor is
+// closed, after which the number may belong to another file.
 func (t *slots) release(s *socket) {
 	t.all[s.slot].socket = nil
 	t.all[s.slot].generation++
 	t.free = append(t.free, s.slot)
 }
 
-// at returns the socket of an event, or nil if it is gone. It may be asked for
-// any event that the kernel reports, however old.
+// at returns the socket of an event, or nil if the socket is gone.
 func (t *slots) at(index, generation int32) *socket {
 	if index == noSlot || t.all[index].generation != generation {
 		return nil

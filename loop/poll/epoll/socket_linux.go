@@ -13,69 +13,68 @@ import (
 	"baton/loop/poll"
 )
 
-// A socket is a descriptor with what is known about it. It implements
-// [poll.Handle]. It belongs to the loop.
+// A socket is a [poll.Handle]: a descriptor and what the poller knows about it. It belongs to
+// the loop.
 type socket struct {
 	poller     *Poller
 	fd         int
-	slot       int32 // in poller.slots
+	slot       int32 // index in poller.slots
 	generation int32 // of the slot
 
-	// in and out are the operations in flight, one for each direction. While one
-	// is, its Private.Any is this socket, and the last try has said "not yet".
+	// in and out are the operations in flight, one for each direction. Private.Any of each is
+	// this socket, and its last try returned false.
 	in, out *poll.Op
 
-	// canRead and canWrite say that a try is worth a system call. They are set
+	// canRead and canWrite report that a read or a write is worth a system call. They are set
 	// in a new socket and by events, and cleared by EAGAIN.
 	canRead, canWrite bool
 
-	// lasting says that the end of the stream, an error or urgent data was
-	// seen. A short read does not mean "empty" from then on, and the event has
-	// been: only EAGAIN clears canRead.
-	lasting bool
+	// needEAGAIN reports that the end of the stream, an error or urgent data was seen. From
+	// then on a short read does not prove that the socket is empty, and no further event will
+	// come. So only EAGAIN clears canRead.
+	needEAGAIN bool
 
-	// gaveWay says that the socket is in poller.eager, once: goOn tries for it.
-	gaveWay bool
+	// yielded reports that the socket is in poller.yielded, where it may be only once.
+	yielded bool
 
-	tcp     bool // a TCP socket; otherwise a UNIX one, or adopted, or of datagrams, or a pipe
-	file    bool // adopted or a pipe, and so perhaps no socket: read and write do for recv and send
-	adopted bool // somebody else's descriptor, see Adopt
-	tamed   bool // an adopted descriptor that was made not to block
-	closed  bool
-	class   uint8 // of the buffer for the next Read without one
+	tcp         bool // a TCP socket, and not a UNIX socket, an adopted descriptor, a datagram socket or a pipe
+	file        bool // adopted or a pipe: may be no socket, so use read and write instead of recv and send
+	adopted     bool // other code owns the descriptor; see Adopt
+	nonblocking bool // an adopted descriptor whose O_NONBLOCK is set
+	closed      bool
+	class       uint8 // class of the buffer for the next Read without a buffer
 
-	imported bool // a listener that was opened elsewhere: see Import
-	shared   bool // the open file may have other descriptors: see drop
+	imported bool // a listener that other code opened; see Import
+	shared   bool // the open file may have other descriptors; see drop
 
-	datagrams bool // a socket of datagrams; connected if remote is not nil
-	udp       bool // and of UDP
+	datagrams bool // a datagram socket; connected if remote is not nil
+	udp       bool // a UDP datagram socket
 
-	oneWay     poll.Kind // of a pipe or terminal: Read or Write, the direction that it has
-	halfClosed bool      // a pipe after CloseWrite, with no descriptor
+	oneWay     poll.Kind // the direction of a pipe or terminal: Read or Write
+	halfClosed bool      // a pipe after CloseWrite, without a descriptor
 
-	next int // of the Write in flight: the first of op.Bufs that is not empty
+	next int // index in op.Bufs of the Write in flight: the first buffer that is not empty
 
 	local, remote net.Addr
 }
 
 const (
-	// An error or hang-up ends both directions, so it is in both sets; epoll
-	// reports the two unasked (epoll_ctl(2)). Urgent data counts for reading,
-	// since that is where a short read stops.
+	// An error or hang-up ends both directions, so both sets contain it. epoll always reports
+	// the two (epoll_ctl(2)). Urgent data counts as readable, because a read stops short there.
 	readEvents  = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 	writeEvents = unix.EPOLLOUT | unix.EPOLLHUP | unix.EPOLLERR
 	lastEvents  = unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 
-	// ownEvents are what a socket is registered for, once.
+	// ownEvents are the events for which a socket is registered, once.
 	ownEvents = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 )
 
 var _ poll.Controller = (*socket)(nil)
 
-// register makes a socket of fd and tells the kernel. If that fails it closes
-// fd. The bits are set: nothing has been tried yet. What is ready already is an
-// event too, as epoll_ctl(2) has it for EPOLL_CTL_ADD, so nothing can be missed
-// between the making of a socket and this.
+// register returns a socket for fd and adds it to the epoll set. If that fails, register closes
+// fd. The readiness bits are set, because no operation has been tried. If the socket is ready
+// already, EPOLL_CTL_ADD causes an event (epoll_ctl(2)), so no event is lost between the
+// opening of the socket and register.
 func (p *Poller) register(fd int, tcp bool) (*socket, error) {
 	s := &socket{poller: p, fd: fd, tcp: tcp, canRead: true, canWrite: true}
 	p.slots.take(s)
@@ -87,17 +86,19 @@ func (p *Poller) register(fd int, tcp bool) (*socket, error) {
 	return s, nil
 }
 
-// control is epoll_ctl for the descriptor of s. The data it leaves with the
-// kernel comes back with each event: see slots.
+// control calls epoll_ctl for the descriptor of s. The kernel returns the data with each event;
+// see slots.
 func (s *socket) control(action int, events uint32) error {
 	event := unix.EpollEvent{Events: events, Fd: s.slot, Pad: s.generation}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(s.poller.epfd, action, s.fd, &event))
 }
 
-// drop gives the descriptor and the slot back, and forgets what is in flight,
-// whose report is its callers' part. Closing the last descriptor of an open file ends
-// its registration (epoll(7)). If there may be others, that is done here: it would
-// refuse the same file under the same number, and its events would go on to wake the loop.
+// drop closes the descriptor, frees the slot, and forgets the operations in flight; callers
+// that must report them do so before.
+//
+// Closing the last descriptor of an open file ends its registration (epoll(7)). If there may be
+// other descriptors, drop ends the registration itself. Otherwise events would continue to wake
+// the loop, and the same file with the same number could not be registered again.
 func (s *socket) drop() error {
 	s.closed = true
 	s.poller.slots.release(s)
@@ -111,9 +112,9 @@ func (s *socket) drop() error {
 		delete(s.poller.imports, s)
 	}
 	if s.adopted {
-		if s.poller.adopted[s.fd] == s { // otherwise the number is another file's
+		if s.poller.adopted[s.fd] == s { // otherwise the number belongs to another file
 			delete(s.poller.adopted, s.fd)
-			s.control(unix.EPOLL_CTL_DEL, 0) // fails if its owner closed it first
+			s.control(unix.EPOLL_CTL_DEL, 0) // fails if the owner has closed it
 		}
 		return nil
 	}
@@ -123,13 +124,12 @@ func (s *socket) drop() error {
 	return os.NewSyscallError("close", unix.Close(s.fd))
 }
 
-// begin is what comes before the first try of an operation on s: it returns why
-// there will be none.
+// begin prepares the first try of op on s. It returns an error if op cannot be tried.
 func (s *socket) begin(op *poll.Op) error {
 	switch {
 	case s.closed:
-		return s.over(op.Kind)
-	case *s.side(op.Kind) != nil:
+		return s.closedError(op.Kind)
+	case *s.direction(op.Kind) != nil:
 		return poll.ErrBusy
 	case s.datagrams && (op.Kind < poll.Readable || op.Kind == poll.SendFile):
 		return fmt.Errorf("epoll: %v of a socket of datagrams: %w", op.Kind, errors.ErrUnsupported)
@@ -143,10 +143,10 @@ func (s *socket) begin(op *poll.Op) error {
 	return nil
 }
 
-// keep has op in flight: it waits for an event. An adopted descriptor has to be
-// asked for one, and if that fails op is finished.
+// keep puts op in flight: op waits for an event. An adopted descriptor requests one; if that
+// fails, keep finishes op and returns true.
 func (s *socket) keep(op *poll.Op) bool {
-	side := s.side(op.Kind)
+	side := s.direction(op.Kind)
 	*side = op
 	op.Private.Any = s
 	if s.adopted {
@@ -158,9 +158,9 @@ func (s *socket) keep(op *poll.Op) bool {
 	return false
 }
 
-// side returns where an operation of kind k is kept while it is in flight. A
-// connect is decided by the socket's becoming writable.
-func (s *socket) side(k poll.Kind) **poll.Op {
+// direction returns the field that holds an operation of kind k in flight. A Connect is a
+// writing operation, because the socket becomes writable when the kernel has decided.
+func (s *socket) direction(k poll.Kind) **poll.Op {
 	switch k {
 	case poll.Write, poll.Connect, poll.Writable, poll.Send, poll.SendFile:
 		return &s.out
@@ -168,12 +168,12 @@ func (s *socket) side(k poll.Kind) **poll.Op {
 	return &s.in
 }
 
-// tries has what can be done of an operation now, for each kind that works on a
-// socket. It reports whether that is all of it, and may be called at any time, with
-// or without an event, and any number of times.
+// tries has one function for each kind that works on a socket. The function does what can be
+// done of an operation now, and reports whether the operation is finished. It may be called at
+// any time, with or without an event.
 //
-// It is a table and not a function with a switch: after a system call the
-// processor mispredicts returns on the way up, and that is one less.
+// It is a table, and not a function with a switch, because it saves one return: after a system
+// call the processor mispredicts returns.
 var tries = [...]func(*socket, *poll.Op) bool{
 	poll.Read:     (*socket).read,
 	poll.Write:    (*socket).write,
@@ -186,18 +186,17 @@ var tries = [...]func(*socket, *poll.Op) bool{
 	poll.SendFile: (*socket).sendFile,
 }
 
-// event is told what the kernel reports: the state of the descriptor at the
-// time of the look, not only what has changed. An error or hang-up is news for
-// both directions, and each learns the details by its own try. lasting comes
-// first: the tries must know it, for a short read means less then.
+// event handles an event of s. The kernel reports the state of the descriptor at the time of
+// the call, not only what has changed. An error or hang-up concerns both directions, and the
+// try of each one finds the details. needEAGAIN is set first, because the tries use it.
 func (s *socket) event(events uint32) {
 	if events&lastEvents != 0 {
-		s.lasting = true
+		s.needEAGAIN = true
 	}
 	if events&readEvents != 0 {
 		s.readable()
 	}
-	if events&writeEvents != 0 && !s.gaveWay {
+	if events&writeEvents != 0 && !s.yielded {
 		s.writable()
 	}
 	if s.adopted && (s.in != nil || s.out != nil) {
@@ -205,8 +204,7 @@ func (s *socket) event(events uint32) {
 	}
 }
 
-// readable goes on with the operation that reads. With none in flight the bit
-// is all that stays of the event.
+// readable continues the operation that reads. If there is none, it only sets canRead.
 func (s *socket) readable() {
 	s.canRead = true
 	if op := s.in; op != nil && tries[op.Kind](s, op) {
@@ -215,7 +213,7 @@ func (s *socket) readable() {
 	}
 }
 
-// writable goes on with the operation that writes.
+// writable continues the operation that writes. If there is none, it only sets canWrite.
 func (s *socket) writable() {
 	s.canWrite = true
 	if op := s.out; op != nil && tries[op.Kind](s, op) {
@@ -224,8 +222,7 @@ func (s *socket) writable() {
 	}
 }
 
-// end finishes op, which may be in flight here, with err. If it is not, nothing
-// happens: it has finished by itself.
+// end finishes op with err if op is in flight on s. Otherwise it does nothing.
 func (s *socket) end(op *poll.Op, err error) {
 	switch {
 	case op == nil:
@@ -241,8 +238,8 @@ func (s *socket) end(op *poll.Op, err error) {
 	s.poller.finish(op)
 }
 
-// cancel ends op if it is in flight here: the kernel has nothing of it, so it can
-// be reported by the next Wait. The socket of a Connect has no other owner, so it goes too.
+// cancel ends op if it is in flight on s. The kernel holds no buffer of op, so the next Wait
+// reports it. The socket of a Connect has no other owner, so cancel closes it.
 func (s *socket) cancel(op *poll.Op) {
 	s.end(op, poll.ErrCanceled)
 	if op.Kind == poll.Connect {
@@ -250,10 +247,9 @@ func (s *socket) cancel(op *poll.Op) {
 	}
 }
 
-// Close implements [poll.Handle]. It ends what is in flight before it gives the
-// descriptor back, whose number may be another file's at once. A close that
-// Linux interrupts has closed all the same (close(2)), so it is not tried
-// again.
+// Close implements [poll.Handle]. It ends the operations in flight before it closes the
+// descriptor, because the number may belong to another file right after. Linux closes the
+// descriptor even if close returns EINTR, so Close does not try again (close(2)).
 func (s *socket) Close() error {
 	if s.closed {
 		if s.halfClosed {
@@ -267,19 +263,19 @@ func (s *socket) Close() error {
 	return s.opError("close", s.drop())
 }
 
-// Abort implements [poll.Handle]. A UNIX socket tells its peer of unread data by
-// ECONNRESET anyway, and of nothing else.
+// Abort implements [poll.Handle]. A UNIX socket cannot send a reset. Its peer gets ECONNRESET
+// only if there is unread data, after Close as well.
 func (s *socket) Abort() error {
 	if s.tcp && !s.closed {
-		// A linger of zero seconds makes close send a reset, and drop what was
-		// not sent (RFC 9293, section 3.10.5). If it fails, close is a plain one.
+		// A linger time of zero makes close send a reset and drop unsent data (RFC 9293,
+		// section 3.10.5). If setting it fails, this is a normal close.
 		unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	return s.Close()
 }
 
-// CloseWrite implements [poll.Handle]. A read or write in flight goes on; the
-// write ends with EPIPE.
+// CloseWrite implements [poll.Handle]. Operations in flight continue. A Write in flight ends
+// with EPIPE.
 func (s *socket) CloseWrite() error {
 	if s.halfClosed {
 		return nil
@@ -293,9 +289,8 @@ func (s *socket) CloseWrite() error {
 	return s.opError("close", os.NewSyscallError("shutdown", unix.Shutdown(s.fd, unix.SHUT_WR)))
 }
 
-// SetNoDelay implements [poll.Handle]. A UNIX socket has no such delay, and
-// takes either value. An adopted descriptor may be anything, so the kernel
-// decides.
+// SetNoDelay implements [poll.Handle]. A UNIX socket has no such delay, and accepts both
+// values. For an adopted descriptor the kernel decides.
 func (s *socket) SetNoDelay(on bool) error {
 	if s.closed {
 		return s.opError("set", net.ErrClosed)
@@ -321,16 +316,16 @@ func (s *socket) Control(fn func(fd uintptr)) error {
 	return nil
 }
 
-// LocalAddr implements [poll.Handle]: what the kernel said when the socket was
-// made. Nil for an adopted descriptor.
+// LocalAddr implements [poll.Handle]. It returns the address that the socket had when it was
+// opened, and nil for an adopted descriptor.
 func (s *socket) LocalAddr() net.Addr { return s.local }
 
-// RemoteAddr implements [poll.Handle]. Nil for a listener and an adopted
+// RemoteAddr implements [poll.Handle]. It returns nil for a listener and for an adopted
 // descriptor.
 func (s *socket) RemoteAddr() net.Addr { return s.remote }
 
-// opError dresses the errors of the methods. Those of operations are bare,
-// since their owner knows what it was about.
+// opError wraps the error of a method of s. Errors of operations are bare, because the
+// submitter adds the operation.
 func (s *socket) opError(operation string, err error) error {
 	if err == nil {
 		return nil

@@ -17,9 +17,9 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// Both ends of a connection send at once, and no child process inherits them.
+// Both ends of a connection have TCP_NODELAY, and child processes do not inherit them.
 func TestSocketOptions(t *testing.T) {
-	l := newLine(t, open(t, epoll.Config{}))
+	l := newLoopback(t, open(t, epoll.Config{}))
 	for name, h := range map[string]poll.Handle{"client": l.client, "server": l.server, "listener": l.listener} {
 		fd := descriptor(t, h)
 		if on, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY); err != nil || on == 0 {
@@ -40,15 +40,15 @@ func TestSocketOptions(t *testing.T) {
 	}
 }
 
-// Urgent data cuts a read short before the stream is empty: the one case in
-// which a short read of TCP proves nothing.
-func TestUrgentData(t *testing.T) {
-	l := newLine(t, open(t, epoll.Config{}))
+// Urgent data end a read of TCP before the socket is empty. This is the only case in which a
+// short read of TCP does not prove that the socket is empty.
+func TestReadsAroundUrgentData(t *testing.T) {
+	l := newLoopback(t, open(t, epoll.Config{}))
 	fd := descriptor(t, l.client)
 	for range 20 {
 		var got strings.Builder
 		in := &poll.Op{Kind: poll.Read, Handle: l.server, Buf: make([]byte, 64)}
-		l.poller.Submit(in) // armed, so that what comes is one event
+		l.poller.Submit(in) // in flight, so that the data cause one event
 		for _, part := range []struct {
 			text  string
 			flags int
@@ -67,11 +67,11 @@ func TestUrgentData(t *testing.T) {
 	}
 }
 
-// A message with descriptors cuts a read of a UNIX socket short, so there a short read
-// proves nothing either.
-func TestDescriptorsCutReads(t *testing.T) {
+// A message with descriptors ends a read of a UNIX socket early, so a short read does not prove
+// that the socket is empty.
+func TestReadsAroundPassedDescriptors(t *testing.T) {
 	p := open(t, epoll.Config{})
-	l := &line{t: t, poller: p}
+	l := &loopback{t: t, poller: p}
 	addr := &net.UnixAddr{Name: fmt.Sprintf("@baton-epoll-%d", os.Getpid()), Net: "unix"}
 	var err error
 	if l.listener, err = p.Listen(addr, poll.ListenOptions{}); err != nil {
@@ -91,7 +91,7 @@ func TestDescriptorsCutReads(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l.wait(0) // the event, and there will be no other
+	l.wait(0) // handles the only event
 	for _, want := range []string{"one", "two"} {
 		if !p.Submit(in) || in.Err != nil || string(in.Buf[:in.N]) != want {
 			t.Fatalf("read %q, %v; want %q at once", in.Buf[:in.N], in.Err, want)
@@ -99,10 +99,10 @@ func TestDescriptorsCutReads(t *testing.T) {
 	}
 }
 
-// Abstract names have no file and are gone with their listener.
-func TestAbstractName(t *testing.T) {
+// Abstract names have no file, and are free again when their listener is closed.
+func TestAbstractNameIsFreeAfterClose(t *testing.T) {
 	p := open(t, epoll.Config{})
-	l := &line{t: t, poller: p}
+	l := &loopback{t: t, poller: p}
 	addr := &net.UnixAddr{Name: fmt.Sprintf("@baton-epoll-%d", os.Getpid()), Net: "unix"}
 	for range 2 {
 		var err error
@@ -121,8 +121,8 @@ func TestAbstractName(t *testing.T) {
 	}
 }
 
-// Addresses that the kernel would cut short or take for another sort of socket
-// are errors of Listen and Connect.
+// Listen and Connect refuse addresses that the kernel would truncate or use for another type of
+// socket.
 func TestBadUnixAddresses(t *testing.T) {
 	p := open(t, epoll.Config{})
 	for _, addr := range []net.Addr{&net.UnixAddr{Name: "x", Net: "unixpacket"},
@@ -137,9 +137,9 @@ func TestBadUnixAddresses(t *testing.T) {
 	}
 }
 
-// Adopt leaves a descriptor as it is until it is read or written, and takes it
-// once at a time.
-func TestAdoptedDescriptor(t *testing.T) {
+// Adopt does not change a descriptor until it is read or written. A descriptor can be adopted
+// only once at a time.
+func TestAdoptDoesNotChangeDescriptor(t *testing.T) {
 	p := open(t, epoll.Config{})
 	ends := [2]int{}
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
@@ -174,7 +174,7 @@ func TestAdoptedDescriptor(t *testing.T) {
 	}
 }
 
-// descriptor finds the descriptor of a socket by its addresses.
+// descriptor returns the descriptor of a socket. It searches for its addresses.
 func descriptor(t *testing.T, h poll.Handle) int {
 	t.Helper()
 	for fd := 3; fd < 1000; fd++ {
@@ -196,7 +196,7 @@ func equal(a unix.Sockaddr, b net.Addr) bool {
 	return ok && b != nil && *four == *sockaddr(b)
 }
 
-// sockaddr translates an IPv4 address.
+// sockaddr converts an IPv4 address.
 func sockaddr(addr net.Addr) *unix.SockaddrInet4 {
 	tcp := addr.(*net.TCPAddr)
 	return &unix.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(tcp.IP.To4())}

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// turnBytes is what one Write may send before others have their turn, and so
-	// what one call of the kernel gets. A reader on another thread could keep up
-	// with it for ever, and while it does such a call does not return.
-	turnBytes = 256 << 10
+	// yieldBytes is how much a Write may send before it yields to other operations. It also
+	// limits one system call: a reader on another thread could read as fast as the kernel
+	// copies, and the call would not return while it does.
+	yieldBytes = 256 << 10
 
-	// callBuffers is how many buffers the kernel takes in one call (IOV_MAX).
+	// callBuffers is the largest number of buffers in one system call (IOV_MAX).
 	callBuffers = 1024
 )
 
-// read makes one call at most: the next bytes are for the next Read, and for
-// everybody else's turn before it. An empty buffer finishes at once, or it
-// could not be told from the end of the stream. The buffer that the poller
-// brings is taken for the try, and goes back if there was nothing.
+// read makes at most one successful system call. Further bytes wait for the next Read, so that
+// other operations run before it. A Read with an empty buffer finishes at once, because it
+// would look like the end of the stream. If op has no buffer, read takes one of the poller's,
+// and returns it if there is nothing to read.
 func (s *socket) read(op *poll.Op) bool {
 	if op.Buf != nil && len(op.Buf) == 0 {
 		return true
@@ -44,10 +44,10 @@ func (s *socket) read(op *poll.Op) bool {
 		n, err = s.recv(buf)
 	}
 	if err == nil && n > 0 {
-		// TCP gives what it has, so a short read has emptied it, and whatever
-		// came since then is an event that is still to be seen. A UNIX socket
-		// stops early at a message with descriptors; it must say EAGAIN.
-		if n < len(buf) && s.tcp && !s.lasting {
+		// A short read has emptied a TCP socket, and later data cause a new event. A read of a
+		// UNIX socket may stop early at a message with descriptors, so only EAGAIN proves that
+		// it is empty.
+		if n < len(buf) && s.tcp && !s.needEAGAIN {
 			s.canRead = false
 		}
 		if op.Buf == nil {
@@ -55,7 +55,7 @@ func (s *socket) read(op *poll.Op) bool {
 			s.class = nextClass(s.class, n)
 		}
 		op.N = n
-		s.poller.read += n
+		s.poller.readBytes += n
 		return true
 	}
 	if op.Buf == nil {
@@ -73,23 +73,22 @@ func (s *socket) read(op *poll.Op) bool {
 	return true
 }
 
-// write sends until everything is sent, the kernel takes no more or turnBytes
-// are reached. A short write is no proof that the socket is full: only EAGAIN
-// promises an event.
+// write sends until everything is sent, the kernel accepts no more, or yieldBytes are sent. A
+// short write does not prove that the socket is full: only after EAGAIN will an event come.
 //
-// op.N counts along, so an error or a cancel tells what had gone out. A Write
-// that gives way is still in flight, and continued by goOn without an event:
-// the kernel has room, so none would come.
+// op.N counts the bytes sent, so it is right also after an error or a cancel. A Write that
+// yields stays in flight, and resumeWrites continues it without an event. The kernel has space,
+// so no event would come.
 func (s *socket) write(op *poll.Op) bool {
-	for sent := 0; s.left(op); {
+	for sent := 0; s.hasMore(op); {
 		if !s.canWrite {
 			return false
 		}
-		if sent >= turnBytes {
-			s.poller.giveWay(s)
+		if sent >= yieldBytes {
+			s.poller.yield(s)
 			return false
 		}
-		n, err := s.put(op, turnBytes-sent)
+		n, err := s.writeOnce(op, yieldBytes-sent)
 		switch err {
 		case nil:
 			s.advance(op, n)
@@ -105,10 +104,10 @@ func (s *socket) write(op *poll.Op) bool {
 	return true
 }
 
-// left reports whether op has bytes that were not sent. It leaves next at a
-// buffer that is not empty, so every call of the kernel can take something. A
-// Write of nothing has none, and finishes without a system call.
-func (s *socket) left(op *poll.Op) bool {
+// hasMore reports whether op has bytes to send. It moves s.next to a buffer that is not empty,
+// so that every system call can send something. A Write of nothing finishes without a system
+// call.
+func (s *socket) hasMore(op *poll.Op) bool {
 	if op.Bufs == nil {
 		return op.N < len(op.Buf)
 	}
@@ -118,21 +117,21 @@ func (s *socket) left(op *poll.Op) bool {
 	return s.next < len(op.Bufs)
 }
 
-// put makes one call, of at most so many bytes. Package unix keeps up to eight
-// buffers' addresses on the stack; more cost one allocation, which is little beside
-// copying them. The list is cut off at what one call takes, and its last buffer is
-// short during the call; write calls again.
-func (s *socket) put(op *poll.Op, most int) (n int, err error) {
+// writeOnce makes one system call that writes at most limit bytes. Package unix keeps the
+// addresses of up to eight buffers on the stack. More buffers cost one allocation, which is
+// little compared with copying them. During the call the last buffer is cut to the limit; write
+// calls again for the rest.
+func (s *socket) writeOnce(op *poll.Op, limit int) (n int, err error) {
 	if op.Bufs == nil {
 		rest := op.Buf[op.N:]
-		return s.send(rest[:min(len(rest), most)])
+		return s.send(rest[:min(len(rest), limit)])
 	}
 	bufs, k := op.Bufs[s.next:], 0
 	var last []byte
-	for k < min(len(bufs), callBuffers) && most > 0 {
+	for k < min(len(bufs), callBuffers) && limit > 0 {
 		last = bufs[k]
-		bufs[k] = last[:min(len(last), most)]
-		most -= len(bufs[k])
+		bufs[k] = last[:min(len(last), limit)]
+		limit -= len(bufs[k])
 		k++
 	}
 	if k == 1 {
@@ -144,9 +143,8 @@ func (s *socket) put(op *poll.Op, most int) (n int, err error) {
 	return n, err
 }
 
-// advance takes n bytes that were sent from the front of op. Buffers are cut
-// where they lie, as the seam allows, so that no copy of their list is needed.
-// The Write's owner has them back, cut, when it is reported.
+// advance removes n sent bytes from the front of op. It cuts the elements of op.Bufs in place,
+// as poll.Write allows, so that the list is not copied.
 func (s *socket) advance(op *poll.Op, n int) {
 	op.N += n
 	for op.Bufs != nil && n > 0 {
@@ -159,10 +157,9 @@ func (s *socket) advance(op *poll.Op, n int) {
 	}
 }
 
-// ready asks the kernel for Readable and Writable: the bits only say that a try
-// is worth it, not that it will succeed. A level is asked for, and the kernel's
-// answer to poll(2) with no time is one; an edge that has passed would not
-// tell.
+// ready tries a Readable or Writable. canRead and canWrite only say that a try may succeed, so
+// ready calls poll(2) with a timeout of zero, which returns the current state. An
+// edge-triggered event may have come before.
 func (s *socket) ready(op *poll.Op, events int16) bool {
 	fds := [1]unix.PollFd{{Fd: int32(s.fd), Events: events}}
 	n, err := unix.Poll(fds[:], 0)

@@ -14,9 +14,9 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// A large Write is moved in pieces of 256 KiB at most, however much the kernel would
-// take and however its buffers lie, and nothing of it is lost.
-func TestLargeWriteInPieces(t *testing.T) {
+// A large Write is moved in pieces of at most 256 KiB, however much the kernel would accept and
+// however the buffers are divided. No byte is lost.
+func TestLargeWriteMovesInPieces(t *testing.T) {
 	const size, piece = 8 << 20, 256 << 10
 	message := make([]byte, size)
 	for i := range message {
@@ -28,7 +28,7 @@ func TestLargeWriteInPieces(t *testing.T) {
 		"buffers of a piece": {Bufs: slices.Collect(slices.Chunk(message, piece))},
 		"small buffers":      {Bufs: slices.Collect(slices.Chunk(message, 1000))},
 	} {
-		mode := modes[len(op.Bufs)%len(modes)] // some in each
+		mode := modes[len(op.Bufs)%len(modes)] // some cases in each mode
 		t.Run(name+", "+mode.name, func(t *testing.T) {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -36,7 +36,7 @@ func TestLargeWriteInPieces(t *testing.T) {
 			}
 			defer ln.Close()
 			p := open(t, mode.config)
-			l := &line{t: t, poller: p}
+			l := &loopback{t: t, poller: p}
 			client := l.must(&poll.Op{Kind: poll.Connect, Addr: ln.Addr()}).Handle
 			received := make(chan []byte)
 			go func() {
@@ -64,16 +64,16 @@ func TestLargeWriteInPieces(t *testing.T) {
 				t.Error(err)
 			}
 			if got := <-received; !slices.Equal(got, message) {
-				t.Errorf("received %d bytes, which are not those that were sent", len(got))
+				t.Errorf("received %d bytes, which differ from the bytes sent", len(got))
 			}
 		})
 	}
 }
 
-// The buffer that a Read brings is larger after one that was full, and smaller after
-// one that would have fitted into that.
-func TestBuffersAdapt(t *testing.T) {
-	l := newLine(t, open(t, epoll.Config{}))
+// The buffer that the poller provides is larger after a Read that filled its buffer, and
+// smaller after a Read that would have fitted into the next smaller size.
+func TestProvidedBuffersAdaptToReads(t *testing.T) {
+	l := newLoopback(t, open(t, epoll.Config{}))
 	for i, c := range []struct{ message, buffer int }{
 		{100, 4 << 10},
 		{4 << 10, 4 << 10},
@@ -88,18 +88,18 @@ func TestBuffersAdapt(t *testing.T) {
 		l.must(&poll.Op{Kind: poll.Write, Handle: l.client, Buf: make([]byte, c.message)})
 		op := l.must(&poll.Op{Kind: poll.Read, Handle: l.server})
 		if op.N != c.message || cap(op.Buf) != c.buffer {
-			t.Errorf("read %d brings %d bytes in a buffer of %d, want %d in %d", i, op.N, cap(op.Buf), c.message, c.buffer)
+			t.Errorf("Read %d read %d bytes into a buffer of %d, want %d in %d", i, op.N, cap(op.Buf), c.message, c.buffer)
 		}
 		l.poller.Recycle(op.Buf)
 	}
 }
 
-// However many connections have much to read, one Wait brings 128 KiB and what the last
-// Read has beyond that; the next ones bring the rest, and none sleeps before.
-func TestWaitReadsLittle(t *testing.T) {
+// One Wait reads at most 128 KiB plus the rest of the last Read, however many connections have
+// data. The next Waits read the rest, and none of them sleeps before.
+func TestWaitLimitsBytesRead(t *testing.T) {
 	const connections, size = 20, 64 << 10
 	for _, mode := range modes {
-		l := newLine(t, open(t, mode.config))
+		l := newLoopback(t, open(t, mode.config))
 		var ops []*poll.Op
 		for range connections {
 			client, server := l.connect()
@@ -119,14 +119,14 @@ func TestWaitReadsLittle(t *testing.T) {
 				}
 			}
 			if read >= 128<<10+size {
-				t.Errorf("%s: one Wait brings %d bytes", mode.name, read)
+				t.Errorf("%s: one Wait has read %d bytes", mode.name, read)
 			}
 		}
 	}
 }
 
-// A large SendFile gives way like a Write.
-func TestLargeSendFileInPieces(t *testing.T) {
+// A large SendFile yields like a Write.
+func TestLargeSendFileMovesInPieces(t *testing.T) {
 	const size, piece = 4 << 20, 256 << 10
 	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	if err != nil {
@@ -141,7 +141,7 @@ func TestLargeSendFileInPieces(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	l := &line{t: t, poller: open(t, epoll.Config{})}
+	l := &loopback{t: t, poller: open(t, epoll.Config{})}
 	client := l.must(&poll.Op{Kind: poll.Connect, Addr: ln.Addr()}).Handle
 	received := make(chan int64)
 	go func() {
@@ -173,9 +173,9 @@ func TestLargeSendFileInPieces(t *testing.T) {
 	}
 }
 
-// A Write that has given way is continued once in a Wait, also if an event comes for its
-// socket: other events than "there is room" tell of the room as well.
-func TestWriteGivesWayOnce(t *testing.T) {
+// A Write that has yielded continues only once in each Wait, even if an event comes for its
+// socket: events for reading report space for writing as well.
+func TestYieldedWriteContinuesOncePerWait(t *testing.T) {
 	const piece = 256 << 10
 	for _, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
@@ -185,7 +185,7 @@ func TestWriteGivesWayOnce(t *testing.T) {
 			}
 			defer ln.Close()
 			p := open(t, mode.config)
-			l := &line{t: t, poller: p}
+			l := &loopback{t: t, poller: p}
 			client := l.must(&poll.Op{Kind: poll.Connect, Addr: ln.Addr()}).Handle
 			peer, err := ln.Accept()
 			if err != nil {
@@ -194,13 +194,13 @@ func TestWriteGivesWayOnce(t *testing.T) {
 			defer peer.Close()
 			op := &poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, 64<<20)}
 			if p.Submit(op) {
-				t.Fatal("64 MiB that nobody reads were sent at once")
+				t.Fatal("a Write of 64 MiB finished at once, although the peer does not read")
 			}
 			in := &poll.Op{Kind: poll.Read, Handle: client, Buf: make([]byte, 1)}
 			for range 6 {
 				before := op.N
 				if p.Submit(in) {
-					t.Fatal("a byte that nobody has sent was read")
+					t.Fatal("a Read finished at once, although the peer has not written")
 				}
 				if _, err := peer.Write([]byte("x")); err != nil {
 					t.Fatal(err)
