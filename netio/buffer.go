@@ -90,7 +90,7 @@ func (b *buffer) replace(data []byte) {
 // at once with nothing. A buffer grows when a line does not fit, so that reading a
 // long one takes few operations, and when reads fill it. So a buffer of more than
 // bulkSize is at most four times as long as what is in it.
-func (b *buffer) room() []byte {
+func (b *buffer) space() []byte {
 	most := bulkSize
 	if !b.provided {
 		most = keptSize

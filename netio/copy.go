@@ -93,7 +93,7 @@ func copyStream(ctx context.Context, dst Writer, src *Stream) (int64, error) {
 // it has, and every byte read is offered to dst before the next read: so a dst
 // that is slow slows src down, and on an error nothing is lost.
 func (s *Stream) copyTo(ctx context.Context, dst Writer) (written int64, err error) {
-	if err := s.pass(ctx); err != nil && err != io.EOF {
+	if err := s.skipLine(ctx); err != nil && err != io.EOF {
 		return 0, err
 	}
 	for {

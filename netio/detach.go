@@ -47,10 +47,10 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	if s.closed {
 		return nil, s.opError("detach", net.ErrClosed)
 	}
-	if err := s.pass(ctx); err != nil {
+	if err := s.skipLine(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.recall(ctx); err != nil {
+	if err := s.cancelEarly(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.in.failed; err != nil && err != io.EOF {
@@ -67,23 +67,23 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	}
 	d.Ahead = slices.Clone(s.ahead.bytes())
 	s.ahead.drop(s.ahead.len())
-	s.closed, s.handle = true, left{s.handle}
+	s.closed, s.handle = true, detachedHandle{s.handle}
 	s.in.failed, s.out.failed = s.opError("read", net.ErrClosed), s.opError("write", net.ErrClosed)
 	return d, nil
 }
 
 // A left is the handle of a stream that was detached. It is closed for that stream.
-type left struct{ poll.Handle }
+type detachedHandle struct{ poll.Handle }
 
-func (left) CloseWrite() error           { return net.ErrClosed }
-func (left) SetNoDelay(bool) error       { return net.ErrClosed }
-func (left) Control(func(uintptr)) error { return net.ErrClosed }
+func (detachedHandle) CloseWrite() error           { return net.ErrClosed }
+func (detachedHandle) SetNoDelay(bool) error       { return net.ErrClosed }
+func (detachedHandle) Control(func(uintptr)) error { return net.ErrClosed }
 
 // Stream makes a stream of the connection.
 func (d *Detached) Stream(c StreamConfig) *Stream {
 	s := newStream(d.Loop, d.take("Detached.Stream"), c)
 	if d.TLS != nil {
-		s.tls = &secure{stream: s, layer: d.TLS, raw: s.ahead}
+		s.tls = &streamTLS{stream: s, layer: d.TLS, raw: s.ahead}
 		s.ahead = buffer{provided: true, lender: &buffers}
 		s.tls.out = newPump(s)
 		d.TLS.SetWire(s.tls)

@@ -27,9 +27,9 @@ func (c *PacketConn) Detach() (*DetachedPacketConn, error) {
 	case c.closed:
 		return nil, c.opError("detach", nil, net.ErrClosed)
 	case c.in.user != nil:
-		return nil, &BusyError{Op: c.in.call(), First: c.in.user.String(), Second: "a Detach"}
+		return nil, &BusyError{Op: c.in.opName(), First: c.in.user.String(), Second: "a Detach"}
 	case c.out.user != nil:
-		return nil, &BusyError{Op: c.out.call(), First: c.out.user.String(), Second: "a Detach"}
+		return nil, &BusyError{Op: c.out.opName(), First: c.out.user.String(), Second: "a Detach"}
 	}
 	c.closed = true
 	return &DetachedPacketConn{Loop: c.loop, Handle: c.handle, conn: c}, nil

@@ -44,7 +44,7 @@ func (f *dialFunc) dial(ctx context.Context, network, address string) (conn net.
 	if f.life().Err() != nil {
 		return nil, f.failed(network, address, f.cause())
 	}
-	if f.home.Loop().Held() {
+	if f.task.Loop().Held() {
 		return f.open(ctx, network, address)
 	}
 	if ctx.Err() != nil {

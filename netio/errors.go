@@ -66,7 +66,7 @@ func misuse(format string, args ...any) {
 // or the loop does not run.
 func mustHold(l *loop.Loop, call string, what fmt.Stringer) {
 	if l == nil {
-		misuse("%s of a zero value; %s", call, makers)
+		misuse("%s of a zero value; %s", call, howToMake)
 	}
 	if word := l.Driver().Holder(); !word.Held() && !word.Free() {
 		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal, or the net.Conn of Stream.NetConn",
@@ -75,13 +75,13 @@ func mustHold(l *loop.Loop, call string, what fmt.Stringer) {
 }
 
 // elsewhere panics because r uses a stream or listener that is not of its loop.
-func elsewhere(r *task.Ref, l *loop.Loop, what string) {
+func panicWrongLoop(r *task.Ref, l *loop.Loop, what string) {
 	if l == nil {
-		misuse("%v uses a zero %s; %s", r, what, makers)
+		misuse("%v uses a zero %s; %s", r, what, howToMake)
 	}
 	misuse("%v of %v uses a %s of %v; use a Portal between loops", r, r.Loop(), what, l)
 }
 
 // makers is what to do instead of using a zero value.
-const makers = "Dial and Listener.Accept make a Stream, Listen makes a Listener, ListenPacket and DialPacket make a PacketConn, " +
+const howToMake = "Dial and Listener.Accept make a Stream, Listen makes a Listener, ListenPacket and DialPacket make a PacketConn, " +
 	"AdoptSocket makes a Socket"

@@ -28,7 +28,7 @@ func FileListener(ctx context.Context, f *os.File) (*Listener, error) {
 // Errors are [*net.OpError] of the operation "file"; in a virtual world it is
 // errors.ErrUnsupported.
 func (c ListenConfig) FileListener(ctx context.Context, f *os.File) (*Listener, error) {
-	r, h, err := imported(ctx, f, poll.Accept, c.Stream.socketOptions())
+	r, h, err := importHandle(ctx, f, poll.Accept, c.Stream.socketOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func FileStream(ctx context.Context, f *os.File) (*Stream, error) {
 // net.FileConn does. f stays the caller's, who closes it; the connection ends when both
 // are closed. Errors are those of [ListenConfig.FileListener].
 func (c StreamConfig) FileStream(ctx context.Context, f *os.File) (*Stream, error) {
-	r, h, err := imported(ctx, f, poll.Read, c.socketOptions())
+	r, h, err := importHandle(ctx, f, poll.Read, c.socketOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func FilePacketConn(ctx context.Context, f *os.File) (*PacketConn, error) {
 // net.FilePacketConn does. f stays the caller's, who closes it. Of the config, only the
 // timeouts count. Errors are those of [ListenConfig.FileListener].
 func (c PacketConfig) FilePacketConn(ctx context.Context, f *os.File) (*PacketConn, error) {
-	r, h, err := imported(ctx, f, poll.Receive, poll.SocketOptions{})
+	r, h, err := importHandle(ctx, f, poll.Receive, poll.SocketOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (c PacketConfig) FilePacketConn(ctx context.Context, f *os.File) (*PacketCo
 }
 
 // imported makes a handle of the socket in f, for kind: see [poll.Importer].
-func imported(ctx context.Context, f *os.File, kind poll.Kind, o poll.SocketOptions) (*task.Ref, poll.Handle, error) {
+func importHandle(ctx context.Context, f *os.File, kind poll.Kind, o poll.SocketOptions) (*task.Ref, poll.Handle, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return nil, nil, err

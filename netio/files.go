@@ -71,11 +71,11 @@ func (s *Stream) ReadFiles(ctx context.Context, p []byte, max int) (n int, files
 	}
 	defer s.in.release()
 	if s.skip {
-		if err := s.pass(ctx); err != nil {
+		if err := s.skipLine(ctx); err != nil {
 			return 0, nil, err
 		}
 	}
-	if err := s.recall(ctx); err != nil {
+	if err := s.cancelEarly(ctx); err != nil {
 		return 0, nil, err
 	}
 	if s.ahead.len() > 0 {
@@ -102,17 +102,17 @@ func (s *Stream) ReadFiles(ctx context.Context, p []byte, max int) (n int, files
 // ready for it, until it does not fail with EAGAIN. The user of h calls it. The call is
 // made by the task itself, between two waits: so a cancel of a wait has had no effect,
 // and what the call has taken is returned.
-func (h *half) exchange(ctx context.Context, ready poll.Kind, call func(fd int) error) error {
-	s := h.stream
+func (d *direction) exchange(ctx context.Context, ready poll.Kind, call func(fd int) error) error {
+	s := d.stream
 	c, ok := s.handle.(poll.Controller)
 	if !ok || !filesPass || s.tls != nil || s.local.Network() != "unix" || !s.loop.Poller().Caps().Has(poll.Readiness) {
-		return s.opError(h.call(), errors.ErrUnsupported)
+		return s.opError(d.opName(), errors.ErrUnsupported)
 	}
-	if h.failed != nil {
-		return h.failed
+	if d.failed != nil {
+		return d.failed
 	}
-	defer func(own poll.Kind) { h.op.Kind = own }(h.op.Kind)
-	h.op.Kind = ready
+	defer func(own poll.Kind) { d.op.Kind = own }(d.op.Kind)
+	d.op.Kind = ready
 	for {
 		var err error
 		if outer := c.Control(func(fd uintptr) { err = call(int(fd)) }); outer != nil {
@@ -120,14 +120,14 @@ func (h *half) exchange(ctx context.Context, ready poll.Kind, call func(fd int) 
 		}
 		switch {
 		case err == nil:
-			if h.limited {
+			if d.limited {
 				s.active = s.loop.Time()
 			}
 			return nil
 		case !errors.Is(err, syscall.EAGAIN):
-			return h.failure(ctx, err)
+			return d.failure(ctx, err)
 		}
-		if _, err := h.do(ctx); err != nil {
+		if _, err := d.do(ctx); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // ctx ends it like any task there. Its methods are safe from every goroutine.
 type lifetime struct {
 	ctx  context.Context
-	home *task.Ref       // the task of ctx
+	task *task.Ref       // the task of ctx
 	own  context.Context // the context of home's function
 }
 
@@ -45,21 +45,21 @@ func (l *lifetime) cause() error {
 }
 
 // dress makes an error that has ended an operation one of a socket.
-type dress func(op string, err error) error
+type opErrorFunc func(op string, err error) error
 
 // atHome reports whether the task of the lifetime calls.
-func (l *lifetime) atHome() bool {
-	caller, _ := l.home.Running()
-	return caller == l.home
+func (l *lifetime) isOwnTask() bool {
+	caller, _ := l.task.Running()
+	return caller == l.task
 }
 
 // away does one call for every other caller, by a task under ctx. op is the call in
 // the words of package net, and what is the interface. A caller outside knows nothing of
 // tasks, so a cancel is an error of the network for it.
-func (l *lifetime) away(op, what string, dress dress, do func(ctx context.Context) error) error {
-	caller, ctx := l.home.Running()
-	if caller == nil && l.home.Loop().Held() {
-		misuse("%s of a %s in a callback of %v, which cannot wait; start a task", op, what, l.home.Loop())
+func (l *lifetime) callAsTask(op, what string, opError opErrorFunc, do func(ctx context.Context) error) error {
+	caller, ctx := l.task.Running()
+	if caller == nil && l.task.Loop().Held() {
+		misuse("%s of a %s in a callback of %v, which cannot wait; start a task", op, what, l.task.Loop())
 	}
 	err := net.ErrClosed // if the call panics
 	run := func(ctx context.Context) { err = do(ctx) }
@@ -79,33 +79,33 @@ func (l *lifetime) away(op, what string, dress dress, do func(ctx context.Contex
 		}
 	}
 	if canceled || !began {
-		return dress(op, l.cause())
+		return opError(op, l.cause())
 	}
 	return err
 }
 
 // onLoop runs fn, which does not switch, with the loop's baton; the error is fn's,
 // or says why the lifetime has ended before, as that of the operation op.
-func (l *lifetime) onLoop(op string, dress dress, fn func() error) error {
-	done, err := l.bring(fn)
+func (l *lifetime) onLoop(op string, opError opErrorFunc, fn func() error) error {
+	done, err := l.tryOnLoop(fn)
 	if !done {
-		return dress(op, l.cause())
+		return opError(op, l.cause())
 	}
 	return err
 }
 
 // bring runs fn with the loop's baton. A goroutine outside waits for that; done is
 // false if the lifetime ended first, and then fn is not called.
-func (l *lifetime) bring(fn func() error) (done bool, err error) {
-	if l.home.Loop().Held() {
+func (l *lifetime) tryOnLoop(fn func() error) (done bool, err error) {
+	if l.task.Loop().Held() {
 		return true, fn()
 	}
-	var v visit
-	sent := v.send(l.home.Loop(), func() {
+	var c loopCall
+	sent := c.send(l.task.Loop(), func() {
 		err = fn()
-		close(v.done)
+		close(c.done)
 	})
-	done = sent && v.wait(l.life().Done(), nil)
+	done = sent && c.wait(l.life().Done(), nil)
 	return done, err
 }
 
@@ -113,7 +113,7 @@ func (l *lifetime) bring(fn func() error) (done bool, err error) {
 func (l *lifetime) owned(s *Stream) net.Conn {
 	c := s.netConn(*l)
 	c.stop = bridge.AfterEnd(l.life(), func() { _ = s.Close() })
-	return c.face()
+	return c.asNetConn()
 }
 
 // forTask runs fn as a task under the lifetime's ctx, for another task of the loop.
@@ -121,7 +121,7 @@ func (l *lifetime) owned(s *Stream) net.Conn {
 // cancelled meanwhile, so is fn. forTask returns false, and does not run fn, if the
 // scope of the lifetime has ended.
 func (l *lifetime) forTask(ctx context.Context, caller *task.Ref, fn func(ctx context.Context)) bool {
-	e := &errand{worker: bridge.GoUnder(l.ctx, func(ctx context.Context) error {
+	e := &taskCall{worker: bridge.GoUnder(l.ctx, func(ctx context.Context) error {
 		defer caller.Wake()
 		fn(ctx)
 		return nil
@@ -137,29 +137,29 @@ func (l *lifetime) forTask(ctx context.Context, caller *task.Ref, fn func(ctx co
 // fn when quit is closed, which may be nil. It also returns false if the loop did not
 // begin with fn before the end of the lifetime, or before quit was closed.
 func (l *lifetime) forGoroutine(quit <-chan struct{}, fn func(ctx context.Context)) bool {
-	var v visit
-	sent := v.send(l.home.Loop(), func() {
-		v.worker = bridge.GoUnder(l.ctx, func(ctx context.Context) error {
-			defer close(v.done)
+	var c loopCall
+	sent := c.send(l.task.Loop(), func() {
+		c.worker = bridge.GoUnder(l.ctx, func(ctx context.Context) error {
+			defer close(c.done)
 			fn(ctx)
 			return nil
 		}).(*task.Ref)
-		if v.worker == nil {
-			close(v.done)
+		if c.worker == nil {
+			close(c.done)
 		}
 	})
-	return sent && v.wait(l.life().Done(), quit) && v.worker != nil
+	return sent && c.wait(l.life().Done(), quit) && c.worker != nil
 }
 
 // An errand is what the caller of forTask waits for. It is a task.Waiter.
-type errand struct{ worker *task.Ref }
+type taskCall struct{ worker *task.Ref }
 
 // Cancel passes a cancel of the caller on. The worker wakes the caller.
-func (e *errand) Cancel(*task.Ref) bool {
+func (e *taskCall) Cancel(*task.Ref) bool {
 	e.worker.Cancel(nil)
 	return false
 }
 
 // Reason and Owners are for reports.
-func (e *errand) Reason() string      { return "its call of a net.Conn, net.PacketConn or net.Listener" }
-func (e *errand) Owners() []*task.Ref { return []*task.Ref{e.worker} }
+func (e *taskCall) Reason() string      { return "its call of a net.Conn, net.PacketConn or net.Listener" }
+func (e *taskCall) Owners() []*task.Ref { return []*task.Ref{e.worker} }

@@ -57,7 +57,7 @@ type Listener struct {
 	sockets []*socket   // at least one, and the same ones, once Listen has returned
 	file    *socketFile // of a UNIX socket; nil if it is not to be removed
 	closed  bool
-	service *service // the one that serves it, or nil
+	served  *servedListener // the one that serves it, or nil
 
 	acceptor *task.Ref     // who is in Accept
 	next     int           // the socket that Accept tries first
@@ -108,7 +108,7 @@ func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Lis
 		}
 		return l, nil
 	}
-	addrs, err := t.places(ctx, c.Resolver, c.ResolveTimeout)
+	addrs, err := t.listenAddrs(ctx, c.Resolver, c.ResolveTimeout)
 	if _, canceled := err.(*task.Canceled); canceled {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Lis
 // an empty host it returns one of each family: an IPv6 socket takes no IPv4
 // connections here (IPV6_V6ONLY; RFC 3493, section 5.3), whatever the settings of
 // the system are.
-func (t target) places(ctx context.Context, from HostResolver, timeout time.Duration) ([]net.Addr, error) {
+func (t target) listenAddrs(ctx context.Context, from HostResolver, timeout time.Duration) ([]net.Addr, error) {
 	if t.host != "" {
 		return t.resolve(ctx, from, timeout)
 	}
@@ -217,7 +217,7 @@ func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
 		return nil, err
 	}
 	if r.Loop() != l.loop {
-		elsewhere(r, l.loop, "Listener")
+		panicWrongLoop(r, l.loop, "Listener")
 	}
 	if err := l.busy(r); err != nil {
 		return nil, err
@@ -248,8 +248,8 @@ func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
 // no such task.
 func (l *Listener) busy(r *task.Ref) error {
 	first := l.acceptor
-	if l.service != nil && l.service.task != r {
-		first = l.service.task
+	if l.served != nil && l.served.task != r {
+		first = l.served.task
 	}
 	if first == nil || l.closed {
 		return nil
@@ -280,9 +280,9 @@ func (l *Listener) collect(ctx context.Context) {
 		return
 	}
 	if l.err != nil || len(l.ready) > 0 {
-		l.recall()
+		l.cancelOps()
 	}
-	park(ctx, (*accepting)(l))
+	park(ctx, (*acceptWait)(l))
 }
 
 // Complete takes a connection, and the other sockets' operations back. It is the
@@ -295,7 +295,7 @@ func (s *socket) Complete(*poll.Op) {
 		l.acceptor.Wake()
 		return
 	}
-	l.recall()
+	l.cancelOps()
 }
 
 // finish takes the result of a socket's operation. Accept returns an error only if
@@ -314,24 +314,24 @@ func (s *socket) finish() {
 }
 
 // recall cancels what is in flight. Complete is still called for each operation.
-func (l *Listener) recall() {
+func (l *Listener) cancelOps() {
 	for _, s := range l.sockets {
 		l.loop.Poller().Cancel(&s.op)
 	}
 }
 
 // accepting is a listener as what its acceptor waits for.
-type accepting Listener
+type acceptWait Listener
 
 // Cancel makes it a task.Waiter: the operations come back first.
-func (a *accepting) Cancel(*task.Ref) bool {
-	(*Listener)(a).recall()
+func (a *acceptWait) Cancel(*task.Ref) bool {
+	(*Listener)(a).cancelOps()
 	return false
 }
 
 // Reason and Owners say in reports what an Accept waits for: no task of this loop.
-func (a *accepting) Reason() string      { return "a connection to " + (*Listener)(a).String() }
-func (a *accepting) Owners() []*task.Ref { return nil }
+func (a *acceptWait) Reason() string      { return "a connection to " + (*Listener)(a).String() }
+func (a *acceptWait) Owners() []*task.Ref { return nil }
 
 // String is the first address.
 func (l *Listener) String() string { return name(l.Addr()) }
@@ -346,8 +346,8 @@ func (l *Listener) Close() error {
 		return l.opError("close", net.ErrClosed)
 	}
 	l.closed = true
-	if l.service != nil { // it may wait for something else than a connection
-		l.service.news.WakeOne()
+	if l.served != nil { // it may wait for something else than a connection
+		l.served.changed.WakeOne()
 	}
 	return l.shut()
 }

@@ -39,17 +39,17 @@ import (
 // the net.Conn to the ServeConn of golang.org/x/net/http2.
 func (s *Stream) NetConn(ctx context.Context) net.Conn {
 	life := newLifetime(ctx)
-	if r := life.home; r.Loop() != s.loop {
-		elsewhere(r, s.loop, "Stream")
+	if r := life.task; r.Loop() != s.loop {
+		panicWrongLoop(r, s.loop, "Stream")
 	}
-	return s.netConn(life).face()
+	return s.netConn(life).asNetConn()
 }
 
 // netConn returns a net.Conn of the stream that lasts as long as life. The caller
 // holds the baton.
 func (s *Stream) netConn(life lifetime) *netConn {
-	if s.in.turns == nil {
-		s.in.turns, s.out.turns = &turns{half: &s.in}, &turns{half: &s.out}
+	if s.in.queue == nil {
+		s.in.queue, s.out.queue = &callQueue{slot: &s.in}, &callQueue{slot: &s.out}
 	}
 	return &netConn{s: s, lifetime: life}
 }
@@ -72,18 +72,18 @@ func (c *netConn) Write(p []byte) (int, error) { return c.transfer(&c.s.out, p) 
 
 // transfer does one call. The task of ctx does it by itself, and a task under ctx
 // does it for every other caller.
-func (c *netConn) transfer(h *half, p []byte) (n int, err error) {
-	if c.atHome() {
-		return c.do(c.ctx, h, p)
+func (c *netConn) transfer(d *direction, p []byte) (n int, err error) {
+	if c.isOwnTask() {
+		return c.do(c.ctx, d, p)
 	}
-	return c.fromAway(h, p)
+	return c.transferAsTask(d, p)
 }
 
 // fromAway is transfer for every other caller. It is a function of its own since its
 // results are allocated.
-func (c *netConn) fromAway(h *half, p []byte) (n int, err error) {
-	err = c.away(h.call(), "net.Conn", c.s.opError, func(ctx context.Context) (err error) {
-		n, err = c.do(ctx, h, p)
+func (c *netConn) transferAsTask(d *direction, p []byte) (n int, err error) {
+	err = c.callAsTask(d.opName(), "net.Conn", c.s.opError, func(ctx context.Context) (err error) {
+		n, err = c.do(ctx, d, p)
 		return err
 	})
 	return n, err
@@ -91,16 +91,16 @@ func (c *netConn) fromAway(h *half, p []byte) (n int, err error) {
 
 // do does one call on the running task, which ctx belongs to. It may switch. It
 // passes the turn on however the call ends.
-func (c *netConn) do(ctx context.Context, h *half, p []byte) (int, error) {
+func (c *netConn) do(ctx context.Context, d *direction, p []byte) (int, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := h.turns.take(ctx, r); err != nil {
+	if err := d.queue.acquire(ctx, r); err != nil {
 		return 0, err
 	}
-	defer h.turns.pass()
-	if h == &c.s.in {
+	defer d.queue.release()
+	if d == &c.s.in {
 		return c.s.read(ctx, p)
 	}
 	return c.s.write(ctx, p)
@@ -169,11 +169,11 @@ func (c *netConn) CloseWrite() error { return c.onLoop("close", c.s.opError, c.s
 // setDeadline has the calls of a direction time out at t on the loop's clock, the
 // one that waits included; the zero time is never. A time that has passed ends them
 // at once, which is how foreign code interrupts a Read.
-func (h *half) setDeadline(t time.Time) error {
-	if h.stream.closed {
-		return h.stream.opError("set", net.ErrClosed)
+func (d *direction) setDeadline(t time.Time) error {
+	if d.stream.closed {
+		return d.stream.opError("set", net.ErrClosed)
 	}
-	h.deadline = t
-	h.relimit()
+	d.deadline = t
+	d.updateLimits()
 	return nil
 }

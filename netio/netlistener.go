@@ -21,8 +21,8 @@ import (
 // beside them gets a [*BusyError].
 func (l *Listener) NetListener(ctx context.Context) net.Listener {
 	life := newLifetime(ctx)
-	if r := life.home; r.Loop() != l.loop {
-		elsewhere(r, l.loop, "Listener")
+	if r := life.task; r.Loop() != l.loop {
+		panicWrongLoop(r, l.loop, "Listener")
 	}
 	return &netListener{l: l, lifetime: life, addr: l.Addr()}
 }
@@ -33,32 +33,32 @@ type netListener struct {
 	l *Listener
 	lifetime
 	addr net.Addr
-	turn locks.Mutex // of those who accept
+	mu   locks.Mutex // of those who accept
 }
 
 // Accept implements net.Listener. Errors are those of [Listener.Accept]. For the end of
 // ctx, callers other than its task get a *net.OpError around the cause.
 func (n *netListener) Accept() (conn net.Conn, err error) {
-	if n.atHome() {
+	if n.isOwnTask() {
 		return n.accept(n.ctx)
 	}
-	err = n.away("accept", "net.Listener", n.dress, func(ctx context.Context) (err error) {
+	err = n.callAsTask("accept", "net.Listener", n.opError, func(ctx context.Context) (err error) {
 		conn, err = n.accept(ctx)
 		return err
 	})
 	return conn, err
 }
 
-func (n *netListener) dress(op string, err error) error {
+func (n *netListener) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: n.l.network, Addr: n.addr, Err: err}
 }
 
 // accept is Accept on the running task, which ctx belongs to.
 func (n *netListener) accept(ctx context.Context) (net.Conn, error) {
-	if err := n.turn.Lock(ctx); err != nil {
+	if err := n.mu.Lock(ctx); err != nil {
 		return nil, err
 	}
-	defer n.turn.Unlock()
+	defer n.mu.Unlock()
 	s, err := n.l.Accept(ctx)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (n *netListener) accept(ctx context.Context) (net.Conn, error) {
 // Close implements net.Listener. After the end of ctx it does not wait for the loop,
 // which may not run any more; the loop closes the listener if it does run.
 func (n *netListener) Close() error {
-	done, err := n.bring(n.l.Close)
+	done, err := n.tryOnLoop(n.l.Close)
 	if !done {
 		_ = n.l.loop.Driver().Post(closing(n.l.Close)) // a closed loop has closed every listener
 	}

@@ -21,11 +21,11 @@ import (
 // take turns in each direction.
 func (c *PacketConn) NetPacketConn(ctx context.Context) net.PacketConn {
 	life := newLifetime(ctx)
-	if r := life.home; c.loop == nil || r.Loop() != c.loop {
-		elsewhere(r, c.loop, "PacketConn")
+	if r := life.task; c.loop == nil || r.Loop() != c.loop {
+		panicWrongLoop(r, c.loop, "PacketConn")
 	}
-	if c.in.turns == nil {
-		c.in.turns, c.out.turns = &turns{half: &c.in}, &turns{half: &c.out}
+	if c.in.queue == nil {
+		c.in.queue, c.out.queue = &callQueue{slot: &c.in}, &callQueue{slot: &c.out}
 	}
 	return &netPacketConn{c: c, lifetime: life}
 }
@@ -75,11 +75,11 @@ func (c *netPacketConn) Write(p []byte) (int, error) { return c.send(Packet{Data
 // receive does one call that reads. The task of ctx does it by itself, and a task under
 // ctx does it for every other caller.
 func (c *netPacketConn) receive(p []byte) (Packet, error) {
-	if c.atHome() {
+	if c.isOwnTask() {
 		return c.receiveHere(c.ctx, p)
 	}
 	var got Packet
-	err := c.away("read", "net.PacketConn", c.dress, func(ctx context.Context) (err error) {
+	err := c.callAsTask("read", "net.PacketConn", c.opError, func(ctx context.Context) (err error) {
 		got, err = c.receiveHere(ctx, p)
 		return err
 	})
@@ -89,21 +89,21 @@ func (c *netPacketConn) receive(p []byte) (Packet, error) {
 // receiveHere does one call on the running task, which ctx belongs to. It may switch. It
 // passes the turn on however the call ends.
 func (c *netPacketConn) receiveHere(ctx context.Context, p []byte) (Packet, error) {
-	h := &c.c.in
-	if err := h.takeTurn(ctx); err != nil {
+	d := &c.c.in
+	if err := d.waitInQueue(ctx); err != nil {
 		return Packet{}, err
 	}
-	defer h.turns.pass()
-	return h.receive(ctx, p)
+	defer d.queue.release()
+	return d.receive(ctx, p)
 }
 
 // send does one call that writes, as receive does one that reads.
 func (c *netPacketConn) send(p Packet) (int, error) {
 	var err error
-	if c.atHome() {
+	if c.isOwnTask() {
 		err = c.sendHere(c.ctx, p)
 	} else {
-		err = c.away("write", "net.PacketConn", c.dress, func(ctx context.Context) error { return c.sendHere(ctx, p) })
+		err = c.callAsTask("write", "net.PacketConn", c.opError, func(ctx context.Context) error { return c.sendHere(ctx, p) })
 	}
 	if err != nil {
 		return 0, err
@@ -113,27 +113,27 @@ func (c *netPacketConn) send(p Packet) (int, error) {
 
 // sendHere does one call on the running task, as receiveHere does.
 func (c *netPacketConn) sendHere(ctx context.Context, p Packet) error {
-	h := &c.c.out
-	if err := h.takeTurn(ctx); err != nil {
+	d := &c.c.out
+	if err := d.waitInQueue(ctx); err != nil {
 		return err
 	}
-	defer h.turns.pass()
-	h.one[0] = p
-	_, err := h.send(ctx, h.one[:])
+	defer d.queue.release()
+	d.one[0] = p
+	_, err := d.send(ctx, d.one[:])
 	return err
 }
 
 // takeTurn waits for the turn of the running task.
-func (h *packetHalf) takeTurn(ctx context.Context) error {
+func (d *packetDirection) waitInQueue(ctx context.Context) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return err
 	}
-	return h.turns.take(ctx, r)
+	return d.queue.acquire(ctx, r)
 }
 
 // dress makes an error that has ended an operation one of the socket.
-func (c *netPacketConn) dress(op string, err error) error { return c.c.opError(op, nil, err) }
+func (c *netPacketConn) opError(op string, err error) error { return c.c.opError(op, nil, err) }
 
 // LocalAddr implements net.PacketConn, also after Close. It does not wait for the loop.
 func (c *netPacketConn) LocalAddr() net.Addr { return c.c.local }
@@ -144,7 +144,7 @@ func (c *netPacketConn) RemoteAddr() net.Addr { return c.c.remote }
 // Close implements net.PacketConn. After the end of ctx it does not wait for the loop,
 // which may not run any more; the loop closes the socket if it does run.
 func (c *netPacketConn) Close() error {
-	done, err := c.bring(c.c.Close)
+	done, err := c.tryOnLoop(c.c.Close)
 	if !done {
 		_ = c.c.loop.Driver().Post(closing(c.c.Close)) // a closed loop has closed every socket
 	}
@@ -155,7 +155,7 @@ func (c *netPacketConn) Close() error {
 // socket's, beside its timeouts. A Write that waits for room in the queue of a UNIX
 // socket looks at a new deadline after 100 ms at the latest.
 func (c *netPacketConn) SetDeadline(t time.Time) error {
-	return c.onLoop("set", c.dress, func() error {
+	return c.onLoop("set", c.opError, func() error {
 		if err := c.c.in.setDeadline(t); err != nil {
 			return err // of the socket as a whole
 		}
@@ -165,10 +165,10 @@ func (c *netPacketConn) SetDeadline(t time.Time) error {
 
 // SetReadDeadline implements net.PacketConn, for reading alone.
 func (c *netPacketConn) SetReadDeadline(t time.Time) error {
-	return c.onLoop("set", c.dress, func() error { return c.c.in.setDeadline(t) })
+	return c.onLoop("set", c.opError, func() error { return c.c.in.setDeadline(t) })
 }
 
 // SetWriteDeadline implements net.PacketConn, for writing alone.
 func (c *netPacketConn) SetWriteDeadline(t time.Time) error {
-	return c.onLoop("set", c.dress, func() error { return c.c.out.setDeadline(t) })
+	return c.onLoop("set", c.opError, func() error { return c.c.out.setDeadline(t) })
 }

@@ -68,7 +68,7 @@ type PacketConn struct {
 	name    string         // of UNIX
 	file    *socketFile
 	closed  bool
-	in, out packetHalf
+	in, out packetDirection
 }
 
 // ListenPacket opens a socket of datagrams. It is PacketConfig{}.Listen.
@@ -124,7 +124,7 @@ func (c PacketConfig) open(ctx context.Context, call, network, address string) (
 		if _, canceled := err.(*task.Canceled); canceled {
 			return nil, err
 		}
-		return nil, &net.OpError{Op: call, Net: network, Source: c.LocalAddr, Addr: written(t), Err: err}
+		return nil, &net.OpError{Op: call, Net: network, Source: c.LocalAddr, Addr: unresolvedAddr(t), Err: err}
 	}
 	conn := &PacketConn{loop: r.Loop(), network: network}
 	for _, addr := range addrs {

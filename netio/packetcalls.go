@@ -11,23 +11,23 @@ import "context"
 // If an earlier datagram of a connected socket was refused by the peer's machine, the
 // error is ECONNREFUSED, once; the socket remains usable.
 func (c *PacketConn) Receive(ctx context.Context, buf []byte) (Packet, error) {
-	h := &c.in
-	if err := h.begin(ctx); err != nil {
+	d := &c.in
+	if err := d.begin(ctx); err != nil {
 		return Packet{}, err
 	}
-	defer h.release()
-	return h.receive(ctx, buf)
+	defer d.release()
+	return d.receive(ctx, buf)
 }
 
 // receive is Receive for the user of h.
-func (h *packetHalf) receive(ctx context.Context, buf []byte) (Packet, error) {
+func (d *packetDirection) receive(ctx context.Context, buf []byte) (Packet, error) {
 	// The name of the one before may be that of the next one: then it costs no string.
-	h.one[0] = Packet{Data: buf[:len(buf):len(buf)], Name: h.last}
-	if _, err := h.do(ctx, h.one[:]); err != nil {
+	d.one[0] = Packet{Data: buf[:len(buf):len(buf)], Name: d.last}
+	if _, err := d.do(ctx, d.one[:]); err != nil {
 		return Packet{}, err
 	}
-	h.last = h.one[0].Name
-	return h.one[0], nil
+	d.last = d.one[0].Name
+	return d.one[0], nil
 }
 
 // ReceiveBatch waits for a datagram, and takes as many as are there, up to the number
@@ -56,13 +56,13 @@ func (c *PacketConn) ReceiveBatch(ctx context.Context, packets []Packet) (n int,
 // peer's machine, and that this one was not sent. While a task receives, that task gets
 // the error.
 func (c *PacketConn) Send(ctx context.Context, p Packet) error {
-	h := &c.out
-	if err := h.begin(ctx); err != nil {
+	d := &c.out
+	if err := d.begin(ctx); err != nil {
 		return err
 	}
-	defer h.release()
-	h.one[0] = p
-	_, err := h.send(ctx, h.one[:])
+	defer d.release()
+	d.one[0] = p
+	_, err := d.send(ctx, d.one[:])
 	return err
 }
 
@@ -78,12 +78,12 @@ func (c *PacketConn) SendBatch(ctx context.Context, packets []Packet) (n int, er
 }
 
 // send is SendBatch for the user of h.
-func (h *packetHalf) send(ctx context.Context, packets []Packet) (int, error) {
-	c := h.conn
+func (d *packetDirection) send(ctx context.Context, packets []Packet) (int, error) {
+	c := d.conn
 	for i := range packets {
 		if err := c.check(&packets[i]); err != nil {
 			return 0, err
 		}
 	}
-	return h.do(ctx, packets)
+	return d.do(ctx, packets)
 }

@@ -15,7 +15,7 @@ import (
 
 // fullRecords is how many bytes of records a Write collects before it waits until they
 // are sent, since those of one more piece may not fit into the buffer.
-const fullRecords = bulkRoom - pieceRoom
+const fullRecords = bulkSpace - pieceSpace
 
 // A pump sends the records of a stream by the stream's own operation, without a task:
 // so records go out that no Write waits for, such as alerts.
@@ -34,7 +34,7 @@ type pump struct {
 // newPump takes over the operation of s that writes. The caller is its user.
 func newPump(s *Stream) *pump {
 	p := &pump{stream: s}
-	p.timer.Target = (*overdue)(p)
+	p.timer.Target = (*pumpTimer)(p)
 	s.out.op.Owner = p
 	return p
 }
@@ -48,9 +48,9 @@ func (p *pump) add(b []byte) {
 	if p.err != nil {
 		return
 	}
-	if n := len(p.buf) + len(b); n > cap(p.buf) && n <= bulkRoom {
+	if n := len(p.buf) + len(b); n > cap(p.buf) && n <= bulkSpace {
 		if n > firstSize {
-			n = bulkRoom // a long Write comes piece by piece
+			n = bulkSpace // a long Write comes piece by piece
 		}
 		larger := append(buffers.lend(n)[:0], p.buf...)
 		if !p.flying {
@@ -71,13 +71,13 @@ func (p *pump) kick() {
 			p.flying = true
 			return
 		}
-		p.took(op)
+		p.finish(op)
 	}
 }
 
 // took takes the result of the operation. A cancel is that of a Write which waits; its
 // records go out.
-func (p *pump) took(op *poll.Op) {
+func (p *pump) finish(op *poll.Op) {
 	s := p.stream
 	op.Buf = nil
 	p.start += op.N
@@ -110,9 +110,9 @@ func (p *pump) shrink() {
 // Complete goes on sending. It is the loop's to call.
 func (p *pump) Complete(op *poll.Op) {
 	p.flying = false
-	p.took(op)
+	p.finish(op)
 	p.kick()
-	p.rouse()
+	p.wakeDrain()
 	if p.closing && !p.flying {
 		p.stream.loop.Driver().StopTimer(&p.timer)
 		_ = p.stream.handle.Close() // the stream has reported its own end
@@ -120,7 +120,7 @@ func (p *pump) Complete(op *poll.Op) {
 }
 
 // rouse wakes the task in drain, if there is one.
-func (p *pump) rouse() {
+func (p *pump) wakeDrain() {
 	if p.waiting {
 		p.waiting = false
 		p.stream.out.user.Wake()
@@ -130,7 +130,7 @@ func (p *pump) rouse() {
 // drain waits until everything is sent. The user of s.out calls it. After a cancel or
 // a timeout the rest still goes out. It may switch.
 func (p *pump) drain(ctx context.Context) error {
-	s, h := p.stream, &p.stream.out
+	s, d := p.stream, &p.stream.out
 	p.kick()
 	for waited := false; ; waited = true {
 		switch {
@@ -140,7 +140,7 @@ func (p *pump) drain(ctx context.Context) error {
 			return p.err
 		case !p.flying:
 			return nil
-		case waited && h.late:
+		case waited && d.late:
 			return s.opError("write", os.ErrDeadlineExceeded)
 		case waited:
 			if err := task.Check(ctx); err != nil {
@@ -148,9 +148,9 @@ func (p *pump) drain(ctx context.Context) error {
 			}
 		}
 		p.waiting = true
-		h.depart()
-		park(ctx, h)
-		h.arrive()
+		d.startWait()
+		park(ctx, d)
+		d.endWait()
 	}
 }
 
@@ -163,7 +163,7 @@ func (p *pump) close() error {
 		return s.handle.Close()
 	}
 	p.closing = true
-	p.rouse()
+	p.wakeDrain()
 	s.loop.Poller().Cancel(&s.in.op)
 	if d := orDefault(s.tlsOptions.ShutdownTimeout, defaultShutdownTimeout); d > 0 {
 		s.loop.Driver().StartTimer(&p.timer, saturate.Add(s.loop.Time(), d))
@@ -172,7 +172,7 @@ func (p *pump) close() error {
 }
 
 // overdue is a pump that has not sent everything in the time that Close has.
-type overdue pump
+type pumpTimer pump
 
 // Wake gives up what is not sent. It is the loop's to call.
-func (o *overdue) Wake() { _ = o.stream.handle.Abort() }
+func (o *pumpTimer) Wake() { _ = o.stream.handle.Abort() }

@@ -50,16 +50,16 @@ func (c *PacketConn) SyscallConn() (syscall.RawConn, error) {
 type rawConn struct {
 	held    func(call string)
 	name    string // of the type that it is about
-	dress   func(op string, err error) error
+	opError func(op string, err error) error
 	handles []poll.Controller
 }
 
-func newRawConn(held func(string), name string, dress func(string, error) error, handles ...poll.Handle) (*rawConn, error) {
-	c := &rawConn{held: held, name: name, dress: dress}
+func newRawConn(held func(string), name string, opError func(string, error) error, handles ...poll.Handle) (*rawConn, error) {
+	c := &rawConn{held: held, name: name, opError: opError}
 	for _, h := range handles {
 		controller, ok := h.(poll.Controller)
 		if !ok {
-			return nil, dress("raw-control", errors.ErrUnsupported)
+			return nil, opError("raw-control", errors.ErrUnsupported)
 		}
 		c.handles = append(c.handles, controller)
 	}
@@ -71,7 +71,7 @@ func (c *rawConn) Control(fn func(fd uintptr)) error {
 	c.held(c.name + "'s RawConn.Control")
 	for _, h := range c.handles {
 		if err := h.Control(fn); err != nil {
-			return c.dress("raw-control", err)
+			return c.opError("raw-control", err)
 		}
 	}
 	return nil
@@ -92,7 +92,7 @@ func (c *rawConn) once(call string, fn func(fd uintptr) (done bool)) error {
 		err = syscall.EAGAIN
 	}
 	if err != nil {
-		return c.dress("raw-"+strings.ToLower(call), err)
+		return c.opError("raw-"+strings.ToLower(call), err)
 	}
 	return nil
 }
@@ -102,12 +102,12 @@ type rawListener struct{ *rawConn }
 
 // Read implements syscall.RawConn.
 func (l rawListener) Read(func(fd uintptr) (done bool)) error {
-	return l.dress("raw-read", syscall.EINVAL)
+	return l.opError("raw-read", syscall.EINVAL)
 }
 
 // Write implements syscall.RawConn.
 func (l rawListener) Write(func(fd uintptr) (done bool)) error {
-	return l.dress("raw-write", syscall.EINVAL)
+	return l.opError("raw-write", syscall.EINVAL)
 }
 
 var (

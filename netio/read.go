@@ -42,7 +42,7 @@ func (s *Stream) ReadFull(ctx context.Context, p []byte) (n int, err error) {
 		return 0, err
 	}
 	for n < len(p) && err == nil {
-		if err = s.in.giveWay(ctx); err != nil {
+		if err = s.in.yieldIfDue(ctx); err != nil {
 			break
 		}
 		var m int
@@ -79,7 +79,7 @@ func (s *Stream) Peek(ctx context.Context, n int) ([]byte, error) {
 	if err := s.begin(&s.in, r); err != nil {
 		return nil, err
 	}
-	err = s.pass(ctx)
+	err = s.skipLine(ctx)
 	for err == nil && s.ahead.len() < n {
 		err = s.fill(ctx)
 	}
@@ -92,7 +92,7 @@ func (s *Stream) Peek(ctx context.Context, n int) ([]byte, error) {
 // asks nobody, whatever became of the connection since.
 func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 	if s.skip && len(p) > 0 {
-		if err := s.pass(ctx); err != nil {
+		if err := s.skipLine(ctx); err != nil {
 			return 0, err
 		}
 	}
@@ -124,7 +124,7 @@ func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 // that come when the stream was closed meanwhile are dropped, and that is the error:
 // Close has forgotten the buffer to which they would be added, and what was in it.
 func (s *Stream) fill(ctx context.Context) error {
-	if err := s.in.giveWay(ctx); err != nil {
+	if err := s.in.yieldIfDue(ctx); err != nil {
 		return err
 	}
 	if s.early != nil && s.early.flying {
@@ -132,7 +132,7 @@ func (s *Stream) fill(ctx context.Context) error {
 			return err // there was nothing when ReadAhead began
 		}
 	}
-	buf := s.ahead.room()
+	buf := s.ahead.space()
 	var n int
 	var err error
 	if s.tls != nil {

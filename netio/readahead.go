@@ -25,7 +25,7 @@ func (s *Stream) ReadAhead(gone func(err error)) {
 		return
 	}
 	if s.early == nil {
-		s.early = &early{stream: s}
+		s.early = &earlyRead{stream: s}
 	}
 	s.early.gone = gone
 	if !s.early.flying {
@@ -51,7 +51,7 @@ func (s *Stream) Unread(p []byte) {
 }
 
 // An early is a read of ReadAhead. It uses the operation of the stream's reading half.
-type early struct {
+type earlyRead struct {
 	stream  *Stream
 	gone    func(error) // nil once it was called, or a call has read
 	flying  bool        // the operation is in flight
@@ -60,7 +60,7 @@ type early struct {
 
 // read reads until there is something for a call that reads. Without TLS that is one
 // read. TLS may have it already, or want several.
-func (e *early) read() {
+func (e *earlyRead) read() {
 	s := e.stream
 	for {
 		if t := s.tls; t != nil && t.failed == nil {
@@ -69,21 +69,21 @@ func (e *early) read() {
 		switch {
 		case s.ahead.len() > 0:
 			return
-		case e.ended() != nil:
-			e.tell()
+		case e.endError() != nil:
+			e.reportEnd()
 			return
 		}
 		op := &s.in.op
-		op.Owner, op.Buf = e, e.buffer().room()
+		op.Owner, op.Buf = e, e.buffer().space()
 		if e.flying = !s.loop.Driver().Submit(op); e.flying {
 			return
 		}
-		e.took()
+		e.finish()
 	}
 }
 
 // buffer is where the bytes from the kernel go.
-func (e *early) buffer() *buffer {
+func (e *earlyRead) buffer() *buffer {
 	if t := e.stream.tls; t != nil {
 		return &t.raw
 	}
@@ -91,7 +91,7 @@ func (e *early) buffer() *buffer {
 }
 
 // ended is how the stream has ended, or nil.
-func (e *early) ended() error {
+func (e *earlyRead) endError() error {
 	if t := e.stream.tls; t != nil {
 		return t.failed
 	}
@@ -99,9 +99,9 @@ func (e *early) ended() error {
 }
 
 // Complete takes the bytes. It is the loop's to call.
-func (e *early) Complete(*poll.Op) {
+func (e *earlyRead) Complete(*poll.Op) {
 	e.flying = false
-	e.took()
+	e.finish()
 	if e.adopted {
 		e.adopted = false
 		e.stream.in.user.Wake()
@@ -111,7 +111,7 @@ func (e *early) Complete(*poll.Op) {
 }
 
 // took takes the result of the operation. Only a call that has adopted it cancels it.
-func (e *early) took() {
+func (e *earlyRead) finish() {
 	s, op := e.stream, &e.stream.in.op
 	buf := op.Buf
 	op.Owner, op.Buf = &s.in, nil
@@ -131,7 +131,7 @@ func (e *early) took() {
 }
 
 // tell has gone called, unless a call reads first: that returns the error.
-func (e *early) tell() {
+func (e *earlyRead) reportEnd() {
 	if e.gone == nil {
 		return
 	}
@@ -139,7 +139,7 @@ func (e *early) tell() {
 		s, gone := e.stream, e.gone
 		if gone != nil && !s.closed && s.in.user == nil {
 			e.gone = nil
-			gone(e.ended())
+			gone(e.endError())
 		}
 	})
 }
@@ -148,19 +148,19 @@ func (e *early) tell() {
 // s.in calls it before it reads itself. After an error, of a cancel or a timeout, the
 // user can try again. It may switch.
 func (s *Stream) adopt(ctx context.Context) error {
-	e, h := s.early, &s.in
+	e, d := s.early, &s.in
 	if e == nil || !e.flying {
 		return nil
 	}
 	e.adopted = true
-	h.depart()
-	task.Park(ctx, h) // which returns nil, since Cancel returns false
-	h.arrive()
+	d.startWait()
+	task.Park(ctx, d) // which returns nil, since Cancel returns false
+	d.endWait()
 	switch {
 	case s.closed:
 		return s.opError("read", net.ErrClosed)
-	case h.op.N == 0 && h.op.Err == poll.ErrCanceled:
-		return h.failure(ctx, poll.ErrCanceled)
+	case d.op.N == 0 && d.op.Err == poll.ErrCanceled:
+		return d.failure(ctx, poll.ErrCanceled)
 	}
 	return nil
 }
@@ -168,7 +168,7 @@ func (s *Stream) adopt(ctx context.Context) error {
 // recall takes back the read of ReadAhead that is in flight, if there is one. What it
 // has read remains in the stream. The user of s.in calls it before it does something
 // else than to read. It may switch.
-func (s *Stream) recall(ctx context.Context) error {
+func (s *Stream) cancelEarly(ctx context.Context) error {
 	if s.early == nil || !s.early.flying {
 		return nil
 	}

@@ -39,12 +39,12 @@ func (s *Stream) ReadAll(ctx context.Context, limit int) ([]byte, error) {
 // readAll is ReadAll for the user of s.in. At the limit it reads ahead to find out
 // whether there is more.
 func (s *Stream) readAll(ctx context.Context, limit int) (data []byte, err error) {
-	err = s.pass(ctx)
+	err = s.skipLine(ctx)
 	for err == nil && len(data) < limit {
 		if len(data) == cap(data) {
 			data = slices.Grow(data, min(max(len(data), firstSize), limit-len(data)))
 		}
-		if err = s.in.giveWay(ctx); err == nil {
+		if err = s.in.yieldIfDue(ctx); err == nil {
 			var n int
 			n, err = s.read(ctx, data[len(data):min(cap(data), limit)])
 			data = data[:len(data)+n]

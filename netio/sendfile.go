@@ -82,7 +82,7 @@ func (s *Stream) sendByKernel(ctx context.Context, f *os.File, offset, left int6
 	op.Kind, op.File = poll.SendFile, &part
 	defer func() { op.Kind, op.File = poll.Write, nil }()
 	for n < left {
-		if err := s.out.giveWay(ctx); err != nil {
+		if err := s.out.yieldIfDue(ctx); err != nil {
 			return n, err
 		}
 		most := int64(sendMost)

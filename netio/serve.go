@@ -76,14 +76,14 @@ type Server struct {
 
 	loop     *loop.Loop // nil before the first ServeListener
 	phase    phase
-	services []*service // one for each ServeListener at work
-	watchers list.List  // of func(error), which cancel the contexts of UntilShutdown
+	served   []*servedListener // one for each ServeListener at work
+	watchers list.List         // of func(error), which cancel the contexts of UntilShutdown
 
-	drained time.Time      // when Shutdown began
-	cutter  *loop.Handle   // calls cut when the grace is over; nil before Shutdown
-	goodbye *task.Ref      // calls OnShutdown; nil before Shutdown
-	left    error          // a *LeftError, once cut has cut off connections
-	ended   task.WaitQueue // where Shutdown waits
+	shutdownTime   time.Time      // when Shutdown began
+	graceTimer     *loop.Handle   // calls cut when the grace is over; nil before Shutdown
+	onShutdownTask *task.Ref      // calls OnShutdown; nil before Shutdown
+	leftErr        error          // a *LeftError, once cut has cut off connections
+	ended          task.WaitQueue // where Shutdown waits
 }
 
 // phase is how far the end of a server has come; it only goes up.
@@ -150,12 +150,12 @@ func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Hand
 		}
 		return join(task.Check(ctx), err)
 	}
-	v := &service{server: srv, task: r, listener: ln, handler: handler, name: nameOf(handler)}
-	ln.service = v
+	l := &servedListener{server: srv, task: r, listener: ln, handler: handler, name: nameOf(handler)}
+	ln.served = l
 	srv.loop = r.Loop()
-	srv.services = append(srv.services, v)
-	defer srv.forget(v)
-	return v.run(ctx)
+	srv.served = append(srv.served, l)
+	defer srv.forget(l)
+	return l.run(ctx)
 }
 
 func mustHandle(handler Handler) {
@@ -171,14 +171,14 @@ func (srv *Server) enter(r *task.Ref) {
 	}
 }
 
-func (srv *Server) forget(v *service) {
-	v.listener.service = nil
-	srv.services = slices.DeleteFunc(srv.services, func(other *service) bool { return other == v })
-	if len(srv.services) > 0 {
+func (srv *Server) forget(l *servedListener) {
+	l.listener.served = nil
+	srv.served = slices.DeleteFunc(srv.served, func(other *servedListener) bool { return other == l })
+	if len(srv.served) > 0 {
 		return
 	}
-	if srv.cutter != nil {
-		srv.cutter.Cancel()
+	if srv.graceTimer != nil {
+		srv.graceTimer.Cancel()
 	}
 	srv.ended.WakeAll()
 }

@@ -40,7 +40,7 @@ func (e *LeftError) Error() string {
 // wait for the handlers to end: ServeListener does.
 func (srv *Server) Close() error {
 	if srv.loop != nil {
-		mustHold(srv.loop, "Server.Close", (*crowd)(srv))
+		mustHold(srv.loop, "Server.Close", (*shutdownWait)(srv))
 	}
 	return srv.close()
 }
@@ -61,12 +61,12 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 		misuse("Shutdown by %v, a handler of this server, would wait for itself; cancel the ctx of Serve", r)
 	}
 	err := srv.shutdown()
-	for canceled == nil && len(srv.services) > 0 {
-		if canceled = srv.ended.Wait(ctx, (*crowd)(srv)); canceled != nil {
-			srv.cut()
+	for canceled == nil && len(srv.served) > 0 {
+		if canceled = srv.ended.Wait(ctx, (*shutdownWait)(srv)); canceled != nil {
+			srv.closeAfterGrace()
 		}
 	}
-	return join(join(canceled, err), srv.left)
+	return join(join(canceled, err), srv.leftErr)
 }
 
 // UntilShutdown returns a context for the handler of a server, or a task of the
@@ -87,7 +87,7 @@ func UntilShutdown(ctx context.Context) (until context.Context, release context.
 	}
 	watcher := srv.watchers.PushBack(cancel)
 	return until, func() {
-		mustHold(srv.loop, "the release of UntilShutdown", (*crowd)(srv))
+		mustHold(srv.loop, "the release of UntilShutdown", (*shutdownWait)(srv))
 		srv.watchers.Remove(watcher)
 		end()
 	}
@@ -103,13 +103,13 @@ func (srv *Server) shutdown() error {
 		return nil
 	}
 	srv.phase = draining
-	err := srv.announce()
-	if len(srv.services) > 0 {
-		srv.drained = srv.loop.Time()
-		srv.cutter = srv.loop.CallLater(srv.grace(), srv.cut)
+	err := srv.stopServing()
+	if len(srv.served) > 0 {
+		srv.shutdownTime = srv.loop.Time()
+		srv.graceTimer = srv.loop.CallLater(srv.grace(), srv.closeAfterGrace)
 		if srv.OnShutdown != nil {
-			srv.goodbye = srv.services[0].scope.Go(srv.sayGoodbye)
-			srv.goodbye.SetName("OnShutdown of a server")
+			srv.onShutdownTask = srv.served[0].scope.Go(srv.sayGoodbye)
+			srv.onShutdownTask.SetName("OnShutdown of a server")
 		}
 	}
 	return err
@@ -120,7 +120,7 @@ func (srv *Server) shutdown() error {
 func (srv *Server) sayGoodbye(ctx context.Context) error {
 	defer func() {
 		if v := recover(); v != nil {
-			(&task.PanicError{Value: v, Stack: stack.OfPanic(), Task: srv.goodbye.String()}).Report(ctx)
+			(&task.PanicError{Value: v, Stack: stack.OfPanic(), Task: srv.onShutdownTask.String()}).Report(ctx)
 		}
 	}()
 	err := task.Scope(ctx, func(ctx context.Context) error {
@@ -132,20 +132,20 @@ func (srv *Server) sayGoodbye(ctx context.Context) error {
 	}
 	if p, ok := errors.AsType[*task.PanicError](err); ok {
 		p.Report(ctx)
-	} else if err != nil && !saysShutdown(err, task.Check(ctx) != nil) {
+	} else if err != nil && !isShutdown(err, task.Check(ctx) != nil) {
 		srv.loop.CallExceptionHandler(loop.Exception{Message: "netio: OnShutdown of a server", Err: err})
 	}
 	return nil
 }
 
 // cut is close at the end of the grace: it counts the connections that are cut off.
-func (srv *Server) cut() {
+func (srv *Server) closeAfterGrace() {
 	n := 0
-	for _, v := range srv.services {
-		n += len(v.sessions)
+	for _, l := range srv.served {
+		n += len(l.conns)
 	}
 	if srv.phase != closed && n > 0 {
-		srv.left = &LeftError{Conns: n, Grace: min(srv.loop.Time().Sub(srv.drained), srv.grace())}
+		srv.leftErr = &LeftError{Conns: n, Grace: min(srv.loop.Time().Sub(srv.shutdownTime), srv.grace())}
 	}
 	_ = srv.close() // the listeners are closed already
 }
@@ -157,25 +157,25 @@ func (srv *Server) close() error {
 		return nil
 	}
 	srv.phase = closed
-	if srv.goodbye != nil {
-		srv.goodbye.Cancel(ErrShutdown)
+	if srv.onShutdownTask != nil {
+		srv.onShutdownTask.Cancel(ErrShutdown)
 	}
-	for _, v := range srv.services {
-		for _, c := range v.sessions {
+	for _, l := range srv.served {
+		for _, c := range l.conns {
 			c.task.Cancel(ErrShutdown)
 			if !c.stream.closed {
 				_ = c.stream.Abort() // nothing can be done about an error
 			}
 		}
 	}
-	return srv.announce()
+	return srv.stopServing()
 }
 
 // announce closes the listeners, and cancels the contexts of UntilShutdown.
-func (srv *Server) announce() (err error) {
-	for _, v := range srv.services {
-		if !v.listener.closed {
-			err = join(err, v.listener.Close())
+func (srv *Server) stopServing() (err error) {
+	for _, l := range srv.served {
+		if !l.listener.closed {
+			err = join(err, l.listener.Close())
 		}
 	}
 	for at := srv.watchers.Front(); at != nil; at = at.Next() {
@@ -192,23 +192,23 @@ func (srv *Server) grace() time.Duration {
 }
 
 // A crowd is a server as what Shutdown waits for: the ends of all its connections.
-type crowd Server
+type shutdownWait Server
 
 // String names the server by its first listener.
-func (c *crowd) String() string {
-	if len(c.services) == 0 {
+func (c *shutdownWait) String() string {
+	if len(c.served) == 0 {
 		return "a server without listeners"
 	}
-	return c.services[0].listener.String()
+	return c.served[0].listener.String()
 }
 
-func (c *crowd) Reason() string {
+func (c *shutdownWait) Reason() string {
 	return fmt.Sprintf("the end of its connections, %d left", len(c.Owners()))
 }
 
-func (c *crowd) Owners() (all []*task.Ref) {
-	for _, v := range c.services {
-		all = append(all, v.Owners()...)
+func (c *shutdownWait) Owners() (all []*task.Ref) {
+	for _, l := range c.served {
+		all = append(all, l.Owners()...)
 	}
 	return all
 }

@@ -37,7 +37,7 @@ type Socket struct {
 	raw     rawSocket
 	kind    socketKind
 	closed  bool
-	in, out socketHalf
+	in, out socketDirection
 }
 
 // A rawSocket is a socket as the kernel has it. No call waits: the error is
@@ -110,7 +110,7 @@ func (s *Socket) opError(call string, to net.Addr, err error) error {
 // A socketHalf is one direction of a Socket, with the one operation that can be in
 // flight there. The operation only waits: nothing is lent to the kernel. So the user
 // may leave while it is in flight, and the next one waits for the same operation.
-type socketHalf struct {
+type socketDirection struct {
 	socket *Socket
 	user   *task.Ref // whose call is at work; not one that was cancelled
 	parked bool      // and it waits for the operation
@@ -118,64 +118,64 @@ type socketHalf struct {
 	op     poll.Op   // Readable, or Writable
 }
 
-func (h *socketHalf) open(s *Socket, kind poll.Kind) {
-	h.socket = s
-	h.op = poll.Op{Kind: kind, Handle: s.handle, Owner: h}
+func (d *socketDirection) open(s *Socket, kind poll.Kind) {
+	d.socket = s
+	d.op = poll.Op{Kind: kind, Handle: s.handle, Owner: d}
 }
 
 // begin makes the running task the user of h for one call.
-func (h *socketHalf) begin(ctx context.Context, call string) (*task.Ref, error) {
+func (d *socketDirection) begin(ctx context.Context, call string) (*task.Ref, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := h.socket
+	s := d.socket
 	switch {
 	case s == nil:
-		elsewhere(r, nil, "Socket")
+		panicWrongLoop(r, nil, "Socket")
 	case r.Loop() != s.loop:
-		elsewhere(r, s.loop, "Socket")
+		panicWrongLoop(r, s.loop, "Socket")
 	case s.closed:
 		return nil, s.opError(call, nil, net.ErrClosed)
-	case h.user != nil:
-		return nil, &BusyError{Op: h.direction(), First: h.user.String(), Second: r.String()}
+	case d.user != nil:
+		return nil, &BusyError{Op: d.opName(), First: d.user.String(), Second: r.String()}
 	}
-	h.user = r
+	d.user = r
 	return r, nil
 }
 
 // direction is what the half does, in the words of package net.
-func (h *socketHalf) direction() string {
-	if h.op.Kind == poll.Readable {
+func (d *socketDirection) opName() string {
+	if d.op.Kind == poll.Readable {
 		return "read"
 	}
 	return "write"
 }
 
 // end ends the call of r.
-func (h *socketHalf) end(r *task.Ref) {
-	if h.user == r {
-		h.user = nil
+func (d *socketDirection) end(r *task.Ref) {
+	if d.user == r {
+		d.user = nil
 	}
 }
 
 // do calls try until the error is not that it would have to wait. Errors come as those of
 // call, but for a cancel, which comes bare.
-func (h *socketHalf) do(ctx context.Context, call string, to net.Addr, try func() error) error {
+func (d *socketDirection) do(ctx context.Context, call string, to net.Addr, try func() error) error {
 	for pause := time.Duration(0); ; {
 		err := try()
 		if err == syscall.EINTR {
 			continue
 		}
 		if err == syscall.EAGAIN {
-			pause, err = h.wait(ctx, pause)
+			pause, err = d.wait(ctx, pause)
 		} else if err == nil {
 			return nil
 		}
 		if _, canceled := err.(*task.Canceled); canceled {
 			return err
 		} else if err != nil {
-			return h.socket.opError(call, to, err)
+			return d.socket.opError(call, to, err)
 		}
 	}
 }
@@ -183,59 +183,59 @@ func (h *socketHalf) do(ctx context.Context, call string, to net.Addr, try func(
 // wait returns when a try may succeed. If the socket has been ready before in spite of
 // an EAGAIN, it lets pause pass, and returns the next pause: a UNIX socket of datagrams
 // is writable while the receiver's queue is full, and no event says when there is room.
-func (h *socketHalf) wait(ctx context.Context, pause time.Duration) (time.Duration, error) {
-	l := h.socket.loop
+func (d *socketDirection) wait(ctx context.Context, pause time.Duration) (time.Duration, error) {
+	l := d.socket.loop
 	for {
-		if !h.flying {
-			if l.Driver().Submit(&h.op) {
-				if h.op.Err != nil || pause == 0 {
-					return firstRetry, h.op.Err
+		if !d.flying {
+			if l.Driver().Submit(&d.op) {
+				if d.op.Err != nil || pause == 0 {
+					return firstRetry, d.op.Err
 				}
 				if err := task.ParkUntil(ctx, saturate.Add(l.Time(), pause)); err != nil {
 					return 0, err
 				}
-				return min(2*pause, longestRetry), h.state()
+				return min(2*pause, longestRetry), d.state()
 			}
-			h.flying = true
+			d.flying = true
 		}
-		h.parked = true
-		if err := task.Park(ctx, h); err != nil {
+		d.parked = true
+		if err := task.Park(ctx, d); err != nil {
 			return 0, err
 		}
 		// A cancel was another call's, and says nothing of the socket.
-		if err := h.state(); err != poll.ErrCanceled {
+		if err := d.state(); err != poll.ErrCanceled {
 			return 0, err
 		}
 	}
 }
 
 // state returns why the call that has waited is not to try again.
-func (h *socketHalf) state() error {
-	if h.socket.closed {
+func (d *socketDirection) state() error {
+	if d.socket.closed {
 		return net.ErrClosed
 	}
-	return h.op.Err
+	return d.op.Err
 }
 
 // Complete has the user try again. It is the loop's to call.
-func (h *socketHalf) Complete(*poll.Op) {
-	h.flying = false
-	if h.parked {
-		h.parked = false
-		h.user.Wake()
+func (d *socketDirection) Complete(*poll.Op) {
+	d.flying = false
+	if d.parked {
+		d.parked = false
+		d.user.Wake()
 	}
 }
 
 // Cancel ends the wait at once: the next user need not wait until the task has left. It
 // makes a socketHalf a task.Waiter.
-func (h *socketHalf) Cancel(*task.Ref) bool {
-	h.user, h.parked = nil, false
-	h.socket.loop.Poller().Cancel(&h.op)
+func (d *socketDirection) Cancel(*task.Ref) bool {
+	d.user, d.parked = nil, false
+	d.socket.loop.Poller().Cancel(&d.op)
 	return true
 }
 
 // Reason and Owners are for reports.
-func (h *socketHalf) Reason() string { return fmt.Sprintf("%v to be %v", h.socket, h.op.Kind) }
+func (d *socketDirection) Reason() string { return fmt.Sprintf("%v to be %v", d.socket, d.op.Kind) }
 
 // Owners returns nil.
-func (h *socketHalf) Owners() []*task.Ref { return nil }
+func (d *socketDirection) Owners() []*task.Ref { return nil }

@@ -57,7 +57,7 @@ func (s *Socket) SendAll(ctx context.Context, p []byte) (n int, err error) {
 	for {
 		piece := p[n:]
 		if s.kind.stream {
-			piece = piece[:min(len(piece), turnBytes)]
+			piece = piece[:min(len(piece), yieldBytes)]
 		}
 		var m int
 		err := s.out.do(ctx, "write", nil, func() (err error) { m, err = s.raw.send(piece); return err })
@@ -65,7 +65,7 @@ func (s *Socket) SendAll(ctx context.Context, p []byte) (n int, err error) {
 		if err != nil || n == len(p) {
 			return n, err
 		}
-		if m == turnBytes {
+		if m == yieldBytes {
 			if err := task.Yield(ctx); err != nil {
 				return n, err
 			}

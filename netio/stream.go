@@ -71,10 +71,10 @@ type Stream struct {
 	skip   bool   // the rest of a line that was too long is to be dropped
 	ahead  buffer // read, and not yet asked for
 
-	in     half
+	in     direction
 	local  net.Addr // its own: errors tell by it whose they are
 	remote net.Addr
-	out    half // which begins a line of the processor's cache: see TestLayout
+	out    direction // which begins a line of the processor's cache: see TestLayout
 
 	handle poll.Handle
 	limit  int // of lines
@@ -83,8 +83,8 @@ type Stream struct {
 
 	vector *[][]byte // the headers of WriteBuffers, kept for the next one; nil before the first
 
-	tls        *secure // nil without TLS
-	early      *early  // of ReadAhead, or nil
+	tls        *streamTLS // nil without TLS
+	early      *earlyRead // of ReadAhead, or nil
 	tlsOptions TLSOptions
 }
 
@@ -171,7 +171,7 @@ func (s *Stream) SetLineLimit(n int) {
 func (s *Stream) SetReadTimeout(d time.Duration) {
 	s.held("Stream.SetReadTimeout")
 	s.in.timeout = max(d, 0)
-	s.in.relimit()
+	s.in.updateLimits()
 }
 
 // SetWriteTimeout bounds how long one call that writes may wait, like
@@ -179,7 +179,7 @@ func (s *Stream) SetReadTimeout(d time.Duration) {
 func (s *Stream) SetWriteTimeout(d time.Duration) {
 	s.held("Stream.SetWriteTimeout")
 	s.out.timeout = max(d, 0)
-	s.out.relimit()
+	s.out.updateLimits()
 }
 
 // SetIdleTimeout bounds how long calls may wait while no call moves a byte, in
@@ -193,14 +193,14 @@ func (s *Stream) SetIdleTimeout(d time.Duration) {
 		s.active = s.loop.Time() // nobody has kept it
 	}
 	s.idle = max(d, 0)
-	s.in.relimit()
-	s.out.relimit()
+	s.in.updateLimits()
+	s.out.updateLimits()
 }
 
 // SetNoDelay switches Nagle's algorithm off, which is the default, or on.
 func (s *Stream) SetNoDelay(on bool) error {
 	s.held("Stream.SetNoDelay")
-	return s.dress("set", s.handle.SetNoDelay(on))
+	return s.wrapError("set", s.handle.SetNoDelay(on))
 }
 
 // CloseWrite ends the writing direction: the peer reads to the end of what was
@@ -220,7 +220,7 @@ func (s *Stream) CloseWrite() error {
 	if errors.Is(err, syscall.ENOTCONN) { // which only some pollers and networks return
 		return nil
 	}
-	return s.dress("close", err)
+	return s.wrapError("close", err)
 }
 
 // Close closes the stream. What was written is still sent, by the kernel: Close
@@ -256,7 +256,7 @@ func (s *Stream) end(call string, how func(poll.Handle) error) error {
 	s.in.deadline, s.out.deadline = time.Time{}, time.Time{}
 	// Not recycled: somebody may be writing out of it at this moment.
 	s.ahead.forget()
-	return s.dress("close", how(s.handle))
+	return s.wrapError("close", how(s.handle))
 }
 
 // held panics unless the caller may use the stream.
@@ -264,7 +264,7 @@ func (s *Stream) held(call string) { mustHold(s.loop, call, s) }
 
 // dress is opError for what a handle has returned: nothing, or an error that the
 // poller may have dressed, in its own addresses.
-func (s *Stream) dress(op string, err error) error {
+func (s *Stream) wrapError(op string, err error) error {
 	switch e := err.(type) {
 	case nil:
 		return nil
@@ -293,16 +293,16 @@ func (s *Stream) opError(op string, err error) error {
 // begin makes r, which is running, the user of a half for one call, until release.
 // A second user is an error and not a wait: two readers that took turns would tear
 // apart what belongs together, and nobody would notice.
-func (s *Stream) begin(h *half, r *task.Ref) error {
-	if h.user != nil {
+func (s *Stream) begin(d *direction, r *task.Ref) error {
+	if d.user != nil {
 		if s.closed { // and the first user does not know it yet
-			return s.opError(h.call(), net.ErrClosed)
+			return s.opError(d.opName(), net.ErrClosed)
 		}
-		return h.busy(r.String())
+		return d.busy(r.String())
 	}
 	if r.Loop() != s.loop {
-		elsewhere(r, s.loop, "Stream")
+		panicWrongLoop(r, s.loop, "Stream")
 	}
-	h.user = r
+	d.user = r
 	return nil
 }

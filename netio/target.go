@@ -84,15 +84,15 @@ func (t target) addr() net.Addr {
 	if t.network == "unix" {
 		return &net.UnixAddr{Name: t.text, Net: "unix"}
 	}
-	return written(t)
+	return unresolvedAddr(t)
 }
 
 // written is a target as a net.Addr that has not been resolved.
-type written target
+type unresolvedAddr target
 
 // Network and String make it a net.Addr.
-func (w written) Network() string { return w.network }
-func (w written) String() string  { return w.text }
+func (w unresolvedAddr) Network() string { return w.network }
+func (w unresolvedAddr) String() string  { return w.text }
 
 // resolve returns all addresses of the target, at least one, each once, in the
 // order of the resolver, which has sorted them by how well they can be reached from

@@ -110,15 +110,15 @@ func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.S
 			_ = s.Close() // which sends the alert
 		}
 	}()
-	err = s.pass(timed)
+	err = s.skipLine(timed)
 	if err == nil {
-		err = s.recall(timed)
+		err = s.cancelEarly(timed)
 	}
 	if err == nil && needsRoots(config) {
 		err = loadRoots(timed)
 	}
 	if err == nil {
-		s.secureLayer(config, side)
+		s.addTLS(config, side)
 		err = s.tls.handshake(timed)
 	}
 	completed = err == nil
@@ -233,7 +233,7 @@ func (c *tlsNetConn) ConnectionState() tls.ConnectionState { return *c.state }
 
 // face returns c, with a ConnectionState if the stream is encrypted. The caller holds
 // the baton.
-func (c *netConn) face() net.Conn {
+func (c *netConn) asNetConn() net.Conn {
 	if t := c.s.tls; t != nil && t.layer.State() != nil {
 		return &tlsNetConn{c, t.layer.State()}
 	}

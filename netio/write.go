@@ -94,7 +94,7 @@ func (s *Stream) writeBuffers(ctx context.Context, bufs ...[]byte) (n int, err e
 		if rest = rest[k:]; err != nil || len(rest) == 0 {
 			break
 		}
-		if err = s.out.giveWay(ctx); err != nil {
+		if err = s.out.yieldIfDue(ctx); err != nil {
 			break
 		}
 	}

@@ -29,18 +29,18 @@ const (
 const shortageQuiet = time.Minute
 
 // A service is one ServeListener at work.
-type service struct {
+type servedListener struct {
 	server   *Server
 	task     *task.Ref // whose call it is
 	listener *Listener
 	handler  Handler
 	name     string // of the handler, for the names of its tasks
 	scope    *task.ScopeRef
-	sessions []*session // at work, in no order
+	conns    []*servedConn // at work, in no order
 
 	// news is where the service's own task waits. The end of a session wakes it, and
 	// so does a Close of the listener.
-	news task.WaitQueue
+	changed task.WaitQueue
 }
 
 // nameOf returns the name of a handler as tasks are named: its package and
@@ -53,26 +53,26 @@ func nameOf(h Handler) string {
 // run serves from the first connection to the end of the last one. The handlers are
 // shielded from a cancel of ctx: Server.close cancels them, after the grace. The
 // shield itself has no bound.
-func (v *service) run(ctx context.Context) error {
+func (l *servedListener) run(ctx context.Context) error {
 	shielded, release := task.Shield(ctx, -1)
 	defer release()
 	var outcome error // stays out of the scope, which would cancel the handlers for it
-	err := task.Scope(context.WithValue(shielded, serverKey{}, v.server), func(inner context.Context) error {
-		v.scope = task.ScopeOf(inner)
+	err := task.Scope(context.WithValue(shielded, serverKey{}, l.server), func(inner context.Context) error {
+		l.scope = task.ScopeOf(inner)
 		returned := false
 		defer func() {
 			if !returned { // Goexit, in OnError
-				_ = v.server.close()
+				_ = l.server.close()
 			}
 		}()
-		outcome = v.serve(ctx)
+		outcome = l.serve(ctx)
 		if outcome != nil {
-			outcome = join(outcome, v.server.shutdown())
+			outcome = join(outcome, l.server.shutdown())
 		}
 		returned = true
 		return nil
 	})
-	return join(join(outcome, err), v.server.left)
+	return join(join(outcome, err), l.server.leftErr)
 }
 
 // serve starts a session for every connection, and returns when the listener is
@@ -82,29 +82,29 @@ func (v *service) run(ctx context.Context) error {
 //
 // A service that is full leaves connections in the kernel's queue, where they cost no
 // descriptor; those that are there when the listener closes are reset.
-func (v *service) serve(ctx context.Context) error {
+func (l *servedListener) serve(ctx context.Context) error {
 	var pause time.Duration
 	var short time.Time // when the last shortage was
-	for !v.listener.closed || len(v.sessions) > 0 {
-		if v.listener.closed || v.isFull() {
-			if err := v.news.Wait(ctx, v); err != nil {
+	for !l.listener.closed || len(l.conns) > 0 {
+		if l.listener.closed || l.isFull() {
+			if err := l.changed.Wait(ctx, l); err != nil {
 				return err
 			}
 			continue
 		}
-		s, err := v.listener.Accept(ctx)
+		s, err := l.listener.Accept(ctx)
 		switch {
 		case err == nil:
 			pause = 0
-			v.start(s)
+			l.start(s)
 		case isShortage(err):
-			now := v.listener.loop.Time()
+			now := l.listener.loop.Time()
 			if short.IsZero() || now.Sub(short) >= shortageQuiet {
-				v.server.report(ctx, nil, err)
+				l.server.report(ctx, nil, err)
 			}
 			short = now
 			pause = min(max(2*pause, firstPause), longestPause)
-			if err := v.pause(ctx, pause); err != nil {
+			if err := l.pause(ctx, pause); err != nil {
 				return err
 			}
 		case !errors.Is(err, net.ErrClosed):
@@ -114,17 +114,17 @@ func (v *service) serve(ctx context.Context) error {
 	return task.Check(ctx) // the listener may have been closed in the turn of a cancel
 }
 
-func (v *service) isFull() bool {
-	most := v.server.MaxConns
-	return most > 0 && len(v.sessions) >= most
+func (l *servedListener) isFull() bool {
+	most := l.server.MaxConns
+	return most > 0 && len(l.conns) >= most
 }
 
 // pause waits for d, or until a connection ends, which gives a descriptor back, or
 // until the listener is closed. The error is a cancel of ctx.
-func (v *service) pause(ctx context.Context, d time.Duration) error {
+func (l *servedListener) pause(ctx context.Context, d time.Duration) error {
 	timed, release := await.WithTimeout(ctx, d)
 	defer release()
-	_ = v.news.Wait(timed, v) // fails when d has passed, or if ctx is cancelled
+	_ = l.changed.Wait(timed, l) // fails when d has passed, or if ctx is cancelled
 	return task.Check(ctx)
 }
 
@@ -136,14 +136,14 @@ func isShortage(err error) bool {
 }
 
 // Reason and Owners make a service a task.Reason.
-func (v *service) Reason() string {
-	return fmt.Sprintf("the end of its connections, %d left", len(v.sessions))
+func (l *servedListener) Reason() string {
+	return fmt.Sprintf("the end of its connections, %d left", len(l.conns))
 }
 
 // Owners are the tasks that serve the connections.
-func (v *service) Owners() []*task.Ref {
-	all := make([]*task.Ref, len(v.sessions))
-	for i, s := range v.sessions {
+func (l *servedListener) Owners() []*task.Ref {
+	all := make([]*task.Ref, len(l.conns))
+	for i, s := range l.conns {
 		all[i] = s.task
 	}
 	return all

@@ -11,7 +11,7 @@ import (
 
 // A visit is a call that a goroutine outside sends to a loop. Either the loop takes
 // it, or the caller gives it up: then do is never called. A visit is used once.
-type visit struct {
+type loopCall struct {
 	mu   sync.Mutex
 	do   func() // nil once the loop has taken it, or the caller has given up
 	done chan struct{}
@@ -24,26 +24,26 @@ type visit struct {
 // close done when it ends. send returns false if the loop is closed. A loop that does
 // not run takes no visit: see wait. A task of another loop would stop that loop while
 // it waits: send panics.
-func (v *visit) send(l *loop.Loop, do func()) bool {
+func (c *loopCall) send(l *loop.Loop, do func()) bool {
 	if other := loop.Current(); other != nil {
 		misuse("a net.Conn, net.PacketConn, net.Listener or dial function of %v is used by a task of %v; use a Portal between loops", l, other)
 	}
-	v.loop, v.do, v.done = l, do, make(chan struct{})
-	return l.Driver().Post(v) == nil
+	c.loop, c.do, c.done = l, do, make(chan struct{})
+	return l.Driver().Post(c) == nil
 }
 
 // take returns do to one caller, and nil to every other one.
-func (v *visit) take() func() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	do := v.do
-	v.do = nil
+func (c *loopCall) take() func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	do := c.do
+	c.do = nil
 	return do
 }
 
 // Wake calls do. It is the loop's to call.
-func (v *visit) Wake() {
-	if do := v.take(); do != nil {
+func (c *loopCall) Wake() {
+	if do := c.take(); do != nil {
 		do()
 	}
 }
@@ -52,26 +52,26 @@ func (v *visit) Wake() {
 // before the loop has taken the visit, wait gives it up and returns false. After that,
 // wait cancels the worker and waits for its end, since the worker uses the caller's
 // memory.
-func (v *visit) wait(over, quit <-chan struct{}) bool {
+func (c *loopCall) wait(over, quit <-chan struct{}) bool {
 	select {
-	case <-v.done:
+	case <-c.done:
 		return true
 	case <-over:
 	case <-quit:
 	}
-	if v.take() != nil {
+	if c.take() != nil {
 		return false
 	}
-	_ = v.loop.Driver().Post((*recall)(v)) // a closed loop has ended every task
-	<-v.done
+	_ = c.loop.Driver().Post((*cancelCall)(c)) // a closed loop has ended every task
+	<-c.done
 	return true
 }
 
 // recall is a visit whose worker is to be cancelled.
-type recall visit
+type cancelCall loopCall
 
 // Wake cancels the worker. It is the loop's to call.
-func (r *recall) Wake() {
+func (r *cancelCall) Wake() {
 	if r.worker != nil {
 		r.worker.Cancel(nil)
 	}

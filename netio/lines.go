@@ -39,7 +39,7 @@ func (s *Stream) ReadLine(ctx context.Context) (string, error) {
 // once, however many packets the line comes in. The line feed itself does not
 // count against the limit, a carriage return before it does.
 func (s *Stream) readLine(ctx context.Context) (string, error) {
-	if err := s.pass(ctx); err != nil {
+	if err := s.skipLine(ctx); err != nil {
 		return "", err
 	}
 	for seen := 0; ; {
@@ -90,7 +90,7 @@ func (s *Stream) Lines(ctx context.Context) iter.Seq2[string, error] {
 // reads does, and not the last one of the ReadLine that failed: that one answers
 // at once, however long the peer goes on. If it is interrupted the next call goes
 // on with it. The user of s.in calls it, and it may switch.
-func (s *Stream) pass(ctx context.Context) error {
+func (s *Stream) skipLine(ctx context.Context) error {
 	for s.skip {
 		if end := bytes.IndexByte(s.ahead.bytes(), '\n'); end >= 0 {
 			s.ahead.drop(end + 1)
@@ -133,7 +133,7 @@ func (s *Stream) ReadUntil(ctx context.Context, delim []byte) ([]byte, error) {
 // before delim, so as much as delim itself may be read beyond it: there it must
 // begin at the latest.
 func (s *Stream) readUntil(ctx context.Context, delim []byte) ([]byte, error) {
-	if err := s.pass(ctx); err != nil {
+	if err := s.skipLine(ctx); err != nil {
 		return nil, err
 	}
 	for seen := 0; ; {

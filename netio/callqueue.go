@@ -9,9 +9,9 @@ import (
 )
 
 // A seat is a direction of a socket, which one call has at a time.
-type seat interface {
+type slot interface {
 	// at is where the user of the direction is kept: the task whose call it is.
-	at() **task.Ref
+	userField() **task.Ref
 	// enter makes r, which is running, the user.
 	enter(r *task.Ref) error
 	// release ends the call of the user.
@@ -28,8 +28,8 @@ type seat interface {
 // A call that waits for its turn has no timeout of its own. The deadlines of a
 // net.Conn are the socket's, so the call whose turn it is ends with them, and each
 // of the others finds them passed when its turn comes.
-type turns struct {
-	half    seat
+type callQueue struct {
+	slot    slot
 	user    *task.Ref // whose turn it is
 	waiting task.WaitQueue
 }
@@ -39,17 +39,17 @@ type turns struct {
 // ends; if it returns an error, of a cancel or of begin, the call has not begun. A
 // turn that came beats a cancel. The line has no limit of its own: each place in it
 // is that of a task.
-func (q *turns) take(ctx context.Context, r *task.Ref) error {
+func (q *callQueue) acquire(ctx context.Context, r *task.Ref) error {
 	if q.user == nil {
 		q.user = r
 	} else if err := q.waiting.Wait(ctx, q); err != nil {
 		return err
 	}
-	if *q.half.at() == r {
+	if *q.slot.userField() == r {
 		return nil // next has begun
 	}
-	if err := q.half.enter(r); err != nil {
-		q.next()
+	if err := q.slot.enter(r); err != nil {
+		q.wakeNext()
 		return err
 	}
 	return nil
@@ -58,20 +58,20 @@ func (q *turns) take(ctx context.Context, r *task.Ref) error {
 // pass ends the turn of the half's user, and begins that of the task that has
 // waited longest, in the moment of the call, half included: no other call can come
 // between, not even one of the socket itself. It does not switch.
-func (q *turns) pass() {
-	q.half.release()
-	q.next()
+func (q *callQueue) release() {
+	q.slot.release()
+	q.wakeNext()
 }
 
 // next gives the turn to the task that has waited longest, and the half with it
 // unless a call of the socket itself has that: whether the call is done by the time
 // the task runs, take finds out. It does not switch.
-func (q *turns) next() {
-	if q.user = q.waiting.WakeOne(); *q.half.at() == nil {
-		*q.half.at() = q.user
+func (q *callQueue) wakeNext() {
+	if q.user = q.waiting.WakeOne(); *q.slot.userField() == nil {
+		*q.slot.userField() = q.user
 	}
 }
 
 // Reason and Owners say in reports what a call waits for, and whose turn it is.
-func (q *turns) Reason() string      { return "its turn, and then " + q.half.Reason() }
-func (q *turns) Owners() []*task.Ref { return []*task.Ref{q.user} }
+func (q *callQueue) Reason() string      { return "its turn, and then " + q.slot.Reason() }
+func (q *callQueue) Owners() []*task.Ref { return []*task.Ref{q.user} }

@@ -19,32 +19,32 @@ import (
 
 // A session is a connection that is being served. It owns the stream, and closes it
 // however the handler ends.
-type session struct {
-	service *service
-	stream  *Stream
-	task    *task.Ref
-	index   int // in service.sessions, whose order means nothing
+type servedConn struct {
+	served *servedListener
+	stream *Stream
+	task   *task.Ref
+	index  int // in service.sessions, whose order means nothing
 }
 
 // start serves s by a task of its own, named for its handler, of the service's
 // scope. It does not switch: the handler begins in the next turn.
-func (v *service) start(s *Stream) {
-	c := &session{service: v, stream: s, index: len(v.sessions)}
-	v.sessions = append(v.sessions, c)
-	c.task = v.scope.Go(c.run)
-	c.task.SetName(v.name)
+func (l *servedListener) start(s *Stream) {
+	c := &servedConn{served: l, stream: s, index: len(l.conns)}
+	l.conns = append(l.conns, c)
+	c.task = l.scope.Go(c.run)
+	c.task.SetName(l.name)
 }
 
 // run is the session's task. The handler has a scope of its own, so the tasks
 // that it starts fail with it and not with the server, and do not outlive the
 // connection. run fails only by Goexit: any other error would take the other sessions
 // with it.
-func (c *session) run(ctx context.Context) (exited error) {
+func (c *servedConn) run(ctx context.Context) (exited error) {
 	var err error
 	goexit := true // as by the FailNow of a test: the whole tree is to end
 	defer func() {
 		if goexit {
-			_ = c.service.server.close()
+			_ = c.served.server.close()
 		}
 	}()
 	returned := false
@@ -59,12 +59,12 @@ func (c *session) run(ctx context.Context) (exited error) {
 		goexit = !returned
 	}()
 	err = task.Scope(ctx, func(ctx context.Context) error {
-		if config := c.service.server.TLS; config != nil {
+		if config := c.served.server.TLS; config != nil {
 			if err := c.stream.AcceptTLS(ctx, config); err != nil {
 				return err
 			}
 		}
-		return c.service.handler(ctx, c.stream)
+		return c.served.handler(ctx, c.stream)
 	})
 	returned = true
 	return nil
@@ -73,26 +73,26 @@ func (c *session) run(ctx context.Context) (exited error) {
 // end closes the connection, makes room for the next one, and reports the error of the
 // handler, last: OnError may look at the server, or close it. It runs deferred, also
 // while the task unwinds, and so it must not switch.
-func (c *session) end(ctx context.Context, err error) {
+func (c *servedConn) end(ctx context.Context, err error) {
 	err = c.failure(ctx, err)
 	if !c.stream.closed {
 		err = join(err, c.failure(ctx, c.stream.Close()))
 	}
-	v := c.service
-	last := v.sessions[len(v.sessions)-1]
-	v.sessions[c.index], last.index = last, c.index
-	v.sessions[len(v.sessions)-1] = nil
-	v.sessions = v.sessions[:len(v.sessions)-1]
-	v.news.WakeOne()
+	l := c.served
+	last := l.conns[len(l.conns)-1]
+	l.conns[c.index], last.index = last, c.index
+	l.conns[len(l.conns)-1] = nil
+	l.conns = l.conns[:len(l.conns)-1]
+	l.changed.WakeOne()
 	if err != nil {
-		v.server.report(ctx, c.stream, err)
+		l.server.report(ctx, c.stream, err)
 	}
 }
 
 // failure returns err if it is to be reported, and otherwise nil. ctx is the session's
 // own: its cancel is that of the server.
-func (c *session) failure(ctx context.Context, err error) error {
-	if err == nil || c.isEnd(err) || saysShutdown(err, task.Check(ctx) != nil) {
+func (c *servedConn) failure(ctx context.Context, err error) error {
+	if err == nil || c.isUsualEnd(err) || isShutdown(err, task.Check(ctx) != nil) {
 		return nil
 	}
 	return err
@@ -101,7 +101,7 @@ func (c *session) failure(ctx context.Context, err error) error {
 // isEnd reports whether err, as it is and not wrapped, is how connections usually end.
 // A busy server would report little else, and nothing can be done about it. The errors
 // of another connection, as to a server behind this one, are failures.
-func (c *session) isEnd(err error) bool {
+func (c *servedConn) isUsualEnd(err error) bool {
 	if e, ok := err.(*net.OpError); ok {
 		if e.Op == "handshake" && e.Err == io.ErrUnexpectedEOF {
 			return c.stream.owns(e)
@@ -114,7 +114,7 @@ func (c *session) isEnd(err error) bool {
 // saysShutdown reports whether err only says that the server has ended. canceled says
 // whether the handler was cancelled: a handler that returns the cancel of some other
 // task has failed.
-func saysShutdown(err error, canceled bool) bool {
+func isShutdown(err error, canceled bool) bool {
 	switch e := err.(type) {
 	case *task.PanicError:
 		return false // whatever it panicked with
@@ -123,13 +123,13 @@ func saysShutdown(err error, canceled bool) bool {
 			return true
 		}
 	case interface{ Unwrap() []error }:
-		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !saysShutdown(err, canceled) })
+		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !isShutdown(err, canceled) })
 	}
 	if err == ErrShutdown || canceled && err == context.Canceled {
 		return true
 	}
 	inner := errors.Unwrap(err)
-	return inner != nil && saysShutdown(inner, canceled)
+	return inner != nil && isShutdown(inner, canceled)
 }
 
 // isGone reports whether err says that a peer is silent, by a timeout or deadline of
