@@ -8,9 +8,9 @@ import (
 	"baton/task"
 )
 
-// A seat is a direction of a socket, which one call has at a time.
+// A slot is a direction of a socket, which one call uses at a time.
 type slot interface {
-	// at is where the user of the direction is kept: the task whose call it is.
+	// userField returns the field for the user: the task whose call uses the slot.
 	userField() **task.Ref
 	// enter makes r, which is running, the user.
 	enter(r *task.Ref) error
@@ -20,25 +20,22 @@ type slot interface {
 	Reason() string
 }
 
-// turns has the calls that net.Conns make in one direction of a socket take
-// turns, in the order in which they came: users of a net.Conn expect that two
-// writers get their bytes through in one piece each, as in package net. It
-// belongs to the loop.
+// A callQueue runs the calls of all net.Conns of a socket one after another, in one
+// direction and in the order of their arrival. So the bytes of two concurrent writers do
+// not mix, as in package net. A callQueue belongs to the loop.
 //
-// A call that waits for its turn has no timeout of its own. The deadlines of a
-// net.Conn are the socket's, so the call whose turn it is ends with them, and each
-// of the others finds them passed when its turn comes.
+// A queued call has no timeout of its own. Deadlines of a net.Conn are the socket's: they
+// end the call that uses the slot, and each later call fails when it gets the slot.
 type callQueue struct {
 	slot    slot
-	user    *task.Ref // whose turn it is
+	user    *task.Ref // the task whose call is next or running
 	waiting task.WaitQueue
 }
 
-// take waits until it is the turn of r, which waits under ctx, and makes r the user
-// of the half. It may switch. If it returns nil, r has to call pass, however its call
-// ends; if it returns an error, of a cancel or of begin, the call has not begun. A
-// turn that came beats a cancel. The line has no limit of its own: each place in it
-// is that of a task.
+// acquire waits until r is first in the queue, under ctx, and makes r the user of the slot.
+// It may switch. If it returns nil, r must call release, however its call ends. If it
+// returns an error, of a cancel or of enter, the call has not begun. If r is first by then,
+// a cancel does not count. The queue has no limit: each entry is a task's.
 func (q *callQueue) acquire(ctx context.Context, r *task.Ref) error {
 	if q.user == nil {
 		q.user = r
@@ -46,7 +43,7 @@ func (q *callQueue) acquire(ctx context.Context, r *task.Ref) error {
 		return err
 	}
 	if *q.slot.userField() == r {
-		return nil // next has begun
+		return nil // wakeNext has made r the user
 	}
 	if err := q.slot.enter(r); err != nil {
 		q.wakeNext()
@@ -55,23 +52,27 @@ func (q *callQueue) acquire(ctx context.Context, r *task.Ref) error {
 	return nil
 }
 
-// pass ends the turn of the half's user, and begins that of the task that has
-// waited longest, in the moment of the call, half included: no other call can come
-// between, not even one of the socket itself. It does not switch.
+// release ends the call of the slot's user, and gives the slot to the task that has waited
+// longest. It does both at once, so no other call can come between, not even one of the
+// socket itself. It does not switch.
 func (q *callQueue) release() {
 	q.slot.release()
 	q.wakeNext()
 }
 
-// next gives the turn to the task that has waited longest, and the half with it
-// unless a call of the socket itself has that: whether the call is done by the time
-// the task runs, take finds out. It does not switch.
+// wakeNext wakes the task that has waited longest, and makes it the user of the slot,
+// unless a call of the socket itself uses the slot: acquire checks that when the task runs.
+// It does not switch.
 func (q *callQueue) wakeNext() {
 	if q.user = q.waiting.WakeOne(); *q.slot.userField() == nil {
 		*q.slot.userField() = q.user
 	}
 }
 
-// Reason and Owners say in reports what a call waits for, and whose turn it is.
-func (q *callQueue) Reason() string      { return "its turn, and then " + q.slot.Reason() }
+// Reason says what a queued call waits for.
+func (q *callQueue) Reason() string {
+	return "the calls before it, and then " + q.slot.Reason()
+}
+
+// Owners returns the task that uses the slot.
 func (q *callQueue) Owners() []*task.Ref { return []*task.Ref{q.user} }

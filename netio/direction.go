@@ -16,47 +16,47 @@ import (
 	"baton/task"
 )
 
-// turnBytes is how much one call reads before the other tasks get a turn: as much
-// as a Write moves, so that a peer that is faster than this end holds nobody up.
+// yieldBytes is how many bytes one call may move without a wait before it yields, so that a
+// fast peer does not keep the loop from other tasks.
 const yieldBytes = 256 << 10
 
-// A half is one direction of a stream, with the one operation that can be in
-// flight there. It is part of the stream, so waiting costs no allocation.
+// A direction is the reading or the writing side of a stream, with the one operation that
+// can be in flight there. It is part of the stream, so waiting costs no allocation.
 type direction struct {
-	// What every call touches stands together: where many streams take turns, the
-	// lines of the processor's cache are most of what a call costs.
+	// The fields that every call uses come first, so that they share few cache lines of the
+	// processor: with many streams, cache misses are most of what a call costs.
 	stream  *Stream
-	user    *task.Ref // whose call is at work, from begin to release
-	failed  error     // what ended the direction for good; calls go on returning it
-	moved   int       // bytes since a call has waited or given way; see giveWay
+	user    *task.Ref // the task whose call uses the direction, from begin to release
+	failed  error     // what ended the direction for good; later calls return it too
+	moved   int       // bytes since the call last waited or yielded; see yieldIfDue
 	limited bool      // a timeout or deadline is set
 	timed   bool      // the timer or until may be set
 	waiting bool      // op is in flight
-	late    bool      // and was cancelled since its time had passed
+	late    bool      // op was cancelled because of a timeout or deadline
 	op      poll.Op
 
 	queue *callQueue // of the calls through net.Conns; nil if there are none
 
-	timeout  time.Duration // of a call; 0 is none
-	until    time.Time     // when the call at work times out, known once it has waited
-	deadline time.Time     // for every call, of a net.Conn; zero is none
+	timeout  time.Duration // of one call; 0 means none
+	until    time.Time     // when the current call times out; zero until it has waited
+	deadline time.Time     // of all calls, set through a net.Conn; zero means none
 	timer    loop.Timer
 }
 
-// open makes h a direction of s: reading, or writing.
+// open initializes d as a direction of s: reading or writing, by kind.
 func (d *direction) open(s *Stream, kind poll.Kind) {
 	d.stream = s
 	d.op.Kind, d.op.Handle, d.op.Owner = kind, s.handle, d
 	d.timer.Target = (*directionTimer)(d)
 }
 
-// at and enter make a half a seat, with release and Reason.
+// userField and enter make a direction a slot, together with release and Reason.
 func (d *direction) userField() **task.Ref { return &d.user }
 
 func (d *direction) enter(r *task.Ref) error { return d.stream.begin(d, r) }
 
-// release ends the call at work: the next one has a time of its own. Nothing of it
-// is in flight, so whoever began it may release it, however it ends.
+// release ends the current call, so that the next one gets its own timeout. No operation of
+// the call is in flight. The task that called begin calls release, however the call ends.
 func (d *direction) release() {
 	d.user = nil
 	if e := d.stream.early; e != nil && d == &d.stream.in {
@@ -68,10 +68,10 @@ func (d *direction) release() {
 	}
 }
 
-// do performs the operation of every call that reads or writes: a try, and a
-// park if it cannot finish at once. It returns how many bytes were moved, also
-// beside an error. The user of h calls it; a call may do several, which share its
-// time. Nothing in it allocates, and it looks at a clock only if it must.
+// do performs one operation. It tries at once, and parks the task if the operation cannot
+// finish. It returns how many bytes were moved, even with an error. The user of d calls it;
+// one call may do several operations, which share the call's timeout. do does not allocate,
+// and reads the clock only if a limit is set.
 func (d *direction) do(ctx context.Context) (int, error) {
 	if d.failed != nil {
 		return 0, d.failed
@@ -81,7 +81,7 @@ func (d *direction) do(ctx context.Context) (int, error) {
 	}
 	if !d.stream.loop.Driver().Submit(&d.op) {
 		d.startWait()
-		task.Park(ctx, d) // which returns nil, since Cancel returns false
+		task.Park(ctx, d) // returns nil, because Cancel returns false
 		d.endWait()
 	}
 	if d.limited && d.op.N > 0 {
@@ -93,12 +93,10 @@ func (d *direction) do(ctx context.Context) (int, error) {
 	return d.op.N, nil
 }
 
-// giveWay begins one more operation of a call that may do many: it lets others run
-// if those before have moved a lot without a wait. The call remains the user of h
-// meanwhile. The error is a cancel seen then; nothing is in flight, so the
-// caller has what was moved until then and loses nothing. Calls of
-// one operation need not ask: the checkpoint that each begins with counts the calls, and
-// gives way after many.
+// yieldIfDue yields if the call has moved yieldBytes without a wait. A call that may do
+// many operations calls it before each one. The call stays the user of d meanwhile. The
+// error is a cancel; no operation is in flight then, so no byte is lost. Calls of one
+// operation do not need it: the checkpoint at their start yields after many calls.
 func (d *direction) yieldIfDue(ctx context.Context) error {
 	if d.moved < yieldBytes {
 		return nil
@@ -107,15 +105,14 @@ func (d *direction) yieldIfDue(ctx context.Context) error {
 	return task.Yield(ctx)
 }
 
-// isLate reports whether the deadline has passed: then nothing is even tried, as
-// package net has it. A timeout is never late here: it counts from the first wait,
-// and what need not wait is not timed out.
+// isLate reports whether the deadline has passed. Then no operation is tried, as in package
+// net. Timeouts do not matter here: they count from the first wait.
 func (d *direction) isLate() bool {
 	return !d.deadline.IsZero() && !d.stream.loop.Time().Before(d.deadline)
 }
 
-// depart begins the wait for the operation in flight. A cancel or a timeout ends it
-// early by cancelling the operation in the poller: see Cancel and clock.
+// startWait begins the wait for the operation in flight. A cancel or a timeout ends the
+// wait early by cancelling the operation in the poller: see Cancel and directionTimer.
 func (d *direction) startWait() {
 	d.waiting, d.late, d.moved = true, false, 0
 	if d.limited {
@@ -123,7 +120,7 @@ func (d *direction) startWait() {
 	}
 }
 
-// arrive ends the wait: the operation has been reported.
+// endWait ends the wait. The poller has reported the operation.
 func (d *direction) endWait() {
 	d.waiting = false
 	if d.timed {
@@ -131,9 +128,9 @@ func (d *direction) endWait() {
 	}
 }
 
-// limit begins the time that the operation in flight has. That of the call began
-// with its first wait; the stream has been idle since a byte was moved, or since a call
-// began to wait while no other did.
+// startTimeout sets the limits of the operation in flight. The timeout counts from the
+// first wait of the call. The idle time counts from the last byte, or from the start of
+// this wait if the other direction does not wait.
 func (d *direction) startTimeout() {
 	s := d.stream
 	if d.timeout > 0 && d.until.IsZero() {
@@ -145,9 +142,9 @@ func (d *direction) startTimeout() {
 	d.arm()
 }
 
-// arm has the timer go off when the operation in flight is to time out, or stops it
-// if that is never. A byte that the other direction moves only changes what end
-// returns: the timer finds out when it goes off, so a byte costs no timer.
+// arm starts the timer for the expiry of the operation in flight, or stops the timer if the
+// operation does not expire. A byte that the other direction moves changes the expiry but
+// not the timer, so that a byte costs no timer: Wake checks the expiry again.
 func (d *direction) arm() {
 	d.timed = true
 	if when := d.expiry(); when.IsZero() {
@@ -157,8 +154,8 @@ func (d *direction) arm() {
 	}
 }
 
-// end tells when the operation in flight is to time out, on the loop's clock: at
-// the first of the three limits that are set. Zero is never.
+// expiry returns when the operation in flight times out, on the loop's clock: the earliest
+// of the three limits. Zero means never.
 func (d *direction) expiry() time.Time {
 	when := d.until
 	if t := d.deadline; !t.IsZero() && (when.IsZero() || t.Before(when)) {
@@ -172,8 +169,8 @@ func (d *direction) expiry() time.Time {
 	return when
 }
 
-// relimit notes a change of what limits the calls, for the one that waits too. One flag
-// tells most of them that there is nothing to look at.
+// updateLimits applies a change of a limit, also to a waiting call. It keeps limited, so
+// that most calls check only this one field.
 func (d *direction) updateLimits() {
 	d.limited = d.timeout > 0 || !d.deadline.IsZero() || d.stream.idle > 0
 	if d.waiting {
@@ -189,14 +186,14 @@ func (s *Stream) other(d *direction) *direction {
 	return &s.in
 }
 
-// failure says what the operation's error is for the caller. Bare are the two that
-// callers compare, io.EOF and the cancel; the rest is dressed. An operation that was
-// taken back says so only if its own result did not come first.
+// failure converts an operation's error for the caller. io.EOF and a cancel stay unwrapped,
+// because callers compare them. A cancelled operation reports the cancel only if it did not
+// complete first.
 //
-// A kernel reports once that a connection is lost, to a Read or to a Write, and from then
-// on the end of the stream; a UNIX socket may do it the other way round. So the half
-// keeps the error, and a Read after a Write that has failed so returns the same error,
-// as one of a Read.
+// A kernel reports a lost connection once, to a Read or to a Write, and afterwards only the
+// end of the stream; a UNIX socket may do it the other way round. So the direction keeps
+// the error: a Read after a Write that failed in this way returns the same error, as a read
+// error.
 func (d *direction) failure(ctx context.Context, err error) error {
 	s, call := d.stream, d.opName()
 	if err == poll.ErrCanceled {
@@ -220,23 +217,23 @@ func (d *direction) failure(ctx context.Context, err error) error {
 	return err
 }
 
-// isLost reports whether err says that the connection is gone, and not only its writing
-// direction, for which EPIPE stands.
+// isLost reports whether err means that the whole connection is lost. EPIPE means only that
+// the writing direction is.
 func isLost(err error) bool { return isGone(err) || errors.Is(err, syscall.ECONNRESET) }
 
-// Complete wakes the task, and nothing else does while the operation is in
-// flight: so the buffer is free when a call returns. It is the loop's to call.
+// Complete wakes the task. Only the loop calls it. While the operation is in flight nothing
+// else wakes the task, so the kernel no longer uses the buffer when the call returns.
 func (d *direction) Complete(*poll.Op) { d.user.Wake() }
 
-// Cancel asks for the buffer back; the task goes on when it is there. It makes
-// a half a task.Waiter.
+// Cancel cancels the operation; its completion wakes the task. It makes a direction a
+// task.Waiter.
 func (d *direction) Cancel(*task.Ref) bool {
 	d.stream.loop.Poller().Cancel(&d.op)
 	return false
 }
 
-// call is what the direction does, in the words of package net. Safe from every
-// goroutine.
+// opName returns the name of the operation as in package net. It is safe for concurrent
+// use.
 func (d *direction) opName() string {
 	if d == &d.stream.in {
 		return "read"
@@ -244,22 +241,22 @@ func (d *direction) opName() string {
 	return "write"
 }
 
-// Reason and Owners are for reports.
+// Reason says what the task waits for.
 func (d *direction) Reason() string {
 	if d == &d.stream.in {
 		return "bytes from " + name(d.stream.remote)
 	}
-	return "room to write to " + name(d.stream.remote)
+	return "space to write to " + name(d.stream.remote)
 }
 
-// Owners returns nil: no task of this loop.
+// Owners returns nil: the task waits for no other task.
 func (d *direction) Owners() []*task.Ref { return nil }
 
-// clock is a half as what its timer wakes.
+// directionTimer is a direction as the target of its timer.
 type directionTimer direction
 
-// Wake ends the call in flight, unless the other direction has moved a byte
-// since the timer was started.
+// Wake cancels the operation in flight, unless its expiry has moved since the timer was
+// started.
 func (c *directionTimer) Wake() {
 	d := (*direction)(c)
 	if !d.waiting {
@@ -273,7 +270,7 @@ func (c *directionTimer) Wake() {
 	d.stream.loop.Poller().Cancel(&d.op)
 }
 
-// busy is the error of a second user, who is named for it. There is a first one.
+// busy returns the error for a second user, which it names. d has a user.
 func (d *direction) busy(second string) error {
 	return &BusyError{Op: d.opName(), First: d.user.String(), Second: second}
 }

@@ -12,13 +12,13 @@ import (
 	"baton/task"
 )
 
-// NetPacketConn returns the socket as a net.PacketConn, for code that does not know
-// tasks. It is a net.Conn as well, as the sockets of package net are: Read and Write
-// are for a socket that has a peer.
+// NetPacketConn returns the socket as a net.PacketConn, for code that does not use tasks.
+// Like the sockets of package net, the result is a net.Conn too: Read and Write work if the
+// socket has a peer.
 //
-// The ctx of NetPacketConn is the lifetime of the net.PacketConn, and any goroutine may
-// use it, both as with [Stream.NetConn]. Any number of goroutines may call at once: they
-// take turns in each direction.
+// ctx is the lifetime of the net.PacketConn, and any goroutine may use it, both as with
+// [Stream.NetConn]. Many goroutines may call at once: in each direction the calls run one
+// after another.
 func (c *PacketConn) NetPacketConn(ctx context.Context) net.PacketConn {
 	life := newLifetime(ctx)
 	if r := life.task; c.loop == nil || r.Loop() != c.loop {
@@ -30,8 +30,8 @@ func (c *PacketConn) NetPacketConn(ctx context.Context) net.PacketConn {
 	return &netPacketConn{c: c, lifetime: life}
 }
 
-// A netPacketConn is a view of a PacketConn, whose methods are safe from every
-// goroutine. The PacketConn belongs to the loop.
+// A netPacketConn is a net.PacketConn of a PacketConn. Its methods are safe for concurrent
+// use; the PacketConn belongs to the loop.
 type netPacketConn struct {
 	c *PacketConn
 	lifetime
@@ -39,8 +39,8 @@ type netPacketConn struct {
 
 var _ net.Conn = (*netPacketConn)(nil)
 
-// ReadFrom implements net.PacketConn. It cuts a datagram off that is longer than p. The
-// sender's address is nil for a UNIX socket without a name.
+// ReadFrom implements net.PacketConn. It cuts off a datagram that is longer than p. The
+// sender's address is nil if it is a UNIX socket without a name.
 func (c *netPacketConn) ReadFrom(p []byte) (n int, addr net.Addr, err error) {
 	got, err := c.receive(p)
 	return len(got.Data), c.c.destination(&got), err
@@ -52,8 +52,8 @@ func (c *netPacketConn) Read(p []byte) (int, error) {
 	return len(got.Data), err
 }
 
-// WriteTo implements net.PacketConn. Without a peer, a *net.UDPAddr or *net.UnixAddr is
-// needed, and on a connected socket addr is nil or the peer: see [PacketConn.Send].
+// WriteTo implements net.PacketConn. addr is a *net.UDPAddr or *net.UnixAddr. If the socket
+// has a peer, addr is nil or the peer: see [PacketConn.Send].
 func (c *netPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	to := Packet{Data: p}
 	switch a := addr.(type) {
@@ -72,8 +72,8 @@ func (c *netPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 // Write implements net.Conn. It sends to the peer.
 func (c *netPacketConn) Write(p []byte) (int, error) { return c.send(Packet{Data: p}) }
 
-// receive does one call that reads. The task of ctx does it by itself, and a task under
-// ctx does it for every other caller.
+// receive does one call that reads. The task of ctx does the call itself; for other callers
+// a task under ctx does it.
 func (c *netPacketConn) receive(p []byte) (Packet, error) {
 	if c.isOwnTask() {
 		return c.receiveHere(c.ctx, p)
@@ -86,8 +86,8 @@ func (c *netPacketConn) receive(p []byte) (Packet, error) {
 	return got, err
 }
 
-// receiveHere does one call on the running task, which ctx belongs to. It may switch. It
-// passes the turn on however the call ends.
+// receiveHere does one call on the running task, to which ctx belongs. It may switch. It
+// lets the next queued call begin, however this one ends.
 func (c *netPacketConn) receiveHere(ctx context.Context, p []byte) (Packet, error) {
 	d := &c.c.in
 	if err := d.waitInQueue(ctx); err != nil {
@@ -123,7 +123,7 @@ func (c *netPacketConn) sendHere(ctx context.Context, p Packet) error {
 	return err
 }
 
-// takeTurn waits for the turn of the running task.
+// waitInQueue waits until the running task is first in the queue.
 func (d *packetDirection) waitInQueue(ctx context.Context) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -132,7 +132,7 @@ func (d *packetDirection) waitInQueue(ctx context.Context) error {
 	return d.queue.acquire(ctx, r)
 }
 
-// dress makes an error that has ended an operation one of the socket.
+// opError wraps an error that has ended an operation.
 func (c *netPacketConn) opError(op string, err error) error { return c.c.opError(op, nil, err) }
 
 // LocalAddr implements net.PacketConn, also after Close. It does not wait for the loop.
@@ -142,7 +142,7 @@ func (c *netPacketConn) LocalAddr() net.Addr { return c.c.local }
 func (c *netPacketConn) RemoteAddr() net.Addr { return c.c.remote }
 
 // Close implements net.PacketConn. After the end of ctx it does not wait for the loop,
-// which may not run any more; the loop closes the socket if it does run.
+// which may have stopped running. If the loop still runs, it closes the socket.
 func (c *netPacketConn) Close() error {
 	done, err := c.tryOnLoop(c.c.Close)
 	if !done {
@@ -151,9 +151,9 @@ func (c *netPacketConn) Close() error {
 	return err
 }
 
-// SetDeadline implements net.PacketConn. Deadlines run on the loop's clock and are the
-// socket's, beside its timeouts. A Write that waits for room in the queue of a UNIX
-// socket looks at a new deadline after 100 ms at the latest.
+// SetDeadline implements net.PacketConn. Deadlines run on the loop's clock. They are the
+// socket's, and its timeouts apply too. A Write that waits because the queue of a UNIX
+// socket is full obeys a new deadline after 100 ms at the latest.
 func (c *netPacketConn) SetDeadline(t time.Time) error {
 	return c.onLoop("set", c.opError, func() error {
 		if err := c.c.in.setDeadline(t); err != nil {
@@ -163,12 +163,12 @@ func (c *netPacketConn) SetDeadline(t time.Time) error {
 	})
 }
 
-// SetReadDeadline implements net.PacketConn, for reading alone.
+// SetReadDeadline implements net.PacketConn, for reading only.
 func (c *netPacketConn) SetReadDeadline(t time.Time) error {
 	return c.onLoop("set", c.opError, func() error { return c.c.in.setDeadline(t) })
 }
 
-// SetWriteDeadline implements net.PacketConn, for writing alone.
+// SetWriteDeadline implements net.PacketConn, for writing only.
 func (c *netPacketConn) SetWriteDeadline(t time.Time) error {
 	return c.onLoop("set", c.opError, func() error { return c.c.out.setDeadline(t) })
 }

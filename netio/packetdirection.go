@@ -16,33 +16,33 @@ import (
 	"baton/task"
 )
 
-// A packetHalf is one direction of a PacketConn, with the one operation that can be in
-// flight there.
+// A packetDirection is the reading or the writing side of a PacketConn, with the one
+// operation that can be in flight there.
 type packetDirection struct {
 	conn    *PacketConn
-	user    *task.Ref // whose call is at work
+	user    *task.Ref // the task whose call uses the direction
 	op      poll.Op
 	packets []Packet   // of the operation
 	one     [1]Packet  // for calls with one datagram
-	last    string     // the name that came last
+	last    string     // the sender's name in the previous datagram
 	waiting bool       // op is in flight
-	late    bool       // the time of the call has passed
+	late    bool       // the timeout or deadline of the call has passed
 	queue   *callQueue // of the calls through net.PacketConns; nil if there are none
 
 	timeout  time.Duration
-	until    time.Time // when the call times out, known once it has waited
-	deadline time.Time // for every call, of a net.PacketConn; zero is none
+	until    time.Time // when the current call times out; zero until it has waited
+	deadline time.Time // of all calls, set through a net.PacketConn; zero means none
 	timer    loop.Timer
 }
 
-// open makes h a direction of c.
+// open initializes d as a direction of c: receiving or sending, by kind.
 func (d *packetDirection) open(c *PacketConn, kind poll.Kind) {
 	d.conn = c
 	d.op = poll.Op{Kind: kind, Handle: c.handle, Owner: d, Packets: &d.packets}
 	d.timer.Target = (*packetDirectionTimer)(d)
 }
 
-// begin makes the running task the user of h for one call, until release.
+// begin makes the running task the user of d for one call, until release.
 func (d *packetDirection) begin(ctx context.Context) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (d *packetDirection) begin(ctx context.Context) error {
 	return d.enter(r)
 }
 
-// at and enter make a packetHalf a seat, with release and Reason.
+// userField and enter make a packetDirection a slot, together with release and Reason.
 func (d *packetDirection) userField() **task.Ref { return &d.user }
 
 func (d *packetDirection) enter(r *task.Ref) error {
@@ -70,12 +70,12 @@ func (d *packetDirection) enter(r *task.Ref) error {
 	return nil
 }
 
-// release ends the call. The packets are the caller's, and not to be kept alive.
+// release ends the call. It drops the packets, which belong to the caller.
 func (d *packetDirection) release() {
 	d.user, d.packets, d.one, d.until = nil, nil, [1]Packet{}, time.Time{}
 }
 
-// call is the operation in the words of package net.
+// opName returns the name of the operation as in package net.
 func (d *packetDirection) opName() string {
 	if d.op.Kind == poll.Receive {
 		return "read"
@@ -83,8 +83,8 @@ func (d *packetDirection) opName() string {
 	return "write"
 }
 
-// do performs the operation for packets, and returns how many were moved, also beside
-// an error. Nothing in it allocates, unless it fails.
+// do performs the operation for packets. It returns how many were moved, even with an
+// error. It does not allocate unless it fails.
 func (d *packetDirection) do(ctx context.Context, packets []Packet) (n int, err error) {
 	if d.packets = packets; d.isLate() {
 		d.late = true
@@ -111,25 +111,25 @@ func (d *packetDirection) do(ctx context.Context, packets []Packet) (n int, err 
 	return n, nil
 }
 
-// wait parks the task until the operation in flight is reported. A timeout or a cancel
-// ends that early by cancelling the operation in the poller.
+// wait parks the task until the poller reports the operation. A timeout or a cancel ends
+// the wait early by cancelling the operation in the poller.
 func (d *packetDirection) wait(ctx context.Context) {
 	d.startTimeout()
 	d.waiting = true
 	d.arm()
-	task.Park(ctx, d) // which returns nil, since Cancel returns false
+	task.Park(ctx, d) // returns nil, because Cancel returns false
 	d.waiting = false
 	d.conn.loop.Driver().StopTimer(&d.timer)
 }
 
-// limit begins the time of the call, with its first wait.
+// startTimeout starts the timeout of the call at its first wait.
 func (d *packetDirection) startTimeout() {
 	if d.timeout > 0 && d.until.IsZero() {
 		d.until = saturate.Add(d.conn.loop.Time(), d.timeout)
 	}
 }
 
-// end is when the call in flight is to time out. Zero is never.
+// expiry returns when the current call times out. Zero means never.
 func (d *packetDirection) expiry() time.Time {
 	if t := d.deadline; !t.IsZero() && (d.until.IsZero() || t.Before(d.until)) {
 		return t
@@ -137,12 +137,12 @@ func (d *packetDirection) expiry() time.Time {
 	return d.until
 }
 
-// isLate reports whether the deadline has passed: then nothing is even tried.
+// isLate reports whether the deadline has passed. Then no operation is tried.
 func (d *packetDirection) isLate() bool {
 	return !d.deadline.IsZero() && !d.conn.loop.Time().Before(d.deadline)
 }
 
-// arm has the timer go off at the end of the call in flight.
+// arm starts the timer for the expiry of the current call, or stops it if there is none.
 func (d *packetDirection) arm() {
 	if when := d.expiry(); when.IsZero() {
 		d.conn.loop.Driver().StopTimer(&d.timer)
@@ -151,7 +151,7 @@ func (d *packetDirection) arm() {
 	}
 }
 
-// setDeadline is that of a half.
+// setDeadline does what the method of a direction does.
 func (d *packetDirection) setDeadline(t time.Time) error {
 	if d.conn.closed {
 		return d.conn.opError("set", nil, net.ErrClosed)
@@ -162,15 +162,15 @@ func (d *packetDirection) setDeadline(t time.Time) error {
 	return nil
 }
 
-// isFull reports whether a Send has failed only since the queue of a UNIX socket is
-// full. No event says when there is room again, so do tries it again and again.
+// isFull reports whether a Send has failed only because the queue of a UNIX socket is full.
+// No event reports when there is space again, so do tries again repeatedly.
 func (d *packetDirection) isFull() bool {
 	return d.op.Err != nil && d.op.Kind == poll.Send && d.conn.network == "unixgram" &&
 		errors.Is(d.op.Err, syscall.EAGAIN)
 }
 
-// pause lets d pass. It returns why the call is not to try again, as an error of the
-// seam.
+// pause waits before another try. It returns net.ErrClosed or poll.ErrCanceled if the call
+// must not try again.
 func (d *packetDirection) pause(ctx context.Context, wait time.Duration) error {
 	d.startTimeout()
 	when := saturate.Add(d.conn.loop.Time(), wait)
@@ -190,7 +190,7 @@ func (d *packetDirection) pause(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-// failure says what the operation's error is for the caller. Only a cancel comes bare.
+// failure converts an operation's error for the caller. Only a cancel stays unwrapped.
 func (d *packetDirection) failure(ctx context.Context, err error) error {
 	if err == poll.ErrCanceled {
 		if !d.late {
@@ -205,7 +205,7 @@ func (d *packetDirection) failure(ctx context.Context, err error) error {
 	return d.conn.opError(d.opName(), to, err)
 }
 
-// destination is where a packet was to go, for an error.
+// destination returns where a packet was sent to, for an error.
 func (c *PacketConn) destination(p *Packet) net.Addr {
 	switch {
 	case p.Addr.IsValid():
@@ -216,30 +216,31 @@ func (c *PacketConn) destination(p *Packet) net.Addr {
 	return nil
 }
 
-// Complete wakes the task. It is the loop's to call.
+// Complete wakes the task. Only the loop calls it.
 func (d *packetDirection) Complete(*poll.Op) { d.user.Wake() }
 
-// Cancel asks for the end of the operation. It makes a packetHalf a task.Waiter.
+// Cancel cancels the operation; its completion wakes the task. It makes a packetDirection a
+// task.Waiter.
 func (d *packetDirection) Cancel(*task.Ref) bool {
 	d.conn.loop.Poller().Cancel(&d.op)
 	return false
 }
 
-// Reason and Owners are for reports.
+// Reason says what the task waits for.
 func (d *packetDirection) Reason() string {
 	if d.op.Kind == poll.Receive {
 		return "a datagram to " + name(d.conn.local)
 	}
-	return "room to send from " + name(d.conn.local)
+	return "space to send from " + name(d.conn.local)
 }
 
-// Owners returns nil.
+// Owners returns nil: the task waits for no other task.
 func (d *packetDirection) Owners() []*task.Ref { return nil }
 
-// packetClock is a packetHalf as what its timer wakes.
+// packetDirectionTimer is a packetDirection as the target of its timer.
 type packetDirectionTimer packetDirection
 
-// Wake ends the call in flight.
+// Wake cancels the operation in flight.
 func (c *packetDirectionTimer) Wake() {
 	d := (*packetDirection)(c)
 	if d.waiting {

@@ -10,22 +10,21 @@ import (
 	"baton/loop/poll"
 )
 
-// SyscallConn returns the socket itself, for options that netio does not know and for
-// the credentials of a UNIX peer. The error is errors.ErrUnsupported if there is none,
-// as in a virtual world.
+// SyscallConn returns the socket as a [syscall.RawConn], for options that netio does not
+// know and for the credentials of a UNIX peer. Without a socket, as in a virtual world, the
+// error is errors.ErrUnsupported.
 //
-// Whoever may use the stream may use the [syscall.RawConn]. No function that is given
-// to it may switch or block. A call has no ctx to wait under, so Read and Write call
-// their function once, and return syscall.EAGAIN if it reports that the socket is not
-// ready. They do not know of a Read or Write of the stream, nor of bytes that it has
-// read ahead, nor of TLS.
+// The RawConn may be used where the stream may be used. The functions that are passed to it
+// must neither switch nor block. Read and Write of the RawConn do not wait: they call their
+// function once, and return syscall.EAGAIN if it reports that the socket is not ready. They
+// bypass the stream: calls in progress, bytes that were read ahead, and TLS.
 func (s *Stream) SyscallConn() (syscall.RawConn, error) {
 	s.held("Stream.SyscallConn")
 	return newRawConn(s.held, "Stream", s.opError, s.handle)
 }
 
-// SyscallConn is like [Stream.SyscallConn]. Control calls its function for each address
-// in the order of Addrs. Read and Write fail with syscall.EINVAL.
+// SyscallConn is like [Stream.SyscallConn]. Control calls its function for each address, in
+// the order of Addrs. Read and Write fail with syscall.EINVAL.
 func (l *Listener) SyscallConn() (syscall.RawConn, error) {
 	held := func(call string) { mustHold(l.loop, call, l) }
 	held("Listener.SyscallConn")
@@ -46,10 +45,10 @@ func (c *PacketConn) SyscallConn() (syscall.RawConn, error) {
 	return newRawConn(c.held, "PacketConn", func(op string, err error) error { return c.opError(op, nil, err) }, c.handle)
 }
 
-// A rawConn is a syscall.RawConn of handles, at least one.
+// A rawConn is a syscall.RawConn of one or several handles.
 type rawConn struct {
 	held    func(call string)
-	name    string // of the type that it is about
+	name    string // of the type to which the handles belong
 	opError func(op string, err error) error
 	handles []poll.Controller
 }
@@ -83,7 +82,7 @@ func (c *rawConn) Read(fn func(fd uintptr) (done bool)) error { return c.once("R
 // Write implements syscall.RawConn.
 func (c *rawConn) Write(fn func(fd uintptr) (done bool)) error { return c.once("Write", fn) }
 
-// once calls fn once.
+// once calls fn once. It does not wait.
 func (c *rawConn) once(call string, fn func(fd uintptr) (done bool)) error {
 	c.held(c.name + "'s RawConn." + call)
 	done := false
@@ -97,7 +96,7 @@ func (c *rawConn) once(call string, fn func(fd uintptr) (done bool)) error {
 	return nil
 }
 
-// A rawListener is the rawConn of a listener, which moves no bytes.
+// A rawListener is the rawConn of a listener, which can neither read nor write.
 type rawListener struct{ *rawConn }
 
 // Read implements syscall.RawConn.

@@ -11,13 +11,13 @@ import (
 	"baton/task"
 )
 
-// ReadAhead begins a read and returns at once. The next call that reads gets the bytes.
-// If the stream ends instead, the loop calls gone with the error that this call would
-// return. Gone is a callback and must not switch; it may be nil. With ReadAhead a server
-// that works on an answer learns that its client has left, without a task that reads.
+// ReadAhead starts a read and returns at once. The next call that reads gets the bytes. If
+// the stream ends instead, the loop calls gone with the error that a Read would return. So
+// a server that works on an answer learns without a reading task that its client has left.
+// gone is a callback and must not switch; it may be nil.
 //
 // ReadAhead does nothing while bytes are buffered, during a call that reads, and after
-// Close. Gone is called once at most, and not after a call has read. A second ReadAhead
+// Close. gone is called at most once, and not after a call has read. A second ReadAhead
 // replaces gone. StartTLS, Detach and ReadFiles end a ReadAhead, and lose no byte.
 func (s *Stream) ReadAhead(gone func(err error)) {
 	s.held("Stream.ReadAhead")
@@ -33,9 +33,9 @@ func (s *Stream) ReadAhead(gone func(err error)) {
 	}
 }
 
-// Unread puts a copy of p back: the next call that reads gets it first. It is for code
-// that has read too far, as package bufio does. During a call that reads, or while a
-// ReadAhead waits, Unread is misuse and panics.
+// Unread puts a copy of p back into the stream: the next call that reads gets it first. It
+// is for code that has read too far, as package bufio may do. During a call that reads, or
+// while a ReadAhead is in flight, Unread panics.
 func (s *Stream) Unread(p []byte) {
 	s.held("Stream.Unread")
 	if len(p) == 0 || s.closed {
@@ -50,16 +50,17 @@ func (s *Stream) Unread(p []byte) {
 	s.ahead.end = len(all)
 }
 
-// An early is a read of ReadAhead. It uses the operation of the stream's reading half.
+// An earlyRead is the read of a ReadAhead. It uses the operation of the stream's reading
+// direction.
 type earlyRead struct {
 	stream  *Stream
 	gone    func(error) // nil once it was called, or a call has read
 	flying  bool        // the operation is in flight
-	adopted bool        // the user of s.in waits for it
+	adopted bool        // the user of s.in waits for the operation
 }
 
-// read reads until there is something for a call that reads. Without TLS that is one
-// read. TLS may have it already, or want several.
+// read reads until there is something for a call that reads. Without TLS that takes one
+// operation. With TLS the bytes may be there already, or take several operations.
 func (e *earlyRead) read() {
 	s := e.stream
 	for {
@@ -82,7 +83,7 @@ func (e *earlyRead) read() {
 	}
 }
 
-// buffer is where the bytes from the kernel go.
+// buffer returns the buffer for bytes from the kernel.
 func (e *earlyRead) buffer() *buffer {
 	if t := e.stream.tls; t != nil {
 		return &t.raw
@@ -90,7 +91,7 @@ func (e *earlyRead) buffer() *buffer {
 	return &e.stream.ahead
 }
 
-// ended is how the stream has ended, or nil.
+// endError returns what ended the stream, or nil.
 func (e *earlyRead) endError() error {
 	if t := e.stream.tls; t != nil {
 		return t.failed
@@ -98,7 +99,7 @@ func (e *earlyRead) endError() error {
 	return e.stream.in.failed
 }
 
-// Complete takes the bytes. It is the loop's to call.
+// Complete takes the bytes. Only the loop calls it.
 func (e *earlyRead) Complete(*poll.Op) {
 	e.flying = false
 	e.finish()
@@ -110,7 +111,8 @@ func (e *earlyRead) Complete(*poll.Op) {
 	}
 }
 
-// took takes the result of the operation. Only a call that has adopted it cancels it.
+// finish takes the result of the operation. Only a call that has adopted the operation
+// cancels it.
 func (e *earlyRead) finish() {
 	s, op := e.stream, &e.stream.in.op
 	buf := op.Buf
@@ -123,14 +125,14 @@ func (e *earlyRead) finish() {
 			s.active = s.loop.Time()
 		}
 	case op.Err != poll.ErrCanceled:
-		_ = s.in.failure(context.Background(), op.Err) // which keeps it
+		_ = s.in.failure(context.Background(), op.Err) // failure keeps the error
 		if t := s.tls; t != nil {
 			t.end = s.in.failed
 		}
 	}
 }
 
-// tell has gone called, unless a call reads first: that returns the error.
+// reportEnd makes the loop call gone, unless a call reads first and returns the error.
 func (e *earlyRead) reportEnd() {
 	if e.gone == nil {
 		return
@@ -144,9 +146,9 @@ func (e *earlyRead) reportEnd() {
 	})
 }
 
-// adopt waits for the read of ReadAhead that is in flight, if there is one. The user of
-// s.in calls it before it reads itself. After an error, of a cancel or a timeout, the
-// user can try again. It may switch.
+// adopt waits for the read of a ReadAhead, if one is in flight. The user of s.in calls it
+// before it reads. After an error, which is a cancel or a timeout, the user can try again.
+// adopt may switch.
 func (s *Stream) adopt(ctx context.Context) error {
 	e, d := s.early, &s.in
 	if e == nil || !e.flying {
@@ -154,7 +156,7 @@ func (s *Stream) adopt(ctx context.Context) error {
 	}
 	e.adopted = true
 	d.startWait()
-	task.Park(ctx, d) // which returns nil, since Cancel returns false
+	task.Park(ctx, d) // returns nil, because Cancel returns false
 	d.endWait()
 	switch {
 	case s.closed:
@@ -165,9 +167,9 @@ func (s *Stream) adopt(ctx context.Context) error {
 	return nil
 }
 
-// recall takes back the read of ReadAhead that is in flight, if there is one. What it
-// has read remains in the stream. The user of s.in calls it before it does something
-// else than to read. It may switch.
+// cancelEarly cancels the read of a ReadAhead, if one is in flight. The bytes that it has
+// read stay in the stream. The user of s.in calls it before it uses the direction for
+// something else. It may switch.
 func (s *Stream) cancelEarly(ctx context.Context) error {
 	if s.early == nil || !s.early.flying {
 		return nil
@@ -175,7 +177,7 @@ func (s *Stream) cancelEarly(ctx context.Context) error {
 	s.loop.Poller().Cancel(&s.in.op)
 	err := s.adopt(ctx)
 	if err != nil && !s.closed {
-		return task.Check(ctx) // another error is that of the Cancel, or a timeout
+		return task.Check(ctx) // another error comes from the Cancel or from a timeout
 	}
 	return err
 }

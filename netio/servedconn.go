@@ -17,17 +17,17 @@ import (
 	"baton/task"
 )
 
-// A session is a connection that is being served. It owns the stream, and closes it
+// A servedConn is a connection that is being served. It owns the stream, and closes it
 // however the handler ends.
 type servedConn struct {
 	served *servedListener
 	stream *Stream
 	task   *task.Ref
-	index  int // in service.sessions, whose order means nothing
+	index  int // in served.conns, which is not ordered
 }
 
-// start serves s by a task of its own, named for its handler, of the service's
-// scope. It does not switch: the handler begins in the next turn.
+// start starts a task that serves s, in the server's scope. It does not switch: the handler
+// begins in the next turn.
 func (l *servedListener) start(s *Stream) {
 	c := &servedConn{served: l, stream: s, index: len(l.conns)}
 	l.conns = append(l.conns, c)
@@ -35,13 +35,12 @@ func (l *servedListener) start(s *Stream) {
 	c.task.SetName(l.name)
 }
 
-// run is the session's task. The handler has a scope of its own, so the tasks
-// that it starts fail with it and not with the server, and do not outlive the
-// connection. run fails only by Goexit: any other error would take the other sessions
-// with it.
+// run is the connection's task. The handler gets its own scope, so its tasks do not outlive
+// the connection, and their errors do not reach the server. run fails only with a Goexit,
+// because any other error would end the other connections.
 func (c *servedConn) run(ctx context.Context) (exited error) {
 	var err error
-	goexit := true // as by the FailNow of a test: the whole tree is to end
+	goexit := true // a Goexit, such as t.FailNow, ends the whole server
 	defer func() {
 		if goexit {
 			_ = c.served.server.close()
@@ -52,7 +51,7 @@ func (c *servedConn) run(ctx context.Context) (exited error) {
 		switch v := recover(); {
 		case v != nil:
 			err, returned = &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: c.task.String()}, true
-		case errors.Is(err, task.ErrGoexit): // of a task of the handler; ServeListener returns it
+		case errors.Is(err, task.ErrGoexit): // in a task of the handler; ServeListener returns it
 			exited, err, returned = err, nil, false
 		}
 		c.end(ctx, err)
@@ -70,9 +69,9 @@ func (c *servedConn) run(ctx context.Context) (exited error) {
 	return nil
 }
 
-// end closes the connection, makes room for the next one, and reports the error of the
-// handler, last: OnError may look at the server, or close it. It runs deferred, also
-// while the task unwinds, and so it must not switch.
+// end closes the connection, makes its place available and reports the handler's error. The
+// report comes last, because OnError may look at the server or close it. end runs deferred,
+// also while the task unwinds, so it must not switch.
 func (c *servedConn) end(ctx context.Context, err error) {
 	err = c.failure(ctx, err)
 	if !c.stream.closed {
@@ -89,8 +88,8 @@ func (c *servedConn) end(ctx context.Context, err error) {
 	}
 }
 
-// failure returns err if it is to be reported, and otherwise nil. ctx is the session's
-// own: its cancel is that of the server.
+// failure returns err if it must be reported, and otherwise nil. ctx is the connection's
+// own, which is cancelled only with the server.
 func (c *servedConn) failure(ctx context.Context, err error) error {
 	if err == nil || c.isUsualEnd(err) || isShutdown(err, task.Check(ctx) != nil) {
 		return nil
@@ -98,9 +97,9 @@ func (c *servedConn) failure(ctx context.Context, err error) error {
 	return err
 }
 
-// isEnd reports whether err, as it is and not wrapped, is how connections usually end.
-// A busy server would report little else, and nothing can be done about it. The errors
-// of another connection, as to a server behind this one, are failures.
+// isUsualEnd reports whether err, unwrapped, is how connections usually end. A busy server
+// would report little else, and the user can do nothing about it. Errors of other
+// connections, such as one to a server behind this one, are failures.
 func (c *servedConn) isUsualEnd(err error) bool {
 	if e, ok := err.(*net.OpError); ok {
 		if e.Op == "handshake" && e.Err == io.ErrUnexpectedEOF {
@@ -111,9 +110,9 @@ func (c *servedConn) isUsualEnd(err error) bool {
 	return err == io.EOF || err == net.ErrClosed
 }
 
-// saysShutdown reports whether err only says that the server has ended. canceled says
-// whether the handler was cancelled: a handler that returns the cancel of some other
-// task has failed.
+// isShutdown reports whether err only says that the server has ended. canceled says whether
+// the handler was cancelled: if not, a *task.Canceled comes from another task and is a
+// failure.
 func isShutdown(err error, canceled bool) bool {
 	switch e := err.(type) {
 	case *task.PanicError:
@@ -132,24 +131,24 @@ func isShutdown(err error, canceled bool) bool {
 	return inner != nil && isShutdown(inner, canceled)
 }
 
-// isGone reports whether err says that a peer is silent, by a timeout or deadline of
-// the stream, or that its machine is not there any more.
+// isGone reports whether err means that the peer is silent, by a timeout or deadline of the
+// stream, or that its machine cannot be reached any more.
 func isGone(err error) bool {
 	return isAny(err, os.ErrDeadlineExceeded, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
 }
 
-// isCut reports whether err says that a peer has left before the end.
+// isCut reports whether err means that the peer has left before the end.
 func isCut(err error) bool { return isAny(err, syscall.ECONNRESET, syscall.EPIPE) }
 
-// isAny reports whether err is one of several.
+// isAny reports whether err matches one of several errors.
 func isAny(err error, several ...error) bool {
 	return slices.ContainsFunc(several, func(one error) bool { return errors.Is(err, one) })
 }
 
-// report gives an error to OnError, or without one to the loop's exception handler,
-// which is given panics in either case, with their stack. s is nil for an error of
-// accepting. A panic of OnError itself is caught here, since it would end the server
-// for the sake of one connection. report does not switch.
+// report passes an error to OnError, or to the loop's exception handler if OnError is nil.
+// Panics always go to the exception handler, with their stack. s is nil for an error of
+// accepting. report recovers a panic of OnError, which would end the server because of one
+// connection. report does not switch.
 func (srv *Server) report(ctx context.Context, s *Stream, err error) {
 	p, panicked := errors.AsType[*task.PanicError](err)
 	if panicked {

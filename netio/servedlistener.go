@@ -17,46 +17,46 @@ import (
 	"baton/task"
 )
 
-// How long a server pauses that has run out of something, at first and at most. The
-// pause doubles in between, as in package net/http: an accept at once would fail again,
-// since the connection stays in the kernel's queue.
+// A server that has run out of something pauses for firstPause at first, and for
+// longestPause at most. The pause doubles, as in package net/http. Without it, accept would
+// fail again at once, because the connection stays in the kernel's queue.
 const (
 	firstPause   = 5 * time.Millisecond
 	longestPause = time.Second
 )
 
-// shortageQuiet is how long there must be no shortage before one is reported again.
+// shortageQuiet is how long there must be no shortage before the server reports one again.
 const shortageQuiet = time.Minute
 
-// A service is one ServeListener at work.
+// A servedListener is one running ServeListener.
 type servedListener struct {
 	server   *Server
-	task     *task.Ref // whose call it is
+	task     *task.Ref // that called ServeListener
 	listener *Listener
 	handler  Handler
-	name     string // of the handler, for the names of its tasks
+	name     string // of the handler, used for the names of its tasks
 	scope    *task.ScopeRef
-	conns    []*servedConn // at work, in no order
+	conns    []*servedConn // being served, in no order
 
-	// news is where the service's own task waits. The end of a session wakes it, and
-	// so does a Close of the listener.
+	// changed is where the task waits. The end of a connection wakes it, and a Close of the
+	// listener.
 	changed task.WaitQueue
 }
 
-// nameOf returns the name of a handler as tasks are named: its package and
-// function, without the path. It is looked up once and not for each connection.
+// nameOf returns the name for the tasks of a handler: its package and function, without the
+// path. It is called once for each ServeListener.
 func nameOf(h Handler) string {
 	full := runtime.FuncForPC(reflect.ValueOf(h).Pointer()).Name()
 	return full[strings.LastIndexByte(full, '/')+1:]
 }
 
-// run serves from the first connection to the end of the last one. The handlers are
-// shielded from a cancel of ctx: Server.close cancels them, after the grace. The
-// shield itself has no bound.
+// run serves until the last connection has ended. The handlers are shielded from a cancel
+// of ctx: Server.close cancels them after the grace. The shield itself has no time limit.
 func (l *servedListener) run(ctx context.Context) error {
 	shielded, release := task.Shield(ctx, -1)
 	defer release()
-	var outcome error // stays out of the scope, which would cancel the handlers for it
+	// outcome is not returned from the scope, because the scope would cancel the handlers.
+	var outcome error
 	err := task.Scope(context.WithValue(shielded, serverKey{}, l.server), func(inner context.Context) error {
 		l.scope = task.ScopeOf(inner)
 		returned := false
@@ -75,13 +75,12 @@ func (l *servedListener) run(ctx context.Context) error {
 	return join(join(outcome, err), l.server.leftErr)
 }
 
-// serve starts a session for every connection, and returns when the listener is
-// closed and the last session has ended. It runs under the caller's own ctx, outside
-// of the shield: a cancel ends it at once. An error is that cancel, or one of accepting
-// that waiting cannot cure.
+// serve starts a servedConn for every connection. It returns when the listener is closed
+// and the last connection has ended. It runs under the caller's ctx, outside of the shield,
+// so a cancel ends it at once. The error is that cancel, or a permanent error of accepting.
 //
-// A service that is full leaves connections in the kernel's queue, where they cost no
-// descriptor; those that are there when the listener closes are reset.
+// At MaxConns the server leaves connections in the kernel's queue, where they cost no
+// descriptor. The kernel resets those that are there when the listener is closed.
 func (l *servedListener) serve(ctx context.Context) error {
 	var pause time.Duration
 	var short time.Time // when the last shortage was
@@ -111,7 +110,7 @@ func (l *servedListener) serve(ctx context.Context) error {
 			return err
 		}
 	}
-	return task.Check(ctx) // the listener may have been closed in the turn of a cancel
+	return task.Check(ctx) // ctx may have been cancelled since the listener was closed
 }
 
 func (l *servedListener) isFull() bool {
@@ -119,28 +118,28 @@ func (l *servedListener) isFull() bool {
 	return most > 0 && len(l.conns) >= most
 }
 
-// pause waits for d, or until a connection ends, which gives a descriptor back, or
-// until the listener is closed. The error is a cancel of ctx.
+// pause waits for d, or until a connection ends and frees a descriptor, or until the
+// listener is closed. The error is a cancel of ctx.
 func (l *servedListener) pause(ctx context.Context, d time.Duration) error {
 	timed, release := await.WithTimeout(ctx, d)
 	defer release()
-	_ = l.changed.Wait(timed, l) // fails when d has passed, or if ctx is cancelled
+	_ = l.changed.Wait(timed, l) // fails if d has passed or ctx is cancelled
 	return task.Check(ctx)
 }
 
-// isShortage reports whether err will pass when others have given something
-// back: descriptors of this process or of the machine, memory of the kernel
-// (accept(2)), or what a user may watch (ENOSPC, epoll_ctl(2)).
+// isShortage reports whether err may pass when others release a resource: descriptors of
+// this process or of the machine, memory of the kernel (accept(2)), or the user's epoll
+// watches (ENOSPC, epoll_ctl(2)).
 func isShortage(err error) bool {
 	return isAny(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC)
 }
 
-// Reason and Owners make a service a task.Reason.
+// Reason and Owners make a servedListener a task.Reason.
 func (l *servedListener) Reason() string {
 	return fmt.Sprintf("the end of its connections, %d left", len(l.conns))
 }
 
-// Owners are the tasks that serve the connections.
+// Owners returns the tasks that serve the connections.
 func (l *servedListener) Owners() []*task.Ref {
 	all := make([]*task.Ref, len(l.conns))
 	for i, s := range l.conns {

@@ -16,18 +16,18 @@ import (
 
 const defaultGrace = 30 * time.Second
 
-// ErrShutdown is the cause with which a server cancels its handlers, and the contexts
-// of UntilShutdown.
+// ErrShutdown is the cause when a server cancels its handlers or the contexts of
+// UntilShutdown.
 var ErrShutdown = errors.New("netio: the server was shut down")
 
-// A LeftError says that the grace of a server was over before all its handlers had
-// ended, and that it has cut off their connections.
+// A LeftError is returned if a server's Grace ended before all its handlers did. The server
+// has cancelled these handlers and reset their connections.
 type LeftError struct {
 	Conns int           // how many connections were cut off
-	Grace time.Duration // how long they had been given
+	Grace time.Duration // how long the handlers could continue
 }
 
-// Error says how many, after what time.
+// Error returns the number of connections and the grace.
 func (e *LeftError) Error() string {
 	plural := "s"
 	if e.Conns == 1 {
@@ -36,8 +36,8 @@ func (e *LeftError) Error() string {
 	return fmt.Sprintf("netio: serve: %d connection%s cut off after a grace of %v", e.Conns, plural, e.Grace)
 }
 
-// Close ends the server at once, as the documentation of Server says. It does not
-// wait for the handlers to end: ServeListener does.
+// Close ends the server at once: it closes the listeners, cancels the handlers and resets
+// their connections. It does not wait for the handlers; ServeListener does.
 func (srv *Server) Close() error {
 	if srv.loop != nil {
 		mustHold(srv.loop, "Server.Close", (*shutdownWait)(srv))
@@ -45,15 +45,16 @@ func (srv *Server) Close() error {
 	return srv.close()
 }
 
-// Shutdown ends the server gracefully, as the documentation of Server says, and waits
-// for the end. It returns nil or the [*LeftError], as ServeListener does.
+// Shutdown ends the server gracefully: it closes the listeners, and waits until the
+// handlers have ended, at most for Grace. Then it does what Close does and returns the
+// [*LeftError].
 //
-// If ctx is cancelled while Shutdown waits, the grace is over: Shutdown does what Close
-// does, and returns the [*task.Canceled], joined with the LeftError. If ctx was
-// cancelled before, Shutdown begins the end and does not wait. So it may be deferred.
+// If ctx is cancelled while Shutdown waits, the server does not wait for the rest of Grace.
+// Shutdown returns the [*task.Canceled], joined with the LeftError. If ctx is already
+// cancelled, Shutdown begins the end and returns without waiting, so it may be deferred.
 //
-// A handler must not call Shutdown, which would wait for the handler, and panics. To
-// end its own server, a handler cancels the ctx of Serve.
+// A handler must not call Shutdown: it would wait for itself. Shutdown panics then. To end
+// its own server, a handler cancels the ctx of Serve.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	r, canceled := task.Checkpoint(ctx)
 	srv.enter(r)
@@ -69,12 +70,12 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	return join(join(canceled, err), srv.leftErr)
 }
 
-// UntilShutdown returns a context for the handler of a server, or a task of the
-// handler. It is cancelled as soon as the end of the server begins, with ErrShutdown as
-// the cause. Wait for the next request under it, and answer under ctx: a Read that is
-// cancelled has read nothing, so an idle connection can say goodbye and end at once.
-// Outside of a handler the context ends with ctx only. Release must be called; it ends
-// the context.
+// UntilShutdown returns a context for a handler, or for a task of a handler. The server
+// cancels it at once when it begins to end, with ErrShutdown as the cause.
+//
+// Wait for the next request under this context, and answer under ctx. A cancelled Read has
+// read nothing, so an idle connection can say goodbye and end at once. Outside of a handler
+// the context ends only with ctx. The caller must call release, which ends the context.
 func UntilShutdown(ctx context.Context) (until context.Context, release context.CancelFunc) {
 	until, cancel, end := bridge.WithCancel(ctx)
 	srv, served := ctx.Value(serverKey{}).(*Server)
@@ -93,8 +94,7 @@ func UntilShutdown(ctx context.Context) (until context.Context, release context.
 	}
 }
 
-// shutdown begins the end, and does not wait. The error is that of closing the
-// listeners.
+// shutdown begins the end and does not wait. The error comes from closing the listeners.
 func (srv *Server) shutdown() error {
 	if srv.Grace < 0 {
 		return srv.close()
@@ -115,8 +115,8 @@ func (srv *Server) shutdown() error {
 	return err
 }
 
-// sayGoodbye is the task of OnShutdown. It fails only by a Goexit: another error would take
-// the connections with it.
+// sayGoodbye is the task of OnShutdown. It fails only with a Goexit: any other error would
+// end the connections too.
 func (srv *Server) sayGoodbye(ctx context.Context) error {
 	defer func() {
 		if v := recover(); v != nil {
@@ -138,7 +138,8 @@ func (srv *Server) sayGoodbye(ctx context.Context) error {
 	return nil
 }
 
-// cut is close at the end of the grace: it counts the connections that are cut off.
+// closeAfterGrace is close when the grace is over. It counts the connections that it cuts
+// off.
 func (srv *Server) closeAfterGrace() {
 	n := 0
 	for _, l := range srv.served {
@@ -150,8 +151,8 @@ func (srv *Server) closeAfterGrace() {
 	_ = srv.close() // the listeners are closed already
 }
 
-// close cancels the handlers before it resets their connections: a handler that waits
-// for its connection is then cancelled with ErrShutdown.
+// close cancels the handlers before it resets their connections, so that a handler that
+// waits for its connection is cancelled with ErrShutdown.
 func (srv *Server) close() error {
 	if srv.phase == closed {
 		return nil
@@ -171,7 +172,7 @@ func (srv *Server) close() error {
 	return srv.stopServing()
 }
 
-// announce closes the listeners, and cancels the contexts of UntilShutdown.
+// stopServing closes the listeners, and cancels the contexts of UntilShutdown.
 func (srv *Server) stopServing() (err error) {
 	for _, l := range srv.served {
 		if !l.listener.closed {
@@ -191,7 +192,7 @@ func (srv *Server) grace() time.Duration {
 	return srv.Grace
 }
 
-// A crowd is a server as what Shutdown waits for: the ends of all its connections.
+// shutdownWait is a server as the task.Reason of Shutdown: the end of all its connections.
 type shutdownWait Server
 
 // String names the server by its first listener.

@@ -16,32 +16,33 @@ import (
 	"baton/netio/internal/record"
 )
 
-// maxOut bounds what is to be sent, in bytes: what a Write has collected, and 64 KiB that
-// TLS writes by itself while it reads, alerts and answers to key updates. A peer that does
-// not read the answers wants this end to run out of memory.
+// maxOut is how many bytes may wait to be sent: what a Write has collected, and 64 KiB that
+// TLS writes by itself while it reads, which are alerts and answers to key updates. Without
+// this limit, a peer that requests answers and does not read them could exhaust the memory
+// of this process.
 const maxOut = bulkSpace + 64<<10
 
 var errAnswers = errors.New("tls: peer asks for key updates and does not read the answers")
 
-// A secure is the TLS of a stream. It is the record.Wire of its layer: it brings
-// records by the stream's reading half, where the task parks, and sends them by a pump.
-// During the handshake the task has both directions of the stream, so ReadRecords may
-// park.
+// A streamTLS is the TLS of a stream. It is the record.Wire of its layer: it reads records
+// through the stream's reading direction, where the task parks, and sends records through a
+// pump. During the handshake the task uses both directions of the stream, so ReadRecords
+// may park.
 type streamTLS struct {
 	stream *Stream
 	layer  *record.Layer // the innermost one
 	out    *pump
-	raw    buffer // records, and not yet the layer's
+	raw    buffer // records that the layer has not read yet
 
-	end    error // what ended raw; given to the layer after it
+	end    error // what ended raw; the layer gets it after raw
 	failed error // what ended reading for good
-	full   bool  // readAhead has filled a buffer that it took
+	full   bool  // readAhead has filled a buffer of the pool
 
-	handshakeCtx context.Context // of the handshake at work, or nil
+	handshakeCtx context.Context // of the current handshake, or nil
 	interrupted  error           // what has interrupted the handshake
 }
 
-// secureLayer starts TLS on s, perhaps inside the TLS that it has, and takes over what s
+// addTLS adds TLS to s, perhaps inside the TLS that s has. The new layer takes over what s
 // has read ahead. The caller is the user of both directions.
 func (s *Stream) addTLS(config *tls.Config, side record.Side) {
 	if t := s.tls; t != nil {
@@ -77,7 +78,7 @@ func (t *streamTLS) handshake(ctx context.Context) error {
 	return err
 }
 
-// read is the read of a stream for the user of s.in.
+// read implements the read of a stream, for the user of s.in.
 func (t *streamTLS) read(ctx context.Context, p []byte) (int, error) {
 	if p == nil {
 		p = []byte{}
@@ -86,8 +87,8 @@ func (t *streamTLS) read(ctx context.Context, p []byte) (int, error) {
 	return n, err
 }
 
-// readAhead is read into p. If p is nil, readAhead takes a buffer of the pool as soon as
-// there is something to put into it, and returns that.
+// readAhead reads into p. If p is nil, readAhead takes a buffer of the pool as soon as
+// there are bytes for it, and returns that buffer.
 func (t *streamTLS) readAhead(ctx context.Context, p []byte) (buf []byte, n int, err error) {
 	s, lend := t.stream, p == nil
 	for {
@@ -118,7 +119,7 @@ func (t *streamTLS) readAhead(ctx context.Context, p []byte) (buf []byte, n int,
 	}
 }
 
-// ahead has the stream read ahead what is there, without a wait.
+// ahead decrypts what is available into the stream's buffer. It does not wait.
 func (t *streamTLS) ahead() {
 	buf := buffers.lend(t.expected())
 	if n := t.step(buf); n > 0 {
@@ -129,8 +130,7 @@ func (t *streamTLS) ahead() {
 	}
 }
 
-// step decrypts into p. It returns 0 if that takes more records, or when it has set
-// failed.
+// step decrypts into p. It returns 0 if it needs more records, or if it has set failed.
 func (t *streamTLS) step(p []byte) int {
 	n, err := t.decrypt(p)
 	t.out.kick() // alerts, and answers to key updates
@@ -144,18 +144,18 @@ func (t *streamTLS) step(p []byte) int {
 	return n
 }
 
-// decrypt is the Read of the layer, of as many records as there are and as fit into p.
-// Where a long record was, there is often another one, and a Write of all of them costs
-// less than one of each.
+// decrypt reads from the layer as many records as are there and fit into p. After a long
+// record there is often another one, and the caller can write all of them at once, which
+// costs less.
 func (t *streamTLS) decrypt(p []byte) (n int, err error) {
 	n, err = t.layer.Read(p)
 	for m := n; m >= firstSize && n < len(p) && err == nil; n += m {
 		m, err = t.layer.Read(p[n:])
 	}
-	return n, err // an error beside bytes comes again
+	return n, err // the next Read returns the error again
 }
 
-// expected is about how many bytes decrypt can bring.
+// expected returns about how many bytes decrypt can return.
 func (t *streamTLS) expected() int {
 	if t.full {
 		return bulkSize
@@ -163,7 +163,7 @@ func (t *streamTLS) expected() int {
 	return t.raw.len()
 }
 
-// ended is what reading returns for good, after err of the layer.
+// endError returns the error of all later reads, after err of the layer.
 func (t *streamTLS) endError(err error) error {
 	end := t.layer.End()
 	switch {
@@ -180,8 +180,8 @@ func (t *streamTLS) endError(err error) error {
 	return t.stream.opError("read", err)
 }
 
-// fill brings more records, or sets end. An error is one after which fill can be tried
-// again: a cancel or a timeout; or the stream is closed. It may switch.
+// fill reads more records, or sets end. If it returns an error, the caller can try again
+// after a cancel or a timeout; otherwise the stream is closed. It may switch.
 func (t *streamTLS) fill(ctx context.Context) error {
 	s := t.stream
 	s.in.op.Buf = t.raw.space()
@@ -192,7 +192,7 @@ func (t *streamTLS) fill(ctx context.Context) error {
 	case s.closed:
 		return s.opError("read", net.ErrClosed)
 	case n > 0:
-		t.raw.add(buf, n) // an error beside them comes again
+		t.raw.add(buf, n) // the next read returns an error again
 		return nil
 	case s.in.failed != nil:
 		t.end = s.in.failed
@@ -201,8 +201,8 @@ func (t *streamTLS) fill(ctx context.Context) error {
 	return err
 }
 
-// write is the write of a stream for the user of s.out. It goes in pieces of a record
-// at most; n counts those that the peer will get.
+// write implements the write of a stream, for the user of s.out. It writes pieces of at
+// most one record; n counts the pieces that the peer will get.
 func (t *streamTLS) write(ctx context.Context, bufs ...[]byte) (n int, err error) {
 	s := t.stream
 	if s.out.limited && s.out.isLate() {
@@ -241,7 +241,7 @@ func (t *streamTLS) write(ctx context.Context, bufs ...[]byte) (n int, err error
 	return n, t.out.drain(ctx)
 }
 
-// writable returns why nothing can be written, if that is so.
+// writable returns the error of a write, or nil if it is possible to write.
 func (t *streamTLS) writable() error {
 	switch s := t.stream; {
 	case s.closed:
@@ -254,7 +254,7 @@ func (t *streamTLS) writable() error {
 	return nil
 }
 
-// closeWrite is the CloseWrite of a stream.
+// closeWrite implements the CloseWrite of a stream.
 func (t *streamTLS) closeWrite() error {
 	if t.stream.closed {
 		return t.stream.opError("close", net.ErrClosed)
@@ -264,14 +264,15 @@ func (t *streamTLS) closeWrite() error {
 	return nil
 }
 
-// close is the Close of a stream: it closes the handle when everything is sent.
+// close implements the Close of a stream: the pump closes the handle when everything is
+// sent.
 func (t *streamTLS) close(poll.Handle) error {
 	t.layer.Close()
 	t.raw.forget()
 	return t.out.close()
 }
 
-// ReadRecords makes t a record.Wire.
+// ReadRecords implements record.Wire.
 func (t *streamTLS) ReadRecords(p []byte) (int, error) {
 	for {
 		switch {
@@ -292,9 +293,9 @@ func (t *streamTLS) ReadRecords(p []byte) (int, error) {
 	}
 }
 
-// WriteRecords makes t a record.Wire.
+// WriteRecords implements record.Wire.
 func (t *streamTLS) WriteRecords(p []byte) { t.out.add(p) }
 
-// LocalAddr and RemoteAddr are for callbacks of a tls.Config.
+// LocalAddr and RemoteAddr are called by the callbacks of a tls.Config.
 func (t *streamTLS) LocalAddr() net.Addr  { return t.stream.local }
 func (t *streamTLS) RemoteAddr() net.Addr { return t.stream.remote }
