@@ -3,65 +3,64 @@
 package netio
 
 const (
-	// firstSize is that of a buffer of our own, in bytes: a page, which holds a line
-	// of most protocols.
+	// firstSize is the size of a buffer that this package allocates, in bytes. It is a
+	// page, which holds a line of most protocols.
 	firstSize = 4 << 10
 
-	// keptSize is the largest buffer that an idle stream keeps, in bytes. One long
-	// line would otherwise cost its memory for as long as the connection lives.
+	// keptSize is the size of the largest buffer that an idle stream keeps, in bytes.
+	// Otherwise one long line would cost its memory as long as the connection lives.
 	keptSize = 16 << 10
 
-	// bulkSize is up to where a buffer grows because reads fill it, in bytes. The
-	// poller's own buffers grow in the same way, and a little further.
+	// bulkSize limits how far a buffer grows because reads fill it, in bytes. The poller's
+	// own buffers grow in the same way, and a little further.
 	bulkSize = 64 << 10
 )
 
-// A buffer is what was read ahead: data[start:end] is still to be asked for. It
-// is empty most of the time: Read with nothing in it goes straight from the kernel
-// to the caller's memory. Then it has no memory, if the poller can bring the
-// buffer together with the data, or if there is TLS: an idle connection costs none.
+// A buffer holds what was read ahead: data[start:end] has not been returned to the caller
+// yet. Usually it is empty, because Read reads directly into the caller's memory if the
+// buffer is empty. An empty buffer has no memory if there is TLS, or if the poller can
+// provide a buffer together with the data: an idle connection costs no buffer.
 //
-// It belongs to its stream, and nothing in it switches or fails. How much it may
-// hold is for its user to decide: it grows as long as room is called.
+// A buffer belongs to its stream, and its methods neither switch nor fail. It grows as long
+// as its user calls space; the user enforces the limit.
 type buffer struct {
 	start, end int
 	data       []byte
-	lent       bool // data is the lender's, and goes back by Recycle
+	lent       bool // data belongs to the lender, and goes back by Recycle
 	full       bool // the last read filled data, or at least its second half
 
-	provided bool // the lender can bring buffers
+	provided bool // the lender can provide buffers
 	lender   lender
 }
 
-// A lender brings buffers together with the data: the poller, or TLS.
+// A lender provides buffers together with the data. It is the poller or TLS.
 type lender interface {
 	Recycle(buf []byte)
 }
 
-// len is how many bytes are still to be asked for.
+// len returns how many bytes have not been returned yet.
 func (b *buffer) len() int { return b.end - b.start }
 
-// bytes are those that are still to be asked for, in b's own memory: they are
-// valid until the next call of b.
+// bytes returns these bytes, in b's own memory. They are valid until the next call of b.
 func (b *buffer) bytes() []byte { return b.data[b.start:b.end] }
 
-// read moves as much as fits into p, and returns how many bytes that was.
+// read moves as many bytes as fit into p, and returns their number.
 func (b *buffer) read(p []byte) int {
 	n := copy(p, b.bytes())
 	b.drop(n)
 	return n
 }
 
-// drop takes n bytes from the front. It does no harm after forget.
+// drop removes n bytes from the front. It may be called after forget.
 func (b *buffer) drop(n int) {
-	// Close may have forgotten everything while the caller was writing it.
+	// Close may have called forget while the caller was writing the bytes.
 	b.start = min(b.start+n, b.end)
 	if b.start == b.end {
 		b.clear()
 	}
 }
 
-// clear empties b and gives back what it does not need.
+// clear empties b and gives back memory that b does not need.
 func (b *buffer) clear() {
 	b.start, b.end = 0, 0
 	if b.provided || len(b.data) > keptSize {
@@ -69,15 +68,15 @@ func (b *buffer) clear() {
 	}
 }
 
-// forget empties b without giving back what is lent: a Write of another stream may
-// still use that memory, and the poller would lend it again.
+// forget empties b without giving back memory that is lent. A Write of another stream may
+// still use that memory, and the lender would lend it again.
 func (b *buffer) forget() {
 	b.data, b.lent = nil, false
 	b.start, b.end = 0, 0
 }
 
-// replace makes data, which is ours or nil, the memory of b. The caller has moved, or
-// given up, what was in the old one.
+// replace makes data, which is allocated by this package or nil, the memory of b. The
+// caller has moved the old bytes or does not need them.
 func (b *buffer) replace(data []byte) {
 	if b.lent {
 		b.lender.Recycle(b.data)
@@ -85,12 +84,14 @@ func (b *buffer) replace(data []byte) {
 	b.data, b.lent = data, false
 }
 
-// room returns where the next bytes go. Nil has the lender bring a buffer.
-// It is never empty otherwise, since an operation with an empty buffer finishes
-// at once with nothing. A buffer grows when a line does not fit, so that reading a
-// long one takes few operations, and when reads fill it. So a buffer of more than
-// bulkSize is at most four times as long as what is in it.
-func (b *buffer) room() []byte {
+// space returns where the next bytes go. Nil makes the lender provide a buffer. Otherwise
+// the result is not empty, because an operation with an empty buffer completes at once
+// without bytes.
+//
+// A buffer grows when a line does not fit, so that a long line takes few reads, and when
+// reads fill it. So a buffer of more than bulkSize is at most four times as long as its
+// content.
+func (b *buffer) space() []byte {
 	most := bulkSize
 	if !b.provided {
 		most = keptSize
@@ -116,8 +117,7 @@ func (b *buffer) room() []byte {
 	return b.data[b.end:]
 }
 
-// add takes n bytes that were read into buf, which is what room returned or
-// what the lender brought instead.
+// add adds n bytes that were read into buf, which space returned or the lender provided.
 func (b *buffer) add(buf []byte, n int) {
 	if b.data == nil {
 		b.data, b.lent = buf[:cap(buf)], true

@@ -148,7 +148,7 @@ func TestReasons(t *testing.T) {
 			on     int
 		}{
 			{&reader.Ref, "bytes from " + s.ln.Addr().String(), 0},
-			{&writer.Ref, "room to write to /virtual/socket", 0},
+			{&writer.Ref, "space to write to /virtual/socket", 0},
 			{&acceptor.Ref, "a connection to 10.0.0.1:80", 0},
 			{&shutdown.Ref, "the end of its connections, 1 left", 1},
 			{&s.serving.Ref, "the end of its connections, 1 left", 1},

@@ -9,43 +9,42 @@ import (
 	"baton/task"
 )
 
-// A Writer is what Copy writes to: a Stream, or what behaves like its Write. It
-// takes all of p or says why not, as an io.Writer does; it may switch, and neither
-// changes p nor keeps it.
+// A Writer is the destination of Copy: a Stream, or a type with a similar Write. Like an
+// io.Writer, it writes all of p or returns an error, and neither changes nor keeps p. It
+// may switch.
 type Writer interface {
 	Write(ctx context.Context, p []byte) (n int, err error)
 }
 
-// A Reader is what Copy reads from: a Stream, a file.File, or what behaves like their Read.
-// It may switch, and returns io.EOF at the end, as an io.Reader does.
+// A Reader is the source of Copy: a Stream, a file.File, or a type with a similar Read.
+// Like an io.Reader, it returns io.EOF at the end. It may switch.
 type Reader interface {
 	Read(ctx context.Context, p []byte) (n int, err error)
 }
 
-// A WriterTo is a Reader that knows a better way to be copied than by a buffer. It may
+// A WriterTo is a Reader that can be copied in a better way than through a buffer. It may
 // switch, and returns how many bytes dst took.
 type WriterTo interface {
 	WriteTo(ctx context.Context, dst Writer) (n int64, err error)
 }
 
-// copyPiece is the buffer of a copy from a Reader that is no Stream.
+// copyPiece is the buffer size of a copy from a Reader that is not a Stream, in bytes.
 const copyPiece = 64 << 10
 
-// Copy writes to dst what src brings, up to the end of src, and returns how many
-// bytes dst took. The end of src is no error.
+// Copy reads from src until its end and writes to dst. It returns how many bytes dst took.
+// The end of src is not an error.
 //
-// It ends at the end of src, at the first error of either side, which is returned
-// as it is, and with the [*task.Canceled] of a cancel, which may come in the
-// middle of a Write of dst.
+// Copy also ends at the first error of src or dst, which it returns unchanged, and with the
+// [*task.Canceled] of a cancel, which may interrupt a Write of dst.
 //
-// If src is a Stream, what was read and not taken by dst stays in src, to be read. It is
-// one call that reads: the read timeout of src is for all of it, counted from its first
-// wait, so for a copy without an end the idle timeout is the one to set. It needs no
-// buffer while it waits for src, if the poller can bring one with the data. No other task
-// can read from src meanwhile. Dst may be src.
+// If src is a Stream, bytes that dst did not take stay in src. The whole copy is one call
+// that reads: no other task can read from src meanwhile, and the read timeout of src limits
+// the copy as a whole, from its first wait. For a copy of unknown length set the idle
+// timeout instead. Copy needs no buffer while it waits for src, if the poller can provide
+// one with the data. dst and src may be the same stream.
 //
-// A file.File and other WriterTos are copied by their WriteTo, and other Readers by a
-// buffer; what was read and not taken is lost.
+// If src is a WriterTo, such as a file.File, Copy calls its WriteTo. From any other Reader
+// it copies through a buffer; bytes that dst did not take are lost.
 func Copy(ctx context.Context, dst Writer, src Reader) (int64, error) {
 	switch src := src.(type) {
 	case *Stream:
@@ -56,7 +55,7 @@ func Copy(ctx context.Context, dst Writer, src Reader) (int64, error) {
 	return copyPieces(ctx, dst, src)
 }
 
-// copyPieces is Copy by a buffer.
+// copyPieces implements Copy through a buffer.
 func copyPieces(ctx context.Context, dst Writer, src Reader) (written int64, err error) {
 	buf := make([]byte, copyPiece)
 	for {
@@ -76,7 +75,7 @@ func copyPieces(ctx context.Context, dst Writer, src Reader) (written int64, err
 	}
 }
 
-// copyStream is Copy from a Stream.
+// copyStream implements Copy from a Stream.
 func copyStream(ctx context.Context, dst Writer, src *Stream) (int64, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -89,11 +88,11 @@ func copyStream(ctx context.Context, dst Writer, src *Stream) (int64, error) {
 	return src.copyTo(ctx, dst)
 }
 
-// copyTo is Copy for whoever is the user of s.in. Reading ahead is all the memory
-// it has, and every byte read is offered to dst before the next read: so a dst
-// that is slow slows src down, and on an error nothing is lost.
+// copyTo implements Copy for the user of s.in. It uses no memory but the read-ahead buffer,
+// and offers every byte to dst before the next read. So a slow dst slows down src, and no
+// byte is lost after an error.
 func (s *Stream) copyTo(ctx context.Context, dst Writer) (written int64, err error) {
-	if err := s.pass(ctx); err != nil && err != io.EOF {
+	if err := s.skipLine(ctx); err != nil && err != io.EOF {
 		return 0, err
 	}
 	for {

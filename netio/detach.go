@@ -14,23 +14,25 @@ import (
 	"baton/task"
 )
 
-// A Detached is a connection that was taken out of a stream, or out of a transport of
-// package protocol. Its user makes another stream or transport of it, or closes it, once.
-// It belongs to the loop.
+// A Detached is a connection without its stream or transport. [Stream.Detach] and package
+// protocol return one. Make another stream or transport of it, or close it, once. It
+// belongs to the loop.
 type Detached struct {
 	Loop   *loop.Loop
 	Handle poll.Handle
-	Ahead  []byte        // bytes that were read and not used yet; decrypted, if there is TLS
+	Ahead  []byte        // read and not used yet; decrypted if there is TLS
 	TLS    *record.Layer // nil without TLS; for this package and package protocol only
 }
 
-// Detach takes the connection out of the stream: no byte that was read ahead is lost.
-// The stream is closed then; the connection is not. Before that Detach sends what TLS
-// has not sent yet, and reads the rest of a line that was too long. It uses both
-// directions of the stream: during a call that reads or writes it returns a
-// [*BusyError]. If reading has failed with another error than io.EOF, Detach returns that
-// error, since the kernel reports it only once. After an error the stream is as it was,
-// but that a ReadAhead has ended.
+// Detach takes the connection out of the stream. It closes the stream, and not the
+// connection. Bytes that were read ahead move to the result.
+//
+// Detach first sends what TLS has not sent yet, and reads the rest of a line that was too
+// long. It uses both directions of the stream: during a call that reads or writes it
+// returns a [*BusyError]. If reading has failed with an error other than io.EOF, Detach
+// returns that error, because the kernel reports it only once.
+//
+// After an error the stream is unchanged, except that a ReadAhead has ended.
 func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -47,10 +49,10 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	if s.closed {
 		return nil, s.opError("detach", net.ErrClosed)
 	}
-	if err := s.pass(ctx); err != nil {
+	if err := s.skipLine(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.recall(ctx); err != nil {
+	if err := s.cancelEarly(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.in.failed; err != nil && err != io.EOF {
@@ -67,23 +69,23 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	}
 	d.Ahead = slices.Clone(s.ahead.bytes())
 	s.ahead.drop(s.ahead.len())
-	s.closed, s.handle = true, left{s.handle}
+	s.closed, s.handle = true, detachedHandle{s.handle}
 	s.in.failed, s.out.failed = s.opError("read", net.ErrClosed), s.opError("write", net.ErrClosed)
 	return d, nil
 }
 
-// A left is the handle of a stream that was detached. It is closed for that stream.
-type left struct{ poll.Handle }
+// A detachedHandle is the handle of a detached stream, for which it is closed.
+type detachedHandle struct{ poll.Handle }
 
-func (left) CloseWrite() error           { return net.ErrClosed }
-func (left) SetNoDelay(bool) error       { return net.ErrClosed }
-func (left) Control(func(uintptr)) error { return net.ErrClosed }
+func (detachedHandle) CloseWrite() error           { return net.ErrClosed }
+func (detachedHandle) SetNoDelay(bool) error       { return net.ErrClosed }
+func (detachedHandle) Control(func(uintptr)) error { return net.ErrClosed }
 
-// Stream makes a stream of the connection.
+// Stream returns a stream of the connection.
 func (d *Detached) Stream(c StreamConfig) *Stream {
 	s := newStream(d.Loop, d.take("Detached.Stream"), c)
 	if d.TLS != nil {
-		s.tls = &secure{stream: s, layer: d.TLS, raw: s.ahead}
+		s.tls = &streamTLS{stream: s, layer: d.TLS, raw: s.ahead}
 		s.ahead = buffer{provided: true, lender: &buffers}
 		s.tls.out = newPump(s)
 		d.TLS.SetWire(s.tls)
@@ -97,24 +99,25 @@ func (d *Detached) Stream(c StreamConfig) *Stream {
 // Close closes the connection.
 func (d *Detached) Close() error { return d.take("Detached.Close").Close() }
 
-// Take returns the handle, once. It is for packages that move the bytes themselves.
+// Take returns the handle, once. It is for packages that read and write the handle
+// themselves.
 func (d *Detached) Take() poll.Handle { return d.take("Detached.Take") }
 
 func (d *Detached) take(call string) poll.Handle {
 	h := d.Handle
 	if h == nil {
-		misuse("%s of a connection that was used already", call)
+		misuse("%s of a connection that was already taken; take or close a Detached once", call)
 	}
 	mustHold(d.Loop, call, d)
 	d.Handle = nil
 	return h
 }
 
-// String names both ends. A pipe has one name.
+// String returns both addresses. A pipe has only one name.
 func (d *Detached) String() string {
 	switch {
 	case d.Handle == nil:
-		return "a connection that was used already"
+		return "a connection that was already taken"
 	case d.Handle.LocalAddr() == d.Handle.RemoteAddr():
 		return name(d.Handle.LocalAddr())
 	}

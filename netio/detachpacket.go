@@ -11,25 +11,25 @@ import (
 	"baton/loop/poll"
 )
 
-// A DetachedPacketConn is a socket of datagrams that was taken out of its PacketConn. It
-// belongs to the loop, and must be closed.
+// A DetachedPacketConn is a datagram socket without its PacketConn. It belongs to the loop,
+// and must be closed.
 type DetachedPacketConn struct {
 	Loop   *loop.Loop
 	Handle poll.Handle
 	conn   *PacketConn
 }
 
-// Detach takes the socket out of c. C is closed then; the socket is not. During a call
-// that receives or sends the error is a [*BusyError].
+// Detach takes the socket out of c. It closes c, and not the socket. During a call that
+// receives or sends it returns a [*BusyError].
 func (c *PacketConn) Detach() (*DetachedPacketConn, error) {
 	c.held("PacketConn.Detach")
 	switch {
 	case c.closed:
 		return nil, c.opError("detach", nil, net.ErrClosed)
 	case c.in.user != nil:
-		return nil, &BusyError{Op: c.in.call(), First: c.in.user.String(), Second: "a Detach"}
+		return nil, &BusyError{Op: c.in.opName(), First: c.in.user.String(), Second: "a Detach"}
 	case c.out.user != nil:
-		return nil, &BusyError{Op: c.out.call(), First: c.out.user.String(), Second: "a Detach"}
+		return nil, &BusyError{Op: c.out.opName(), First: c.out.user.String(), Second: "a Detach"}
 	}
 	c.closed = true
 	return &DetachedPacketConn{Loop: c.loop, Handle: c.handle, conn: c}, nil
@@ -45,8 +45,7 @@ func (d *DetachedPacketConn) Close() error {
 	return errors.Join(err, d.Handle.Close())
 }
 
-// OpError dresses an error of the world, as PacketConn does. Of p only the peer counts;
-// it may be nil.
+// OpError wraps an error as PacketConn does. It uses only the peer of p, which may be nil.
 func (d *DetachedPacketConn) OpError(op string, p *Packet, err error) error {
 	var to net.Addr
 	if p != nil && d.conn.remote == nil {
@@ -55,10 +54,11 @@ func (d *DetachedPacketConn) OpError(op string, p *Packet, err error) error {
 	return d.conn.opError(op, to, err)
 }
 
-// Check returns net.ErrWriteToConnected, dressed, if p has another peer than the socket.
+// Check returns net.ErrWriteToConnected in a [*net.OpError] if the socket has a peer and p
+// has a different one.
 func (d *DetachedPacketConn) Check(p *Packet) error { return d.conn.check(p) }
 
-// check is the error of a packet that has another peer than a connected socket.
+// check returns the error for a packet whose peer differs from the socket's.
 func (c *PacketConn) check(p *Packet) error {
 	stranger := p.Addr != (netip.AddrPort{}) && p.Addr != c.peer || p.Name != "" && p.Name != c.name
 	if c.remote != nil && stranger {
@@ -67,14 +67,14 @@ func (c *PacketConn) check(p *Packet) error {
 	return nil
 }
 
-// Network is that of the socket: "udp", "udp4", "udp6" or "unixgram".
+// Network returns the network of the socket: "udp", "udp4", "udp6" or "unixgram".
 func (d *DetachedPacketConn) Network() string { return d.conn.network }
 
-// LocalAddr returns the address of this end.
+// LocalAddr returns the local address.
 func (d *DetachedPacketConn) LocalAddr() net.Addr { return d.conn.local }
 
 // RemoteAddr returns the address of the peer, or nil if the socket has none.
 func (d *DetachedPacketConn) RemoteAddr() net.Addr { return d.conn.remote }
 
-// String names the ends.
+// String returns both addresses, or the local one if the socket has no peer.
 func (d *DetachedPacketConn) String() string { return d.conn.String() }

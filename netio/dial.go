@@ -24,61 +24,61 @@ const (
 	longestRetry = 100 * time.Millisecond
 )
 
-// A Dialer holds the choices of a Dial. The zero value is the default.
+// A Dialer configures Dial. The zero value is the default.
 type Dialer struct {
-	// LocalAddr is where connections come from: a *net.TCPAddr (a port of 0
-	// chooses one) or *net.UnixAddr. Nil, also a nil pointer of these types, lets
-	// the kernel choose. Addresses of another family than that of LocalAddr are not
-	// tried.
+	// LocalAddr is the local address of connections: a *net.TCPAddr (port 0 means a free
+	// port) or a *net.UnixAddr. Dial skips addresses of other families. Nil, or a nil
+	// pointer of these types, lets the kernel choose.
 	LocalAddr net.Addr
 
-	// Control, if it is not nil, is called with each socket before it is bound or
-	// connected, as that of net.Dialer is: with the network "tcp4", "tcp6" or "unix" and
-	// the address that is tried. If it returns an error, the attempt fails with it. Use
-	// only the Control method of c, and only during the call. The function may be called
-	// on any goroutine, and for several attempts at a time. It must return, and must
-	// not use what belongs to the loop. In a virtual world Dial fails with
-	// errors.ErrUnsupported.
+	// Control, if not nil, is called with each socket before it is bound or connected, like
+	// the Control of net.Dialer. The network is "tcp4", "tcp6" or "unix", and address is
+	// the address of the attempt. If Control returns an error, the attempt fails with it.
+	//
+	// Use only the Control method of c, and only during the call. Control may be called on
+	// any goroutine, and for several attempts at once. It must not use what belongs to the
+	// loop. In a virtual world Dial fails with errors.ErrUnsupported.
 	Control func(network, address string, c syscall.RawConn) error
 
-	// Timeout bounds a Dial as a whole. Without one, if it is zero or negative, the
-	// kernel gives a TCP address up after some minutes, and Dial waits without a
-	// bound for a UNIX socket whose queue is full. The look-up has its own timeout.
+	// Timeout limits a Dial as a whole, except that the look-up has its own timeout. Zero
+	// or negative means no limit: the kernel gives up a TCP address after some minutes, and
+	// Dial waits forever for a UNIX socket whose queue is full.
 	Timeout time.Duration
 
-	// Resolver looks up names; nil is that of the system, or of the simulated world.
+	// Resolver looks up names. Nil means the resolver of the system, or of the simulated
+	// world.
 	Resolver HostResolver
 
-	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.
+	// ResolveTimeout limits the look-up of a name. The default is 30 s; negative means no
+	// limit.
 	ResolveTimeout time.Duration
 
-	// FallbackDelay is how long an attempt has for itself before the next
-	// address is tried beside it. Default 250 ms; negative means that an address
-	// is tried only when the one before it has failed.
+	// FallbackDelay is how long Dial waits for an attempt before it also tries the next
+	// address. The default is 250 ms. Negative means that Dial tries an address only when
+	// the previous one has failed.
 	FallbackDelay time.Duration
 
-	// Stream is for the stream.
+	// Stream configures the stream.
 	Stream StreamConfig
 }
 
-// Dial connects to an address of the networks "tcp", "tcp4", "tcp6" ("host:port")
-// or "unix" (a path, or a name that begins with @). It is Dialer{}.Dial.
+// Dial connects to an address of the network "tcp", "tcp4" or "tcp6" ("host:port"), or
+// "unix" (a path, or a name that begins with @). It is Dialer{}.Dial.
 func Dial(ctx context.Context, network, address string) (*Stream, error) {
 	return Dialer{}.Dial(ctx, network, address)
 }
 
-// Dial connects to address. If its host is a name with several addresses, Dial
-// tries all of them, IPv6 and IPv4 in turn, as in RFC 8305 (happy eyeballs): the
-// next attempt begins when one has failed, or FallbackDelay after the last one
-// began. The first connection wins, and the others are closed. If the queue of a
-// UNIX socket is full, Dial tries it again until there is room; with a LocalAddr it
-// fails with EAGAIN.
+// Dial connects to address. If the host has several addresses, Dial tries all of them,
+// alternating IPv6 and IPv4 as in RFC 8305 (happy eyeballs). The next attempt begins when
+// one has failed, or FallbackDelay after the previous one began. Dial returns the first
+// connection and closes the others. If the queue of a UNIX socket is full, Dial tries again
+// until there is space; with a LocalAddr it fails with EAGAIN.
 //
-// Errors are [*net.OpError] of the operation "dial", one for each address that has
-// failed, joined; if all have failed for the same reason, the first one alone. If
-// Timeout ends the attempts, an os.ErrDeadlineExceeded in a [*net.OpError] comes
-// before them. If ctx is cancelled, also by a deadline of the caller, and there is
-// no connection by then, Dial returns the [*task.Canceled], bare.
+// Errors are [*net.OpError] with Op "dial": one for each address that has failed, joined,
+// or only the first if all of them failed for the same reason. If Timeout ends the
+// attempts, an os.ErrDeadlineExceeded in a [*net.OpError] comes first. If ctx is cancelled,
+// for example by the caller's deadline, and there is no connection by then, Dial returns
+// the [*task.Canceled].
 func (d Dialer) Dial(ctx context.Context, network, address string) (*Stream, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -106,10 +106,10 @@ func (d Dialer) Dial(ctx context.Context, network, address string) (*Stream, err
 	return nil, err
 }
 
-// connect returns the first connection, or nil and the errors of what has failed.
-// There may be none if ctx is cancelled. No event says that the queue of a UNIX
-// socket has room again, so connect tries it again and again (EAGAIN, connect(2)). It
-// tries once if there is a LocalAddr: a second bind would find the file of the first.
+// connect returns the first connection, or nil and the errors of the attempts. If ctx is
+// cancelled, there may be no error. No event reports that the queue of a UNIX socket has
+// space again, so connect tries again repeatedly (EAGAIN, connect(2)). With a LocalAddr it
+// tries once, because a second bind would fail on the file of the first one.
 func (d Dialer) connect(ctx context.Context, l *loop.Loop, t target) (poll.Handle, error) {
 	addrs, err := t.resolve(ctx, d.Resolver, d.ResolveTimeout)
 	if _, canceled := err.(*task.Canceled); canceled {
@@ -128,7 +128,7 @@ func (d Dialer) connect(ctx context.Context, l *loop.Loop, t target) (poll.Handl
 	}
 }
 
-// opError dresses an error of an attempt at addr, or of the whole if addr is nil.
+// opError wraps an error of an attempt at addr, or of the whole Dial if addr is nil.
 func (d Dialer) opError(t target, addr net.Addr, err error) error {
 	if addr == nil {
 		addr = t.addr()
@@ -136,8 +136,8 @@ func (d Dialer) opError(t target, addr net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: t.network, Source: d.LocalAddr, Addr: addr, Err: err}
 }
 
-// limited returns ctx with a timeout of d on the loop's clock, or ctx itself if d is
-// not positive. If a call under it is cancelled and ctx is not, its time has passed.
+// limited returns ctx with a timeout of d on the loop's clock, or ctx itself if d is not
+// positive. If a call under timed is cancelled and ctx is not, the timeout has passed.
 func limited(ctx context.Context, d time.Duration) (timed context.Context, release context.CancelFunc) {
 	if d <= 0 {
 		return ctx, func() {}

@@ -10,20 +10,20 @@ import (
 	"baton/task"
 )
 
-// DialFunc returns a function that dials for libraries, as http.Transport.DialContext
-// or a database driver wants one. Any goroutine may call it, and any task of ctx's
-// loop, with its own ctx as for Dial. The ctx of a call bounds the dial only.
+// DialFunc returns a function that dials for a library, such as http.Transport.DialContext
+// or a database driver. Any goroutine may call the function, and any task of ctx's loop,
+// with its own ctx as for Dial. The ctx of a call limits only the dial.
 //
-// The connections are those of [Stream.NetConn] with the ctx of DialFunc. They live
-// until they are closed, or until that ctx ends, at the latest with its task: then the
-// loop closes them, and the function fails.
+// The function returns connections as [Stream.NetConn] does. ctx is their lifetime: when
+// ctx ends, which is with its task at the latest, the loop closes the connections, and the
+// function fails.
 func (d Dialer) DialFunc(ctx context.Context) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return (&dialFunc{lifetime: newLifetime(ctx), Dialer: d}).dial
 }
 
-// DialTLSFunc is DialFunc with [Dialer.DialTLS], as http.Transport.DialTLSContext wants
-// one. The net.Conns have a method ConnectionState, but are no *tls.Conn: package
-// net/http speaks HTTP/1.1 over them.
+// DialTLSFunc is DialFunc with [Dialer.DialTLS], for http.Transport.DialTLSContext. The
+// net.Conns have a method ConnectionState, but are not *tls.Conn: package net/http speaks
+// HTTP/1.1 over them.
 func (d Dialer) DialTLSFunc(ctx context.Context, config *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
 	if config == nil {
 		config = &tls.Config{}
@@ -38,13 +38,13 @@ type dialFunc struct {
 	tls *tls.Config // nil without TLS
 }
 
-// dial dials on the running task, or by a task under the lifetime's ctx for a
-// goroutine outside.
+// dial dials on the running task. For a goroutine outside the loop, a task under the
+// lifetime's ctx dials.
 func (f *dialFunc) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	if f.life().Err() != nil {
 		return nil, f.failed(network, address, f.cause())
 	}
-	if f.home.Loop().Held() {
+	if f.task.Loop().Held() {
 		return f.open(ctx, network, address)
 	}
 	if ctx.Err() != nil {
@@ -61,8 +61,8 @@ func (f *dialFunc) dial(ctx context.Context, network, address string) (conn net.
 	return conn, err
 }
 
-// open dials on the running task, which ctx belongs to. The end of the lifetime closes
-// the stream, also if it has come meanwhile.
+// open dials on the running task, to which ctx belongs. The end of the lifetime closes the
+// stream, even if it came during the dial.
 func (f *dialFunc) open(ctx context.Context, network, address string) (net.Conn, error) {
 	var s *Stream
 	var err error
@@ -77,7 +77,7 @@ func (f *dialFunc) open(ctx context.Context, network, address string) (net.Conn,
 	return f.owned(s), nil
 }
 
-// failed is the error of a dial that something else than the network has ended.
+// failed wraps an error that does not come from the network.
 func (f *dialFunc) failed(network, address string, err error) error {
 	return f.opError(target{network: network, text: address}, nil, err)
 }

@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package netio moves bytes: it connects, listens, serves, reads and writes,
-// in calls that park the task and never the loop.
+// Package netio connects, listens, serves, reads and writes. Its calls wait by parking the
+// calling task: they never block the loop.
+//
+// This program sends back every byte that it receives, until Ctrl-C:
+//
+//	package main
+//
+//	import (
+//		"context"
+//
+//		"baton/netio"
+//		"baton/task"
+//	)
+//
+//	func main() { task.Main(serve) }
 //
 //	func serve(ctx context.Context) error {
 //		return netio.Serve(ctx, "tcp", "localhost:7000", echo)
@@ -12,60 +25,80 @@
 //		return err
 //	}
 //
-// A [Stream] is one end of a connection. [Dial] makes one; [Listen] makes a
-// [Listener], whose Accept makes one for each connection that comes; [Serve] does
-// both for a handler, with a task for each connection. Bytes come by Read,
-// ReadFull, ReadAll, ReadUntil and, line by line, Lines, and go by Write, [Copy] and,
-// from a file, [Stream.SendFile]; [Stream.NetConn] is for code that wants a net.Conn,
-// [Dialer.DialFunc] for code that wants to dial, and [Listener.NetListener] for code that
-// wants to accept.
+// # Streams
 //
-// A cancel of Serve's ctx, or [Server.Shutdown], ends a server gracefully: handlers have
-// 30 s to finish. A handler that reads its next request under the context of
-// [UntilShutdown] learns at once that the server ends. [Server.Close] does not wait.
+// A [Stream] is one connection. [Dial] connects and returns a stream. [Listen] returns a
+// [Listener], whose Accept returns a stream for each new connection. [Serve] listens,
+// accepts, and runs a handler as a task for each connection.
 //
-// [Stream.StartTLS] and [Stream.AcceptTLS] encrypt a stream, with a tls.Config;
-// [DialTLS] and the TLS of a [Server] do it from the start. Every call works on an
-// encrypted stream as on a plain one.
+// To read, call Read, ReadFull, ReadAll, ReadLine, Lines or ReadUntil. To write, call
+// Write, WriteBuffers, [Copy] or [Stream.SendFile].
 //
-// [FileListener], [FileStream] and [FilePacketConn] are for sockets that were opened
-// elsewhere: by [SystemdFiles], by a parent process, or by package net.
-// [Stream.WriteFiles] and [Stream.ReadFiles] pass open files over a UNIX socket.
+// [Stream.StartTLS] and [Stream.AcceptTLS] encrypt a stream, with a tls.Config. [DialTLS]
+// and the TLS field of a [Server] encrypt connections from the start. All calls work on an
+// encrypted stream.
 //
-// A [PacketConn] is a socket of datagrams, of UDP or UNIX: [ListenPacket] makes one
-// that hears all peers, [DialPacket] one that has a single peer. Receive brings a
-// [Packet] with its source, and Send takes one with its destination.
+// For code that expects the types of package net there are [Stream.NetConn],
+// [Listener.NetListener], [PacketConn.NetPacketConn] and [Dialer.DialFunc].
 //
-// A [Resolver] looks up names, and what DNS knows about them. The Resolver field of a
-// [Dialer], [ListenConfig] or [PacketConfig] takes a [HostResolver] of the program's own.
+// # Servers
 //
-// A [Socket] is for system calls on a socket of the caller's own, made by
-// [AdoptSocket].
+// [Server.Shutdown], or a cancel of the ctx of [Serve], ends a server gracefully. The server
+// stops accepting and gives its handlers time to finish: Server.Grace, by default 30 s. Then
+// it cancels the handlers that are left and resets their connections. [Server.Close] does so
+// at once. A handler that waits for its next request under the context of [UntilShutdown]
+// learns immediately that the server ends.
+//
+// # Other sockets
+//
+// A [PacketConn] is a datagram socket, UDP or UNIX. [ListenPacket] returns one that
+// receives from all peers, and [DialPacket] one with a single peer.
+//
+// [FileListener], [FileStream] and [FilePacketConn] use sockets that were opened elsewhere:
+// by [SystemdFiles], by a parent process, or by package net. [Stream.WriteFiles] and
+// [Stream.ReadFiles] pass open files over a UNIX socket. [AdoptSocket] returns a [Socket],
+// for system calls on a socket that the caller owns.
+//
+// A [Resolver] looks up names and DNS records. The Resolver field of a [Dialer],
+// [ListenConfig] or [PacketConfig] accepts any [HostResolver].
 //
 // # Who may call what
 //
-// A call that takes a ctx may switch to other tasks; one that takes none never
-// does. Streams, sockets, listeners and servers belong to the loop of the task that
-// made them: its tasks and callbacks may use them, and no other goroutine, except
-// through [Stream.NetConn], [Dialer.DialFunc], [Listener.NetListener] or
-// [PacketConn.NetPacketConn]. One task at a time reads from a stream and one writes to
-// it; the next one gets a [*BusyError] that names both.
+// A call that takes a ctx may switch to other tasks. A call that takes no ctx never does.
+//
+// Streams, sockets, listeners and servers belong to the loop of the task that made them.
+// Tasks and callbacks of that loop may use them, and no other goroutine may. The types of
+// package net that NetConn and its like return are safe for other goroutines.
+//
+// One task at a time reads from a stream, and one writes to it. A second reader or writer
+// gets a [*BusyError] that names both tasks.
+//
+// While a call reads or writes, its buffer belongs to the call: the caller must not touch
+// it until the call returns, even after a cancel or a timeout. After the return the buffer
+// is the caller's again.
 //
 // # Errors
 //
-// What the world does wrong is a [*net.OpError] around the kernel's own error, so
-// errors.Is finds syscall.ECONNREFUSED, os.ErrDeadlineExceeded and net.ErrClosed.
-// Two kinds come bare, because callers compare them: the end of a stream, io.EOF or
-// in the middle of something io.ErrUnexpectedEOF, and the [*task.Canceled] of a
-// cancel. So do those that are not the world's: [*BusyError], [*LeftError], and,
-// with some words around it, ErrTooLong. A timeout is no cancel: it is
-// os.ErrDeadlineExceeded and leaves the stream as it was.
+// An error of the network or the system is a [*net.OpError] around the kernel's error.
+// errors.Is finds, for example, syscall.ECONNREFUSED, os.ErrDeadlineExceeded and
+// net.ErrClosed in it. These errors come without a [*net.OpError]:
+//
+//   - io.EOF at the end of a stream, and io.ErrUnexpectedEOF in the middle of a message;
+//   - [*task.Canceled] after a cancel;
+//   - [*BusyError] and [*LeftError];
+//   - ErrTooLong, wrapped with the name of the call.
+//
+// A timeout is not a cancel: its error is os.ErrDeadlineExceeded.
+//
+// After a timeout or a cancel the stream stays open and usable, and no byte is lost. The
+// call returns what it has read, or how many bytes it has written. A call that returns no
+// part, such as ReadLine, leaves the bytes in the stream for the next call. Only
+// [Stream.StartTLS] and [Stream.AcceptTLS] close the stream.
 //
 // # Limits
 //
-// Everything is bounded: Write returns when the kernel has taken the bytes, so
-// memory does not grow with a slow peer; reading ahead has a limit; look-ups, and
-// the end of a server, take a bounded time; and a call that moves much without a
-// wait gives way to others after 256 KiB. What a call has read or written
-// before it was cancelled, or timed out, is never lost.
+// Memory does not grow with a slow peer, because Write returns only when the kernel has
+// taken the bytes. Reading ahead is limited by the LineLimit. Look-ups and the end of a
+// server take a bounded time. A call that moves much data without waiting yields to other
+// tasks after 256 KiB.
 package netio

@@ -12,23 +12,23 @@ import (
 	"baton/task"
 )
 
-// ErrTooLong is the error of ReadLine, ReadUntil and Peek about more bytes than
-// the stream's LineLimit, and of ReadAll about more than its own limit.
+// ErrTooLong is the error of ReadLine, ReadUntil and Peek if they need more bytes than the
+// stream's LineLimit, and of ReadAll if the stream has more bytes than its limit.
 var ErrTooLong = errors.New("longer than the limit")
 
-// ErrBusy is what errors.Is finds in a [*BusyError].
+// ErrBusy matches every [*BusyError] in errors.Is.
 var ErrBusy = errors.New("netio: busy")
 
-// A BusyError is the error of a call that reads from a stream, writes to it or accepts
-// from a listener while another call does the same. On a [Socket], to accept is to read,
-// and to connect is to write. The first call goes on.
+// A BusyError is returned by a call that reads from a stream, writes to it or accepts from
+// a listener while another call does the same. The first call continues. On a [Socket],
+// Accept counts as reading and Connect as writing.
 type BusyError struct {
 	Op     string // "read", "write" or "accept"
-	First  string // the task whose call goes on
-	Second string // the task, or the call, that came second
+	First  string // the task whose call continues
+	Second string // the task, or the call, that was refused
 }
 
-// Error names both.
+// Error names the operation and both tasks.
 func (e *BusyError) Error() string {
 	return fmt.Sprintf("netio: %s by %s during the %[1]s of %[3]s", e.Op, e.Second, e.First)
 }
@@ -36,8 +36,8 @@ func (e *BusyError) Error() string {
 // Is reports whether target is ErrBusy.
 func (e *BusyError) Is(target error) bool { return target == ErrBusy }
 
-// canceled is the error of a call whose operation was taken back because of a
-// cancel of ctx: the *task.Canceled, bare.
+// canceled returns the error of a call whose operation was cancelled because ctx was: the
+// *task.Canceled, unwrapped.
 func canceled(ctx context.Context) error {
 	if err := task.Check(ctx); err != nil {
 		return err
@@ -45,8 +45,8 @@ func canceled(ctx context.Context) error {
 	return poll.ErrCanceled
 }
 
-// join is errors.Join, but one error alone stays as it is: callers compare those
-// that come bare.
+// join is errors.Join, except that it returns a single error unchanged: callers compare
+// unwrapped errors.
 func join(a, b error) error {
 	switch {
 	case a == nil:
@@ -57,16 +57,16 @@ func join(a, b error) error {
 	return errors.Join(a, b)
 }
 
-// misuse panics with what the caller did and what to do instead.
+// misuse panics. The message says what the caller did and what to do instead.
 func misuse(format string, args ...any) {
 	panic("netio: " + fmt.Sprintf(format, args...))
 }
 
-// mustHold panics unless the caller may use what belongs to l: it has the baton,
-// or the loop does not run.
+// mustHold panics unless the caller may use what belongs to l: it holds the baton, or the
+// loop does not run.
 func mustHold(l *loop.Loop, call string, what fmt.Stringer) {
 	if l == nil {
-		misuse("%s of a zero value; %s", call, makers)
+		misuse("%s of a zero value; %s", call, howToMake)
 	}
 	if word := l.Driver().Holder(); !word.Held() && !word.Free() {
 		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal, or the net.Conn of Stream.NetConn",
@@ -74,14 +74,14 @@ func mustHold(l *loop.Loop, call string, what fmt.Stringer) {
 	}
 }
 
-// elsewhere panics because r uses a stream or listener that is not of its loop.
-func elsewhere(r *task.Ref, l *loop.Loop, what string) {
+// panicWrongLoop panics because r uses a stream or listener of another loop.
+func panicWrongLoop(r *task.Ref, l *loop.Loop, what string) {
 	if l == nil {
-		misuse("%v uses a zero %s; %s", r, what, makers)
+		misuse("%v uses a zero %s; %s", r, what, howToMake)
 	}
 	misuse("%v of %v uses a %s of %v; use a Portal between loops", r, r.Loop(), what, l)
 }
 
-// makers is what to do instead of using a zero value.
-const makers = "Dial and Listener.Accept make a Stream, Listen makes a Listener, ListenPacket and DialPacket make a PacketConn, " +
+// howToMake says what to use instead of a zero value.
+const howToMake = "Dial and Listener.Accept make a Stream, Listen makes a Listener, ListenPacket and DialPacket make a PacketConn, " +
 	"AdoptSocket makes a Socket"

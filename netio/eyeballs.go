@@ -14,37 +14,35 @@ import (
 	"baton/task"
 )
 
-// A race is one Dial: attempts at several addresses, of which the first that
-// connects wins (RFC 8305, section 5). The dialing task parks once; completions
-// and the timer start the attempts that come next. A race ends when no attempt is
-// in flight any more, so nothing outlives a Dial.
+// A race is one Dial: attempts at several addresses, of which the first connection wins
+// (RFC 8305, section 5). The dialing task parks once; completions and the timer start the
+// next attempts. A race ends when no attempt is in flight, so nothing outlives a Dial.
 //
-// One thing of the RFC is left out: its section 3 begins to connect while the name
-// server has answered for one family only. Here a resolver answers once, for both.
+// One part of the RFC is left out: section 3 starts to connect while the name server has
+// answered for one family only. Here a resolver answers for both families at once.
 type race struct {
 	loop   *loop.Loop
 	hook   *hook
 	dialer Dialer // for LocalAddr, FallbackDelay and errors
 	target target // for errors and reports
 
-	task     *task.Ref // of the Dial, while attempts are in flight
+	task     *task.Ref // the dialing task, while attempts are in flight
 	attempts []attempt
-	next     int  // to be started
-	pending  int  // in flight
-	over     bool // no more attempts: there is a winner, or a cancel
+	next     int  // the next attempt to start
+	pending  int  // attempts in flight
+	over     bool // start no more attempts: there is a winner, or a cancel
 	timer    loop.Timer
 	winner   poll.Handle
 }
 
-// An attempt is a connect to one address. What it brings is in op until finish.
+// An attempt is a connect to one address. Its result is in op until finish.
 type attempt struct {
 	race *race
 	op   poll.Op
-	err  error // why it has failed; nil before that
+	err  error // why it has failed, or nil
 }
 
-// newRace makes a race to the addresses, of which there is at least one, in the
-// order in which they are tried. It is run once.
+// newRace returns a race to addrs, which is not empty, in this order. A race is run once.
 func newRace(l *loop.Loop, d Dialer, t target, addrs []net.Addr) *race {
 	if d.FallbackDelay == 0 {
 		d.FallbackDelay = defaultFallbackDelay
@@ -61,9 +59,9 @@ func newRace(l *loop.Loop, d Dialer, t target, addrs []net.Addr) *race {
 	return r
 }
 
-// run returns the first connection, which the caller must close. It may switch.
-// Without a connection it returns nil and the errors of the addresses that have
-// failed. There may be none if ctx is cancelled.
+// run returns the first connection, which the caller must close. It may switch. Without a
+// connection it returns nil and the errors of the addresses. If ctx is cancelled, there may
+// be no error.
 func (r *race) run(ctx context.Context) (poll.Handle, error) {
 	r.launch()
 	if r.pending > 0 {
@@ -82,10 +80,10 @@ func (r *race) run(ctx context.Context) (poll.Handle, error) {
 	return nil, r.verdict()
 }
 
-// launch starts the next attempt, and the one after it if that has failed at
-// once. It is called when the race begins, by the timer, and after every failure:
-// RFC 8305 lets the next attempt begin when one has failed, also while others are
-// in flight. The timer counts from the last start. launch does not switch.
+// launch starts the next attempt, and further ones as long as an attempt fails at once. It
+// is called at the beginning, by the timer and after every failure: RFC 8305 allows the
+// next attempt when one has failed, also while others are in flight. The timer counts from
+// the last start. launch does not switch.
 func (r *race) launch() {
 	for !r.over && r.next < len(r.attempts) {
 		a := &r.attempts[r.next]
@@ -104,9 +102,9 @@ func (r *race) launch() {
 	}
 }
 
-// fits reports whether the attempt's address is of the family of LocalAddr. If it
-// is not, the attempt has failed: the kernel's error would say little. Every address
-// fits if LocalAddr is nil, and an address without an IP fits every other of TCP.
+// fits reports whether the attempt's address is of LocalAddr's family. If not, the attempt
+// fails without the kernel, whose error would be unclear. If LocalAddr is nil, every
+// address fits. An address without an IP fits every TCP address.
 func (r *race) fits(a *attempt) bool {
 	from, local := r.dialer.LocalAddr.(*net.TCPAddr)
 	_, path := r.dialer.LocalAddr.(*net.UnixAddr)
@@ -119,14 +117,14 @@ func (r *race) fits(a *attempt) bool {
 	return true
 }
 
-// v4 reports whether addr is of IPv4, mapped or not.
+// v4 reports whether addr is an IPv4 address, mapped or not.
 func v4(addr *net.TCPAddr) bool { return addr.IP.To4() != nil }
 
-// Wake is called by the timer: the last attempt has had its time for itself.
+// Wake starts the next attempt. The timer calls it after FallbackDelay.
 func (r *race) Wake() { r.launch() }
 
-// Complete is called by the loop when an attempt that was in flight has ended. The
-// dialing task is parked then, and is woken by the last one.
+// Complete takes the result of an attempt that was in flight. Only the loop calls it. The
+// last attempt wakes the dialing task.
 func (a *attempt) Complete(*poll.Op) {
 	r := a.race
 	r.pending--
@@ -137,7 +135,7 @@ func (a *attempt) Complete(*poll.Op) {
 	}
 }
 
-// finish takes the result of an attempt. It closes a connection that comes second.
+// finish takes the result of an attempt. It closes every connection after the first.
 func (a *attempt) finish() {
 	r := a.race
 	switch {
@@ -152,8 +150,8 @@ func (a *attempt) finish() {
 	a.op.Handle = nil
 }
 
-// stop ends the race: it cancels what is in flight. Complete is still called for
-// each operation. A second stop does nothing.
+// stop ends the race: it cancels the operations in flight. Each of them still calls
+// Complete. A second stop does nothing.
 func (r *race) stop() {
 	r.over = true
 	r.loop.Driver().StopTimer(&r.timer)
@@ -162,9 +160,9 @@ func (r *race) stop() {
 	}
 }
 
-// verdict returns the errors of the addresses that have failed, joined. If all
-// have failed for the same reason, as for a host that refuses on all its addresses,
-// it returns the first one alone. What stop has cancelled has not failed.
+// verdict returns the errors of the addresses, joined. If all of them failed for the same
+// reason, such as a refused connection, it returns only the first error. Attempts that stop
+// cancelled do not count.
 func (r *race) verdict() error {
 	var errs []error
 	var first error
@@ -186,21 +184,21 @@ func (r *race) verdict() error {
 	return errors.Join(errs...)
 }
 
-// Cancel makes a race a task.Waiter: the operations come back first. A
-// connection that was made in spite of it wins.
+// Cancel ends the race; the completions wake the task. It makes a race a task.Waiter. A
+// connection that completes nevertheless wins.
 func (r *race) Cancel(*task.Ref) bool {
 	r.stop()
 	return false
 }
 
-// Reason and Owners say in reports what a Dial waits for: no task of this loop.
+// Reason and Owners describe the wait. No task of this loop ends it.
 func (r *race) Reason() string      { return fmt.Sprintf("a connection to %s", r.target.text) }
 func (r *race) Owners() []*task.Ref { return nil }
 
-// interleave lets the families alternate, beginning with that of the first
-// address; within each the order stays (RFC 8305, section 4, with a First Address
-// Family Count of 1). So one family that does not work costs one delay, however
-// many of its addresses come first. UNIX addresses are all of one family.
+// interleave alternates the families, beginning with the family of the first address, and
+// keeps the order within each family (RFC 8305, section 4, with a First Address Family
+// Count of 1). So a family that does not work costs one delay, even if many of its
+// addresses come first. All UNIX addresses are of one family.
 func interleave(addrs []net.Addr) []net.Addr {
 	var first, second []net.Addr
 	for _, addr := range addrs {

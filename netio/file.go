@@ -12,23 +12,23 @@ import (
 	"baton/task"
 )
 
-// FileListener returns a listener on the socket in f. It is
-// ListenConfig{}.FileListener.
+// FileListener returns a listener on the socket in f. It is ListenConfig{}.FileListener.
 func FileListener(ctx context.Context, f *os.File) (*Listener, error) {
 	return ListenConfig{}.FileListener(ctx, f)
 }
 
-// FileListener returns a listener on the socket in f, as net.FileListener does: one
-// that was inherited, that [SystemdFiles] returns, or the File of a *net.TCPListener or
-// *net.UnixListener. f stays the caller's, who closes it; that does not affect the
-// listener, and closing the listener does not affect f. Connections go to one of those
-// that accept from the socket. The socket must listen already; of the config, only
-// Stream counts. The file of a UNIX socket is not removed.
+// FileListener returns a listener on the socket in f, like net.FileListener. The socket may
+// be inherited, come from [SystemdFiles], or be the File of a *net.TCPListener or
+// *net.UnixListener. It must already listen. Of c only Stream is used.
 //
-// Errors are [*net.OpError] of the operation "file"; in a virtual world it is
+// The caller keeps f and must close it. Closing f does not affect the listener, and closing
+// the listener does not affect f. If others accept from the same socket, each connection
+// goes to one of them. Close does not remove the file of a UNIX socket.
+//
+// Errors are [*net.OpError] with Op "file". In a virtual world the error is
 // errors.ErrUnsupported.
 func (c ListenConfig) FileListener(ctx context.Context, f *os.File) (*Listener, error) {
-	r, h, err := imported(ctx, f, poll.Accept, c.Stream.socketOptions())
+	r, h, err := importHandle(ctx, f, poll.Accept, c.Stream.socketOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -37,34 +37,34 @@ func (c ListenConfig) FileListener(ctx context.Context, f *os.File) (*Listener, 
 	return l, nil
 }
 
-// FileStream returns a stream on the connected socket in f. It is
+// FileStream returns a stream of the connected socket in f. It is
 // StreamConfig{}.FileStream.
 func FileStream(ctx context.Context, f *os.File) (*Stream, error) {
 	return StreamConfig{}.FileStream(ctx, f)
 }
 
-// FileStream returns a stream on the connected socket in f, of TCP or UNIX, as
-// net.FileConn does. f stays the caller's, who closes it; the connection ends when both
-// are closed. Errors are those of [ListenConfig.FileListener].
+// FileStream returns a stream of the connected socket in f, TCP or UNIX, like net.FileConn.
+// The caller keeps f and must close it; the connection ends when both are closed. Errors
+// are those of [ListenConfig.FileListener].
 func (c StreamConfig) FileStream(ctx context.Context, f *os.File) (*Stream, error) {
-	r, h, err := imported(ctx, f, poll.Read, c.socketOptions())
+	r, h, err := importHandle(ctx, f, poll.Read, c.socketOptions())
 	if err != nil {
 		return nil, err
 	}
 	return newStream(r.Loop(), h, c), nil
 }
 
-// FilePacketConn returns a PacketConn on the socket in f. It is
+// FilePacketConn returns a PacketConn of the socket in f. It is
 // PacketConfig{}.FilePacketConn.
 func FilePacketConn(ctx context.Context, f *os.File) (*PacketConn, error) {
 	return PacketConfig{}.FilePacketConn(ctx, f)
 }
 
-// FilePacketConn returns a PacketConn on the socket of datagrams in f, as
-// net.FilePacketConn does. f stays the caller's, who closes it. Of the config, only the
-// timeouts count. Errors are those of [ListenConfig.FileListener].
+// FilePacketConn returns a PacketConn of the datagram socket in f, like net.FilePacketConn.
+// The caller keeps f and must close it. Of c only the timeouts are used. Errors are those
+// of [ListenConfig.FileListener].
 func (c PacketConfig) FilePacketConn(ctx context.Context, f *os.File) (*PacketConn, error) {
-	r, h, err := imported(ctx, f, poll.Receive, poll.SocketOptions{})
+	r, h, err := importHandle(ctx, f, poll.Receive, poll.SocketOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +74,9 @@ func (c PacketConfig) FilePacketConn(ctx context.Context, f *os.File) (*PacketCo
 	return conn, nil
 }
 
-// imported makes a handle of the socket in f, for kind: see [poll.Importer].
-func imported(ctx context.Context, f *os.File, kind poll.Kind, o poll.SocketOptions) (*task.Ref, poll.Handle, error) {
+// importHandle makes a handle of the socket in f, for operations of kind: see
+// poll.Importer.
+func importHandle(ctx context.Context, f *os.File, kind poll.Kind, o poll.SocketOptions) (*task.Ref, poll.Handle, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -94,6 +95,6 @@ func imported(ctx context.Context, f *os.File, kind poll.Kind, o poll.SocketOpti
 // A fileAddr is the name of a file as a net.Addr, for errors.
 type fileAddr string
 
-// Network and String make it a net.Addr.
+// Network and String implement net.Addr.
 func (fileAddr) Network() string  { return "file+net" }
 func (a fileAddr) String() string { return string(a) }

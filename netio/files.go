@@ -13,30 +13,30 @@ import (
 	"baton/task"
 )
 
-// ErrFilesLost is the error of a ReadFiles whose files could not all be taken.
+// ErrFilesLost is the error of ReadFiles if it could not take all files.
 var ErrFilesLost = errors.New("netio: files were lost")
 
-// WriteFiles writes p, of which there is at least a byte, and passes files to the
-// process that reads it, as unix(7) has it (SCM_RIGHTS): that process gets descriptors
-// of the same open files. The peer has to read the first byte of p with ReadFiles or
-// its like. Otherwise WriteFiles is like Write; if n is not zero, the files are on
-// their way. They stay the caller's, who may close them when WriteFiles returns.
+// WriteFiles writes p and passes files to the process that reads it (SCM_RIGHTS, unix(7)):
+// that process gets descriptors of the same open files. The peer must read the first byte
+// of p with ReadFiles or an equivalent. p must not be empty. The caller keeps files, and
+// may close them when WriteFiles returns. Otherwise WriteFiles is like Write. If n is not
+// zero, the files were sent.
 //
-// Only a UNIX socket without TLS passes files, and only Linux's own poller does. The
-// error is errors.ErrUnsupported otherwise.
+// Only a UNIX socket without TLS can pass files, and only with Linux's own poller.
+// Otherwise the error is errors.ErrUnsupported.
 func (s *Stream) WriteFiles(ctx context.Context, p []byte, files ...*os.File) (n int, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return 0, err
 	}
 	if len(p) == 0 {
-		misuse("WriteFiles without a byte, which the files could go with")
+		misuse("WriteFiles without data; files need at least one byte to go with")
 	}
 	if err := s.begin(&s.out, r); err != nil {
 		return 0, err
 	}
 	defer s.out.release()
-	// Only the first bytes go with the files; the rest is a Write, which gives way.
+	// Only the first bytes go with the files. The rest is a Write, which yields.
 	err = s.out.exchange(ctx, poll.Writable, func(fd int) (err error) {
 		n, err = sendFiles(fd, p[:min(len(p), pieceBytes)], files)
 		return err
@@ -48,34 +48,33 @@ func (s *Stream) WriteFiles(ctx context.Context, p []byte, files ...*os.File) (n
 	return n + rest, err
 }
 
-// ReadFiles reads what is there into p, at least one byte, together with the files that
-// the peer has passed with it, max at most. They are the caller's, who closes them; no
-// child inherits them. What the peer has written after the files is for a later call.
-// Otherwise ReadFiles is like Read, and works where WriteFiles does.
+// ReadFiles reads into p what is available, at least one byte, and up to max files that the
+// peer has passed with it. The caller owns the files and must close them. Child processes
+// do not inherit them. Data that the peer wrote after the files is left for the next call.
+// Otherwise ReadFiles is like Read. It works where WriteFiles does.
 //
-// If more than max files came, or the process has no room for them, ReadFiles closes
-// those that it has got, and returns ErrFilesLost beside the bytes. Files that come
-// with bytes which another call reads are lost, too. So read with ReadFiles whatever
-// files may come with, and before it only with Read and ReadFull, which read nothing
-// ahead.
+// If more than max files arrive, or the process has no descriptors left, ReadFiles closes
+// the files that it got and returns ErrFilesLost together with the bytes. Files are also
+// lost if another call reads the bytes that they come with. So call ReadFiles wherever
+// files may arrive, and before that only Read and ReadFull, which read nothing ahead.
 func (s *Stream) ReadFiles(ctx context.Context, p []byte, max int) (n int, files []*os.File, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
 	if len(p) == 0 || max < 1 {
-		misuse("ReadFiles with room for %d bytes and %d files; it needs a byte for files to come with", len(p), max)
+		misuse("ReadFiles into %d bytes and %d files; it needs space for at least one of each", len(p), max)
 	}
 	if err := s.begin(&s.in, r); err != nil {
 		return 0, nil, err
 	}
 	defer s.in.release()
 	if s.skip {
-		if err := s.pass(ctx); err != nil {
+		if err := s.skipLine(ctx); err != nil {
 			return 0, nil, err
 		}
 	}
-	if err := s.recall(ctx); err != nil {
+	if err := s.cancelEarly(ctx); err != nil {
 		return 0, nil, err
 	}
 	if s.ahead.len() > 0 {
@@ -98,21 +97,21 @@ func (s *Stream) ReadFiles(ctx context.Context, p []byte, max int) (n int, files
 	return n, files, err
 }
 
-// exchange makes a system call that moves bytes and files, again whenever the socket is
-// ready for it, until it does not fail with EAGAIN. The user of h calls it. The call is
-// made by the task itself, between two waits: so a cancel of a wait has had no effect,
-// and what the call has taken is returned.
-func (h *half) exchange(ctx context.Context, ready poll.Kind, call func(fd int) error) error {
-	s := h.stream
+// exchange makes a system call that moves bytes and files. It repeats the call, whenever
+// the socket is ready, until the call does not fail with EAGAIN. The user of d calls it.
+// The task itself makes the system call, between two waits. So a cancel of a wait has moved
+// nothing, and the result of the call is never lost.
+func (d *direction) exchange(ctx context.Context, ready poll.Kind, call func(fd int) error) error {
+	s := d.stream
 	c, ok := s.handle.(poll.Controller)
 	if !ok || !filesPass || s.tls != nil || s.local.Network() != "unix" || !s.loop.Poller().Caps().Has(poll.Readiness) {
-		return s.opError(h.call(), errors.ErrUnsupported)
+		return s.opError(d.opName(), errors.ErrUnsupported)
 	}
-	if h.failed != nil {
-		return h.failed
+	if d.failed != nil {
+		return d.failed
 	}
-	defer func(own poll.Kind) { h.op.Kind = own }(h.op.Kind)
-	h.op.Kind = ready
+	defer func(own poll.Kind) { d.op.Kind = own }(d.op.Kind)
+	d.op.Kind = ready
 	for {
 		var err error
 		if outer := c.Control(func(fd uintptr) { err = call(int(fd)) }); outer != nil {
@@ -120,14 +119,14 @@ func (h *half) exchange(ctx context.Context, ready poll.Kind, call func(fd int) 
 		}
 		switch {
 		case err == nil:
-			if h.limited {
+			if d.limited {
 				s.active = s.loop.Time()
 			}
 			return nil
 		case !errors.Is(err, syscall.EAGAIN):
-			return h.failure(ctx, err)
+			return d.failure(ctx, err)
 		}
-		if _, err := h.do(ctx); err != nil {
+		if _, err := d.do(ctx); err != nil {
 			return err
 		}
 	}

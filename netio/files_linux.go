@@ -11,10 +11,10 @@ import (
 // filesPass reports that this system passes files over UNIX sockets.
 const filesPass = true
 
-// mostFiles is how many files one message has at most (SCM_MAX_FD, unix(7)).
+// mostFiles is how many files one message may contain (SCM_MAX_FD, unix(7)).
 const mostFiles = 253
 
-// sendFiles makes one call, which sends files with p. EAGAIN is the caller's.
+// sendFiles makes one system call, which sends p and files. The caller handles EAGAIN.
 func sendFiles(fd int, p []byte, files []*os.File) (n int, err error) {
 	outer := withDescriptors(files, nil, func(fds []int) {
 		var rights []byte
@@ -35,8 +35,8 @@ func sendFiles(fd int, p []byte, files []*os.File) (n int, err error) {
 	return n, nil
 }
 
-// withDescriptors calls fn with fds and the descriptors of files, none of which is
-// closed, and its number another file's, before fn returns.
+// withDescriptors calls fn with fds and the descriptors of files. Until fn returns, no
+// descriptor is closed, so its number cannot belong to another file.
 func withDescriptors(files []*os.File, fds []int, fn func(fds []int)) error {
 	if len(files) == 0 {
 		fn(fds)
@@ -53,11 +53,11 @@ func withDescriptors(files []*os.File, fds []int, fn func(fds []int)) error {
 	return inner
 }
 
-// receiveFiles makes one call, and makes files named name of the descriptors that have
-// come. It reports whether some could not be taken. EAGAIN is the caller's.
+// receiveFiles makes one system call, and returns the received descriptors as files with
+// the given name. lost reports whether some could not be taken. The caller handles EAGAIN.
 func receiveFiles(fd int, p []byte, max int, name string) (n int, files []*os.File, lost bool, err error) {
-	// The credentials come first, if the user has asked for them. Without them there is
-	// room for more than max.
+	// The credentials come first, if the user has requested them. Without them there is
+	// space for more than max files.
 	control := make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4*min(max, mostFiles)))
 	n, size, flags, _, err := unix.Recvmsg(fd, p, control, unix.MSG_CMSG_CLOEXEC)
 	for err == unix.EINTR {

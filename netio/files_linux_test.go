@@ -238,9 +238,9 @@ func TestFilesErrors(t *testing.T) {
 		want(t, "Read beside ReadFiles", err, netio.ErrBusy)
 		reading.Cancel(nil)
 		_, _ = reading.Await(ctx)
-		panics(t, "ReadFiles without room", func() { far.ReadFiles(ctx, nil, 1) }, "room for 0 bytes")
+		panics(t, "ReadFiles without room", func() { far.ReadFiles(ctx, nil, 1) }, "into 0 bytes")
 		panics(t, "ReadFiles of no file", func() { far.ReadFiles(ctx, buf, 0) }, "0 files")
-		panics(t, "WriteFiles without a byte", func() { near.WriteFiles(ctx, nil) }, "without a byte")
+		panics(t, "WriteFiles without a byte", func() { near.WriteFiles(ctx, nil) }, "without data")
 	})
 	w := world{"epoll", "unix"}
 	w.run(t, func(ctx context.Context, t *testing.T) {

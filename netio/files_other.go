@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// filesPass reports that this system passes files over UNIX sockets.
+// filesPass reports that this system does not pass files over UNIX sockets.
 const filesPass = false
 
 // sendFiles is not called.

@@ -7,20 +7,19 @@ import (
 	"net/netip"
 )
 
-// A HostResolver looks up the addresses of a host, in the network "ip", "ip4" or "ip6".
-// [Dialer], [ListenConfig] and [PacketConfig] take one: a table, a cache, or a protocol
-// of the program's own.
+// A HostResolver looks up the addresses of a host, in the network "ip", "ip4" or "ip6". The
+// Resolver field of a [Dialer], [ListenConfig] or [PacketConfig] accepts one, such as a
+// table, a cache, or another protocol.
 //
-// LookupNetIP runs on the task that dials or listens, under its ctx with the timeout of
-// the look-up. It may switch; it must not block in another way, because it holds the
-// baton. It is not called for a host that is an address already.
+// LookupNetIP runs on the task that dials or listens. Its ctx is the task's, with the
+// timeout of the look-up. It may switch, but must not block in any other way, because it
+// holds the baton. It is not called if the host is already an address.
 //
-// The result is treated like that of the system: addresses of another family and
-// repetitions are left out, and if none is left, the host does not exist. An error
-// without a [*net.DNSError] is wrapped in one.
+// The caller removes addresses of other families and repetitions from the result. If none
+// is left, the host does not exist. An error without a [*net.DNSError] is wrapped in one.
 //
-// [Resolver] is a HostResolver. So is a *net.Resolver, which blocks: these fields treat it
-// as Resolver{Net: r}, and a HostResolver that calls a *net.Resolver should do the same.
+// [Resolver] is a HostResolver. A *net.Resolver is one too, but blocks: Dial and Listen use
+// it as Resolver{Net: r}. A HostResolver that calls a *net.Resolver should do the same.
 type HostResolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }

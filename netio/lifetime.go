@@ -10,24 +10,24 @@ import (
 	"baton/task"
 )
 
-// A lifetime is the ctx that a net.Conn, a net.PacketConn, a net.Listener or a dial
-// function was made with. A call from elsewhere runs as a task under ctx, so the end of
-// ctx ends it like any task there. Its methods are safe from every goroutine.
+// A lifetime is the ctx of a net.Conn, a net.PacketConn, a net.Listener or a dial function.
+// Calls from other tasks and goroutines run as tasks under ctx, so the end of ctx ends
+// them. The methods are safe for concurrent use.
 type lifetime struct {
 	ctx  context.Context
-	home *task.Ref       // the task of ctx
-	own  context.Context // the context of home's function
+	task *task.Ref       // the task of ctx
+	own  context.Context // the context of the task's function
 }
 
-// newLifetime returns the lifetime of ctx, whose task calls it.
+// newLifetime returns the lifetime of ctx. The task of ctx calls it.
 func newLifetime(ctx context.Context) lifetime {
 	home := task.Self(ctx)
 	_, own := home.Running()
 	return lifetime{ctx, home, own}
 }
 
-// life is the context that ends with the lifetime: ctx, or the context of its task if
-// ctx cannot end. When the loop has stopped running, life has ended.
+// life returns the context that ends with the lifetime: ctx, or the context of its task if
+// ctx cannot end. Both have ended when the loop has stopped running.
 func (l *lifetime) life() context.Context {
 	if l.ctx.Done() == nil {
 		return l.own
@@ -35,8 +35,8 @@ func (l *lifetime) life() context.Context {
 	return l.ctx
 }
 
-// cause is why calls fail: the cause for which the lifetime has ended, or
-// net.ErrClosed if the loop or the scope of ctx ended first.
+// cause returns why calls fail: the cause of the lifetime's end, or net.ErrClosed if the
+// loop or the scope of ctx ended first.
 func (l *lifetime) cause() error {
 	if life := l.life(); life.Err() != nil {
 		return context.Cause(life)
@@ -44,22 +44,22 @@ func (l *lifetime) cause() error {
 	return net.ErrClosed
 }
 
-// dress makes an error that has ended an operation one of a socket.
-type dress func(op string, err error) error
+// An opErrorFunc wraps an error that has ended an operation in a *net.OpError.
+type opErrorFunc func(op string, err error) error
 
-// atHome reports whether the task of the lifetime calls.
-func (l *lifetime) atHome() bool {
-	caller, _ := l.home.Running()
-	return caller == l.home
+// isOwnTask reports whether the lifetime's task is the caller.
+func (l *lifetime) isOwnTask() bool {
+	caller, _ := l.task.Running()
+	return caller == l.task
 }
 
-// away does one call for every other caller, by a task under ctx. op is the call in
-// the words of package net, and what is the interface. A caller outside knows nothing of
-// tasks, so a cancel is an error of the network for it.
-func (l *lifetime) away(op, what string, dress dress, do func(ctx context.Context) error) error {
-	caller, ctx := l.home.Running()
-	if caller == nil && l.home.Loop().Held() {
-		misuse("%s of a %s in a callback of %v, which cannot wait; start a task", op, what, l.home.Loop())
+// callAsTask does one call for every other caller, as a task under ctx. op is the
+// operation, as in package net, and what names the interface. A goroutine outside the loop
+// does not know tasks, so it gets a cancel as an error of the network.
+func (l *lifetime) callAsTask(op, what string, opError opErrorFunc, do func(ctx context.Context) error) error {
+	caller, ctx := l.task.Running()
+	if caller == nil && l.task.Loop().Held() {
+		misuse("%s of a %s in a callback of %v, which cannot wait; start a task", op, what, l.task.Loop())
 	}
 	err := net.ErrClosed // if the call panics
 	run := func(ctx context.Context) { err = do(ctx) }
@@ -79,87 +79,88 @@ func (l *lifetime) away(op, what string, dress dress, do func(ctx context.Contex
 		}
 	}
 	if canceled || !began {
-		return dress(op, l.cause())
+		return opError(op, l.cause())
 	}
 	return err
 }
 
-// onLoop runs fn, which does not switch, with the loop's baton; the error is fn's,
-// or says why the lifetime has ended before, as that of the operation op.
-func (l *lifetime) onLoop(op string, dress dress, fn func() error) error {
-	done, err := l.bring(fn)
+// onLoop runs fn, which does not switch, with the baton. The error is fn's, or says why the
+// lifetime had ended before, as an error of the operation op.
+func (l *lifetime) onLoop(op string, opError opErrorFunc, fn func() error) error {
+	done, err := l.tryOnLoop(fn)
 	if !done {
-		return dress(op, l.cause())
+		return opError(op, l.cause())
 	}
 	return err
 }
 
-// bring runs fn with the loop's baton. A goroutine outside waits for that; done is
-// false if the lifetime ended first, and then fn is not called.
-func (l *lifetime) bring(fn func() error) (done bool, err error) {
-	if l.home.Loop().Held() {
+// tryOnLoop runs fn with the baton. A goroutine outside the loop waits until the loop has
+// run fn. If the lifetime ends first, fn is not called and done is false.
+func (l *lifetime) tryOnLoop(fn func() error) (done bool, err error) {
+	if l.task.Loop().Held() {
 		return true, fn()
 	}
-	var v visit
-	sent := v.send(l.home.Loop(), func() {
+	var c loopCall
+	sent := c.send(l.task.Loop(), func() {
 		err = fn()
-		close(v.done)
+		close(c.done)
 	})
-	done = sent && v.wait(l.life().Done(), nil)
+	done = sent && c.wait(l.life().Done(), nil)
 	return done, err
 }
 
-// owned returns a net.Conn that owns its stream: the end of the lifetime closes it.
+// owned returns a net.Conn that owns its stream: the end of the lifetime closes the stream.
 func (l *lifetime) owned(s *Stream) net.Conn {
 	c := s.netConn(*l)
 	c.stop = bridge.AfterEnd(l.life(), func() { _ = s.Close() })
-	return c.face()
+	return c.asNetConn()
 }
 
-// forTask runs fn as a task under the lifetime's ctx, for another task of the loop.
-// That task calls it with its own context, and parks until fn has returned. If it is
-// cancelled meanwhile, so is fn. forTask returns false, and does not run fn, if the
-// scope of the lifetime has ended.
+// forTask runs fn as a task under the lifetime's ctx, for another task of the loop. That
+// task is the caller, and ctx is its own. It parks until fn has returned; a cancel of the
+// caller cancels fn. If the scope of the lifetime has ended, forTask returns false and does
+// not run fn.
 func (l *lifetime) forTask(ctx context.Context, caller *task.Ref, fn func(ctx context.Context)) bool {
-	e := &errand{worker: bridge.GoUnder(l.ctx, func(ctx context.Context) error {
+	call := &taskCall{worker: bridge.GoUnder(l.ctx, func(ctx context.Context) error {
 		defer caller.Wake()
 		fn(ctx)
 		return nil
 	}).(*task.Ref)}
-	if e.worker == nil {
+	if call.worker == nil {
 		return false
 	}
-	park(ctx, e)
+	park(ctx, call)
 	return true
 }
 
-// forGoroutine is forTask for a goroutine outside the loop, which blocks. It cancels
-// fn when quit is closed, which may be nil. It also returns false if the loop did not
-// begin with fn before the end of the lifetime, or before quit was closed.
+// forGoroutine is forTask for a goroutine outside the loop, which blocks. It cancels fn
+// when quit is closed; quit may be nil. It also returns false if the lifetime ended, or
+// quit was closed, before the loop had begun with fn.
 func (l *lifetime) forGoroutine(quit <-chan struct{}, fn func(ctx context.Context)) bool {
-	var v visit
-	sent := v.send(l.home.Loop(), func() {
-		v.worker = bridge.GoUnder(l.ctx, func(ctx context.Context) error {
-			defer close(v.done)
+	var c loopCall
+	sent := c.send(l.task.Loop(), func() {
+		c.worker = bridge.GoUnder(l.ctx, func(ctx context.Context) error {
+			defer close(c.done)
 			fn(ctx)
 			return nil
 		}).(*task.Ref)
-		if v.worker == nil {
-			close(v.done)
+		if c.worker == nil {
+			close(c.done)
 		}
 	})
-	return sent && v.wait(l.life().Done(), quit) && v.worker != nil
+	return sent && c.wait(l.life().Done(), quit) && c.worker != nil
 }
 
-// An errand is what the caller of forTask waits for. It is a task.Waiter.
-type errand struct{ worker *task.Ref }
+// A taskCall is the task.Waiter of forTask's caller.
+type taskCall struct{ worker *task.Ref }
 
-// Cancel passes a cancel of the caller on. The worker wakes the caller.
-func (e *errand) Cancel(*task.Ref) bool {
-	e.worker.Cancel(nil)
+// Cancel passes a cancel of the caller on to the worker, which wakes the caller when it
+// ends.
+func (c *taskCall) Cancel(*task.Ref) bool {
+	c.worker.Cancel(nil)
 	return false
 }
 
-// Reason and Owners are for reports.
-func (e *errand) Reason() string      { return "its call of a net.Conn, net.PacketConn or net.Listener" }
-func (e *errand) Owners() []*task.Ref { return []*task.Ref{e.worker} }
+// Reason and Owners describe the wait.
+func (c *taskCall) Reason() string      { return "its call of a net.Conn, net.PacketConn or net.Listener" }
+func (c *taskCall) Owners() []*task.Ref { return []*task.Ref{c.worker} }

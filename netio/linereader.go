@@ -11,22 +11,22 @@ import (
 	"iter"
 )
 
-// A LineReader reads lines from a Reader that has no lines of its own, such as a file. A
-// [Stream] has them. It is for one task at a time.
+// A LineReader reads lines from a Reader without a ReadLine method, such as a file. Only
+// one task may use it at a time.
 type LineReader struct {
 	src   Reader
 	limit int
-	ahead []byte // read, and not yet asked for
-	spare []byte // the memory of ahead, from its beginning on
-	skip  bool   // the rest of a line that was too long is to be dropped
+	ahead []byte // read, and not yet returned
+	spare []byte // the memory of ahead, from its start
+	skip  bool   // the rest of a line that was too long must be dropped
 	end   error  // of src
 }
 
-// NewLineReader returns a LineReader of src. It never switches.
+// NewLineReader returns a LineReader of src. It does not switch.
 func NewLineReader(src Reader) *LineReader { return &LineReader{src: src, limit: DefaultLineLimit} }
 
-// SetLineLimit bounds the lines from the next call on; zero is DefaultLineLimit. It never
-// switches.
+// SetLineLimit sets the maximum length of a line, in bytes, from the next call on. Zero
+// means [DefaultLineLimit]. It does not switch.
 func (l *LineReader) SetLineLimit(n int) {
 	if n <= 0 {
 		n = DefaultLineLimit
@@ -35,12 +35,12 @@ func (l *LineReader) SetLineLimit(n int) {
 }
 
 // ReadLine returns the next line without its line feed, and without a carriage return
-// before that. It may switch. At the end of the source the error is io.EOF.
+// before the line feed. It may switch. At the end of the source the error is io.EOF.
 //
-// The last line of a file need not have a line feed: ReadLine returns it like any other,
-// where that of a [Stream] returns io.ErrUnexpectedEOF with it. In other respects both are
-// alike. A line longer than the limit is ErrTooLong, and the next call returns the line
-// after it. A cancel loses nothing: the beginning of the line waits for the next call.
+// The last line of a file need not end with a line feed: ReadLine returns it like any other
+// line. (Stream.ReadLine returns it with io.ErrUnexpectedEOF.) If a line is longer than the
+// limit, the error is ErrTooLong, and the next call returns the next line. A cancel loses
+// nothing: the next call continues the line.
 func (l *LineReader) ReadLine(ctx context.Context) (string, error) {
 	for seen := 0; ; {
 		at := bytes.IndexByte(l.ahead[seen:], '\n')
@@ -75,7 +75,7 @@ func (l *LineReader) ReadLine(ctx context.Context) (string, error) {
 	}
 }
 
-// fill reads more. An error that is not the end of the source leaves all as it is.
+// fill reads more. After an error other than io.EOF the LineReader is unchanged.
 func (l *LineReader) fill(ctx context.Context) error {
 	const least = 64 << 10
 	if free := cap(l.ahead) - len(l.ahead); free < least/2 {
@@ -92,9 +92,8 @@ func (l *LineReader) fill(ctx context.Context) error {
 	return err
 }
 
-// Lines returns the lines, for use with range. Each step is a ReadLine, and may switch. The
-// range ends at the end of the source. An error is its last step, except ErrTooLong: a loop
-// that goes on gets the next line.
+// Lines returns an iterator over the lines. Each step is a ReadLine, and may switch. The
+// iteration ends at the end of the source, or after an error other than ErrTooLong.
 func (l *LineReader) Lines(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for {
@@ -106,7 +105,7 @@ func (l *LineReader) Lines(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// Read returns what was read ahead, or reads from the source. It may switch.
+// Read returns bytes that were read ahead, or reads from the source. It may switch.
 func (l *LineReader) Read(ctx context.Context, p []byte) (int, error) {
 	if len(l.ahead) > 0 {
 		n := copy(p, l.ahead)

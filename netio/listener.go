@@ -14,84 +14,85 @@ import (
 	"baton/task"
 )
 
-// portTries is how often Listen looks for a free port that several addresses
-// can share.
+// portTries is how often Listen picks a new port, if the port of the first address is in
+// use on another address.
 const portTries = 16
 
-// A ListenConfig holds the choices of Listen. The zero value is the default.
+// A ListenConfig configures Listen. The zero value is the default.
 type ListenConfig struct {
-	// Backlog is how many connections the kernel holds before Accept, on each
-	// address. Default 1024; the system may have a lower limit (on Linux
-	// net.core.somaxconn), which holds silently.
+	// Backlog is how many connections the kernel queues before Accept, on each address. The
+	// default is 1024. The system may silently enforce a lower limit (net.core.somaxconn on
+	// Linux).
 	Backlog int
 
-	// ReusePort lets several sockets share the address (SO_REUSEPORT), of other
-	// loops or processes, all of which must say so. On Linux the kernel spreads
-	// connections over them; those in the queue of one that closes are lost.
+	// ReusePort lets sockets of other loops or processes share the address (SO_REUSEPORT).
+	// All of them must set it. On Linux the kernel distributes connections over these
+	// sockets; when one of them closes, the connections in its queue are lost.
 	ReusePort bool
 
-	// KeepFile leaves the file of a UNIX socket in place when the listener is
-	// closed.
+	// KeepFile keeps the file of a UNIX socket when the listener is closed.
 	KeepFile bool
 
-	// Control, if it is not nil, is called with each socket before it is bound, like
-	// that of a [Dialer]. The network is "tcp4", "tcp6" or "unix".
+	// Control, if not nil, is called with each socket before it is bound, like the Control
+	// of a [Dialer]. The network is "tcp4", "tcp6" or "unix".
 	Control func(network, address string, c syscall.RawConn) error
 
-	// Resolver looks up names; nil is that of the system, or of the simulated world.
+	// Resolver looks up names. Nil means the resolver of the system, or of the simulated
+	// world.
 	Resolver HostResolver
 
-	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.
+	// ResolveTimeout limits the look-up of a name. The default is 30 s; negative means no
+	// limit.
 	ResolveTimeout time.Duration
 
-	// Stream is for the streams that Accept returns.
+	// Stream configures the streams that Accept returns.
 	Stream StreamConfig
 }
 
-// A Listener accepts connections, on one or several addresses. It belongs to one
-// loop, and one task at a time may Accept. It must be closed.
+// A Listener accepts connections, on one or several addresses. It belongs to one loop, and
+// one task at a time may call Accept. A Listener must be closed.
 type Listener struct {
 	loop    *loop.Loop
 	network string
 	config  StreamConfig
-	sockets []*socket   // at least one, and the same ones, once Listen has returned
-	file    *socketFile // of a UNIX socket; nil if it is not to be removed
+	sockets []*socket   // at least one; does not change once Listen has returned
+	file    *socketFile // of a UNIX socket; nil if it must not be removed
 	closed  bool
-	service *service // the one that serves it, or nil
+	served  *servedListener // by the ServeListener that uses it, or nil
 
-	acceptor *task.Ref     // who is in Accept
+	acceptor *task.Ref     // the task in Accept, or nil
 	next     int           // the socket that Accept tries first
 	pending  int           // operations in flight
 	ready    []poll.Handle // accepted, and not yet returned
-	err      error         // of the Accept at work
+	err      error         // of the current Accept
 }
 
-// A socket is one address of a listener, with the one operation that can be in
-// flight there.
+// A socket is one address of a listener, with the one operation that can be in flight
+// there.
 type socket struct {
 	listener *Listener
 	op       poll.Op
 }
 
-// Listen listens on an address of the networks "tcp", "tcp4", "tcp6"
-// ("host:port") or "unix". It is ListenConfig{}.Listen.
+// Listen listens on an address of the network "tcp", "tcp4" or "tcp6" ("host:port"), or
+// "unix" (a path, or a name that begins with @). It is ListenConfig{}.Listen.
 func Listen(ctx context.Context, network, address string) (*Listener, error) {
 	return ListenConfig{}.Listen(ctx, network, address)
 }
 
-// Listen listens on address. An empty host means all addresses of this machine,
-// and a port of 0 chooses one. If the host has several addresses, Listen listens on
-// all of them, once on each, with one port, IPv4 and IPv6 on sockets of their own.
-// It leaves out addresses that this machine does not have.
+// Listen listens on address. An empty host means all addresses of this machine, and port 0
+// means a free port. If the host has several addresses, Listen listens once on each of
+// them, with one port. IPv4 and IPv6 get separate sockets. Listen skips addresses that this
+// machine does not have.
 //
-// Listen replaces the stale file of a UNIX socket, which no process has open any
-// more. Any other file is an error, EADDRINUSE. A live server does not notice the
-// attempt. If several servers replace a file at the same time, one succeeds and the
-// others get EADDRINUSE; for that, Listen locks a file beside it for a moment, with
-// the suffix ".baton-lock".
+// Listen replaces the file of a UNIX socket if no process has that socket open any more.
+// With any other file it fails with EADDRINUSE. The check does not disturb a running
+// server. If several servers replace a file at the same time, one of them succeeds, and the
+// others fail with EADDRINUSE. To ensure this, Listen briefly locks a file with the suffix
+// ".baton-lock" beside the socket.
 //
-// Errors are [*net.OpError] of the operation "listen", or the [*task.Canceled] of a
-// cancel during a look-up. Nothing is open then.
+// Errors are [*net.OpError] with Op "listen". A cancel during a look-up returns the
+// [*task.Canceled]. After an error nothing is open.
 func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Listener, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -108,7 +109,7 @@ func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Lis
 		}
 		return l, nil
 	}
-	addrs, err := t.places(ctx, c.Resolver, c.ResolveTimeout)
+	addrs, err := t.listenAddrs(ctx, c.Resolver, c.ResolveTimeout)
 	if _, canceled := err.(*task.Canceled); canceled {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Lis
 		return nil, &net.OpError{Op: "listen", Net: network, Addr: t.addr(), Err: err}
 	}
 	for range portTries {
-		// A port that the first address has got may be taken on another one.
+		// The port of the first address may be in use on another address.
 		if err = l.open(c, addrs); t.port != 0 || !errors.Is(err, syscall.EADDRINUSE) {
 			break
 		}
@@ -127,11 +128,10 @@ func (c ListenConfig) Listen(ctx context.Context, network, address string) (*Lis
 	return l, nil
 }
 
-// places returns the addresses to listen on. It may switch, to look up a name. For
-// an empty host it returns one of each family: an IPv6 socket takes no IPv4
-// connections here (IPV6_V6ONLY; RFC 3493, section 5.3), whatever the settings of
-// the system are.
-func (t target) places(ctx context.Context, from HostResolver, timeout time.Duration) ([]net.Addr, error) {
+// listenAddrs returns the addresses to listen on. It may switch, to look up a name. For an
+// empty host it returns one address of each family: an IPv6 socket accepts no IPv4
+// connections here (IPV6_V6ONLY; RFC 3493, section 5.3), whatever the system's default is.
+func (t target) listenAddrs(ctx context.Context, from HostResolver, timeout time.Duration) ([]net.Addr, error) {
 	if t.host != "" {
 		return t.resolve(ctx, from, timeout)
 	}
@@ -145,9 +145,9 @@ func (t target) places(ctx context.Context, from HostResolver, timeout time.Dura
 	return all, nil
 }
 
-// open makes the sockets. If the port is 0, all get the port of the first. An address
-// that this machine does not have, or whose family it does not know, is an error only
-// if no other address works. After an error nothing is open.
+// open makes the sockets. If the port is 0, all sockets get the port of the first one. An
+// address that this machine does not have, or a family that it does not support, is an
+// error only if no other address works. After an error nothing is open.
 func (l *Listener) open(c ListenConfig, addrs []net.Addr) error {
 	var missing error
 	for _, addr := range addrs {
@@ -171,7 +171,7 @@ func (l *Listener) open(c ListenConfig, addrs []net.Addr) error {
 	return nil
 }
 
-// add makes one socket and appends it to l.sockets. Errors are [*net.OpError].
+// add makes one socket and appends it to l.sockets. Errors are *net.OpError.
 func (l *Listener) add(c ListenConfig, addr net.Addr) error {
 	o := poll.ListenOptions{Backlog: c.Backlog, ReusePort: c.ReusePort, SocketOptions: c.Stream.socketOptions()}
 	hook := control(&o.SocketOptions, c.Control)
@@ -184,18 +184,18 @@ func (l *Listener) add(c ListenConfig, addr net.Addr) error {
 	return nil
 }
 
-// append adds a handle that listens.
+// append appends a socket for h, which listens already.
 func (l *Listener) append(h poll.Handle) {
 	s := &socket{listener: l}
 	s.op = poll.Op{Kind: poll.Accept, Handle: h, Owner: s}
 	l.sockets = append(l.sockets, s)
 }
 
-// Addr returns the first address, with its port, also after Close.
+// Addr returns the first address, including its port. It works after Close too.
 func (l *Listener) Addr() net.Addr { return l.sockets[0].op.Handle.LocalAddr() }
 
-// Addrs returns all addresses, in the order of the resolver, IPv4 first for an
-// empty host. The slice is the caller's.
+// Addrs returns all addresses, in the order of the resolver. For an empty host IPv4 comes
+// first. The caller may change the slice.
 func (l *Listener) Addrs() []net.Addr {
 	addrs := make([]net.Addr, len(l.sockets))
 	for i, s := range l.sockets {
@@ -204,25 +204,26 @@ func (l *Listener) Addrs() []net.Addr {
 	return addrs
 }
 
-// Accept waits for the next connection. Errors are [*net.OpError] of the
-// operation "accept"; running out of descriptors is one (EMFILE, ENFILE), and
-// leaves the connection in the kernel's queue for a later Accept. A cancel ends
-// the wait with a [*task.Canceled], unless there is a connection by then. A second
-// task that accepts gets a [*BusyError], and so does every task while a [Server]
-// serves the listener. Connections that died in the queue are skipped (ECONNABORTED
-// is no error here); of one that dies later its stream tells.
+// Accept waits for the next connection. If ctx is cancelled, it returns a [*task.Canceled],
+// unless there is a connection by then.
+//
+// Errors are [*net.OpError] with Op "accept". If the process runs out of descriptors
+// (EMFILE, ENFILE), the connection stays in the kernel's queue for a later Accept. Accept
+// skips connections that failed in the queue (ECONNABORTED); if one fails later, the calls
+// of its stream fail. While another task is in Accept, or a [Server] serves the listener,
+// Accept returns a [*BusyError].
 func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if r.Loop() != l.loop {
-		elsewhere(r, l.loop, "Listener")
+		panicWrongLoop(r, l.loop, "Listener")
 	}
 	if err := l.busy(r); err != nil {
 		return nil, err
 	}
-	if l.closed { // the acceptor that this ends may not have run yet
+	if l.closed { // the previous acceptor may not have run since
 		return nil, l.opError("accept", net.ErrClosed)
 	}
 	l.acceptor = r
@@ -235,7 +236,7 @@ func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
 		return newStream(l.loop, h, l.config), nil
 	}
 	switch {
-	case l.closed: // perhaps since the connection came
+	case l.closed: // perhaps after the connection arrived
 		return nil, l.opError("accept", net.ErrClosed)
 	case l.err == poll.ErrCanceled:
 		return nil, canceled(ctx)
@@ -243,13 +244,13 @@ func (l *Listener) Accept(ctx context.Context) (*Stream, error) {
 	return nil, l.opError("accept", l.err)
 }
 
-// busy is the error of r, which wants to accept, if another task has the listener: that
-// of a server, also while it does not accept, or one in Accept. A closed listener has
-// no such task.
+// busy returns the error for r, which wants to accept, if another task uses the listener:
+// the task of a server, even while it does not accept, or a task in Accept. If the listener
+// is closed, it returns nil.
 func (l *Listener) busy(r *task.Ref) error {
 	first := l.acceptor
-	if l.service != nil && l.service.task != r {
-		first = l.service.task
+	if l.served != nil && l.served.task != r {
+		first = l.served.task
 	}
 	if first == nil || l.closed {
 		return nil
@@ -257,11 +258,11 @@ func (l *Listener) busy(r *task.Ref) error {
 	return &BusyError{Op: "accept", First: first.String(), Second: r.String()}
 }
 
-// collect tries every socket, and parks if none has a connection. It leaves a
-// connection in l.ready or an error in l.err, and nothing in flight: what ends the
-// wait on one socket, ends it on all. An operation in flight without an Accept would
-// keep the loop from being idle, and take connections that may never be asked for.
-// Connections that come to several sockets at once wait in l.ready.
+// collect tries every socket, and parks if none has a connection. It leaves a connection in
+// l.ready or an error in l.err, and no operation in flight: what ends the wait on one
+// socket ends it on all. An operation in flight without an Accept would keep the loop from
+// being idle, and would accept connections without need. Connections that arrive on several
+// sockets at once stay in l.ready.
 func (l *Listener) collect(ctx context.Context) {
 	l.err = nil
 	if len(l.ready) > 0 {
@@ -280,13 +281,13 @@ func (l *Listener) collect(ctx context.Context) {
 		return
 	}
 	if l.err != nil || len(l.ready) > 0 {
-		l.recall()
+		l.cancelOps()
 	}
-	park(ctx, (*accepting)(l))
+	park(ctx, (*acceptWait)(l))
 }
 
-// Complete takes a connection, and the other sockets' operations back. It is the
-// loop's to call.
+// Complete takes the result, and cancels the operations of the other sockets. Only the loop
+// calls it.
 func (s *socket) Complete(*poll.Op) {
 	l := s.listener
 	l.pending--
@@ -295,15 +296,15 @@ func (s *socket) Complete(*poll.Op) {
 		l.acceptor.Wake()
 		return
 	}
-	l.recall()
+	l.cancelOps()
 }
 
-// finish takes the result of a socket's operation. Accept returns an error only if
-// no connection came, and ErrCanceled only if there is no other error.
+// finish takes the result of an operation. Accept reports an error only if no connection
+// arrived, and ErrCanceled only if there is no other error.
 func (s *socket) finish() {
 	l := s.listener
 	switch {
-	case s.op.Err == nil && l.closed: // the connection came before Close
+	case s.op.Err == nil && l.closed: // the connection arrived before Close
 		_ = s.op.Accepted.Abort() // no Accept has returned it
 	case s.op.Err == nil:
 		l.ready = append(l.ready, s.op.Accepted)
@@ -313,47 +314,47 @@ func (s *socket) finish() {
 	s.op.Accepted = nil
 }
 
-// recall cancels what is in flight. Complete is still called for each operation.
-func (l *Listener) recall() {
+// cancelOps cancels the operations in flight. Each of them still calls Complete.
+func (l *Listener) cancelOps() {
 	for _, s := range l.sockets {
 		l.loop.Poller().Cancel(&s.op)
 	}
 }
 
-// accepting is a listener as what its acceptor waits for.
-type accepting Listener
+// acceptWait is a listener as a task.Waiter: what its acceptor waits for.
+type acceptWait Listener
 
-// Cancel makes it a task.Waiter: the operations come back first.
-func (a *accepting) Cancel(*task.Ref) bool {
-	(*Listener)(a).recall()
+// Cancel cancels the operations; their completions wake the task.
+func (a *acceptWait) Cancel(*task.Ref) bool {
+	(*Listener)(a).cancelOps()
 	return false
 }
 
-// Reason and Owners say in reports what an Accept waits for: no task of this loop.
-func (a *accepting) Reason() string      { return "a connection to " + (*Listener)(a).String() }
-func (a *accepting) Owners() []*task.Ref { return nil }
+// Reason and Owners describe the wait. No task of this loop ends it.
+func (a *acceptWait) Reason() string      { return "a connection to " + (*Listener)(a).String() }
+func (a *acceptWait) Owners() []*task.Ref { return nil }
 
-// String is the first address.
+// String returns the first address as text.
 func (l *Listener) String() string { return name(l.Addr()) }
 
-// Close ends listening. An Accept that waits ends with net.ErrClosed, as do later
-// calls, a second Close included. Connections that were not accepted are closed, over
-// TCP with a reset. Streams that Accept has returned stay open. Close does not wait, and
-// the address can be listened on again when it returns.
+// Close stops listening, and does not wait. A waiting Accept and later calls fail with
+// net.ErrClosed, a second Close too. Connections that were not accepted are closed; over
+// TCP they are reset. Streams that Accept has returned stay open. When Close returns, the
+// address is free again.
 func (l *Listener) Close() error {
 	mustHold(l.loop, "Listener.Close", l)
 	if l.closed {
 		return l.opError("close", net.ErrClosed)
 	}
 	l.closed = true
-	if l.service != nil { // it may wait for something else than a connection
-		l.service.news.WakeOne()
+	if l.served != nil { // the server may wait for something other than a connection
+		l.served.changed.WakeOne()
 	}
 	return l.shut()
 }
 
 // shut closes all sockets. It removes the file of a UNIX socket first, so that no Dial
-// finds it and is refused.
+// finds the file and is refused.
 func (l *Listener) shut() error {
 	var errs []error
 	if l.file != nil {
@@ -372,7 +373,7 @@ func (l *Listener) shut() error {
 	return errors.Join(errs...)
 }
 
-// opError dresses an error of the world, in the words that package net uses.
+// opError wraps an error of the network, with the operation names of package net.
 func (l *Listener) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: l.network, Addr: l.Addr(), Err: err}
 }

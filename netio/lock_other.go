@@ -4,6 +4,6 @@
 
 package netio
 
-// lockFile locks nothing: this system has no flock(2). Two listeners that replace a
-// stale file at the same moment may both succeed there.
+// lockFile locks nothing: this system has no flock(2). Two listeners that replace a stale
+// file at the same moment may both succeed here.
 func lockFile(string) (unlock func(), err error) { return func() {}, nil }

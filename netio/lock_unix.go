@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// lockFile makes and locks the file at path, which unlock removes. It does not wait:
-// it fails with EADDRINUSE if another listener has the lock. The kernel releases the
-// lock of a process that dies.
+// lockFile creates and locks the file at path; unlock removes it. It does not wait: if
+// another listener has the lock, it fails with EADDRINUSE. The kernel releases the lock
+// when the process dies.
 func lockFile(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -27,8 +27,8 @@ func lockFile(path string) (unlock func(), err error) {
 	}, nil
 }
 
-// isAt reports whether path still is the name of f. If it is not, another listener
-// had the lock after f was opened, and has removed the file.
+// isAt reports whether path is still the name of f. If not, another listener had the lock
+// after f was opened, and has removed the file.
 func isAt(f *os.File, path string) bool {
 	opened, err := f.Stat()
 	if err != nil {

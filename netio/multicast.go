@@ -10,9 +10,9 @@ import (
 	"baton/loop/poll"
 )
 
-// JoinGroup makes a UDP socket a member of a multicast group, on an interface or, for
-// nil, on one that the system chooses. A socket that is to receive what is sent to the
-// group must be bound to the port: on all addresses, or on that of the group.
+// JoinGroup makes a UDP socket a member of a multicast group on an interface. Nil lets the
+// system choose the interface. To receive datagrams of the group, the socket must be bound
+// to their port, on all addresses or on the group's.
 func (c *PacketConn) JoinGroup(group netip.Addr, iface *net.Interface) error {
 	return c.group("PacketConn.JoinGroup", func(m poll.Multicaster) error { return m.Join(group, number(iface)) })
 }
@@ -22,7 +22,7 @@ func (c *PacketConn) LeaveGroup(group netip.Addr, iface *net.Interface) error {
 	return c.group("PacketConn.LeaveGroup", func(m poll.Multicaster) error { return m.Leave(group, number(iface)) })
 }
 
-// SetMulticastInterface chooses where datagrams to groups go out; nil lets the system
+// SetMulticastInterface sets the interface for datagrams to groups. Nil lets the system
 // choose.
 func (c *PacketConn) SetMulticastInterface(iface *net.Interface) error {
 	return c.group("PacketConn.SetMulticastInterface", func(m poll.Multicaster) error {
@@ -30,19 +30,19 @@ func (c *PacketConn) SetMulticastInterface(iface *net.Interface) error {
 	})
 }
 
-// SetMulticastLoop says whether this machine gets what the socket sends to groups,
-// which is the default.
+// SetMulticastLoop sets whether this machine receives what the socket sends to groups. The
+// default is true.
 func (c *PacketConn) SetMulticastLoop(on bool) error {
 	return c.group("PacketConn.SetMulticastLoop", func(m poll.Multicaster) error { return m.SetMulticastLoop(on) })
 }
 
-// SetMulticastTTL bounds how many routers pass on what the socket sends to groups.
-// The default is 1: datagrams stay in this network.
+// SetMulticastTTL sets how many routers forward what the socket sends to groups. The
+// default is 1: datagrams stay in this network.
 func (c *PacketConn) SetMulticastTTL(n int) error {
 	return c.group("PacketConn.SetMulticastTTL", func(m poll.Multicaster) error { return m.SetMulticastTTL(n) })
 }
 
-// group does something about groups, if the socket can have any.
+// group calls do if the socket supports groups.
 func (c *PacketConn) group(call string, do func(poll.Multicaster) error) error {
 	c.held(call)
 	err := error(errors.ErrUnsupported)
@@ -55,7 +55,7 @@ func (c *PacketConn) group(call string, do func(poll.Multicaster) error) error {
 	return nil
 }
 
-// number is how pollers know an interface.
+// number returns the index of an interface as pollers use it.
 func number(iface *net.Interface) int {
 	if iface == nil {
 		return 0

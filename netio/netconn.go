@@ -11,96 +11,96 @@ import (
 	"baton/task"
 )
 
-// NetConn returns the stream as a net.Conn, for code that does not know tasks.
+// NetConn returns the stream as a net.Conn, for code that does not use tasks.
 //
-// A timeout around a call of a net.Conn that was made outside of that timeout does
-// not end the call, because a net.Conn is given no ctx. Set a deadline with
-// SetDeadline, or make the net.Conn inside, with the ctx of the timeout.
+// ctx is the lifetime of the net.Conn. When ctx ends, which is with its task at the latest,
+// all calls fail; the stream stays open.
 //
-// The ctx of NetConn is the lifetime of the net.Conn: when ctx ends, at the latest
-// with its task, all calls fail, and the stream stays open. Deadlines run on the
-// loop's clock; they are the stream's, as those of a socket are.
+// Any goroutine may use the net.Conn. Only two uses panic: on a task of another loop, and
+// Read or Write in a callback. The task of ctx does its calls itself. For other callers a
+// task under ctx does the call, and the caller waits for it: a task of the loop parks,
+// another goroutine blocks. If a calling task is cancelled as a whole, its call is
+// cancelled too. Close may be called everywhere. Outside of the loop Close returns at once,
+// and the loop closes the stream later.
 //
-// Any goroutine may use the net.Conn, except a task of another loop and a callback
-// that reads or writes, which panic. Close may be called everywhere; outside of the loop
-// it returns at once, and the loop closes the stream some time later. The task of ctx does its calls by itself. For
-// every other caller a task under ctx does the call, and the caller waits for it: a
-// task of the loop parks, another goroutine blocks. If that calling task is cancelled
-// as a whole, so is its call. For libraries that dial, see [Dialer.DialFunc].
-//
-// As with package net, any number of goroutines may call at once: one reads
-// while another writes, and further readers and writers wait for their turn in
-// the order in which they came, even through different net.Conns of the stream.
-// Calls of the stream itself do not take turns with them: the call that comes second
+// As in package net, many goroutines may call at once. One reads while another writes;
+// further readers and writers wait in the order of their arrival, also through other
+// net.Conns of the stream. Calls of the stream itself do not wait for them: the later call
 // gets a [*BusyError].
 //
-// The net.Conn of an encrypted stream has a method ConnectionState, but is no *tls.Conn.
-// Package net/http speaks HTTP/1.1 over it, whatever was negotiated. If that is "h2", give
-// the net.Conn to the ServeConn of golang.org/x/net/http2.
+// A timeout around a call ends the call only if the net.Conn was made with the ctx of that
+// timeout, because the methods of a net.Conn take no ctx. Otherwise set a deadline.
+// Deadlines run on the loop's clock, and all net.Conns of the stream share them.
+//
+// The net.Conn of an encrypted stream has a method ConnectionState, but is not a *tls.Conn.
+// Package net/http speaks HTTP/1.1 over it, whatever was negotiated. If "h2" was
+// negotiated, pass the net.Conn to the ServeConn of golang.org/x/net/http2.
+//
+// To dial connections for a library, see [Dialer.DialFunc].
 func (s *Stream) NetConn(ctx context.Context) net.Conn {
 	life := newLifetime(ctx)
-	if r := life.home; r.Loop() != s.loop {
-		elsewhere(r, s.loop, "Stream")
+	if r := life.task; r.Loop() != s.loop {
+		panicWrongLoop(r, s.loop, "Stream")
 	}
-	return s.netConn(life).face()
+	return s.netConn(life).asNetConn()
 }
 
-// netConn returns a net.Conn of the stream that lasts as long as life. The caller
-// holds the baton.
+// netConn returns a net.Conn of the stream with the given lifetime. The caller holds the
+// baton.
 func (s *Stream) netConn(life lifetime) *netConn {
-	if s.in.turns == nil {
-		s.in.turns, s.out.turns = &turns{half: &s.in}, &turns{half: &s.out}
+	if s.in.queue == nil {
+		s.in.queue, s.out.queue = &callQueue{slot: &s.in}, &callQueue{slot: &s.out}
 	}
 	return &netConn{s: s, lifetime: life}
 }
 
-// A netConn is a view of a stream, whose methods are safe from every goroutine. The
-// stream belongs to the loop.
+// A netConn is a net.Conn of a stream. Its methods are safe for concurrent use; the stream
+// belongs to the loop.
 type netConn struct {
 	s *Stream
 	lifetime
-	stop   func()      // of a net.Conn that owns its stream: see lifetime.owned
-	closed atomic.Bool // by a goroutine outside
+	stop   func()      // stops the close at the end of the lifetime: see lifetime.owned; or nil
+	closed atomic.Bool // by a goroutine outside the loop
 }
 
-// Read implements net.Conn. Errors are those of [Stream.Read], io.EOF among them. For
-// the end of ctx, callers other than its task get a *net.OpError around the cause.
+// Read implements net.Conn. Errors are those of [Stream.Read], such as io.EOF. When ctx has
+// ended, callers other than its task get a *net.OpError around the cause.
 func (c *netConn) Read(p []byte) (int, error) { return c.transfer(&c.s.in, p) }
 
 // Write implements net.Conn. It writes all of p, like [Stream.Write].
 func (c *netConn) Write(p []byte) (int, error) { return c.transfer(&c.s.out, p) }
 
-// transfer does one call. The task of ctx does it by itself, and a task under ctx
-// does it for every other caller.
-func (c *netConn) transfer(h *half, p []byte) (n int, err error) {
-	if c.atHome() {
-		return c.do(c.ctx, h, p)
+// transfer does one call. The task of ctx does the call itself; for other callers a task
+// under ctx does it.
+func (c *netConn) transfer(d *direction, p []byte) (n int, err error) {
+	if c.isOwnTask() {
+		return c.do(c.ctx, d, p)
 	}
-	return c.fromAway(h, p)
+	return c.transferAsTask(d, p)
 }
 
-// fromAway is transfer for every other caller. It is a function of its own since its
+// transferAsTask is transfer for other callers. It is a separate function because its
 // results are allocated.
-func (c *netConn) fromAway(h *half, p []byte) (n int, err error) {
-	err = c.away(h.call(), "net.Conn", c.s.opError, func(ctx context.Context) (err error) {
-		n, err = c.do(ctx, h, p)
+func (c *netConn) transferAsTask(d *direction, p []byte) (n int, err error) {
+	err = c.callAsTask(d.opName(), "net.Conn", c.s.opError, func(ctx context.Context) (err error) {
+		n, err = c.do(ctx, d, p)
 		return err
 	})
 	return n, err
 }
 
-// do does one call on the running task, which ctx belongs to. It may switch. It
-// passes the turn on however the call ends.
-func (c *netConn) do(ctx context.Context, h *half, p []byte) (int, error) {
+// do does one call on the running task, to which ctx belongs. It may switch. It lets the
+// next queued call begin, however this one ends.
+func (c *netConn) do(ctx context.Context, d *direction, p []byte) (int, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := h.turns.take(ctx, r); err != nil {
+	if err := d.queue.acquire(ctx, r); err != nil {
 		return 0, err
 	}
-	defer h.turns.pass()
-	if h == &c.s.in {
+	defer d.queue.release()
+	if d == &c.s.in {
 		return c.s.read(ctx, p)
 	}
 	return c.s.write(ctx, p)
@@ -112,8 +112,9 @@ func (c *netConn) LocalAddr() net.Addr { return c.s.local }
 // RemoteAddr implements net.Conn, like LocalAddr.
 func (c *netConn) RemoteAddr() net.Addr { return c.s.remote }
 
-// Close implements net.Conn. A goroutine outside does not wait for the loop, which closes
-// the stream some time later: a library may hold a lock meanwhile that a task waits for.
+// Close implements net.Conn. A goroutine outside the loop does not wait for the loop: the
+// caller may be a library that holds a lock, and a task of the loop may wait for that lock.
+// The loop closes the stream later.
 func (c *netConn) Close() error {
 	if c.s.loop.Held() {
 		return c.close()
@@ -125,7 +126,7 @@ func (c *netConn) Close() error {
 	return nil
 }
 
-// close closes, with the baton.
+// close closes the stream. The caller holds the baton.
 func (c *netConn) close() error {
 	if c.stop != nil {
 		c.stop()
@@ -133,15 +134,15 @@ func (c *netConn) close() error {
 	return c.s.Close()
 }
 
-// closing is a Close that the loop is to call.
+// closing is a Close that the loop must call.
 type closing func() error
 
-// Wake closes. It is the loop's to call.
+// Wake calls Close. Only the loop calls it.
 func (c closing) Wake() { _ = c() }
 
-// SetDeadline implements net.Conn. It is one change for both directions, of what
-// waits and of what comes; t is on the loop's clock, which in a virtual world is not
-// that of the machine. The timeouts of the stream go on beside it.
+// SetDeadline implements net.Conn. It sets both directions at once, for waiting calls and
+// later ones. t is on the loop's clock, which is not the machine's in a virtual world. The
+// timeouts of the stream apply too.
 func (c *netConn) SetDeadline(t time.Time) error {
 	return c.onLoop("set", c.s.opError, func() error {
 		if err := c.s.in.setDeadline(t); err != nil {
@@ -151,29 +152,29 @@ func (c *netConn) SetDeadline(t time.Time) error {
 	})
 }
 
-// SetReadDeadline implements net.Conn, for reading alone.
+// SetReadDeadline implements net.Conn, for reading only.
 func (c *netConn) SetReadDeadline(t time.Time) error {
 	return c.onLoop("set", c.s.opError, func() error { return c.s.in.setDeadline(t) })
 }
 
-// SetWriteDeadline implements net.Conn, for writing alone. A Write that times out
-// may have written a part, as n tells.
+// SetWriteDeadline implements net.Conn, for writing only. A Write that times out may have
+// written n bytes.
 func (c *netConn) SetWriteDeadline(t time.Time) error {
 	return c.onLoop("set", c.s.opError, func() error { return c.s.out.setDeadline(t) })
 }
 
-// CloseWrite is that of net.TCPConn, for those who look for it behind the
-// interface, as the server of net/http does. During a Write it is a [*BusyError].
+// CloseWrite does what the method of net.TCPConn does, for code that looks for it, such as
+// the server of net/http. During a Write it returns a [*BusyError].
 func (c *netConn) CloseWrite() error { return c.onLoop("close", c.s.opError, c.s.CloseWrite) }
 
-// setDeadline has the calls of a direction time out at t on the loop's clock, the
-// one that waits included; the zero time is never. A time that has passed ends them
-// at once, which is how foreign code interrupts a Read.
-func (h *half) setDeadline(t time.Time) error {
-	if h.stream.closed {
-		return h.stream.opError("set", net.ErrClosed)
+// setDeadline makes the calls of a direction time out at t on the loop's clock, also a
+// waiting one. The zero time means never. A time in the past ends them at once; other code
+// interrupts a Read in this way.
+func (d *direction) setDeadline(t time.Time) error {
+	if d.stream.closed {
+		return d.stream.opError("set", net.ErrClosed)
 	}
-	h.deadline = t
-	h.relimit()
+	d.deadline = t
+	d.updateLimits()
 	return nil
 }

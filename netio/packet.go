@@ -16,46 +16,49 @@ import (
 	"baton/task"
 )
 
-// A Packet is one datagram, with the address of its peer: Addr on a UDP socket, Name
-// on a UNIX socket.
+// A Packet is one datagram, with the address of its peer: Addr for UDP, Name for a UNIX
+// socket.
 type Packet = poll.Packet
 
-// A PacketConfig holds the choices of a [PacketConn]. The zero value is the default.
+// A PacketConfig configures a [PacketConn]. The zero value is the default.
 type PacketConfig struct {
-	// LocalAddr is where Dial binds the socket: a *net.UDPAddr (a port of 0 chooses
-	// one) or a *net.UnixAddr, without which a UNIX peer cannot answer. Nil lets the
-	// kernel choose. Listen ignores it.
+	// LocalAddr is the address to which Dial binds the socket: a *net.UDPAddr (port 0 means
+	// a free port) or a *net.UnixAddr. Without it, the peer of a UNIX socket cannot answer.
+	// Nil lets the kernel choose. Listen ignores it.
 	LocalAddr net.Addr
 
-	// Control, if it is not nil, is called with the socket before it is bound or
-	// connected, like that of a [Dialer]. The network is "udp4", "udp6" or "unixgram".
+	// Control, if not nil, is called with the socket before it is bound or connected, like
+	// the Control of a [Dialer]. The network is "udp4", "udp6" or "unixgram".
 	Control func(network, address string, c syscall.RawConn) error
 
-	// ReusePort lets several sockets share the address (SO_REUSEPORT), all of which
-	// must say so. On Linux the kernel spreads peers over them; datagrams to a group
-	// go to all of them.
+	// ReusePort lets several sockets share the address (SO_REUSEPORT). All of them must set
+	// it. On Linux the kernel distributes peers over these sockets; a datagram to a group
+	// goes to all of them.
 	ReusePort bool
 
-	// KeepFile leaves the file of a UNIX socket in place when the socket is closed.
+	// KeepFile keeps the file of a UNIX socket when the socket is closed.
 	KeepFile bool
 
-	// Resolver looks up names; nil is that of the system, or of the simulated world.
+	// Resolver looks up names. Nil means the resolver of the system, or of the simulated
+	// world.
 	Resolver HostResolver
 
-	// ResolveTimeout bounds the look-up of a name. Default 30 s; negative is none.
+	// ResolveTimeout limits the look-up of a name. The default is 30 s; negative means no
+	// limit.
 	ResolveTimeout time.Duration
 
-	// ReadTimeout and WriteTimeout are those of SetReadTimeout and SetWriteTimeout.
+	// ReadTimeout and WriteTimeout are the initial values of SetReadTimeout and
+	// SetWriteTimeout.
 	ReadTimeout  time.Duration
 	WriteTimeout time.Duration
 }
 
-// A PacketConn is a socket of datagrams. It belongs to one loop. One task may receive
-// while another sends; a second one in the same direction gets a [*BusyError].
+// A PacketConn is a datagram socket. It belongs to one loop. One task may receive while
+// another sends. A second receiver, or a second sender, gets a [*BusyError].
 //
-// Methods that take a ctx may switch; the others never do. A cancel ends the wait
-// with a [*task.Canceled]; no datagram is lost by that. Errors of the world are
-// [*net.OpError] around what the kernel said.
+// Methods that take a ctx may switch; the others never do. A cancel ends a wait with a
+// [*task.Canceled], and loses no datagram. Errors of the network are [*net.OpError] around
+// the kernel's error.
 //
 // A PacketConn must be closed.
 type PacketConn struct {
@@ -64,49 +67,48 @@ type PacketConn struct {
 	network string
 	local   net.Addr
 	remote  net.Addr       // nil without a peer
-	peer    netip.AddrPort // of UDP, or
-	name    string         // of UNIX
+	peer    netip.AddrPort // the peer of a UDP socket
+	name    string         // the peer's name of a UNIX socket
 	file    *socketFile
 	closed  bool
-	in, out packetHalf
+	in, out packetDirection
 }
 
-// ListenPacket opens a socket of datagrams. It is PacketConfig{}.Listen.
+// ListenPacket opens a datagram socket. It is PacketConfig{}.Listen.
 func ListenPacket(ctx context.Context, network, address string) (*PacketConn, error) {
 	return PacketConfig{}.Listen(ctx, network, address)
 }
 
-// DialPacket opens a socket of datagrams that has a peer. It is PacketConfig{}.Dial.
+// DialPacket opens a datagram socket with a peer. It is PacketConfig{}.Dial.
 func DialPacket(ctx context.Context, network, address string) (*PacketConn, error) {
 	return PacketConfig{}.Dial(ctx, network, address)
 }
 
-// Listen opens a socket of datagrams on an address of the networks "udp", "udp4",
-// "udp6" ("host:port") or "unixgram" (a path, or a name that begins with @). A port of
-// 0 chooses one. An empty host means all IPv4 addresses of this machine, or with "udp6"
-// all IPv6 addresses. If the host is a name, Listen uses the first of its addresses
-// that works.
+// Listen opens a datagram socket on an address of the network "udp", "udp4" or "udp6"
+// ("host:port"), or "unixgram" (a path, or a name that begins with @). Port 0 means a free
+// port. An empty host means all IPv4 addresses of this machine, or all IPv6 addresses with
+// "udp6". If the host is a name, Listen uses the first of its addresses that works.
 //
-// The file of a UNIX socket is treated as that of a [Listener].
+// Listen treats the file of a UNIX socket like [ListenConfig.Listen] does.
 //
-// Errors are [*net.OpError] of the operation "listen", or the [*task.Canceled] of a
-// cancel during a look-up.
+// Errors are [*net.OpError] with Op "listen". A cancel during a look-up returns the
+// [*task.Canceled].
 func (c PacketConfig) Listen(ctx context.Context, network, address string) (*PacketConn, error) {
 	return c.open(ctx, "listen", network, address)
 }
 
-// Dial opens a socket of datagrams with a peer: it sends only to that address, and
-// receives only from there. Nothing is sent: a peer that does not exist is found out
-// by a Receive or Send (ECONNREFUSED). If the host is a name, Dial uses the first of
-// its addresses that this machine can send to. An empty host is this machine.
+// Dial opens a datagram socket with a peer. The socket sends only to that address, and
+// receives only from it. Dial sends nothing: if the peer does not exist, a later Receive or
+// Send returns ECONNREFUSED. If the host is a name, Dial uses the first of its addresses
+// that this machine can send to. An empty host means this machine.
 //
-// Errors are [*net.OpError] of the operation "dial", or the [*task.Canceled] of a
-// cancel during a look-up.
+// Errors are [*net.OpError] with Op "dial". A cancel during a look-up returns the
+// [*task.Canceled].
 func (c PacketConfig) Dial(ctx context.Context, network, address string) (*PacketConn, error) {
 	return c.open(ctx, "dial", network, address)
 }
 
-// open is Listen, or Dial.
+// open implements Listen and Dial.
 func (c PacketConfig) open(ctx context.Context, call, network, address string) (*PacketConn, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -124,7 +126,7 @@ func (c PacketConfig) open(ctx context.Context, call, network, address string) (
 		if _, canceled := err.(*task.Canceled); canceled {
 			return nil, err
 		}
-		return nil, &net.OpError{Op: call, Net: network, Source: c.LocalAddr, Addr: written(t), Err: err}
+		return nil, &net.OpError{Op: call, Net: network, Source: c.LocalAddr, Addr: unresolvedAddr(t), Err: err}
 	}
 	conn := &PacketConn{loop: r.Loop(), network: network}
 	for _, addr := range addrs {
@@ -136,8 +138,8 @@ func (c PacketConfig) open(ctx context.Context, call, network, address string) (
 	return nil, err
 }
 
-// parsePacket reads an address as parse does. The target of a UDP address is that of
-// the same address of TCP, for which addresses are looked up.
+// parsePacket parses an address like parse. For UDP it returns a target of the TCP network,
+// whose addresses can be looked up.
 func parsePacket(network, address string) (target, error) {
 	switch network {
 	case "unixgram":
@@ -158,7 +160,8 @@ func parsePacket(network, address string) (target, error) {
 	return parse("tcp"+network[len("udp"):], address) // for its error
 }
 
-// packetAddr returns an address of streams as one of datagrams.
+// packetAddr converts a TCP address to a UDP address, and a UNIX address to its datagram
+// network.
 func packetAddr(addr net.Addr) net.Addr {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
@@ -169,7 +172,7 @@ func packetAddr(addr net.Addr) net.Addr {
 	return addr
 }
 
-// make opens the socket. bound is the address at which a UNIX socket makes a file.
+// make opens the socket. bound is the address at which a UNIX socket creates a file.
 func (c *PacketConn) make(config PacketConfig, call string, addr net.Addr) error {
 	bound, bind := addr, func() error { return c.listen(config, addr) }
 	if call == "dial" {
@@ -190,7 +193,7 @@ func (c *PacketConn) make(config PacketConfig, call string, addr net.Addr) error
 	return err
 }
 
-// listen makes a socket without a peer.
+// listen opens a socket without a peer.
 func (c *PacketConn) listen(config PacketConfig, addr net.Addr) (err error) {
 	o := poll.ListenOptions{ReusePort: config.ReusePort}
 	hook := control(&o.SocketOptions, config.Control)
@@ -199,7 +202,7 @@ func (c *PacketConn) listen(config PacketConfig, addr net.Addr) (err error) {
 	return err
 }
 
-// dial makes a socket with a peer. The operation finishes at once.
+// dial opens a socket with a peer. The operation completes at once.
 func (c *PacketConn) dial(config PacketConfig, addr net.Addr) error {
 	_, udp := addr.(*net.UDPAddr)
 	_, fits := config.LocalAddr.(*net.UnixAddr)
@@ -214,7 +217,7 @@ func (c *PacketConn) dial(config PacketConfig, addr net.Addr) error {
 	hook := control(&o.SocketOptions, config.Control)
 	op := poll.Op{Kind: poll.Connect, Addr: addr, Options: &o}
 	if !c.loop.Driver().Submit(&op) {
-		panic("netio: the poller has a Connect of datagrams wait")
+		panic("netio: the poller does not complete a Connect of a datagram socket at once")
 	}
 	hook.rethrow(func() {})
 	if op.Err != nil {
@@ -225,7 +228,7 @@ func (c *PacketConn) dial(config PacketConfig, addr net.Addr) error {
 	return nil
 }
 
-// setPeer takes the peer from the handle, if it has one.
+// setPeer takes the peer from the handle, if there is one.
 func (c *PacketConn) setPeer() {
 	c.remote = c.handle.RemoteAddr()
 	switch a := c.remote.(type) {
@@ -246,14 +249,15 @@ func (c *PacketConn) start(config PacketConfig) {
 	c.SetWriteTimeout(config.WriteTimeout)
 }
 
-// LocalAddr returns the address of this end. Safe from every goroutine.
+// LocalAddr returns the local address. It is safe for concurrent use.
 func (c *PacketConn) LocalAddr() net.Addr { return c.local }
 
-// RemoteAddr returns the address of the peer, or nil if the socket has none. Safe from
-// every goroutine.
+// RemoteAddr returns the address of the peer, or nil if the socket has none. It is safe for
+// concurrent use.
 func (c *PacketConn) RemoteAddr() net.Addr { return c.remote }
 
-// String names the ends, as in "127.0.0.1:7000->127.0.0.1:53".
+// String returns both addresses, as in "127.0.0.1:7000->127.0.0.1:53", or the local one if
+// the socket has no peer.
 func (c *PacketConn) String() string {
 	if c.remote == nil {
 		return name(c.local)
@@ -261,21 +265,21 @@ func (c *PacketConn) String() string {
 	return name(c.local) + "->" + name(c.remote)
 }
 
-// SetReadTimeout bounds how long a Receive may wait, from the next call on. The error
-// is os.ErrDeadlineExceeded, in a [*net.OpError]. Zero is no timeout.
+// SetReadTimeout sets how long a Receive may wait, from the next call on. The error is
+// os.ErrDeadlineExceeded in a [*net.OpError]. Zero means no timeout.
 func (c *PacketConn) SetReadTimeout(d time.Duration) {
 	c.held("PacketConn.SetReadTimeout")
 	c.in.timeout = max(d, 0)
 }
 
-// SetWriteTimeout bounds how long a Send may wait, like SetReadTimeout.
+// SetWriteTimeout sets how long a Send may wait. Otherwise it is like SetReadTimeout.
 func (c *PacketConn) SetWriteTimeout(d time.Duration) {
 	c.held("PacketConn.SetWriteTimeout")
 	c.out.timeout = max(d, 0)
 }
 
-// Close closes the socket, and removes the file of a UNIX socket. Calls that wait end
-// with net.ErrClosed, as do later ones, a second Close included.
+// Close closes the socket, and removes the file of a UNIX socket. Waiting calls and later
+// calls fail with net.ErrClosed, a second Close too.
 func (c *PacketConn) Close() error {
 	c.held("PacketConn.Close")
 	if c.closed {
@@ -292,7 +296,7 @@ func (c *PacketConn) Close() error {
 // held panics unless the caller may use the socket.
 func (c *PacketConn) held(call string) { mustHold(c.loop, call, c) }
 
-// opError dresses an error of the world. to is the destination of a datagram, or nil.
+// opError wraps an error of the network. to is the destination of a datagram, or nil.
 func (c *PacketConn) opError(op string, to net.Addr, err error) error {
 	if to == nil {
 		to = c.remote

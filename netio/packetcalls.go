@@ -4,35 +4,35 @@ package netio
 
 import "context"
 
-// Receive waits for a datagram and returns it: its Data is the beginning of buf. A
-// datagram that is longer than buf is cut off, and Truncated. An empty datagram is not
-// the end of anything.
+// Receive waits for a datagram and returns it. Its Data is the beginning of buf. If the
+// datagram is longer than buf, Receive cuts it off and sets Truncated. An empty datagram is
+// legal and does not mean the end.
 //
-// If an earlier datagram of a connected socket was refused by the peer's machine, the
-// error is ECONNREFUSED, once; the socket remains usable.
+// If the machine of a connected socket's peer has refused an earlier datagram, Receive
+// returns ECONNREFUSED once. The socket stays usable.
 func (c *PacketConn) Receive(ctx context.Context, buf []byte) (Packet, error) {
-	h := &c.in
-	if err := h.begin(ctx); err != nil {
+	d := &c.in
+	if err := d.begin(ctx); err != nil {
 		return Packet{}, err
 	}
-	defer h.release()
-	return h.receive(ctx, buf)
+	defer d.release()
+	return d.receive(ctx, buf)
 }
 
-// receive is Receive for the user of h.
-func (h *packetHalf) receive(ctx context.Context, buf []byte) (Packet, error) {
-	// The name of the one before may be that of the next one: then it costs no string.
-	h.one[0] = Packet{Data: buf[:len(buf):len(buf)], Name: h.last}
-	if _, err := h.do(ctx, h.one[:]); err != nil {
+// receive implements Receive for the user of d.
+func (d *packetDirection) receive(ctx context.Context, buf []byte) (Packet, error) {
+	// The sender's name is often the same as before. Then it costs no new string.
+	d.one[0] = Packet{Data: buf[:len(buf):len(buf)], Name: d.last}
+	if _, err := d.do(ctx, d.one[:]); err != nil {
 		return Packet{}, err
 	}
-	h.last = h.one[0].Name
-	return h.one[0], nil
+	d.last = d.one[0].Name
+	return d.one[0], nil
 }
 
-// ReceiveBatch waits for a datagram, and takes as many as are there, up to the number
-// of packets. Each is put in the Data of its packet, up to the capacity of that. n
-// packets were received, also beside an error.
+// ReceiveBatch waits for a datagram, and receives as many as are available, up to
+// len(packets). It stores each one in the Data of its packet, up to the capacity of Data. n
+// is the number of datagrams received, also if err is not nil.
 func (c *PacketConn) ReceiveBatch(ctx context.Context, packets []Packet) (n int, err error) {
 	if err := c.in.begin(ctx); err != nil {
 		return 0, err
@@ -41,34 +41,33 @@ func (c *PacketConn) ReceiveBatch(ctx context.Context, packets []Packet) (n int,
 	return c.in.do(ctx, packets)
 }
 
-// Send sends a datagram to p.Addr, or on a UNIX socket to p.Name, and waits until the
-// kernel has taken it. On a connected socket both may be empty, and are otherwise the
-// peer, or the error is net.ErrWriteToConnected. A datagram may be empty, and may be
-// lost.
+// Send sends a datagram to p.Addr, or to p.Name on a UNIX socket, and waits until the
+// kernel has taken it. On a connected socket both must be empty or the peer; otherwise the
+// error is net.ErrWriteToConnected. A datagram may be empty. The network may lose it.
 //
-// A UDP datagram is sent from p.Local, an address of this machine, and with the mark
-// p.ECN. If p.Local is not valid or a group, and if p.ECN is 0, the system chooses. So
-// a packet that was received can be sent back as it is: the answer comes from the
-// address that was asked. Where the system lets nobody choose, the error is
-// errors.ErrUnsupported; there Receive leaves both fields zero.
+// A UDP datagram is sent from p.Local, an address of this machine, and with the mark p.ECN.
+// If p.Local is not valid or is a group, the system chooses the address; if p.ECN is 0, it
+// chooses the mark. So a received packet can be sent back unchanged: the answer comes from
+// the address that the peer has sent to. If the system does not support this choice, the
+// error is errors.ErrUnsupported, and Receive leaves both fields zero.
 //
-// ECONNREFUSED on a connected socket means that an earlier datagram was refused by the
-// peer's machine, and that this one was not sent. While a task receives, that task gets
-// the error.
+// On a connected socket ECONNREFUSED means that the peer's machine has refused an earlier
+// datagram, and that this one was not sent. If a task is receiving, that task gets the
+// error instead.
 func (c *PacketConn) Send(ctx context.Context, p Packet) error {
-	h := &c.out
-	if err := h.begin(ctx); err != nil {
+	d := &c.out
+	if err := d.begin(ctx); err != nil {
 		return err
 	}
-	defer h.release()
-	h.one[0] = p
-	_, err := h.send(ctx, h.one[:])
+	defer d.release()
+	d.one[0] = p
+	_, err := d.send(ctx, d.one[:])
 	return err
 }
 
-// SendBatch sends packets in order, each as Send does. n were sent, also beside an
-// error, which is that of the next one. If one has another peer than a connected socket,
-// none is sent.
+// SendBatch sends the packets in order, each like Send. n is the number of packets sent;
+// the error, if any, is that of the next packet. If a packet's peer differs from the
+// socket's, SendBatch sends nothing.
 func (c *PacketConn) SendBatch(ctx context.Context, packets []Packet) (n int, err error) {
 	if err := c.out.begin(ctx); err != nil {
 		return 0, err
@@ -77,13 +76,13 @@ func (c *PacketConn) SendBatch(ctx context.Context, packets []Packet) (n int, er
 	return c.out.send(ctx, packets)
 }
 
-// send is SendBatch for the user of h.
-func (h *packetHalf) send(ctx context.Context, packets []Packet) (int, error) {
-	c := h.conn
+// send implements SendBatch for the user of d.
+func (d *packetDirection) send(ctx context.Context, packets []Packet) (int, error) {
+	c := d.conn
 	for i := range packets {
 		if err := c.check(&packets[i]); err != nil {
 			return 0, err
 		}
 	}
-	return h.do(ctx, packets)
+	return d.do(ctx, packets)
 }

@@ -8,7 +8,7 @@ import (
 	"baton/task"
 )
 
-// park parks the task until w, whose operations are in flight, wakes it. No cancel
-// ends that before: w's Cancel asks for the end of the operations and returns false,
-// so Park returns nil.
+// park parks the task until w wakes it; the operations of w are in flight. A cancel does
+// not end this wait early: w.Cancel cancels the operations and returns false, so Park
+// returns nil.
 func park(ctx context.Context, w task.Waiter) { task.Park(ctx, w) }

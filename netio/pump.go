@@ -13,44 +13,43 @@ import (
 	"baton/task"
 )
 
-// fullRecords is how many bytes of records a Write collects before it waits until they
-// are sent, since those of one more piece may not fit into the buffer.
-const fullRecords = bulkRoom - pieceRoom
+// fullRecords is how many bytes of records a Write collects before it waits until they are
+// sent. The records of one more piece may not fit into the buffer.
+const fullRecords = bulkSpace - pieceSpace
 
-// A pump sends the records of a stream by the stream's own operation, without a task:
-// so records go out that no Write waits for, such as alerts.
+// A pump sends the records of a stream with TLS, through the stream's write operation and
+// without a task. So it also sends records without a Write, such as alerts.
 type pump struct {
 	stream  *Stream
-	buf     []byte // buf[start:] is to be sent
+	buf     []byte // buf[start:] must be sent
 	start   int
 	flying  bool  // the operation is in flight
 	waiting bool  // the user of s.out waits in drain
 	err     error // what ended the direction
 
-	closing bool // the handle is to be closed when everything is sent
+	closing bool // the handle must be closed when everything is sent
 	timer   loop.Timer
 }
 
-// newPump takes over the operation of s that writes. The caller is its user.
+// newPump takes over the write operation of s. The caller is its user.
 func newPump(s *Stream) *pump {
 	p := &pump{stream: s}
-	p.timer.Target = (*overdue)(p)
+	p.timer.Target = (*pumpTimer)(p)
 	s.out.op.Owner = p
 	return p
 }
 
-// len is how many bytes are to be sent.
+// len returns how many bytes must still be sent.
 func (p *pump) len() int { return len(p.buf) - p.start }
 
-// add appends records; kick sends them. The operation in flight only knows the bytes
-// before them.
+// add appends records; kick sends them. The operation in flight does not include them.
 func (p *pump) add(b []byte) {
 	if p.err != nil {
 		return
 	}
-	if n := len(p.buf) + len(b); n > cap(p.buf) && n <= bulkRoom {
+	if n := len(p.buf) + len(b); n > cap(p.buf) && n <= bulkSpace {
 		if n > firstSize {
-			n = bulkRoom // a long Write comes piece by piece
+			n = bulkSpace // a long Write comes piece by piece
 		}
 		larger := append(buffers.lend(n)[:0], p.buf...)
 		if !p.flying {
@@ -61,8 +60,7 @@ func (p *pump) add(b []byte) {
 	p.buf = append(p.buf, b...)
 }
 
-// kick sends what there is, unless the operation is in flight already. It does not
-// wait.
+// kick starts to send, unless the operation is already in flight. It does not wait.
 func (p *pump) kick() {
 	op := &p.stream.out.op
 	for !p.flying && p.len() > 0 {
@@ -71,13 +69,13 @@ func (p *pump) kick() {
 			p.flying = true
 			return
 		}
-		p.took(op)
+		p.finish(op)
 	}
 }
 
-// took takes the result of the operation. A cancel is that of a Write which waits; its
-// records go out.
-func (p *pump) took(op *poll.Op) {
+// finish takes the result of the operation. A cancel ends only the wait of a Write; its
+// records are still sent.
+func (p *pump) finish(op *poll.Op) {
 	s := p.stream
 	op.Buf = nil
 	p.start += op.N
@@ -99,7 +97,8 @@ func (p *pump) took(op *poll.Op) {
 	}
 }
 
-// shrink gives the buffer back, if it is empty. A Write keeps one until it ends.
+// shrink returns the buffer to the pool, if it is empty. A Write keeps the buffer until it
+// ends.
 func (p *pump) shrink() {
 	if p.len() == 0 {
 		buffers.Recycle(p.buf)
@@ -107,30 +106,30 @@ func (p *pump) shrink() {
 	}
 }
 
-// Complete goes on sending. It is the loop's to call.
+// Complete sends the rest. Only the loop calls it.
 func (p *pump) Complete(op *poll.Op) {
 	p.flying = false
-	p.took(op)
+	p.finish(op)
 	p.kick()
-	p.rouse()
+	p.wakeDrain()
 	if p.closing && !p.flying {
 		p.stream.loop.Driver().StopTimer(&p.timer)
-		_ = p.stream.handle.Close() // the stream has reported its own end
+		_ = p.stream.handle.Close() // the stream has already returned its own error
 	}
 }
 
-// rouse wakes the task in drain, if there is one.
-func (p *pump) rouse() {
+// wakeDrain wakes the task in drain, if there is one.
+func (p *pump) wakeDrain() {
 	if p.waiting {
 		p.waiting = false
 		p.stream.out.user.Wake()
 	}
 }
 
-// drain waits until everything is sent. The user of s.out calls it. After a cancel or
-// a timeout the rest still goes out. It may switch.
+// drain waits until everything is sent. The user of s.out calls it. After a cancel or a
+// timeout the pump still sends the rest. drain may switch.
 func (p *pump) drain(ctx context.Context) error {
-	s, h := p.stream, &p.stream.out
+	s, d := p.stream, &p.stream.out
 	p.kick()
 	for waited := false; ; waited = true {
 		switch {
@@ -140,7 +139,7 @@ func (p *pump) drain(ctx context.Context) error {
 			return p.err
 		case !p.flying:
 			return nil
-		case waited && h.late:
+		case waited && d.late:
 			return s.opError("write", os.ErrDeadlineExceeded)
 		case waited:
 			if err := task.Check(ctx); err != nil {
@@ -148,14 +147,14 @@ func (p *pump) drain(ctx context.Context) error {
 			}
 		}
 		p.waiting = true
-		h.depart()
-		park(ctx, h)
-		h.arrive()
+		d.startWait()
+		park(ctx, d)
+		d.endWait()
 	}
 }
 
-// close closes the handle when everything is sent, at the latest after the timeout. A
-// Read that waits ends with its operation, and a Write at once.
+// close closes the handle when everything is sent, or when the ShutdownTimeout has passed.
+// A waiting Read ends with its operation, and a waiting Write ends at once.
 func (p *pump) close() error {
 	s := p.stream
 	p.kick()
@@ -163,7 +162,7 @@ func (p *pump) close() error {
 		return s.handle.Close()
 	}
 	p.closing = true
-	p.rouse()
+	p.wakeDrain()
 	s.loop.Poller().Cancel(&s.in.op)
 	if d := orDefault(s.tlsOptions.ShutdownTimeout, defaultShutdownTimeout); d > 0 {
 		s.loop.Driver().StartTimer(&p.timer, saturate.Add(s.loop.Time(), d))
@@ -171,8 +170,8 @@ func (p *pump) close() error {
 	return nil
 }
 
-// overdue is a pump that has not sent everything in the time that Close has.
-type overdue pump
+// pumpTimer is a pump as the target of its timer.
+type pumpTimer pump
 
-// Wake gives up what is not sent. It is the loop's to call.
-func (o *overdue) Wake() { _ = o.stream.handle.Abort() }
+// Wake drops what is not sent. Only the loop calls it.
+func (t *pumpTimer) Wake() { _ = t.stream.handle.Abort() }

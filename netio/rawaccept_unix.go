@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// accept makes the descriptor what it must be in several calls, between which this
-// process does not fork.
+// accept accepts and sets the flags of the descriptor in several calls. ForkLock keeps this
+// process from forking between them.
 func accept(fd int) (int, unix.Sockaddr, error) {
 	syscall.ForkLock.RLock()
 	conn, from, err := unix.Accept(fd)

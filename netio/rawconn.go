@@ -10,22 +10,21 @@ import (
 	"baton/loop/poll"
 )
 
-// SyscallConn returns the socket itself, for options that netio does not know and for
-// the credentials of a UNIX peer. The error is errors.ErrUnsupported if there is none,
-// as in a virtual world.
+// SyscallConn returns the socket as a [syscall.RawConn], for options that netio does not
+// know and for the credentials of a UNIX peer. Without a socket, as in a virtual world, the
+// error is errors.ErrUnsupported.
 //
-// Whoever may use the stream may use the [syscall.RawConn]. No function that is given
-// to it may switch or block. A call has no ctx to wait under, so Read and Write call
-// their function once, and return syscall.EAGAIN if it reports that the socket is not
-// ready. They do not know of a Read or Write of the stream, nor of bytes that it has
-// read ahead, nor of TLS.
+// The RawConn may be used where the stream may be used. The functions that are passed to it
+// must neither switch nor block. Read and Write of the RawConn do not wait: they call their
+// function once, and return syscall.EAGAIN if it reports that the socket is not ready. They
+// bypass the stream: calls in progress, bytes that were read ahead, and TLS.
 func (s *Stream) SyscallConn() (syscall.RawConn, error) {
 	s.held("Stream.SyscallConn")
 	return newRawConn(s.held, "Stream", s.opError, s.handle)
 }
 
-// SyscallConn is like [Stream.SyscallConn]. Control calls its function for each address
-// in the order of Addrs. Read and Write fail with syscall.EINVAL.
+// SyscallConn is like [Stream.SyscallConn]. Control calls its function for each address, in
+// the order of Addrs. Read and Write fail with syscall.EINVAL.
 func (l *Listener) SyscallConn() (syscall.RawConn, error) {
 	held := func(call string) { mustHold(l.loop, call, l) }
 	held("Listener.SyscallConn")
@@ -46,20 +45,20 @@ func (c *PacketConn) SyscallConn() (syscall.RawConn, error) {
 	return newRawConn(c.held, "PacketConn", func(op string, err error) error { return c.opError(op, nil, err) }, c.handle)
 }
 
-// A rawConn is a syscall.RawConn of handles, at least one.
+// A rawConn is a syscall.RawConn of one or several handles.
 type rawConn struct {
 	held    func(call string)
-	name    string // of the type that it is about
-	dress   func(op string, err error) error
+	name    string // of the type to which the handles belong
+	opError func(op string, err error) error
 	handles []poll.Controller
 }
 
-func newRawConn(held func(string), name string, dress func(string, error) error, handles ...poll.Handle) (*rawConn, error) {
-	c := &rawConn{held: held, name: name, dress: dress}
+func newRawConn(held func(string), name string, opError func(string, error) error, handles ...poll.Handle) (*rawConn, error) {
+	c := &rawConn{held: held, name: name, opError: opError}
 	for _, h := range handles {
 		controller, ok := h.(poll.Controller)
 		if !ok {
-			return nil, dress("raw-control", errors.ErrUnsupported)
+			return nil, opError("raw-control", errors.ErrUnsupported)
 		}
 		c.handles = append(c.handles, controller)
 	}
@@ -71,7 +70,7 @@ func (c *rawConn) Control(fn func(fd uintptr)) error {
 	c.held(c.name + "'s RawConn.Control")
 	for _, h := range c.handles {
 		if err := h.Control(fn); err != nil {
-			return c.dress("raw-control", err)
+			return c.opError("raw-control", err)
 		}
 	}
 	return nil
@@ -83,7 +82,7 @@ func (c *rawConn) Read(fn func(fd uintptr) (done bool)) error { return c.once("R
 // Write implements syscall.RawConn.
 func (c *rawConn) Write(fn func(fd uintptr) (done bool)) error { return c.once("Write", fn) }
 
-// once calls fn once.
+// once calls fn once. It does not wait.
 func (c *rawConn) once(call string, fn func(fd uintptr) (done bool)) error {
 	c.held(c.name + "'s RawConn." + call)
 	done := false
@@ -92,22 +91,22 @@ func (c *rawConn) once(call string, fn func(fd uintptr) (done bool)) error {
 		err = syscall.EAGAIN
 	}
 	if err != nil {
-		return c.dress("raw-"+strings.ToLower(call), err)
+		return c.opError("raw-"+strings.ToLower(call), err)
 	}
 	return nil
 }
 
-// A rawListener is the rawConn of a listener, which moves no bytes.
+// A rawListener is the rawConn of a listener, which can neither read nor write.
 type rawListener struct{ *rawConn }
 
 // Read implements syscall.RawConn.
 func (l rawListener) Read(func(fd uintptr) (done bool)) error {
-	return l.dress("raw-read", syscall.EINVAL)
+	return l.opError("raw-read", syscall.EINVAL)
 }
 
 // Write implements syscall.RawConn.
 func (l rawListener) Write(func(fd uintptr) (done bool)) error {
-	return l.dress("raw-write", syscall.EINVAL)
+	return l.opError("raw-write", syscall.EINVAL)
 }
 
 var (

@@ -6,7 +6,7 @@ package netio
 
 import "errors"
 
-// openRaw fails: descriptors that others own are for systems of the UNIX sort.
+// openRaw fails: only UNIX systems can use the descriptors of others here.
 func openRaw(uintptr) (rawSocket, socketKind, error) {
 	return nil, socketKind{}, errors.ErrUnsupported
 }

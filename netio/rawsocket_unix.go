@@ -14,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A descriptorSocket is a rawSocket by its descriptor.
+// A descriptorSocket is a rawSocket with a descriptor.
 type descriptorSocket struct {
 	fd      int
 	network string
-	family  int // AF_INET, AF_INET6, AF_UNIX or another one
+	family  int // AF_INET, AF_INET6, AF_UNIX or another family
 }
 
-// openRaw looks at the descriptor, and leaves it as it is.
+// openRaw inspects the descriptor, and does not change it.
 func openRaw(fd uintptr) (rawSocket, socketKind, error) {
 	s := &descriptorSocket{fd: int(fd), network: "socket", family: unix.AF_UNSPEC}
 	kind, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TYPE)
@@ -33,9 +33,9 @@ func openRaw(fd uintptr) (rawSocket, socketKind, error) {
 		return nil, socketKind{}, os.NewSyscallError("fcntl", err)
 	}
 	if flags&unix.O_NONBLOCK == 0 {
-		return nil, socketKind{}, fmt.Errorf("it blocks; call syscall.SetNonblock first: %w", unix.EINVAL)
+		return nil, socketKind{}, fmt.Errorf("the descriptor blocks; call syscall.SetNonblock first: %w", unix.EINVAL)
 	}
-	local, _ := unix.Getsockname(s.fd) // an error for families that package unix does not know
+	local, _ := unix.Getsockname(s.fd) // fails for families that package unix does not know
 	var names map[int]string
 	switch local.(type) {
 	case *unix.SockaddrInet4:
@@ -90,7 +90,8 @@ func (s *descriptorSocket) connect(to net.Addr) error {
 	return called("connect", unix.Connect(s.fd, addr))
 }
 
-// connected asks for the kernel's decision. SO_ERROR tells the reason of a failure, once.
+// connected returns the result of a connect in progress. SO_ERROR reports the reason of a
+// failure once.
 func (s *descriptorSocket) connected() error {
 	code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
@@ -99,7 +100,7 @@ func (s *descriptorSocket) connected() error {
 	if code != 0 {
 		return os.NewSyscallError("connect", unix.Errno(code))
 	}
-	// No error, and yet no connection: another reader has had the error.
+	// No error and no connection: another call has taken the error.
 	_, err = unix.Getpeername(s.fd)
 	if errors.Is(err, unix.ENOTCONN) {
 		return os.NewSyscallError("connect", err)
@@ -115,7 +116,8 @@ func (s *descriptorSocket) accept() (uintptr, net.Addr, error) {
 	return uintptr(fd), s.addr(from), nil
 }
 
-// called names the system call in an error, but in none that says what to do next.
+// called adds the name of the system call to an error, unless the error only says what to
+// do next.
 func called(name string, err error) error {
 	switch err {
 	case unix.EAGAIN, unix.EINTR, unix.EINPROGRESS, unix.EALREADY, unix.ECONNABORTED:
@@ -124,7 +126,7 @@ func called(name string, err error) error {
 	return os.NewSyscallError(name, err)
 }
 
-// sockaddr translates an address for the kernel, into the socket's own family.
+// sockaddr converts an address for the kernel, in the socket's family.
 func (s *descriptorSocket) sockaddr(addr net.Addr) (unix.Sockaddr, error) {
 	var ip net.IP
 	var port int
@@ -155,7 +157,8 @@ func (s *descriptorSocket) sockaddr(addr net.Addr) (unix.Sockaddr, error) {
 	return nil, &net.AddrError{Err: "address of another family than the socket's", Addr: addr.String()}
 }
 
-// zoneID is the number of a zone: that of the interface with this name, or what it says.
+// zoneID returns the number of a zone: the index of the interface with this name, or the
+// name as a number.
 func zoneID(zone string) uint32 {
 	if zone == "" {
 		return 0
@@ -167,7 +170,7 @@ func zoneID(zone string) uint32 {
 	return uint32(id)
 }
 
-// addr translates an address of the kernel. It is nil if there is none.
+// addr converts an address of the kernel. It returns nil if there is none.
 func (s *descriptorSocket) addr(addr unix.Sockaddr) net.Addr {
 	var ip net.IP
 	var port int

@@ -11,11 +11,11 @@ import (
 	"baton/task"
 )
 
-// Read reads what is there into p, at least one byte, and waits for it if it
-// must. At the end of the stream it returns io.EOF, and goes on doing so.
+// Read reads into p what is available, at least one byte, and waits if there is nothing. At
+// the end of the stream it returns io.EOF, every time.
 //
-// p belongs to the kernel until Read returns, whatever happens meanwhile. An empty
-// p reads nothing and does not wait.
+// p must not be touched before Read returns, even after a cancel. If p is empty, Read
+// returns at once.
 func (s *Stream) Read(ctx context.Context, p []byte) (int, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -29,10 +29,10 @@ func (s *Stream) Read(ctx context.Context, p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFull fills p. If the stream ends before the first byte the error is
-// io.EOF, and after it io.ErrUnexpectedEOF; n bytes were read, whatever the
-// error, and a caller that goes on after a cancel or a timeout asks for p[n:].
-// The LineLimit is not for p, which the caller has already.
+// ReadFull fills p. It returns io.EOF if the stream ends before the first byte, and
+// io.ErrUnexpectedEOF if it ends later. n is the number of bytes read, also if err is not nil:
+// after a cancel or a timeout the caller can continue with p[n:]. The LineLimit does not
+// apply.
 func (s *Stream) ReadFull(ctx context.Context, p []byte) (n int, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Stream) ReadFull(ctx context.Context, p []byte) (n int, err error) {
 		return 0, err
 	}
 	for n < len(p) && err == nil {
-		if err = s.in.giveWay(ctx); err != nil {
+		if err = s.in.yieldIfDue(ctx); err != nil {
 			break
 		}
 		var m int
@@ -52,7 +52,7 @@ func (s *Stream) ReadFull(ctx context.Context, p []byte) (n int, err error) {
 	}
 	s.in.release()
 	if n == len(p) {
-		return n, nil // also if an error came together with the last bytes
+		return n, nil // even if an error came with the last bytes
 	}
 	if n > 0 && err == io.EOF {
 		err = io.ErrUnexpectedEOF
@@ -60,11 +60,11 @@ func (s *Stream) ReadFull(ctx context.Context, p []byte) (n int, err error) {
 	return n, err
 }
 
-// Peek returns the next n bytes without taking them: they are in the stream's own
-// memory, valid until the next call that reads. If there are fewer before an error,
-// those are returned with the error, which is io.EOF at the end of the stream. More
-// than the stream's LineLimit are ErrTooLong, and a negative n is misuse and
-// panics.
+// Peek returns the next n bytes and leaves them in the stream. The bytes are in the
+// stream's memory, and valid until the next call that reads. If an error comes before n
+// bytes, Peek returns the bytes before it and the error, which is io.EOF at the end of the
+// stream. If n exceeds the LineLimit, the error is ErrTooLong. Peek panics if n is
+// negative.
 func (s *Stream) Peek(ctx context.Context, n int) ([]byte, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Stream) Peek(ctx context.Context, n int) ([]byte, error) {
 	if err := s.begin(&s.in, r); err != nil {
 		return nil, err
 	}
-	err = s.pass(ctx)
+	err = s.skipLine(ctx)
 	for err == nil && s.ahead.len() < n {
 		err = s.fill(ctx)
 	}
@@ -87,12 +87,12 @@ func (s *Stream) Peek(ctx context.Context, n int) ([]byte, error) {
 	return s.ahead.bytes()[:min(n, s.ahead.len())], err
 }
 
-// read is Read for whoever is the user of s.in. It is one operation at most, so
-// that a cancel has either had the bytes or had no effect; and what was read ahead
-// asks nobody, whatever became of the connection since.
+// read implements Read for the user of s.in. It does at most one operation, so a cancel
+// either finds the bytes read or has no effect. Bytes that were read ahead are returned
+// without an operation, even if the connection has failed since.
 func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 	if s.skip && len(p) > 0 {
-		if err := s.pass(ctx); err != nil {
+		if err := s.skipLine(ctx); err != nil {
 			return 0, err
 		}
 	}
@@ -111,7 +111,7 @@ func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 		return s.tls.read(ctx, p)
 	}
 	if p == nil {
-		p = []byte{} // an operation without a buffer would be brought one
+		p = []byte{} // with a nil buffer the poller would provide one
 	}
 	s.in.op.Buf = p
 	n, err := s.in.do(ctx)
@@ -119,12 +119,11 @@ func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 	return n, err
 }
 
-// fill reads more bytes ahead, at least one, or returns why not; the user of s.in
-// calls it. It knows no limit: whoever looks for the end of something counts. Bytes
-// that come when the stream was closed meanwhile are dropped, and that is the error:
-// Close has forgotten the buffer to which they would be added, and what was in it.
+// fill reads more bytes ahead, at least one, or returns an error. The user of s.in calls it
+// and enforces the limit. If the stream was closed meanwhile, fill drops the bytes and
+// returns net.ErrClosed: Close has already forgotten the buffer.
 func (s *Stream) fill(ctx context.Context) error {
-	if err := s.in.giveWay(ctx); err != nil {
+	if err := s.in.yieldIfDue(ctx); err != nil {
 		return err
 	}
 	if s.early != nil && s.early.flying {
@@ -132,7 +131,7 @@ func (s *Stream) fill(ctx context.Context) error {
 			return err // there was nothing when ReadAhead began
 		}
 	}
-	buf := s.ahead.room()
+	buf := s.ahead.space()
 	var n int
 	var err error
 	if s.tls != nil {

@@ -11,13 +11,13 @@ import (
 	"baton/task"
 )
 
-// ReadAhead begins a read and returns at once. The next call that reads gets the bytes.
-// If the stream ends instead, the loop calls gone with the error that this call would
-// return. Gone is a callback and must not switch; it may be nil. With ReadAhead a server
-// that works on an answer learns that its client has left, without a task that reads.
+// ReadAhead starts a read and returns at once. The next call that reads gets the bytes. If
+// the stream ends instead, the loop calls gone with the error that a Read would return. So
+// a server that works on an answer learns without a reading task that its client has left.
+// gone is a callback and must not switch; it may be nil.
 //
 // ReadAhead does nothing while bytes are buffered, during a call that reads, and after
-// Close. Gone is called once at most, and not after a call has read. A second ReadAhead
+// Close. gone is called at most once, and not after a call has read. A second ReadAhead
 // replaces gone. StartTLS, Detach and ReadFiles end a ReadAhead, and lose no byte.
 func (s *Stream) ReadAhead(gone func(err error)) {
 	s.held("Stream.ReadAhead")
@@ -25,7 +25,7 @@ func (s *Stream) ReadAhead(gone func(err error)) {
 		return
 	}
 	if s.early == nil {
-		s.early = &early{stream: s}
+		s.early = &earlyRead{stream: s}
 	}
 	s.early.gone = gone
 	if !s.early.flying {
@@ -33,9 +33,9 @@ func (s *Stream) ReadAhead(gone func(err error)) {
 	}
 }
 
-// Unread puts a copy of p back: the next call that reads gets it first. It is for code
-// that has read too far, as package bufio does. During a call that reads, or while a
-// ReadAhead waits, Unread is misuse and panics.
+// Unread puts a copy of p back into the stream: the next call that reads gets it first. It
+// is for code that has read too far, as package bufio may do. During a call that reads, or
+// while a ReadAhead is in flight, Unread panics.
 func (s *Stream) Unread(p []byte) {
 	s.held("Stream.Unread")
 	if len(p) == 0 || s.closed {
@@ -50,17 +50,18 @@ func (s *Stream) Unread(p []byte) {
 	s.ahead.end = len(all)
 }
 
-// An early is a read of ReadAhead. It uses the operation of the stream's reading half.
-type early struct {
+// An earlyRead is the read of a ReadAhead. It uses the operation of the stream's reading
+// direction.
+type earlyRead struct {
 	stream  *Stream
 	gone    func(error) // nil once it was called, or a call has read
 	flying  bool        // the operation is in flight
-	adopted bool        // the user of s.in waits for it
+	adopted bool        // the user of s.in waits for the operation
 }
 
-// read reads until there is something for a call that reads. Without TLS that is one
-// read. TLS may have it already, or want several.
-func (e *early) read() {
+// read reads until there is something for a call that reads. Without TLS that takes one
+// operation. With TLS the bytes may be there already, or take several operations.
+func (e *earlyRead) read() {
 	s := e.stream
 	for {
 		if t := s.tls; t != nil && t.failed == nil {
@@ -69,39 +70,39 @@ func (e *early) read() {
 		switch {
 		case s.ahead.len() > 0:
 			return
-		case e.ended() != nil:
-			e.tell()
+		case e.endError() != nil:
+			e.reportEnd()
 			return
 		}
 		op := &s.in.op
-		op.Owner, op.Buf = e, e.buffer().room()
+		op.Owner, op.Buf = e, e.buffer().space()
 		if e.flying = !s.loop.Driver().Submit(op); e.flying {
 			return
 		}
-		e.took()
+		e.finish()
 	}
 }
 
-// buffer is where the bytes from the kernel go.
-func (e *early) buffer() *buffer {
+// buffer returns the buffer for bytes from the kernel.
+func (e *earlyRead) buffer() *buffer {
 	if t := e.stream.tls; t != nil {
 		return &t.raw
 	}
 	return &e.stream.ahead
 }
 
-// ended is how the stream has ended, or nil.
-func (e *early) ended() error {
+// endError returns what ended the stream, or nil.
+func (e *earlyRead) endError() error {
 	if t := e.stream.tls; t != nil {
 		return t.failed
 	}
 	return e.stream.in.failed
 }
 
-// Complete takes the bytes. It is the loop's to call.
-func (e *early) Complete(*poll.Op) {
+// Complete takes the bytes. Only the loop calls it.
+func (e *earlyRead) Complete(*poll.Op) {
 	e.flying = false
-	e.took()
+	e.finish()
 	if e.adopted {
 		e.adopted = false
 		e.stream.in.user.Wake()
@@ -110,8 +111,9 @@ func (e *early) Complete(*poll.Op) {
 	}
 }
 
-// took takes the result of the operation. Only a call that has adopted it cancels it.
-func (e *early) took() {
+// finish takes the result of the operation. Only a call that has adopted the operation
+// cancels it.
+func (e *earlyRead) finish() {
 	s, op := e.stream, &e.stream.in.op
 	buf := op.Buf
 	op.Owner, op.Buf = &s.in, nil
@@ -123,15 +125,15 @@ func (e *early) took() {
 			s.active = s.loop.Time()
 		}
 	case op.Err != poll.ErrCanceled:
-		_ = s.in.failure(context.Background(), op.Err) // which keeps it
+		_ = s.in.failure(context.Background(), op.Err) // failure keeps the error
 		if t := s.tls; t != nil {
 			t.end = s.in.failed
 		}
 	}
 }
 
-// tell has gone called, unless a call reads first: that returns the error.
-func (e *early) tell() {
+// reportEnd makes the loop call gone, unless a call reads first and returns the error.
+func (e *earlyRead) reportEnd() {
 	if e.gone == nil {
 		return
 	}
@@ -139,43 +141,43 @@ func (e *early) tell() {
 		s, gone := e.stream, e.gone
 		if gone != nil && !s.closed && s.in.user == nil {
 			e.gone = nil
-			gone(e.ended())
+			gone(e.endError())
 		}
 	})
 }
 
-// adopt waits for the read of ReadAhead that is in flight, if there is one. The user of
-// s.in calls it before it reads itself. After an error, of a cancel or a timeout, the
-// user can try again. It may switch.
+// adopt waits for the read of a ReadAhead, if one is in flight. The user of s.in calls it
+// before it reads. After an error, which is a cancel or a timeout, the user can try again.
+// adopt may switch.
 func (s *Stream) adopt(ctx context.Context) error {
-	e, h := s.early, &s.in
+	e, d := s.early, &s.in
 	if e == nil || !e.flying {
 		return nil
 	}
 	e.adopted = true
-	h.depart()
-	task.Park(ctx, h) // which returns nil, since Cancel returns false
-	h.arrive()
+	d.startWait()
+	task.Park(ctx, d) // returns nil, because Cancel returns false
+	d.endWait()
 	switch {
 	case s.closed:
 		return s.opError("read", net.ErrClosed)
-	case h.op.N == 0 && h.op.Err == poll.ErrCanceled:
-		return h.failure(ctx, poll.ErrCanceled)
+	case d.op.N == 0 && d.op.Err == poll.ErrCanceled:
+		return d.failure(ctx, poll.ErrCanceled)
 	}
 	return nil
 }
 
-// recall takes back the read of ReadAhead that is in flight, if there is one. What it
-// has read remains in the stream. The user of s.in calls it before it does something
-// else than to read. It may switch.
-func (s *Stream) recall(ctx context.Context) error {
+// cancelEarly cancels the read of a ReadAhead, if one is in flight. The bytes that it has
+// read stay in the stream. The user of s.in calls it before it uses the direction for
+// something else. It may switch.
+func (s *Stream) cancelEarly(ctx context.Context) error {
 	if s.early == nil || !s.early.flying {
 		return nil
 	}
 	s.loop.Poller().Cancel(&s.in.op)
 	err := s.adopt(ctx)
 	if err != nil && !s.closed {
-		return task.Check(ctx) // another error is that of the Cancel, or a timeout
+		return task.Check(ctx) // another error comes from the Cancel or from a timeout
 	}
 	return err
 }

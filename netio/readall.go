@@ -11,12 +11,11 @@ import (
 	"baton/task"
 )
 
-// ReadAll reads to the end of the stream and returns what it has read; the end is no
-// error. It returns at most limit bytes. If the stream has more, ReadAll returns the
-// first limit bytes with ErrTooLong, and the rest stays in the stream. After any other
-// error, a cancel or a timeout among them, it returns the bytes that came before, which
-// are not in the stream any more. The LineLimit does not matter here. A negative limit
-// is misuse and panics.
+// ReadAll reads to the end of the stream and returns the bytes. The end is not an error.
+// ReadAll returns at most limit bytes. If the stream has more, ReadAll returns the first
+// limit bytes with ErrTooLong, and the rest stays in the stream. After another error, such
+// as a cancel or a timeout, it returns the bytes that it has read, which are no longer in
+// the stream. The LineLimit does not apply. A negative limit panics.
 func (s *Stream) ReadAll(ctx context.Context, limit int) ([]byte, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -36,15 +35,15 @@ func (s *Stream) ReadAll(ctx context.Context, limit int) ([]byte, error) {
 	return data, err
 }
 
-// readAll is ReadAll for the user of s.in. At the limit it reads ahead to find out
+// readAll implements ReadAll for the user of s.in. At the limit it reads ahead to find out
 // whether there is more.
 func (s *Stream) readAll(ctx context.Context, limit int) (data []byte, err error) {
-	err = s.pass(ctx)
+	err = s.skipLine(ctx)
 	for err == nil && len(data) < limit {
 		if len(data) == cap(data) {
 			data = slices.Grow(data, min(max(len(data), firstSize), limit-len(data)))
 		}
-		if err = s.in.giveWay(ctx); err == nil {
+		if err = s.in.yieldIfDue(ctx); err == nil {
 			var n int
 			n, err = s.read(ctx, data[len(data):min(cap(data), limit)])
 			data = data[:len(data)+n]

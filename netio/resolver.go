@@ -14,23 +14,24 @@ import (
 	"baton/task"
 )
 
-// A Resolver looks up names and what DNS knows about them. The zero value is ready to
-// use. The methods are those of a [*net.Resolver], and park the task instead of blocking.
+// A Resolver looks up names and DNS records. The zero value is ready to use. The methods
+// are those of a [*net.Resolver], and park the task instead of blocking.
 //
-// Errors are [*net.DNSError]; IsTimeout is set if the Timeout has passed. If ctx is
-// cancelled before there is an answer, the error is the [*task.Canceled], bare.
+// Errors are [*net.DNSError]; IsTimeout is set if Timeout has passed. If ctx is cancelled
+// before there is an answer, the error is the [*task.Canceled].
 type Resolver struct {
-	// Net looks up. It runs in the executor of the loop, like a function of
-	// [await.Abandon]: the call returns at once after a cancel or timeout, and Net
-	// occupies its place in the executor until it returns, too, usually within 5 s.
+	// Net does the look-ups. It runs in the executor of the loop, like a function of
+	// [await.Abandon]. After a cancel or a timeout the call returns at once; Net keeps its
+	// goroutine in the executor until it returns too, usually within 5 s.
 	//
 	// If Net is nil, the poller looks up addresses, and net.DefaultResolver looks up
-	// everything else. A simulated world knows only addresses: the other look-ups fail
-	// there with errors.ErrUnsupported. A Net with PreferGo works there if its Dial
-	// calls a function of [Dialer.DialFunc], for the network "tcp".
+	// everything else. A simulated world knows only addresses; other look-ups fail there
+	// with errors.ErrUnsupported. A Net with PreferGo works there if its Dial calls a
+	// function of [Dialer.DialFunc], with the network "tcp".
 	Net *net.Resolver
 
-	// Timeout bounds a look-up, on the loop's clock. Default 30 s; negative is none.
+	// Timeout limits a look-up, on the loop's clock. The default is 30 s; negative means no
+	// limit.
 	Timeout time.Duration
 }
 
@@ -51,7 +52,7 @@ func (r Resolver) LookupNetIP(ctx context.Context, network, host string) ([]neti
 		return from.LookupNetIP(ctx, network, host)
 	})
 	for i, addr := range addrs {
-		addrs[i] = addr.Unmap() // package net may give IPv4 in the form of IPv6
+		addrs[i] = addr.Unmap() // package net may return an IPv4 address as an IPv6 one
 	}
 	return addrs, err
 }
@@ -69,14 +70,14 @@ func (r Resolver) LookupHost(ctx context.Context, host string) ([]string, error)
 	return addrs, nil
 }
 
-// LookupAddr looks up the names of an address (PTR): the reverse of LookupHost.
+// LookupAddr looks up the names of an address (PTR). It is the reverse of LookupHost.
 func (r Resolver) LookupAddr(ctx context.Context, addr string) ([]string, error) {
 	return ask(ctx, r, addr, func(ctx context.Context, from *net.Resolver) ([]string, error) {
 		return from.LookupAddr(ctx, addr)
 	})
 }
 
-// LookupCNAME looks up the canonical name of host: the last one in its chain of aliases.
+// LookupCNAME looks up the canonical name of a host: the last name in its chain of aliases.
 func (r Resolver) LookupCNAME(ctx context.Context, host string) (string, error) {
 	return ask(ctx, r, host, func(ctx context.Context, from *net.Resolver) (string, error) {
 		return from.LookupCNAME(ctx, host)
@@ -90,9 +91,10 @@ func (r Resolver) LookupTXT(ctx context.Context, name string) ([]string, error) 
 	})
 }
 
-// LookupSRV looks up the servers of _service._proto.name, or of name if service and
-// proto are empty, sorted by priority and drawn by weight. Like LookupMX and LookupNS it
-// leaves out records with malformed names, and returns the others beside the error.
+// LookupSRV looks up the servers of _service._proto.name, or of name if service and proto
+// are empty. They are sorted by priority and randomized by weight. Like LookupMX and
+// LookupNS, it leaves out records with malformed names, and returns the other records
+// together with an error.
 func (r Resolver) LookupSRV(ctx context.Context, service, proto, name string) (cname string, addrs []*net.SRV, err error) {
 	type found struct {
 		cname string
@@ -119,8 +121,8 @@ func (r Resolver) LookupNS(ctx context.Context, name string) ([]*net.NS, error) 
 	})
 }
 
-// ask calls question in the executor, with the resolver that is to answer it. There may
-// be a part of an answer beside an error.
+// ask calls question in the executor, with the resolver that must answer it. It may return
+// a part of the answer together with an error.
 func ask[T any](ctx context.Context, r Resolver, name string, question func(context.Context, *net.Resolver) (T, error)) (T, error) {
 	var none T
 	self, err := task.Checkpoint(ctx)
@@ -140,8 +142,8 @@ func ask[T any](ctx context.Context, r Resolver, name string, question func(cont
 	})
 }
 
-// within calls look under a timeout, of which zero is the default and a negative one is
-// none. Errors are *net.DNSError, also if the time is over, or the *task.Canceled of ctx.
+// within calls look with a timeout. Zero means the default, and negative means no timeout.
+// Errors are *net.DNSError, also after the timeout, or the *task.Canceled of ctx.
 func within[T any](ctx context.Context, timeout time.Duration, name string, look func(ctx context.Context) (T, error)) (T, error) {
 	if timeout == 0 {
 		timeout = defaultResolveTimeout
@@ -160,7 +162,8 @@ func within[T any](ctx context.Context, timeout time.Duration, name string, look
 		return none, &net.DNSError{Err: "i/o timeout", Name: name, IsTimeout: true, IsTemporary: true}
 	}
 	_, dns := errors.AsType[*net.DNSError](err)
-	if _, foreign := err.(*task.Canceled); foreign || !dns { // callers take a bare one for that of ctx
+	// Callers take an unwrapped *task.Canceled for the cancel of ctx.
+	if _, foreign := err.(*task.Canceled); foreign || !dns {
 		other, ok := errors.AsType[net.Error](err)
 		err = &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: name, IsTimeout: ok && other.Timeout()}
 	}

@@ -15,27 +15,27 @@ import (
 )
 
 const (
-	// filePiece is how much of a file is read at a time, where the kernel cannot send it.
+	// filePiece is how many bytes of a file are read at once if the kernel cannot send it.
 	filePiece = 64 << 10
 
-	// sendMost is how much one operation sends: its count is an int, also of 32 bits.
+	// sendMost is how many bytes one operation sends: its count is an int, which may have
+	// 32 bits.
 	sendMost = 1 << 30
 )
 
-// SendFile writes count bytes of f, from offset on; a negative count means everything
-// up to the end of f. If f ends before count bytes are sent, the error is
-// io.ErrUnexpectedEOF. n bytes were taken by the kernel, also beside an error, and after
-// a cancel or a timeout another SendFile can go on at offset + n.
+// SendFile writes count bytes of f, starting at offset. A negative count means everything
+// up to the end of f. If f ends earlier, the error is io.ErrUnexpectedEOF. n is the number
+// of bytes that the kernel has taken, also if err is not nil: after a cancel or a timeout,
+// another SendFile can continue at offset + n.
 //
-// The offset that f has for its own Read and Write is neither used nor moved. f must be
-// a file that can be read at an offset, and so not a pipe. In every other respect
-// SendFile is like [Stream.Write].
+// f must be a file that can be read at an offset, so it must not be a pipe. SendFile
+// neither uses nor moves the offset of f's own Read and Write. In other respects it is like
+// [Stream.Write].
 //
-// On Linux the kernel sends the file from its own memory (sendfile(2)). If a part of the
-// file is not in memory, the kernel reads it from the disk first, and that blocks the
-// loop. With TLS, with another poller ([poll.SendFiles]) or if f is a file that the
-// kernel cannot send, SendFile reads f by [await.Blocking], in pieces of 64 KiB, and
-// writes them.
+// On Linux the kernel sends the file from its cache (sendfile(2)). If a part of the file is
+// not in the cache, the kernel reads it from the disk, and that blocks the loop. With TLS,
+// with a poller without [poll.SendFiles], or if the kernel cannot send f, SendFile reads f
+// with [await.Blocking], in pieces of 64 KiB, and writes them.
 func (s *Stream) SendFile(ctx context.Context, f *os.File, offset, count int64) (n int64, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -75,19 +75,19 @@ func (s *Stream) SendFile(ctx context.Context, f *os.File, offset, count int64) 
 	return n, io.ErrUnexpectedEOF
 }
 
-// sendByKernel sends by operations of the poller, for the user of s.out. The error is
+// sendByKernel sends with operations of the poller, for the user of s.out. The error is
 // io.EOF at the end of the file.
 func (s *Stream) sendByKernel(ctx context.Context, f *os.File, offset, left int64) (n int64, err error) {
 	part, op := poll.FilePart{File: f}, &s.out.op
 	op.Kind, op.File = poll.SendFile, &part
 	defer func() { op.Kind, op.File = poll.Write, nil }()
 	for n < left {
-		if err := s.out.giveWay(ctx); err != nil {
+		if err := s.out.yieldIfDue(ctx); err != nil {
 			return n, err
 		}
 		most := int64(sendMost)
 		if s.idle > 0 {
-			most = pieceBytes // see there
+			most = pieceBytes // see pieceBytes
 		}
 		part.Offset, part.Count = offset+n, int(min(left-n, most))
 		m, err := s.out.do(ctx)
@@ -121,8 +121,8 @@ func (s *Stream) sendByPieces(ctx context.Context, f *os.File, offset, left int6
 	return n, nil
 }
 
-// readPiece reads a piece of f. It may switch. In a simulated world it reads while it has
-// the baton: the turn in which a goroutine is back is not the same in each replay.
+// readPiece reads a piece of f. It may switch. In a simulated world it reads while it holds
+// the baton: otherwise the turn in which the read returns would differ between replays.
 func (s *Stream) readPiece(ctx context.Context, f *os.File, piece []byte, offset int64) (int, error) {
 	if !s.loop.Poller().Caps().Has(poll.Virtual) {
 		return await.Blocking(ctx, func(context.Context) (int, error) { return f.ReadAt(piece, offset) })

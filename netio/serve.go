@@ -13,100 +13,109 @@ import (
 	"baton/task"
 )
 
-// A Handler serves one connection. It runs as a task of its own, in a scope of
-// its own: the stream is closed when the handler and the tasks it started have
-// ended.
+// A Handler serves one connection. It runs as its own task, in its own scope. The server
+// closes the stream when the handler and the tasks that it started have ended.
 type Handler = func(ctx context.Context, s *Stream) error
 
-// A Server accepts connections and serves each by a task. The zero value is ready to
-// use. A server belongs to the loop of its first ServeListener.
+// A Server accepts connections and runs a handler as a task for each. The zero value is
+// ready to use. A server belongs to the loop of its first ServeListener.
 //
-// A server ends in one of two ways. Close ends it at once: it closes the listeners,
-// resets the connections, and cancels the handlers with ErrShutdown as the cause.
-// Shutdown, or a cancel of Serve's ctx, closes the listeners and lets the handlers
-// finish; when Grace is over it does what Close does. Serve and Shutdown return when
-// the last handler has ended, and return a [*LeftError] if connections were cut off
-// because the grace was over. A server that has ended serves nothing any more.
+// A server ends in one of two ways:
 //
-// An error of a handler ends its own connection only. The error is reported, unless it
-// is the usual end of a connection, just as the stream returned it: io.EOF, or the
-// [*net.OpError] of this connection that says that it was closed (net.ErrClosed,
-// ECONNRESET, EPIPE) or that the peer is silent (a timeout or deadline of the stream,
-// ETIMEDOUT, EHOSTUNREACH, ENETUNREACH). Wrap such an error to have it reported. An
-// error that only says that the server has ended is not reported either: the
-// handler's [*task.Canceled], context.Canceled or ErrShutdown, also wrapped singly. A
-// panic is reported with its stack. A runtime.Goexit, as by t.FailNow, in a handler
-// or in OnError closes the server, and ServeListener returns [task.ErrGoexit].
+//   - Close closes the listeners at once, cancels the handlers with ErrShutdown as the
+//     cause, and resets their connections.
+//   - Shutdown, or a cancel of Serve's ctx, closes the listeners and lets the handlers
+//     finish. When Grace is over, the server does what Close does.
 //
-// A server that runs out of descriptors, memory or watches of epoll (EMFILE, ENFILE,
-// ENOBUFS, ENOMEM, ENOSPC) pauses for up to a second and tries again. It reports that
-// once, and again only after a minute without a shortage.
+// Serve and Shutdown return when the last handler has ended. They return a [*LeftError] if
+// connections were cut off because Grace was over. A server that has ended cannot serve
+// again.
+//
+// An error of a handler ends only its own connection. The server reports the error to
+// OnError, except:
+//
+//   - the usual end of a connection, exactly as the stream returned it: io.EOF, or a
+//     [*net.OpError] of this connection that means that the connection was closed
+//     (net.ErrClosed, ECONNRESET, EPIPE) or that the peer is silent (a timeout or deadline
+//     of the stream, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH). To have such an error reported,
+//     wrap it.
+//   - an error that only says that the server ends: the handler's [*task.Canceled],
+//     context.Canceled or ErrShutdown, also wrapped in another error.
+//
+// A panic of a handler is reported with its stack. A runtime.Goexit in a handler or in
+// OnError, such as t.FailNow, closes the server, and ServeListener returns
+// [task.ErrGoexit].
+//
+// If the server runs out of descriptors, memory or epoll watches (EMFILE, ENFILE, ENOBUFS,
+// ENOMEM, ENOSPC), it pauses for at most a second and tries again. It reports the shortage
+// once, and again only after a minute without one.
 type Server struct {
-	// Listen is for Serve.
+	// Listen configures the listener of Serve.
 	Listen ListenConfig
 
-	// TLS, if it is not nil, has the server start TLS on each connection, by the
-	// connection's own task, before the handler begins. A handshake that fails is
-	// reported like an error of the handler, unless the client only went silent or
-	// away. To replace certificates while the server runs, use GetCertificate or
+	// TLS, if not nil, makes the server start TLS on each connection, before the handler
+	// begins. The handshake runs in the connection's task. A failed handshake is reported
+	// like an error of the handler, unless the client only disconnected or stayed silent.
+	// To replace certificates while the server runs, use GetCertificate or
 	// GetConfigForClient.
 	TLS *tls.Config
 
-	// MaxConns bounds the connections of each listener that are served at a time.
-	// Further ones wait in the kernel's queue; a listener with several addresses may
-	// have accepted one more of each. Zero is no bound. To bound the connections of
-	// several listeners together, have the handlers acquire a locks.Limiter.
+	// MaxConns is how many connections of each listener are served at a time. Further
+	// connections wait in the kernel's queue; a listener with several addresses may hold
+	// one of them for each address. Zero means no limit. To limit the connections of
+	// several listeners together, acquire a locks.Limiter in the handlers.
 	MaxConns int
 
-	// Grace is how long handlers may go on after Shutdown. Default 30 s. If Grace is
-	// negative, Shutdown is Close: the handlers are cut off at once, which is no error.
+	// Grace is how long handlers may continue after Shutdown. The default is 30 s. If Grace
+	// is negative, Shutdown does what Close does and returns no LeftError.
 	Grace time.Duration
 
-	// OnShutdown, if it is not nil, is called when Shutdown, or a cancel of Serve's ctx, begins
-	// the end while the server serves. It says goodbye to clients whose handlers do not use
-	// [UntilShutdown]. It runs as a task beside the handlers; ServeListener and Shutdown wait
-	// for it, and the end of the grace cancels its ctx. A panic, or an error of a task that it
-	// has started, goes to the loop's exception handler. Close does not call it.
+	// OnShutdown, if not nil, is called when Shutdown, or a cancel of Serve's ctx, begins
+	// to end a serving server. Use it to say goodbye to clients whose handlers do not use
+	// [UntilShutdown]. It runs as a task beside the handlers. ServeListener and Shutdown
+	// wait for it. The end of Grace cancels its ctx. If it panics, or a task that it
+	// started fails, the error goes to the loop's exception handler. Close does not call
+	// it.
 	OnShutdown func(ctx context.Context)
 
-	// OnError is called with errors that have no caller to go to: of handlers, and
-	// of accepting, with a nil stream. It must not switch. Nil means the loop's
-	// exception handler, which is given panics in any case.
+	// OnError receives errors that no call returns: of handlers, and of accepting, with a
+	// nil stream. It must not switch. If OnError is nil, these errors go to the loop's
+	// exception handler. Panics always go to the exception handler too.
 	OnError func(s *Stream, err error)
 
 	loop     *loop.Loop // nil before the first ServeListener
 	phase    phase
-	services []*service // one for each ServeListener at work
-	watchers list.List  // of func(error), which cancel the contexts of UntilShutdown
+	served   []*servedListener // one for each running ServeListener
+	watchers list.List         // of func(error), which cancel the contexts of UntilShutdown
 
-	drained time.Time      // when Shutdown began
-	cutter  *loop.Handle   // calls cut when the grace is over; nil before Shutdown
-	goodbye *task.Ref      // calls OnShutdown; nil before Shutdown
-	left    error          // a *LeftError, once cut has cut off connections
-	ended   task.WaitQueue // where Shutdown waits
+	shutdownTime   time.Time      // when Shutdown began
+	graceTimer     *loop.Handle   // calls closeAfterGrace; nil before Shutdown
+	onShutdownTask *task.Ref      // calls OnShutdown; nil before Shutdown
+	leftErr        error          // a *LeftError, once closeAfterGrace has cut off connections
+	ended          task.WaitQueue // where Shutdown waits
 }
 
-// phase is how far the end of a server has come; it only goes up.
+// phase says how far the server has ended. It never goes back.
 type phase uint8
 
 const (
 	serving  phase = iota
-	draining       // accepts nothing, and waits for its handlers until the grace is over
-	closed         // has cancelled its handlers
+	draining       // no longer accepts; waits for the handlers until the grace is over
+	closed         // has cancelled the handlers
 )
 
-// serverKey is the key of the *Server in the context of a handler.
+// serverKey is the key of the *Server in a handler's context.
 type serverKey struct{}
 
-// Serve listens on address and serves every connection by handler, until ctx is
-// cancelled. It is (&Server{}).Serve.
+// Serve listens on address and runs handler for every connection, until ctx is cancelled.
+// It is (&Server{}).Serve.
 func Serve(ctx context.Context, network, address string, handler Handler) error {
 	return (&Server{}).Serve(ctx, network, address, handler)
 }
 
-// Serve listens on address and serves every connection. It is Listen and
-// ServeListener. If the server is ended while Listen looks up a name, Serve returns
-// when Listen has its answer.
+// Serve listens on address and serves every connection. It calls Listen and ServeListener.
+// If the server ends while Listen looks up a name, Serve returns when the look-up has
+// ended.
 func (srv *Server) Serve(ctx context.Context, network, address string, handler Handler) error {
 	mustHandle(handler) // before there is a listener to close
 	srv.enter(task.Self(ctx))
@@ -117,25 +126,24 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 	return srv.ServeListener(ctx, ln, handler)
 }
 
-// ServeListener serves the connections of ln, and closes ln in the end. It returns
-// when the last handler of ln has ended:
-//   - after a cancel of ctx, the [*task.Canceled];
-//   - if accepting fails for good, that error: the server is shut down then, too;
-//   - after Shutdown, Close, or a Close of ln, which ends accepting only: nil.
+// ServeListener serves the connections of ln, and closes ln. It returns when the last
+// handler of ln has ended:
 //
-// If the grace was over before, it returns the [*LeftError], joined with the error
-// that there is besides.
+//   - the [*task.Canceled] if ctx was cancelled;
+//   - the error if accepting has failed permanently, which also shuts the server down;
+//   - nil after Shutdown or Close, or after a Close of ln, which only stops accepting.
 //
-// Several listeners may be served at a time, each by one ServeListener. If another
-// server or a task in Accept accepts from ln already, the error is a [*BusyError], and
-// ln stays open. If the server has ended before, ServeListener closes ln and returns
-// nil, or the [*task.Canceled].
+// If Grace was over before, it also returns the [*LeftError], joined with any other error.
 //
-// A cancel of ctx does not reach the handlers before the grace is over: see
-// [UntilShutdown].
+// A cancel of ctx does not reach the handlers until Grace is over: see [UntilShutdown].
+//
+// A server may serve several listeners, each with one ServeListener. If another server or a
+// task in Accept uses ln, ServeListener returns a [*BusyError] and leaves ln open. If the
+// server has already ended, ServeListener closes ln and returns nil, or the
+// [*task.Canceled].
 func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Handler) error {
 	mustHandle(handler)
-	r, _ := task.Checkpoint(ctx) // counts the call; a cancel ends it below, like one that comes later
+	r, _ := task.Checkpoint(ctx) // counts the call; run handles a cancel
 	if r.Loop() != ln.loop {
 		misuse("%v of %v serves a listener of %v; use a Portal between loops", r, r.Loop(), ln.loop)
 	}
@@ -150,12 +158,12 @@ func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Hand
 		}
 		return join(task.Check(ctx), err)
 	}
-	v := &service{server: srv, task: r, listener: ln, handler: handler, name: nameOf(handler)}
-	ln.service = v
+	l := &servedListener{server: srv, task: r, listener: ln, handler: handler, name: nameOf(handler)}
+	ln.served = l
 	srv.loop = r.Loop()
-	srv.services = append(srv.services, v)
-	defer srv.forget(v)
-	return v.run(ctx)
+	srv.served = append(srv.served, l)
+	defer srv.forget(l)
+	return l.run(ctx)
 }
 
 func mustHandle(handler Handler) {
@@ -164,21 +172,21 @@ func mustHandle(handler Handler) {
 	}
 }
 
-// enter panics if r, a task that uses the server, has another loop.
+// enter panics if r, which uses the server, belongs to another loop.
 func (srv *Server) enter(r *task.Ref) {
 	if srv.loop != nil && srv.loop != r.Loop() {
 		misuse("%v of %v uses a server of %v; use a Portal between loops, or a server for each loop", r, r.Loop(), srv.loop)
 	}
 }
 
-func (srv *Server) forget(v *service) {
-	v.listener.service = nil
-	srv.services = slices.DeleteFunc(srv.services, func(other *service) bool { return other == v })
-	if len(srv.services) > 0 {
+func (srv *Server) forget(l *servedListener) {
+	l.listener.served = nil
+	srv.served = slices.DeleteFunc(srv.served, func(other *servedListener) bool { return other == l })
+	if len(srv.served) > 0 {
 		return
 	}
-	if srv.cutter != nil {
-		srv.cutter.Cancel()
+	if srv.graceTimer != nil {
+		srv.graceTimer.Cancel()
 	}
 	srv.ended.WakeAll()
 }

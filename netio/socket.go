@@ -16,20 +16,18 @@ import (
 	"baton/task"
 )
 
-// A Socket is for system calls on a socket that the caller owns: one with options or of
-// a family that this package does not make, or one that came from elsewhere. Its calls
-// are the system calls of the same names, and they wait where those would fail with
-// EAGAIN. Nothing is read ahead, and no timeouts are kept: await.WithTimeout bounds a
-// call.
+// A Socket makes system calls on a socket that the caller owns. Use it for options or
+// families that this package does not support, and for sockets that other code has made.
+// Its methods correspond to system calls, and wait where these would fail with EAGAIN. A
+// Socket reads nothing ahead and has no timeouts; use await.WithTimeout.
 //
 // A Socket belongs to one loop. One task may receive or accept while another sends or
-// connects; a second one in the same direction gets a [*BusyError]. A cancel ends the
-// wait at once with a [*task.Canceled], and has taken nothing out of the socket: what
-// comes is for the next call. Errors of the world are [*net.OpError] around what the
-// kernel said.
+// connects. A second task in the same direction gets a [*BusyError]. A cancel ends a wait
+// at once with a [*task.Canceled], and takes nothing from the socket: the next call gets
+// what arrives. Errors of the network are [*net.OpError] around the kernel's error.
 //
-// Close ends the watching, and the descriptor remains the caller's. It must be called
-// before the descriptor is closed.
+// Close ends the use of the descriptor, which stays open and remains the caller's. Close
+// the Socket before the descriptor.
 type Socket struct {
 	loop    *loop.Loop
 	handle  poll.Handle
@@ -37,33 +35,34 @@ type Socket struct {
 	raw     rawSocket
 	kind    socketKind
 	closed  bool
-	in, out socketHalf
+	in, out socketDirection
 }
 
-// A rawSocket is a socket as the kernel has it. No call waits: the error is
-// syscall.EAGAIN instead. Errors are bare.
+// A rawSocket makes system calls on a socket. No call waits: it returns syscall.EAGAIN
+// instead. Errors are not wrapped in a *net.OpError.
 type rawSocket interface {
 	receive(p []byte) (n int, err error)
 	receiveFrom(p []byte) (n int, from net.Addr, err error)
 	send(p []byte) (n int, err error)
 	sendTo(p []byte, to net.Addr) error
 	connect(to net.Addr) error
-	connected() error // of a connect that was in progress
+	connected() error // the result of a connect in progress
 	accept() (fd uintptr, from net.Addr, err error)
 }
 
-// A socketKind is what a socket is.
+// A socketKind describes a socket.
 type socketKind struct {
-	network string // in the words of package net, if it has one
-	stream  bool   // what is sent may be cut
-	ends    bool   // zero bytes that are received are the end
+	network string // the name in package net, or "socket"
+	stream  bool   // sent data may be split
+	ends    bool   // receiving zero bytes means the end
 }
 
-// AdoptSocket makes a Socket of a descriptor that the caller owns and goes on owning.
-// It must not block (syscall.SetNonblock): otherwise the error is EINVAL. A descriptor
-// that is not a socket is ENOTSOCK, and one that the loop watches or uses already is an
-// fs.ErrExist. Without a poller that can watch descriptors ([poll.Adopts] and
-// [poll.Readiness]; today only Linux has one) it is errors.ErrUnsupported.
+// AdoptSocket returns a Socket for a descriptor that the caller owns and continues to own.
+// The descriptor must be non-blocking (syscall.SetNonblock): otherwise the error is EINVAL.
+// If it is not a socket, the error is ENOTSOCK; if the loop already watches or uses it, an
+// fs.ErrExist. AdoptSocket needs a poller that can watch descriptors ([poll.Adopts] and
+// [poll.Readiness]), which today only Linux has: otherwise the error is
+// errors.ErrUnsupported.
 func AdoptSocket(ctx context.Context, fd uintptr) (*Socket, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -85,8 +84,8 @@ func AdoptSocket(ctx context.Context, fd uintptr) (*Socket, error) {
 	return s, nil
 }
 
-// Close ends the watching. Every call that waits ends with net.ErrClosed, as do later
-// ones, a second Close included. The descriptor stays open.
+// Close ends the use of the descriptor, which stays open. Waiting calls and later calls
+// fail with net.ErrClosed, a second Close too.
 func (s *Socket) Close() error {
 	mustHold(s.loop, "Socket.Close", s)
 	if s.closed {
@@ -99,143 +98,144 @@ func (s *Socket) Close() error {
 	return nil
 }
 
-// String names the descriptor.
+// String returns the number of the descriptor, as in "socket 7".
 func (s *Socket) String() string { return fmt.Sprintf("socket %d", s.fd) }
 
-// opError dresses an error of the world.
+// opError wraps an error of the network.
 func (s *Socket) opError(call string, to net.Addr, err error) error {
 	return &net.OpError{Op: call, Net: s.kind.network, Addr: to, Err: err}
 }
 
-// A socketHalf is one direction of a Socket, with the one operation that can be in
-// flight there. The operation only waits: nothing is lent to the kernel. So the user
-// may leave while it is in flight, and the next one waits for the same operation.
-type socketHalf struct {
+// A socketDirection is one direction of a Socket, with the one operation that can be in
+// flight there. The operation only waits and uses no buffer. So a cancelled call can return
+// while the operation is in flight, and the next call waits for the same operation.
+type socketDirection struct {
 	socket *Socket
-	user   *task.Ref // whose call is at work; not one that was cancelled
-	parked bool      // and it waits for the operation
+	user   *task.Ref // whose call uses the direction; nil after a cancel
+	parked bool      // user waits for the operation
 	flying bool      // the operation is in flight, perhaps cancelled
 	op     poll.Op   // Readable, or Writable
 }
 
-func (h *socketHalf) open(s *Socket, kind poll.Kind) {
-	h.socket = s
-	h.op = poll.Op{Kind: kind, Handle: s.handle, Owner: h}
+func (d *socketDirection) open(s *Socket, kind poll.Kind) {
+	d.socket = s
+	d.op = poll.Op{Kind: kind, Handle: s.handle, Owner: d}
 }
 
-// begin makes the running task the user of h for one call.
-func (h *socketHalf) begin(ctx context.Context, call string) (*task.Ref, error) {
+// begin makes the running task the user of d for one call.
+func (d *socketDirection) begin(ctx context.Context, call string) (*task.Ref, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := h.socket
+	s := d.socket
 	switch {
 	case s == nil:
-		elsewhere(r, nil, "Socket")
+		panicWrongLoop(r, nil, "Socket")
 	case r.Loop() != s.loop:
-		elsewhere(r, s.loop, "Socket")
+		panicWrongLoop(r, s.loop, "Socket")
 	case s.closed:
 		return nil, s.opError(call, nil, net.ErrClosed)
-	case h.user != nil:
-		return nil, &BusyError{Op: h.direction(), First: h.user.String(), Second: r.String()}
+	case d.user != nil:
+		return nil, &BusyError{Op: d.opName(), First: d.user.String(), Second: r.String()}
 	}
-	h.user = r
+	d.user = r
 	return r, nil
 }
 
-// direction is what the half does, in the words of package net.
-func (h *socketHalf) direction() string {
-	if h.op.Kind == poll.Readable {
+// opName returns the name of the direction as in package net.
+func (d *socketDirection) opName() string {
+	if d.op.Kind == poll.Readable {
 		return "read"
 	}
 	return "write"
 }
 
 // end ends the call of r.
-func (h *socketHalf) end(r *task.Ref) {
-	if h.user == r {
-		h.user = nil
+func (d *socketDirection) end(r *task.Ref) {
+	if d.user == r {
+		d.user = nil
 	}
 }
 
-// do calls try until the error is not that it would have to wait. Errors come as those of
-// call, but for a cancel, which comes bare.
-func (h *socketHalf) do(ctx context.Context, call string, to net.Addr, try func() error) error {
+// do calls try until it does not return EAGAIN. It wraps an error as one of call, except a
+// cancel.
+func (d *socketDirection) do(ctx context.Context, call string, to net.Addr, try func() error) error {
 	for pause := time.Duration(0); ; {
 		err := try()
 		if err == syscall.EINTR {
 			continue
 		}
 		if err == syscall.EAGAIN {
-			pause, err = h.wait(ctx, pause)
+			pause, err = d.wait(ctx, pause)
 		} else if err == nil {
 			return nil
 		}
 		if _, canceled := err.(*task.Canceled); canceled {
 			return err
 		} else if err != nil {
-			return h.socket.opError(call, to, err)
+			return d.socket.opError(call, to, err)
 		}
 	}
 }
 
-// wait returns when a try may succeed. If the socket has been ready before in spite of
-// an EAGAIN, it lets pause pass, and returns the next pause: a UNIX socket of datagrams
-// is writable while the receiver's queue is full, and no event says when there is room.
-func (h *socketHalf) wait(ctx context.Context, pause time.Duration) (time.Duration, error) {
-	l := h.socket.loop
+// wait returns when a try may succeed. If the socket was reported as ready before and the
+// try still failed with EAGAIN, wait sleeps for pause and returns the next pause: a UNIX
+// datagram socket is writable while the receiver's queue is full, and no event reports when
+// there is space.
+func (d *socketDirection) wait(ctx context.Context, pause time.Duration) (time.Duration, error) {
+	l := d.socket.loop
 	for {
-		if !h.flying {
-			if l.Driver().Submit(&h.op) {
-				if h.op.Err != nil || pause == 0 {
-					return firstRetry, h.op.Err
+		if !d.flying {
+			if l.Driver().Submit(&d.op) {
+				if d.op.Err != nil || pause == 0 {
+					return firstRetry, d.op.Err
 				}
 				if err := task.ParkUntil(ctx, saturate.Add(l.Time(), pause)); err != nil {
 					return 0, err
 				}
-				return min(2*pause, longestRetry), h.state()
+				return min(2*pause, longestRetry), d.state()
 			}
-			h.flying = true
+			d.flying = true
 		}
-		h.parked = true
-		if err := task.Park(ctx, h); err != nil {
+		d.parked = true
+		if err := task.Park(ctx, d); err != nil {
 			return 0, err
 		}
-		// A cancel was another call's, and says nothing of the socket.
-		if err := h.state(); err != poll.ErrCanceled {
+		// The operation was cancelled by another call; the socket may be ready or not.
+		if err := d.state(); err != poll.ErrCanceled {
 			return 0, err
 		}
 	}
 }
 
-// state returns why the call that has waited is not to try again.
-func (h *socketHalf) state() error {
-	if h.socket.closed {
+// state returns the error if the waiting call must not try again.
+func (d *socketDirection) state() error {
+	if d.socket.closed {
 		return net.ErrClosed
 	}
-	return h.op.Err
+	return d.op.Err
 }
 
-// Complete has the user try again. It is the loop's to call.
-func (h *socketHalf) Complete(*poll.Op) {
-	h.flying = false
-	if h.parked {
-		h.parked = false
-		h.user.Wake()
+// Complete makes the user try again. Only the loop calls it.
+func (d *socketDirection) Complete(*poll.Op) {
+	d.flying = false
+	if d.parked {
+		d.parked = false
+		d.user.Wake()
 	}
 }
 
-// Cancel ends the wait at once: the next user need not wait until the task has left. It
-// makes a socketHalf a task.Waiter.
-func (h *socketHalf) Cancel(*task.Ref) bool {
-	h.user, h.parked = nil, false
-	h.socket.loop.Poller().Cancel(&h.op)
+// Cancel ends the wait at once, so that the next user need not wait until the task has
+// returned. It makes a socketDirection a task.Waiter.
+func (d *socketDirection) Cancel(*task.Ref) bool {
+	d.user, d.parked = nil, false
+	d.socket.loop.Poller().Cancel(&d.op)
 	return true
 }
 
-// Reason and Owners are for reports.
-func (h *socketHalf) Reason() string { return fmt.Sprintf("%v to be %v", h.socket, h.op.Kind) }
+// Reason says what the task waits for.
+func (d *socketDirection) Reason() string { return fmt.Sprintf("%v to be %v", d.socket, d.op.Kind) }
 
-// Owners returns nil.
-func (h *socketHalf) Owners() []*task.Ref { return nil }
+// Owners returns nil: the task waits for no other task.
+func (d *socketDirection) Owners() []*task.Ref { return nil }

@@ -11,9 +11,9 @@ import (
 	"baton/task"
 )
 
-// Receive waits until there is something, and puts it into p: bytes of a stream, at least
-// one, or a message, of which it drops what has no room. At the end of a stream it
-// returns io.EOF. An empty p receives nothing and does not wait.
+// Receive waits until something has arrived, and stores it in p: bytes of a stream, at
+// least one, or a message. It drops the part of a message that does not fit. At the end of
+// a stream it returns io.EOF. If p is empty, Receive returns at once.
 func (s *Socket) Receive(ctx context.Context, p []byte) (n int, err error) {
 	r, err := s.in.begin(ctx, "read")
 	if err != nil {
@@ -30,8 +30,8 @@ func (s *Socket) Receive(ctx context.Context, p []byte) (n int, err error) {
 	return n, err
 }
 
-// ReceiveFrom is Receive for a socket of datagrams, and also returns the sender. That is
-// nil if the socket is one of streams, or the sender has no name.
+// ReceiveFrom is Receive for a datagram socket, and also returns the sender. from is nil if
+// the socket is a stream or the sender has no name.
 func (s *Socket) ReceiveFrom(ctx context.Context, p []byte) (n int, from net.Addr, err error) {
 	r, err := s.in.begin(ctx, "read")
 	if err != nil {
@@ -45,9 +45,9 @@ func (s *Socket) ReceiveFrom(ctx context.Context, p []byte) (n int, from net.Add
 	return n, from, err
 }
 
-// SendAll sends all of p, on a socket that is connected: as the bytes of a stream, which
-// gives way to other tasks after 256 KiB, or as one message. n bytes were taken by the
-// kernel, also beside an error.
+// SendAll sends all of p on a connected socket: as bytes of a stream, or as one message. On
+// a stream it yields to other tasks after 256 KiB. n is the number of bytes that the kernel
+// has taken, also if err is not nil.
 func (s *Socket) SendAll(ctx context.Context, p []byte) (n int, err error) {
 	r, err := s.out.begin(ctx, "write")
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Socket) SendAll(ctx context.Context, p []byte) (n int, err error) {
 	for {
 		piece := p[n:]
 		if s.kind.stream {
-			piece = piece[:min(len(piece), turnBytes)]
+			piece = piece[:min(len(piece), yieldBytes)]
 		}
 		var m int
 		err := s.out.do(ctx, "write", nil, func() (err error) { m, err = s.raw.send(piece); return err })
@@ -65,18 +65,18 @@ func (s *Socket) SendAll(ctx context.Context, p []byte) (n int, err error) {
 		if err != nil || n == len(p) {
 			return n, err
 		}
-		if m == turnBytes {
+		if m == yieldBytes {
 			if err := task.Yield(ctx); err != nil {
 				return n, err
 			}
-			if s.closed { // and the descriptor may be another file's
+			if s.closed { // then the number of the descriptor may belong to another file
 				return n, s.opError("write", nil, net.ErrClosed)
 			}
 		}
 	}
 }
 
-// SendTo sends p as one datagram to an address: a *net.UDPAddr or a *net.UnixAddr.
+// SendTo sends p as one datagram to a *net.UDPAddr or a *net.UnixAddr.
 func (s *Socket) SendTo(ctx context.Context, p []byte, to net.Addr) error {
 	r, err := s.out.begin(ctx, "write")
 	if err != nil {
@@ -86,12 +86,12 @@ func (s *Socket) SendTo(ctx context.Context, p []byte, to net.Addr) error {
 	return s.out.do(ctx, "write", to, func() error { return s.raw.sendTo(p, to) })
 }
 
-// Connect connects the socket to an address: a *net.TCPAddr, a *net.UDPAddr or a
-// *net.UnixAddr. It looks up no names; an IPv6 socket takes the address of IPv4 as well.
+// Connect connects the socket to a *net.TCPAddr, a *net.UDPAddr or a *net.UnixAddr. It
+// looks up no names. An IPv6 socket accepts an IPv4 address too.
 //
-// connect(2) is called once. A cancel only ends the wait: the kernel goes on, and another
-// Connect to the same address waits for the same connection. A UNIX socket whose
-// listener's queue is full is EAGAIN; try again later.
+// Connect calls connect(2) once. A cancel only ends the wait: the kernel continues, and
+// another Connect to the same address waits for the same connection. If the queue of a UNIX
+// listener is full, the error is EAGAIN; try again later.
 func (s *Socket) Connect(ctx context.Context, to net.Addr) error {
 	r, err := s.out.begin(ctx, "dial")
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Socket) Connect(ctx context.Context, to net.Addr) error {
 	case nil:
 		return nil
 	case syscall.EINPROGRESS, syscall.EALREADY, syscall.EINTR:
-		// After EINTR, too, it goes on in the background (connect(2)).
+		// The kernel connects in the background, after EINTR too (connect(2)).
 	default:
 		return s.opError("dial", to, err)
 	}
@@ -116,10 +116,10 @@ func (s *Socket) Connect(ctx context.Context, to net.Addr) error {
 	})
 }
 
-// Accept waits for a connection to a socket that listens (listen(2)), and returns its
-// descriptor, which is the caller's to close, and the peer's address. The descriptor does
-// not block and is close-on-exec, so that [AdoptSocket] takes it. After EMFILE and the
-// like the connection is still there.
+// Accept waits for a connection to a listening socket (listen(2)). It returns the
+// connection's descriptor, which the caller must close, and the peer's address. The
+// descriptor is non-blocking and close-on-exec, so [AdoptSocket] accepts it. After an error
+// such as EMFILE the connection is still in the queue.
 func (s *Socket) Accept(ctx context.Context) (fd uintptr, from net.Addr, err error) {
 	r, err := s.in.begin(ctx, "accept")
 	if err != nil {

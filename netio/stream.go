@@ -13,39 +13,39 @@ import (
 	"baton/task"
 )
 
-// DefaultLineLimit is the LineLimit of a stream that has not said otherwise.
+// DefaultLineLimit is the LineLimit of a stream unless another one is set, in bytes.
 const DefaultLineLimit = 64 << 10
 
-// StreamConfig is what Dial, Listen and Serve give the streams they make. The
-// zero value is the default.
+// StreamConfig configures the streams that Dial, Listen and Serve make. The zero value is
+// the default.
 type StreamConfig struct {
-	// LineLimit bounds ReadLine, ReadUntil and Peek, and so the memory that a
-	// stream holds. Default 64 KiB.
+	// LineLimit is how many bytes ReadLine, ReadUntil and Peek may read ahead, at most. It
+	// bounds the memory of a stream. The default is 64 KiB.
 	LineLimit int
 
-	// ReadTimeout, WriteTimeout and IdleTimeout are those of SetReadTimeout,
-	// SetWriteTimeout and SetIdleTimeout. Zero is none.
+	// ReadTimeout, WriteTimeout and IdleTimeout are the initial values of SetReadTimeout,
+	// SetWriteTimeout and SetIdleTimeout. Zero means no timeout.
 	ReadTimeout  time.Duration
 	WriteTimeout time.Duration
 	IdleTimeout  time.Duration
 
-	// KeepAlive and KeepAliveConfig are those of net.Dialer and net.ListenConfig. By
-	// default the kernel probes a TCP connection that has been idle for 15 s, every
-	// 15 s; if the peer has not answered 9 probes, calls fail with ETIMEDOUT. A
-	// positive KeepAlive is another idle time, and a negative one switches the probes
-	// off. If KeepAliveConfig.Enable is true, KeepAlive is ignored.
+	// KeepAlive and KeepAliveConfig mean the same as in net.Dialer and net.ListenConfig. By
+	// default the kernel probes a TCP connection that has been idle for 15 s, every 15 s;
+	// if the peer does not answer 9 probes, calls fail with ETIMEDOUT. A positive KeepAlive
+	// sets another idle time, and a negative KeepAlive disables the probes. If
+	// KeepAliveConfig.Enable is true, KeepAlive is ignored.
 	KeepAlive       time.Duration
 	KeepAliveConfig net.KeepAliveConfig
 
-	// TLS is for the streams that start TLS.
+	// TLS applies to streams that start TLS.
 	TLS TLSOptions
 
-	// Nagle lets the kernel collect small writes into larger packets (Nagle's
-	// algorithm, RFC 896). By default every write is sent at once.
+	// Nagle lets the kernel collect small writes into larger packets (Nagle's algorithm,
+	// RFC 896). By default the kernel sends every write at once.
 	Nagle bool
 }
 
-// socketOptions are the choices for a socket of the poller.
+// socketOptions returns the options for a socket of the poller.
 func (c StreamConfig) socketOptions() poll.SocketOptions {
 	o := poll.SocketOptions{KeepAlive: c.KeepAliveConfig}
 	if !o.KeepAlive.Enable && c.KeepAlive >= 0 {
@@ -54,42 +54,43 @@ func (c StreamConfig) socketOptions() poll.SocketOptions {
 	return o
 }
 
-// A Stream is one end of a connection: bytes in order, in both directions. It
-// belongs to one loop. One task may read while another writes; a second reader,
-// or a second writer, gets a [*BusyError], and the first goes on.
+// A Stream is one connection: bytes in order, in both directions.
 //
-// Methods that take a ctx may switch; the others never do. A cancel that comes
-// while a call waits ends it with a [*task.Canceled], once the kernel has given
-// the buffer back; what was read or written by then is reported, never lost.
-// Errors of the world are [*net.OpError] around what the kernel said, except the
-// end of the stream, which is io.EOF.
+// A stream belongs to one loop. One task may read while another writes. A second reader, or
+// a second writer, gets a [*BusyError], and the first one continues.
+//
+// Methods that take a ctx may switch; the others never do. A cancel ends a waiting call
+// with a [*task.Canceled]. The call returns only after the kernel has released the buffer,
+// and it reports what it has read or written: no byte is lost.
+//
+// Errors of the network are [*net.OpError] around the kernel's error, except the end of the
+// stream, which is io.EOF.
 //
 // A Stream must be closed.
 type Stream struct {
 	loop   *loop.Loop
 	closed bool
-	skip   bool   // the rest of a line that was too long is to be dropped
-	ahead  buffer // read, and not yet asked for
+	skip   bool   // the rest of a line that was too long must be dropped
+	ahead  buffer // read from the kernel, and not yet returned to the caller
 
-	in     half
-	local  net.Addr // its own: errors tell by it whose they are
+	in     direction
+	local  net.Addr // not shared with another stream: see owns
 	remote net.Addr
-	out    half // which begins a line of the processor's cache: see TestLayout
+	out    direction // starts a cache line of the processor: see TestLayout
 
 	handle poll.Handle
-	limit  int // of lines
+	limit  int // of lines, in bytes
 	idle   time.Duration
-	active time.Time // when a byte last moved; kept for idle
+	active time.Time // when a byte last moved; kept only if idle is set
 
-	vector *[][]byte // the headers of WriteBuffers, kept for the next one; nil before the first
+	vector *[][]byte // the buffer headers of WriteBuffers, reused; nil before the first
 
-	tls        *secure // nil without TLS
-	early      *early  // of ReadAhead, or nil
+	tls        *streamTLS // nil without TLS
+	early      *earlyRead // the read of ReadAhead, or nil
 	tlsOptions TLSOptions
 }
 
-// newStream makes a stream of a handle of l, which it owns from then on. The caller
-// has the baton.
+// newStream makes a stream that owns h, a handle of l. The caller holds the baton.
 func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
 	s := &Stream{loop: l, handle: h, local: copied(h.LocalAddr()), remote: h.RemoteAddr()}
 	s.in.open(s, poll.Read)
@@ -102,14 +103,14 @@ func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
 	s.SetWriteTimeout(c.WriteTimeout)
 	s.SetIdleTimeout(c.IdleTimeout)
 	if c.Nagle {
-		// Nagle's algorithm saves packets; a stream without it works as well.
+		// An error is ignored: Nagle's algorithm only saves packets.
 		_ = h.SetNoDelay(false)
 	}
 	return s
 }
 
-// copied returns a copy of addr that no other stream has: a poller may give all
-// connections of a listener the same one. Pollers make no others than these two.
+// copied returns a copy of addr, which no other stream has: a poller may return the same
+// net.Addr for all connections of a listener. Pollers return no other types than these two.
 func copied(addr net.Addr) net.Addr {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
@@ -122,13 +123,14 @@ func copied(addr net.Addr) net.Addr {
 	return addr
 }
 
-// LocalAddr returns the address of this end. Safe from every goroutine.
+// LocalAddr returns the local address. It is safe for concurrent use.
 func (s *Stream) LocalAddr() net.Addr { return s.local }
 
-// RemoteAddr returns the address of the peer. Safe from every goroutine.
+// RemoteAddr returns the address of the peer. It is safe for concurrent use.
 func (s *Stream) RemoteAddr() net.Addr { return s.remote }
 
-// String names both ends, as in "127.0.0.1:7000->127.0.0.1:51234". A pipe has one name.
+// String returns both addresses, as in "127.0.0.1:7000->127.0.0.1:51234". A pipe has only
+// one name.
 func (s *Stream) String() string {
 	if s.isPipe() {
 		return name(s.local)
@@ -136,10 +138,11 @@ func (s *Stream) String() string {
 	return name(s.local) + "->" + name(s.remote)
 }
 
-// isPipe reports whether the stream is one of package process, whose ends have one name.
+// isPipe reports whether the stream is a pipe of package process: both ends have the same
+// name.
 func (s *Stream) isPipe() bool { return s.local == s.remote }
 
-// name is addr in words; an end of a UNIX connection may have none.
+// name returns addr as text. An end of a UNIX connection may have no name.
 func name(addr net.Addr) string {
 	if addr == nil || addr.String() == "" {
 		return "unnamed"
@@ -147,15 +150,15 @@ func name(addr net.Addr) string {
 	return addr.String()
 }
 
-// Buffered returns how many bytes were read from the kernel and not yet asked
-// for: those a Read returns without waiting.
+// Buffered returns how many bytes were read from the kernel and not yet returned. Read
+// returns them without waiting.
 func (s *Stream) Buffered() int {
 	s.held("Stream.Buffered")
 	return s.ahead.len()
 }
 
-// SetLineLimit bounds ReadLine, ReadUntil and Peek from the next call on; zero
-// is DefaultLineLimit.
+// SetLineLimit sets the LineLimit, in bytes, from the next call on. Zero means
+// [DefaultLineLimit].
 func (s *Stream) SetLineLimit(n int) {
 	s.held("Stream.SetLineLimit")
 	if n <= 0 {
@@ -164,50 +167,54 @@ func (s *Stream) SetLineLimit(n int) {
 	s.limit = n
 }
 
-// SetReadTimeout bounds how long one call that reads may wait, from the next
-// call on: a ReadLine is one call, however many packets bring its line. The
-// error is os.ErrDeadlineExceeded, in a [*net.OpError]; the stream stays usable.
-// Zero is no timeout.
+// SetReadTimeout sets how long one call that reads may wait, from the next call on. A
+// ReadLine is one call, even if its line comes in several packets. The error is
+// os.ErrDeadlineExceeded in a [*net.OpError], and the stream stays usable. Zero means no
+// timeout.
 func (s *Stream) SetReadTimeout(d time.Duration) {
 	s.held("Stream.SetReadTimeout")
 	s.in.timeout = max(d, 0)
-	s.in.relimit()
+	s.in.updateLimits()
 }
 
-// SetWriteTimeout bounds how long one call that writes may wait, like
+// SetWriteTimeout sets how long one call that writes may wait. Otherwise it is like
 // SetReadTimeout.
 func (s *Stream) SetWriteTimeout(d time.Duration) {
 	s.held("Stream.SetWriteTimeout")
 	s.out.timeout = max(d, 0)
-	s.out.relimit()
+	s.out.updateLimits()
 }
 
-// SetIdleTimeout bounds how long calls may wait while no call moves a byte, in
-// whatever direction: a reader does not time out while a writer gets on, nor does a
-// long Write while its peer reads, at least 16 KiB in that time. Time in which no call
-// waits does not count. Calls that wait already are bounded too, a Write then as a
-// whole. Zero is no timeout.
+// SetIdleTimeout sets how long calls may wait while no byte moves, in either direction. A
+// reader does not time out while a writer makes progress. A long Write does not time out
+// while the peer reads at least 16 KiB in that time. Time in which no call waits does not
+// count.
+//
+// The timeout also applies to calls that wait already; it then covers a waiting Write as a
+// whole. Zero means no timeout.
 func (s *Stream) SetIdleTimeout(d time.Duration) {
 	s.held("Stream.SetIdleTimeout")
 	if s.idle == 0 && d > 0 {
-		s.active = s.loop.Time() // nobody has kept it
+		s.active = s.loop.Time() // not kept until now
 	}
 	s.idle = max(d, 0)
-	s.in.relimit()
-	s.out.relimit()
+	s.in.updateLimits()
+	s.out.updateLimits()
 }
 
-// SetNoDelay switches Nagle's algorithm off, which is the default, or on.
+// SetNoDelay sets whether the kernel sends small writes at once, without Nagle's algorithm.
+// The default is true, unless StreamConfig.Nagle is set.
 func (s *Stream) SetNoDelay(on bool) error {
 	s.held("Stream.SetNoDelay")
-	return s.dress("set", s.handle.SetNoDelay(on))
+	return s.wrapError("set", s.handle.SetNoDelay(on))
 }
 
-// CloseWrite ends the writing direction: the peer reads to the end of what was
-// written, and then io.EOF. This end can go on reading. During a Write it is a
-// [*BusyError], for it would cut that off; a Write after it fails with EPIPE. If the
-// direction has ended before, by a CloseWrite or since the peer has gone, CloseWrite
-// does nothing and returns nil.
+// CloseWrite ends the writing direction: the peer reads the bytes that were written, and
+// then io.EOF. The stream can still be read. A later Write fails with EPIPE.
+//
+// During a Write, CloseWrite returns a [*BusyError], because it would cut off that Write.
+// If the direction has already ended, by a CloseWrite or because the peer has closed the
+// connection, CloseWrite does nothing and returns nil.
 func (s *Stream) CloseWrite() error {
 	s.held("Stream.CloseWrite")
 	if s.out.user != nil && !s.closed {
@@ -217,20 +224,18 @@ func (s *Stream) CloseWrite() error {
 		return s.tls.closeWrite()
 	}
 	err := s.handle.CloseWrite()
-	if errors.Is(err, syscall.ENOTCONN) { // which only some pollers and networks return
+	if errors.Is(err, syscall.ENOTCONN) { // only some pollers and networks return it
 		return nil
 	}
-	return s.dress("close", err)
+	return s.wrapError("close", err)
 }
 
-// Close closes the stream. What was written is still sent, by the kernel: Close
-// does not wait for that. Every call that waits ends with net.ErrClosed, as do
-// later ones, a second Close included.
+// Close closes the stream. It does not wait: the kernel sends what was written in the
+// background. Waiting calls and later calls fail with net.ErrClosed, a second Close too.
 //
-// Over TCP the peer may lose what was written last if this end has not read
-// everything that had come: the kernel tells it by a reset (RFC 9293, section
-// 3.6.1). A protocol whose peer may still be sending needs CloseWrite, and then
-// reading up to io.EOF, before Close.
+// If this end has not read all that has arrived, a TCP connection is reset, and the peer
+// may lose the last bytes that were written (RFC 9293, section 3.6.1). If the peer may
+// still be sending, call CloseWrite and read up to io.EOF before Close.
 func (s *Stream) Close() error {
 	if s.tls != nil {
 		return s.end("Stream.Close", s.tls.close)
@@ -238,33 +243,31 @@ func (s *Stream) Close() error {
 	return s.end("Stream.Close", poll.Handle.Close)
 }
 
-// Abort closes the stream and drops what is not sent yet; over TCP, the peer gets a
-// reset.
+// Abort closes the stream and drops what was not sent yet. A TCP connection is reset.
 func (s *Stream) Abort() error { return s.end("Stream.Abort", poll.Handle.Abort) }
 
-// end is Close, and Abort, by what is done to the handle. The calls that wait are
-// woken by their operations, which the poller reports as closed; the stream is done
-// with at once.
-func (s *Stream) end(call string, how func(poll.Handle) error) error {
+// end implements Close and Abort; closeHandle says how to close the handle. The poller
+// reports the operations in flight as closed, and so wakes the waiting calls.
+func (s *Stream) end(call string, closeHandle func(poll.Handle) error) error {
 	s.held(call)
 	if s.closed {
 		return s.opError("close", net.ErrClosed)
 	}
 	s.closed = true
-	// Other reasons to fail would go before net.ErrClosed.
+	// Otherwise these errors would take precedence over net.ErrClosed.
 	s.in.failed, s.out.failed = nil, nil
 	s.in.deadline, s.out.deadline = time.Time{}, time.Time{}
-	// Not recycled: somebody may be writing out of it at this moment.
+	// The buffer is not recycled: a Write of another stream may still use it.
 	s.ahead.forget()
-	return s.dress("close", how(s.handle))
+	return s.wrapError("close", closeHandle(s.handle))
 }
 
 // held panics unless the caller may use the stream.
 func (s *Stream) held(call string) { mustHold(s.loop, call, s) }
 
-// dress is opError for what a handle has returned: nothing, or an error that the
-// poller may have dressed, in its own addresses.
-func (s *Stream) dress(op string, err error) error {
+// wrapError is opError for the result of a call of the handle, which may be nil. The poller
+// may have wrapped its error with its own addresses.
+func (s *Stream) wrapError(op string, err error) error {
 	switch e := err.(type) {
 	case nil:
 		return nil
@@ -274,14 +277,15 @@ func (s *Stream) dress(op string, err error) error {
 	return s.opError(op, err)
 }
 
-// owns reports whether e is an error of this stream: one of opError, or of somebody who
-// has made it of the stream's addresses, which no other stream has.
+// owns reports whether e is an error of this stream: its addresses are those of the stream,
+// which no other stream shares. So e was made by opError, or by other code from these
+// addresses.
 func (s *Stream) owns(e *net.OpError) bool {
 	return e.Addr == s.remote && (e.Source == s.local || s.isPipe())
 }
 
-// opError dresses an error of the world with what was done to whom, in the words
-// that package net uses. Safe from every goroutine.
+// opError wraps an error of the network in a *net.OpError, with the operation names of
+// package net. It is safe for concurrent use.
 func (s *Stream) opError(op string, err error) error {
 	e := &net.OpError{Op: op, Net: s.local.Network(), Source: s.local, Addr: s.remote, Err: err}
 	if s.isPipe() {
@@ -290,19 +294,19 @@ func (s *Stream) opError(op string, err error) error {
 	return e
 }
 
-// begin makes r, which is running, the user of a half for one call, until release.
-// A second user is an error and not a wait: two readers that took turns would tear
-// apart what belongs together, and nobody would notice.
-func (s *Stream) begin(h *half, r *task.Ref) error {
-	if h.user != nil {
-		if s.closed { // and the first user does not know it yet
-			return s.opError(h.call(), net.ErrClosed)
+// begin makes r, which is running, the user of a direction for one call, until release. A
+// second user gets an error and does not wait: two readers that alternate would corrupt
+// each other's messages silently.
+func (s *Stream) begin(d *direction, r *task.Ref) error {
+	if d.user != nil {
+		if s.closed { // the first user has not run since
+			return s.opError(d.opName(), net.ErrClosed)
 		}
-		return h.busy(r.String())
+		return d.busy(r.String())
 	}
 	if r.Loop() != s.loop {
-		elsewhere(r, s.loop, "Stream")
+		panicWrongLoop(r, s.loop, "Stream")
 	}
-	h.user = r
+	d.user = r
 	return nil
 }

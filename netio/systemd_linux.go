@@ -15,13 +15,13 @@ import (
 const firstSystemdFile = 3
 
 // SystemdFiles returns the sockets that systemd has opened for this process (socket
-// activation, sd_listen_fds(3)), in the order of their unit. The Name of each is its
-// FileDescriptorName. Call FileListener, FileStream or FilePacketConn with them, and
-// close them. The result is nil if there are none.
+// activation, sd_listen_fds(3)), in the order of their unit. The Name of each file is its
+// FileDescriptorName. Pass the files to FileListener, FileStream or FilePacketConn, and
+// close them. Without sockets it returns nil.
 //
-// SystemdFiles removes LISTEN_PID and its companions from the environment, so that
-// children do not take the sockets for theirs, and later calls return nil. On other
-// systems than Linux it always returns nil.
+// SystemdFiles removes LISTEN_PID and the related variables from the environment, so that
+// child processes do not use the sockets by mistake. Later calls return nil. On systems
+// other than Linux it always returns nil.
 func SystemdFiles() ([]*os.File, error) {
 	pid, count, names := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
@@ -30,13 +30,13 @@ func SystemdFiles() ([]*os.File, error) {
 		}
 	}
 	if pid != strconv.Itoa(os.Getpid()) {
-		return nil, nil // they are for another process, from which this one has the variables
+		return nil, nil // the variables are inherited; the sockets are for another process
 	}
 	n, err := strconv.Atoi(count)
 	if err != nil || n < 0 {
 		return nil, fmt.Errorf("netio: LISTEN_FDS is %q, want the number of sockets", count)
 	}
-	for i := range n { // before any of them belongs to an os.File
+	for i := range n { // before an os.File owns any of them
 		if _, err := unix.FcntlInt(uintptr(firstSystemdFile+i), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
 			return nil, fmt.Errorf("netio: descriptor %d of LISTEN_FDS=%d: %w", firstSystemdFile+i, n, os.NewSyscallError("fcntl", err))
 		}
@@ -47,7 +47,7 @@ func SystemdFiles() ([]*os.File, error) {
 	}
 	var files []*os.File
 	for i := range n {
-		name := "unknown" // as sd_listen_fds_with_names(3) has it
+		name := "unknown" // as in sd_listen_fds_with_names(3)
 		if names != "" {
 			name = all[i]
 		}

@@ -6,5 +6,5 @@ package netio
 
 import "os"
 
-// SystemdFiles returns nil: there is no systemd here.
+// SystemdFiles returns nil: systemd is only on Linux.
 func SystemdFiles() ([]*os.File, error) { return nil, nil }

@@ -15,8 +15,8 @@ import (
 	"baton/task"
 )
 
-// A target is an address as the user has written it: of a TCP host, perhaps by
-// name, or of a UNIX socket.
+// A target is an address as the user has written it: of a TCP host, which may be a name, or
+// of a UNIX socket.
 type target struct {
 	network string // "tcp", "tcp4", "tcp6" or "unix"
 	text    string // as it was written
@@ -24,9 +24,9 @@ type target struct {
 	port    int
 }
 
-// parse reads an address, and returns an error before a name is looked up. IPv6
-// addresses stand in brackets, and may have a zone (RFC 3986, section 3.2.2; RFC
-// 4007, section 11). An empty host is legal. Errors are those of package net, bare.
+// parse parses an address. It returns syntax errors before a name is looked up. IPv6
+// addresses stand in brackets, and may have a zone (RFC 3986, section 3.2.2; RFC 4007,
+// section 11). An empty host is legal. Errors are those of package net, not wrapped.
 func parse(network, address string) (target, error) {
 	t := target{network: network, text: address}
 	switch network {
@@ -53,12 +53,12 @@ func parse(network, address string) (target, error) {
 	return t, nil
 }
 
-// services is a resolver that finds well-known services in a table and a file.
-// The default one may ask the C library, on a thread and for as long as it likes.
+// services is a resolver that finds well-known services in a table and a file. The default
+// resolver may call the C library, on a thread and for an unlimited time.
 var services = net.Resolver{PreferGo: true}
 
-// port is the number of a port, which may be written as that of a service. The
-// context is never waited under: the look-up reads a file at most.
+// port returns the number of a port, which may be written as the name of a service. The
+// look-up reads a file at most, so it never waits under its context.
 func port(network, service string) (int, error) {
 	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
 		return int(n), nil
@@ -66,9 +66,8 @@ func port(network, service string) (int, error) {
 	return services.LookupPort(context.Background(), network, service)
 }
 
-// suits reports whether ip is of the family that the network asks for. An IPv4
-// address that is mapped into IPv6 (RFC 4291, section 2.5.5.2) is an IPv4 one, as
-// it is for the kernel.
+// suits reports whether ip is of the network's family. An IPv4 address that is mapped into
+// IPv6 (RFC 4291, section 2.5.5.2) counts as an IPv4 one, as for the kernel.
 func (t target) suits(ip netip.Addr) bool {
 	switch v4 := ip.Unmap().Is4(); t.network {
 	case "tcp4":
@@ -79,28 +78,28 @@ func (t target) suits(ip netip.Addr) bool {
 	return true
 }
 
-// addr is the target for messages: what was written.
+// addr returns the target as it was written, for messages.
 func (t target) addr() net.Addr {
 	if t.network == "unix" {
 		return &net.UnixAddr{Name: t.text, Net: "unix"}
 	}
-	return written(t)
+	return unresolvedAddr(t)
 }
 
-// written is a target as a net.Addr that has not been resolved.
-type written target
+// unresolvedAddr is a target as a net.Addr, before it is resolved.
+type unresolvedAddr target
 
-// Network and String make it a net.Addr.
-func (w written) Network() string { return w.network }
-func (w written) String() string  { return w.text }
+// Network and String implement net.Addr.
+func (w unresolvedAddr) Network() string { return w.network }
+func (w unresolvedAddr) String() string  { return w.text }
 
-// resolve returns all addresses of the target, at least one, each once, in the
-// order of the resolver, which has sorted them by how well they can be reached from
-// here (RFC 6724). A TCP target without a host is this machine, which a nil IP means
-// to connect. resolve may switch, and never blocks the loop.
+// resolve returns all addresses of the target: at least one, each once, in the order of the
+// resolver, which has sorted them by how well they can be reached (RFC 6724). A TCP target
+// without a host means this machine, as a nil IP does for connect. resolve may switch, and
+// never blocks the loop.
 //
-// A timeout of zero is the default, a negative one is none. Errors are bare:
-// *net.DNSError, also if the look-up took too long, or the *task.Canceled of ctx.
+// Zero timeout means the default, and a negative one means no limit. Errors are not
+// wrapped: *net.DNSError, also after the timeout, or the *task.Canceled of ctx.
 func (t target) resolve(ctx context.Context, from HostResolver, timeout time.Duration) ([]net.Addr, error) {
 	if t.network == "unix" {
 		return []net.Addr{&net.UnixAddr{Name: t.text, Net: "unix"}}, nil
@@ -123,8 +122,8 @@ func (t target) resolve(ctx context.Context, from HostResolver, timeout time.Dur
 	return addrs, nil
 }
 
-// lookup returns the addresses of the host: itself, or what the resolver says. If there
-// is none, it asks the poller.
+// lookup returns the addresses of the host: the host itself, or what the resolver returns.
+// If from is nil, it asks the poller.
 func (t target) lookup(ctx context.Context, from HostResolver, timeout time.Duration) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(t.host); err == nil {
 		return []netip.Addr{ip.Unmap()}, nil
@@ -147,9 +146,10 @@ func (t target) lookup(ctx context.Context, from HostResolver, timeout time.Dura
 	return ips, nil
 }
 
-// usable returns the ips of the target's family without repetitions, which a hosts file
-// may have: an address must not be listened on beside itself, nor dialed again after it
-// has failed. An address that is mapped into IPv6 is the same as the IPv4 one.
+// usable returns the ips of the target's family without repetitions, which a hosts file may
+// contain. Listen must not listen twice on an address, and Dial must not try an address
+// again after it has failed. An IPv4 address that is mapped into IPv6 equals the IPv4
+// address.
 func (t target) usable(ips []netip.Addr) []netip.Addr {
 	var all []netip.Addr
 	for _, ip := range ips {
@@ -161,11 +161,11 @@ func (t target) usable(ips []netip.Addr) []netip.Addr {
 	return all
 }
 
-// A lookup is the question for the addresses of a host. It is used once.
+// A lookup looks up the addresses of a host. It is used once.
 type lookup struct {
 	loop *loop.Loop
 	op   poll.Op
-	task *task.Ref // the one that waits, while op is in flight
+	task *task.Ref // the waiting task, while op is in flight
 }
 
 func newLookup(l *loop.Loop, network, host string) *lookup {
@@ -174,8 +174,8 @@ func newLookup(l *loop.Loop, network, host string) *lookup {
 	return q
 }
 
-// run asks, and may switch. It passes a cancel on to the operation; an answer that
-// came first counts.
+// run does the look-up, and may switch. A cancel cancels the operation, unless the answer
+// came first.
 func (q *lookup) run(ctx context.Context) error {
 	if !q.loop.Driver().Submit(&q.op) {
 		q.task = task.Self(ctx)

@@ -21,43 +21,48 @@ const (
 	defaultShutdownTimeout  = 30 * time.Second
 )
 
-// TLSOptions are the choices of TLS that a tls.Config has no field for. The zero
-// value is the default.
+// TLSOptions are the options of TLS that a tls.Config has no field for. The zero value is
+// the default.
 type TLSOptions struct {
-	// HandshakeTimeout bounds StartTLS and AcceptTLS. Default 60 s; negative is none.
+	// HandshakeTimeout limits StartTLS and AcceptTLS. The default is 60 s; negative means
+	// no limit.
 	HandshakeTimeout time.Duration
 
-	// ShutdownTimeout bounds how long Close goes on sending what was written, in the
-	// background. Default 30 s; negative is none.
+	// ShutdownTimeout limits how long a closed stream continues to send, in the background,
+	// what was written before Close. The default is 30 s; negative means no limit.
 	ShutdownTimeout time.Duration
 
-	// Strict makes the end of the connection without a close_notify alert an error,
-	// io.ErrUnexpectedEOF in a [*net.OpError]. By default it is io.EOF, as in package
-	// crypto/tls, unless it comes inside a record. Set it for protocols that end a
-	// message by the end of the stream.
+	// Strict makes it an error if the connection ends without a close_notify alert:
+	// io.ErrUnexpectedEOF in a [*net.OpError]. By default the error is io.EOF, as in
+	// package crypto/tls, unless the connection ends inside a record. Set Strict for
+	// protocols that mark the end of a message by the end of the stream.
 	Strict bool
 }
 
-// StartTLS begins TLS as the client: it performs the handshake, and the stream is
-// encrypted from then on. Bytes that were read ahead are part of the handshake. So no
-// byte is lost after a STARTTLS line, and plaintext behind that line makes the
-// handshake fail. Config must have a ServerName, or InsecureSkipVerify, and must not
-// be changed later. The callbacks of config run on the calling task; those that have a
-// context may wait under it. A config with Renegotiation is misuse and panics.
+// StartTLS starts TLS as the client. It does the handshake, and afterwards the stream is
+// encrypted. A stream may start TLS again inside TLS.
+//
+// config must have a ServerName or InsecureSkipVerify, and must not be changed later. Its
+// callbacks run on the calling task, and callbacks with a context may wait under it. A
+// config with Renegotiation panics.
+//
+// Bytes that were read ahead are the beginning of the handshake. So after the line of a
+// STARTTLS command no byte is lost, and plaintext after that line makes the handshake fail.
 //
 // StartTLS uses both directions of the stream: during a call that reads or writes it
-// returns a [*BusyError]. After any other error the stream is closed. Errors are
-// [*net.OpError], of the operation "handshake" if TLS refuses the peer; the end of the
-// connection is io.ErrUnexpectedEOF there, a timeout os.ErrDeadlineExceeded. A cancel
-// is the [*task.Canceled], bare.
+// returns a [*BusyError], and the stream stays open. After any other error the stream is
+// closed. Errors are [*net.OpError], with Op "handshake" if TLS rejects the peer. The end
+// of the connection is io.ErrUnexpectedEOF, and a timeout is os.ErrDeadlineExceeded. A
+// cancel is the [*task.Canceled].
 //
-// Over TLS the calls of the stream do what they do without it, with these differences.
-// After a Write that was cancelled or timed out the peer gets exactly the n bytes that
-// Write returned, and the stream stays usable. CloseWrite sends the close_notify alert.
-// Close sends what was written and the alert, in the background if the peer reads
-// slowly: see [TLSOptions]. Buffered does not count bytes that are not decrypted yet.
+// With TLS these calls of the stream differ:
 //
-// A stream may start TLS again inside TLS.
+//   - After a Write that was cancelled or timed out, the peer gets exactly the n bytes that
+//     Write returned, and the stream stays usable.
+//   - CloseWrite sends the close_notify alert.
+//   - Close sends what was written and the alert, in the background if the peer reads
+//     slowly: see [TLSOptions].
+//   - Buffered does not count bytes that are still encrypted.
 func (s *Stream) StartTLS(ctx context.Context, config *tls.Config) error {
 	if config != nil && config.Renegotiation != tls.RenegotiateNever {
 		misuse("TLS with renegotiation; leave tls.Config.Renegotiation at RenegotiateNever")
@@ -65,14 +70,14 @@ func (s *Stream) StartTLS(ctx context.Context, config *tls.Config) error {
 	return s.startTLS(ctx, config, tls.Client, needsRootsForServer)
 }
 
-// AcceptTLS is StartTLS as the server. Config must have a certificate, or a
-// GetCertificate or GetConfigForClient to find one.
+// AcceptTLS starts TLS as the server. config must have a certificate, or a GetCertificate
+// or GetConfigForClient that returns one. Otherwise it is like StartTLS.
 func (s *Stream) AcceptTLS(ctx context.Context, config *tls.Config) error {
 	return s.startTLS(ctx, config, tls.Server, needsRootsForClients)
 }
 
-// ConnectionState describes the TLS connection. Its HandshakeComplete is false if the
-// stream is not encrypted, or not yet.
+// ConnectionState returns the state of the TLS connection. Its HandshakeComplete is false
+// if the stream is not encrypted, or not yet.
 func (s *Stream) ConnectionState() tls.ConnectionState {
 	s.held("Stream.ConnectionState")
 	if s.tls == nil || s.tls.layer.State() == nil {
@@ -81,8 +86,8 @@ func (s *Stream) ConnectionState() tls.ConnectionState {
 	return *s.tls.layer.State()
 }
 
-// startTLS is StartTLS for either side. NeedsRoots reports whether the handshake may verify
-// a certificate by the roots of the system.
+// startTLS implements StartTLS and AcceptTLS. needsRoots reports whether the handshake may
+// need the system's root certificates.
 func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.Side, needsRoots func(*tls.Config) bool) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -94,7 +99,7 @@ func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.S
 	if err := s.begin(&s.in, r); err != nil {
 		return err
 	}
-	defer s.in.release() // also if a callback of config panics
+	defer s.in.release() // also if a callback panics
 	if err := s.begin(&s.out, r); err != nil {
 		return err
 	}
@@ -107,25 +112,26 @@ func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.S
 	completed := false
 	defer func() {
 		if !completed && !s.closed {
-			_ = s.Close() // which sends the alert
+			_ = s.Close() // Close sends the alert
 		}
 	}()
-	err = s.pass(timed)
+	err = s.skipLine(timed)
 	if err == nil {
-		err = s.recall(timed)
+		err = s.cancelEarly(timed)
 	}
 	if err == nil && needsRoots(config) {
 		err = loadRoots(timed)
 	}
 	if err == nil {
-		s.secureLayer(config, side)
+		s.addTLS(config, side)
 		err = s.tls.handshake(timed)
 	}
 	completed = err == nil
 	return s.handshakeError(ctx, timed, err)
 }
 
-// handshakeError is the error of StartTLS. ctx is the caller's, timed has the timeout.
+// handshakeError returns the error of StartTLS. ctx is the caller's, and timed has the
+// timeout.
 func (s *Stream) handshakeError(ctx, timed context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -145,17 +151,17 @@ func (s *Stream) handshakeError(ctx, timed context.Context, err error) error {
 	return s.opError("handshake", err)
 }
 
-// needsRootsForServer is needsRoots of a client.
+// needsRootsForServer is the needsRoots of a client.
 func needsRootsForServer(c *tls.Config) bool { return !c.InsecureSkipVerify && c.RootCAs == nil }
 
-// needsRootsForClients is needsRoots of a server. The config for a client may be another
-// one, which is not known yet.
+// needsRootsForClients is the needsRoots of a server. GetConfigForClient may return a
+// config that needs the roots.
 func needsRootsForClients(c *tls.Config) bool {
 	return c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil || c.GetConfigForClient != nil
 }
 
-// loadRoots loads the certificates of the system where that blocks no loop: the first
-// time takes tens of milliseconds. Package x509 keeps them.
+// loadRoots loads the system's root certificates outside of the loop: the first time takes
+// tens of milliseconds. Package x509 keeps them.
 func loadRoots(ctx context.Context) error {
 	_, err := await.Blocking(ctx, func(context.Context) (*x509.CertPool, error) {
 		_, _ = x509.SystemCertPool() // the handshake reports the error
@@ -164,7 +170,7 @@ func loadRoots(ctx context.Context) error {
 	return err
 }
 
-// orDefault is d, or the default if d is zero.
+// orDefault returns d, or the default if d is zero.
 func orDefault(d, standard time.Duration) time.Duration {
 	if d == 0 {
 		return standard
@@ -172,14 +178,13 @@ func orDefault(d, standard time.Duration) time.Duration {
 	return d
 }
 
-// DialTLS connects to an address and starts TLS as the client. It is
-// Dialer{}.DialTLS.
+// DialTLS connects to an address and starts TLS as the client. It is Dialer{}.DialTLS.
 func DialTLS(ctx context.Context, network, address string, config *tls.Config) (*Stream, error) {
 	return Dialer{}.DialTLS(ctx, network, address, config)
 }
 
-// DialTLS is Dial and StartTLS. Timeout bounds both together. If config has no
-// ServerName, the host of address is used; a nil config is the zero one.
+// DialTLS calls Dial and StartTLS. Timeout limits both together. If config has no
+// ServerName, DialTLS uses the host of address. A nil config means the zero config.
 func (d Dialer) DialTLS(ctx context.Context, network, address string, config *tls.Config) (*Stream, error) {
 	config = forHost(config, address)
 	began := task.Now(ctx)
@@ -199,7 +204,7 @@ func (d Dialer) DialTLS(ctx context.Context, network, address string, config *tl
 	if _, canceled := err.(*task.Canceled); canceled && task.Check(ctx) == nil {
 		err = s.opError("handshake", os.ErrDeadlineExceeded)
 	}
-	if !s.closed { // the cancel came before StartTLS
+	if !s.closed { // ctx was cancelled before StartTLS began
 		_ = s.Close()
 	}
 	return nil, err
@@ -221,19 +226,19 @@ func forHost(config *tls.Config, address string) *tls.Config {
 	return config
 }
 
-// A tlsNetConn is a net.Conn of an encrypted stream. Package net/http looks for the
-// method ConnectionState, which a plain connection must not have.
+// A tlsNetConn is a net.Conn of an encrypted stream. Package net/http looks for the method
+// ConnectionState, which a plain connection must not have.
 type tlsNetConn struct {
 	*netConn
 	state *tls.ConnectionState
 }
 
-// ConnectionState is that of tls.Conn.
+// ConnectionState does what the method of tls.Conn does.
 func (c *tlsNetConn) ConnectionState() tls.ConnectionState { return *c.state }
 
-// face returns c, with a ConnectionState if the stream is encrypted. The caller holds
-// the baton.
-func (c *netConn) face() net.Conn {
+// asNetConn returns c, with a method ConnectionState if the stream is encrypted. The caller
+// holds the baton.
+func (c *netConn) asNetConn() net.Conn {
 	if t := c.s.tls; t != nil && t.layer.State() != nil {
 		return &tlsNetConn{c, t.layer.State()}
 	}

@@ -87,7 +87,7 @@ func TestTurnsOrder(t *testing.T) {
 		at := func(n int) task.Wait { waiting, _ := readers[n].Waiting(); return waiting }
 		for _, w := range task.Waits(ctx) {
 			if slices.Equal(at(3).On, []string{w.Task}) &&
-				(!strings.Contains(w.Reason, "its turn") || !slices.Equal(w.On, at(0).On)) {
+				(!strings.Contains(w.Reason, "the calls before it") || !slices.Equal(w.On, at(0).On)) {
 				t.Errorf("the last reader waits for %+v, which waits for %+v", at(3), w)
 			}
 		}

@@ -14,13 +14,12 @@ import (
 	"baton/loop/poll"
 )
 
-// lockSuffix makes the name of the file that is locked while a stale one is replaced.
+// lockSuffix is the suffix of the file that is locked while a stale file is replaced.
 const lockSuffix = ".baton-lock"
 
-// openUnix makes the socket of a UNIX listener. It binds first, and looks at the
-// file only if there is one. A name that begins with @ has no file (unix(7),
-// abstract), and neither has one of a virtual world. Errors are [*net.OpError];
-// nothing is open then.
+// openUnix opens the socket of a UNIX listener. It binds first, and inspects the file only
+// if there is one. A name that begins with @ has no file (unix(7), abstract), and a virtual
+// world has no files. Errors are *net.OpError. After an error nothing is open.
 func (l *Listener) openUnix(c ListenConfig, t target) error {
 	addr := &net.UnixAddr{Name: t.text, Net: "unix"}
 	onDisk := !strings.HasPrefix(t.text, "@") && !l.loop.Poller().Caps().Has(poll.Virtual)
@@ -34,14 +33,14 @@ func (l *Listener) openUnix(c ListenConfig, t target) error {
 	return err
 }
 
-// replaceStale removes the stale file at addr and makes the socket, by bind. The lock
-// is for two servers that replace the file at the same time: the second one could
-// remove the socket of the first.
+// replaceStale removes the stale file at addr and binds again. The lock protects against
+// two servers that replace the file at the same time: the second one could remove the
+// socket of the first.
 func replaceStale(call string, addr *net.UnixAddr, bind func() error) error {
 	unlock, err := lockFile(addr.Name + lockSuffix)
 	if err == nil {
 		defer unlock()
-		if isStale(addr.Name) { // it may have been replaced before the lock was taken
+		if isStale(addr.Name) { // another server may have replaced the file before the lock was taken
 			err = os.Remove(addr.Name)
 		}
 	}
@@ -51,19 +50,19 @@ func replaceStale(call string, addr *net.UnixAddr, bind func() error) error {
 	return bind()
 }
 
-// isStale reports whether the file at path is that of a socket which no process has
-// open any more. A connect by a socket of another type tells, and does not disturb
-// a server: if the server is alive it fails with EPROTOTYPE, also before the server
-// listens, and otherwise with ECONNREFUSED (connect(2)). Every other result, such as
-// EACCES, may be that of a live server. The call does not wait.
+// isStale reports whether the file at path belongs to a socket that no process has open any
+// more. It connects with a socket of another type, which does not disturb a server: if the
+// server is alive, the connect fails with EPROTOTYPE, even before the server listens, and
+// otherwise with ECONNREFUSED (connect(2)). Any other error, such as EACCES, may come from
+// a live server. The call does not wait.
 func isStale(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode().Type() != fs.ModeSocket {
 		return false
 	}
-	network := "unixpacket" // not "unixgram", to which gVisor says ECONNREFUSED
+	network := "unixpacket" // not "unixgram": gVisor returns ECONNREFUSED for it
 	if runtime.GOOS == "darwin" {
-		network = "unixgram" // it has no packets
+		network = "unixgram" // darwin has no unixpacket
 	}
 	conn, err := net.DialUnix(network, nil, &net.UnixAddr{Name: path, Net: network})
 	if err == nil {
@@ -72,15 +71,15 @@ func isStale(path string) bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// A socketFile is the file of a UNIX socket. It is known by more than its name: the
-// user may have put another one in its place.
+// A socketFile is the file of a UNIX socket. It keeps more than the name, because the user
+// may have put another file in its place.
 type socketFile struct {
 	path string
 	info fs.FileInfo
 }
 
-// newSocketFile remembers the file at path, or returns nil if there is none. It is
-// called right after the bind that made the file.
+// newSocketFile records the file at path. It returns nil if there is none. The caller has
+// just made the file with bind.
 func newSocketFile(path string) *socketFile {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -89,9 +88,9 @@ func newSocketFile(path string) *socketFile {
 	return &socketFile{path, info}
 }
 
-// remove removes the file unless it was replaced or is gone, neither of which is an
-// error. The path is as it was given to bind, so a program that has changed its
-// directory since needs an absolute one.
+// remove removes the file, unless the file was replaced or is gone, which is not an error.
+// The path is the one that was passed to bind, so a program that changes its directory
+// needs an absolute path.
 func (f *socketFile) remove() error {
 	info, err := os.Lstat(f.path)
 	if err != nil || !os.SameFile(f.info, info) {

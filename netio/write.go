@@ -8,16 +8,15 @@ import (
 	"baton/task"
 )
 
-// Write writes all of p: it waits until the kernel has taken everything, and that
-// is the back pressure. What the kernel has taken may still be lost: only an
-// answer of the peer can tell that it has read it.
+// Write writes all of p. It returns when the kernel has taken everything, so a slow peer
+// slows down the caller. The kernel may still lose these bytes: only an answer shows that
+// the peer has read them.
 //
-// n bytes were taken, also beside an error; p must not be changed before Write
-// returns. A cancel or a timeout may leave half a message behind, so after one the
-// peer usually cannot make sense of what follows, and the stream is best closed.
-// Once the peer has closed its side the error is EPIPE or ECONNRESET: perhaps only
-// with the second Write, since the first is what makes the peer tell (RFC 9293,
-// section 3.6.1).
+// n is the number of bytes taken, also if err is not nil. p must not be changed before Write
+// returns. A cancel or a timeout may cut a message in two; usually the stream should be
+// closed then. If the peer has closed its end, the error is EPIPE or ECONNRESET. It may
+// come only from the second Write, because the first one makes the peer report it (RFC
+// 9293, section 3.6.1).
 func (s *Stream) Write(ctx context.Context, p []byte) (n int, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -31,11 +30,11 @@ func (s *Stream) Write(ctx context.Context, p []byte) (n int, err error) {
 	return n, err
 }
 
-// pieceBytes is how much one operation writes while there is an idle timeout. Bytes
-// have moved when their operation is finished, so a long one would look idle.
+// pieceBytes is how many bytes one operation writes if there is an idle timeout. Bytes
+// count as moved when their operation completes, so a long operation would look idle.
 const pieceBytes = 16 << 10
 
-// write is Write for whoever is the user of s.out.
+// write implements Write for the user of s.out.
 func (s *Stream) write(ctx context.Context, p []byte) (int, error) {
 	if s.tls != nil {
 		return s.tls.write(ctx, p)
@@ -49,11 +48,11 @@ func (s *Stream) write(ctx context.Context, p []byte) (int, error) {
 	return n, err
 }
 
-// WriteBuffers writes all buffers one after the other, in as few calls of the
-// kernel as it takes (writev): a header and a body make one packet without being
-// copied together. It does not change bufs, and empty ones may be among them; n is
-// counted over all of them. Otherwise it is like Write. A poller that cannot do
-// that in one call ([poll.Vectored]) does it in several.
+// WriteBuffers writes all buffers in order, in as few system calls as possible (writev): a
+// header and a body go into one packet without being copied together. It does not change
+// bufs, and skips empty buffers; n counts the bytes of all of them. Otherwise it is like
+// Write. If the poller cannot write several buffers at once ([poll.Vectored]), it writes
+// them one by one.
 func (s *Stream) WriteBuffers(ctx context.Context, bufs ...[]byte) (n int, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -67,12 +66,12 @@ func (s *Stream) WriteBuffers(ctx context.Context, bufs ...[]byte) (n int, err e
 	return n, err
 }
 
-// writeBuffers is WriteBuffers for whoever is the user of s.out.
+// writeBuffers implements WriteBuffers for the user of s.out.
 func (s *Stream) writeBuffers(ctx context.Context, bufs ...[]byte) (n int, err error) {
 	if s.tls != nil {
 		return s.tls.write(ctx, bufs...)
 	}
-	// A poller cuts what it has written off the headers it is given.
+	// The poller cuts off what it has written from these headers.
 	if s.vector == nil {
 		s.vector = new([][]byte)
 	}
@@ -94,7 +93,7 @@ func (s *Stream) writeBuffers(ctx context.Context, bufs ...[]byte) (n int, err e
 		if rest = rest[k:]; err != nil || len(rest) == 0 {
 			break
 		}
-		if err = s.out.giveWay(ctx); err != nil {
+		if err = s.out.yieldIfDue(ctx); err != nil {
 			break
 		}
 	}
@@ -103,14 +102,14 @@ func (s *Stream) writeBuffers(ctx context.Context, bufs ...[]byte) (n int, err e
 	return n, err
 }
 
-// piece cuts bufs to at most pieceBytes: it returns how many of them that is, and what
-// was cut off the last one, if anything.
+// piece cuts bufs to at most pieceBytes. It returns how many buffers remain, and what it
+// cut off the last one.
 func piece(bufs [][]byte) (k int, tail []byte) {
-	for room := pieceBytes; k < len(bufs) && room > 0; k++ {
-		if len(bufs[k]) > room {
-			bufs[k], tail = bufs[k][:room], bufs[k][room:]
+	for space := pieceBytes; k < len(bufs) && space > 0; k++ {
+		if len(bufs[k]) > space {
+			bufs[k], tail = bufs[k][:space], bufs[k][space:]
 		}
-		room -= len(bufs[k])
+		space -= len(bufs[k])
 	}
 	return k, tail
 }

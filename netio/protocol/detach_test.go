@@ -313,9 +313,9 @@ func TestDetachedIsUsedOnce(t *testing.T) {
 			"Detached.Close":  func() { d.Close() },
 			"Detached.Take":   func() { d.Take() },
 		} {
-			wantPanic(t, "netio: "+call+" of a connection that was used already", fn)
+			wantPanic(t, "netio: "+call+" of a connection that was already taken; take or close a Detached once", fn)
 		}
-		if d.String() != "a connection that was used already" {
+		if d.String() != "a connection that was already taken" {
 			t.Error(d)
 		}
 		must(t, far.Close())

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package record is crypto/tls without waiting. A [Layer] turns records into bytes and
+// Package record runs crypto/tls without waiting. A [Layer] turns records into bytes and
 // bytes into records; its [Wire] moves the records.
 //
-// A tls.Conn holds its locks while the net.Conn below it waits, and another task that
-// waited for those locks would stop the loop. So the net.Conn below it never waits
-// after the handshake: its Read returns [ErrNone] when there are no records, which
-// tls.Conn passes on without losing what it has of a record, and its Write only hands
-// the records on.
+// A tls.Conn holds its locks while the net.Conn below it waits. Another task that waited
+// for these locks would stop the loop. So after the handshake the net.Conn below it never
+// waits. Its Read returns [ErrNone] if there are no records; tls.Conn passes ErrNone on,
+// and keeps an incomplete record. Its Write only passes the records on.
 package record
 
 import (
@@ -17,8 +16,8 @@ import (
 	"time"
 )
 
-// ErrNone says that there are no records yet. Package crypto/tls makes an error of
-// reading permanent unless it is a temporary net.Error.
+// ErrNone means that there are no records yet. It is a temporary net.Error, because package
+// crypto/tls makes any other error of reading permanent.
 var ErrNone net.Error = none{}
 
 type none struct{}
@@ -29,8 +28,9 @@ func (none) Temporary() bool { return true }
 
 // A Wire moves the records of a Layer. It belongs to one connection.
 type Wire interface {
-	// ReadRecords reads what has come. It returns ErrNone if that is nothing, and waits
-	// only during a handshake. Every other error is the last one, and is returned again.
+	// ReadRecords reads the records that have arrived. If there are none, it returns
+	// ErrNone; it waits only during a handshake. Every other error is permanent, and later
+	// calls return it again.
 	ReadRecords(p []byte) (int, error)
 
 	// WriteRecords sends p, or keeps a copy of it.
@@ -40,39 +40,39 @@ type Wire interface {
 	RemoteAddr() net.Addr
 }
 
-// A Layer is the TLS of a connection. It may stand on another one: TLS inside TLS. It
-// belongs to the holder of the baton.
+// A Layer is the TLS of a connection. It may run on another Layer: TLS inside TLS. Only the
+// holder of the baton may use it.
 type Layer struct {
 	conn  *tls.Conn
 	wire  Wire   // of the lowest layer
 	lower *Layer // or nil
-	ahead []byte // records that were read, and are not yet conn's
+	ahead []byte // records that conn has not read yet
 	plain []byte // bytes that come before those of conn
 	end   error  // what ended the records
-	sent  bool   // the close_notify alert is on the way
+	sent  bool   // the close_notify alert was passed to the Wire
 
-	state *tls.ConnectionState // nil before the end of the handshake; never changes
+	state *tls.ConnectionState // nil before the end of the handshake; never changes then
 }
 
 // A Side is tls.Client or tls.Server.
 type Side = func(net.Conn, *tls.Config) *tls.Conn
 
-// New makes the lowest layer of a connection.
+// New returns the lowest layer of a connection.
 func New(wire Wire, side Side, config *tls.Config) *Layer {
 	l := &Layer{wire: wire}
 	l.conn = side((*below)(l), config)
 	return l
 }
 
-// Above makes a layer that runs inside of l. Ahead are bytes that were read from l
-// already; the new layer keeps them.
+// Above returns a layer that runs inside l. ahead holds bytes that were already read from
+// l; the new layer keeps them.
 func (l *Layer) Above(ahead []byte, side Side, config *tls.Config) *Layer {
 	upper := &Layer{lower: l, ahead: ahead}
 	upper.conn = side((*below)(upper), config)
 	return upper
 }
 
-// SetWire has another Wire move the records from now on.
+// SetWire sets the Wire that moves the records from now on.
 func (l *Layer) SetWire(wire Wire) { l.lowest().wire = wire }
 
 func (l *Layer) lowest() *Layer {
@@ -82,19 +82,18 @@ func (l *Layer) lowest() *Layer {
 	return l
 }
 
-// Keep gives the lowest layer records that were read and not yet asked for. They come
-// before those of the Wire.
+// Keep gives records to the lowest layer, which reads them before those of the Wire.
 func (l *Layer) Keep(records []byte) {
 	l = l.lowest()
 	l.ahead = append(l.ahead, records...)
 }
 
-// Unread has Read return p before what is still to come. The layer keeps p.
+// Unread makes Read return p before all other bytes. The layer keeps p.
 func (l *Layer) Unread(p []byte) { l.plain = append(p, l.plain...) }
 
-// Handshake performs the handshake. It waits where ReadRecords does.
+// Handshake does the handshake. It waits where ReadRecords does.
 func (l *Layer) Handshake(ctx context.Context) error {
-	// With a ctx that can end, conn would close itself on another goroutine.
+	// If ctx could end, conn would close itself on another goroutine.
 	err := l.conn.HandshakeContext(context.WithoutCancel(ctx))
 	if err == nil {
 		state := l.conn.ConnectionState()
@@ -103,7 +102,7 @@ func (l *Layer) Handshake(ctx context.Context) error {
 	return err
 }
 
-// State describes the connection. It is nil before the end of the handshake.
+// State returns the state of the connection, or nil before the end of the handshake.
 func (l *Layer) State() *tls.ConnectionState { return l.state }
 
 // Read reads bytes into p. It returns ErrNone if there is no complete record.
@@ -115,34 +114,34 @@ func (l *Layer) Read(p []byte) (int, error) {
 	}
 	n, err := l.conn.Read(p)
 	if n > 0 {
-		return n, nil // an error beside bytes comes again
+		return n, nil // the next Read returns the error again
 	}
 	return 0, err
 }
 
-// End is what ended the records, or nil. A Read that returns io.EOF before that has
-// seen a close_notify alert.
+// End returns what ended the records, or nil. If Read returns io.EOF while End is nil, the
+// peer has sent a close_notify alert.
 func (l *Layer) End() error { return l.end }
 
-// Write makes records of p and has them sent.
+// Write encrypts p and writes the records.
 func (l *Layer) Write(p []byte) (int, error) { return l.conn.Write(p) }
 
 // CloseWrite sends the close_notify alert, once. Nothing can be written after it.
 func (l *Layer) CloseWrite() {
 	if l.state != nil && !l.sent {
 		l.sent = true
-		_ = l.conn.CloseWrite() // nothing below it fails
+		_ = l.conn.CloseWrite() // the writes below never fail
 	}
 }
 
-// Close sends the alert of this layer and of those below.
+// Close sends the alert of this layer and of the layers below.
 func (l *Layer) Close() {
 	for ; l != nil; l = l.lower {
 		l.CloseWrite()
 	}
 }
 
-// WriteClosed reports whether CloseWrite was called after the handshake.
+// WriteClosed reports whether the close_notify alert was sent.
 func (l *Layer) WriteClosed() bool { return l.sent }
 
 // below is a Layer as the net.Conn below its conn.

@@ -16,41 +16,42 @@ import (
 	"baton/netio/internal/record"
 )
 
-// maxOut bounds what is to be sent, in bytes: what a Write has collected, and 64 KiB that
-// TLS writes by itself while it reads, alerts and answers to key updates. A peer that does
-// not read the answers wants this end to run out of memory.
-const maxOut = bulkRoom + 64<<10
+// maxOut is how many bytes may wait to be sent: what a Write has collected, and 64 KiB that
+// TLS writes by itself while it reads, which are alerts and answers to key updates. Without
+// this limit, a peer that requests answers and does not read them could exhaust the memory
+// of this process.
+const maxOut = bulkSpace + 64<<10
 
 var errAnswers = errors.New("tls: peer asks for key updates and does not read the answers")
 
-// A secure is the TLS of a stream. It is the record.Wire of its layer: it brings
-// records by the stream's reading half, where the task parks, and sends them by a pump.
-// During the handshake the task has both directions of the stream, so ReadRecords may
-// park.
-type secure struct {
+// A streamTLS is the TLS of a stream. It is the record.Wire of its layer: it reads records
+// through the stream's reading direction, where the task parks, and sends records through a
+// pump. During the handshake the task uses both directions of the stream, so ReadRecords
+// may park.
+type streamTLS struct {
 	stream *Stream
 	layer  *record.Layer // the innermost one
 	out    *pump
-	raw    buffer // records, and not yet the layer's
+	raw    buffer // records that the layer has not read yet
 
-	end    error // what ended raw; given to the layer after it
+	end    error // what ended raw; the layer gets it after raw
 	failed error // what ended reading for good
-	full   bool  // readAhead has filled a buffer that it took
+	full   bool  // readAhead has filled a buffer of the pool
 
-	shaking context.Context // of the handshake at work, or nil
-	stopped error           // what has interrupted the handshake
+	handshakeCtx context.Context // of the current handshake, or nil
+	interrupted  error           // what has interrupted the handshake
 }
 
-// secureLayer starts TLS on s, perhaps inside the TLS that it has, and takes over what s
+// addTLS adds TLS to s, perhaps inside the TLS that s has. The new layer takes over what s
 // has read ahead. The caller is the user of both directions.
-func (s *Stream) secureLayer(config *tls.Config, side record.Side) {
+func (s *Stream) addTLS(config *tls.Config, side record.Side) {
 	if t := s.tls; t != nil {
 		t.layer = t.layer.Above(slices.Clone(s.ahead.bytes()), side, config)
 		t.failed = nil
 		s.ahead.drop(s.ahead.len())
 		return
 	}
-	t := &secure{stream: s, raw: s.ahead}
+	t := &streamTLS{stream: s, raw: s.ahead}
 	s.ahead = buffer{provided: true, lender: &buffers}
 	t.out = newPump(s)
 	t.layer = record.New(t, side, config)
@@ -58,10 +59,10 @@ func (s *Stream) secureLayer(config *tls.Config, side record.Side) {
 }
 
 // handshake performs the handshake. It may switch.
-func (t *secure) handshake(ctx context.Context) error {
-	t.shaking = ctx
+func (t *streamTLS) handshake(ctx context.Context) error {
+	t.handshakeCtx = ctx
 	err := t.layer.Handshake(ctx)
-	t.shaking = nil
+	t.handshakeCtx = nil
 	t.out.kick()
 	t.out.shrink()
 	switch {
@@ -69,16 +70,16 @@ func (t *secure) handshake(ctx context.Context) error {
 		return t.stream.opError("handshake", net.ErrClosed)
 	case err == nil:
 		return nil
-	case t.stopped != nil:
-		return t.stopped
+	case t.interrupted != nil:
+		return t.interrupted
 	case t.layer.End() != nil:
 		return t.layer.End()
 	}
 	return err
 }
 
-// read is the read of a stream for the user of s.in.
-func (t *secure) read(ctx context.Context, p []byte) (int, error) {
+// read implements the read of a stream, for the user of s.in.
+func (t *streamTLS) read(ctx context.Context, p []byte) (int, error) {
 	if p == nil {
 		p = []byte{}
 	}
@@ -86,9 +87,9 @@ func (t *secure) read(ctx context.Context, p []byte) (int, error) {
 	return n, err
 }
 
-// readAhead is read into p. If p is nil, readAhead takes a buffer of the pool as soon as
-// there is something to put into it, and returns that.
-func (t *secure) readAhead(ctx context.Context, p []byte) (buf []byte, n int, err error) {
+// readAhead reads into p. If p is nil, readAhead takes a buffer of the pool as soon as
+// there are bytes for it, and returns that buffer.
+func (t *streamTLS) readAhead(ctx context.Context, p []byte) (buf []byte, n int, err error) {
 	s, lend := t.stream, p == nil
 	for {
 		switch {
@@ -118,8 +119,8 @@ func (t *secure) readAhead(ctx context.Context, p []byte) (buf []byte, n int, er
 	}
 }
 
-// ahead has the stream read ahead what is there, without a wait.
-func (t *secure) ahead() {
+// ahead decrypts what is available into the stream's buffer. It does not wait.
+func (t *streamTLS) ahead() {
 	buf := buffers.lend(t.expected())
 	if n := t.step(buf); n > 0 {
 		t.full = n == len(buf)
@@ -129,9 +130,8 @@ func (t *secure) ahead() {
 	}
 }
 
-// step decrypts into p. It returns 0 if that takes more records, or when it has set
-// failed.
-func (t *secure) step(p []byte) int {
+// step decrypts into p. It returns 0 if it needs more records, or if it has set failed.
+func (t *streamTLS) step(p []byte) int {
 	n, err := t.decrypt(p)
 	t.out.kick() // alerts, and answers to key updates
 	switch {
@@ -139,32 +139,32 @@ func (t *secure) step(p []byte) int {
 	case err == record.ErrNone && t.out.len() > maxOut:
 		t.failed = t.stream.opError("read", errAnswers)
 	case err != nil && err != record.ErrNone:
-		t.failed = t.ended(err)
+		t.failed = t.endError(err)
 	}
 	return n
 }
 
-// decrypt is the Read of the layer, of as many records as there are and as fit into p.
-// Where a long record was, there is often another one, and a Write of all of them costs
-// less than one of each.
-func (t *secure) decrypt(p []byte) (n int, err error) {
+// decrypt reads from the layer as many records as are there and fit into p. After a long
+// record there is often another one, and the caller can write all of them at once, which
+// costs less.
+func (t *streamTLS) decrypt(p []byte) (n int, err error) {
 	n, err = t.layer.Read(p)
 	for m := n; m >= firstSize && n < len(p) && err == nil; n += m {
 		m, err = t.layer.Read(p[n:])
 	}
-	return n, err // an error beside bytes comes again
+	return n, err // the next Read returns the error again
 }
 
-// expected is about how many bytes decrypt can bring.
-func (t *secure) expected() int {
+// expected returns about how many bytes decrypt can return.
+func (t *streamTLS) expected() int {
 	if t.full {
 		return bulkSize
 	}
 	return t.raw.len()
 }
 
-// ended is what reading returns for good, after err of the layer.
-func (t *secure) ended(err error) error {
+// endError returns the error of all later reads, after err of the layer.
+func (t *streamTLS) endError(err error) error {
 	end := t.layer.End()
 	switch {
 	case err == io.EOF && (end == nil || !t.stream.tlsOptions.Strict):
@@ -180,11 +180,11 @@ func (t *secure) ended(err error) error {
 	return t.stream.opError("read", err)
 }
 
-// fill brings more records, or sets end. An error is one after which fill can be tried
-// again: a cancel or a timeout; or the stream is closed. It may switch.
-func (t *secure) fill(ctx context.Context) error {
+// fill reads more records, or sets end. If it returns an error, the caller can try again
+// after a cancel or a timeout; otherwise the stream is closed. It may switch.
+func (t *streamTLS) fill(ctx context.Context) error {
 	s := t.stream
-	s.in.op.Buf = t.raw.room()
+	s.in.op.Buf = t.raw.space()
 	n, err := s.in.do(ctx)
 	buf := s.in.op.Buf
 	s.in.op.Buf = nil
@@ -192,7 +192,7 @@ func (t *secure) fill(ctx context.Context) error {
 	case s.closed:
 		return s.opError("read", net.ErrClosed)
 	case n > 0:
-		t.raw.add(buf, n) // an error beside them comes again
+		t.raw.add(buf, n) // the next read returns an error again
 		return nil
 	case s.in.failed != nil:
 		t.end = s.in.failed
@@ -201,9 +201,9 @@ func (t *secure) fill(ctx context.Context) error {
 	return err
 }
 
-// write is the write of a stream for the user of s.out. It goes in pieces of a record
-// at most; n counts those that the peer will get.
-func (t *secure) write(ctx context.Context, bufs ...[]byte) (n int, err error) {
+// write implements the write of a stream, for the user of s.out. It writes pieces of at
+// most one record; n counts the pieces that the peer will get.
+func (t *streamTLS) write(ctx context.Context, bufs ...[]byte) (n int, err error) {
 	s := t.stream
 	if s.out.limited && s.out.isLate() {
 		return 0, s.opError("write", os.ErrDeadlineExceeded)
@@ -219,7 +219,7 @@ func (t *secure) write(ctx context.Context, bufs ...[]byte) (n int, err error) {
 				if err := t.out.drain(ctx); err != nil {
 					return n, err
 				}
-				if err := s.out.giveWay(ctx); err != nil {
+				if err := s.out.yieldIfDue(ctx); err != nil {
 					return n, err
 				}
 			}
@@ -241,8 +241,8 @@ func (t *secure) write(ctx context.Context, bufs ...[]byte) (n int, err error) {
 	return n, t.out.drain(ctx)
 }
 
-// writable returns why nothing can be written, if that is so.
-func (t *secure) writable() error {
+// writable returns the error of a write, or nil if it is possible to write.
+func (t *streamTLS) writable() error {
 	switch s := t.stream; {
 	case s.closed:
 		return s.opError("write", net.ErrClosed)
@@ -254,8 +254,8 @@ func (t *secure) writable() error {
 	return nil
 }
 
-// closeWrite is the CloseWrite of a stream.
-func (t *secure) closeWrite() error {
+// closeWrite implements the CloseWrite of a stream.
+func (t *streamTLS) closeWrite() error {
 	if t.stream.closed {
 		return t.stream.opError("close", net.ErrClosed)
 	}
@@ -264,37 +264,38 @@ func (t *secure) closeWrite() error {
 	return nil
 }
 
-// close is the Close of a stream: it closes the handle when everything is sent.
-func (t *secure) close(poll.Handle) error {
+// close implements the Close of a stream: the pump closes the handle when everything is
+// sent.
+func (t *streamTLS) close(poll.Handle) error {
 	t.layer.Close()
 	t.raw.forget()
 	return t.out.close()
 }
 
-// ReadRecords makes t a record.Wire.
-func (t *secure) ReadRecords(p []byte) (int, error) {
+// ReadRecords implements record.Wire.
+func (t *streamTLS) ReadRecords(p []byte) (int, error) {
 	for {
 		switch {
 		case t.raw.len() > 0:
 			return t.raw.read(p), nil
 		case t.end != nil:
 			return 0, t.end
-		case t.shaking == nil:
+		case t.handshakeCtx == nil:
 			return 0, record.ErrNone
 		}
 		t.out.kick()
-		if t.stopped = t.out.err; t.stopped == nil {
-			t.stopped = t.fill(t.shaking)
+		if t.interrupted = t.out.err; t.interrupted == nil {
+			t.interrupted = t.fill(t.handshakeCtx)
 		}
-		if t.stopped != nil {
-			return 0, t.stopped
+		if t.interrupted != nil {
+			return 0, t.interrupted
 		}
 	}
 }
 
-// WriteRecords makes t a record.Wire.
-func (t *secure) WriteRecords(p []byte) { t.out.add(p) }
+// WriteRecords implements record.Wire.
+func (t *streamTLS) WriteRecords(p []byte) { t.out.add(p) }
 
-// LocalAddr and RemoteAddr are for callbacks of a tls.Config.
-func (t *secure) LocalAddr() net.Addr  { return t.stream.local }
-func (t *secure) RemoteAddr() net.Addr { return t.stream.remote }
+// LocalAddr and RemoteAddr are called by the callbacks of a tls.Config.
+func (t *streamTLS) LocalAddr() net.Addr  { return t.stream.local }
+func (t *streamTLS) RemoteAddr() net.Addr { return t.stream.remote }

@@ -13,15 +13,14 @@ import (
 	"baton/task"
 )
 
-// ReadLine reads up to the next line feed and returns the line without it, and
-// without a carriage return before it.
+// ReadLine reads up to the next line feed. It returns the line without the line feed, and
+// without a carriage return before the line feed.
 //
-// A stream that ends in the middle of a line returns what there is, with
-// io.ErrUnexpectedEOF, so that a line that was cut off is not taken for a whole
-// one; after that, and after a whole line, the error is io.EOF. More bytes before
-// the line feed than the stream's LineLimit are ErrTooLong: the line is lost, and
-// whatever is read next begins after it. After a cancel or a timeout nothing is
-// lost: the beginning of the line waits for the next call.
+// If the stream ends within a line, ReadLine returns the beginning of the line with
+// io.ErrUnexpectedEOF, so that the caller does not take it for a whole line. If the stream
+// ends after a line, the error is io.EOF. If a line is longer than the LineLimit, the error
+// is ErrTooLong: the line is dropped, and the next call reads what follows it. A cancel or
+// a timeout loses nothing: the next call continues the line.
 func (s *Stream) ReadLine(ctx context.Context) (string, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -35,11 +34,11 @@ func (s *Stream) ReadLine(ctx context.Context) (string, error) {
 	return line, err
 }
 
-// readLine is ReadLine for whoever is the user of s.in. It looks at every byte
-// once, however many packets the line comes in. The line feed itself does not
-// count against the limit, a carriage return before it does.
+// readLine implements ReadLine for the user of s.in. It looks at every byte once, even if
+// the line comes in many packets. The limit includes a carriage return, but not the line
+// feed.
 func (s *Stream) readLine(ctx context.Context) (string, error) {
-	if err := s.pass(ctx); err != nil {
+	if err := s.skipLine(ctx); err != nil {
 		return "", err
 	}
 	for seen := 0; ; {
@@ -67,13 +66,13 @@ func (s *Stream) readLine(ctx context.Context) (string, error) {
 	}
 }
 
-// Lines returns the lines as they come, for use with range: each step is a ReadLine,
-// and may switch. The range ends at the end of the stream. An error is its last step:
-// that of a stream that ended in the middle of a line comes with what there is of it,
-// and after a cancel or a timeout a later call can read what had come. Only
-// ErrTooLong need not be the last step: a loop that goes on gets the next line. Only
-// the task that ctx belongs to can range over it; between the steps the stream is
-// free.
+// Lines returns an iterator over the lines. Each step is a ReadLine, and may switch. The
+// iteration ends at the end of the stream, or after an error other than ErrTooLong; after
+// ErrTooLong the next step returns the next line.
+//
+// If the stream ends within a line, the beginning of the line comes with the error. After a
+// cancel or a timeout, a later call can continue the line. Only the task of ctx may range
+// over the iterator. Between two steps other calls may read from the stream.
 func (s *Stream) Lines(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for {
@@ -85,12 +84,11 @@ func (s *Stream) Lines(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// pass drops the rest of a line that was too long, up to the line feed or the end
-// of the stream, without keeping it. It is the first thing that every call which
-// reads does, and not the last one of the ReadLine that failed: that one answers
-// at once, however long the peer goes on. If it is interrupted the next call goes
-// on with it. The user of s.in calls it, and it may switch.
-func (s *Stream) pass(ctx context.Context) error {
+// skipLine drops the rest of a line that was too long, up to the line feed or the end of
+// the stream. Every call that reads calls it first. The ReadLine that failed does not, so
+// that it can return at once, however long the line is. An interrupted skipLine is
+// continued by the next call. The user of s.in calls it, and it may switch.
+func (s *Stream) skipLine(ctx context.Context) error {
 	for s.skip {
 		if end := bytes.IndexByte(s.ahead.bytes(), '\n'); end >= 0 {
 			s.ahead.drop(end + 1)
@@ -105,14 +103,12 @@ func (s *Stream) pass(ctx context.Context) error {
 	return nil
 }
 
-// ReadUntil reads up to the next delim and returns the bytes with it, in memory
-// of their own.
+// ReadUntil reads up to and including the next delim. The caller owns the returned bytes.
 //
-// A stream that ends before a delim returns what there is, with
-// io.ErrUnexpectedEOF, or nothing with io.EOF. More bytes before delim than the
-// stream's LineLimit are ErrTooLong: they stay there to be read otherwise. After
-// a cancel or a timeout nothing is lost either. An empty delim is misuse and
-// panics.
+// If the stream ends before a delim, ReadUntil returns the remaining bytes with
+// io.ErrUnexpectedEOF, or nil with io.EOF if there are none. If more bytes than the
+// LineLimit come before delim, the error is ErrTooLong, and the bytes stay in the stream. A
+// cancel or a timeout loses nothing either. An empty delim panics.
 func (s *Stream) ReadUntil(ctx context.Context, delim []byte) ([]byte, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -129,11 +125,11 @@ func (s *Stream) ReadUntil(ctx context.Context, delim []byte) ([]byte, error) {
 	return data, err
 }
 
-// readUntil is ReadUntil for whoever is the user of s.in. The limit is for what is
-// before delim, so as much as delim itself may be read beyond it: there it must
-// begin at the latest.
+// readUntil implements ReadUntil for the user of s.in. The limit is for the bytes before
+// delim. delim must begin at the limit at the latest, so up to len(delim) more bytes may be
+// read.
 func (s *Stream) readUntil(ctx context.Context, delim []byte) ([]byte, error) {
-	if err := s.pass(ctx); err != nil {
+	if err := s.skipLine(ctx); err != nil {
 		return nil, err
 	}
 	for seen := 0; ; {

@@ -12,12 +12,13 @@ import (
 	"baton/task"
 )
 
-// A hook is a Control function of the user, as the poller calls it. A panic would
-// leave the poller with half a socket, or end the task that happens to drive the loop
-// while the dialing task waits. So the poller gets an error, and rethrow panics.
+// A hook is the user's Control function as the poller calls it. A panic of the function
+// would leave the poller with an incomplete socket, or end a task that only drives the loop
+// while the dialing task waits. So the hook gives the poller an error, and rethrow panics
+// later.
 type hook struct {
 	fn       func(network, address string, c syscall.RawConn) error
-	panicked atomic.Pointer[task.PanicError] // the last one
+	panicked atomic.Pointer[task.PanicError] // the last panic
 }
 
 var errPanicked = errors.New("netio: Control panicked")
@@ -32,7 +33,7 @@ func control(o *poll.SocketOptions, fn func(network, address string, c syscall.R
 	return h
 }
 
-// call calls the function. Any goroutine may call it.
+// call calls the function. It is safe for concurrent use.
 func (h *hook) call(network, address string, c syscall.RawConn) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -44,8 +45,8 @@ func (h *hook) call(network, address string, c syscall.RawConn) (err error) {
 	return h.fn(network, address, c)
 }
 
-// rethrow panics if the function has. The task that has made the call calls it, once
-// the poller is done. close is called before a panic.
+// rethrow panics if the function has panicked; it calls close first. The task that made the
+// call calls rethrow when the poller is done.
 func (h *hook) rethrow(close func()) {
 	if h == nil {
 		return
