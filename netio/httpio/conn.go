@@ -33,26 +33,26 @@ type conn struct {
 	nc    net.Conn        // the stream, for every goroutine: a *userConn or *secureConn
 	clock poll.Poller     // tells the time to every goroutine
 	br    *bufio.Reader   // of the request at work, or nil
-	head  head            // of the request that is being read
+	head  headScanner     // of the request that is being read
 
 	remote string               // the address of the client
 	tls    *tls.ConnectionState // or nil
 
-	deadline  time.Time       // of reading
-	timed     bool            // a handler has set a deadline of writing
-	later     bool            // a request was read before
-	afterPost bool            // the last one was a POST
-	hijacked  <-chan struct{} // is closed when the handler that has the connection closes it; or nil
-	at        *response       // at work, or nil
-	scope     task.ScopeRef   // of the request at work, which ends if the client goes away
-	gone      func(error)     // clientGone
-	lingering bool            // the client may still be sending
-	draining  context.Context // ends when the server's end begins
+	deadline      time.Time       // of reading
+	writeDeadline bool            // a handler has set a deadline of writing
+	readBefore    bool            // a request was read before
+	afterPost     bool            // the last one was a POST
+	hijacked      <-chan struct{} // is closed when the handler that has the connection closes it; or nil
+	current       *response       // at work, or nil
+	scope         task.ScopeRef   // of the request at work, which ends if the client goes away
+	onClientGone  func(error)     // clientGone
+	lingering     bool            // the client may still be sending
+	untilShutdown context.Context // ends when the server's end begins
 }
 
 func newConn(ctx context.Context, srv *Server, s *netio.Stream, secure bool) *conn {
 	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), clock: task.Loop(ctx).Poller()}
-	c.remote, c.gone = s.RemoteAddr().String(), c.clientGone
+	c.remote, c.onClientGone = s.RemoteAddr().String(), c.clientGone
 	if secure {
 		c.nc = &secureConn{userConn: userConn{Conn: s.NetConn(ctx), c: c}}
 	} else {
@@ -115,8 +115,8 @@ func (c *conn) next(ctx context.Context) (*http.Request, error) {
 		return nil, err
 	}
 	req, err := c.readHead()
-	if d := c.srv.WriteTimeout; d > 0 || c.timed { // also for a refusal
-		c.timed = false // a handler has set a deadline; it counts for its request only
+	if d := c.srv.WriteTimeout; d > 0 || c.writeDeadline { // also for a refusal
+		c.writeDeadline = false // a handler has set a deadline; it counts for its request only
 		var write time.Time
 		if d > 0 {
 			write = task.Now(ctx).Add(d)
@@ -150,11 +150,11 @@ func (c *conn) setReadDeadline(t time.Time) error {
 func (c *conn) await(ctx context.Context) error {
 	if c.br != nil && c.br.Buffered() > 0 { // the client did not wait for the last answer
 		c.setState(http.StateActive)
-		return task.Check(c.draining)
+		return task.Check(c.untilShutdown)
 	}
 	c.putReader() // an idle connection has none
 	d := orElse(c.srv.IdleTimeout, c.srv.ReadTimeout)
-	if !c.later {
+	if !c.readBefore {
 		d = orElse(c.srv.ReadHeaderTimeout, c.srv.ReadTimeout)
 	}
 	var idle time.Time
@@ -164,7 +164,7 @@ func (c *conn) await(ctx context.Context) error {
 	if err := c.setReadDeadline(idle); err != nil {
 		return err
 	}
-	_, err := c.s.Peek(c.draining, 1)
+	_, err := c.s.Peek(c.untilShutdown, 1)
 	if err == nil {
 		c.setState(http.StateActive)
 	}
@@ -172,14 +172,14 @@ func (c *conn) await(ctx context.Context) error {
 }
 
 // answer has the handler answer a request. It reports whether another one may follow.
-func (c *conn) answer(req *http.Request) (again bool) {
+func (c *conn) respond(req *http.Request) (again bool) {
 	var w *response
 	defer func() { w.end() }()
 	err := task.Scope(c.base, func(ctx context.Context) error {
 		w = newResponse(c, req, ctx)
-		c.at, c.scope = w, *task.ScopeOf(ctx)
-		defer func() { c.at = nil }()
-		aborted := c.call(w)
+		c.current, c.scope = w, *task.ScopeOf(ctx)
+		defer func() { c.current = nil }()
+		aborted := c.callHandler(w)
 		switch {
 		case c.hijacked != nil && aborted:
 			_ = c.nc.Close() // the handler cannot do it any more
@@ -206,7 +206,7 @@ func (c *conn) answer(req *http.Request) (again bool) {
 }
 
 // call calls the handler. It reports whether that has panicked.
-func (c *conn) call(w *response) (aborted bool) {
+func (c *conn) callHandler(w *response) (aborted bool) {
 	returned := false
 	defer func() {
 		if returned {
@@ -229,7 +229,7 @@ func (c *conn) call(w *response) (aborted bool) {
 		handler = http.HandlerFunc(generalOptions)
 	}
 	if w.body.err == io.EOF && c.br.Buffered() == 0 { // there is none, nor another request
-		c.watch(w)
+		c.watchClient(w)
 	}
 	handler.ServeHTTP(w, w.req)
 	returned = true
@@ -238,7 +238,7 @@ func (c *conn) call(w *response) (aborted bool) {
 
 // watch has the request end when the client goes away, now that its body was read. Any
 // goroutine may call it.
-func (c *conn) watch(w *response) {
+func (c *conn) watchClient(w *response) {
 	if c.home.Loop().Held() {
 		c.readAhead(w)
 	} else {
@@ -248,14 +248,14 @@ func (c *conn) watch(w *response) {
 
 // readAhead is watch on the loop, if the request is still at work.
 func (c *conn) readAhead(w *response) {
-	if c.at == w {
-		c.s.ReadAhead(c.gone)
+	if c.current == w {
+		c.s.ReadAhead(c.onClientGone)
 	}
 }
 
 // clientGone cancels the request at work, if there is one.
 func (c *conn) clientGone(error) {
-	if c.at != nil {
+	if c.current != nil {
 		c.scope.Cancel(nil)
 	}
 }
@@ -339,7 +339,7 @@ func (c *conn) atHome() bool {
 }
 
 // isDraining reports whether the end of the server has begun.
-func (c *conn) isDraining() bool { return c.draining.Err() != nil }
+func (c *conn) isDraining() bool { return c.untilShutdown.Err() != nil }
 
 // logf tells of a mistake of a handler.
 func (c *conn) logf(format string, args ...any) {

@@ -28,33 +28,33 @@ const smallBody = 32 << 10
 
 // An exchange is a request and its response, on a connection.
 type exchange struct {
-	t    *Transport
-	link *link
-	req  *http.Request
-	ctx  context.Context // of the request
-	home *task.Ref       // the task of the request
-	br   *bufio.Reader
-	left int64 // bytes that the head of the response may still have; negative after it
+	t        *Transport
+	conn     *clientConn
+	req      *http.Request
+	ctx      context.Context // of the request
+	home     *task.Ref       // the task of the request
+	br       *bufio.Reader
+	headLeft int64 // bytes that the head of the response may still have; negative after it
 
-	began   bool         // a byte of the response has come
-	sent    bool         // a byte of the request has gone
-	writer  *task.Ref    // sends the body, or nil
-	written locks.Event  // it has ended
-	sendErr error        // of the connection, for the request
-	readErr error        // of the connection, for the response
-	bodyErr error        // of the request: its body, or what cannot be sent
-	expect  expect       // of the request
-	proceed locks.Event  // the wait for the status 100 is over
-	refused bool         // since the server has answered: the body is not sent
-	timer   *loop.Handle // of ResponseHeaderTimeout
-	expired bool         // it has closed the connection
-	over    bool         // the connection was given back
-	held    bool         // a task of its own keeps an upgraded connection
+	responseBegan bool         // a byte of the response has come
+	requestBegan  bool         // a byte of the request has gone
+	writer        *task.Ref    // sends the body, or nil
+	written       locks.Event  // it has ended
+	sendErr       error        // of the connection, for the request
+	readErr       error        // of the connection, for the response
+	bodyErr       error        // of the request: its body, or what cannot be sent
+	expect        expect       // of the request
+	continueDone  locks.Event  // the wait for the status 100 is over
+	bodyRefused   bool         // since the server has answered: the body is not sent
+	timer         *loop.Handle // of ResponseHeaderTimeout
+	headTimedOut  bool         // it has closed the connection
+	released      bool         // the connection was given back
+	holdUpgraded  bool         // a task of its own keeps an upgraded connection
 }
 
 // try sends a request on a connection, and reads the head of the response. Beside an error
 // it reports whether the request may be sent again: the server had closed a kept connection.
-func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bool) (_ *http.Response, again bool, _ error) {
+func (t *Transport) try(ctx context.Context, req *http.Request, r route, holdUpgraded bool) (_ *http.Response, again bool, _ error) {
 	trace := httptrace.ContextClientTrace(ctx)
 	if trace != nil && trace.GetConn != nil {
 		trace.GetConn(r.addr)
@@ -64,7 +64,7 @@ func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bo
 		closeBody(req)
 		return nil, false, err
 	}
-	e := &exchange{t: t, link: c, req: req, ctx: ctx, held: held, home: task.Self(ctx)}
+	e := &exchange{t: t, conn: c, req: req, ctx: ctx, holdUpgraded: holdUpgraded, home: task.Self(ctx)}
 	e.br = readers.Get().(*bufio.Reader)
 	e.br.Reset(e)
 	var resp *http.Response
@@ -80,8 +80,8 @@ func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bo
 	resp, err = e.run()
 	if err != nil {
 		resp = nil
-		stale := c.reused && !e.began && e.bodyErr == nil && !e.expired && task.Check(ctx) == nil
-		return nil, stale && (!e.sent || harmless(req)), err
+		stale := c.reused && !e.responseBegan && e.bodyErr == nil && !e.headTimedOut && task.Check(ctx) == nil
+		return nil, stale && (!e.requestBegan || isReplayable(req)), err
 	}
 	return resp, false, nil
 }
@@ -108,9 +108,9 @@ func (e *exchange) run() (*http.Response, error) {
 	}
 	resp, err := e.head()
 	if err != nil {
-		return nil, e.why(err)
+		return nil, e.readFailure(err)
 	}
-	if state := e.link.stream.ConnectionState(); state.HandshakeComplete {
+	if state := e.conn.stream.ConnectionState(); state.HandshakeComplete {
 		resp.TLS = &state
 	}
 	switch {
@@ -119,7 +119,7 @@ func (e *exchange) run() (*http.Response, error) {
 		return resp, err
 	case resp.Body == http.NoBody || resp.ContentLength == 0 || e.req.Method == "HEAD":
 		keep := e.canKeep(resp)
-		e.settle(keep)
+		e.waitWritten(keep)
 		e.finish(keep)
 		e.putReader()
 		resp.Body = http.NoBody
@@ -144,19 +144,19 @@ func (e *exchange) isSmall() bool {
 
 // why returns the reason for an error of reading: what has closed the connection. Package
 // net/http hides some errors behind its own.
-func (e *exchange) why(err error) error {
-	if err == io.EOF && e.left < 0 { // the end of a body
+func (e *exchange) readFailure(err error) error {
+	if err == io.EOF && e.headLeft < 0 { // the end of a body
 		return err
 	}
-	ctx, _ := e.reader()
+	ctx, _ := e.readerContext()
 	switch canceled := task.Check(ctx); {
 	case canceled != nil:
 		return canceled
 	case e.bodyErr != nil:
 		return e.bodyErr
-	case e.expired:
+	case e.headTimedOut:
 		return errHeadTimeout
-	case e.sendErr != nil && !e.began:
+	case e.sendErr != nil && !e.responseBegan:
 		return e.sendErr
 	case e.readErr != nil && e.readErr != io.EOF:
 		return e.readErr
@@ -188,7 +188,7 @@ func (e *exchange) canKeep(resp *http.Response) bool {
 }
 
 // reader returns the context of the calling task: that of the request, or its own.
-func (e *exchange) reader() (context.Context, error) {
+func (e *exchange) readerContext() (context.Context, error) {
 	switch r, own := e.home.Running(); {
 	case r == nil:
 		return nil, errors.New("httpio: the body of a response is read on a goroutine; use Transport.Foreign")
@@ -203,21 +203,21 @@ func (e *exchange) reader() (context.Context, error) {
 
 // Read makes an exchange what its reader reads from.
 func (e *exchange) Read(p []byte) (n int, err error) {
-	ctx, err := e.reader()
+	ctx, err := e.readerContext()
 	if err != nil {
 		return 0, err
 	}
-	if e.left == 0 {
+	if e.headLeft == 0 {
 		return 0, fmt.Errorf("httpio: the head of the response is longer than %d bytes", e.t.maxHeader())
 	}
-	if e.left > 0 && int64(len(p)) > e.left {
-		p = p[:e.left]
+	if e.headLeft > 0 && int64(len(p)) > e.headLeft {
+		p = p[:e.headLeft]
 	}
-	n, e.readErr = e.link.stream.Read(ctx, p)
-	if e.left > 0 {
-		e.left -= int64(n)
+	n, e.readErr = e.conn.stream.Read(ctx, p)
+	if e.headLeft > 0 {
+		e.headLeft -= int64(n)
 	}
-	e.began = e.began || n > 0
+	e.responseBegan = e.responseBegan || n > 0
 	return n, e.readErr
 }
 
@@ -230,23 +230,23 @@ func (t *Transport) maxHeader() int64 {
 
 // head reads the head of the response, after those of status 1xx. All together are bounded.
 func (e *exchange) head() (*http.Response, error) {
-	e.left = e.t.maxHeader()
+	e.headLeft = e.t.maxHeader()
 	for {
 		resp, err := http.ReadResponse(e.br, e.req)
 		switch {
 		case err != nil:
 			return nil, err
 		case resp.StatusCode == http.StatusContinue:
-			e.proceed.Set()
+			e.continueDone.Set()
 			continue
 		case resp.StatusCode >= 100 && resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols:
 			continue
 		}
-		e.left = -1
+		e.headLeft = -1
 		e.stopTimer()
-		if e.expect == wantsContinue && !e.proceed.IsSet() {
-			e.refused = true
-			e.proceed.Set()
+		if e.expect == wantsContinue && !e.continueDone.IsSet() {
+			e.bodyRefused = true
+			e.continueDone.Set()
 		}
 		return resp, nil
 	}
@@ -254,10 +254,10 @@ func (e *exchange) head() (*http.Response, error) {
 
 // startTimer bounds the wait for the head of the response, once the request is sent.
 func (e *exchange) startTimer() {
-	if d := e.t.ResponseHeaderTimeout; d > 0 && e.left >= 0 && !e.over {
+	if d := e.t.ResponseHeaderTimeout; d > 0 && e.headLeft >= 0 && !e.released {
 		e.timer = e.t.loop.CallLater(d, func() {
-			e.expired = true
-			_ = e.link.stream.Close()
+			e.headTimedOut = true
+			_ = e.conn.stream.Close()
 		})
 	}
 }
@@ -275,11 +275,11 @@ const settleTime = 50 * time.Millisecond
 
 // settle waits a moment for the end of the task that sends the body: the loop may hear of the
 // response before it hears that the last bytes have gone.
-func (e *exchange) settle(keep bool) {
+func (e *exchange) waitWritten(keep bool) {
 	if !keep || e.writer == nil {
 		return
 	}
-	if ctx, err := e.reader(); err == nil {
+	if ctx, err := e.readerContext(); err == nil {
 		timed, release := await.WithTimeout(ctx, settleTime)
 		defer release()
 		_ = e.written.Wait(timed) // finish looks for the task itself
@@ -289,19 +289,19 @@ func (e *exchange) settle(keep bool) {
 // finish gives the connection back: kept if keep says so and nothing is left of the
 // exchange on it.
 func (e *exchange) finish(keep bool) {
-	if e.over {
+	if e.released {
 		return
 	}
-	e.over = true
+	e.released = true
 	e.stopTimer()
 	if w := e.writer; w != nil {
 		w.Cancel(errAnswered) // the server does not want the rest of the body
 		keep = false
 	}
-	if keep && e.sendErr == nil && e.bodyErr == nil && !e.refused && e.br.Buffered() == 0 {
-		e.t.put(e.link)
+	if keep && e.sendErr == nil && e.bodyErr == nil && !e.bodyRefused && e.br.Buffered() == 0 {
+		e.t.put(e.conn)
 	} else {
-		e.t.drop(e.link)
+		e.t.closeActive(e.conn)
 	}
 }
 

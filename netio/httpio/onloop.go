@@ -45,7 +45,7 @@ import (
 // take turns; goroutines, as with package net/http, must write one at a time, and not beside
 // tasks. What an http.Hijacker returns may be used by the tasks of the loop and by
 // goroutines: a task parks meanwhile. After h has returned, calls fail. The size limit of
-// http.MaxBytesReader does not end the connection, unless http.MaxBytesHandler is outside of
+// http.MaxBytesReader does not end the connection, unless http.MaxBytesHandler is offload of
 // OnLoop.
 //
 // The handler that OnLoop returns panics on a task, where it would stop the loop: it is for
@@ -58,133 +58,133 @@ func OnLoop(portal *task.Portal, h http.Handler) http.Handler {
 		if l := loop.Current(); l != nil {
 			misuse("a handler of OnLoop is called with the baton of %v; tasks call the handler inside of it", l)
 		}
-		v := &visitor{w: w, r: r, answer: answer{length: -1}}
-		v.idle = make(chan *errand)
-		v.serve(portal, h)
+		lr := &loopRequest{w: w, r: r, writerState: writerState{length: -1}}
+		lr.calls = make(chan *offloadedCall)
+		lr.serve(portal, h)
 	})
 }
 
-// A visitor is a request of package net/http whose handler runs on a loop. It is the
+// A loopRequest is a request of package net/http whose handler runs on a loop. It is the
 // http.ResponseWriter of the handler.
-type visitor struct {
-	outside
+type loopRequest struct {
+	offload
 	w http.ResponseWriter // of package net/http
 	r *http.Request       // of package net/http
 
-	req   *http.Request // the handler's; nil before the task begins
-	begun atomic.Bool   // the task has begun
-	gone  error         // why r has ended, for the loop
-	scope *task.ScopeRef
+	req      *http.Request // the handler's; nil before the task begins
+	begun    atomic.Bool   // the task has begun
+	endCause error         // why r has ended, for the loop
+	scope    *task.ScopeRef
 
-	answer
+	writerState
 	panicked *task.PanicError // unless it was http.ErrAbortHandler
 	aborted  bool             // it has panicked, or called runtime.Goexit
 }
 
 // serve is the part of the goroutine of package net/http.
-func (v *visitor) serve(portal *task.Portal, h http.Handler) {
+func (lr *loopRequest) serve(portal *task.Portal, h http.Handler) {
 	call := portal.Go(func(ctx context.Context) error {
-		v.visit(ctx, h)
+		lr.run(ctx, h)
 		return nil
 	})
-	gone := v.r.Context().Done()
+	gone := lr.r.Context().Done()
 	for returned := false; !returned; {
 		select {
-		case e, ok := <-v.idle:
+		case e, ok := <-lr.calls:
 			if returned = !ok; ok {
-				stop := context.AfterFunc(v.r.Context(), v.tell)
+				stop := context.AfterFunc(lr.r.Context(), lr.postEnd)
 				e.run()
 				stop()
 			}
 		case <-gone:
 			gone = nil
-			v.tell()
+			lr.postEnd()
 		case <-call.Done(): // the portal is closed
 			returned = true
 		}
 	}
-	v.others.Wait()
-	if v.req == nil {
-		http.Error(v.w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+	lr.others.Wait()
+	if lr.req == nil {
+		http.Error(lr.w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}
-	if f := v.req.MultipartForm; f != nil && f != v.r.MultipartForm { // package net/http does not know of it
+	if f := lr.req.MultipartForm; f != nil && f != lr.r.MultipartForm { // package net/http does not know of it
 		_ = f.RemoveAll()
 	}
-	if !v.cut {
-		_ = v.push()
+	if !lr.truncated {
+		_ = lr.writeHeld()
 	}
-	if v.panicked != nil {
-		panic(v.panicked)
+	if lr.panicked != nil {
+		panic(lr.panicked)
 	}
-	if v.aborted || v.cut {
+	if lr.aborted || lr.truncated {
 		panic(http.ErrAbortHandler)
 	}
 }
 
 // visit is the task of the request. It waits for what the handler has left behind.
-func (v *visitor) visit(ctx context.Context, h http.Handler) {
-	v.home, v.life = task.Self(ctx), ctx
-	base := v.r.Context()
+func (lr *loopRequest) run(ctx context.Context, h http.Handler) {
+	lr.home, lr.ctx = task.Self(ctx), ctx
+	base := lr.r.Context()
 	err := task.Scope(bridge.WithValues(ctx, base), func(ctx context.Context) error {
-		v.scope = task.ScopeOf(ctx)
-		v.req = v.r.WithContext(ctx)
-		if v.r.Body != nil && v.r.Body != http.NoBody {
-			v.req.Body = &visitorBody{v: v, inner: v.r.Body}
+		lr.scope = task.ScopeOf(ctx)
+		lr.req = lr.r.WithContext(ctx)
+		if lr.r.Body != nil && lr.r.Body != http.NoBody {
+			lr.req.Body = &loopBody{lr: lr, inner: lr.r.Body}
 		}
-		v.begun.Store(true)
+		lr.begun.Store(true)
 		if base.Err() != nil { // or tell finds that the task has begun
-			v.Wake()
+			lr.Wake()
 		}
-		v.call(h)
-		v.scope.Cancel(nil)
+		lr.callHandler(h)
+		lr.scope.Cancel(nil)
 		return nil
 	})
-	if err != nil && !isCancel(err) && !errors.Is(err, v.gone) {
-		v.report(ctx, err)
+	if err != nil && !isCancel(err) && !errors.Is(err, lr.endCause) {
+		lr.report(ctx, err)
 	}
 }
 
 // tell tells the loop that the request of package net/http has ended.
-func (v *visitor) tell() {
-	if v.begun.Load() {
-		_ = v.home.Loop().Driver().Post(v)
+func (lr *loopRequest) postEnd() {
+	if lr.begun.Load() {
+		_ = lr.home.Loop().Driver().Post(lr)
 	}
 }
 
 // Wake ends the request then. It is the loop's to call.
-func (v *visitor) Wake() {
-	v.gone = context.Cause(v.r.Context())
-	v.scope.Cancel(v.gone)
+func (lr *loopRequest) Wake() {
+	lr.endCause = context.Cause(lr.r.Context())
+	lr.scope.Cancel(lr.endCause)
 }
 
 // call calls the handler. In the end it lets the goroutine of package net/http go on.
-func (v *visitor) call(h http.Handler) {
+func (lr *loopRequest) callHandler(h http.Handler) {
 	ended := false
 	defer func() {
 		if !ended {
-			v.aborted = true
+			lr.aborted = true
 			// Without a value it is a Goexit, which goes on.
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
-				v.panicked, _ = p.(*task.PanicError) // of a goroutine
-				if v.panicked == nil {
-					v.panicked = &task.PanicError{Value: p, Stack: stack.OfPanic(), Task: v.home.String()}
+				lr.panicked, _ = p.(*task.PanicError) // of a goroutine
+				if lr.panicked == nil {
+					lr.panicked = &task.PanicError{Value: p, Stack: stack.OfPanic(), Task: lr.home.String()}
 				}
 			}
 		}
-		v.over.Store(true)
-		close(v.idle)
+		lr.ended.Store(true)
+		close(lr.calls)
 	}()
-	h.ServeHTTP(v, v.req)
+	h.ServeHTTP(lr, lr.req)
 	ended = true
 }
 
 // report tells of an error of a task that the handler has left behind.
-func (v *visitor) report(ctx context.Context, err error) {
+func (lr *loopRequest) report(ctx context.Context, err error) {
 	if p, ok := errors.AsType[*task.PanicError](err); ok {
 		p.Report(ctx)
 		return
 	}
-	message := fmt.Sprintf("httpio: serving %v", v.r.RemoteAddr)
-	v.home.Loop().CallExceptionHandler(loop.Exception{Message: message, Err: err})
+	message := fmt.Sprintf("httpio: serving %v", lr.r.RemoteAddr)
+	lr.home.Loop().CallExceptionHandler(loop.Exception{Message: message, Err: err})
 }

@@ -52,7 +52,7 @@ func (w *response) copy(src io.Reader) (int64, error) {
 // isFile reports whether src may be sent as a file, by the calling task.
 func (w *response) isFile(src io.Reader) bool {
 	f, _ := fileOf(src)
-	if f == nil || w.over.Load() || w.hijacked || w.req.Method == http.MethodHead || !w.c.atHome() {
+	if f == nil || w.ended.Load() || w.hijacked || w.req.Method == http.MethodHead || !w.c.atHome() {
 		return false
 	}
 	info, err := f.Stat()
@@ -90,7 +90,7 @@ func (w *response) sendFile(src io.Reader) (int64, error) {
 		return 0, nil
 	}
 	if !w.begun || len(w.held) > 0 {
-		w.emit(w.held)
+		w.writeBody(w.held)
 		w.held = w.held[:0]
 	}
 	if w.chunked {
@@ -107,7 +107,7 @@ func (w *response) sendFile(src io.Reader) (int64, error) {
 	}
 	_, _ = f.Seek(offset+n, io.SeekStart) // where there was an offset before
 	if err != nil && err != io.ErrUnexpectedEOF {
-		w.note(err)
+		w.setErr(err)
 		return n, err
 	}
 	return n, nil

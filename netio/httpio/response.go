@@ -38,25 +38,25 @@ type outBuffer struct {
 // A response is an http.ResponseWriter. Every goroutine and task may use it, one at a time, until
 // its handler returns. Later calls fail.
 type response struct {
-	c      *conn
-	req    *http.Request // the next field
-	shown  http.Request  // to the handler
-	body   body
-	header http.Header // the handler's; nil before Header
+	c              *conn
+	req            *http.Request // the next field
+	handlerRequest http.Request  // to the handler
+	body           body
+	header         http.Header // the handler's; nil before Header
 
-	status   int      // 0 before WriteHeader
-	sent     fields   // the header as it was at WriteHeader
-	trailer  []string // the names that were declared
-	length   int64    // what the handler has declared; -1 if it has not
-	written  int64    // bytes of the handler
-	held     []byte   // written, and not in out yet
-	out      []byte   // to be sent
-	outBuf   *outBuffer
-	begun    bool // the head is in out, or sent
-	chunked  bool
-	done     bool        // the handler has returned
-	over     atomic.Bool // and the answer is complete: late calls of the handler's goroutines do nothing
-	hijacked bool
+	status      int      // 0 before WriteHeader
+	sent        fields   // the header as it was at WriteHeader
+	trailer     []string // the names that were declared
+	length      int64    // what the handler has declared; -1 if it has not
+	written     int64    // bytes of the handler
+	held        []byte   // written, and not in out yet
+	out         []byte   // to be sent
+	outBuf      *outBuffer
+	begun       bool // the head is in out, or sent
+	chunked     bool
+	handlerDone bool        // the handler has returned
+	ended       atomic.Bool // and the answer is complete: late calls of the handler's goroutines do nothing
+	hijacked    bool
 
 	wants10    bool // an HTTP/1.0 client that wants to keep the connection
 	wantsClose bool
@@ -67,8 +67,8 @@ type response struct {
 }
 
 func newResponse(c *conn, parsed *http.Request, ctx context.Context) *response {
-	w := &response{c: c, length: -1, shown: *parsed.WithContext(ctx)}
-	w.req = &w.shown
+	w := &response{c: c, length: -1, handlerRequest: *parsed.WithContext(ctx)}
+	w.req = &w.handlerRequest
 	req := w.req
 	w.body.w, w.body.request, w.body.inner, w.body.br = w, parsed, parsed.Body, c.br
 	switch {
@@ -98,7 +98,7 @@ func (w *response) Header() http.Header {
 // another one follows.
 func (w *response) WriteHeader(code int) {
 	switch {
-	case w.over.Load():
+	case w.ended.Load():
 		w.c.logf("http: response.WriteHeader after the handler has returned")
 		return
 	case w.hijacked:
@@ -110,12 +110,12 @@ func (w *response) WriteHeader(code int) {
 	case code < 100 || code > 999:
 		panic(fmt.Sprintf("invalid WriteHeader code %v", code))
 	case code >= 100 && code < 200 && code != http.StatusSwitchingProtocols:
-		w.inform(code)
+		w.writeInformational(code)
 		return
 	}
-	w.body.refuse(w.c)
+	w.body.beginResponse(w.c)
 	w.status = code
-	w.room()
+	w.getBuffer()
 	w.sent = snapshot(w.outBuf.sent[:0], w.header)
 	if text := w.sent.get("Content-Length"); text != "" {
 		n, err := strconv.ParseInt(text, 10, 64)
@@ -129,7 +129,7 @@ func (w *response) WriteHeader(code int) {
 }
 
 // inform sends an answer that is not the last one.
-func (w *response) inform(code int) {
+func (w *response) writeInformational(code int) {
 	if code == http.StatusContinue {
 		w.body.mu.Lock()
 		if w.body.expect == wantsContinue {
@@ -140,7 +140,7 @@ func (w *response) inform(code int) {
 	if !w.req.ProtoAtLeast(1, 1) {
 		return
 	}
-	w.room()
+	w.getBuffer()
 	sent := snapshot(w.outBuf.sent[:0], w.header)
 	sent.drop("Content-Length")
 	sent.drop("Transfer-Encoding")
@@ -158,7 +158,7 @@ func (w *response) WriteString(s string) (int, error) { return write(w, s) }
 
 func write[S []byte | string](w *response, p S) (int, error) {
 	switch {
-	case w.over.Load():
+	case w.ended.Load():
 		return 0, errOver
 	case w.hijacked:
 		return 0, http.ErrHijacked
@@ -176,15 +176,15 @@ func write[S []byte | string](w *response, p S) (int, error) {
 		return 0, http.ErrContentLength
 	}
 	n := len(p)
-	w.room()
+	w.getBuffer()
 	for len(p) > heldBytes-len(w.held) {
 		if len(w.held) == 0 {
-			w.emit([]byte(p))
+			w.writeBody([]byte(p))
 			return n, w.err
 		}
 		k := heldBytes - len(w.held)
 		w.held = append(w.held, p[:k]...)
-		w.emit(w.held)
+		w.writeBody(w.held)
 		w.held, p = w.held[:0], p[k:]
 	}
 	w.held = append(w.held, p...)
@@ -192,15 +192,15 @@ func write[S []byte | string](w *response, p S) (int, error) {
 }
 
 // emit sends a piece of the body, behind the head.
-func (w *response) emit(p []byte) {
+func (w *response) writeBody(p []byte) {
 	if !w.begun {
 		w.begin(p)
 	}
-	w.piece(p)
+	w.writeChunk(p)
 }
 
 // piece adds bytes of the body to what is sent.
-func (w *response) piece(p []byte) {
+func (w *response) writeChunk(p []byte) {
 	n := len(p)
 	if n == 0 || w.req.Method == "HEAD" || w.err != nil {
 		return
@@ -210,7 +210,7 @@ func (w *response) piece(p []byte) {
 		w.out = append(w.out, "\r\n"...)
 	}
 	if n >= outBytes {
-		w.note(w.c.write(w.out, p))
+		w.setErr(w.c.write(w.out, p))
 		w.out = w.out[:0]
 	} else {
 		w.out = append(w.out, p...)
@@ -229,7 +229,7 @@ func (w *response) Flush() { _ = w.FlushError() }
 // FlushError is Flush, for http.ResponseController.
 func (w *response) FlushError() error {
 	switch {
-	case w.over.Load():
+	case w.ended.Load():
 		return errOver
 	case w.hijacked:
 		return http.ErrHijacked
@@ -238,7 +238,7 @@ func (w *response) FlushError() error {
 		w.WriteHeader(http.StatusOK)
 	}
 	if !w.begun || len(w.held) > 0 {
-		w.emit(w.held)
+		w.writeBody(w.held)
 		w.held = w.held[:0]
 	}
 	w.flush()
@@ -247,20 +247,20 @@ func (w *response) FlushError() error {
 
 func (w *response) flush() {
 	if len(w.out) > 0 && w.err == nil {
-		w.note(w.c.write(w.out))
+		w.setErr(w.c.write(w.out))
 	}
 	w.out = w.out[:0]
 }
 
 // room gives out memory.
-func (w *response) room() {
+func (w *response) getBuffer() {
 	if w.outBuf == nil {
 		w.outBuf = outBuffers.Get().(*outBuffer)
 		w.out, w.held = w.outBuf.out[:0], w.outBuf.held[:0]
 	}
 }
 
-func (w *response) note(err error) {
+func (w *response) setErr(err error) {
 	if w.err == nil {
 		w.err = err
 	}
@@ -268,12 +268,12 @@ func (w *response) note(err error) {
 
 // finish is the end of an answer: the handler has returned.
 func (w *response) finish() {
-	w.done = true
+	w.handlerDone = true
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 	if !w.begun || len(w.held) > 0 {
-		w.emit(w.held)
+		w.writeBody(w.held)
 		w.held = w.held[:0]
 	}
 	if w.chunked && w.req.Method != "HEAD" {
@@ -304,7 +304,7 @@ func (w *response) abort() {
 // end is the end of the request: its memory is for others, and what the handler has left
 // behind finds everything closed.
 func (w *response) end() {
-	w.over.Store(true)
+	w.ended.Store(true)
 	if w.body.end() {
 		w.c.br = nil // a goroutine still reads with it
 	}
@@ -323,7 +323,7 @@ var errOver = errors.New("httpio: the handler of this request has returned")
 
 // SetReadDeadline, SetWriteDeadline and EnableFullDuplex are for http.ResponseController.
 func (w *response) SetReadDeadline(t time.Time) error {
-	if w.over.Load() {
+	if w.ended.Load() {
 		return errOver
 	}
 	w.c.deadline = t
@@ -331,15 +331,15 @@ func (w *response) SetReadDeadline(t time.Time) error {
 }
 
 func (w *response) SetWriteDeadline(t time.Time) error {
-	if w.over.Load() {
+	if w.ended.Load() {
 		return errOver
 	}
-	w.c.timed = true
+	w.c.writeDeadline = true
 	return w.c.nc.SetWriteDeadline(t)
 }
 
 func (w *response) EnableFullDuplex() error {
-	if w.over.Load() {
+	if w.ended.Load() {
 		return errOver
 	}
 	w.fullDuplex = true
@@ -350,12 +350,12 @@ func (w *response) EnableFullDuplex() error {
 // closes it, too.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
-	case w.over.Load():
+	case w.ended.Load():
 		return nil, nil, errOver
 	case w.hijacked:
 		return nil, nil, http.ErrHijacked
 	}
-	w.body.refuse(w.c)
+	w.body.beginResponse(w.c)
 	if w.status != 0 { // some libraries write the status 101 first
 		_ = w.FlushError()
 	}

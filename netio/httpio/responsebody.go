@@ -22,7 +22,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	if _, err := b.e.reader(); err != nil {
+	if _, err := b.e.readerContext(); err != nil {
 		return 0, err
 	}
 	if b.busy {
@@ -30,14 +30,14 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	}
 	b.busy = true
 	n, err := b.inner.Read(p)
-	b.e.settle(err == io.EOF && b.keep)
+	b.e.waitWritten(err == io.EOF && b.keep)
 	b.busy = false
 	switch {
 	case b.err != nil: // another task has closed the body meanwhile
 		b.e.putReader()
 		return n, b.err
 	case err != nil:
-		b.err = b.e.why(err)
+		b.err = b.e.readFailure(err)
 		b.e.finish(err == io.EOF && b.keep)
 		b.e.putReader()
 		return n, b.err

@@ -85,9 +85,9 @@ type Server struct {
 	// of net/http.
 	DisableKeepAlives bool
 
-	server   *netio.Server
-	shown    *http.Server                // the value of http.ServerContextKey
-	goodbyes []func(ctx context.Context) // of RegisterOnShutdown
+	server        *netio.Server
+	contextServer *http.Server                // the value of http.ServerContextKey
+	onShutdown    []func(ctx context.Context) // of RegisterOnShutdown
 }
 
 // Serve serves handler on a listener. It is (&Server{Handler: handler}).Serve.
@@ -116,9 +116,9 @@ func (srv *Server) ListenAndServe(ctx context.Context, network, address string) 
 
 // serveListener is Serve. The config is nil without TLS.
 func (srv *Server) serveListener(ctx context.Context, ln *netio.Listener, config *tls.Config) error {
-	inner := srv.inner()
-	ctx = context.WithValue(ctx, http.ServerContextKey, srv.shown)
-	return inner.ServeListener(ctx, ln, (&site{srv, config}).serve)
+	inner := srv.netioServer()
+	ctx = context.WithValue(ctx, http.ServerContextKey, srv.contextServer)
+	return inner.ServeListener(ctx, ln, (&servedListener{srv, config}).serve)
 }
 
 // Shutdown ends the server: idle connections and handshakes at once, the others when their
@@ -128,19 +128,19 @@ func (srv *Server) serveListener(ctx context.Context, ln *netio.Listener, config
 // grace is over. So it must learn of the end: its handler by [netio.UntilShutdown] of the
 // request's context, others by RegisterOnShutdown. The Shutdown of net/http does not wait for
 // hijacked connections.
-func (srv *Server) Shutdown(ctx context.Context) error { return srv.inner().Shutdown(ctx) }
+func (srv *Server) Shutdown(ctx context.Context) error { return srv.netioServer().Shutdown(ctx) }
 
 // RegisterOnShutdown has f called when Shutdown, or a cancel of Serve's ctx, begins the end,
 // to say goodbye to hijacked connections. Each function runs as a task of its own. Serve and
 // Shutdown wait for it, and the end of the grace cancels its ctx. So does a panic of one of the
 // functions, which goes to the loop's exception handler. Close does not call them.
 func (srv *Server) RegisterOnShutdown(f func(ctx context.Context)) {
-	srv.goodbyes = append(srv.goodbyes, f)
+	srv.onShutdown = append(srv.onShutdown, f)
 }
 
-// sayGoodbye calls the functions of RegisterOnShutdown.
-func (srv *Server) sayGoodbye(ctx context.Context) {
-	for _, f := range srv.goodbyes {
+// callOnShutdown calls the functions of RegisterOnShutdown.
+func (srv *Server) callOnShutdown(ctx context.Context) {
+	for _, f := range srv.onShutdown {
 		task.Go(ctx, func(ctx context.Context) error {
 			f(ctx)
 			return nil
@@ -149,13 +149,13 @@ func (srv *Server) sayGoodbye(ctx context.Context) {
 }
 
 // Close ends the server at once, as [netio.Server.Close].
-func (srv *Server) Close() error { return srv.inner().Close() }
+func (srv *Server) Close() error { return srv.netioServer().Close() }
 
 // inner is the server of the connections. It is made once.
-func (srv *Server) inner() *netio.Server {
+func (srv *Server) netioServer() *netio.Server {
 	if srv.server == nil {
-		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace, OnShutdown: srv.sayGoodbye}
-		srv.shown = srv.show()
+		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace, OnShutdown: srv.callOnShutdown}
+		srv.contextServer = srv.newContextServer()
 		if srv.ErrorLog != nil {
 			srv.server.OnError = func(s *netio.Stream, err error) {
 				if s == nil {
@@ -170,7 +170,7 @@ func (srv *Server) inner() *netio.Server {
 }
 
 // show returns what is the value of http.ServerContextKey.
-func (srv *Server) show() *http.Server {
+func (srv *Server) newContextServer() *http.Server {
 	return &http.Server{
 		Handler:                      srv.handler(),
 		DisableGeneralOptionsHandler: srv.DisableGeneralOptionsHandler,
@@ -187,20 +187,20 @@ func (srv *Server) show() *http.Server {
 }
 
 // A site is a listener that is served.
-type site struct {
+type servedListener struct {
 	srv *Server
 	tls *tls.Config // or nil
 }
 
 // serve is the life of a connection.
-func (v *site) serve(ctx context.Context, s *netio.Stream) error {
+func (v *servedListener) serve(ctx context.Context, s *netio.Stream) error {
 	c := newConn(ctx, v.srv, s, v.tls != nil)
 	c.derive()
 	c.setState(http.StateNew)
 	defer c.end()
 	until, release := netio.UntilShutdown(ctx)
 	defer release()
-	c.draining = until
+	c.untilShutdown = until
 	if v.tls != nil {
 		if err := c.shakeHands(v.tls); err != nil {
 			return err
@@ -217,7 +217,7 @@ func (v *site) serve(ctx context.Context, s *netio.Stream) error {
 		if err != nil {
 			return c.refuse(err)
 		}
-		if !c.answer(req) {
+		if !c.respond(req) {
 			return c.linger()
 		}
 		c.setState(http.StateIdle)

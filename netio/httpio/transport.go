@@ -73,7 +73,7 @@ type Transport struct {
 	MaxResponseHeaderBytes int64
 
 	loop  *loop.Loop
-	hosts map[route]*host
+	pools map[route]*connPool
 	idle  idleList // of all hosts, the one that was used last at the front
 }
 
@@ -90,8 +90,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // roundTrip is RoundTrip. If held is true, a task of the scope of the request's context
 // keeps an upgraded connection, and not the calling one.
-func (t *Transport) roundTrip(req *http.Request, held bool) (*http.Response, error) {
-	ctx, err := t.enter(req)
+func (t *Transport) roundTrip(req *http.Request, holdUpgraded bool) (*http.Response, error) {
+	ctx, err := t.checkRequest(req)
 	if err != nil {
 		closeBody(req)
 		return nil, err
@@ -103,7 +103,7 @@ func (t *Transport) roundTrip(req *http.Request, held bool) (*http.Response, err
 	}
 	for next := req; ; {
 		// Each failed attempt has closed a kept connection, so the last one is on a new one.
-		resp, again, err := t.try(ctx, next, r, held)
+		resp, again, err := t.try(ctx, next, r, holdUpgraded)
 		if err != nil && again {
 			next, again = rewind(req)
 		}
@@ -119,7 +119,7 @@ func (t *Transport) roundTrip(req *http.Request, held bool) (*http.Response, err
 }
 
 // enter returns the context under which the calling task works on a request.
-func (t *Transport) enter(req *http.Request) (context.Context, error) {
+func (t *Transport) checkRequest(req *http.Request) (context.Context, error) {
 	switch {
 	case req.URL == nil || req.URL.Host == "":
 		return nil, errors.New("httpio: no host in the URL of the request")
@@ -144,7 +144,7 @@ func (t *Transport) enter(req *http.Request) (context.Context, error) {
 	switch {
 	case t.loop == nil:
 		t.loop = r.Loop()
-		t.hosts = make(map[route]*host)
+		t.pools = make(map[route]*connPool)
 	case t.loop != r.Loop():
 		panic(fmt.Sprintf("httpio: %v of %v uses a Transport of %v; use one for each loop", r, r.Loop(), t.loop))
 	}
@@ -269,7 +269,7 @@ func (t *Transport) startTLS(ctx context.Context, s *netio.Stream, r route) erro
 // loop, and does not switch.
 func (t *Transport) CloseIdleConnections() {
 	for c := t.idle.front; c != nil; c = t.idle.front {
-		t.discard(c)
+		t.closeIdle(c)
 	}
 }
 
@@ -291,7 +291,7 @@ func rewind(req *http.Request) (*http.Request, bool) {
 }
 
 // harmless reports whether a server may get a request twice (RFC 9110, section 9.2.2).
-func harmless(req *http.Request) bool {
+func isReplayable(req *http.Request) bool {
 	switch req.Method {
 	case "", "GET", "HEAD", "OPTIONS", "TRACE":
 		return true

@@ -21,15 +21,15 @@ func isUpgrade(h http.Header) bool {
 
 // upgrade returns the body of a response of status 101: the connection.
 func (e *exchange) upgrade() (net.Conn, error) {
-	s := e.link.stream
+	s := e.conn.stream
 	if ahead, _ := e.br.Peek(e.br.Buffered()); len(ahead) > 0 {
 		s.Unread(ahead)
 	}
-	e.over = true
+	e.released = true
 	e.putReader()
-	e.t.leave(e.link.host, e.link.route)
-	if e.held {
-		return hold(e.ctx, s)
+	e.t.releaseActive(e.conn.pool, e.conn.route)
+	if e.holdUpgraded {
+		return holdConn(e.ctx, s)
 	}
 	return s.NetConn(e.ctx), nil
 }
@@ -42,7 +42,7 @@ type heldConn struct {
 }
 
 // hold starts the task, in the scope of ctx. The end of the scope closes the stream.
-func hold(ctx context.Context, s *netio.Stream) (net.Conn, error) {
+func holdConn(ctx context.Context, s *netio.Stream) (net.Conn, error) {
 	h := &heldConn{closed: make(chan struct{})}
 	var ready locks.Event
 	task.Go(ctx, func(ctx context.Context) error {

@@ -18,9 +18,9 @@ type userConn struct {
 	net.Conn // of the stream
 	c        *conn
 
-	mu     sync.Mutex
-	over   bool          // Close was called
-	closed chan struct{} // is closed by Close; nil before the connection is hijacked
+	mu       sync.Mutex
+	isClosed bool          // Close was called
+	closed   chan struct{} // is closed by Close; nil before the connection is hijacked
 }
 
 // Close closes the connection. If that was hijacked, its task ends.
@@ -28,10 +28,10 @@ func (u *userConn) Close() error {
 	err := u.Conn.Close()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !u.over && u.closed != nil {
+	if !u.isClosed && u.closed != nil {
 		close(u.closed)
 	}
-	u.over = true
+	u.isClosed = true
 	return err
 }
 
@@ -48,7 +48,7 @@ func (u *userConn) untilClosed() <-chan struct{} {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.closed = make(chan struct{})
-	if u.over {
+	if u.isClosed {
 		close(u.closed)
 	}
 	return u.closed

@@ -18,11 +18,11 @@ const keptBytes = 1 << 10
 func (c *conn) readHead() (*http.Request, error) {
 	if c.br == nil {
 		c.br = readers.Get().(*bufio.Reader)
-		c.br.Reset((*source)(c))
+		c.br.Reset((*connReader)(c))
 	}
 	h := &c.head
-	*h = head{left: c.srv.maxHeaderBytes() + headerSlop, limited: true, value: h.value[:0], part: h.part[:0]}
-	if c.later { // fewer bytes are no request, and are not answered
+	*h = headScanner{left: c.srv.maxHeaderBytes() + headerSlop, limited: true, value: h.value[:0], part: h.part[:0]}
+	if c.readBefore { // fewer bytes are no request, and are not answered
 		ahead, err := c.br.Peek(4)
 		if err != nil {
 			return nil, err
@@ -31,7 +31,7 @@ func (c *conn) readHead() (*http.Request, error) {
 			_, _ = c.br.Discard(len(ahead) - len(bytes.TrimLeft(ahead, "\r\n")))
 		}
 	}
-	c.later, c.afterPost = true, false
+	c.readBefore, c.afterPost = true, false
 	ahead, _ := c.br.Peek(c.br.Buffered())
 	h.scanning = true
 	h.scan(ahead)
@@ -67,9 +67,9 @@ func malformed(err error) error {
 }
 
 // source is a conn as what its reader reads from.
-type source conn
+type connReader conn
 
-func (r *source) Read(p []byte) (int, error) {
+func (r *connReader) Read(p []byte) (int, error) {
 	h := &r.head
 	if h.limited {
 		if h.left <= 0 {
@@ -88,7 +88,7 @@ func (r *source) Read(p []byte) (int, error) {
 // A head looks at the bytes of a head on their way to http.ReadRequest, which deletes the
 // Host field: absent and empty look alike after it, and beside a target with a host its
 // value is lost. ReadRequest refuses a head with two of them.
-type head struct {
+type headScanner struct {
 	left     int  // how much longer the head may be
 	limited  bool // left counts
 	scanning bool // the end of the head has not come
@@ -100,7 +100,7 @@ type head struct {
 }
 
 // scan looks at the next bytes.
-func (h *head) scan(p []byte) {
+func (h *headScanner) scan(p []byte) {
 	for h.scanning {
 		i := bytes.IndexByte(p, '\n')
 		if i < 0 {
@@ -119,7 +119,7 @@ func (h *head) scan(p []byte) {
 }
 
 // line looks at a line, which may end in a CR.
-func (h *head) line(line []byte) {
+func (h *headScanner) line(line []byte) {
 	h.lines++
 	line = bytes.TrimSuffix(line, []byte("\r"))
 	switch {

@@ -74,7 +74,7 @@ func (w *response) begin(start []byte) {
 	hasEncoding := encoding != ""
 	hasTrailers := h.hasTrailers()
 	extra := extras{date: !h.has("Date")}
-	if w.done && !hasTrailers && !hasEncoding && allowed && !h.has("Content-Length") && (!isHead || len(start) > 0) {
+	if w.handlerDone && !hasTrailers && !hasEncoding && allowed && !h.has("Content-Length") && (!isHead || len(start) > 0) {
 		w.length = int64(len(start))
 		extra.length = true
 	}

@@ -16,36 +16,36 @@ import (
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
-// An outside is where tasks have done what waits for package net/http: on goroutines that
+// An offload is where tasks have done what waits for package net/http: on goroutines that
 // hold no baton.
-type outside struct {
-	home   *task.Ref       // a task of the loop
-	life   context.Context // its end interrupts the calls of goroutines; or nil
-	idle   chan *errand    // leads to a goroutine, if that waits; or nil. Closed when it is over
-	others sync.WaitGroup  // other goroutines of errands
-	over   atomic.Bool     // package net/http may not be called any more
+type offload struct {
+	home   *task.Ref           // a task of the loop
+	ctx    context.Context     // its end interrupts the calls of goroutines; or nil
+	calls  chan *offloadedCall // leads to a goroutine, if that waits; or nil. Closed when it is over
+	others sync.WaitGroup      // other goroutines of errands
+	ended  atomic.Bool         // package net/http may not be called any more
 }
 
 // do calls fn where it may wait, and returns its error. A task parks meanwhile, and returns
 // its *task.Canceled if that has come before fn, or has ended fn by interrupt. Interrupt,
 // unless nil, makes fn end soon, and is called on a goroutine. A caller that is not a task
 // calls fn by itself.
-func (o *outside) do(what string, interrupt func(), fn func() error) error {
+func (o *offload) do(what string, interrupt func(), fn func() error) error {
 	caller, ctx := o.home.Running()
 	if caller == nil {
 		return o.direct(what, interrupt, fn)
 	}
 	_, err := task.Checkpoint(ctx)
 	switch {
-	case o.over.Load():
+	case o.ended.Load():
 		return errOver
 	case err != nil:
 		return err
 	}
-	e := &errand{outside: o, task: caller, what: what, interrupt: interrupt, fn: fn}
+	e := &offloadedCall{offload: o, task: caller, what: what, interrupt: interrupt, fn: fn}
 	caller.Loop().Driver().Open()
 	select {
-	case o.idle <- e:
+	case o.calls <- e:
 	default:
 		o.others.Go(e.run)
 	}
@@ -60,18 +60,18 @@ func (o *outside) do(what string, interrupt func(), fn func() error) error {
 }
 
 // direct is do on a goroutine.
-func (o *outside) direct(what string, interrupt func(), fn func() error) error {
+func (o *offload) direct(what string, interrupt func(), fn func() error) error {
 	if l := loop.Current(); l != nil {
 		misuse("%s on %v, in a callback or a task of another loop; it waits, and belongs to a task of the loop", what, l)
 	}
 	switch {
-	case o.over.Load():
+	case o.ended.Load():
 		return errOver
-	case o.life == nil || interrupt == nil:
+	case o.ctx == nil || interrupt == nil:
 		return fn()
 	}
 	interrupted := make(chan struct{})
-	stop := context.AfterFunc(o.life, func() {
+	stop := context.AfterFunc(o.ctx, func() {
 		defer close(interrupted)
 		interrupt()
 	})
@@ -82,10 +82,10 @@ func (o *outside) direct(what string, interrupt func(), fn func() error) error {
 	return err
 }
 
-// An errand is a call that a goroutine does for a task, which is parked. It is a task.Waiter
+// An offloadedCall is a call that a goroutine does for a task, which is parked. It is a task.Waiter
 // and a loop.Waker.
-type errand struct {
-	outside   *outside
+type offloadedCall struct {
+	offload   *offload
 	task      *task.Ref
 	what      string
 	interrupt func()
@@ -99,8 +99,8 @@ type errand struct {
 	panicked *task.PanicError
 }
 
-// run does the errand, on its goroutine.
-func (e *errand) run() {
+// run does the offloadedCall, on its goroutine.
+func (e *offloadedCall) run() {
 	defer func() {
 		if p := recover(); p != nil {
 			who := e.task.String() + ", on a goroutine of its own,"
@@ -114,23 +114,23 @@ func (e *errand) run() {
 	e.err = e.fn()
 }
 
-// Wake is the end of the errand. It is the loop's to call.
-func (e *errand) Wake() {
+// Wake is the end of the offloadedCall. It is the loop's to call.
+func (e *offloadedCall) Wake() {
 	e.task.Loop().Driver().Shut()
 	e.task.Wake()
 }
 
-// Cancel asks for the end of the errand, whose memory the goroutine uses until then. An
-// errand that is done is not interrupted: the next request may use the connection.
-func (e *errand) Cancel(*task.Ref) bool {
+// Cancel asks for the end of the offloadedCall, whose memory the goroutine uses until then. An
+// offloadedCall that is done is not interrupted: the next request may use the connection.
+func (e *offloadedCall) Cancel(*task.Ref) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.done && !e.interrupted && e.interrupt != nil {
 		e.interrupted = true
-		e.outside.others.Go(e.interrupt)
+		e.offload.others.Go(e.interrupt)
 	}
 	return false
 }
 
-func (e *errand) Reason() string      { return e.what }
-func (e *errand) Owners() []*task.Ref { return nil }
+func (e *offloadedCall) Reason() string      { return e.what }
+func (e *offloadedCall) Owners() []*task.Ref { return nil }

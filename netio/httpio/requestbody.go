@@ -33,14 +33,14 @@ type body struct {
 	br      *bufio.Reader // of inner
 	read    int64         // bytes of it, for the one that reads
 
-	mu       sync.Mutex // guards the rest; it is never held during a read
-	expect   expect
-	refused  bool          // the answer has begun: no status 100 any more
-	asking   chan struct{} // is closed when the status 100 was written; nil if it was not begun
-	reading  bool
-	draining bool // what reads is drain: the handler was too late
-	closed   bool
-	err      error // of the last read; io.EOF is the end of the body
+	mu              sync.Mutex // guards the rest; it is never held during a read
+	expect          expect
+	responseBegun   bool          // the answer has begun: no status 100 any more
+	continueWritten chan struct{} // is closed when the status 100 was written; nil if it was not begun
+	reading         bool
+	draining        bool // what reads is drain: the handler was too late
+	closed          bool
+	err             error // of the last read; io.EOF is the end of the body
 }
 
 // Read reads the body. The first one asks the client for it, if the client waits for that.
@@ -60,27 +60,27 @@ func (b *body) Read(p []byte) (int, error) {
 		b.mu.Unlock()
 		return 0, io.EOF
 	}
-	ask := b.expect == wantsContinue && !b.refused
+	ask := b.expect == wantsContinue && !b.responseBegun
 	if ask {
-		b.expect, b.asking = continued, make(chan struct{})
+		b.expect, b.continueWritten = continued, make(chan struct{})
 	}
 	b.reading = true
 	b.mu.Unlock()
 	if ask {
 		err := b.w.c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
-		close(b.asking)
+		close(b.continueWritten)
 		if err != nil {
-			return 0, b.did(err)
+			return 0, b.readDone(err)
 		}
 	}
 	n, err := b.inner.Read(p)
 	b.read += int64(n)
-	return n, b.did(err)
+	return n, b.readDone(err)
 }
 
 // did is the end of a read. Only then may another one, or the end of the request, have
 // the reader.
-func (b *body) did(err error) error {
+func (b *body) readDone(err error) error {
 	ahead := err == io.EOF && b.br.Buffered() > 0 // the client has sent another request
 	b.mu.Lock()
 	b.reading, b.draining = false, false
@@ -90,7 +90,7 @@ func (b *body) did(err error) error {
 	}
 	b.mu.Unlock()
 	if err == io.EOF && !ahead {
-		b.w.c.watch(b.w)
+		b.w.c.watchClient(b.w)
 	}
 	return err
 }
@@ -105,18 +105,18 @@ func (b *body) Close() error {
 
 // refuse begins the answer: the client is not asked for the body any more. It waits until
 // that is written if it has begun, by another goroutine or task.
-func (b *body) refuse(c *conn) {
+func (b *body) beginResponse(c *conn) {
 	b.mu.Lock()
-	b.refused = true
-	asking := b.asking
+	b.responseBegun = true
+	continueWritten := b.continueWritten
 	b.mu.Unlock()
-	if asking == nil {
+	if continueWritten == nil {
 		return
 	}
 	if caller, ctx := c.home.Running(); caller != nil {
-		_, _, _ = await.Receive(ctx, asking)
+		_, _, _ = await.Receive(ctx, continueWritten)
 	} else {
-		<-asking
+		<-continueWritten
 	}
 }
 
@@ -134,7 +134,7 @@ func (b *body) drain() bool {
 	b.mu.Unlock()
 	n, err := io.CopyN(io.Discard, b.inner, maxDrained+1)
 	b.read += n
-	_ = b.did(err)
+	_ = b.readDone(err)
 	if err == io.EOF {
 		_ = b.Close()
 	}

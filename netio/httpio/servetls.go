@@ -70,7 +70,7 @@ func (c *conn) shakeHands(config *tls.Config) error {
 	if err := c.nc.SetDeadline(task.Now(c.ctx).Add(orElse(least, handshakeTime))); err != nil {
 		return err
 	}
-	first, err := c.s.Peek(c.draining, len(plainStarts[0]))
+	first, err := c.s.Peek(c.untilShutdown, len(plainStarts[0]))
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (c *conn) shakeHands(config *tls.Config) error {
 		_ = c.linger()
 		return errPlain
 	}
-	if err := c.s.AcceptTLS(c.draining, config); err != nil {
+	if err := c.s.AcceptTLS(c.untilShutdown, config); err != nil {
 		return err
 	}
 	state := c.s.ConnectionState()

@@ -7,21 +7,21 @@ import (
 	"net/http"
 )
 
-// A visitorBody is the body of a visitor's request.
-type visitorBody struct {
-	v     *visitor
+// A loopBody is the body of a loopRequest's request.
+type loopBody struct {
+	lr    *loopRequest
 	inner io.ReadCloser // of package net/http
 }
 
 // Read reads the body. Tasks and goroutines may read while others write the answer.
-func (b *visitorBody) Read(p []byte) (n int, err error) {
-	err = b.v.do("the body of a request", b.v.stopReading, func() (err error) {
+func (b *loopBody) Read(p []byte) (n int, err error) {
+	err = b.lr.do("the body of a request", b.lr.stopReading, func() (err error) {
 		n, err = b.inner.Read(p)
 		return err
 	})
 	switch err {
 	case io.EOF:
-		b.v.req.Trailer = b.v.r.Trailer
+		b.lr.req.Trailer = b.lr.r.Trailer
 	case errOver:
 		err = http.ErrBodyReadAfterClose
 	}
@@ -29,8 +29,8 @@ func (b *visitorBody) Read(p []byte) (n int, err error) {
 }
 
 // Close closes the body, as package net/http does.
-func (b *visitorBody) Close() error {
-	err := b.v.do("the end of the body of a request", b.v.stopReading, b.inner.Close)
+func (b *loopBody) Close() error {
+	err := b.lr.do("the end of the body of a request", b.lr.stopReading, b.inner.Close)
 	if err == errOver {
 		return nil
 	}

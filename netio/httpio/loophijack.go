@@ -12,22 +12,22 @@ import (
 
 // Hijack takes the connection from package net/http. The handler must close it. Tasks of
 // the loop and goroutines may use it, also after the handler.
-func (v *visitor) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error) {
-	err = v.alone(func() error {
+func (lr *loopRequest) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error) {
+	err = lr.exclusive(func() error {
 		var inner net.Conn
 		var innerRW *bufio.ReadWriter
-		err := v.send(func() (err error) {
-			if err := v.push(); err != nil {
+		err := lr.send(func() (err error) {
+			if err := lr.writeHeld(); err != nil {
 				return err
 			}
-			inner, innerRW, err = http.NewResponseController(v.w).Hijack()
+			inner, innerRW, err = http.NewResponseController(lr.w).Hijack()
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		v.hijacked = true
-		conn = &visitorConn{Conn: inner, outside: &outside{home: v.home}}
+		lr.hijacked = true
+		conn = &loopConn{Conn: inner, offload: &offload{home: lr.home}}
 		ahead, _ := innerRW.Reader.Peek(innerRW.Reader.Buffered())
 		rw = bufio.NewReadWriter(bufio.NewReader(io.MultiReader(bytes.NewReader(ahead), conn)), bufio.NewWriter(conn))
 		return nil
@@ -35,24 +35,24 @@ func (v *visitor) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error) {
 	return conn, rw, err
 }
 
-// A visitorConn is a connection that was taken from package net/http.
-type visitorConn struct {
+// A loopConn is a connection that was taken from package net/http.
+type loopConn struct {
 	net.Conn
-	outside *outside
+	offload *offload
 }
 
-func (c *visitorConn) Read(p []byte) (n int, err error) {
+func (c *loopConn) Read(p []byte) (n int, err error) {
 	stop := func() { _ = c.SetReadDeadline(longAgo) }
-	err = c.outside.do("the client's bytes", stop, func() (err error) {
+	err = c.offload.do("the client's bytes", stop, func() (err error) {
 		n, err = c.Conn.Read(p)
 		return err
 	})
 	return n, err
 }
 
-func (c *visitorConn) Write(p []byte) (n int, err error) {
+func (c *loopConn) Write(p []byte) (n int, err error) {
 	stop := func() { _ = c.SetWriteDeadline(longAgo) }
-	err = c.outside.do("the client to take bytes", stop, func() (err error) {
+	err = c.offload.do("the client to take bytes", stop, func() (err error) {
 		n, err = c.Conn.Write(p)
 		return err
 	})
@@ -60,15 +60,15 @@ func (c *visitorConn) Write(p []byte) (n int, err error) {
 }
 
 // Close closes the connection. It may wait a while for an alert of TLS to be sent.
-func (c *visitorConn) Close() error {
-	return c.outside.do("the end of its connection", nil, c.Conn.Close)
+func (c *loopConn) Close() error {
+	return c.offload.do("the end of its connection", nil, c.Conn.Close)
 }
 
 // CloseWrite ends the writing direction, if the connection can do that.
-func (c *visitorConn) CloseWrite() error {
+func (c *loopConn) CloseWrite() error {
 	inner, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok {
 		return http.ErrNotSupported
 	}
-	return c.outside.do("the end of its writing", nil, inner.CloseWrite)
+	return c.offload.do("the end of its writing", nil, inner.CloseWrite)
 }

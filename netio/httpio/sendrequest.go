@@ -17,15 +17,15 @@ import (
 
 // write sends the request, and notes why it could not.
 func (e *exchange) write(ctx context.Context, gzip bool) {
-	to := &sink{ctx: ctx, e: e}
+	to := &streamWriter{ctx: ctx, e: e}
 	w := writers.Get().(*bufio.Writer)
 	w.Reset(to)
 	returned := false
 	defer func() {
 		w.Reset(nil)
 		writers.Put(w)
-		if !returned && !e.over { // a panic or Goexit of the body: the head of a response would never come
-			_ = e.link.stream.Close()
+		if !returned && !e.released { // a panic or Goexit of the body: the head of a response would never come
+			_ = e.conn.stream.Close()
 		}
 	}()
 	err := e.writeTo(ctx, w, gzip)
@@ -36,14 +36,14 @@ func (e *exchange) write(ctx context.Context, gzip bool) {
 	switch {
 	case err == nil:
 		e.startTimer()
-	case e.refused: // and the answer is being read
+	case e.bodyRefused: // and the answer is being read
 	case to.err != nil:
 		e.sendErr = to.err // an answer may have come all the same
 	default:
 		// The server waits for the rest, which will not come.
 		e.bodyErr = err
-		if !e.over {
-			_ = e.link.stream.Close()
+		if !e.released {
+			_ = e.conn.stream.Close()
 		}
 	}
 }
@@ -63,10 +63,10 @@ func (e *exchange) writeTo(ctx context.Context, w *bufio.Writer, gzip bool) erro
 	if e.expect == wantsContinue && hasBody(&req) {
 		req.Body = &waitingBody{req.Body, e, ctx}
 	}
-	if e.link.route.proxy == "" || e.link.route.secure {
+	if e.conn.route.proxy == "" || e.conn.route.secure {
 		return req.Write(w)
 	}
-	proxy, _ := url.Parse(e.link.route.proxy) // which was a URL before
+	proxy, _ := url.Parse(e.conn.route.proxy) // which was a URL before
 	if auth := authorization(proxy); auth != "" {
 		req.Header.Set("Proxy-Authorization", auth)
 	}
@@ -106,16 +106,16 @@ func probe(req *http.Request) error {
 
 var writers = sync.Pool{New: func() any { return bufio.NewWriter(nil) }}
 
-// A sink is the stream as what a request is written to.
-type sink struct {
+// A streamWriter is the stream as what a request is written to.
+type streamWriter struct {
 	ctx context.Context
 	e   *exchange
 	err error
 }
 
-func (w *sink) Write(p []byte) (int, error) {
-	n, err := w.e.link.stream.Write(w.ctx, p)
-	w.e.sent = w.e.sent || n > 0
+func (w *streamWriter) Write(p []byte) (int, error) {
+	n, err := w.e.conn.stream.Write(w.ctx, p)
+	w.e.requestBegan = w.e.requestBegan || n > 0
 	w.err = err
 	return n, err
 }
@@ -133,12 +133,12 @@ func (b *waitingBody) Read(p []byte) (int, error) {
 	e := b.e
 	if e.expect == wantsContinue {
 		timed, release := await.WithTimeout(b.ctx, e.t.ExpectContinueTimeout)
-		_ = e.proceed.Wait(timed)
+		_ = e.continueDone.Wait(timed)
 		release()
 		if err := task.Check(b.ctx); err != nil {
 			return 0, err
 		}
-		if e.refused {
+		if e.bodyRefused {
 			return 0, errAnswered
 		}
 		e.expect = continued

@@ -18,16 +18,16 @@ import (
 // be read by every goroutine, one at a time, and must be closed while the scope lives. On a
 // task both would stop the loop, and panic: a task uses t itself.
 func (t *Transport) Foreign(ctx context.Context) http.RoundTripper {
-	return &foreign{t, task.OpenPortal(ctx)}
+	return &foreignTransport{t, task.OpenPortal(ctx)}
 }
 
-type foreign struct {
+type foreignTransport struct {
 	t      *Transport
 	portal *task.Portal
 }
 
 // do runs fn as a task that ends when ctx, of a goroutine, does.
-func (f *foreign) do(ctx context.Context, fn func(ctx context.Context) error) error {
+func (f *foreignTransport) do(ctx context.Context, fn func(ctx context.Context) error) error {
 	call := f.portal.Go(fn)
 	defer context.AfterFunc(ctx, func() { call.Cancel(context.Cause(ctx)) })()
 	err := call.Wait()
@@ -38,13 +38,13 @@ func (f *foreign) do(ctx context.Context, fn func(ctx context.Context) error) er
 }
 
 // RoundTrip makes it an http.RoundTripper.
-func (f *foreign) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+func (f *foreignTransport) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	began := false
 	err = f.do(req.Context(), func(ctx context.Context) (err error) {
 		began = true
 		inner := req.WithContext(ctx)
 		if hasBody(req) && req.GetBody == nil {
-			inner.Body = &besideBody{task.Self(ctx), req.Body}
+			inner.Body = &offloadedBody{task.Self(ctx), req.Body}
 		}
 		resp, err = f.t.roundTrip(inner, true)
 		return err
@@ -64,7 +64,7 @@ func (f *foreign) RoundTrip(req *http.Request) (resp *http.Response, err error) 
 
 // A foreignBody is the body of a response, for goroutines.
 type foreignBody struct {
-	f    *foreign
+	f    *foreignTransport
 	ctx  context.Context
 	body io.ReadCloser
 }
@@ -81,15 +81,15 @@ func (b *foreignBody) Close() error {
 	return b.f.do(context.WithoutCancel(b.ctx), func(context.Context) error { return b.body.Close() })
 }
 
-// A besideBody is the body of a request that may wait for goroutines.
-type besideBody struct {
+// A offloadedBody is the body of a request that may wait for goroutines.
+type offloadedBody struct {
 	task *task.Ref // of the loop
 	body io.ReadCloser
 }
 
 // Read reads beside the loop, for whatever task reads. A cancel closes the body, which
 // makes the Read of most end.
-func (b *besideBody) Read(p []byte) (int, error) {
+func (b *offloadedBody) Read(p []byte) (int, error) {
 	_, ctx := b.task.Running()
 	return await.Blocking(ctx, func(ctx context.Context) (int, error) {
 		defer context.AfterFunc(ctx, func() { _ = b.body.Close() })()
@@ -99,7 +99,7 @@ func (b *besideBody) Read(p []byte) (int, error) {
 
 // Close closes the body on a goroutine of its own, as an http.RoundTripper may: that may
 // wait, and the task may be cancelled.
-func (b *besideBody) Close() error {
+func (b *offloadedBody) Close() error {
 	go b.body.Close()
 	return nil
 }
