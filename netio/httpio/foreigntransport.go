@@ -11,22 +11,24 @@ import (
 	"baton/task"
 )
 
-// Foreign returns an http.RoundTripper for goroutines that hold no baton: the loop of ctx
-// does the work, by tasks of the scope of ctx, through a portal that closes with the
-// scope. The context of a request is one of the standard library's there, and its Body is
-// read on a goroutine beside the loop, unless GetBody is set. The Body of the response may
-// be read by every goroutine, one at a time, and must be closed while the scope lives. On a
-// task both would stop the loop, and panic: a task uses t itself.
+// Foreign returns an http.RoundTripper for goroutines, such as those of other libraries. Tasks in
+// the scope of ctx do the work, through a portal that closes with the scope. The requests have
+// ordinary contexts of the standard library. The Body of a request is read on a goroutine, unless
+// GetBody is set. The Body of a response may be read by any goroutine, one at a time, and must be
+// closed before the scope ends. A task that uses the RoundTripper or such a Body would stop the
+// loop, and panics; tasks use t directly.
 func (t *Transport) Foreign(ctx context.Context) http.RoundTripper {
 	return &foreignTransport{t, task.OpenPortal(ctx)}
 }
 
+// A foreignTransport is the http.RoundTripper of Foreign.
 type foreignTransport struct {
 	t      *Transport
 	portal *task.Portal
 }
 
-// do runs fn as a task that ends when ctx, of a goroutine, does.
+// do runs fn as a task and waits for it. The end of ctx, the context of a goroutine, cancels the
+// task.
 func (f *foreignTransport) do(ctx context.Context, fn func(ctx context.Context) error) error {
 	call := f.portal.Go(fn)
 	defer context.AfterFunc(ctx, func() { call.Cancel(context.Cause(ctx)) })()
@@ -37,7 +39,7 @@ func (f *foreignTransport) do(ctx context.Context, fn func(ctx context.Context) 
 	return err
 }
 
-// RoundTrip makes it an http.RoundTripper.
+// RoundTrip sends a request of a goroutine.
 func (f *foreignTransport) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	began := false
 	err = f.do(req.Context(), func(ctx context.Context) (err error) {
@@ -50,19 +52,19 @@ func (f *foreignTransport) RoundTrip(req *http.Request) (resp *http.Response, er
 		return err
 	})
 	if err != nil {
-		if !began { // the portal is closed
+		if !began { // the portal was closed
 			closeBody(req)
 		}
 		return nil, err
 	}
 	resp.Request = req
-	if resp.StatusCode != http.StatusSwitchingProtocols { // whose Body is a net.Conn
+	if resp.StatusCode != http.StatusSwitchingProtocols { // otherwise the Body is a net.Conn
 		resp.Body = &foreignBody{f, req.Context(), resp.Body}
 	}
 	return resp, nil
 }
 
-// A foreignBody is the body of a response, for goroutines.
+// A foreignBody is the Body of a response, for goroutines.
 type foreignBody struct {
 	f    *foreignTransport
 	ctx  context.Context
@@ -81,14 +83,14 @@ func (b *foreignBody) Close() error {
 	return b.f.do(context.WithoutCancel(b.ctx), func(context.Context) error { return b.body.Close() })
 }
 
-// A offloadedBody is the body of a request that may wait for goroutines.
+// An offloadedBody is the Body of a request whose Read may wait for goroutines.
 type offloadedBody struct {
-	task *task.Ref // of the loop
+	task *task.Ref // any task of the loop
 	body io.ReadCloser
 }
 
-// Read reads beside the loop, for whatever task reads. A cancel closes the body, which
-// makes the Read of most end.
+// Read reads on a goroutine, for the calling task. A cancel closes the body, which ends the Read of
+// most bodies.
 func (b *offloadedBody) Read(p []byte) (int, error) {
 	_, ctx := b.task.Running()
 	return await.Blocking(ctx, func(ctx context.Context) (int, error) {
@@ -97,8 +99,8 @@ func (b *offloadedBody) Read(p []byte) (int, error) {
 	})
 }
 
-// Close closes the body on a goroutine of its own, as an http.RoundTripper may: that may
-// wait, and the task may be cancelled.
+// Close closes the body on another goroutine, which an http.RoundTripper may do: the Close may
+// block, and the task may already be cancelled.
 func (b *offloadedBody) Close() error {
 	go b.body.Close()
 	return nil

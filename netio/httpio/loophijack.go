@@ -10,8 +10,8 @@ import (
 	"net/http"
 )
 
-// Hijack takes the connection from package net/http. The handler must close it. Tasks of
-// the loop and goroutines may use it, also after the handler.
+// Hijack takes the connection from package net/http. The handler must close it. Tasks of the loop
+// and goroutines may use it, also after the handler has returned.
 func (lr *loopRequest) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error) {
 	err = lr.exclusive(func() error {
 		var inner net.Conn
@@ -35,7 +35,7 @@ func (lr *loopRequest) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error)
 	return conn, rw, err
 }
 
-// A loopConn is a connection that was taken from package net/http.
+// A loopConn is a hijacked connection of package net/http.
 type loopConn struct {
 	net.Conn
 	offload *offload
@@ -52,23 +52,24 @@ func (c *loopConn) Read(p []byte) (n int, err error) {
 
 func (c *loopConn) Write(p []byte) (n int, err error) {
 	stop := func() { _ = c.SetWriteDeadline(longAgo) }
-	err = c.offload.do("the client to take bytes", stop, func() (err error) {
+	err = c.offload.do("the client to read bytes", stop, func() (err error) {
 		n, err = c.Conn.Write(p)
 		return err
 	})
 	return n, err
 }
 
-// Close closes the connection. It may wait a while for an alert of TLS to be sent.
+// Close closes the connection. It may wait until an alert of TLS is sent.
 func (c *loopConn) Close() error {
-	return c.offload.do("the end of its connection", nil, c.Conn.Close)
+	return c.offload.do("the Close of its connection", nil, c.Conn.Close)
 }
 
-// CloseWrite ends the writing direction, if the connection can do that.
+// CloseWrite ends the writing direction. It returns http.ErrNotSupported if the connection has no
+// CloseWrite.
 func (c *loopConn) CloseWrite() error {
 	inner, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok {
 		return http.ErrNotSupported
 	}
-	return c.offload.do("the end of its writing", nil, inner.CloseWrite)
+	return c.offload.do("the CloseWrite of its connection", nil, inner.CloseWrite)
 }

@@ -11,25 +11,26 @@ import (
 	"baton/task"
 )
 
-// An answer is what a loopRequest has written. Tasks use it one at a time; the goroutine of
-// package net/http, while they wait for it.
+// A writerState is what the handler of a loopRequest has written. One task at a time uses it. The
+// goroutine of package net/http uses it only while that task waits, or after the handler.
 type writerState struct {
-	busy      bool           // a task is in a call of the writer
-	waitQueue task.WaitQueue // of others
+	busy      bool           // a task is in a call of the ResponseWriter
+	waitQueue task.WaitQueue // other tasks that call it
 
 	status    int   // 0 before WriteHeader
-	length    int64 // what the handler has declared; -1 if it has not
-	written   int64 // bytes of the handler
+	length    int64 // the Content-Length that the handler has set, or -1
+	written   int64 // bytes that the handler has written
 	held      []byte
-	buf       *outBuffer // has held, or is nil
+	buf       *outBuffer // the memory of held, or nil
 	hijacked  bool
-	truncated bool // a Write was lost
+	truncated bool // data of a Write was lost
 }
 
-// Header returns the header of the answer, which is that of package net/http.
+// Header returns the header of the response, which belongs to package net/http.
 func (lr *loopRequest) Header() http.Header { return lr.w.Header() }
 
-// alone calls fn, which uses the answer, while no other task does.
+// exclusive calls fn while no other task is in exclusive. After the handler has returned, or after
+// Hijack, it returns an error and does not call fn.
 func (lr *loopRequest) exclusive(fn func() error) error {
 	if caller, ctx := lr.home.Running(); caller != nil {
 		if lr.busy {
@@ -42,20 +43,20 @@ func (lr *loopRequest) exclusive(fn func() error) error {
 	}
 	switch {
 	case lr.ended.Load():
-		return errOver
+		return errHandlerReturned
 	case lr.hijacked:
 		return http.ErrHijacked
 	}
 	return fn()
 }
 
-// send does what sends a part of the answer.
+// send offloads fn, which sends a part of the response.
 func (lr *loopRequest) send(fn func() error) error {
-	return lr.do("the client to take an answer", lr.stopWriting, fn)
+	return lr.do("the client to read the response", lr.stopWriting, fn)
 }
 
-// lose notes that a part of the answer is lost if err, of a Write, is that of a cancel.
-// Package net/http does not know of it.
+// noteLost returns err, the error of a Write. If err is a *task.Canceled, a part of the response
+// was lost, and package net/http does not know that.
 func (lr *loopRequest) noteLost(err error) error {
 	if _, canceled := err.(*task.Canceled); canceled && !lr.ended.Load() {
 		lr.truncated = true
@@ -67,14 +68,15 @@ func (lr *loopRequest) stopWriting() { _ = http.NewResponseController(lr.w).SetW
 
 func (lr *loopRequest) stopReading() { _ = http.NewResponseController(lr.w).SetReadDeadline(longAgo) }
 
-// WriteHeader decides the status and the header. A status below 200 is sent at once, and
-// another one follows.
+// WriteHeader sets the status and the header. A status below 200 is sent at once; another
+// WriteHeader may follow it.
 func (lr *loopRequest) WriteHeader(code int) {
 	_ = lr.exclusive(func() error { return lr.writeHeader(code) })
 }
 
-// writeHeader is WriteHeader for who is alone. A final status goes nowhere yet, and does not
-// wait; unless the client has been promised a status 100, which another task may be sending.
+// writeHeader is WriteHeader for callers inside exclusive. It does not wait if the status is final,
+// because package net/http only keeps it. With the field Expect it may wait: another task's Read
+// may be sending the status 100.
 func (lr *loopRequest) writeHeader(code int) error {
 	final := code >= 200 || code == http.StatusSwitchingProtocols
 	if final && lr.r.Header["Expect"] == nil {
@@ -94,7 +96,7 @@ func (lr *loopRequest) writeHeader(code int) error {
 	return nil
 }
 
-// decided notes what was decided by a WriteHeader.
+// noteStatus notes the status and the Content-Length at the first WriteHeader.
 func (lr *loopRequest) noteStatus(code int) {
 	lr.status = code
 	if n, err := strconv.ParseInt(lr.w.Header().Get("Content-Length"), 10, 64); err == nil && n >= 0 {
@@ -102,7 +104,7 @@ func (lr *loopRequest) noteStatus(code int) {
 	}
 }
 
-// Write sends p, or holds it for a moment.
+// Write sends p or buffers it.
 func (lr *loopRequest) Write(p []byte) (n int, err error) {
 	err = lr.exclusive(func() error {
 		if n, err = hold(lr, p); n == len(p) || err != nil {
@@ -126,8 +128,8 @@ func (lr *loopRequest) WriteString(s string) (n int, err error) {
 	return n, lr.noteLost(err)
 }
 
-// keep holds a short p, if nothing can be wrong with it. Package net/http has
-// pieces of the same lengths, or longer ones, in its own buffer.
+// hold buffers p if p is short and package net/http cannot refuse it. It returns len(p) then, and 0
+// otherwise.
 func hold[S []byte | string](lr *loopRequest, p S) (n int, err error) {
 	if lr.status == 0 {
 		if err := lr.writeHeader(http.StatusOK); err != nil {
@@ -138,8 +140,8 @@ func hold[S []byte | string](lr *loopRequest, p S) (n int, err error) {
 	switch {
 	case len(p) > heldBytes || lr.buf != nil && len(p) > cap(lr.held)-len(lr.held):
 		return 0, nil
-	case !bodyAllowed(lr.status) || lr.length >= 0 && lr.written > lr.length: // package net/http says so
-		return 0, nil
+	case !bodyAllowed(lr.status) || lr.length >= 0 && lr.written > lr.length:
+		return 0, nil // package net/http will return the error
 	case lr.buf == nil:
 		lr.buf = outBuffers.Get().(*outBuffer)
 		lr.held = lr.buf.out[:0]
@@ -148,7 +150,7 @@ func hold[S []byte | string](lr *loopRequest, p S) (n int, err error) {
 	return len(p), nil
 }
 
-// hand has package net/http write what is held, and then more.
+// writeThrough writes what is held to package net/http, and then calls more.
 func (lr *loopRequest) writeThrough(more func() (int, error)) (n int, err error) {
 	err = lr.send(func() error {
 		if err := lr.writeHeld(); err != nil {
@@ -160,8 +162,8 @@ func (lr *loopRequest) writeThrough(more func() (int, error)) (n int, err error)
 	return n, err
 }
 
-// push gives what is held to package net/http. The pieces are no longer than its shortest
-// buffer, so that it sends what it would have sent without this one.
+// writeHeld writes what is held to package net/http. No piece is longer than the shortest buffer of
+// package net/http, so that it sends the same chunks as without this buffer.
 func (lr *loopRequest) writeHeld() (err error) {
 	for held := lr.held; len(held) > 0 && err == nil; {
 		n := min(len(held), heldBytes)
@@ -178,7 +180,7 @@ func (lr *loopRequest) writeHeld() (err error) {
 // Flush sends what was written.
 func (lr *loopRequest) Flush() { _ = lr.FlushError() }
 
-// FlushError is Flush, for http.ResponseController.
+// FlushError is Flush with an error, for http.ResponseController.
 func (lr *loopRequest) FlushError() error {
 	return lr.exclusive(func() error {
 		err := lr.send(func() error {
@@ -194,7 +196,7 @@ func (lr *loopRequest) FlushError() error {
 	})
 }
 
-// Push is that of an http.Pusher, under HTTP/2.
+// Push implements http.Pusher, for HTTP/2.
 func (lr *loopRequest) Push(target string, opts *http.PushOptions) error {
 	return lr.exclusive(func() error {
 		p, ok := lr.w.(http.Pusher)
@@ -218,7 +220,7 @@ func (lr *loopRequest) EnableFullDuplex() error {
 	return lr.control((*http.ResponseController).EnableFullDuplex)
 }
 
-// control changes the connection, also while tasks read and write.
+// control offloads fn, which changes the connection, also while other tasks read and write.
 func (lr *loopRequest) control(fn func(rc *http.ResponseController) error) error {
 	return lr.do("a change of its connection", nil, func() error { return fn(http.NewResponseController(lr.w)) })
 }

@@ -11,24 +11,24 @@ import (
 	"baton/netio"
 )
 
-// A host is the connections of a route.
+// A connPool holds the connections of one route.
 type connPool struct {
-	idle  []*clientConn    // the one that was used last at the end
-	users int              // connections, and requests that wait for one
-	slots *locks.Semaphore // for connections at work, or nil
+	idle  []*clientConn    // the most recently used at the end
+	users int              // the number of connections, and of requests that wait for one
+	slots *locks.Semaphore // for connections in use, or nil
 }
 
-// A link is a connection of a Transport.
+// A clientConn is a connection of a Transport.
 type clientConn struct {
 	stream     *netio.Stream
 	pool       *connPool
 	route      route
 	reused     bool
-	timer      *loop.Handle // while it is idle, if that is bounded
-	next, prev *clientConn  // in the list of idle ones
+	timer      *loop.Handle // of IdleConnTimeout, while the connection is idle
+	next, prev *clientConn  // in the idleList
 }
 
-// idleList lists the idle connections of all hosts.
+// An idleList lists the idle connections of all routes.
 type idleList struct {
 	front, back *clientConn
 	size        int
@@ -60,8 +60,9 @@ func (l *idleList) remove(c *clientConn) {
 	l.size--
 }
 
-// get returns an idle connection of a route, or a new one. It waits if there are too many
-// at work. As a new one is opened only if none is idle, they bound all.
+// get returns an idle connection of a route, or else a new one. It waits while MaxConnsPerHost
+// connections are in use. This bounds all connections, because a new one is opened only if none is
+// idle.
 func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
 	h := t.pool(r)
 	h.users++
@@ -75,16 +76,16 @@ func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
 		c := h.idle[n-1]
 		t.takeIdle(c)
 		if c.stream.Buffered() == 0 {
-			h.users-- // which counts the connection
+			h.users-- // the connection is already counted
 			c.reused = true
 			return c, nil
 		}
-		_ = c.stream.Close() // it brought something that was not asked for
+		_ = c.stream.Close() // the server sent bytes without a request
 		t.removeUser(h, r)
 	}
 	opened := false
 	defer func() {
-		if !opened { // by an error, or a panic of a function of the Dialer
+		if !opened { // an error, or a panic of a function of the Dialer
 			t.releaseActive(h, r)
 		}
 	}()
@@ -96,7 +97,7 @@ func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
 	return &clientConn{stream: s, pool: h, route: r}, nil
 }
 
-// host returns the connections of a route.
+// pool returns the connections of a route.
 func (t *Transport) pool(r route) *connPool {
 	h := t.pools[r]
 	if h == nil {
@@ -109,7 +110,7 @@ func (t *Transport) pool(r route) *connPool {
 	return h
 }
 
-// put keeps a connection for the next request, or closes it if there are enough.
+// put keeps a connection for the next request, or closes it if enough are idle.
 func (t *Transport) put(c *clientConn) {
 	most := t.MaxIdleConnsPerHost
 	if most == 0 {
@@ -132,7 +133,7 @@ func (t *Transport) put(c *clientConn) {
 	h.release()
 }
 
-// unpool takes an idle connection out of the pool.
+// takeIdle takes an idle connection out of the pool.
 func (t *Transport) takeIdle(c *clientConn) {
 	h := c.pool
 	for i := range h.idle {
@@ -148,7 +149,7 @@ func (t *Transport) takeIdle(c *clientConn) {
 	}
 }
 
-// discard closes an idle connection. One that is at work again is left alone.
+// closeIdle closes an idle connection. It does nothing if the connection is in use again.
 func (t *Transport) closeIdle(c *clientConn) {
 	if c.next == nil && c.prev == nil && t.idle.front != c {
 		return
@@ -158,26 +159,26 @@ func (t *Transport) closeIdle(c *clientConn) {
 	t.removeUser(c.pool, c.route)
 }
 
-// drop closes a connection that is at work.
+// closeActive closes a connection that is in use.
 func (t *Transport) closeActive(c *clientConn) {
 	_ = c.stream.Close()
 	t.releaseActive(c.pool, c.route)
 }
 
-// leave counts the end of a connection that is at work.
+// releaseActive counts the end of a connection that is in use.
 func (t *Transport) releaseActive(h *connPool, r route) {
 	h.release()
 	t.removeUser(h, r)
 }
 
-// release gives the place of a connection at work to the next request.
+// release lets the next request use the slot of a connection.
 func (h *connPool) release() {
 	if h.slots != nil {
 		h.slots.Release()
 	}
 }
 
-// forget counts the end of a user of a host.
+// removeUser counts down the users of a pool, and deletes the pool after the last one.
 func (t *Transport) removeUser(h *connPool, r route) {
 	if h.users--; h.users == 0 {
 		delete(t.pools, r)

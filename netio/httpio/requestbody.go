@@ -11,39 +11,39 @@ import (
 	"baton/await"
 )
 
-// expect is what the client does before it sends the body.
+// An expect is the state of a request with "Expect: 100-continue".
 type expect uint8
 
 const (
-	noContinue    expect = iota // it sends the body at once
-	wantsContinue               // it waits for the status 100
-	continued                   // which was sent, or is not going to be
+	noContinue    expect = iota // the client sends the body at once
+	wantsContinue               // the client waits for the status 100
+	continued                   // the status 100 was sent, or will not be sent
 )
 
-// maxDrained is how much of a body that the handler has not read is read in its place, in
-// bytes, as in package net/http. After more the connection is closed.
+// maxDrained is how many bytes of a body the server reads that the handler has not read, as in
+// package net/http. If there are more, the server closes the connection.
 const maxDrained = 256 << 10
 
-// A body is the body of a request. One goroutine or task at a time may read it, also
-// beside the one that writes the answer.
+// A body is the Body of a request of a Server. One goroutine or task at a time may read it, also
+// while another one writes the response.
 type body struct {
 	w       *response
-	request *http.Request // as http.ReadRequest has made it, which gets the trailers
+	request *http.Request // the request of http.ReadRequest, which receives the trailers
 	inner   io.ReadCloser
 	br      *bufio.Reader // of inner
-	read    int64         // bytes of it, for the one that reads
+	read    int64         // how many bytes were read; belongs to the reading call
 
-	mu              sync.Mutex // guards the rest; it is never held during a read
+	mu              sync.Mutex // guards the fields below; never held during a read
 	expect          expect
-	responseBegun   bool          // the answer has begun: no status 100 any more
-	continueWritten chan struct{} // is closed when the status 100 was written; nil if it was not begun
+	responseBegun   bool          // the response has begun; the status 100 must not be sent
+	continueWritten chan struct{} // closed when the status 100 was written; nil before its Write
 	reading         bool
-	draining        bool // what reads is drain: the handler was too late
+	draining        bool // the reading call is drain; later Reads of the handler fail
 	closed          bool
-	err             error // of the last read; io.EOF is the end of the body
+	err             error // of the last read; io.EOF means that the whole body was read
 }
 
-// Read reads the body. The first one asks the client for it, if the client waits for that.
+// Read reads the body. The first Read sends the status 100 if the client waits for it.
 func (b *body) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	switch {
@@ -52,11 +52,11 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, http.ErrBodyReadAfterClose
 	case b.reading:
 		b.mu.Unlock()
-		misuse("Read of the Body of a request during another Read; let one task or goroutine read it")
+		misuse("the Body of a request is read by two callers at once; let one task or goroutine read it")
 	case b.closed:
 		b.mu.Unlock()
 		return 0, http.ErrBodyReadAfterClose
-	case b.err == io.EOF: // after another error a Read may go on, with a later deadline
+	case b.err == io.EOF: // after another error, such as a timeout, a Read may continue
 		b.mu.Unlock()
 		return 0, io.EOF
 	}
@@ -78,8 +78,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.readDone(err)
 }
 
-// did is the end of a read. Only then may another one, or the end of the request, have
-// the reader.
+// readDone ends a read with its error, and returns the error. After it, another call may use the
+// reader.
 func (b *body) readDone(err error) error {
 	ahead := err == io.EOF && b.br.Buffered() > 0 // the client has sent another request
 	b.mu.Lock()
@@ -95,7 +95,7 @@ func (b *body) readDone(err error) error {
 	return err
 }
 
-// Close has later Reads fail. What was not read is read, or given up, after the handler.
+// Close makes later Reads fail. The server drains the rest of the body after the handler.
 func (b *body) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,8 +103,8 @@ func (b *body) Close() error {
 	return nil
 }
 
-// refuse begins the answer: the client is not asked for the body any more. It waits until
-// that is written if it has begun, by another goroutine or task.
+// beginResponse prevents a status 100 from now on. If another goroutine or task is writing the
+// status 100, beginResponse waits until it is written.
 func (b *body) beginResponse(c *conn) {
 	b.mu.Lock()
 	b.responseBegun = true
@@ -120,9 +120,9 @@ func (b *body) beginResponse(c *conn) {
 	}
 }
 
-// drain reads the rest of the body, and reports whether that was all. It reads nothing
-// while another goroutine or task does: the connection ends after the answer then. A body
-// that the end of the connection has cut short has no rest.
+// drain reads the rest of the body, and reports whether nothing is left of it. It does not wait for
+// a Read that another goroutine or task makes: it returns false, and the connection ends after the
+// response. Nothing is left of a body that the end of the connection has cut short.
 func (b *body) drain() bool {
 	b.mu.Lock()
 	tooMuch := !b.reading && b.request.ContentLength-b.read >= maxDrained
@@ -141,14 +141,14 @@ func (b *body) drain() bool {
 	return err == io.EOF
 }
 
-// atEOF reports whether all of the body was read.
+// atEOF reports whether the whole body was read.
 func (b *body) atEOF() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.err == io.EOF
 }
 
-// end is the end of the handler. It reports whether a Read is at work.
+// end makes later Reads fail, because the handler has ended. It reports whether a Read is running.
 func (b *body) end() (reading bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

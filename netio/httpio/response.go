@@ -17,53 +17,53 @@ import (
 )
 
 const (
-	// heldBytes is how much of an answer waits for the handler's end: a shorter one gets a
-	// Content-Length. It is that of package net/http.
+	// heldBytes is how much of a response is held until the handler returns, in bytes. A shorter
+	// response gets a Content-Length. The number is the one in package net/http.
 	heldBytes = 2048
 
-	// outBytes is when what was written is sent.
+	// outBytes is how many bytes out may have before it is sent.
 	outBytes = 4096
 )
 
-// outBuffers are those of answers at work.
+// outBuffers is the pool of buffers. A response that has written has one until it ends.
 var outBuffers = sync.Pool{New: func() any { return new(outBuffer) }}
 
-// An outBuffer is the memory of an answer.
+// An outBuffer is the memory of a response.
 type outBuffer struct {
 	out  [2 * outBytes]byte
 	held [heldBytes]byte
 	sent [16]field
 }
 
-// A response is an http.ResponseWriter. Every goroutine and task may use it, one at a time, until
-// its handler returns. Later calls fail.
+// A response is the http.ResponseWriter of a Server. Any task or goroutine may use it, one at a
+// time, until the handler returns. Later calls fail.
 type response struct {
 	c              *conn
-	req            *http.Request // the next field
-	handlerRequest http.Request  // to the handler
+	req            *http.Request // points to handlerRequest
+	handlerRequest http.Request  // what the handler gets
 	body           body
-	header         http.Header // the handler's; nil before Header
+	header         http.Header // for the handler; nil before Header
 
 	status      int      // 0 before WriteHeader
-	sent        fields   // the header as it was at WriteHeader
-	trailer     []string // the names that were declared
-	length      int64    // what the handler has declared; -1 if it has not
-	written     int64    // bytes of the handler
-	held        []byte   // written, and not in out yet
-	out         []byte   // to be sent
+	sent        fields   // the header at the time of WriteHeader
+	trailer     []string // the names of the declared trailers
+	length      int64    // the declared Content-Length, or -1
+	written     int64    // bytes that the handler has written
+	held        []byte   // written and not yet in out
+	out         []byte   // bytes to send
 	outBuf      *outBuffer
-	begun       bool // the head is in out, or sent
+	begun       bool // the head is in out or was sent
 	chunked     bool
 	handlerDone bool        // the handler has returned
-	ended       atomic.Bool // and the answer is complete: late calls of the handler's goroutines do nothing
+	ended       atomic.Bool // the response is complete; later calls fail
 	hijacked    bool
 
-	wants10    bool // an HTTP/1.0 client that wants to keep the connection
+	wants10    bool // the client uses HTTP/1.0 and wants to keep the connection
 	wantsClose bool
 	noKeep     bool // the server keeps no connections
 	closeAfter bool
 	fullDuplex bool
-	err        error // of the connection
+	err        error // of the connection; later writes are dropped
 }
 
 func newResponse(c *conn, parsed *http.Request, ctx context.Context) *response {
@@ -86,7 +86,7 @@ func newResponse(c *conn, parsed *http.Request, ctx context.Context) *response {
 	return w
 }
 
-// Header returns the header of the answer.
+// Header returns the header of the response.
 func (w *response) Header() http.Header {
 	if w.header == nil {
 		w.header = make(http.Header)
@@ -94,8 +94,8 @@ func (w *response) Header() http.Header {
 	return w.header
 }
 
-// WriteHeader decides the status and the header. A status below 200 is sent at once, and
-// another one follows.
+// WriteHeader sets the status and the header. A status below 200 is sent at once; another
+// WriteHeader may follow it.
 func (w *response) WriteHeader(code int) {
 	switch {
 	case w.ended.Load():
@@ -128,7 +128,7 @@ func (w *response) WriteHeader(code int) {
 	}
 }
 
-// inform sends an answer that is not the last one.
+// writeInformational sends a response of status 1xx.
 func (w *response) writeInformational(code int) {
 	if code == http.StatusContinue {
 		w.body.mu.Lock()
@@ -150,7 +150,7 @@ func (w *response) writeInformational(code int) {
 	w.flush()
 }
 
-// Write sends p, or holds it for a moment.
+// Write sends p or buffers it.
 func (w *response) Write(p []byte) (int, error) { return write(w, p) }
 
 // WriteString is Write for a string.
@@ -159,7 +159,7 @@ func (w *response) WriteString(s string) (int, error) { return write(w, s) }
 func write[S []byte | string](w *response, p S) (int, error) {
 	switch {
 	case w.ended.Load():
-		return 0, errOver
+		return 0, errHandlerReturned
 	case w.hijacked:
 		return 0, http.ErrHijacked
 	}
@@ -191,7 +191,7 @@ func write[S []byte | string](w *response, p S) (int, error) {
 	return n, w.err
 }
 
-// emit sends a piece of the body, behind the head.
+// writeBody sends p, a part of the body, and before it the head if that was not sent.
 func (w *response) writeBody(p []byte) {
 	if !w.begun {
 		w.begin(p)
@@ -199,7 +199,7 @@ func (w *response) writeBody(p []byte) {
 	w.writeChunk(p)
 }
 
-// piece adds bytes of the body to what is sent.
+// writeChunk appends p, a part of the body, to out, and sends out if it is long enough.
 func (w *response) writeChunk(p []byte) {
 	n := len(p)
 	if n == 0 || w.req.Method == "HEAD" || w.err != nil {
@@ -226,11 +226,11 @@ func (w *response) writeChunk(p []byte) {
 // Flush sends what was written.
 func (w *response) Flush() { _ = w.FlushError() }
 
-// FlushError is Flush, for http.ResponseController.
+// FlushError is Flush with an error, for http.ResponseController.
 func (w *response) FlushError() error {
 	switch {
 	case w.ended.Load():
-		return errOver
+		return errHandlerReturned
 	case w.hijacked:
 		return http.ErrHijacked
 	}
@@ -252,7 +252,7 @@ func (w *response) flush() {
 	w.out = w.out[:0]
 }
 
-// room gives out memory.
+// getBuffer gets the memory of the response from the pool.
 func (w *response) getBuffer() {
 	if w.outBuf == nil {
 		w.outBuf = outBuffers.Get().(*outBuffer)
@@ -266,7 +266,7 @@ func (w *response) setErr(err error) {
 	}
 }
 
-// finish is the end of an answer: the handler has returned.
+// finish completes the response after the handler has returned.
 func (w *response) finish() {
 	w.handlerDone = true
 	if w.status == 0 {
@@ -283,7 +283,7 @@ func (w *response) finish() {
 	}
 	w.flush()
 	if w.req.Method != "HEAD" && bodyAllowed(w.status) && w.length >= 0 && w.written != w.length {
-		w.closeAfter = true // the client waits for the rest
+		w.closeAfter = true // the client waits for more bytes
 	}
 	if !w.closeAfter && !w.body.drain() {
 		w.closeAfter = true
@@ -293,20 +293,20 @@ func (w *response) finish() {
 	}
 }
 
-// abort is the end of an answer whose handler has panicked. What is complete of it is
-// sent, as by package net/http.
+// abort ends the response of a handler that has panicked. It sends what is in out, as package
+// net/http does.
 func (w *response) abort() {
 	if w.begun {
 		w.flush()
 	}
 }
 
-// end is the end of the request: its memory is for others, and what the handler has left
-// behind finds everything closed.
+// end ends the request. It releases the memory, and makes later calls of the handler's tasks and
+// goroutines fail.
 func (w *response) end() {
 	w.ended.Store(true)
 	if w.body.end() {
-		w.c.br = nil // a goroutine still reads with it
+		w.c.br = nil // a goroutine is still reading with it
 	}
 	if w.outBuf != nil {
 		clear(w.outBuf.sent[:])
@@ -318,13 +318,13 @@ func (w *response) end() {
 	}
 }
 
-// errOver is of what is used after its handler.
-var errOver = errors.New("httpio: the handler of this request has returned")
+// errHandlerReturned is returned by calls that come after the handler.
+var errHandlerReturned = errors.New("httpio: the handler of this request has returned")
 
 // SetReadDeadline, SetWriteDeadline and EnableFullDuplex are for http.ResponseController.
 func (w *response) SetReadDeadline(t time.Time) error {
 	if w.ended.Load() {
-		return errOver
+		return errHandlerReturned
 	}
 	w.c.deadline = t
 	return w.c.nc.SetReadDeadline(t)
@@ -332,7 +332,7 @@ func (w *response) SetReadDeadline(t time.Time) error {
 
 func (w *response) SetWriteDeadline(t time.Time) error {
 	if w.ended.Load() {
-		return errOver
+		return errHandlerReturned
 	}
 	w.c.writeDeadline = true
 	return w.c.nc.SetWriteDeadline(t)
@@ -340,18 +340,17 @@ func (w *response) SetWriteDeadline(t time.Time) error {
 
 func (w *response) EnableFullDuplex() error {
 	if w.ended.Load() {
-		return errOver
+		return errHandlerReturned
 	}
 	w.fullDuplex = true
 	return nil
 }
 
-// Hijack gives the connection to the handler, which must close it. A panic of the handler
-// closes it, too.
+// Hijack returns the connection. The caller must close it; a panic of the handler closes it, too.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
 	case w.ended.Load():
-		return nil, nil, errOver
+		return nil, nil, errHandlerReturned
 	case w.hijacked:
 		return nil, nil, http.ErrHijacked
 	}

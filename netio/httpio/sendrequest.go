@@ -15,7 +15,7 @@ import (
 	"baton/task"
 )
 
-// write sends the request, and notes why it could not.
+// write sends the request. It keeps an error in sendErr or bodyErr.
 func (e *exchange) write(ctx context.Context, gzip bool) {
 	to := &streamWriter{ctx: ctx, e: e}
 	w := writers.Get().(*bufio.Writer)
@@ -24,7 +24,7 @@ func (e *exchange) write(ctx context.Context, gzip bool) {
 	defer func() {
 		w.Reset(nil)
 		writers.Put(w)
-		if !returned && !e.released { // a panic or Goexit of the body: the head of a response would never come
+		if !returned && !e.released { // a panic or Goexit of the body: no response would ever come
 			_ = e.conn.stream.Close()
 		}
 	}()
@@ -36,11 +36,11 @@ func (e *exchange) write(ctx context.Context, gzip bool) {
 	switch {
 	case err == nil:
 		e.startTimer()
-	case e.bodyRefused: // and the answer is being read
+	case e.bodyRefused: // the response is being read
 	case to.err != nil:
-		e.sendErr = to.err // an answer may have come all the same
+		e.sendErr = to.err // a response may have come nevertheless
 	default:
-		// The server waits for the rest, which will not come.
+		// The server waits for bytes that will not come.
 		e.bodyErr = err
 		if !e.released {
 			_ = e.conn.stream.Close()
@@ -66,16 +66,16 @@ func (e *exchange) writeTo(ctx context.Context, w *bufio.Writer, gzip bool) erro
 	if e.conn.route.proxy == "" || e.conn.route.secure {
 		return req.Write(w)
 	}
-	proxy, _ := url.Parse(e.conn.route.proxy) // which was a URL before
+	proxy, _ := url.Parse(e.conn.route.proxy) // cannot fail: it was made from a URL
 	if auth := authorization(proxy); auth != "" {
 		req.Header.Set("Proxy-Authorization", auth)
 	}
 	return req.WriteProxy(w)
 }
 
-// probe looks whether a request that mostly has no body, and has one of unknown length, has
-// a byte of it. Package net/http would do that on another goroutine, where no body of ours
-// can be read, and would wait for that here.
+// probe reads the first byte of a body of unknown length, if the method usually has no body. If
+// there is no byte, probe removes the body. Package net/http would do the same on a goroutine,
+// where the Bodies of this package cannot be read.
 func probe(req *http.Request) error {
 	switch req.Method {
 	case "", "GET", "HEAD", "DELETE", "OPTIONS", "PROPFIND", "SEARCH":
@@ -106,7 +106,7 @@ func probe(req *http.Request) error {
 
 var writers = sync.Pool{New: func() any { return bufio.NewWriter(nil) }}
 
-// A streamWriter is the stream as what a request is written to.
+// A streamWriter writes a request to the stream of the connection.
 type streamWriter struct {
 	ctx context.Context
 	e   *exchange
@@ -120,15 +120,15 @@ func (w *streamWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// A waitingBody is a body that the server is asked for (RFC 9110, section 10.1.1).
+// A waitingBody is the body of a request with "Expect: 100-continue" (RFC 9110, section 10.1.1).
 type waitingBody struct {
 	io.ReadCloser
 	e   *exchange
-	ctx context.Context // of the task that sends it
+	ctx context.Context // of the task that sends the body
 }
 
-// Read waits before the first byte. Package net/http has sent the head by then, since it does
-// not know how long a Read of this type takes.
+// Read waits for the status 100 before the first byte. Package net/http has flushed the head before
+// it, because it does so for bodies of types that it does not know.
 func (b *waitingBody) Read(p []byte) (int, error) {
 	e := b.e
 	if e.expect == wantsContinue {

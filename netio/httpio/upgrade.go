@@ -14,12 +14,12 @@ import (
 	"baton/task"
 )
 
-// isUpgrade reports whether the head of a response agrees to another protocol.
+// isUpgrade reports whether the head of a response agrees to an upgrade to another protocol.
 func isUpgrade(h http.Header) bool {
 	return h.Get("Upgrade") != "" && hasToken(h["Connection"], "upgrade")
 }
 
-// upgrade returns the body of a response of status 101: the connection.
+// upgrade returns the connection, which is the body of a response with status 101.
 func (e *exchange) upgrade() (net.Conn, error) {
 	s := e.conn.stream
 	if ahead, _ := e.br.Peek(e.br.Buffered()); len(ahead) > 0 {
@@ -34,14 +34,15 @@ func (e *exchange) upgrade() (net.Conn, error) {
 	return s.NetConn(e.ctx), nil
 }
 
-// A heldConn is a connection that a task keeps until it is closed.
+// A heldConn is an upgraded connection with a task of its own, which lives until Close.
 type heldConn struct {
 	net.Conn
 	once   sync.Once
 	closed chan struct{}
 }
 
-// hold starts the task, in the scope of ctx. The end of the scope closes the stream.
+// holdConn starts the task of a heldConn in the scope of ctx. The end of the scope closes the
+// stream.
 func holdConn(ctx context.Context, s *netio.Stream) (net.Conn, error) {
 	h := &heldConn{closed: make(chan struct{})}
 	var ready locks.Event
