@@ -10,16 +10,18 @@ import (
 	"baton/task"
 )
 
-// Blocking returns a handler that runs h on a goroutine of its own, beside the loop: for
-// code that waits for channels, locks, or connections that are not Baton's. Of net/http,
-// http.TimeoutHandler and httputil.ReverseProxy wait so. A ReverseProxy there needs a
-// [Transport.Foreign]. The http.ResponseWriter and the Body may be used on the goroutine. The
-// context of the request ends as ever, but it is no task's: calls of Baton that take a ctx
-// need a task.Portal.
+// Blocking returns a handler that runs h on a goroutine of the loop's executor: for code that
+// waits for channels, for locks, or for connections that do not belong to Baton. In net/http,
+// http.TimeoutHandler and httputil.ReverseProxy wait in that way. Such a ReverseProxy needs the
+// http.RoundTripper of [Transport.Foreign].
 //
-// The number of such goroutines is bounded by loop.Config.MaxJobs. If the request ends before
-// there is one, h is waited for another task.ShieldTime: a client that has only ended its
-// direction gets its answer.
+// The goroutine may use the http.ResponseWriter and the Body. The context of the request is
+// cancelled as usual, but belongs to no task: to make calls of Baton that take a ctx, the
+// goroutine needs a task.Portal.
+//
+// Config.MaxJobs of package loop bounds the number of such goroutines. If the request is cancelled
+// before a goroutine is free, the request waits for up to task.ShieldTime more. So a client that
+// has only closed its sending direction still gets its response.
 func Blocking(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, end := context.WithCancel(r.Context())
@@ -30,7 +32,7 @@ func Blocking(h http.Handler) http.Handler {
 		aborted, _ := await.Blocking(shielded, func(context.Context) (aborted bool, err error) {
 			began = true
 			defer func() {
-				// A panic reaches the task as a *task.PanicError, but this one says something by itself.
+				// Other panics reach the task as a *task.PanicError.
 				if v := recover(); v == http.ErrAbortHandler {
 					aborted = true
 				} else if v != nil {
@@ -38,7 +40,7 @@ func Blocking(h http.Handler) http.Handler {
 				}
 			}()
 			inner := r.WithContext(ctx)
-			defer func() { r.MultipartForm = inner.MultipartForm }() // the server removes its files
+			defer func() { r.MultipartForm = inner.MultipartForm }() // so that the server removes its files
 			h.ServeHTTP(w, inner)
 			return false, nil
 		})

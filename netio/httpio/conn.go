@@ -23,36 +23,36 @@ import (
 	"baton/task"
 )
 
-// A conn is a connection that is served. It belongs to its task, but for nc.
+// A conn is a connection of a Server. Only its task uses it; nc and clock are for every goroutine.
 type conn struct {
 	srv   *Server
 	s     *netio.Stream
 	ctx   context.Context // of the task
-	base  context.Context // of the requests
+	base  context.Context // the parent of the contexts of requests
 	home  *task.Ref       // the task
-	nc    net.Conn        // the stream, for every goroutine: a *userConn or *secureConn
-	clock poll.Poller     // tells the time to every goroutine
-	br    *bufio.Reader   // of the request at work, or nil
-	head  head            // of the request that is being read
+	nc    net.Conn        // the stream as a *userConn or *secureConn, for every goroutine
+	clock poll.Poller     // gives the time, to every goroutine
+	br    *bufio.Reader   // of the request in progress, or nil
+	head  headScanner     // of the request that is being read
 
 	remote string               // the address of the client
-	tls    *tls.ConnectionState // or nil
+	tls    *tls.ConnectionState // nil without TLS
 
-	deadline  time.Time       // of reading
-	timed     bool            // a handler has set a deadline of writing
-	later     bool            // a request was read before
-	afterPost bool            // the last one was a POST
-	hijacked  <-chan struct{} // is closed when the handler that has the connection closes it; or nil
-	at        *response       // at work, or nil
-	scope     task.ScopeRef   // of the request at work, which ends if the client goes away
-	gone      func(error)     // clientGone
-	lingering bool            // the client may still be sending
-	draining  context.Context // ends when the server's end begins
+	deadline      time.Time       // the read deadline
+	writeDeadline bool            // a handler has set a write deadline
+	readBefore    bool            // a request was read on this connection before
+	afterPost     bool            // the last request was a POST
+	hijacked      <-chan struct{} // closed by Close of the hijacked connection; nil before Hijack
+	current       *response       // the request in progress, or nil
+	scope         task.ScopeRef   // of the request in progress; cancelled when the client goes away
+	onClientGone  func(error)     // the method clientGone
+	lingering     bool            // the client may still be sending
+	untilShutdown context.Context // cancelled when the end of the server begins
 }
 
 func newConn(ctx context.Context, srv *Server, s *netio.Stream, secure bool) *conn {
 	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), clock: task.Loop(ctx).Poller()}
-	c.remote, c.gone = s.RemoteAddr().String(), c.clientGone
+	c.remote, c.onClientGone = s.RemoteAddr().String(), c.clientGone
 	if secure {
 		c.nc = &secureConn{userConn: userConn{Conn: s.NetConn(ctx), c: c}}
 	} else {
@@ -67,7 +67,7 @@ func (c *conn) setState(state http.ConnState) {
 	}
 }
 
-// end is the end of the connection's task.
+// end releases the reader and reports StateClosed. The task of the connection ends with it.
 func (c *conn) end() {
 	c.putReader()
 	if c.hijacked == nil {
@@ -75,10 +75,10 @@ func (c *conn) end() {
 	}
 }
 
-// readers are those of all connections; each has one while a request is at work.
+// readers is the pool of buffered readers. A connection has one while a request is in progress.
 var readers = sync.Pool{New: func() any { return bufio.NewReader(nil) }}
 
-// putReader gives the reader back. It must be empty.
+// putReader gives the reader back to the pool. The reader must be empty.
 func (c *conn) putReader() {
 	if c.br != nil {
 		c.br.Reset(nil)
@@ -87,12 +87,11 @@ func (c *conn) putReader() {
 	}
 }
 
-// A refusal is the answer to what is no request. Both texts are as those of package
-// net/http.
+// A refusal is the response to an invalid request. Its texts are those of package net/http.
 type refusal struct {
 	code   int
-	reason string // in the status line, and in the body
-	body   string // instead of the status
+	reason string // for the status line and the body
+	body   string // replaces the status as the body
 }
 
 func (r *refusal) Error() string { return r.reason }
@@ -115,8 +114,8 @@ func (c *conn) next(ctx context.Context) (*http.Request, error) {
 		return nil, err
 	}
 	req, err := c.readHead()
-	if d := c.srv.WriteTimeout; d > 0 || c.timed { // also for a refusal
-		c.timed = false // a handler has set a deadline; it counts for its request only
+	if d := c.srv.WriteTimeout; d > 0 || c.writeDeadline { // set after an error too, for the refusal
+		c.writeDeadline = false // a deadline that a handler sets is only for its request
 		var write time.Time
 		if d > 0 {
 			write = task.Now(ctx).Add(d)
@@ -136,7 +135,7 @@ func (c *conn) next(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// setReadDeadline sets a deadline, unless there is none and was none.
+// setReadDeadline sets the read deadline. It does nothing if the old and the new one are zero.
 func (c *conn) setReadDeadline(t time.Time) error {
 	if t.IsZero() && c.deadline.IsZero() {
 		return nil
@@ -145,16 +144,16 @@ func (c *conn) setReadDeadline(t time.Time) error {
 	return c.nc.SetReadDeadline(t)
 }
 
-// await waits for the first byte of a request. Between requests the connection is idle:
-// it ends when the server's end begins.
+// await waits for the first byte of a request. It returns an error when the end of the server
+// begins.
 func (c *conn) await(ctx context.Context) error {
-	if c.br != nil && c.br.Buffered() > 0 { // the client did not wait for the last answer
+	if c.br != nil && c.br.Buffered() > 0 { // the client did not wait for the last response
 		c.setState(http.StateActive)
-		return task.Check(c.draining)
+		return task.Check(c.untilShutdown)
 	}
-	c.putReader() // an idle connection has none
+	c.putReader() // an idle connection keeps no reader
 	d := orElse(c.srv.IdleTimeout, c.srv.ReadTimeout)
-	if !c.later {
+	if !c.readBefore {
 		d = orElse(c.srv.ReadHeaderTimeout, c.srv.ReadTimeout)
 	}
 	var idle time.Time
@@ -164,25 +163,26 @@ func (c *conn) await(ctx context.Context) error {
 	if err := c.setReadDeadline(idle); err != nil {
 		return err
 	}
-	_, err := c.s.Peek(c.draining, 1)
+	_, err := c.s.Peek(c.untilShutdown, 1)
 	if err == nil {
 		c.setState(http.StateActive)
 	}
 	return err
 }
 
-// answer has the handler answer a request. It reports whether another one may follow.
-func (c *conn) answer(req *http.Request) (again bool) {
+// respond calls the handler for a request, in a scope, and completes the response. It reports
+// whether another request may follow on the connection.
+func (c *conn) respond(req *http.Request) (again bool) {
 	var w *response
 	defer func() { w.end() }()
 	err := task.Scope(c.base, func(ctx context.Context) error {
 		w = newResponse(c, req, ctx)
-		c.at, c.scope = w, *task.ScopeOf(ctx)
-		defer func() { c.at = nil }()
-		aborted := c.call(w)
+		c.current, c.scope = w, *task.ScopeOf(ctx)
+		defer func() { c.current = nil }()
+		aborted := c.callHandler(w)
 		switch {
 		case c.hijacked != nil && aborted:
-			_ = c.nc.Close() // the handler cannot do it any more
+			_ = c.nc.Close() // the handler has panicked and cannot close it
 		case c.hijacked != nil:
 		case aborted:
 			w.abort()
@@ -191,22 +191,22 @@ func (c *conn) answer(req *http.Request) (again bool) {
 			again = !w.closeAfter && w.err == nil
 		}
 		if c.scope.Len() > 0 {
-			c.scope.Cancel(nil) // what the handler has left behind
+			c.scope.Cancel(nil) // the tasks that the handler has started
 		}
 		return nil
 	})
 	if err != nil && !isCancel(err) {
-		c.report(err) // of a task that the handler has left behind
+		c.report(err) // of a task that the handler has started
 	}
 	if c.hijacked != nil {
-		_, _, _ = await.Receive(c.ctx, c.hijacked) // the connection is the handler's until it closes it
+		_, _, _ = await.Receive(c.ctx, c.hijacked) // the handler must close a hijacked connection
 		return false
 	}
 	return again && err == nil
 }
 
-// call calls the handler. It reports whether that has panicked.
-func (c *conn) call(w *response) (aborted bool) {
+// callHandler calls the handler. It reports whether the handler has panicked.
+func (c *conn) callHandler(w *response) (aborted bool) {
 	returned := false
 	defer func() {
 		if returned {
@@ -214,7 +214,7 @@ func (c *conn) call(w *response) (aborted bool) {
 		}
 		v := recover()
 		if v == nil {
-			return // a Goexit, which goes on
+			return // a Goexit, which continues
 		}
 		aborted = true
 		if v != http.ErrAbortHandler {
@@ -228,17 +228,17 @@ func (c *conn) call(w *response) (aborted bool) {
 	case w.req.RequestURI == "*" && w.req.Method == "OPTIONS" && !c.srv.DisableGeneralOptionsHandler:
 		handler = http.HandlerFunc(generalOptions)
 	}
-	if w.body.err == io.EOF && c.br.Buffered() == 0 { // there is none, nor another request
-		c.watch(w)
+	if w.body.err == io.EOF && c.br.Buffered() == 0 { // there is no body, and no other request
+		c.watchClient(w)
 	}
 	handler.ServeHTTP(w, w.req)
 	returned = true
 	return false
 }
 
-// watch has the request end when the client goes away, now that its body was read. Any
-// goroutine may call it.
-func (c *conn) watch(w *response) {
+// watchClient makes the loop cancel the request when the client goes away. The body must have been
+// read. Any goroutine may call it.
+func (c *conn) watchClient(w *response) {
 	if c.home.Loop().Held() {
 		c.readAhead(w)
 	} else {
@@ -246,21 +246,21 @@ func (c *conn) watch(w *response) {
 	}
 }
 
-// readAhead is watch on the loop, if the request is still at work.
+// readAhead is watchClient on the loop. It does nothing if the request has ended.
 func (c *conn) readAhead(w *response) {
-	if c.at == w {
-		c.s.ReadAhead(c.gone)
+	if c.current == w {
+		c.s.ReadAhead(c.onClientGone)
 	}
 }
 
-// clientGone cancels the request at work, if there is one.
+// clientGone cancels the request in progress.
 func (c *conn) clientGone(error) {
-	if c.at != nil {
+	if c.current != nil {
 		c.scope.Cancel(nil)
 	}
 }
 
-// maxOptionsBody is how much of the body of an "OPTIONS *" is read, as in package net/http.
+// maxOptionsBody is how much of the body of an "OPTIONS *" request is read, as in package net/http.
 const maxOptionsBody = 4 << 10
 
 func generalOptions(w http.ResponseWriter, r *http.Request) {
@@ -275,7 +275,7 @@ func expectationFailed(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusExpectationFailed)
 }
 
-// refuse answers what is no request, unless the client has gone.
+// refuse sends the response for err, the error of reading a request, unless the client has gone.
 func (c *conn) refuse(err error) error {
 	var r *refusal
 	switch {
@@ -298,11 +298,12 @@ func (c *conn) refuse(err error) error {
 	return c.linger()
 }
 
-// lingerTime is how long a connection that may still be sending is read before it is
-// closed: the kernel would reset it at once, and the client lose the answer.
+// lingerTime is how long the server reads from a client that may still be sending, before it closes
+// the connection. If it closed at once, the kernel would reset the connection, and the client could
+// lose the response.
 const lingerTime = 500 * time.Millisecond
 
-// linger ends the connection after its last answer.
+// linger ends the writing direction and reads for lingerTime, if the client may still be sending.
 func (c *conn) linger() error {
 	if !c.lingering || c.s.CloseWrite() != nil {
 		return nil
@@ -318,7 +319,7 @@ func (c *conn) linger() error {
 	}
 }
 
-// write writes all of bufs, for the caller's goroutine.
+// write writes all of bufs, on the task of the connection or on any other task or goroutine.
 func (c *conn) write(bufs ...[]byte) error {
 	if c.atHome() {
 		_, err := c.s.WriteBuffers(c.ctx, bufs...)
@@ -339,9 +340,9 @@ func (c *conn) atHome() bool {
 }
 
 // isDraining reports whether the end of the server has begun.
-func (c *conn) isDraining() bool { return c.draining.Err() != nil }
+func (c *conn) isDraining() bool { return c.untilShutdown.Err() != nil }
 
-// logf tells of a mistake of a handler.
+// logf logs a mistake of a handler.
 func (c *conn) logf(format string, args ...any) {
 	if c.srv.ErrorLog != nil {
 		c.srv.ErrorLog.Printf(format, args...)
@@ -350,7 +351,7 @@ func (c *conn) logf(format string, args ...any) {
 	}
 }
 
-// report tells of an error that has no caller.
+// report reports an error that has no caller.
 func (c *conn) report(err error) {
 	if p, ok := errors.AsType[*task.PanicError](err); ok && c.srv.ErrorLog == nil {
 		p.Report(c.ctx)
@@ -363,7 +364,7 @@ func (c *conn) report(err error) {
 	c.home.Loop().CallExceptionHandler(loop.Exception{Message: fmt.Sprintf("httpio: serving %v", c.remote), Err: err})
 }
 
-// reportPanic tells of a panic of a handler.
+// reportPanic reports a panic of a handler.
 func (c *conn) reportPanic(v any) {
 	p := &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: c.home.String()}
 	if c.srv.ErrorLog != nil {

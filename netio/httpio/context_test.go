@@ -119,7 +119,7 @@ func TestConnContextOfElsewhere(t *testing.T) {
 		}
 	})
 	for i, e := range reports {
-		if !strings.Contains(e.Err.Error(), "httpio: ConnContext has returned a context that is not derived") {
+		if !strings.Contains(e.Err.Error(), "httpio: ConnContext returned a context that is not derived") {
 			t.Errorf("%d: %v", i, e.Err)
 		}
 	}

@@ -1,40 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package httpio is HTTP/1.1 on tasks, with the types of package net/http.
+// Package httpio serves and requests HTTP/1.1 on tasks, with the types of package net/http.
 //
-// A [Server] calls an http.Handler on the task of the connection: handlers of one loop
-// run one at a time, between the calls that switch. These are the calls with a ctx, and
-// also the methods of the http.ResponseWriter and of the request's Body, which wait for the
-// network without one. A handler that waits in another way, on a channel, a lock or a
-// connection of another library, stops the loop: it belongs into await.Blocking.
+// This program serves http://localhost:8080 until Ctrl-C:
 //
-// Which side serves, and which runs the handler:
+//	package main
 //
-//   - [Server] and a handler on its task: the default. It costs the least, and runs in a
-//     simulated world.
-//   - [Server] and [Blocking]: a handler that waits for goroutines, or computes, among others
-//     that are tasks.
-//   - http.Server and [OnLoop]: a program on goroutines moves to tasks handler by handler, and
-//     keeps its server, its middleware and HTTP/2. Each request costs a hand-over to the loop
-//     and back, and each wait for the client another one.
-//   - [Server].TLSNextProto: HTTP/2 at a listener of this package, by golang.org/x/net/http2.
+//	import (
+//		"context"
+//		"fmt"
+//		"net/http"
 //
-// An answer may be streamed, as server-sent events are: a Write returns an error when the
-// client has gone, and http.Flusher sends what was written. A file that http.ServeContent or
-// http.ServeFile answers with is sent by the kernel.
+//		"baton/netio/httpio"
+//		"baton/task"
+//	)
 //
-// The context of a request is one of Baton's: it can be given to every call that takes a
-// ctx. It is cancelled when the client goes away, which the loop notices without a task
-// that reads.
+//	func main() { task.Main(serve) }
 //
-// WebSocket (RFC 6455) is for a library; github.com/gorilla/websocket suits tasks best. Its
-// calls hold a lock while they write, and a task that waits for this lock stops the loop. So
-// one task of a connection may write, and one may read. But a call that reads also writes:
-// it answers pings, closes and faulty messages. A server therefore wraps its handler in
-// [Outbox]; then every task may write. The program examples/wssrv does that.
+//	func serve(ctx context.Context) error {
+//		count := 0 // no lock: handlers of a loop run one at a time
+//		srv := &httpio.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+//			count++
+//			fmt.Fprintf(w, "request %d of %s\n", count, r.URL.Path)
+//		})}
+//		return srv.ListenAndServe(ctx, "tcp", "localhost:8080")
+//	}
 //
-// The library github.com/coder/websocket holds a lock while it reads, too. With it only the
-// task that reads may close the connection, and Ping belongs into await.Blocking. In
-// [Blocking] both libraries may be used as with package net/http. Clients connect by
-// [netio.Dialer.DialFunc] or a [Transport].
+// # Servers
+//
+// A [Server] runs one task for each connection, and that task calls the http.Handler. A handler
+// switches only in calls that wait: in calls with a ctx, in methods of the http.ResponseWriter,
+// and in methods of the request's Body. The last two have no ctx and still switch. A handler that
+// waits in another way stops the loop: on a channel, on a lock, on a connection of another
+// library. Such code belongs in await.Blocking.
+//
+// There are four ways to run a handler:
+//
+//   - [Server], with the handler on the task of the connection. This is the default. It costs the
+//     least, and runs in a simulated world.
+//   - [Server] with [Blocking], for a single handler that waits for goroutines or computes.
+//   - http.Server with [OnLoop], for a program on goroutines that moves to tasks one handler at a
+//     time. It keeps its server, its middleware and HTTP/2. Each request costs a hand-over to the
+//     loop and back; each wait for the client costs another one.
+//   - [Server].TLSNextProto, for HTTP/2 on a listener of this package, with the package
+//     golang.org/x/net/http2.
+//
+// The context of a request belongs to the connection's task. Pass it to the calls that take a ctx.
+// It is cancelled when the client goes away. The loop notices that without a task that reads.
+//
+// A handler may stream its response, for example as server-sent events: http.Flusher sends what
+// was written, and Write returns an error after the client has gone. The kernel sends the file of
+// http.ServeContent or http.ServeFile.
+//
+// # Clients
+//
+// A [Session] makes a request in one line. A [Transport] is the http.RoundTripper below it, for
+// an http.Client of your own.
+//
+// # WebSocket
+//
+// For WebSocket (RFC 6455), use a library. Package github.com/gorilla/websocket suits tasks best.
+// It holds a lock while it writes, and a task that waits for this lock stops the loop. Its calls
+// that read also write, because they answer pings, closes and invalid messages. So a server wraps
+// its handler in [Outbox], where a Write does not wait; then every task may write. The program
+// examples/wssrv does that.
+//
+// Package github.com/coder/websocket also holds a lock while it reads. With it, only the task that
+// reads may close the connection, and Ping belongs in await.Blocking. In [Blocking], both libraries
+// work as they do with package net/http. Clients connect with [netio.Dialer.DialFunc] or with a
+// [Transport].
 package httpio

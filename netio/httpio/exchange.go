@@ -21,40 +21,40 @@ import (
 	"baton/task"
 )
 
-// smallBody is up to where a body is sent before the response is read, in bytes: the
-// kernel takes it without a wait. A longer one is sent by a task of its own, for the
-// server may answer meanwhile.
+// smallBody is the longest body, in bytes, that is sent before the response is read: the kernel
+// takes it without a wait. A task of its own sends a longer body, because the server may answer
+// meanwhile.
 const smallBody = 32 << 10
 
-// An exchange is a request and its response, on a connection.
+// An exchange is one request and its response on a connection of a Transport.
 type exchange struct {
-	t    *Transport
-	link *link
-	req  *http.Request
-	ctx  context.Context // of the request
-	home *task.Ref       // the task of the request
-	br   *bufio.Reader
-	left int64 // bytes that the head of the response may still have; negative after it
+	t        *Transport
+	conn     *clientConn
+	req      *http.Request
+	ctx      context.Context // of the request
+	home     *task.Ref       // the task that made the request
+	br       *bufio.Reader
+	headLeft int64 // bytes that the head of the response may still have; negative after the head
 
-	began   bool         // a byte of the response has come
-	sent    bool         // a byte of the request has gone
-	writer  *task.Ref    // sends the body, or nil
-	written locks.Event  // it has ended
-	sendErr error        // of the connection, for the request
-	readErr error        // of the connection, for the response
-	bodyErr error        // of the request: its body, or what cannot be sent
-	expect  expect       // of the request
-	proceed locks.Event  // the wait for the status 100 is over
-	refused bool         // since the server has answered: the body is not sent
-	timer   *loop.Handle // of ResponseHeaderTimeout
-	expired bool         // it has closed the connection
-	over    bool         // the connection was given back
-	held    bool         // a task of its own keeps an upgraded connection
+	responseBegan bool         // a byte of the response has arrived
+	requestBegan  bool         // a byte of the request was sent
+	writer        *task.Ref    // the task that sends the body, or nil
+	written       locks.Event  // set when writer has ended
+	sendErr       error        // of the connection, while sending
+	readErr       error        // of the connection, while reading
+	bodyErr       error        // of the request: its body failed, or it cannot be sent
+	expect        expect       // of the request
+	continueDone  locks.Event  // set when the wait for the status 100 is over
+	bodyRefused   bool         // a final status came instead of the status 100
+	timer         *loop.Handle // of ResponseHeaderTimeout
+	headTimedOut  bool         // timer has closed the connection
+	released      bool         // the connection was given back to the Transport or closed
+	holdUpgraded  bool         // an upgraded connection gets a task of its own
 }
 
-// try sends a request on a connection, and reads the head of the response. Beside an error
-// it reports whether the request may be sent again: the server had closed a kept connection.
-func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bool) (_ *http.Response, again bool, _ error) {
+// try sends a request on a connection, and reads the head of the response. With an error, it
+// reports whether the request may be sent again because the server had closed a kept connection.
+func (t *Transport) try(ctx context.Context, req *http.Request, r route, holdUpgraded bool) (_ *http.Response, again bool, _ error) {
 	trace := httptrace.ContextClientTrace(ctx)
 	if trace != nil && trace.GetConn != nil {
 		trace.GetConn(r.addr)
@@ -64,12 +64,12 @@ func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bo
 		closeBody(req)
 		return nil, false, err
 	}
-	e := &exchange{t: t, link: c, req: req, ctx: ctx, held: held, home: task.Self(ctx)}
+	e := &exchange{t: t, conn: c, req: req, ctx: ctx, holdUpgraded: holdUpgraded, home: task.Self(ctx)}
 	e.br = readers.Get().(*bufio.Reader)
 	e.br.Reset(e)
 	var resp *http.Response
 	defer func() {
-		if resp == nil { // an error, or a panic of the request's body or trace
+		if resp == nil { // an error, or a panic of the request's Body or of a hook of httptrace
 			e.finish(false)
 			e.putReader()
 		}
@@ -80,8 +80,8 @@ func (t *Transport) try(ctx context.Context, req *http.Request, r route, held bo
 	resp, err = e.run()
 	if err != nil {
 		resp = nil
-		stale := c.reused && !e.began && e.bodyErr == nil && !e.expired && task.Check(ctx) == nil
-		return nil, stale && (!e.sent || harmless(req)), err
+		stale := c.reused && !e.responseBegan && e.bodyErr == nil && !e.headTimedOut && task.Check(ctx) == nil
+		return nil, stale && (!e.requestBegan || isReplayable(req)), err
 	}
 	return resp, false, nil
 }
@@ -100,7 +100,7 @@ func (e *exchange) run() (*http.Response, error) {
 				e.written.Set()
 			}()
 			e.write(ctx, unzip)
-			return nil // the caller learns of an error by the response, or as the connection is closed
+			return nil // an error is in sendErr or bodyErr, which the caller checks
 		})
 	}
 	if e.bodyErr != nil {
@@ -108,9 +108,9 @@ func (e *exchange) run() (*http.Response, error) {
 	}
 	resp, err := e.head()
 	if err != nil {
-		return nil, e.why(err)
+		return nil, e.readFailure(err)
 	}
-	if state := e.link.stream.ConnectionState(); state.HandshakeComplete {
+	if state := e.conn.stream.ConnectionState(); state.HandshakeComplete {
 		resp.TLS = &state
 	}
 	switch {
@@ -119,7 +119,7 @@ func (e *exchange) run() (*http.Response, error) {
 		return resp, err
 	case resp.Body == http.NoBody || resp.ContentLength == 0 || e.req.Method == "HEAD":
 		keep := e.canKeep(resp)
-		e.settle(keep)
+		e.waitWritten(keep)
 		e.finish(keep)
 		e.putReader()
 		resp.Body = http.NoBody
@@ -136,27 +136,29 @@ func (e *exchange) run() (*http.Response, error) {
 	return resp, nil
 }
 
-// isSmall reports whether the body is short and in memory, as one is that can be had again.
+// isSmall reports whether the body is short and in memory. A body that GetBody can repeat is in
+// memory.
 func (e *exchange) isSmall() bool {
 	n := e.req.ContentLength
 	return e.req.GetBody != nil && 0 < n && n <= smallBody
 }
 
-// why returns the reason for an error of reading: what has closed the connection. Package
-// net/http hides some errors behind its own.
-func (e *exchange) why(err error) error {
-	if err == io.EOF && e.left < 0 { // the end of a body
+// readFailure returns the reason for err, an error of reading the response: the cancel, the
+// timeout or the error that has closed the connection. Package net/http replaces some of these by
+// its own errors.
+func (e *exchange) readFailure(err error) error {
+	if err == io.EOF && e.headLeft < 0 { // the end of the body
 		return err
 	}
-	ctx, _ := e.reader()
+	ctx, _ := e.readerContext()
 	switch canceled := task.Check(ctx); {
 	case canceled != nil:
 		return canceled
 	case e.bodyErr != nil:
 		return e.bodyErr
-	case e.expired:
+	case e.headTimedOut:
 		return errHeadTimeout
-	case e.sendErr != nil && !e.began:
+	case e.sendErr != nil && !e.responseBegan:
 		return e.sendErr
 	case e.readErr != nil && e.readErr != io.EOF:
 		return e.readErr
@@ -176,22 +178,23 @@ func (headTimeout) Is(target error) bool {
 	return target == os.ErrDeadlineExceeded || target == context.DeadlineExceeded
 }
 
-// asksForGzip reports whether the transport asks for a compressed body, which it expands.
+// asksForGzip reports whether the Transport asks for a compressed body, which it then decompresses.
 func (e *exchange) asksForGzip() bool {
 	h := e.req.Header
 	return !e.t.DisableCompression && h.Get("Accept-Encoding") == "" && h.Get("Range") == "" && e.req.Method != "HEAD"
 }
 
-// canKeep reports whether another request may follow the response.
+// canKeep reports whether the connection may be kept after the response.
 func (e *exchange) canKeep(resp *http.Response) bool {
 	return !resp.Close && resp.StatusCode >= 200 && !e.req.Close && !hasToken(e.req.Header["Connection"], "close")
 }
 
-// reader returns the context of the calling task: that of the request, or its own.
-func (e *exchange) reader() (context.Context, error) {
+// readerContext returns the context for a read by the calling task: the request's context if the
+// task made the request, and otherwise the task's own.
+func (e *exchange) readerContext() (context.Context, error) {
 	switch r, own := e.home.Running(); {
 	case r == nil:
-		return nil, errors.New("httpio: the body of a response is read on a goroutine; use Transport.Foreign")
+		return nil, errors.New("httpio: a goroutine that is no task of the loop read the Body of a response; use Transport.Foreign")
 	case r == e.home:
 		return e.ctx, nil
 	case e.ctx.Err() != nil && !e.home.Done():
@@ -201,23 +204,23 @@ func (e *exchange) reader() (context.Context, error) {
 	}
 }
 
-// Read makes an exchange what its reader reads from.
+// Read reads from the connection. It makes the exchange the source of br.
 func (e *exchange) Read(p []byte) (n int, err error) {
-	ctx, err := e.reader()
+	ctx, err := e.readerContext()
 	if err != nil {
 		return 0, err
 	}
-	if e.left == 0 {
+	if e.headLeft == 0 {
 		return 0, fmt.Errorf("httpio: the head of the response is longer than %d bytes", e.t.maxHeader())
 	}
-	if e.left > 0 && int64(len(p)) > e.left {
-		p = p[:e.left]
+	if e.headLeft > 0 && int64(len(p)) > e.headLeft {
+		p = p[:e.headLeft]
 	}
-	n, e.readErr = e.link.stream.Read(ctx, p)
-	if e.left > 0 {
-		e.left -= int64(n)
+	n, e.readErr = e.conn.stream.Read(ctx, p)
+	if e.headLeft > 0 {
+		e.headLeft -= int64(n)
 	}
-	e.began = e.began || n > 0
+	e.responseBegan = e.responseBegan || n > 0
 	return n, e.readErr
 }
 
@@ -228,36 +231,37 @@ func (t *Transport) maxHeader() int64 {
 	return maxResponseHeader
 }
 
-// head reads the head of the response, after those of status 1xx. All together are bounded.
+// head reads the head of the response. It skips responses with status 1xx; the limit is for all
+// heads together.
 func (e *exchange) head() (*http.Response, error) {
-	e.left = e.t.maxHeader()
+	e.headLeft = e.t.maxHeader()
 	for {
 		resp, err := http.ReadResponse(e.br, e.req)
 		switch {
 		case err != nil:
 			return nil, err
 		case resp.StatusCode == http.StatusContinue:
-			e.proceed.Set()
+			e.continueDone.Set()
 			continue
 		case resp.StatusCode >= 100 && resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols:
 			continue
 		}
-		e.left = -1
+		e.headLeft = -1
 		e.stopTimer()
-		if e.expect == wantsContinue && !e.proceed.IsSet() {
-			e.refused = true
-			e.proceed.Set()
+		if e.expect == wantsContinue && !e.continueDone.IsSet() {
+			e.bodyRefused = true
+			e.continueDone.Set()
 		}
 		return resp, nil
 	}
 }
 
-// startTimer bounds the wait for the head of the response, once the request is sent.
+// startTimer starts ResponseHeaderTimeout. The request must have been sent.
 func (e *exchange) startTimer() {
-	if d := e.t.ResponseHeaderTimeout; d > 0 && e.left >= 0 && !e.over {
+	if d := e.t.ResponseHeaderTimeout; d > 0 && e.headLeft >= 0 && !e.released {
 		e.timer = e.t.loop.CallLater(d, func() {
-			e.expired = true
-			_ = e.link.stream.Close()
+			e.headTimedOut = true
+			_ = e.conn.stream.Close()
 		})
 	}
 }
@@ -269,46 +273,46 @@ func (e *exchange) stopTimer() {
 	}
 }
 
-// settleTime is how long the end of a request may come after the end of its response, if the
-// connection is to be kept. It is that of package net/http.
-const settleTime = 50 * time.Millisecond
+// writtenTime is how long the request may end after its response if the connection is to be kept.
+// The time is the one in package net/http.
+const writtenTime = 50 * time.Millisecond
 
-// settle waits a moment for the end of the task that sends the body: the loop may hear of the
-// response before it hears that the last bytes have gone.
-func (e *exchange) settle(keep bool) {
+// waitWritten waits up to writtenTime until the task that sends the body has ended. The loop may
+// learn that the response has arrived before it learns that the last bytes were sent.
+func (e *exchange) waitWritten(keep bool) {
 	if !keep || e.writer == nil {
 		return
 	}
-	if ctx, err := e.reader(); err == nil {
-		timed, release := await.WithTimeout(ctx, settleTime)
+	if ctx, err := e.readerContext(); err == nil {
+		timed, release := await.WithTimeout(ctx, writtenTime)
 		defer release()
-		_ = e.written.Wait(timed) // finish looks for the task itself
+		_ = e.written.Wait(timed) // after a timeout, finish still finds e.writer
 	}
 }
 
-// finish gives the connection back: kept if keep says so and nothing is left of the
-// exchange on it.
+// finish gives the connection back. It is kept if keep is true and nothing of the exchange is left
+// on it; otherwise it is closed.
 func (e *exchange) finish(keep bool) {
-	if e.over {
+	if e.released {
 		return
 	}
-	e.over = true
+	e.released = true
 	e.stopTimer()
 	if w := e.writer; w != nil {
-		w.Cancel(errAnswered) // the server does not want the rest of the body
+		w.Cancel(errAnswered) // the server does not need the rest of the body
 		keep = false
 	}
-	if keep && e.sendErr == nil && e.bodyErr == nil && !e.refused && e.br.Buffered() == 0 {
-		e.t.put(e.link)
+	if keep && e.sendErr == nil && e.bodyErr == nil && !e.bodyRefused && e.br.Buffered() == 0 {
+		e.t.put(e.conn)
 	} else {
-		e.t.drop(e.link)
+		e.t.closeActive(e.conn)
 	}
 }
 
-// errAnswered is why the body of a request is not sent to its end.
+// errAnswered is the reason why the rest of a request's body is not sent.
 var errAnswered = errors.New("httpio: the request is over")
 
-// putReader gives the reader back. Nobody may be reading.
+// putReader gives the reader back to the pool. No call may be reading.
 func (e *exchange) putReader() {
 	if e.br != nil {
 		e.br.Reset(nil)

@@ -13,8 +13,9 @@ import (
 	"baton/task"
 )
 
-// protocols returns what the server offers by ALPN, of what TLSConfig says: HTTP/2 only if
-// there is a function for it, and always HTTP/1.1.
+// protocols returns the protocols that the server offers by ALPN: those that TLSConfig names, or
+// else those of TLSNextProto, and always HTTP/1.1. It leaves out HTTP/2 if there is no function
+// for it.
 func (srv *Server) protocols(named []string) []string {
 	if len(named) == 0 {
 		named = slices.Sorted(maps.Keys(srv.TLSNextProto))
@@ -28,24 +29,24 @@ func (srv *Server) protocols(named []string) []string {
 	return offered
 }
 
-// nextProto returns the function for what the client has chosen, or nil.
+// nextProto returns the function for the protocol that the client has chosen, or nil.
 func (c *conn) nextProto() func(context.Context, net.Conn, http.Handler) {
 	return c.srv.TLSNextProto[c.tls.NegotiatedProtocol]
 }
 
-// serveNext has fn serve the connection, on a goroutine. The end of the connection's task
-// fails the calls of the net.Conn, which ends fn.
+// serveNext calls fn, which serves the connection, on a goroutine. When the task of the connection
+// ends, the calls of the net.Conn fail, and fn returns.
 func (c *conn) serveNext(fn func(context.Context, net.Conn, http.Handler)) error {
 	c.setState(http.StateActive)
 	return task.Scope(c.base, func(ctx context.Context) error {
 		until, release := netio.UntilShutdown(ctx)
 		defer release()
 		h := OnLoop(task.OpenPortal(ctx), c.srv.handler())
-		err := (&outside{home: c.home}).do("a server of another protocol", nil, func() error {
+		err := (&offload{home: c.home}).do("a server of another protocol", nil, func() error {
 			fn(until, c.nc, h)
 			return nil
 		})
-		task.ScopeOf(ctx).Cancel(nil) // requests at work have lost their client
+		task.ScopeOf(ctx).Cancel(nil) // requests in progress have lost their client
 		return err
 	})
 }

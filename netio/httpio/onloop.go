@@ -3,188 +3,59 @@
 package httpio
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"sync/atomic"
 
-	"baton/internal/bridge"
-	"baton/internal/stack"
 	"baton/loop"
 	"baton/task"
 )
 
-// OnLoop returns a handler for the server of package net/http that runs h on the loop of a
-// portal: each request is a task of the portal's scope. It is the counterpart of
-// [Blocking], for services that move to tasks handler by handler, and for HTTP/2.
+// OnLoop returns a handler for the server of package net/http that runs h on the loop of portal.
+// Each request is a task of the portal's scope. OnLoop is the counterpart of [Blocking]: it is for
+// HTTP/2, and for services that move to tasks one handler at a time.
 //
-// The goroutine of package net/http waits for h. It does what may wait for the client: each
-// method of the http.ResponseWriter and of the Body of the request but Header, WriteHeader
-// with a final status, and a Write that is buffered, parks its task meanwhile. Up to 8 KiB of
-// an answer are buffered, beside the buffers of package net/http; Flush and the end of h
-// send them. So a client that is slow stops its own request alone.
+// The goroutine that package net/http has started for the request waits for h. It also makes the
+// calls that may wait for the client, and the calling task parks meanwhile. So a slow client
+// delays only its own request. All methods of the http.ResponseWriter and of the request's Body
+// are such calls, with three exceptions: Header, a Write that is buffered, and WriteHeader with a
+// final status, unless the request has the field Expect. OnLoop buffers up to 8 KiB of a response,
+// in addition to the buffers of package net/http. Flush and the return of h send the buffer.
 //
-// The context of the request is the task's. It has the values of the context from package
-// net/http, its deadline, and its end: when the client has gone, or an http.TimeoutHandler
-// around the handler has given up. That end does not interrupt a Read or Write, which
-// package net/http ends. The tasks that h has started are cancelled when h returns, and the
-// portal's scope waits for them; their errors go to the loop's exception handler.
+// The context of the request belongs to the task. It has the values and the deadline of the
+// context from package net/http, and is cancelled when that context ends: when the client has
+// gone, or an http.TimeoutHandler around OnLoop has timed out. This cancel does not interrupt a
+// Read or Write; package net/http ends those. When h returns, the tasks that h has started are
+// cancelled, and the portal's scope waits for them. Their errors go to the loop's exception
+// handler.
 //
-// The end of the portal's scope, or another cancel of the task as a whole, interrupts a Read,
-// Write or Flush. What is buffered is still sent; but if a Write was lost, the connection, or
-// the stream of HTTP/2, is aborted when h returns. Interrupting needs the deadlines of
-// http.ResponseController: a ResponseWriter of middleware outside of OnLoop should have an
-// Unwrap method. If the portal is closed before h begins, the answer is 503.
+// A cancel of the whole task, such as the end of the portal's scope, interrupts a Read, Write or
+// Flush. The buffer is still sent. If data of a Write was lost, the connection, or the HTTP/2
+// stream, is aborted when h returns. The interrupt uses the deadlines of http.ResponseController:
+// middleware around OnLoop that wraps the ResponseWriter should give it an Unwrap method. If the
+// portal is closed before h begins, the status is 503.
 //
-// A panic of h becomes one of the goroutine of package net/http, with a *task.PanicError that
-// has the stack of the task; http.ErrAbortHandler stays what it is. A runtime.Goexit ends the
-// scope of the portal, as it does in every task, and aborts the request.
+// A panic of h becomes a panic of the goroutine of package net/http, with a *task.PanicError that
+// holds the stack of the task. A panic with http.ErrAbortHandler is passed on unchanged. A
+// runtime.Goexit aborts the request and ends the portal's scope, as it does in every task.
 //
-// Tasks and goroutines of h may write the answer, also while others read the Body. Tasks
-// take turns; goroutines, as with package net/http, must write one at a time, and not beside
-// tasks. What an http.Hijacker returns may be used by the tasks of the loop and by
-// goroutines: a task parks meanwhile. After h has returned, calls fail. The size limit of
-// http.MaxBytesReader does not end the connection, unless http.MaxBytesHandler is outside of
-// OnLoop.
+// Until h returns, tasks and goroutines of h may use the ResponseWriter, while others read the
+// Body; later calls fail. Tasks that write at the same time wait for each other. A goroutine must
+// not write while a task or another goroutine writes. A hijacked connection may be used by
+// tasks of the loop, which park in its calls, and by goroutines, also after h has returned. An
+// http.MaxBytesReader that reaches its limit does not close the connection, unless an
+// http.MaxBytesHandler is around OnLoop.
 //
-// The handler that OnLoop returns panics on a task, where it would stop the loop: it is for
-// goroutines.
+// The returned handler must be called by a goroutine. It panics if a task calls it, because it
+// would stop the loop.
 func OnLoop(portal *task.Portal, h http.Handler) http.Handler {
 	if portal == nil || h == nil {
-		misuse("OnLoop without a portal or a handler")
+		misuse("OnLoop needs a portal and a handler; one of them is nil")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if l := loop.Current(); l != nil {
-			misuse("a handler of OnLoop is called with the baton of %v; tasks call the handler inside of it", l)
+			misuse("a task or callback of %v called the handler that OnLoop returned; call the inner handler instead", l)
 		}
-		v := &visitor{w: w, r: r, answer: answer{length: -1}}
-		v.idle = make(chan *errand)
-		v.serve(portal, h)
+		lr := &loopRequest{w: w, r: r, writerState: writerState{length: -1}}
+		lr.calls = make(chan *offloadedCall)
+		lr.serve(portal, h)
 	})
-}
-
-// A visitor is a request of package net/http whose handler runs on a loop. It is the
-// http.ResponseWriter of the handler.
-type visitor struct {
-	outside
-	w http.ResponseWriter // of package net/http
-	r *http.Request       // of package net/http
-
-	req   *http.Request // the handler's; nil before the task begins
-	begun atomic.Bool   // the task has begun
-	gone  error         // why r has ended, for the loop
-	scope *task.ScopeRef
-
-	answer
-	panicked *task.PanicError // unless it was http.ErrAbortHandler
-	aborted  bool             // it has panicked, or called runtime.Goexit
-}
-
-// serve is the part of the goroutine of package net/http.
-func (v *visitor) serve(portal *task.Portal, h http.Handler) {
-	call := portal.Go(func(ctx context.Context) error {
-		v.visit(ctx, h)
-		return nil
-	})
-	gone := v.r.Context().Done()
-	for returned := false; !returned; {
-		select {
-		case e, ok := <-v.idle:
-			if returned = !ok; ok {
-				stop := context.AfterFunc(v.r.Context(), v.tell)
-				e.run()
-				stop()
-			}
-		case <-gone:
-			gone = nil
-			v.tell()
-		case <-call.Done(): // the portal is closed
-			returned = true
-		}
-	}
-	v.others.Wait()
-	if v.req == nil {
-		http.Error(v.w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
-		return
-	}
-	if f := v.req.MultipartForm; f != nil && f != v.r.MultipartForm { // package net/http does not know of it
-		_ = f.RemoveAll()
-	}
-	if !v.cut {
-		_ = v.push()
-	}
-	if v.panicked != nil {
-		panic(v.panicked)
-	}
-	if v.aborted || v.cut {
-		panic(http.ErrAbortHandler)
-	}
-}
-
-// visit is the task of the request. It waits for what the handler has left behind.
-func (v *visitor) visit(ctx context.Context, h http.Handler) {
-	v.home, v.life = task.Self(ctx), ctx
-	base := v.r.Context()
-	err := task.Scope(bridge.WithValues(ctx, base), func(ctx context.Context) error {
-		v.scope = task.ScopeOf(ctx)
-		v.req = v.r.WithContext(ctx)
-		if v.r.Body != nil && v.r.Body != http.NoBody {
-			v.req.Body = &visitorBody{v: v, inner: v.r.Body}
-		}
-		v.begun.Store(true)
-		if base.Err() != nil { // or tell finds that the task has begun
-			v.Wake()
-		}
-		v.call(h)
-		v.scope.Cancel(nil)
-		return nil
-	})
-	if err != nil && !isCancel(err) && !errors.Is(err, v.gone) {
-		v.report(ctx, err)
-	}
-}
-
-// tell tells the loop that the request of package net/http has ended.
-func (v *visitor) tell() {
-	if v.begun.Load() {
-		_ = v.home.Loop().Driver().Post(v)
-	}
-}
-
-// Wake ends the request then. It is the loop's to call.
-func (v *visitor) Wake() {
-	v.gone = context.Cause(v.r.Context())
-	v.scope.Cancel(v.gone)
-}
-
-// call calls the handler. In the end it lets the goroutine of package net/http go on.
-func (v *visitor) call(h http.Handler) {
-	ended := false
-	defer func() {
-		if !ended {
-			v.aborted = true
-			// Without a value it is a Goexit, which goes on.
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
-				v.panicked, _ = p.(*task.PanicError) // of a goroutine
-				if v.panicked == nil {
-					v.panicked = &task.PanicError{Value: p, Stack: stack.OfPanic(), Task: v.home.String()}
-				}
-			}
-		}
-		v.over.Store(true)
-		close(v.idle)
-	}()
-	h.ServeHTTP(v, v.req)
-	ended = true
-}
-
-// report tells of an error of a task that the handler has left behind.
-func (v *visitor) report(ctx context.Context, err error) {
-	if p, ok := errors.AsType[*task.PanicError](err); ok {
-		p.Report(ctx)
-		return
-	}
-	message := fmt.Sprintf("httpio: serving %v", v.r.RemoteAddr)
-	v.home.Loop().CallExceptionHandler(loop.Exception{Message: message, Err: err})
 }

@@ -431,11 +431,11 @@ func TestMisuseOfOnLoop(t *testing.T) {
 		}()
 		fn()
 	}
-	mustPanic("no portal", "without a portal", func() { httpio.OnLoop(nil, http.NotFoundHandler()) })
+	mustPanic("no portal", "needs a portal", func() { httpio.OnLoop(nil, http.NotFoundHandler()) })
 	portal := newPortal(t)
 	h := httpio.OnLoop(portal, http.NotFoundHandler())
 	if err := portal.Do(func(context.Context) error {
-		mustPanic("on a task", "tasks call the handler inside", func() {
+		mustPanic("on a task", "call the inner handler", func() {
 			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 		})
 		return nil
@@ -453,7 +453,7 @@ func TestMisuseOfOnLoop(t *testing.T) {
 		_, _, _ = await.Receive(r.Context(), done)
 	})), 1)
 	whole(t, s, "GET", "/", nil)
-	if !strings.Contains(called, "belongs to a task") {
+	if !strings.Contains(called, "use a task of") {
 		t.Error(called)
 	}
 }

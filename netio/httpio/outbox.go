@@ -17,25 +17,25 @@ import (
 	"baton/task"
 )
 
-// Outbox returns a handler that runs h, and a connection that h hijacks never waits in
-// Write: what is written goes into an outbox, and a task of the connection sends it. It is
-// for libraries for WebSocket. Their calls hold a lock while they write, and a second task
-// that waits for this lock stops the loop. With an outbox every task may write.
+// Outbox returns a handler that runs h. If h hijacks the connection, Write never waits: it puts
+// the bytes into an outbox, and a task of the connection sends them. Outbox is for WebSocket
+// libraries. They hold a lock while they write, and a second task that waits for this lock stops
+// the loop. With an outbox, every task may write.
 //
-// Limit is how many bytes may wait in the outbox. Choose a limit above the longest message.
-// If more than limit bytes wait, Write fails with an error that wraps [netio.ErrTooLong],
-// and closes the connection: the client reads too slowly. Close sends what waits, for five
-// seconds at most. A deadline of writing has no effect.
+// Limit is how many bytes may wait in the outbox. Choose a limit above the longest message. If more
+// bytes wait because the client reads too slowly, Write closes the connection and returns an error
+// that wraps [netio.ErrTooLong]. Close still sends the bytes that wait, for at most five seconds. A
+// write deadline has no effect.
 //
-// The handler must hijack on its task, so Outbox is of no use around [Blocking]. After that
-// any goroutine may use the connection.
+// The handler must hijack on its own task, so Outbox does not work around [Blocking]. Any goroutine
+// may use the hijacked connection.
 func Outbox(limit int, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(&outboxWriter{w, limit}, r)
 	})
 }
 
-// An outboxWriter is an http.ResponseWriter whose connection has an outbox.
+// An outboxWriter is an http.ResponseWriter whose hijacked connection has an outbox.
 type outboxWriter struct {
 	http.ResponseWriter
 	limit int
@@ -44,10 +44,10 @@ type outboxWriter struct {
 // Unwrap is for http.ResponseController.
 func (w *outboxWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Flush sends what was written of an answer.
+// Flush sends what was written of a response.
 func (w *outboxWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
 
-// Hijack gives the connection to the handler, which must close it.
+// Hijack returns the connection. The caller must close it.
 func (w *outboxWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err != nil {
@@ -56,7 +56,7 @@ func (w *outboxWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	u, ok := nc.(interface{ of() *conn })
 	if !ok || !u.of().atHome() {
 		_ = nc.Close()
-		return nil, nil, errors.New("httpio: Outbox is for handlers of a Server that hijack on their task")
+		return nil, nil, errors.New("httpio: Outbox needs a handler of a Server that hijacks on its own task; do not use it with Blocking or OnLoop")
 	}
 	o := &outbox{Conn: nc, c: u.of(), limit: w.limit}
 	task.Go(o.c.ctx, o.run)
@@ -64,21 +64,22 @@ func (w *outboxWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return o, rw, nil
 }
 
-// outboxTime is how long Close waits for a client that does not read.
+// outboxTime is how long an outbox goes on sending after Close.
 const outboxTime = 5 * time.Second
 
-// An outbox is a hijacked connection. Its methods are safe from every goroutine.
+// An outbox is a hijacked connection whose Write does not wait. Its methods are safe for concurrent
+// use.
 type outbox struct {
 	net.Conn
 	c     *conn
 	limit int
-	ready locks.Event // there is something to do; belongs to the loop
+	ready locks.Event // set if run has something to do; belongs to the loop
 
-	mu      sync.Mutex // no call waits while it holds mu
-	waiting []byte     // to be sent
-	sending int        // bytes that run is sending
+	mu      sync.Mutex // held for short: no call waits with it
+	waiting []byte     // bytes to send
+	sending int        // how many bytes run is sending
 	closing bool
-	err     error // why no more is sent
+	err     error // why nothing is sent any more
 }
 
 // Write puts p into the outbox.
@@ -92,7 +93,7 @@ func (o *outbox) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	case len(o.waiting)+o.sending > o.limit:
 		o.err = fmt.Errorf("httpio: the outbox for %s is %w of %d bytes", o.c.remote, netio.ErrTooLong, o.limit)
-		_ = o.Conn.Close() // which ends run
+		_ = o.Conn.Close() // makes run return
 		return 0, o.err
 	}
 	if len(o.waiting) == 0 {
@@ -117,7 +118,7 @@ func (o *outbox) isClosing() bool {
 	return o.closing
 }
 
-// Close ends the connection when what waits is sent. It does not wait for that.
+// Close closes the outbox. It does not wait: run sends the rest and closes the connection.
 func (o *outbox) Close() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -127,20 +128,20 @@ func (o *outbox) Close() error {
 	o.closing = true
 	o.wake(func() {
 		now := o.c.clock.Now()
-		_ = o.c.nc.SetReadDeadline(now) // a Read that waits returns
+		_ = o.c.nc.SetReadDeadline(now) // makes a waiting Read return
 		_ = o.c.nc.SetWriteDeadline(now.Add(outboxTime))
 		o.ready.Set()
 	})
 	return nil
 }
 
-// SetDeadline sets that of reading. So does SetReadDeadline.
+// SetDeadline sets the read deadline only.
 func (o *outbox) SetDeadline(t time.Time) error { return o.Conn.SetReadDeadline(t) }
 
 // SetWriteDeadline has no effect, since Write does not wait.
 func (o *outbox) SetWriteDeadline(time.Time) error { return nil }
 
-// wake has the loop call fn.
+// wake calls fn on the loop.
 func (o *outbox) wake(fn func()) {
 	if l := o.c.home.Loop(); l.Held() {
 		fn()
@@ -149,7 +150,7 @@ func (o *outbox) wake(fn func()) {
 	}
 }
 
-// run sends what waits until the outbox is closed, and then closes the connection.
+// run sends what is written until the outbox is closed and empty, and then closes the connection.
 func (o *outbox) run(ctx context.Context) error {
 	defer o.Conn.Close()
 	for {
@@ -172,7 +173,7 @@ func (o *outbox) run(ctx context.Context) error {
 	}
 }
 
-// take returns what is to be sent, and whether nothing will follow.
+// take returns the bytes to send, and whether no more will follow.
 func (o *outbox) take() (p []byte, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -180,7 +181,7 @@ func (o *outbox) take() (p []byte, last bool) {
 	return p, o.closing
 }
 
-// sent notes how the sending has ended, and reports whether it has failed.
+// sent notes the error of sending, and reports whether the outbox has failed.
 func (o *outbox) sent(err error) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -11,30 +11,30 @@ import (
 	"baton/netio"
 )
 
-// A host is the connections of a route.
-type host struct {
-	idle  []*link          // the one that was used last at the end
-	users int              // connections, and requests that wait for one
-	slots *locks.Semaphore // for connections at work, or nil
+// A connPool holds the connections of one route.
+type connPool struct {
+	idle  []*clientConn    // the most recently used at the end
+	users int              // the number of connections, and of requests that wait for one
+	slots *locks.Semaphore // for connections in use, or nil
 }
 
-// A link is a connection of a Transport.
-type link struct {
+// A clientConn is a connection of a Transport.
+type clientConn struct {
 	stream     *netio.Stream
-	host       *host
+	pool       *connPool
 	route      route
 	reused     bool
-	timer      *loop.Handle // while it is idle, if that is bounded
-	next, prev *link        // in the list of idle ones
+	timer      *loop.Handle // of IdleConnTimeout, while the connection is idle
+	next, prev *clientConn  // in the idleList
 }
 
-// idleList lists the idle connections of all hosts.
+// An idleList lists the idle connections of all routes.
 type idleList struct {
-	front, back *link
+	front, back *clientConn
 	size        int
 }
 
-func (l *idleList) push(c *link) {
+func (l *idleList) push(c *clientConn) {
 	c.next, c.prev = l.front, nil
 	if l.front != nil {
 		l.front.prev = c
@@ -45,7 +45,7 @@ func (l *idleList) push(c *link) {
 	l.size++
 }
 
-func (l *idleList) remove(c *link) {
+func (l *idleList) remove(c *clientConn) {
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {
@@ -60,32 +60,33 @@ func (l *idleList) remove(c *link) {
 	l.size--
 }
 
-// get returns an idle connection of a route, or a new one. It waits if there are too many
-// at work. As a new one is opened only if none is idle, they bound all.
-func (t *Transport) get(ctx context.Context, r route) (*link, error) {
-	h := t.host(r)
+// get returns an idle connection of a route, or else a new one. It waits while MaxConnsPerHost
+// connections are in use. This bounds all connections, because a new one is opened only if none is
+// idle.
+func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
+	h := t.pool(r)
 	h.users++
 	if h.slots != nil {
 		if err := h.slots.Acquire(ctx); err != nil {
-			t.forget(h, r)
+			t.removeUser(h, r)
 			return nil, err
 		}
 	}
 	for n := len(h.idle); n > 0; n = len(h.idle) {
 		c := h.idle[n-1]
-		t.unpool(c)
+		t.takeIdle(c)
 		if c.stream.Buffered() == 0 {
-			h.users-- // which counts the connection
+			h.users-- // the connection is already counted
 			c.reused = true
 			return c, nil
 		}
-		_ = c.stream.Close() // it brought something that was not asked for
-		t.forget(h, r)
+		_ = c.stream.Close() // the server sent bytes without a request
+		t.removeUser(h, r)
 	}
 	opened := false
 	defer func() {
-		if !opened { // by an error, or a panic of a function of the Dialer
-			t.leave(h, r)
+		if !opened { // an error, or a panic of a function of the Dialer
+			t.releaseActive(h, r)
 		}
 	}()
 	s, err := t.dial(ctx, r)
@@ -93,48 +94,48 @@ func (t *Transport) get(ctx context.Context, r route) (*link, error) {
 		return nil, err
 	}
 	opened = true
-	return &link{stream: s, host: h, route: r}, nil
+	return &clientConn{stream: s, pool: h, route: r}, nil
 }
 
-// host returns the connections of a route.
-func (t *Transport) host(r route) *host {
-	h := t.hosts[r]
+// pool returns the connections of a route.
+func (t *Transport) pool(r route) *connPool {
+	h := t.pools[r]
 	if h == nil {
-		h = &host{}
+		h = &connPool{}
 		if t.MaxConnsPerHost > 0 {
 			h.slots = locks.NewSemaphore(t.MaxConnsPerHost)
 		}
-		t.hosts[r] = h
+		t.pools[r] = h
 	}
 	return h
 }
 
-// put keeps a connection for the next request, or closes it if there are enough.
-func (t *Transport) put(c *link) {
+// put keeps a connection for the next request, or closes it if enough are idle.
+func (t *Transport) put(c *clientConn) {
 	most := t.MaxIdleConnsPerHost
 	if most == 0 {
 		most = http.DefaultMaxIdleConnsPerHost
 	}
-	h := c.host
+	h := c.pool
 	if t.DisableKeepAlives || len(h.idle) >= most {
-		t.drop(c)
+		t.closeActive(c)
 		return
 	}
 	if t.MaxIdleConns > 0 && t.idle.size >= t.MaxIdleConns {
-		t.discard(t.idle.back)
+		t.closeIdle(t.idle.back)
 	}
 	h.idle = append(h.idle, c)
 	t.idle.push(c)
 	if d := t.IdleConnTimeout; d > 0 {
-		c.timer = t.loop.CallLater(d, func() { t.discard(c) })
+		c.timer = t.loop.CallLater(d, func() { t.closeIdle(c) })
 	}
-	c.stream.ReadAhead(func(error) { t.discard(c) })
+	c.stream.ReadAhead(func(error) { t.closeIdle(c) })
 	h.release()
 }
 
-// unpool takes an idle connection out of the pool.
-func (t *Transport) unpool(c *link) {
-	h := c.host
+// takeIdle takes an idle connection out of the pool.
+func (t *Transport) takeIdle(c *clientConn) {
+	h := c.pool
 	for i := range h.idle {
 		if h.idle[i] == c {
 			h.idle = append(h.idle[:i], h.idle[i+1:]...)
@@ -148,38 +149,38 @@ func (t *Transport) unpool(c *link) {
 	}
 }
 
-// discard closes an idle connection. One that is at work again is left alone.
-func (t *Transport) discard(c *link) {
+// closeIdle closes an idle connection. It does nothing if the connection is in use again.
+func (t *Transport) closeIdle(c *clientConn) {
 	if c.next == nil && c.prev == nil && t.idle.front != c {
 		return
 	}
-	t.unpool(c)
+	t.takeIdle(c)
 	_ = c.stream.Close()
-	t.forget(c.host, c.route)
+	t.removeUser(c.pool, c.route)
 }
 
-// drop closes a connection that is at work.
-func (t *Transport) drop(c *link) {
+// closeActive closes a connection that is in use.
+func (t *Transport) closeActive(c *clientConn) {
 	_ = c.stream.Close()
-	t.leave(c.host, c.route)
+	t.releaseActive(c.pool, c.route)
 }
 
-// leave counts the end of a connection that is at work.
-func (t *Transport) leave(h *host, r route) {
+// releaseActive counts the end of a connection that is in use.
+func (t *Transport) releaseActive(h *connPool, r route) {
 	h.release()
-	t.forget(h, r)
+	t.removeUser(h, r)
 }
 
-// release gives the place of a connection at work to the next request.
-func (h *host) release() {
+// release lets the next request use the slot of a connection.
+func (h *connPool) release() {
 	if h.slots != nil {
 		h.slots.Release()
 	}
 }
 
-// forget counts the end of a user of a host.
-func (t *Transport) forget(h *host, r route) {
+// removeUser counts down the users of a pool, and deletes the pool after the last one.
+func (t *Transport) removeUser(h *connPool, r route) {
 	if h.users--; h.users == 0 {
-		delete(t.hosts, r)
+		delete(t.pools, r)
 	}
 }

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// sniffBytes is how much of a file is read before the answer begins: its type is guessed by
-	// that, and a file that cannot be read leaves the answer to the handler.
+	// sniffBytes is how many bytes of a file are read before the response begins. The Content-Type is
+	// guessed from them. If the file cannot be read, the handler can still send another response.
 	sniffBytes = 512
 
-	// copyBytes is how much is read at a time of what is no file.
+	// copyBytes is how many bytes are read at a time from a source that is no file.
 	copyBytes = 32 << 10
 )
 
 var copyBuffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
-// ReadFrom copies src into the answer. It is for io.Copy, and so for http.ServeContent and
-// http.ServeFile. If src is a file, or a limited part of one, and the answer has a
-// Content-Length, the file is sent by [netio.Stream.SendFile].
+// ReadFrom copies src into the response. io.Copy calls it, and so do http.ServeContent and
+// http.ServeFile. If src is a file, or an io.LimitedReader of a file, and the response has a
+// Content-Length, ReadFrom sends the file with [netio.Stream.SendFile].
 func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 	if w.isFile(src) {
 		if !w.begun {
@@ -38,28 +38,28 @@ func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 			}
 		}
 	}
-	m, err := w.copy(src) // or finds that this is all
+	m, err := w.copy(src) // the rest, which may be empty
 	return n + m, err
 }
 
-// copy copies src by Write.
+// copy copies src with Write.
 func (w *response) copy(src io.Reader) (int64, error) {
 	buf := copyBuffers.Get().(*[copyBytes]byte)
 	defer copyBuffers.Put(buf)
 	return io.CopyBuffer(struct{ io.Writer }{w}, src, buf[:])
 }
 
-// isFile reports whether src may be sent as a file, by the calling task.
+// isFile reports whether the calling task may send src as a file.
 func (w *response) isFile(src io.Reader) bool {
 	f, _ := fileOf(src)
-	if f == nil || w.over.Load() || w.hijacked || w.req.Method == http.MethodHead || !w.c.atHome() {
+	if f == nil || w.ended.Load() || w.hijacked || w.req.Method == http.MethodHead || !w.c.atHome() {
 		return false
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode().IsRegular()
 }
 
-// fileOf returns the file that src reads, and the limit of that, if there is one.
+// fileOf returns the file that src reads, or nil, and the io.LimitedReader around it, or nil.
 func fileOf(src io.Reader) (*os.File, *io.LimitedReader) {
 	part, _ := src.(*io.LimitedReader)
 	if part != nil {
@@ -69,9 +69,9 @@ func fileOf(src io.Reader) (*os.File, *io.LimitedReader) {
 	return f, part
 }
 
-// sendFile sends what src, a file, has for the answer, and has read that from src. It sends
-// nothing if the answer does not take all of it as it is. A file that has become shorter
-// ends earlier.
+// sendFile sends the bytes that src, a file, still has, and moves src behind them. It sends nothing
+// if the response cannot take all of them, or would change them. It sends fewer bytes if the file
+// has become shorter.
 func (w *response) sendFile(src io.Reader) (int64, error) {
 	f, part := fileOf(src)
 	offset, err := f.Seek(0, io.SeekCurrent)
@@ -90,7 +90,7 @@ func (w *response) sendFile(src io.Reader) (int64, error) {
 		return 0, nil
 	}
 	if !w.begun || len(w.held) > 0 {
-		w.emit(w.held)
+		w.writeBody(w.held)
 		w.held = w.held[:0]
 	}
 	if w.chunked {
@@ -105,9 +105,9 @@ func (w *response) sendFile(src io.Reader) (int64, error) {
 	if part != nil {
 		part.N -= n
 	}
-	_, _ = f.Seek(offset+n, io.SeekStart) // where there was an offset before
+	_, _ = f.Seek(offset+n, io.SeekStart) // cannot fail: the file had an offset before
 	if err != nil && err != io.ErrUnexpectedEOF {
-		w.note(err)
+		w.setErr(err)
 		return n, err
 	}
 	return n, nil

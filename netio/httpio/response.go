@@ -17,58 +17,58 @@ import (
 )
 
 const (
-	// heldBytes is how much of an answer waits for the handler's end: a shorter one gets a
-	// Content-Length. It is that of package net/http.
+	// heldBytes is how much of a response is held until the handler returns, in bytes. A shorter
+	// response gets a Content-Length. The number is the one in package net/http.
 	heldBytes = 2048
 
-	// outBytes is when what was written is sent.
+	// outBytes is how many bytes out may have before it is sent.
 	outBytes = 4096
 )
 
-// outBuffers are those of answers at work.
+// outBuffers is the pool of buffers. A response that has written has one until it ends.
 var outBuffers = sync.Pool{New: func() any { return new(outBuffer) }}
 
-// An outBuffer is the memory of an answer.
+// An outBuffer is the memory of a response.
 type outBuffer struct {
 	out  [2 * outBytes]byte
 	held [heldBytes]byte
 	sent [16]field
 }
 
-// A response is an http.ResponseWriter. Every goroutine and task may use it, one at a time, until
-// its handler returns. Later calls fail.
+// A response is the http.ResponseWriter of a Server. Any task or goroutine may use it, one at a
+// time, until the handler returns. Later calls fail.
 type response struct {
-	c      *conn
-	req    *http.Request // the next field
-	shown  http.Request  // to the handler
-	body   body
-	header http.Header // the handler's; nil before Header
+	c              *conn
+	req            *http.Request // points to handlerRequest
+	handlerRequest http.Request  // what the handler gets
+	body           body
+	header         http.Header // for the handler; nil before Header
 
-	status   int      // 0 before WriteHeader
-	sent     fields   // the header as it was at WriteHeader
-	trailer  []string // the names that were declared
-	length   int64    // what the handler has declared; -1 if it has not
-	written  int64    // bytes of the handler
-	held     []byte   // written, and not in out yet
-	out      []byte   // to be sent
-	outBuf   *outBuffer
-	begun    bool // the head is in out, or sent
-	chunked  bool
-	done     bool        // the handler has returned
-	over     atomic.Bool // and the answer is complete: late calls of the handler's goroutines do nothing
-	hijacked bool
+	status      int      // 0 before WriteHeader
+	sent        fields   // the header at the time of WriteHeader
+	trailer     []string // the names of the declared trailers
+	length      int64    // the declared Content-Length, or -1
+	written     int64    // bytes that the handler has written
+	held        []byte   // written and not yet in out
+	out         []byte   // bytes to send
+	outBuf      *outBuffer
+	begun       bool // the head is in out or was sent
+	chunked     bool
+	handlerDone bool        // the handler has returned
+	ended       atomic.Bool // the response is complete; later calls fail
+	hijacked    bool
 
-	wants10    bool // an HTTP/1.0 client that wants to keep the connection
+	wants10    bool // the client uses HTTP/1.0 and wants to keep the connection
 	wantsClose bool
 	noKeep     bool // the server keeps no connections
 	closeAfter bool
 	fullDuplex bool
-	err        error // of the connection
+	err        error // of the connection; later writes are dropped
 }
 
 func newResponse(c *conn, parsed *http.Request, ctx context.Context) *response {
-	w := &response{c: c, length: -1, shown: *parsed.WithContext(ctx)}
-	w.req = &w.shown
+	w := &response{c: c, length: -1, handlerRequest: *parsed.WithContext(ctx)}
+	w.req = &w.handlerRequest
 	req := w.req
 	w.body.w, w.body.request, w.body.inner, w.body.br = w, parsed, parsed.Body, c.br
 	switch {
@@ -86,7 +86,7 @@ func newResponse(c *conn, parsed *http.Request, ctx context.Context) *response {
 	return w
 }
 
-// Header returns the header of the answer.
+// Header returns the header of the response.
 func (w *response) Header() http.Header {
 	if w.header == nil {
 		w.header = make(http.Header)
@@ -94,11 +94,11 @@ func (w *response) Header() http.Header {
 	return w.header
 }
 
-// WriteHeader decides the status and the header. A status below 200 is sent at once, and
-// another one follows.
+// WriteHeader sets the status and the header. A status below 200 is sent at once; another
+// WriteHeader may follow it.
 func (w *response) WriteHeader(code int) {
 	switch {
-	case w.over.Load():
+	case w.ended.Load():
 		w.c.logf("http: response.WriteHeader after the handler has returned")
 		return
 	case w.hijacked:
@@ -110,12 +110,12 @@ func (w *response) WriteHeader(code int) {
 	case code < 100 || code > 999:
 		panic(fmt.Sprintf("invalid WriteHeader code %v", code))
 	case code >= 100 && code < 200 && code != http.StatusSwitchingProtocols:
-		w.inform(code)
+		w.writeInformational(code)
 		return
 	}
-	w.body.refuse(w.c)
+	w.body.beginResponse(w.c)
 	w.status = code
-	w.room()
+	w.getBuffer()
 	w.sent = snapshot(w.outBuf.sent[:0], w.header)
 	if text := w.sent.get("Content-Length"); text != "" {
 		n, err := strconv.ParseInt(text, 10, 64)
@@ -128,8 +128,8 @@ func (w *response) WriteHeader(code int) {
 	}
 }
 
-// inform sends an answer that is not the last one.
-func (w *response) inform(code int) {
+// writeInformational sends a response of status 1xx.
+func (w *response) writeInformational(code int) {
 	if code == http.StatusContinue {
 		w.body.mu.Lock()
 		if w.body.expect == wantsContinue {
@@ -140,7 +140,7 @@ func (w *response) inform(code int) {
 	if !w.req.ProtoAtLeast(1, 1) {
 		return
 	}
-	w.room()
+	w.getBuffer()
 	sent := snapshot(w.outBuf.sent[:0], w.header)
 	sent.drop("Content-Length")
 	sent.drop("Transfer-Encoding")
@@ -150,7 +150,7 @@ func (w *response) inform(code int) {
 	w.flush()
 }
 
-// Write sends p, or holds it for a moment.
+// Write sends p or buffers it.
 func (w *response) Write(p []byte) (int, error) { return write(w, p) }
 
 // WriteString is Write for a string.
@@ -158,8 +158,8 @@ func (w *response) WriteString(s string) (int, error) { return write(w, s) }
 
 func write[S []byte | string](w *response, p S) (int, error) {
 	switch {
-	case w.over.Load():
-		return 0, errOver
+	case w.ended.Load():
+		return 0, errHandlerReturned
 	case w.hijacked:
 		return 0, http.ErrHijacked
 	}
@@ -176,31 +176,31 @@ func write[S []byte | string](w *response, p S) (int, error) {
 		return 0, http.ErrContentLength
 	}
 	n := len(p)
-	w.room()
+	w.getBuffer()
 	for len(p) > heldBytes-len(w.held) {
 		if len(w.held) == 0 {
-			w.emit([]byte(p))
+			w.writeBody([]byte(p))
 			return n, w.err
 		}
 		k := heldBytes - len(w.held)
 		w.held = append(w.held, p[:k]...)
-		w.emit(w.held)
+		w.writeBody(w.held)
 		w.held, p = w.held[:0], p[k:]
 	}
 	w.held = append(w.held, p...)
 	return n, w.err
 }
 
-// emit sends a piece of the body, behind the head.
-func (w *response) emit(p []byte) {
+// writeBody sends p, a part of the body, and before it the head if that was not sent.
+func (w *response) writeBody(p []byte) {
 	if !w.begun {
 		w.begin(p)
 	}
-	w.piece(p)
+	w.writeChunk(p)
 }
 
-// piece adds bytes of the body to what is sent.
-func (w *response) piece(p []byte) {
+// writeChunk appends p, a part of the body, to out, and sends out if it is long enough.
+func (w *response) writeChunk(p []byte) {
 	n := len(p)
 	if n == 0 || w.req.Method == "HEAD" || w.err != nil {
 		return
@@ -210,7 +210,7 @@ func (w *response) piece(p []byte) {
 		w.out = append(w.out, "\r\n"...)
 	}
 	if n >= outBytes {
-		w.note(w.c.write(w.out, p))
+		w.setErr(w.c.write(w.out, p))
 		w.out = w.out[:0]
 	} else {
 		w.out = append(w.out, p...)
@@ -226,11 +226,11 @@ func (w *response) piece(p []byte) {
 // Flush sends what was written.
 func (w *response) Flush() { _ = w.FlushError() }
 
-// FlushError is Flush, for http.ResponseController.
+// FlushError is Flush with an error, for http.ResponseController.
 func (w *response) FlushError() error {
 	switch {
-	case w.over.Load():
-		return errOver
+	case w.ended.Load():
+		return errHandlerReturned
 	case w.hijacked:
 		return http.ErrHijacked
 	}
@@ -238,7 +238,7 @@ func (w *response) FlushError() error {
 		w.WriteHeader(http.StatusOK)
 	}
 	if !w.begun || len(w.held) > 0 {
-		w.emit(w.held)
+		w.writeBody(w.held)
 		w.held = w.held[:0]
 	}
 	w.flush()
@@ -247,33 +247,33 @@ func (w *response) FlushError() error {
 
 func (w *response) flush() {
 	if len(w.out) > 0 && w.err == nil {
-		w.note(w.c.write(w.out))
+		w.setErr(w.c.write(w.out))
 	}
 	w.out = w.out[:0]
 }
 
-// room gives out memory.
-func (w *response) room() {
+// getBuffer gets the memory of the response from the pool.
+func (w *response) getBuffer() {
 	if w.outBuf == nil {
 		w.outBuf = outBuffers.Get().(*outBuffer)
 		w.out, w.held = w.outBuf.out[:0], w.outBuf.held[:0]
 	}
 }
 
-func (w *response) note(err error) {
+func (w *response) setErr(err error) {
 	if w.err == nil {
 		w.err = err
 	}
 }
 
-// finish is the end of an answer: the handler has returned.
+// finish completes the response after the handler has returned.
 func (w *response) finish() {
-	w.done = true
+	w.handlerDone = true
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 	if !w.begun || len(w.held) > 0 {
-		w.emit(w.held)
+		w.writeBody(w.held)
 		w.held = w.held[:0]
 	}
 	if w.chunked && w.req.Method != "HEAD" {
@@ -283,7 +283,7 @@ func (w *response) finish() {
 	}
 	w.flush()
 	if w.req.Method != "HEAD" && bodyAllowed(w.status) && w.length >= 0 && w.written != w.length {
-		w.closeAfter = true // the client waits for the rest
+		w.closeAfter = true // the client waits for more bytes
 	}
 	if !w.closeAfter && !w.body.drain() {
 		w.closeAfter = true
@@ -293,20 +293,20 @@ func (w *response) finish() {
 	}
 }
 
-// abort is the end of an answer whose handler has panicked. What is complete of it is
-// sent, as by package net/http.
+// abort ends the response of a handler that has panicked. It sends what is in out, as package
+// net/http does.
 func (w *response) abort() {
 	if w.begun {
 		w.flush()
 	}
 }
 
-// end is the end of the request: its memory is for others, and what the handler has left
-// behind finds everything closed.
+// end ends the request. It releases the memory, and makes later calls of the handler's tasks and
+// goroutines fail.
 func (w *response) end() {
-	w.over.Store(true)
+	w.ended.Store(true)
 	if w.body.end() {
-		w.c.br = nil // a goroutine still reads with it
+		w.c.br = nil // a goroutine is still reading with it
 	}
 	if w.outBuf != nil {
 		clear(w.outBuf.sent[:])
@@ -318,44 +318,43 @@ func (w *response) end() {
 	}
 }
 
-// errOver is of what is used after its handler.
-var errOver = errors.New("httpio: the handler of this request has returned")
+// errHandlerReturned is returned by calls that come after the handler.
+var errHandlerReturned = errors.New("httpio: the handler of this request has returned")
 
 // SetReadDeadline, SetWriteDeadline and EnableFullDuplex are for http.ResponseController.
 func (w *response) SetReadDeadline(t time.Time) error {
-	if w.over.Load() {
-		return errOver
+	if w.ended.Load() {
+		return errHandlerReturned
 	}
 	w.c.deadline = t
 	return w.c.nc.SetReadDeadline(t)
 }
 
 func (w *response) SetWriteDeadline(t time.Time) error {
-	if w.over.Load() {
-		return errOver
+	if w.ended.Load() {
+		return errHandlerReturned
 	}
-	w.c.timed = true
+	w.c.writeDeadline = true
 	return w.c.nc.SetWriteDeadline(t)
 }
 
 func (w *response) EnableFullDuplex() error {
-	if w.over.Load() {
-		return errOver
+	if w.ended.Load() {
+		return errHandlerReturned
 	}
 	w.fullDuplex = true
 	return nil
 }
 
-// Hijack gives the connection to the handler, which must close it. A panic of the handler
-// closes it, too.
+// Hijack returns the connection. The caller must close it; a panic of the handler closes it, too.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
-	case w.over.Load():
-		return nil, nil, errOver
+	case w.ended.Load():
+		return nil, nil, errHandlerReturned
 	case w.hijacked:
 		return nil, nil, http.ErrHijacked
 	}
-	w.body.refuse(w.c)
+	w.body.beginResponse(w.c)
 	if w.status != 0 { // some libraries write the status 101 first
 		_ = w.FlushError()
 	}

@@ -9,12 +9,12 @@ import (
 	"net/http"
 )
 
-// A responseBody is the body of a response.
+// A responseBody is the Body of a response of a Transport.
 type responseBody struct {
 	e     *exchange
 	inner io.Reader
-	keep  bool // the connection may be kept when the body was read
-	busy  bool // in a Read
+	keep  bool // the connection may be kept after the body was read
+	busy  bool // a Read is running
 	err   error
 }
 
@@ -22,22 +22,22 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	if _, err := b.e.reader(); err != nil {
+	if _, err := b.e.readerContext(); err != nil {
 		return 0, err
 	}
 	if b.busy {
-		return 0, errors.New("httpio: two tasks read the body of a response at once")
+		return 0, errors.New("httpio: two tasks read the Body of a response at once; let one task read it")
 	}
 	b.busy = true
 	n, err := b.inner.Read(p)
-	b.e.settle(err == io.EOF && b.keep)
+	b.e.waitWritten(err == io.EOF && b.keep)
 	b.busy = false
 	switch {
-	case b.err != nil: // another task has closed the body meanwhile
+	case b.err != nil: // another task has closed the body during the Read
 		b.e.putReader()
 		return n, b.err
 	case err != nil:
-		b.err = b.e.why(err)
+		b.err = b.e.readFailure(err)
 		b.e.finish(err == io.EOF && b.keep)
 		b.e.putReader()
 		return n, b.err
@@ -45,19 +45,19 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close ends the response. A connection with the rest of a body on it is closed.
+// Close ends the response. If the body was not read to its end, Close closes the connection.
 func (b *responseBody) Close() error {
 	if b.err == nil {
 		b.err = http.ErrBodyReadAfterClose
 		b.e.finish(false)
 		if !b.busy {
-			b.e.putReader() // which a Read has otherwise
+			b.e.putReader() // a running Read does that itself
 		}
 	}
 	return nil
 }
 
-// A gzipBody expands a body.
+// A gzipBody decompresses a body.
 type gzipBody struct {
 	body io.ReadCloser
 	zr   *gzip.Reader

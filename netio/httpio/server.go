@@ -19,31 +19,51 @@ import (
 	"baton/task"
 )
 
-// headerSlop is how much longer a head may be than MaxHeaderBytes, as in package net/http.
+// headerSlop is how much longer than MaxHeaderBytes a request head may be, as in package net/http.
 const headerSlop = 4096
 
-// A Server serves HTTP/1.1 (RFC 9112) to handlers of package net/http. The zero value
-// serves http.DefaultServeMux. It may serve several listeners of one loop. Fields that have
-// the name of a field of http.Server mean the same.
+// A Server serves HTTP/1.1 (RFC 9112) with handlers of package net/http. The zero value serves
+// http.DefaultServeMux. A Server may serve several listeners of one loop. Fields that have the
+// name of a field of http.Server have the same meaning.
+//
+// Close ends a server at once. Shutdown, or a cancel of Serve's ctx, closes the listeners and the
+// idle connections, lets requests in progress finish, and after Grace does what Close does. Serve
+// returns when the last connection has ended.
+//
+// Until the handler returns, any task or goroutine may use the http.ResponseWriter, one at a time.
+// Later calls fail and change nothing.
+//
+// The context of a request is cancelled when the client goes away, when the handler returns, by
+// Close, and after Grace. Calls with that context then return an error. A Write, and a Read of the
+// Body, go on: a client that has only closed its sending direction still gets its response. While
+// the Body has unread bytes, only a Read of the Body notices that the client has gone.
+//
+// One task or goroutine at a time may read the Body, also while others write. After io.EOF, each
+// Read returns io.EOF. After a timeout, the handler may set a later deadline and read on, unless
+// the Body is chunked. After Close, and after the handler, Read returns
+// http.ErrBodyReadAfterClose.
 type Server struct {
-	// Handler is called for each request, by the task of the connection. Nil is
+	// Handler answers the requests. The task of the connection calls it. Nil means
 	// http.DefaultServeMux.
 	Handler http.Handler
 
-	// TLSConfig, unless nil, encrypts the connections: Serve is ServeTLS then. In net/http it
-	// is for ServeTLS only. HTTP/2 is offered only if TLSNextProto has it. The least of
-	// ReadHeaderTimeout, ReadTimeout and WriteTimeout bounds the handshake; without them it is
-	// 60 s.
+	// TLSConfig, if not nil, encrypts the connections: Serve does what ServeTLS does. (In
+	// net/http, only ServeTLS uses it.) The server offers HTTP/2 only if TLSNextProto has a
+	// function for it. The shortest of ReadHeaderTimeout, ReadTimeout and WriteTimeout bounds the
+	// handshake; without them the bound is 60 s.
 	TLSConfig *tls.Config
 
-	// TLSNextProto has functions for other protocols that clients may choose by ALPN, as "h2":
-	// golang.org/x/net/http2 serves it. A function serves a connection on a goroutine of its own,
-	// and may wait there. The connection is closed when the function returns. Its net.Conn has
-	// a method ConnectionState. The http.Handler is this server's, behind [OnLoop]: requests
-	// are tasks of the loop. The ctx ends when the end of the server begins; then the function
-	// should let the requests at work finish, which Grace bounds, and return. It is not for
-	// calls of Baton. Without TLSConfig.NextProtos the server offers the protocols of the map,
-	// in the order of their names, and then HTTP/1.1.
+	// TLSNextProto has functions for other protocols that clients may choose by ALPN, such as
+	// "h2" for golang.org/x/net/http2. The server calls the function on a goroutine of its own,
+	// where it may block, and closes the connection when the function returns.
+	//
+	// The net.Conn has a method ConnectionState. The http.Handler runs the server's handler on
+	// the loop, as with [OnLoop]. The ctx is cancelled when the end of the server begins. Then
+	// the function should let the requests in progress finish, within Grace, and return. The ctx
+	// belongs to no task and must not be passed to calls of Baton.
+	//
+	// Without TLSConfig.NextProtos, the server offers the protocols of the map, sorted by name,
+	// and then HTTP/1.1.
 	TLSNextProto map[string]func(ctx context.Context, c net.Conn, h http.Handler)
 
 	ReadTimeout       time.Duration
@@ -52,52 +72,52 @@ type Server struct {
 	IdleTimeout       time.Duration
 	MaxHeaderBytes    int
 
-	// ConnState is called by the task of the connection, but with http.StateHijacked by the task
-	// or goroutine that hijacks. Each connection has one net.Conn, for ConnState, ConnContext and
-	// Hijack. ConnState must not switch.
+	// ConnState is called by the task of the connection, except with http.StateHijacked: then the
+	// caller of Hijack calls it. ConnState must not switch. A connection has one net.Conn: the
+	// server passes it to ConnState and ConnContext, and Hijack returns it.
 	ConnState func(net.Conn, http.ConnState)
 
-	// ConnContext, unless nil, returns the context from which those of the requests of a
-	// connection derive. It must be derived from ctx, since the tasks know each other by it; a
-	// context of elsewhere panics. The task of the connection calls ConnContext before a
-	// handshake, and ConnContext may switch.
+	// ConnContext, if not nil, returns the context from which the contexts of a connection's
+	// requests derive. It must derive its result from ctx, because tasks know each other by their
+	// contexts; the server panics otherwise. The task of the connection calls ConnContext before
+	// the TLS handshake. ConnContext may switch.
 	//
-	// There is no BaseContext: ctx has the values of the ctx of Serve. Beside them it has
-	// http.LocalAddrContextKey, the address of this end, and http.ServerContextKey, an
-	// *http.Server with the fields of this one, which serves nothing. Package httputil and
-	// others look for them.
+	// There is no BaseContext: ctx has the values of Serve's ctx, and two more. The value of
+	// http.LocalAddrContextKey is the local address. The value of http.ServerContextKey is an
+	// *http.Server with the fields of this Server; it serves nothing, and is there because
+	// package httputil and others look for it.
 	ConnContext func(ctx context.Context, c net.Conn) context.Context
 
-	// ErrorLog is for panics of handlers, failed handshakes, and wrong calls of the
-	// ResponseWriter. If it is nil, wrong calls go to package log, and the rest to the loop's
-	// exception handler.
+	// ErrorLog gets panics of handlers, failed handshakes, and wrong calls of the
+	// ResponseWriter. If ErrorLog is nil, wrong calls go to the standard logger of package log,
+	// and the others to the loop's exception handler.
 	ErrorLog *log.Logger
 
-	// DisableGeneralOptionsHandler passes "OPTIONS *" to the handler.
+	// DisableGeneralOptionsHandler passes "OPTIONS *" requests to the handler.
 	DisableGeneralOptionsHandler bool
 
-	// MaxConns and Grace are those of [netio.Server].
+	// MaxConns and Grace have the meaning that they have in [netio.Server].
 	MaxConns int
 	Grace    time.Duration
 
-	// DisableKeepAlives closes each connection after one answer. Tasks may change it while the
-	// server serves; it counts for the requests that begin then. It is for SetKeepAlivesEnabled
-	// of net/http.
+	// DisableKeepAlives closes each connection after one response. Tasks may change it while the
+	// server serves; the change affects requests that begin later. It replaces the method
+	// SetKeepAlivesEnabled of http.Server.
 	DisableKeepAlives bool
 
-	server   *netio.Server
-	shown    *http.Server                // the value of http.ServerContextKey
-	goodbyes []func(ctx context.Context) // of RegisterOnShutdown
+	server        *netio.Server
+	contextServer *http.Server                // the value of http.ServerContextKey
+	onShutdown    []func(ctx context.Context) // of RegisterOnShutdown
 }
 
-// Serve serves handler on a listener. It is (&Server{Handler: handler}).Serve.
+// Serve serves the connections of ln with handler. It calls (&Server{Handler: handler}).Serve.
 func Serve(ctx context.Context, ln *netio.Listener, handler http.Handler) error {
 	return (&Server{Handler: handler}).Serve(ctx, ln)
 }
 
 // Serve serves the connections of ln, and closes ln in the end. It returns when the last
-// connection has ended, with the errors of [netio.Server.ServeListener]. A cancel of ctx
-// is a Shutdown.
+// connection has ended, with the errors of [netio.Server.ServeListener]. A cancel of ctx shuts the
+// server down like Shutdown.
 func (srv *Server) Serve(ctx context.Context, ln *netio.Listener) error {
 	if srv.TLSConfig != nil {
 		return srv.ServeTLS(ctx, ln, "", "")
@@ -105,7 +125,7 @@ func (srv *Server) Serve(ctx context.Context, ln *netio.Listener) error {
 	return srv.serveListener(ctx, ln, nil)
 }
 
-// ListenAndServe listens on an address and serves it.
+// ListenAndServe listens on address and serves its connections, like Serve.
 func (srv *Server) ListenAndServe(ctx context.Context, network, address string) error {
 	ln, err := netio.Listen(ctx, network, address)
 	if err != nil {
@@ -114,33 +134,34 @@ func (srv *Server) ListenAndServe(ctx context.Context, network, address string) 
 	return srv.Serve(ctx, ln)
 }
 
-// serveListener is Serve. The config is nil without TLS.
+// serveListener serves the connections of ln, with TLS if config is not nil.
 func (srv *Server) serveListener(ctx context.Context, ln *netio.Listener, config *tls.Config) error {
-	inner := srv.inner()
-	ctx = context.WithValue(ctx, http.ServerContextKey, srv.shown)
-	return inner.ServeListener(ctx, ln, (&site{srv, config}).serve)
+	inner := srv.netioServer()
+	ctx = context.WithValue(ctx, http.ServerContextKey, srv.contextServer)
+	return inner.ServeListener(ctx, ln, (&servedListener{srv, config}).serve)
 }
 
-// Shutdown ends the server: idle connections and handshakes at once, the others when their
-// answer is sent. It waits for them, and bounds that, as [netio.Server.Shutdown].
+// Shutdown ends the server gracefully. It closes idle connections and handshakes at once, and the
+// other connections when their response is sent. After Grace it does what Close does. It returns
+// when the last connection has ended, with the errors of [netio.Server.Shutdown].
 //
-// A hijacked connection counts until it is closed, and is cut off like any other when the
-// grace is over. So it must learn of the end: its handler by [netio.UntilShutdown] of the
-// request's context, others by RegisterOnShutdown. The Shutdown of net/http does not wait for
-// hijacked connections.
-func (srv *Server) Shutdown(ctx context.Context) error { return srv.inner().Shutdown(ctx) }
+// Unlike in net/http, Shutdown waits for hijacked connections, and resets those that are still
+// open after Grace. A handler learns of the shutdown by [netio.UntilShutdown], called with the
+// request's context; other code learns of it by RegisterOnShutdown.
+func (srv *Server) Shutdown(ctx context.Context) error { return srv.netioServer().Shutdown(ctx) }
 
-// RegisterOnShutdown has f called when Shutdown, or a cancel of Serve's ctx, begins the end,
-// to say goodbye to hijacked connections. Each function runs as a task of its own. Serve and
-// Shutdown wait for it, and the end of the grace cancels its ctx. So does a panic of one of the
-// functions, which goes to the loop's exception handler. Close does not call them.
+// RegisterOnShutdown registers f. When Shutdown, or a cancel of Serve's ctx, begins the end, the
+// server calls each registered function in a task of its own, for example to say goodbye on
+// hijacked connections. Serve and Shutdown wait for these tasks. The end of Grace cancels their
+// ctx, and so does a panic in one of them, which goes to the loop's exception handler. Close does
+// not call f.
 func (srv *Server) RegisterOnShutdown(f func(ctx context.Context)) {
-	srv.goodbyes = append(srv.goodbyes, f)
+	srv.onShutdown = append(srv.onShutdown, f)
 }
 
-// sayGoodbye calls the functions of RegisterOnShutdown.
-func (srv *Server) sayGoodbye(ctx context.Context) {
-	for _, f := range srv.goodbyes {
+// callOnShutdown starts a task for each function of RegisterOnShutdown.
+func (srv *Server) callOnShutdown(ctx context.Context) {
+	for _, f := range srv.onShutdown {
 		task.Go(ctx, func(ctx context.Context) error {
 			f(ctx)
 			return nil
@@ -148,14 +169,15 @@ func (srv *Server) sayGoodbye(ctx context.Context) {
 	}
 }
 
-// Close ends the server at once, as [netio.Server.Close].
-func (srv *Server) Close() error { return srv.inner().Close() }
+// Close ends the server at once: it resets the connections and cancels the handlers. It does not
+// wait for the handlers to end; Serve does.
+func (srv *Server) Close() error { return srv.netioServer().Close() }
 
-// inner is the server of the connections. It is made once.
-func (srv *Server) inner() *netio.Server {
+// netioServer returns the server that accepts the connections, which it makes at the first call.
+func (srv *Server) netioServer() *netio.Server {
 	if srv.server == nil {
-		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace, OnShutdown: srv.sayGoodbye}
-		srv.shown = srv.show()
+		srv.server = &netio.Server{MaxConns: srv.MaxConns, Grace: srv.Grace, OnShutdown: srv.callOnShutdown}
+		srv.contextServer = srv.newContextServer()
 		if srv.ErrorLog != nil {
 			srv.server.OnError = func(s *netio.Stream, err error) {
 				if s == nil {
@@ -169,8 +191,8 @@ func (srv *Server) inner() *netio.Server {
 	return srv.server
 }
 
-// show returns what is the value of http.ServerContextKey.
-func (srv *Server) show() *http.Server {
+// newContextServer returns the value of http.ServerContextKey.
+func (srv *Server) newContextServer() *http.Server {
 	return &http.Server{
 		Handler:                      srv.handler(),
 		DisableGeneralOptionsHandler: srv.DisableGeneralOptionsHandler,
@@ -183,44 +205,6 @@ func (srv *Server) show() *http.Server {
 		ConnState:                    srv.ConnState,
 		ErrorLog:                     srv.ErrorLog,
 		ConnContext:                  srv.ConnContext,
-	}
-}
-
-// A site is a listener that is served.
-type site struct {
-	srv *Server
-	tls *tls.Config // or nil
-}
-
-// serve is the life of a connection.
-func (v *site) serve(ctx context.Context, s *netio.Stream) error {
-	c := newConn(ctx, v.srv, s, v.tls != nil)
-	c.derive()
-	c.setState(http.StateNew)
-	defer c.end()
-	until, release := netio.UntilShutdown(ctx)
-	defer release()
-	c.draining = until
-	if v.tls != nil {
-		if err := c.shakeHands(v.tls); err != nil {
-			return err
-		}
-		if fn := c.nextProto(); fn != nil {
-			return c.serveNext(fn)
-		}
-		if p := c.tls.NegotiatedProtocol; p != "" && p != "http/1.1" {
-			return nil // of ACME, perhaps, which is content with the handshake
-		}
-	}
-	for {
-		req, err := c.next(ctx)
-		if err != nil {
-			return c.refuse(err)
-		}
-		if !c.answer(req) {
-			return c.linger()
-		}
-		c.setState(http.StateIdle)
 	}
 }
 
@@ -238,7 +222,7 @@ func (srv *Server) handler() http.Handler {
 	return srv.Handler
 }
 
-// orElse is the first duration that is not zero.
+// orElse returns d, or other if d is zero.
 func orElse(d, other time.Duration) time.Duration {
 	if d != 0 {
 		return d
@@ -246,19 +230,19 @@ func orElse(d, other time.Duration) time.Duration {
 	return other
 }
 
-// isEnd reports whether err is how a connection ends while it brings a request: there is no
-// client to answer.
+// isEnd reports whether err means that the connection has ended or timed out during a request.
+// There is no client to answer.
 func isEnd(err error) bool {
 	_, canceled := err.(*task.Canceled)
 	return canceled || err == io.EOF || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// isCancel reports whether err says only that something has ended.
+// isCancel reports whether err is only a cancel.
 func isCancel(err error) bool {
 	_, canceled := err.(*task.Canceled)
 	return canceled || err == context.Canceled
 }
 
-// misuse panics because of a mistake of the caller.
+// misuse panics with a message about a mistake of the caller.
 func misuse(format string, args ...any) { panic("httpio: " + fmt.Sprintf(format, args...)) }

@@ -22,43 +22,45 @@ import (
 	"baton/task"
 )
 
-// A Session makes requests in one line each. It keeps connections, and cookies if its
-// Client has a Jar. The zero value is ready to use, and belongs to the loop that uses it
-// first. Close closes the connections that it keeps.
+// A Session makes a request in one line. It keeps connections, and cookies if its Client has a Jar.
+// The zero value is ready to use, and belongs to the loop that uses it first. Close closes the
+// connections that it keeps.
 //
-// All calls may switch. A response of status 400 or above is a [*StatusError].
+// All methods except Close may switch. A response with status 400 or above is a [*StatusError].
 type Session struct {
-	// Client makes the requests. If it has no Transport, the one below is used.
+	// Client makes the requests. If it has no Transport, the first request sets it to the field
+	// below.
 	Client http.Client
 
-	// Transport is ours.
+	// Transport sends the requests, unless Client has another one.
 	Transport Transport
 
-	// Limit bounds the bodies that are read into memory, in bytes. Default 32 MiB.
+	// Limit bounds the bodies that methods return or decode, in bytes. Default 32 MiB. A longer
+	// body is an error that wraps [netio.ErrTooLong].
 	Limit int64
 }
 
 const defaultLimit = 32 << 20
 
-// A StatusError is a response that says that something went wrong.
+// A StatusError is the error for a response with status 400 or above.
 type StatusError struct {
 	Code   int
 	Status string // as in "404 Not Found"
-	URL    string // that has answered
-	Body   string // its beginning
+	URL    string // of the request that got the response
+	Body   string // the first 1024 bytes at most
 }
 
-// Error says which URL has answered, and what.
+// Error returns the URL and the status.
 func (e *StatusError) Error() string { return "httpio: " + e.URL + ": " + e.Status }
 
-// statusBytes is how much of a body a StatusError has.
+// statusBytes is how much of a body a StatusError has, in bytes.
 const statusBytes = 1 << 10
 
-// Close closes the connections that wait for a request. It does not switch.
+// Close closes the idle connections. It does not switch. The Session remains usable.
 func (s *Session) Close() { s.Transport.CloseIdleConnections() }
 
-// Do sends a request, which needs a context of the calling task. The Body of the response
-// must be closed.
+// Do sends a request. Its context must be a context of the calling task. The caller must close the
+// Body of the response.
 func (s *Session) Do(req *http.Request) (*http.Response, error) {
 	if s.Client.Transport == nil {
 		s.Client.Transport = &s.Transport
@@ -71,35 +73,35 @@ func (s *Session) Do(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, statusBytes)) // as much as there is
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, statusBytes)) // an error leaves Body shorter
 	return nil, &StatusError{resp.StatusCode, resp.Status, resp.Request.URL.Redacted(), string(body)}
 }
 
-// Get gets a page. The Body of the response must be closed.
+// Get sends a GET request. The caller must close the Body of the response.
 func (s *Session) Get(ctx context.Context, url string) (*http.Response, error) {
 	return s.send(ctx, "GET", url, "", nil)
 }
 
-// Text gets a page as a string.
+// Text sends a GET request, and returns the body of the response as a string.
 func (s *Session) Text(ctx context.Context, url string) (string, error) {
 	b, err := s.all(s.Get(ctx, url))
 	return string(b), err
 }
 
-// JSON gets a page and decodes it into v.
+// JSON sends a GET request, and decodes the body of the response into v.
 func (s *Session) JSON(ctx context.Context, url string, v any) error {
 	return s.decode(v)(s.Get(ctx, url))
 }
 
-// PostForm sends a form, and returns the answer as a string.
+// PostForm posts a form, and returns the body of the response as a string.
 func (s *Session) PostForm(ctx context.Context, url string, form url.Values) (string, error) {
 	body := strings.NewReader(form.Encode())
 	b, err := s.all(s.send(ctx, "POST", url, "application/x-www-form-urlencoded", body))
 	return string(b), err
 }
 
-// PostJSON sends in, encoded, and decodes the answer into out. A nil out ignores the
-// answer.
+// PostJSON posts in as JSON, and decodes the body of the response into out. If out is nil, PostJSON
+// ignores the body.
 func (s *Session) PostJSON(ctx context.Context, url string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -108,9 +110,8 @@ func (s *Session) PostJSON(ctx context.Context, url string, in, out any) error {
 	return s.decode(out)(s.send(ctx, "POST", url, "application/json", bytes.NewReader(body)))
 }
 
-// Upload sends a form with files (RFC 7578), and returns the answer as a string. Files are
-// the paths by the names of their fields. A file is read as it is sent, where that blocks
-// no loop.
+// Upload posts a form with files (RFC 7578), and returns the body of the response as a string.
+// Files maps names of fields to paths. Each file is read in the executor while it is sent.
 func (s *Session) Upload(ctx context.Context, url string, form url.Values, files map[string]string) (string, error) {
 	var head bytes.Buffer
 	w := multipart.NewWriter(&head)
@@ -143,10 +144,10 @@ func (s *Session) Upload(ctx context.Context, url string, form url.Values, files
 	return string(b), err
 }
 
-// Download gets a page into a file, which it makes or replaces. Progress, unless nil, is
-// called now and then with the bytes that are done, and the bytes of all, or -1 if the
-// server does not tell; it must not switch. After an error the file has what has come. The
-// file is written where that blocks no loop.
+// Download sends a GET request, and writes the body of the response to a file, which it creates or
+// truncates. If progress is not nil, Download calls it after each write with the number of bytes
+// written so far, and of all bytes, or -1 if that is unknown. Progress must not switch. After an
+// error, the file holds the bytes that were written. The file is written in the executor.
 func (s *Session) Download(ctx context.Context, url, path string, progress func(done, all int64)) (err error) {
 	resp, err := s.Get(ctx, url)
 	if err != nil {
@@ -179,7 +180,8 @@ func (s *Session) Download(ctx context.Context, url, path string, progress func(
 	}
 }
 
-// fill reads until p is full or the body ends, as io.ReadFull, but with the error of the body.
+// fill reads until p is full or the body ends. Unlike io.ReadFull, it returns the error of the
+// body.
 func fill(body io.Reader, p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		var k int
@@ -196,13 +198,13 @@ func notEOF(err error) error {
 	return err
 }
 
-// fileBytes are read or written at a time.
+// fileBytes is how many bytes of a file are written at a time.
 const fileBytes = 256 << 10
 
-// A fileReader reads a file beside the loop, for whatever task reads.
+// A fileReader reads a file in the executor, for the calling task.
 type fileReader struct {
 	f    *os.File
-	task *task.Ref // of the loop
+	task *task.Ref // any task of the loop
 }
 
 func (r *fileReader) Read(p []byte) (int, error) {
@@ -210,7 +212,7 @@ func (r *fileReader) Read(p []byte) (int, error) {
 	return await.Blocking(ctx, func(context.Context) (int, error) { return r.f.Read(p) })
 }
 
-// send sends a request with a body of a type, or none.
+// send sends a request. The body may be nil.
 func (s *Session) send(ctx context.Context, method, url, contentType string, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
@@ -222,7 +224,7 @@ func (s *Session) send(ctx context.Context, method, url, contentType string, bod
 	return s.Do(req)
 }
 
-// all reads a response to the end.
+// all reads the body of a response to the end.
 func (s *Session) all(resp *http.Response, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
@@ -239,7 +241,7 @@ func (s *Session) all(resp *http.Response, err error) ([]byte, error) {
 	return b, err
 }
 
-// decode returns what decodes a response into v.
+// decode returns a function that decodes the body of a response into v.
 func (s *Session) decode(v any) func(*http.Response, error) error {
 	return func(resp *http.Response, err error) error {
 		b, err := s.all(resp, err)

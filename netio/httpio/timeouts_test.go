@@ -149,6 +149,44 @@ func TestDeadlinesOfAHandlerCountForItsRequest(t *testing.T) {
 	})
 }
 
+// After a timeout, a later deadline lets a handler read on, unless the body is chunked.
+func TestBodyReadContinuesAfterTimeout(t *testing.T) {
+	for _, row := range []struct {
+		name, head, rest string
+		want             string
+	}{
+		{"with a length", "Content-Length: 6\r\n\r\nabc", "def", "abcdef"},
+		{"chunked", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "", "abc"},
+	} {
+		var first, second error
+		var got []byte
+		inSim(t, func(w http.ResponseWriter, r *http.Request) {
+			rc := http.NewResponseController(w)
+			first = rc.SetReadDeadline(time.Now().Add(time.Second))
+			if first == nil {
+				got, first = io.ReadAll(r.Body)
+			}
+			second = rc.SetReadDeadline(time.Now().Add(time.Minute))
+			if second == nil {
+				var more []byte
+				more, second = io.ReadAll(r.Body)
+				got = append(got, more...)
+			}
+		}, nil, func(s *site) {
+			c := s.dial("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + row.head)
+			s.sleep(2 * time.Second)
+			if row.rest != "" {
+				s.send(c, row.rest)
+			}
+			s.rest(c)
+			complete := row.want == "abcdef"
+			if !errors.Is(first, os.ErrDeadlineExceeded) || (second == nil) != complete || string(got) != row.want {
+				s.t.Errorf("%s: %q, %v and %v", row.name, got, first, second)
+			}
+		})
+	}
+}
+
 // A connection that is kept for an hour takes no time in a test.
 func TestAConnectionIsKeptForAnHour(t *testing.T) {
 	inSim(t, greet, func(srv *httpio.Server) { srv.IdleTimeout = time.Hour }, func(s *site) {

@@ -19,79 +19,84 @@ import (
 	"baton/task"
 )
 
-// A Transport is an http.RoundTripper over HTTP/1.1: in an http.Client it gives redirects,
-// cookies and timeouts. It keeps connections for later requests. Fields that have the name
-// of a field of http.Transport mean the same. The zero value is ready to use.
+// A Transport is an http.RoundTripper for HTTP/1.1 on tasks. An http.Client adds redirects, cookies
+// and timeouts to it. A Transport keeps connections for later requests. Fields that have the name
+// of a field of http.Transport have the same meaning. The zero value is ready to use. Unlike
+// http.DefaultTransport, it uses no proxy, and has no limits and no timeouts.
 //
-// RoundTrip runs on the calling task. It may switch, though it takes no ctx: the request
-// has one, which must be a context of that task; that of http.Get is none. The Body of the
-// response switches too, is for tasks of the loop, and must be closed. A Transport belongs
-// to the loop that uses it first. Goroutines use it by [Transport.Foreign].
+// A Transport belongs to the loop that uses it first. RoundTrip runs on the calling task and may
+// switch, although it takes no ctx: the request has one, which must be a context of the calling
+// task. Make the request with http.NewRequestWithContext, because http.Get has no such context.
+// Goroutines use a Transport through [Transport.Foreign].
 //
-// The Body of a request is read on the calling task, or, unless it is a short one in memory,
-// on a task beside it: the server may answer before it has the whole. The Body may switch,
-// as the Body of another response or of a request to a [Server] does. It must not wait in
-// another way, and not with the context of the request, which belongs to the calling task.
+// A task of the loop reads the Body of the response, which may switch, and must close it. After
+// io.EOF, or after an error of the connection, each Read returns the same error again. After Close,
+// it returns http.ErrBodyReadAfterClose.
 //
-// The context of the request also ends the reads of the response's Body. If another task
-// than that of the request reads the Body, its own context ends a read.
+// A cancel of the request's context makes RoundTrip and Read fail, and closes the connection. If
+// the reading task did not make the request, only the cancel of its own context ends a Read that
+// has begun.
 //
-// Idle connections have no task. CloseIdleConnections closes them. After a response of
-// status 101 the Body is the net.Conn of the connection, which lasts as long as the context
-// of the request and counts for no limit.
+// The Body of a request is read on the calling task if it is short and in memory, and otherwise on
+// another task, because the server may answer before it has read the Body. The Body may switch, as
+// the Body of another response does, or of a request to a [Server]. It must not wait in another
+// way, nor with the request's context, which belongs to the calling task.
 //
-// Of package httptrace a Transport calls GetConn and GotConn, for each time that a request is
-// sent. Proxies other than http ones, and HTTP/2, are not supported. The zero value has none of
-// the settings of http.DefaultTransport: no proxy from the environment, no limits and no
-// timeouts. The context of the request bounds the handshake of TLS.
+// Idle connections have no task; CloseIdleConnections closes them. After a response with status
+// 101, the Body is the net.Conn of the connection. It may be used until the request's context ends,
+// and no limit counts it.
+//
+// Each time it sends a request, a Transport calls GetConn and GotConn of package httptrace, and no
+// other hook. It supports http proxies only, and no HTTP/2. The request's context bounds the TLS
+// handshake.
 type Transport struct {
-	// Dialer connects. Nil is the zero Dialer.
+	// Dialer opens the connections. Nil means the zero Dialer.
 	Dialer *netio.Dialer
 
-	// TLSClientConfig is for https. Nil is the zero one.
+	// TLSClientConfig is used for https. Nil means the zero Config.
 	TLSClientConfig *tls.Config
 
-	// Proxy returns the proxy for a request, or nil. It must not switch. A nil Proxy is no
-	// proxy; http.ProxyFromEnvironment reads the environment.
+	// Proxy returns the proxy for a request, or nil for none. It must not switch. A nil Proxy
+	// means no proxy; http.ProxyFromEnvironment reads the environment.
 	Proxy func(*http.Request) (*url.URL, error)
 
 	DisableKeepAlives     bool
 	DisableCompression    bool
-	MaxIdleConns          int           // 0 is no limit
-	MaxIdleConnsPerHost   int           // 0 is http.DefaultMaxIdleConnsPerHost
-	MaxConnsPerHost       int           // 0 is no limit; further requests wait in their order
-	IdleConnTimeout       time.Duration // 0 is no limit
-	ResponseHeaderTimeout time.Duration // 0 is no limit
+	MaxIdleConns          int           // 0 means no limit
+	MaxIdleConnsPerHost   int           // 0 means http.DefaultMaxIdleConnsPerHost
+	MaxConnsPerHost       int           // 0 means no limit; further requests wait in order
+	IdleConnTimeout       time.Duration // 0 means no limit
+	ResponseHeaderTimeout time.Duration // 0 means no limit
 
 	// ExpectContinueTimeout is how long a request with the field "Expect: 100-continue" waits
-	// for the status 100 before it sends its Body. 0 sends the Body at once. If the server
-	// answers with another status first, the Body is not sent, and the connection is closed
-	// after the answer. In net/http it is sent then, unless one side closes the connection.
+	// for the status 100 before it sends its Body. 0 means that it does not wait. If the server
+	// sends another status first, the Body is not sent, and the connection is closed after the
+	// response. (In net/http the Body is sent then, unless one side closes the connection.)
 	ExpectContinueTimeout time.Duration
 
-	// MaxResponseHeaderBytes bounds the head of a response. Default 1 MiB.
+	// MaxResponseHeaderBytes bounds the head of a response, in bytes. Default 1 MiB.
 	MaxResponseHeaderBytes int64
 
 	loop  *loop.Loop
-	hosts map[route]*host
-	idle  idleList // of all hosts, the one that was used last at the front
+	pools map[route]*connPool
+	idle  idleList // of all routes; the most recently used at the front
 }
 
 // maxResponseHeader is the default of MaxResponseHeaderBytes.
 const maxResponseHeader = 1 << 20
 
-// RoundTrip sends a request and returns the response when its head has come. It does not
-// follow redirects. A request on a kept connection that turns out to be closed is sent
-// again, if that does no harm (RFC 9110, section 9.2.2). Errors are those of package
-// netio, or say what is wrong with the request or the response.
+// RoundTrip sends a request, and returns the response when its head has arrived. It does not
+// follow redirects. If a kept connection turns out to be closed, RoundTrip sends the request again
+// on another connection, if it is safe to repeat (RFC 9110, section 9.2.2). Errors are those of
+// package netio, or describe what is wrong with the request or the response.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.roundTrip(req, false)
 }
 
-// roundTrip is RoundTrip. If held is true, a task of the scope of the request's context
-// keeps an upgraded connection, and not the calling one.
-func (t *Transport) roundTrip(req *http.Request, held bool) (*http.Response, error) {
-	ctx, err := t.enter(req)
+// roundTrip is RoundTrip. If holdUpgraded is true, an upgraded connection gets a task of its own,
+// in the scope of the request's context.
+func (t *Transport) roundTrip(req *http.Request, holdUpgraded bool) (*http.Response, error) {
+	ctx, err := t.checkRequest(req)
 	if err != nil {
 		closeBody(req)
 		return nil, err
@@ -102,8 +107,8 @@ func (t *Transport) roundTrip(req *http.Request, held bool) (*http.Response, err
 		return nil, err
 	}
 	for next := req; ; {
-		// Each failed attempt has closed a kept connection, so the last one is on a new one.
-		resp, again, err := t.try(ctx, next, r, held)
+		// Each failed attempt closes a kept connection, so in the end a new connection is used.
+		resp, again, err := t.try(ctx, next, r, holdUpgraded)
 		if err != nil && again {
 			next, again = rewind(req)
 		}
@@ -118,8 +123,8 @@ func (t *Transport) roundTrip(req *http.Request, held bool) (*http.Response, err
 	}
 }
 
-// enter returns the context under which the calling task works on a request.
-func (t *Transport) enter(req *http.Request) (context.Context, error) {
+// checkRequest checks a request and the calling task, and returns the context of the request.
+func (t *Transport) checkRequest(req *http.Request) (context.Context, error) {
 	switch {
 	case req.URL == nil || req.URL.Host == "":
 		return nil, errors.New("httpio: no host in the URL of the request")
@@ -144,9 +149,9 @@ func (t *Transport) enter(req *http.Request) (context.Context, error) {
 	switch {
 	case t.loop == nil:
 		t.loop = r.Loop()
-		t.hosts = make(map[route]*host)
+		t.pools = make(map[route]*connPool)
 	case t.loop != r.Loop():
-		panic(fmt.Sprintf("httpio: %v of %v uses a Transport of %v; use one for each loop", r, r.Loop(), t.loop))
+		panic(fmt.Sprintf("httpio: %v of %v uses a Transport of %v; use one Transport for each loop", r, r.Loop(), t.loop))
 	}
 	return ctx, nil
 }
@@ -160,13 +165,12 @@ func allValid(values []string) bool {
 	return true
 }
 
-// A route is where a connection leads: connections of one route can take each other's
-// place.
+// A route is the destination of a connection. Connections of one route are interchangeable.
 type route struct {
-	proxy  string // as in a URL, or empty
+	proxy  string // its URL, or empty
 	secure bool   // https
-	addr   string // of the server, or of the proxy if that passes each request on
-	host   string // of the server, for TLS
+	addr   string // of the server, or of the proxy if it forwards single requests
+	host   string // of the server, to verify its certificate
 }
 
 func (t *Transport) route(req *http.Request) (route, error) {
@@ -188,8 +192,8 @@ func (t *Transport) route(req *http.Request) (route, error) {
 	return r, nil
 }
 
-// ascii returns a host name as look-ups and certificates have it (RFC 5891). Package
-// net/http does that for the field Host.
+// ascii returns a host name in the form that look-ups and certificates use (RFC 5891). It takes
+// that form from the field Host that package net/http writes.
 func ascii(host string) string {
 	if !strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
 		return host
@@ -197,14 +201,14 @@ func ascii(host string) string {
 	var b strings.Builder
 	req := http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: host}}
 	if err := req.Write(&b); err != nil {
-		return host // which is no name, as the dial will say
+		return host // no valid name; the dial reports that
 	}
 	_, host, _ = strings.Cut(b.String(), "Host: ")
 	host, _, _ = strings.Cut(host, "\r\n")
 	return host
 }
 
-// address is the host and port of a URL.
+// address returns the host and port of a URL.
 func address(u *url.URL) string {
 	port := u.Port()
 	switch {
@@ -217,7 +221,7 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(ascii(u.Hostname()), port)
 }
 
-// dial opens a connection of a route.
+// dial opens a connection to a route.
 func (t *Transport) dial(ctx context.Context, r route) (*netio.Stream, error) {
 	d := netio.Dialer{}
 	if t.Dialer != nil {
@@ -245,7 +249,7 @@ func (t *Transport) dial(ctx context.Context, r route) (*netio.Stream, error) {
 	return s, t.startTLS(ctx, s, r)
 }
 
-// startTLS shakes hands. After an error the stream is closed.
+// startTLS performs the TLS handshake. After an error the stream is closed.
 func (t *Transport) startTLS(ctx context.Context, s *netio.Stream, r route) error {
 	config := &tls.Config{}
 	if t.TLSClientConfig != nil {
@@ -260,20 +264,20 @@ func (t *Transport) startTLS(ctx context.Context, s *netio.Stream, r route) erro
 	}
 	err := s.StartTLS(ctx, config)
 	if err != nil {
-		_ = s.Close() // if a cancel came before the handshake
+		_ = s.Close() // needed if a cancel came before the handshake
 	}
 	return err
 }
 
-// CloseIdleConnections closes the connections that wait for a request. It belongs to the
-// loop, and does not switch.
+// CloseIdleConnections closes the idle connections. It must be called on the loop, and does not
+// switch.
 func (t *Transport) CloseIdleConnections() {
 	for c := t.idle.front; c != nil; c = t.idle.front {
-		t.discard(c)
+		t.closeIdle(c)
 	}
 }
 
-// rewind returns a request that is as req was, or false if its body cannot be read again.
+// rewind returns req with an unread body, or false if the body cannot be read again.
 func rewind(req *http.Request) (*http.Request, bool) {
 	if !hasBody(req) {
 		return req, true
@@ -290,8 +294,8 @@ func rewind(req *http.Request) (*http.Request, bool) {
 	return &next, true
 }
 
-// harmless reports whether a server may get a request twice (RFC 9110, section 9.2.2).
-func harmless(req *http.Request) bool {
+// isReplayable reports whether a request may be sent twice (RFC 9110, section 9.2.2).
+func isReplayable(req *http.Request) bool {
 	switch req.Method {
 	case "", "GET", "HEAD", "OPTIONS", "TRACE":
 		return true

@@ -14,7 +14,7 @@ import (
 	"baton/netio"
 )
 
-// tunnel asks a proxy for a connection to addr (RFC 9110, section 9.3.6).
+// tunnel asks a proxy to connect s to addr (RFC 9110, section 9.3.6).
 func tunnel(ctx context.Context, s *netio.Stream, proxy *url.URL, addr string) error {
 	ask := "CONNECT " + addr + " HTTP/1.1\r\nHost: " + addr + "\r\n"
 	if auth := authorization(proxy); auth != "" {
@@ -29,14 +29,14 @@ func tunnel(ctx context.Context, s *netio.Stream, proxy *url.URL, addr string) e
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("httpio: the proxy %s answers: %s", proxy.Host, resp.Status)
+		return fmt.Errorf("httpio: the proxy %s refused the connection: %s", proxy.Host, resp.Status)
 	}
 	ahead, _ := br.Peek(br.Buffered())
 	s.Unread(ahead)
 	return nil
 }
 
-// A tunnelReader reads the answer of a proxy.
+// A tunnelReader reads the response of a proxy. Left bounds its length, in bytes.
 type tunnelReader struct {
 	ctx  context.Context
 	s    *netio.Stream
@@ -45,14 +45,14 @@ type tunnelReader struct {
 
 func (r *tunnelReader) Read(p []byte) (int, error) {
 	if r.left <= 0 {
-		return 0, errors.New("httpio: the answer of the proxy is too long")
+		return 0, errors.New("httpio: the response of the proxy is too long")
 	}
 	n, err := r.s.Read(r.ctx, p[:min(len(p), r.left)])
 	r.left -= n
 	return n, err
 }
 
-// authorization is the credentials for a proxy that are part of its URL (RFC 7617).
+// authorization returns the credentials in the URL of a proxy (RFC 7617), or "".
 func authorization(proxy *url.URL) string {
 	if proxy.User == nil {
 		return ""

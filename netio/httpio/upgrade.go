@@ -14,35 +14,36 @@ import (
 	"baton/task"
 )
 
-// isUpgrade reports whether the head of a response agrees to another protocol.
+// isUpgrade reports whether the head of a response agrees to an upgrade to another protocol.
 func isUpgrade(h http.Header) bool {
 	return h.Get("Upgrade") != "" && hasToken(h["Connection"], "upgrade")
 }
 
-// upgrade returns the body of a response of status 101: the connection.
+// upgrade returns the connection, which is the body of a response with status 101.
 func (e *exchange) upgrade() (net.Conn, error) {
-	s := e.link.stream
+	s := e.conn.stream
 	if ahead, _ := e.br.Peek(e.br.Buffered()); len(ahead) > 0 {
 		s.Unread(ahead)
 	}
-	e.over = true
+	e.released = true
 	e.putReader()
-	e.t.leave(e.link.host, e.link.route)
-	if e.held {
-		return hold(e.ctx, s)
+	e.t.releaseActive(e.conn.pool, e.conn.route)
+	if e.holdUpgraded {
+		return holdConn(e.ctx, s)
 	}
 	return s.NetConn(e.ctx), nil
 }
 
-// A heldConn is a connection that a task keeps until it is closed.
+// A heldConn is an upgraded connection with a task of its own, which lives until Close.
 type heldConn struct {
 	net.Conn
 	once   sync.Once
 	closed chan struct{}
 }
 
-// hold starts the task, in the scope of ctx. The end of the scope closes the stream.
-func hold(ctx context.Context, s *netio.Stream) (net.Conn, error) {
+// holdConn starts the task of a heldConn in the scope of ctx. The end of the scope closes the
+// stream.
+func holdConn(ctx context.Context, s *netio.Stream) (net.Conn, error) {
 	h := &heldConn{closed: make(chan struct{})}
 	var ready locks.Event
 	task.Go(ctx, func(ctx context.Context) error {

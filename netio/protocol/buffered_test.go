@@ -18,7 +18,7 @@ func TestEmptyBufferAbortsTheConnection(t *testing.T) {
 		c := &protocoltest.Checker{T: t, Size: -1}
 		s, _ := pair(ctx, t, protocol.Config{}, c.Buffered())
 		must(t, c.UntilLost(ctx))
-		if c.Err == nil || c.Err.Error() != "protocol: GetBuffer has returned an empty buffer" {
+		if c.Err == nil || c.Err.Error() != "protocol: GetBuffer returned an empty buffer; return at least one byte" {
 			t.Errorf("ConnectionLost with %v", c.Err)
 		}
 		s.Close()

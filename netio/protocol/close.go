@@ -9,26 +9,26 @@ import (
 	"baton/loop/poll"
 )
 
-// Close ends the transport when everything that was written is sent. Nothing is read
-// any more. Then it calls ConnectionLost, with nil. If the peer does not read, Close
-// gives up after Config.CloseTimeout, and the error of ConnectionLost is
+// Close closes the transport after everything that was written is sent. It does not wait, and stops
+// reading. After the last byte, the transport calls ConnectionLost with nil. If the peer does not
+// read, the transport gives up after Config.CloseTimeout, and the error of ConnectionLost is
 // os.ErrDeadlineExceeded. A second Close does nothing.
 //
-// Over TCP the peer may lose what was written last, as with [netio.Stream.Close], if this
-// end has not read everything that had come.
+// Over TCP, the peer may lose the last bytes if this end has not read everything that had arrived;
+// see [netio.Stream.Close].
 func (t *Transport) Close() {
-	t.held("Close")
+	t.checkHeld("Close")
 	t.close()
 }
 
-// Abort ends the transport, and drops what is not sent; over TCP the peer gets a reset.
-// ConnectionLost is called in one of the next turns, with nil.
+// Abort closes the transport at once, and drops what is not sent. Over TCP, the peer gets a reset.
+// The transport calls ConnectionLost with nil, in a later turn.
 func (t *Transport) Abort() {
-	t.held("Abort")
+	t.checkHeld("Abort")
 	t.abort(nil)
 }
 
-// close is Close.
+// close is Close without the check of the caller.
 func (t *Transport) close() {
 	if t.closing {
 		return
@@ -36,16 +36,16 @@ func (t *Transport) close() {
 	t.closing = true
 	t.stopWork()
 	if t.tls != nil {
-		t.bye = t.out == nil
+		t.alertOnly = t.out == nil
 		t.tls.Close()
-		t.out.kick()
+		t.out.flush()
 	}
 	switch {
-	case t.closed: // the alert has failed
+	case t.closed: // sending the alert has failed
 	case t.out == nil:
-		t.shut(poll.Handle.Close)
+		t.closeHandle(poll.Handle.Close)
 	default:
-		d := t.choices.close
+		d := t.settings.close
 		if d == 0 {
 			d = defaultCloseTimeout
 		}
@@ -54,12 +54,12 @@ func (t *Transport) close() {
 			t.loop.Driver().StartTimer(&t.out.timer, saturate.Add(t.loop.Time(), d))
 		}
 	}
-	t.news.tell()
+	t.waiters.wake()
 }
 
 const defaultCloseTimeout = 30 * time.Second
 
-// abort is Abort, with the error of ConnectionLost. The first error counts.
+// abort is Abort with an error for ConnectionLost. The first error wins.
 func (t *Transport) abort(err error) {
 	if t.closed {
 		return
@@ -68,19 +68,19 @@ func (t *Transport) abort(err error) {
 		t.err = err
 	}
 	t.closing = true
-	t.shut(poll.Handle.Abort)
+	t.closeHandle(poll.Handle.Abort)
 	t.stopWork()
-	t.news.tell()
+	t.waiters.wake()
 }
 
-// shut closes the handle. ConnectionLost comes when the operations in flight are back.
-func (t *Transport) shut(how func(poll.Handle) error) {
+// closeHandle closes the handle. ConnectionLost comes when no operation is in flight any more.
+func (t *Transport) closeHandle(how func(poll.Handle) error) {
 	if t.closed {
 		return
 	}
 	t.closed = true
-	_ = how(t.handle) // nothing can be done about it
-	if o := t.out; o != nil && !o.flying {
+	_ = how(t.handle) // the caller could do nothing about an error
+	if o := t.out; o != nil && !o.inFlight {
 		o.release()
 	}
 	t.queue()

@@ -11,63 +11,61 @@ import (
 	"baton/task"
 )
 
-// A Config holds the choices of Connect, CreateServer and Attach. The zero value is the
-// default.
+// A Config holds the options of Connect, CreateServer and Attach. The zero value is the default.
 type Config struct {
-	// Dialer is for Connect, and Listen for CreateServer. Of the choices for streams in
-	// them those of TLS, Nagle and keep-alive count.
+	// Connect uses Dialer, and CreateServer uses Listen. Of their options for streams, only those
+	// for TLS, Nagle and keep-alive have an effect.
 	Dialer netio.Dialer
 	Listen netio.ListenConfig
 
-	// TLS, unless nil, has the connections shake hands before ConnectionMade. See
+	// TLS, if not nil, encrypts the connections. The handshake comes before ConnectionMade. See
 	// [netio.Stream.StartTLS].
 	TLS *tls.Config
 
-	// HighWater and LowWater are those of SetWriteBufferLimits.
+	// HighWater and LowWater are the arguments of SetWriteBufferLimits.
 	HighWater, LowWater int
 
-	// CloseTimeout bounds how long Close goes on sending what was written. Default 30 s;
-	// negative is none.
+	// CloseTimeout bounds how long a transport goes on sending after Close. Default 30 s; a
+	// negative value means no bound.
 	CloseTimeout time.Duration
 
-	// OnError is called with errors of a server that have no caller to go to: of
-	// accepting, and of handshakes. It must not switch. Nil means the loop's exception
-	// handler.
+	// OnError receives the errors of a server that have no caller: those of accepting and of
+	// handshakes. It must not switch. Nil means the loop's exception handler.
 	OnError func(err error)
 }
 
-// Connect connects to an address and makes a protocol for the connection. It is
+// Connect connects to an address and makes a protocol for the connection. It calls
 // Config{}.Connect.
 func Connect(ctx context.Context, network, address string, factory Factory) (*Transport, error) {
 	return Config{}.Connect(ctx, network, address, factory)
 }
 
-// Connect connects to an address as [netio.Dialer] does, shakes hands if there is TLS,
-// and calls factory. ConnectionMade has returned when Connect returns. The transport
-// belongs to the scope of ctx; the rest of ctx, such as a deadline, counts for Connect
-// only. Errors are those of Dial and DialTLS; no protocol was made then. A panic in
-// factory passes through. A panic in ConnectionMade is the error.
+// Connect connects to an address, like [netio.Dialer], performs the TLS handshake if c.TLS is not
+// nil, and calls factory. It returns after ConnectionMade. The transport belongs to the scope of
+// ctx; the rest of ctx, such as a deadline, affects only Connect. If dialing fails, Connect
+// returns the error of Dial or DialTLS, and does not call factory. Connect passes on a panic in
+// factory, and returns a panic in ConnectionMade as its error.
 //
-// PEP 3156's create_connection.
+// In PEP 3156 it is create_connection.
 func (c Config) Connect(ctx context.Context, network, address string, factory Factory) (*Transport, error) {
-	limits(c.HighWater, c.LowWater) // misuse panics before there is a connection
+	limits(c.HighWater, c.LowWater) // panics on misuse before there is a connection
 	s, err := c.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		if s != nil { // factory has panicked, or a cancel has come
+		if s != nil { // factory has panicked, or Detach was cancelled
 			_ = s.Abort()
 		}
 	}()
 	p := factory()
-	modeOf(p) // before the stream is given up
+	modeOf(p) // panics on misuse before the stream is detached
 	d, err := s.Detach(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s = nil
-	return newTransport(&c, &choices{c.CloseTimeout, c.Dialer.Stream.TLS}, d, p, groupOf(ctx)).begin(ctx)
+	return newTransport(&c, &settings{c.CloseTimeout, c.Dialer.Stream.TLS}, d, p, groupOf(ctx)).begin(ctx)
 }
 
 func (c Config) dial(ctx context.Context, network, address string) (*netio.Stream, error) {
@@ -77,8 +75,7 @@ func (c Config) dial(ctx context.Context, network, address string) (*netio.Strea
 	return c.Dialer.Dial(ctx, network, address)
 }
 
-// begin has ConnectionMade called, and waits for that. It returns t, or an error, with
-// which t ends.
+// begin starts the transport, and waits for ConnectionMade. If it returns an error, t ends.
 func (t *Transport) begin(ctx context.Context) (*Transport, error) {
 	t.queue()
 	for !t.made {
@@ -87,27 +84,27 @@ func (t *Transport) begin(ctx context.Context) (*Transport, error) {
 			return nil, err
 		}
 	}
-	if p, ok := t.news.made.(*task.PanicError); ok {
+	if p, ok := t.waiters.made.(*task.PanicError); ok {
 		return nil, p
 	}
 	return t, nil
 }
 
-// Attach makes a transport of a connection that was detached from a stream or from
-// another transport. It is Config{}.Attach.
+// Attach makes a transport for a connection that was detached from a stream or from another
+// transport. It calls Config{}.Attach.
 func Attach(ctx context.Context, d *netio.Detached, p Base) (*Transport, error) {
 	return Config{}.Attach(ctx, d, p)
 }
 
-// Attach makes a transport of a connection that was detached from a stream or from
-// another transport, with the bytes that were read ahead. ConnectionMade has returned
-// when Attach returns. The transport belongs to the scope of ctx. Of c only HighWater,
-// LowWater, CloseTimeout and Dialer.Stream.TLS count.
+// Attach makes a transport for a connection that was detached from a stream or from another
+// transport. The protocol receives the bytes that were read ahead. Attach returns after
+// ConnectionMade. The transport belongs to the scope of ctx. Attach uses only HighWater, LowWater,
+// CloseTimeout and Dialer.Stream.TLS of c.
 func (c Config) Attach(ctx context.Context, d *netio.Detached, p Base) (*Transport, error) {
 	modeOf(p)
 	limits(c.HighWater, c.LowWater)
 	if l := task.Loop(ctx); l != d.Loop {
 		misuse("a task of %v attaches a connection of %v; use a Portal between loops", l, d.Loop)
 	}
-	return newTransport(&c, &choices{c.CloseTimeout, c.Dialer.Stream.TLS}, d, p, groupOf(ctx)).begin(ctx)
+	return newTransport(&c, &settings{c.CloseTimeout, c.Dialer.Stream.TLS}, d, p, groupOf(ctx)).begin(ctx)
 }

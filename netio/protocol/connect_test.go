@@ -89,7 +89,7 @@ func TestConnectWithAFactoryThatFails(t *testing.T) {
 		}{
 			{func() protocol.Base { panic("boom") }, "boom"},
 			{func() protocol.Base { return nothing{} }, "protocol: protocol_test.nothing is no Protocol, " +
-				"BufferedProtocol or Receiver: it needs DataReceived, BufferUpdated or Receive"},
+				"BufferedProtocol or Receiver; give it a method DataReceived, BufferUpdated or Receive"},
 		} {
 			var s *netio.Stream
 			accept := goTask(ctx, func(ctx context.Context) (err error) {

@@ -15,67 +15,65 @@ import (
 	"baton/task"
 )
 
-// A DatagramProtocol is given datagrams. The calls are ConnectionMade once,
-// DatagramReceived and ErrorReceived any number of times, and ConnectionLost once. A
-// [FlowController] learns when it sends faster than the kernel takes. The methods run on
-// the loop's goroutine, and must not switch. A panic in one is given to the loop's
-// exception handler, and ends the transport.
+// A DatagramProtocol receives datagrams. The loop calls ConnectionMade once, DatagramReceived and
+// ErrorReceived any number of times, and ConnectionLost once. A [FlowController] also learns that
+// it sends faster than the kernel accepts. The methods are callbacks and must not switch. A panic
+// in a method ends the transport, and goes to the loop's exception handler.
 type DatagramProtocol interface {
 	// ConnectionMade is the first call.
 	ConnectionMade(t *DatagramTransport)
 
-	// DatagramReceived is called with one datagram, which may be empty. Its Data are valid
-	// until the call returns.
+	// DatagramReceived receives one datagram, which may be empty. p.Data is valid until
+	// DatagramReceived returns.
 	DatagramReceived(p netio.Packet)
 
-	// ErrorReceived is called with an error of one datagram, such as ECONNREFUSED. The
-	// transport remains usable.
+	// ErrorReceived receives the error of one datagram, such as ECONNREFUSED. The transport
+	// remains usable.
 	ErrorReceived(err error)
 
-	// ConnectionLost is the last call. Err is nil after Close and Abort.
+	// ConnectionLost is the last call. Err is nil after Close and after Abort.
 	ConnectionLost(err error)
 }
 
-// A DatagramFactory makes the protocol of a socket. It must not switch.
+// A DatagramFactory makes the protocol for a socket. It must not switch.
 type DatagramFactory func() DatagramProtocol
 
-// A DatagramConfig holds the choices of a [DatagramTransport]. The zero value is the
-// default.
+// A DatagramConfig holds the options of a [DatagramTransport]. The zero value is the default.
 type DatagramConfig struct {
-	// Packet is for the socket. The timeouts in it do not count.
+	// Packet holds the options of the socket. Its timeouts have no effect.
 	Packet netio.PacketConfig
 
-	// BufferSize is the size of the longest datagram that can be received; the rest of a
-	// longer one is lost. The transport holds a buffer of this size. Default 64 KiB, and
-	// 256 KiB for UNIX sockets.
+	// BufferSize is the length of the longest datagram that the transport can receive, in bytes.
+	// The rest of a longer datagram is lost. The transport keeps a buffer of this size. Default
+	// 64 KiB, and 256 KiB for UNIX sockets.
 	BufferSize int
 
-	// HighWater and LowWater are those of [Transport.SetWriteBufferLimits].
+	// HighWater and LowWater are the arguments of [Transport.SetWriteBufferLimits].
 	HighWater, LowWater int
 }
 
-// ListenPacket opens a socket of datagrams, for a protocol. It is
+// ListenPacket opens a datagram socket and makes a protocol for it. It calls
 // DatagramConfig{}.Listen.
 func ListenPacket(ctx context.Context, network, address string, factory DatagramFactory) (*DatagramTransport, error) {
 	return DatagramConfig{}.Listen(ctx, network, address, factory)
 }
 
-// DialPacket opens a socket of datagrams that has a peer, for a protocol. It is
+// DialPacket opens a datagram socket with a peer and makes a protocol for it. It calls
 // DatagramConfig{}.Dial.
 func DialPacket(ctx context.Context, network, address string, factory DatagramFactory) (*DatagramTransport, error) {
 	return DatagramConfig{}.Dial(ctx, network, address, factory)
 }
 
-// Listen opens a socket as [netio.PacketConfig.Listen] does. ConnectionMade has returned
-// when it returns. The transport belongs to the scope of ctx. PEP 3156's
+// Listen opens a socket, like [netio.PacketConfig.Listen], and calls factory. It returns after
+// ConnectionMade. The transport belongs to the scope of ctx. In PEP 3156 it is
 // create_datagram_endpoint with a local address.
 func (c DatagramConfig) Listen(ctx context.Context, network, address string, factory DatagramFactory) (*DatagramTransport, error) {
 	conn, err := c.Packet.Listen(ctx, network, address)
 	return c.open(ctx, conn, err, factory)
 }
 
-// Dial opens a socket with a peer as [netio.PacketConfig.Dial] does. Otherwise it is
-// Listen. PEP 3156's create_datagram_endpoint with a remote address.
+// Dial opens a socket with a peer, like [netio.PacketConfig.Dial]. Otherwise it does what Listen
+// does. In PEP 3156 it is create_datagram_endpoint with a remote address.
 func (c DatagramConfig) Dial(ctx context.Context, network, address string, factory DatagramFactory) (*DatagramTransport, error) {
 	conn, err := c.Packet.Dial(ctx, network, address)
 	return c.open(ctx, conn, err, factory)
@@ -85,7 +83,7 @@ func (c DatagramConfig) open(ctx context.Context, conn *netio.PacketConn, err er
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close() // unless it is detached
+	defer conn.Close() // does nothing after Detach
 	high, low := limits(c.HighWater, c.LowWater)
 	p := factory()
 	d, err := conn.Detach()
@@ -111,8 +109,8 @@ func (c DatagramConfig) open(ctx context.Context, conn *netio.PacketConn, err er
 	return t, nil
 }
 
-// A DatagramTransport is a socket of datagrams, for a protocol. It belongs to one loop:
-// callbacks and tasks of that loop may use it. Its methods do not switch.
+// A DatagramTransport is a datagram socket, and calls the methods of its protocol. It belongs to
+// one loop: callbacks and tasks of that loop may use it. Its methods do not switch.
 type DatagramTransport struct {
 	socket   *netio.DetachedPacketConn
 	loop     *loop.Loop
@@ -120,30 +118,30 @@ type DatagramTransport struct {
 	group    *group
 	in       poll.Op
 	packets  []netio.Packet // of in
-	sender   sender
+	sender   datagramSender
 
 	high, low int
-	err       error // of ConnectionLost
-	news      task.WaitQueue
+	err       error // for ConnectionLost
+	waiters   task.WaitQueue
 
-	made    bool
-	closing bool
-	closed  bool
-	lost    bool
-	queued  bool
-	flying  bool // in is in flight
-	ready   bool // in is finished, and the protocol has not got the datagram yet
-	crowded bool // between PauseWriting and ResumeWriting
+	made        bool
+	closing     bool
+	closed      bool
+	lost        bool
+	queued      bool
+	inFlight    bool // in is in flight
+	ready       bool // in is complete; the protocol has not received its datagram yet
+	writePaused bool // between PauseWriting and ResumeWriting
 }
 
-// LocalAddr returns the address of this end. Safe from every goroutine.
+// LocalAddr returns the local address. It is safe for concurrent use.
 func (t *DatagramTransport) LocalAddr() net.Addr { return t.socket.LocalAddr() }
 
-// RemoteAddr returns the address of the peer, or nil if the socket has none. Safe from
-// every goroutine.
+// RemoteAddr returns the address of the peer, or nil if the socket has no peer. It is safe for
+// concurrent use.
 func (t *DatagramTransport) RemoteAddr() net.Addr { return t.socket.RemoteAddr() }
 
-// String names the ends.
+// String returns the addresses of the socket.
 func (t *DatagramTransport) String() string { return t.socket.String() }
 
 // Loop returns the loop of the transport.
@@ -154,25 +152,26 @@ func (t *DatagramTransport) Protocol() DatagramProtocol { return t.protocol }
 
 // IsClosing reports whether Close or Abort was called, or the transport has ended.
 func (t *DatagramTransport) IsClosing() bool {
-	t.held("IsClosing")
+	t.checkHeld("IsClosing")
 	return t.closing
 }
 
-// Close ends the transport when everything is sent. A second Close does nothing.
+// Close closes the transport after everything is sent. It does not wait. A second Close does
+// nothing.
 func (t *DatagramTransport) Close() {
-	t.held("Close")
+	t.checkHeld("Close")
 	if t.closing {
 		return
 	}
 	t.closing = true
 	if len(t.sender.waiting) == 0 {
-		t.shut()
+		t.closeHandle()
 	}
 }
 
-// Abort ends the transport, and drops what is not sent.
+// Abort closes the transport at once, and drops what is not sent.
 func (t *DatagramTransport) Abort() {
-	t.held("Abort")
+	t.checkHeld("Abort")
 	t.abort(nil)
 }
 
@@ -184,11 +183,11 @@ func (t *DatagramTransport) abort(err error) {
 		t.err = err
 	}
 	t.closing = true
-	t.shut()
+	t.closeHandle()
 }
 
 // shut closes the socket. ConnectionLost comes when the operations in flight are back.
-func (t *DatagramTransport) shut() {
+func (t *DatagramTransport) closeHandle() {
 	if t.closed {
 		return
 	}
@@ -200,11 +199,11 @@ func (t *DatagramTransport) shut() {
 	t.queue()
 }
 
-// begin has ConnectionMade called, and waits for that.
+// begin starts the transport, and waits for ConnectionMade.
 func (t *DatagramTransport) begin(ctx context.Context) error {
 	t.queue()
 	for !t.made && !t.lost {
-		if err := t.news.Wait(ctx, task.Text("the transport "+t.String())); err != nil {
+		if err := t.waiters.Wait(ctx, task.Text("the transport "+t.String())); err != nil {
 			t.abort(err)
 			return err
 		}
@@ -215,8 +214,8 @@ func (t *DatagramTransport) begin(ctx context.Context) error {
 	return nil
 }
 
-func (t *DatagramTransport) held(call string) {
-	if !t.loop.Driver().Holder().Held() { // else the name would be an allocation
+func (t *DatagramTransport) checkHeld(call string) {
+	if !t.loop.Driver().Holder().Held() { // checked first: making the name allocates
 		mustHold(t.loop, "DatagramTransport."+call, t)
 	}
 }
@@ -228,7 +227,7 @@ func (t *DatagramTransport) queue() {
 	}
 }
 
-// Run calls the protocol. It is the loop's to call.
+// Run calls the methods of the protocol. Only the loop may call it.
 func (t *DatagramTransport) Run() {
 	t.queued = false
 	switch {
@@ -236,19 +235,19 @@ func (t *DatagramTransport) Run() {
 		return
 	case !t.made:
 		t.made = true
-		t.guard("ConnectionMade", func() { t.protocol.ConnectionMade(t) })
-		t.news.WakeAll()
+		t.callMethod("ConnectionMade", func() { t.protocol.ConnectionMade(t) })
+		t.waiters.WakeAll()
 	}
-	t.tell()
+	t.callDue()
 	t.receive()
-	if t.closed && !t.flying && !t.sender.flying {
+	if t.closed && !t.inFlight && !t.sender.inFlight {
 		t.lost = true
 		defer t.group.removeDatagram(t)
-		t.guard("ConnectionLost", func() { t.protocol.ConnectionLost(t.err) })
+		t.callMethod("ConnectionLost", func() { t.protocol.ConnectionLost(t.err) })
 	}
 }
 
-// receive gives the protocol one datagram, and receives the next one.
+// receive passes one datagram to the protocol, and receives the next one.
 func (t *DatagramTransport) receive() {
 	if t.ready {
 		t.ready = false
@@ -256,43 +255,43 @@ func (t *DatagramTransport) receive() {
 		switch {
 		case t.closing:
 		case err == nil:
-			t.guard("DatagramReceived", func() { t.protocol.DatagramReceived(t.packets[0]) })
+			t.callMethod("DatagramReceived", func() { t.protocol.DatagramReceived(t.packets[0]) })
 		case isPassing(err):
-			t.problem("read", nil, err)
+			t.errorReceived("read", nil, err)
 		default:
 			t.abort(t.socket.OpError("read", nil, err))
 		}
 	}
-	if t.closing || t.flying {
+	if t.closing || t.inFlight {
 		return
 	}
-	t.flying = !t.loop.Driver().Submit(&t.in)
-	if !t.flying {
+	t.inFlight = !t.loop.Driver().Submit(&t.in)
+	if !t.inFlight {
 		t.ready = true
-		t.queue() // one datagram in a turn
+		t.queue() // one datagram per turn
 	}
 }
 
-// Complete takes a datagram. It is the loop's to call.
+// Complete takes the result of a receive operation. Only the loop may call it.
 func (t *DatagramTransport) Complete(*poll.Op) {
-	t.flying, t.ready = false, true
+	t.inFlight, t.ready = false, true
 	t.queue()
 }
 
-// isPassing reports whether err, of a socket, is about one datagram or one moment.
+// isPassing reports whether the socket remains usable after err.
 func isPassing(err error) bool {
 	return isAny(err, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EHOSTUNREACH, syscall.EHOSTDOWN,
 		syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EMSGSIZE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM,
 		syscall.EACCES, syscall.EADDRNOTAVAIL, syscall.ENOENT, syscall.ENOTCONN, syscall.EDESTADDRREQ, syscall.EPROTO)
 }
 
-// problem gives the protocol an error of one datagram, p or nil.
-func (t *DatagramTransport) problem(op string, p *netio.Packet, err error) {
+// errorReceived passes the error of a datagram to the protocol. P may be nil.
+func (t *DatagramTransport) errorReceived(op string, p *netio.Packet, err error) {
 	err = t.socket.OpError(op, p, err)
-	t.guard("ErrorReceived", func() { t.protocol.ErrorReceived(err) })
+	t.callMethod("ErrorReceived", func() { t.protocol.ErrorReceived(err) })
 }
 
-func (t *DatagramTransport) guard(method string, call func()) {
+func (t *DatagramTransport) callMethod(method string, call func()) {
 	returned := false
 	defer func() {
 		if !returned {
@@ -303,38 +302,39 @@ func (t *DatagramTransport) guard(method string, call func()) {
 	returned = true
 }
 
-// tell calls ErrorReceived, PauseWriting and ResumeWriting, if they are due.
-func (t *DatagramTransport) tell() {
+// callDue calls ErrorReceived, PauseWriting and ResumeWriting if they are due.
+func (t *DatagramTransport) callDue() {
 	failed := t.sender.failed
-	t.sender.failed = nil // what fails from now on is for the next turn
+	t.sender.failed = nil // later failures are for the next turn
 	for _, f := range failed {
 		if !t.closing {
-			t.problem("write", &f.packet, f.err)
+			t.errorReceived("write", &f.packet, f.err)
 		}
 	}
 	size := t.sender.size
-	if t.closing || !t.made || (t.crowded || size <= t.high) && (!t.crowded || size > t.low) {
+	if t.closing || !t.made || (t.writePaused || size <= t.high) && (!t.writePaused || size > t.low) {
 		return
 	}
-	t.crowded = !t.crowded
+	t.writePaused = !t.writePaused
 	p, ok := t.protocol.(FlowController)
 	switch {
 	case !ok:
-	case t.crowded:
-		t.guard("PauseWriting", p.PauseWriting)
+	case t.writePaused:
+		t.callMethod("PauseWriting", p.PauseWriting)
 	default:
-		t.guard("ResumeWriting", p.ResumeWriting)
+		t.callMethod("ResumeWriting", p.ResumeWriting)
 	}
 }
 
-// Multicaster returns what joins groups and leaves them, or nil if the socket cannot.
+// Multicaster returns the socket's interface to join and leave multicast groups, or nil if it has
+// none.
 func (t *DatagramTransport) Multicaster() poll.Multicaster {
 	m, _ := t.socket.Handle.(poll.Multicaster)
 	return m
 }
 
-// retry is how long a full queue of a UNIX socket is left alone: no event of the kernel
-// says when there is room.
+// retry is how long a sender waits after a UNIX socket's queue was full. The kernel reports no
+// event when the queue has space again.
 const retry = 5 * time.Millisecond
 
 var _ fmt.Stringer = (*DatagramTransport)(nil)

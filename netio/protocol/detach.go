@@ -14,27 +14,27 @@ import (
 	"baton/task"
 )
 
-// ErrDetached is the error of ConnectionLost when the connection was taken out of its
+// ErrDetached is the error of ConnectionLost after Detach has taken the connection out of its
 // transport.
 var ErrDetached = errors.New("protocol: the connection was detached")
 
-// Drain waits while writing is paused: until no more bytes than the low limit wait to be
-// sent. It does not wait otherwise. After the end of the connection the error is
-// net.ErrClosed in a [*net.OpError], or what has ended it.
+// Drain waits while writing is paused, until at most as many bytes as the low limit wait to be
+// sent. Otherwise it returns at once. After the end of the connection, it returns the error that
+// ended the connection, or net.ErrClosed in a [*net.OpError].
 func (t *Transport) Drain(ctx context.Context) error {
 	if _, err := task.Checkpoint(ctx); err != nil {
 		return err
 	}
-	for !t.closing && (t.crowded || t.unbalanced()) {
+	for !t.closing && (t.writePaused || t.flowControlDue()) {
 		if err := t.wait(ctx); err != nil {
 			return err
 		}
 	}
-	return t.alive("write")
+	return t.endError("write")
 }
 
-// alive returns what has ended the transport.
-func (t *Transport) alive(op string) error {
+// endError returns the error that has ended the transport, or nil if it has not ended.
+func (t *Transport) endError(op string) error {
 	switch {
 	case !t.closing:
 		return nil
@@ -44,11 +44,10 @@ func (t *Transport) alive(op string) error {
 	return t.opError(op, net.ErrClosed)
 }
 
-// Detach waits until everything that was written is sent, and takes the connection out of
-// the transport. No byte that was read is lost. Then the transport has ended, and calls
-// ConnectionLost with [ErrDetached]. Until Detach returns the protocol gets no bytes and
-// no ResumeWriting, and writing is misuse and panics. After an error the transport is as
-// it was, or has ended.
+// Detach waits until everything that was written is sent, and takes the connection out of the
+// transport, with the bytes that were read ahead. The transport ends then, and calls ConnectionLost
+// with [ErrDetached]. Until Detach returns, the protocol gets no bytes and no ResumeWriting, and a
+// Write is misuse and panics. After an error, the transport is unchanged or has ended.
 func (t *Transport) Detach(ctx context.Context) (*netio.Detached, error) {
 	d, err := t.suspend(ctx, "detach")
 	if err != nil {
@@ -57,20 +56,20 @@ func (t *Transport) Detach(ctx context.Context) (*netio.Detached, error) {
 	t.suspended = false
 	t.err, t.closing, t.closed = ErrDetached, true, true
 	t.queue()
-	t.news.tell() // Drain
+	t.waiters.wake() // Drain
 	return d, nil
 }
 
-// StartTLS begins TLS as the client, like [netio.Stream.StartTLS]. Until it returns the
-// protocol gets no bytes and no ResumeWriting, and writing is misuse and panics. Bytes
-// that the protocol was given are no part of the handshake. After an error the transport
-// has ended. StartTLS switches, so a callback cannot call it; a [Receiver] or another task
-// can.
+// StartTLS performs the TLS handshake as the client, like [netio.Stream.StartTLS]. Until StartTLS
+// returns, the protocol gets no bytes and no ResumeWriting, and a Write is misuse and panics.
+// Bytes that the protocol has already received are not part of the handshake. After an error, the
+// transport has ended. StartTLS switches, so a callback cannot call it; a [Receiver] or another
+// task can.
 func (t *Transport) StartTLS(ctx context.Context, config *tls.Config) error {
 	return t.startTLS(ctx, config, (*netio.Stream).StartTLS)
 }
 
-// AcceptTLS is StartTLS as the server.
+// AcceptTLS is StartTLS for the server.
 func (t *Transport) AcceptTLS(ctx context.Context, config *tls.Config) error {
 	return t.startTLS(ctx, config, (*netio.Stream).AcceptTLS)
 }
@@ -80,10 +79,10 @@ func (t *Transport) startTLS(ctx context.Context, config *tls.Config, shake func
 	if err != nil {
 		return err
 	}
-	s, shaken := d.Stream(netio.StreamConfig{TLS: t.choices.tls}), false
-	defer func() { // also if a callback of config panics
+	s, shaken := d.Stream(netio.StreamConfig{TLS: t.settings.tls}), false
+	defer func() { // runs also if a callback of config panics
 		if !shaken {
-			_ = s.Close() // unless it has closed itself; what it still sends goes out
+			_ = s.Close() // what the stream has written is still sent
 			if err == nil {
 				err = t.opError("handshake", net.ErrClosed)
 			}
@@ -92,7 +91,7 @@ func (t *Transport) startTLS(ctx context.Context, config *tls.Config, shake func
 			}
 			t.closing, t.closed = true, true
 			t.stopWork()
-			t.news.tell()
+			t.waiters.wake()
 		}
 		t.suspended = false
 		t.queue()
@@ -105,26 +104,26 @@ func (t *Transport) startTLS(ctx context.Context, config *tls.Config, shake func
 	}
 	t.adopt(d)
 	shaken = true
-	return t.alive("handshake")
+	return t.endError("handshake")
 }
 
-// suspend stops reading, and takes the connection when everything is sent and no
-// operation is in flight. The transport remains suspended if it succeeds.
+// suspend stops reading, waits until everything is sent and no operation is in flight, and takes
+// the connection out of t. If it succeeds, the transport remains suspended.
 func (t *Transport) suspend(ctx context.Context, op string) (*netio.Detached, error) {
 	if _, err := task.Checkpoint(ctx); err != nil {
 		return nil, err
 	}
-	t.held(op)
+	t.checkHeld(op)
 	if t.suspended {
-		misuse("two tasks detach %v, or start its TLS", t)
+		misuse("two tasks call Detach or StartTLS of %v at once; let one task do it", t)
 	}
 	t.suspended = true
-	err := t.settle(ctx)
+	err := t.waitQuiet(ctx)
 	if err == nil {
-		err = t.alive(op)
+		err = t.endError(op)
 	}
-	if err == nil && t.rest != nil && t.rest != io.EOF {
-		err = t.opError(op, t.rest) // which the kernel does not tell again
+	if err == nil && t.readErr != nil && t.readErr != io.EOF {
+		err = t.opError(op, t.readErr) // the kernel would not report it again
 	}
 	if err != nil {
 		t.suspended = false
@@ -137,15 +136,15 @@ func (t *Transport) suspend(ctx context.Context, op string) (*netio.Detached, er
 	} else {
 		d.Ahead = bytes.Clone(t.data)
 	}
-	t.rest, t.data, t.tls = nil, nil, nil
+	t.readErr, t.data, t.tls = nil, nil, nil
 	t.drop()
 	return d, nil
 }
 
-// settle waits until nothing is in flight, and no Receive is about to begin.
-func (t *Transport) settle(ctx context.Context) error {
-	for !t.closing && (t.flying || t.out != nil || t.work != nil && !t.begun) {
-		if t.flying && t.out == nil {
+// waitQuiet waits until no operation is in flight and no task is about to call Receive.
+func (t *Transport) waitQuiet(ctx context.Context) error {
+	for !t.closing && (t.inFlight || t.out != nil || t.receiveTask != nil && !t.receiveBegun) {
+		if t.inFlight && t.out == nil {
 			t.loop.Poller().Cancel(&t.op)
 		}
 		if err := t.wait(ctx); err != nil {

@@ -251,7 +251,7 @@ func TestTwoDetaches(t *testing.T) {
 		crowd(ctx, t, tr)
 		join := goTask(ctx, func(ctx context.Context) error { _, err := tr.Detach(ctx); return err })
 		turns(ctx, t, 5)
-		wantPanic(t, "protocol: two tasks detach "+tr.String()+", or start its TLS", func() { tr.Detach(ctx) })
+		wantPanic(t, "protocol: two tasks call Detach or StartTLS of "+tr.String()+" at once; let one task do it", func() { tr.Detach(ctx) })
 		tr.Abort()
 		if join(ctx) == nil {
 			t.Error("Detach has succeeded")

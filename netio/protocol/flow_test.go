@@ -34,7 +34,7 @@ func TestWriteBufferLimits(t *testing.T) {
 				t.Errorf("limits of %d, %d: %d, %d; want %d, %d", test.high, test.low, high, low, test.wantHigh, test.wantLow)
 			}
 		}
-		wantPanic(t, "protocol: write buffer limits of 1 and 2; the low one must not be above the high one",
+		wantPanic(t, "protocol: write buffer limits: high is 1 and low is 2; low must not be above high",
 			func() { tr.SetWriteBufferLimits(1, 2) })
 		tr.Close()
 		s.Close()

@@ -16,144 +16,143 @@ import (
 )
 
 const (
-	// readBytes is the memory of a read, if neither the poller nor the protocol brings it.
+	// readBytes is the size of a read buffer, if neither the poller nor the protocol provides one.
 	readBytes = 16 << 10
 
-	// recordBytes is the most that one TLS record holds (RFC 8446, section 5.1).
+	// recordBytes is the most that one TLS record holds, in bytes (RFC 8446, section 5.1).
 	recordBytes = 16 << 10
 
-	// maxAnswers bounds what TLS writes by itself while it reads, in bytes: answers to key
-	// updates. A peer that does not read them wants this end to run out of memory.
-	maxAnswers = 64 << 10
+	// maxTLSReplies bounds what TLS writes by itself while it reads, in bytes: replies to key
+	// updates. A peer that does not read them may be trying to exhaust the memory.
+	maxTLSReplies = 64 << 10
 )
 
-var errAnswers = errors.New("tls: peer asks for key updates and does not read the answers")
+var errKeyUpdates = errors.New("tls: the peer asks for key updates and does not read the replies")
 
-// records are buffers for what TLS has decrypted.
+// records is the pool of buffers for decrypted records.
 var records = sync.Pool{New: func() any { return new([recordBytes]byte) }}
 
-// PauseReading stops the calls that give bytes to the protocol, and EOFReceived, until
-// ResumeReading. The transport reads at most once more meanwhile, and keeps that. A
-// second PauseReading does nothing.
+// PauseReading pauses the calls that pass bytes to the protocol, and EOFReceived, until
+// ResumeReading. A read that has begun still completes; the transport keeps its bytes. A second
+// PauseReading does nothing.
 func (t *Transport) PauseReading() {
-	t.held("PauseReading")
-	t.deaf = true
+	t.checkHeld("PauseReading")
+	t.readPaused = true
 }
 
-// ResumeReading ends PauseReading. What was kept is given to the protocol in the next
-// turn.
+// ResumeReading ends PauseReading. The protocol receives the bytes that were kept in the next turn.
 func (t *Transport) ResumeReading() {
-	t.held("ResumeReading")
-	t.deaf = false
+	t.checkHeld("ResumeReading")
+	t.readPaused = false
 	t.queue()
 }
 
-// IsReading reports whether bytes that come are given to the protocol: reading is not
-// paused and has not ended.
+// IsReading reports whether the transport passes bytes to the protocol: reading is not paused and
+// has not ended.
 func (t *Transport) IsReading() bool {
-	t.held("IsReading")
-	return !t.deaf && !t.closing && !t.ended
+	t.checkHeld("IsReading")
+	return !t.readPaused && !t.closing && !t.eof
 }
 
-// Complete takes the bytes of a read. It is the loop's to call.
+// Complete takes the result of a read. Only the loop may call it.
 func (t *Transport) Complete(*poll.Op) {
-	t.flying = false
-	t.arrive()
+	t.inFlight = false
+	t.takeRead()
 	t.queue()
 	if t.suspended {
-		t.news.tell()
+		t.waiters.wake()
 	}
 }
 
-// receive gives the protocol what has come, once, and reads on. It is called in Run.
+// receive makes one call to the protocol if there are bytes, and reads on. Run calls it.
 func (t *Transport) receive() {
-	if t.isDeaf() {
+	if t.isBlocked() {
 		return
 	}
 	switch {
 	case t.tls != nil:
 		t.decrypt()
 	case len(t.data) > 0:
-		t.give()
-	case t.rest != nil:
-		t.finish(t.rest)
+		t.deliver()
+	case t.readErr != nil:
+		t.finish(t.readErr)
 	}
 	t.read()
 }
 
-// isDeaf reports whether the protocol may not be given anything now. At the end it gives
-// back the memory of the last read.
-func (t *Transport) isDeaf() bool {
+// isBlocked reports whether the protocol must not receive anything now. If the transport is
+// closing, it also gives back the memory of the last read.
+func (t *Transport) isBlocked() bool {
 	if t.closing {
 		t.drop()
 	}
-	return t.closing || t.deaf || t.suspended || t.work != nil || t.flying || t.ended
+	return t.closing || t.readPaused || t.suspended || t.receiveTask != nil || t.inFlight || t.eof
 }
 
-// read reads on, if the protocol may be given more. It is called in Run.
+// read starts the next read if the protocol may receive more. Run calls it.
 func (t *Transport) read() {
-	if t.isDeaf() {
+	if t.isBlocked() {
 		return
 	}
-	if len(t.data) > 0 || t.rest != nil || t.more {
-		t.queue() // one call in a turn
+	if len(t.data) > 0 || t.readErr != nil || t.moreRecords {
+		t.queue() // one call to the protocol per turn
 		return
 	}
 	t.drop()
 	if !t.prepare() {
 		return
 	}
-	t.flying = !t.loop.Driver().Submit(&t.op)
-	if !t.flying {
-		t.arrive()
+	t.inFlight = !t.loop.Driver().Submit(&t.op)
+	if !t.inFlight {
+		t.takeRead()
 		t.queue()
 	}
 }
 
-// prepare finds memory for a read. It reports false if the protocol has none.
+// prepare gets memory for a read. It returns false if the protocol provides none.
 func (t *Transport) prepare() bool {
 	switch {
 	case t.mode == buffered && t.tls == nil:
 		t.op.Buf = t.buffer(0)
-		t.own = true
+		t.protocolBuf = true
 		return t.op.Buf != nil
 	case t.loop.Poller().Caps().Has(poll.Provided):
-		t.lent = true
+		t.providedBuf = true
 	default:
 		t.op.Buf = make([]byte, readBytes)
 	}
 	return true
 }
 
-// arrive takes the result of a read.
-func (t *Transport) arrive() {
-	t.data, t.rest = t.op.Buf[:t.op.N], t.op.Err
-	if t.rest == poll.ErrCanceled { // by settle
-		t.rest = nil
+// takeRead takes the result of a read.
+func (t *Transport) takeRead() {
+	t.data, t.readErr = t.op.Buf[:t.op.N], t.op.Err
+	if t.readErr == poll.ErrCanceled { // by waitQuiet
+		t.readErr = nil
 	}
 }
 
-// drop gives back the memory of a read, unless the read or Receive uses it.
+// drop gives back the memory of a read, unless the read or Receive still uses it.
 func (t *Transport) drop() {
-	if t.flying || t.work != nil {
+	if t.inFlight || t.receiveTask != nil {
 		return
 	}
 	t.data = nil
-	if t.lent && t.op.Buf != nil {
+	if t.providedBuf && t.op.Buf != nil {
 		t.loop.Poller().Recycle(t.op.Buf)
 	}
-	t.op.Buf, t.own, t.lent = nil, false, false
+	t.op.Buf, t.protocolBuf, t.providedBuf = nil, false, false
 }
 
-// give gives t.data to the protocol. A protocol that brings its memory has it already,
-// or gets as much as fits.
-func (t *Transport) give() {
+// deliver passes t.data to the protocol. The data may already be in memory of a BufferedProtocol;
+// otherwise deliver copies as much as fits.
+func (t *Transport) deliver() {
 	switch {
 	case t.mode == inTask:
 		data := t.data
 		t.data = nil
-		t.start(data, nil)
-	case t.mode == buffered && t.own:
+		t.startReceive(data, nil)
+	case t.mode == buffered && t.protocolBuf:
 		n := len(t.data)
 		t.data = nil
 		t.updated(n)
@@ -170,7 +169,7 @@ func (t *Transport) give() {
 	}
 }
 
-// decrypt gives the protocol the bytes of one record.
+// decrypt passes the bytes of one record to the protocol.
 func (t *Transport) decrypt() {
 	if t.mode == buffered {
 		if buf := t.buffer(recordBytes); buf != nil {
@@ -184,7 +183,7 @@ func (t *Transport) decrypt() {
 	n := t.decryptInto(buf[:])
 	switch {
 	case n > 0 && t.mode == inTask:
-		t.start(buf[:n], buf)
+		t.startReceive(buf[:n], buf)
 		return
 	case n > 0:
 		t.received(buf[:n])
@@ -192,20 +191,20 @@ func (t *Transport) decrypt() {
 	records.Put(buf)
 }
 
-// decryptInto puts the bytes of one record into buf. It returns 0 if there is no
-// complete one, or when it has ended the transport.
+// decryptInto decrypts one record into buf. It returns 0 if no record is complete, or if it has
+// ended the transport.
 func (t *Transport) decryptInto(buf []byte) int {
-	t.inTLS = true
+	t.inTLSRead = true
 	n, err := t.tls.Read(buf)
-	t.inTLS, t.more = false, n > 0
-	t.out.kick() // alerts, and answers to key updates
+	t.inTLSRead, t.moreRecords = false, n > 0
+	t.out.flush() // alerts, and replies to key updates
 	switch {
-	case t.closing: // the alerts or answers could not be sent
+	case t.closing: // the alerts or replies could not be sent
 	case n > 0:
 		return n
-	case t.answers > maxAnswers:
-		t.abort(t.opError("read", errAnswers))
-	case err == io.EOF && t.choices.tls.Strict && t.tls.End() != nil:
+	case t.tlsReplies > maxTLSReplies:
+		t.abort(t.opError("read", errKeyUpdates))
+	case err == io.EOF && t.settings.tls.Strict && t.tls.End() != nil:
 		t.abort(t.opError("read", io.ErrUnexpectedEOF))
 	case err != nil && err != record.ErrNone:
 		t.finish(err)
@@ -213,17 +212,17 @@ func (t *Transport) decryptInto(buf []byte) int {
 	return 0
 }
 
-// finish takes the end of the stream, or the error of a read.
+// finish handles the end of the stream, or the error of a read.
 func (t *Transport) finish(err error) {
 	if err != io.EOF {
 		t.abort(t.opError("read", err))
 		return
 	}
-	t.ended = true
+	t.eof = true
 	t.drop()
 	open := false
 	if p, ok := t.protocol.(EOFReceiver); ok {
-		t.guard("EOFReceived", func() { open = p.EOFReceived() })
+		t.callMethod("EOFReceived", func() { open = p.EOFReceived() })
 	}
 	if !open {
 		t.close()
@@ -231,23 +230,23 @@ func (t *Transport) finish(err error) {
 }
 
 func (t *Transport) received(data []byte) {
-	t.guard("DataReceived", func() { t.protocol.(Protocol).DataReceived(data) })
+	t.callMethod("DataReceived", func() { t.protocol.(Protocol).DataReceived(data) })
 }
 
 func (t *Transport) updated(n int) {
-	t.guard("BufferUpdated", func() { t.protocol.(BufferedProtocol).BufferUpdated(n) })
+	t.callMethod("BufferUpdated", func() { t.protocol.(BufferedProtocol).BufferUpdated(n) })
 }
 
-// buffer returns memory of the protocol. It returns nil if that has failed, or if
-// GetBuffer has closed or paused the transport, or replaced the protocol.
+// buffer returns memory from GetBuffer. It returns nil if GetBuffer has failed, has closed or
+// paused the transport, or has replaced the protocol.
 func (t *Transport) buffer(hint int) []byte {
 	var buf []byte
-	t.asking = true
-	t.guard("GetBuffer", func() { buf = t.protocol.(BufferedProtocol).GetBuffer(hint) })
-	replaced := !t.asking
-	t.asking = false
+	t.inGetBuffer = true
+	t.callMethod("GetBuffer", func() { buf = t.protocol.(BufferedProtocol).GetBuffer(hint) })
+	replaced := !t.inGetBuffer
+	t.inGetBuffer = false
 	switch {
-	case t.closing || t.deaf:
+	case t.closing || t.readPaused:
 	case replaced:
 		t.queue()
 	case len(buf) == 0:
@@ -258,37 +257,38 @@ func (t *Transport) buffer(hint int) []byte {
 	return nil
 }
 
-// start has a Receiver handle data in a task. Buf is of the pool of records, or nil.
-func (t *Transport) start(data []byte, buf *[recordBytes]byte) {
-	t.begun = false
-	t.work = t.group.scope.Go(func(ctx context.Context) error {
+// startReceive starts a task that calls Receive with data. If buf is not nil, it is the memory of
+// data, from the pool of records.
+func (t *Transport) startReceive(data []byte, buf *[recordBytes]byte) {
+	t.receiveBegun = false
+	t.receiveTask = t.group.scope.Go(func(ctx context.Context) error {
 		var err error
 		returned := false
 		defer func() {
-			t.work = nil
+			t.receiveTask = nil
 			if buf != nil {
 				records.Put(buf)
 			}
 			switch {
 			case !returned:
-				t.broken("Receive", recover())
+				t.methodFailed("Receive", recover())
 			case err == nil:
 			case !t.closing:
 				t.abort(err)
 			case t.err == nil && !errors.Is(err, net.ErrClosed):
-				t.err = err // Close goes on sending
+				t.err = err // Close goes on sending, so no abort
 			}
 			t.queue()
 			if t.suspended {
-				t.news.tell()
+				t.waiters.wake()
 			}
 		}()
 		switch {
 		case t.closing:
-		case t.deaf || t.suspended || t.mode != inTask: // since the task was started
+		case t.readPaused || t.suspended || t.mode != inTask: // changed since the start
 			t.unread(data)
 		default:
-			t.begun = true
+			t.receiveBegun = true
 			err = t.protocol.(Receiver).Receive(ctx, data)
 		}
 		returned = true
@@ -296,7 +296,7 @@ func (t *Transport) start(data []byte, buf *[recordBytes]byte) {
 	})
 }
 
-// unread takes back data that the protocol was not given.
+// unread takes back data that the protocol did not receive.
 func (t *Transport) unread(data []byte) {
 	if t.tls != nil {
 		t.tls.Unread(bytes.Clone(data))
@@ -307,42 +307,42 @@ func (t *Transport) unread(data []byte) {
 
 // stopWork cancels the task of Receive.
 func (t *Transport) stopWork() {
-	if t.work == nil {
+	if t.receiveTask == nil {
 		return
 	}
 	cause := t.err
 	if cause == nil {
 		cause = net.ErrClosed
 	}
-	t.work.Cancel(cause)
+	t.receiveTask.Cancel(cause)
 }
 
-// wire is a Transport as what moves the records of its TLS.
+// A wire moves the TLS records of a Transport. It is the record.Wire of t.tls.
 type wire Transport
 
-// ReadRecords makes it a record.Wire.
+// ReadRecords returns the bytes that the last read has received.
 func (w *wire) ReadRecords(p []byte) (int, error) {
 	switch {
 	case len(w.data) > 0:
 		n := copy(p, w.data)
 		w.data = w.data[n:]
 		return n, nil
-	case w.rest != nil:
-		return 0, w.rest
+	case w.readErr != nil:
+		return 0, w.readErr
 	}
 	return 0, record.ErrNone
 }
 
-// WriteRecords makes it a record.Wire.
+// WriteRecords appends records to the bytes to send.
 func (w *wire) WriteRecords(p []byte) {
 	t := (*Transport)(w)
-	if t.inTLS {
-		t.answers += len(p)
+	if t.inTLSRead {
+		t.tlsReplies += len(p)
 	}
-	t.push(p)
+	t.enqueue(p)
 }
 
-// LocalAddr and RemoteAddr are for callbacks of a tls.Config.
+// LocalAddr and RemoteAddr are for the callbacks of a tls.Config.
 func (w *wire) LocalAddr() net.Addr  { return w.local }
 func (w *wire) RemoteAddr() net.Addr { return w.remote }
 

@@ -12,34 +12,37 @@ import (
 	"baton/task"
 )
 
-// A Server makes a transport and a protocol for every connection that it accepts. It
-// belongs to the scope of the ctx that it was made under: a cancel of the scope closes
-// it and aborts its transports, and the scope does not end before Close.
+// A Server makes a transport and a protocol for each connection that it accepts.
+//
+// Close stops accepting; open connections go on. Wait returns when the server has stopped accepting
+// and its last transport has ended. A server belongs to the scope of the ctx that it was made with:
+// a cancel of the scope closes the server and aborts its transports, and the scope does not end
+// before Close.
 type Server struct {
 	loop     *loop.Loop
 	config   Config
-	choices  choices
+	settings settings
 	factory  Factory
 	group    *group
 	listener *netio.Listener
 	netio    netio.Server
-	open     int            // transports that have not ended
-	serving  bool           // connections are accepted, or shake hands
+	open     int            // the number of transports that have not ended
+	serving  bool           // connections are accepted or perform their TLS handshake
 	closed   bool           // Close was called
-	ended    task.WaitQueue // where Wait waits
+	ended    task.WaitQueue // tasks in Wait
 }
 
-// CreateServer listens on an address. It is Config{}.CreateServer.
+// CreateServer listens on an address. It calls Config{}.CreateServer.
 func CreateServer(ctx context.Context, network, address string, factory Factory) (*Server, error) {
 	return Config{}.CreateServer(ctx, network, address, factory)
 }
 
-// CreateServer listens on an address as [netio.ListenConfig] does, and returns when
-// connections can be made. For each it calls factory, after the TLS handshake if there
-// is one. A panic in factory is reported and closes the connection. Errors are those of
-// Listen. If accepting fails for good, the scope of ctx fails with that error.
+// CreateServer listens on an address, like [netio.ListenConfig], and returns when clients can
+// connect. For each connection, the server calls factory, after the TLS handshake if c.TLS is not
+// nil. A panic in factory closes the connection and is reported. CreateServer returns the errors
+// of Listen. If accepting fails permanently, the scope of ctx fails with that error.
 //
-// PEP 3156's create_server.
+// In PEP 3156 it is create_server.
 func (c Config) CreateServer(ctx context.Context, network, address string, factory Factory) (*Server, error) {
 	if factory == nil {
 		misuse("CreateServer needs a factory")
@@ -49,7 +52,7 @@ func (c Config) CreateServer(ctx context.Context, network, address string, facto
 	if err != nil {
 		return nil, err
 	}
-	srv := &Server{loop: task.Loop(ctx), config: c, choices: choices{c.CloseTimeout, c.Listen.Stream.TLS}, factory: factory, group: groupOf(ctx), listener: ln, serving: true}
+	srv := &Server{loop: task.Loop(ctx), config: c, settings: settings{c.CloseTimeout, c.Listen.Stream.TLS}, factory: factory, group: groupOf(ctx), listener: ln, serving: true}
 	srv.netio = netio.Server{TLS: c.TLS, Grace: -1}
 	if c.OnError != nil {
 		srv.netio.OnError = func(_ *netio.Stream, err error) { c.OnError(err) }
@@ -62,7 +65,7 @@ func (c Config) CreateServer(ctx context.Context, network, address string, facto
 func (srv *Server) serve(ctx context.Context) error {
 	defer func() {
 		srv.serving = false
-		srv.tell()
+		srv.wakeIfEnded()
 	}()
 	err := srv.netio.ServeListener(ctx, srv.listener, srv.accept)
 	if errors.Is(err, net.ErrClosed) {
@@ -71,8 +74,8 @@ func (srv *Server) serve(ctx context.Context) error {
 	return err
 }
 
-// accept makes a transport of a connection. It is the handler of the streams' server,
-// which has shaken hands.
+// accept makes a transport for a connection. It is the handler of srv.netio, which has already
+// performed the TLS handshake.
 func (srv *Server) accept(ctx context.Context, s *netio.Stream) error {
 	p := srv.factory()
 	modeOf(p)
@@ -80,14 +83,14 @@ func (srv *Server) accept(ctx context.Context, s *netio.Stream) error {
 	if err != nil {
 		return err
 	}
-	t := newTransport(&srv.config, &srv.choices, d, p, srv.group)
+	t := newTransport(&srv.config, &srv.settings, d, p, srv.group)
 	t.server = srv
 	srv.open++
 	t.queue()
 	return nil
 }
 
-// Addr returns the first address, with its port, also after Close.
+// Addr returns the first address, with its port. It works also after Close.
 func (srv *Server) Addr() net.Addr { return srv.listener.Addr() }
 
 // Addrs returns all addresses.
@@ -95,33 +98,32 @@ func (srv *Server) Addrs() []net.Addr { return srv.listener.Addrs() }
 
 // IsServing reports whether the server accepts connections.
 func (srv *Server) IsServing() bool {
-	srv.held("IsServing")
+	srv.checkHeld("IsServing")
 	return !srv.closed && srv.serving
 }
 
-func (srv *Server) held(call string) { mustHold(srv.loop, "Server."+call, srv) }
+func (srv *Server) checkHeld(call string) { mustHold(srv.loop, "Server."+call, srv) }
 
-// Close ends accepting. Connections that exist go on. It does not wait. A second Close
-// does nothing.
+// Close stops accepting. Open connections go on. It does not wait. A second Close does nothing.
 func (srv *Server) Close() {
-	srv.held("Close")
+	srv.checkHeld("Close")
 	if srv.closed {
 		return
 	}
 	srv.closed = true
 	if srv.serving {
-		_ = srv.listener.Close() // it reports a socket file that cannot be removed
+		_ = srv.listener.Close() // an error means only that a socket file remains
 	}
 }
 
-// CloseClients calls Close of every transport of the server.
+// CloseClients calls Close on every transport of the server.
 func (srv *Server) CloseClients() { srv.each("CloseClients", (*Transport).Close) }
 
-// AbortClients calls Abort of every transport of the server.
+// AbortClients calls Abort on every transport of the server.
 func (srv *Server) AbortClients() { srv.each("AbortClients", (*Transport).Abort) }
 
 func (srv *Server) each(call string, fn func(*Transport)) {
-	srv.held(call)
+	srv.checkHeld(call)
 	for _, t := range srv.group.all() {
 		if t.server == srv {
 			fn(t)
@@ -129,8 +131,8 @@ func (srv *Server) each(call string, fn func(*Transport)) {
 	}
 }
 
-// Wait waits until the server accepts no connections any more and its last transport
-// has ended. PEP 3156's wait_closed.
+// Wait waits until the server has stopped accepting and its last transport has ended. In PEP 3156
+// it is wait_closed.
 func (srv *Server) Wait(ctx context.Context) error {
 	if _, err := task.Checkpoint(ctx); err != nil {
 		return err
@@ -143,25 +145,25 @@ func (srv *Server) Wait(ctx context.Context) error {
 	return nil
 }
 
-// forget notes the end of a transport.
-func (srv *Server) forget() {
+// transportEnded counts the end of a transport. Srv may be nil.
+func (srv *Server) transportEnded() {
 	if srv != nil {
 		srv.open--
-		srv.tell()
+		srv.wakeIfEnded()
 	}
 }
 
-func (srv *Server) tell() {
+func (srv *Server) wakeIfEnded() {
 	if !srv.serving && srv.open == 0 {
 		srv.ended.WakeAll()
 	}
 }
 
-// String is the first address.
+// String returns the first address.
 func (srv *Server) String() string { return srv.listener.String() }
 
-// Reason and Owners are for reports.
+// Reason returns what a task in Wait waits for, for reports.
 func (srv *Server) Reason() string { return "the end of the server " + srv.String() }
 
-// Owners returns nil: no task of this loop.
+// Owners returns nil, because no task of the loop ends the wait.
 func (srv *Server) Owners() []*task.Ref { return nil }

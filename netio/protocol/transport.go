@@ -18,69 +18,68 @@ import (
 	"baton/task"
 )
 
-// A Transport is one end of a connection, for a protocol. It belongs to one loop:
-// callbacks and tasks of that loop may use it. Methods that take a ctx may switch; the
-// others never do.
+// A Transport is one end of a connection, and calls the methods of its protocol. It belongs to one
+// loop: callbacks and tasks of that loop may use it. Methods that take a ctx may switch; the others
+// never do.
 //
-// Errors of the world are [*net.OpError]. After the end of the connection the methods do
-// nothing, or return net.ErrClosed in a [*net.OpError].
+// Errors of the connection are [*net.OpError]. After the end of the connection, methods do nothing,
+// or return net.ErrClosed in a [*net.OpError].
 type Transport struct {
 	loop     *loop.Loop
 	handle   poll.Handle
 	protocol Base
-	group    *group  // whose scope it belongs to
-	server   *Server // or nil
+	group    *group  // of the scope that the transport belongs to
+	server   *Server // nil if Connect or Attach made the transport
 
-	op   poll.Op       // that reads
-	data []byte        // what op has read and the protocol has not got yet
-	rest error         // and what comes after it: io.EOF, or another end
-	tls  *record.Layer // nil without TLS
-	out  *outbox       // what is to be sent; nil if there is nothing
-	work *task.Ref     // for Receive, or nil
+	op          poll.Op       // the read
+	data        []byte        // bytes of op that the protocol has not received yet
+	readErr     error         // what comes after data: io.EOF or another error
+	tls         *record.Layer // nil without TLS
+	out         *outbox       // bytes to send; nil if there are none
+	receiveTask *task.Ref     // runs Receive; nil otherwise
 
-	high, low int      // limits of the outbox
-	choices   *choices // of its Config
-	err       error    // of ConnectionLost
-	news      *news    // for tasks that wait for something here; usually nil
+	high, low int               // the limits of flow control
+	settings  *settings         // from its Config
+	err       error             // for ConnectionLost
+	waiters   *transportWaiters // the tasks that wait for a change; usually nil
 
 	next, prev *Transport // in group
 	local      net.Addr
 	remote     net.Addr
 
-	answers int // bytes that TLS has written by itself since the outbox was empty
+	tlsReplies int // bytes that TLS has written by itself since out was nil
 
-	mode      mode
-	made      bool // ConnectionMade was called
-	closing   bool // by Close, Abort or an error: nothing is read any more
-	closed    bool // the handle is closed
-	lost      bool // ConnectionLost was called
-	queued    bool // is in the ready queue
-	flying    bool // op is in flight
-	begun     bool // work has called Receive
-	own       bool // op.Buf is of the protocol's memory
-	asking    bool // in GetBuffer, of a protocol that was not replaced meanwhile
-	lent      bool // op.Buf is the poller's, and goes back by Recycle
-	more      bool // tls may have another record
-	deaf      bool // by PauseReading
-	suspended bool // by Detach or StartTLS
-	ended     bool // the peer has ended its direction
-	writeEnd  bool // CloseWrite was called
-	bye       bool // Close has nothing to send but its alert, which may fail
-	crowded   bool // between PauseWriting and ResumeWriting
-	inTLS     bool // tls reads, and what it writes is an answer
+	mode         mode
+	made         bool // ConnectionMade was called
+	closing      bool // after Close, Abort or an error: nothing is read any more
+	closed       bool // the handle is closed
+	lost         bool // ConnectionLost was called
+	queued       bool // Run is in the ready queue
+	inFlight     bool // op is in flight
+	receiveBegun bool // receiveTask has called Receive
+	protocolBuf  bool // op.Buf is memory of the protocol
+	inGetBuffer  bool // in GetBuffer, and the protocol was not replaced meanwhile
+	providedBuf  bool // op.Buf belongs to the poller, and goes back by Recycle
+	moreRecords  bool // tls may have another complete record
+	readPaused   bool // PauseReading was called
+	suspended    bool // Detach or StartTLS is running
+	eof          bool // the peer has ended its writing direction
+	writeClosed  bool // CloseWrite was called
+	alertOnly    bool // Close has only its TLS alert to send, which may fail
+	writePaused  bool // between PauseWriting and ResumeWriting
+	inTLSRead    bool // tls is reading; what it writes now is a reply to the peer
 }
 
-// choices are what a transport needs of its Config after the start. Those of a server share
-// one.
-type choices struct {
+// settings are the parts of a Config that a transport needs after its start. All transports of a
+// server share one value.
+type settings struct {
 	close time.Duration // CloseTimeout
 	tls   netio.TLSOptions
 }
 
-// newTransport makes a transport of a connection that belongs to g. It begins when it is
-// queued.
-func newTransport(c *Config, o *choices, d *netio.Detached, p Base, g *group) *Transport {
-	t := &Transport{loop: d.Loop, protocol: p, mode: modeOf(p), group: g, choices: o}
+// newTransport makes a transport for a connection, as part of g. The caller starts it with queue.
+func newTransport(c *Config, o *settings, d *netio.Detached, p Base, g *group) *Transport {
+	t := &Transport{loop: d.Loop, protocol: p, mode: modeOf(p), group: g, settings: o}
 	t.op.Kind, t.op.Owner = poll.Read, t
 	t.adopt(d)
 	t.local, t.remote = t.handle.LocalAddr(), t.handle.RemoteAddr()
@@ -89,7 +88,7 @@ func newTransport(c *Config, o *choices, d *netio.Detached, p Base, g *group) *T
 	return t
 }
 
-// adopt takes over a connection: a new one, or one that comes back from a stream.
+// adopt takes over a connection: a new one, or after StartTLS the one of the stream.
 func (t *Transport) adopt(d *netio.Detached) {
 	t.handle = d.Take()
 	t.op.Handle = t.handle
@@ -97,18 +96,18 @@ func (t *Transport) adopt(d *netio.Detached) {
 		t.data = d.Ahead
 		return
 	}
-	t.tls, t.more = d.TLS, true
+	t.tls, t.moreRecords = d.TLS, true
 	t.tls.Unread(d.Ahead)
 	t.tls.SetWire((*wire)(t))
 }
 
-// LocalAddr returns the address of this end. Safe from every goroutine.
+// LocalAddr returns the local address. It is safe for concurrent use.
 func (t *Transport) LocalAddr() net.Addr { return t.local }
 
-// RemoteAddr returns the address of the peer. Safe from every goroutine.
+// RemoteAddr returns the address of the peer. It is safe for concurrent use.
 func (t *Transport) RemoteAddr() net.Addr { return t.remote }
 
-// String names both ends, as in "127.0.0.1:7000->127.0.0.1:51234". A pipe has one name.
+// String returns both addresses, as in "127.0.0.1:7000->127.0.0.1:51234", or the name of a pipe.
 func (t *Transport) String() string {
 	if t.isPipe() {
 		return name(t.local)
@@ -116,8 +115,8 @@ func (t *Transport) String() string {
 	return name(t.local) + "->" + name(t.remote)
 }
 
-// isPipe reports whether the connection is a pipe of package process, whose ends have one
-// name.
+// isPipe reports whether the connection is a pipe of package process. Both ends of a pipe have the
+// same name.
 func (t *Transport) isPipe() bool { return t.local == t.remote }
 
 func name(a net.Addr) string {
@@ -130,10 +129,10 @@ func name(a net.Addr) string {
 // Loop returns the loop of the transport.
 func (t *Transport) Loop() *loop.Loop { return t.loop }
 
-// ConnectionState describes the TLS connection. Its HandshakeComplete is false without
-// TLS.
+// ConnectionState returns the state of the TLS connection. Without TLS, its HandshakeComplete is
+// false.
 func (t *Transport) ConnectionState() tls.ConnectionState {
-	t.held("ConnectionState")
+	t.checkHeld("ConnectionState")
 	if t.tls == nil || t.tls.State() == nil {
 		return tls.ConnectionState{}
 	}
@@ -143,29 +142,29 @@ func (t *Transport) ConnectionState() tls.ConnectionState {
 // Protocol returns the protocol.
 func (t *Transport) Protocol() Base { return t.protocol }
 
-// SetProtocol has p take the place of the protocol. What comes from now on is for p,
-// ConnectionLost included; ConnectionMade is not called. If writing is paused, p has to
-// find that out by WritePaused.
+// SetProtocol replaces the protocol by p. The transport makes all further calls to p, including
+// ConnectionLost; it does not call ConnectionMade. If writing is paused, p gets no PauseWriting:
+// check WritePaused.
 func (t *Transport) SetProtocol(p Base) {
-	t.held("SetProtocol")
+	t.checkHeld("SetProtocol")
 	m := modeOf(p)
 	t.protocol, t.mode = p, m
-	t.own, t.asking = false, false // memory of the protocol before
+	t.protocolBuf, t.inGetBuffer = false, false // they are about the old protocol
 }
 
 // IsClosing reports whether Close or Abort was called, or the connection has ended.
 func (t *Transport) IsClosing() bool {
-	t.held("IsClosing")
+	t.checkHeld("IsClosing")
 	return t.closing
 }
 
-func (t *Transport) held(call string) {
-	if !t.loop.Driver().Holder().Held() { // else the name would be an allocation
+func (t *Transport) checkHeld(call string) {
+	if !t.loop.Driver().Holder().Held() { // checked first: making the name allocates
 		mustHold(t.loop, "Transport."+call, t)
 	}
 }
 
-// opError dresses an error of the world.
+// opError returns err as a *net.OpError of this connection.
 func (t *Transport) opError(op string, err error) error {
 	if e, ok := err.(*net.OpError); ok {
 		op, err = e.Op, e.Err
@@ -177,7 +176,7 @@ func (t *Transport) opError(op string, err error) error {
 	return dressed
 }
 
-// queue has Run called in the next turn.
+// queue makes the loop call Run in the next turn.
 func (t *Transport) queue() {
 	if !t.queued && !t.lost {
 		t.queued = true
@@ -185,7 +184,7 @@ func (t *Transport) queue() {
 	}
 }
 
-// Run calls the protocol. It is the loop's to call.
+// Run calls the methods of the protocol. Only the loop may call it.
 func (t *Transport) Run() {
 	t.queued = false
 	switch {
@@ -193,50 +192,50 @@ func (t *Transport) Run() {
 		return
 	case !t.made:
 		t.made = true
-		t.guard("ConnectionMade", func() { t.protocol.ConnectionMade(t) })
-		t.news.begun(t.err)
-		t.queue() // so that Connect returns before the first byte
+		t.callMethod("ConnectionMade", func() { t.protocol.ConnectionMade(t) })
+		t.waiters.connectionMade(t.err)
+		t.queue() // in a later turn, so that Connect returns before the first byte
 	default:
-		t.balance()
+		t.callFlowControl()
 		t.receive()
 	}
-	// A call that has closed t has queued it: ConnectionLost comes in a later turn.
-	if t.closed && !t.queued && !t.flying && !t.out.isFlying() && t.work == nil && !t.suspended {
+	// If a call above has closed t, t is queued: ConnectionLost comes in a later turn.
+	if t.closed && !t.queued && !t.inFlight && !t.out.isInFlight() && t.receiveTask == nil && !t.suspended {
 		t.end()
 	}
 }
 
-// end is the end of the transport.
+// end ends the transport and calls ConnectionLost.
 func (t *Transport) end() {
 	t.drop()
 	t.lost = true
 	defer func() { // also in a Goexit
 		t.group.remove(t)
-		t.server.forget()
-		t.news.tell()
+		t.server.transportEnded()
+		t.waiters.wake()
 	}()
-	t.guard("ConnectionLost", func() { t.protocol.ConnectionLost(t.err) })
+	t.callMethod("ConnectionLost", func() { t.protocol.ConnectionLost(t.err) })
 }
 
-// guard calls a method of the protocol. If that panics or ends its goroutine, the
-// connection ends.
-func (t *Transport) guard(method string, call func()) {
+// callMethod calls a method of the protocol. If the method panics or calls runtime.Goexit, the
+// connection is aborted.
+func (t *Transport) callMethod(method string, call func()) {
 	returned := false
 	defer func() {
 		if !returned {
-			t.broken(method, recover())
+			t.methodFailed(method, recover())
 		}
 	}()
 	call()
 	returned = true
 }
 
-// broken ends the connection for v, with which a method has panicked. A nil v is a
-// Goexit, which goes on.
-func (t *Transport) broken(method string, v any) { t.abort(panicked(t.loop, method, t, v)) }
+// methodFailed aborts the connection because a method has panicked with v. A nil v means a Goexit,
+// which continues.
+func (t *Transport) methodFailed(method string, v any) { t.abort(panicked(t.loop, method, t, v)) }
 
-// panicked reports v, with which a method of a protocol has panicked, and returns it as
-// an error. A nil v is a Goexit.
+// panicked reports that a method of a protocol has panicked with v, and returns v as an error. A
+// nil v means a Goexit.
 func panicked(l *loop.Loop, method string, t fmt.Stringer, v any) error {
 	if v == nil {
 		return task.ErrGoexit
@@ -254,40 +253,40 @@ func panicked(l *loop.Loop, method string, t fmt.Stringer, v any) error {
 	return p
 }
 
-// news is where tasks wait for a change of a transport. It is made when the first one
-// waits.
-type news struct {
+// transportWaiters are the tasks that wait for a change of a transport. The first task that waits
+// allocates it.
+type transportWaiters struct {
 	queue task.WaitQueue
-	made  error // what has ended the transport in ConnectionMade, or before it
+	made  error // the error that ended the transport before the end of ConnectionMade
 }
 
-func (n *news) tell() {
+func (n *transportWaiters) wake() {
 	if n != nil {
 		n.queue.WakeAll()
 	}
 }
 
-// begun tells the task that waits for ConnectionMade.
-func (n *news) begun(err error) {
+// connectionMade wakes the task that waits for ConnectionMade.
+func (n *transportWaiters) connectionMade(err error) {
 	if n != nil {
 		n.made = err
-		n.tell()
+		n.wake()
 	}
 }
 
-// wait waits for a change.
+// wait waits for a change of the transport.
 func (t *Transport) wait(ctx context.Context) error {
-	if t.news == nil {
-		t.news = new(news)
+	if t.waiters == nil {
+		t.waiters = new(transportWaiters)
 	}
-	return t.news.queue.Wait(ctx, t)
+	return t.waiters.queue.Wait(ctx, t)
 }
 
-// Reason and Owners are for reports.
+// Reason returns what a waiting task waits for, for reports.
 func (t *Transport) Reason() string { return "the transport " + t.String() }
 
-// Owners returns nil: no task of this loop.
+// Owners returns nil, because no task of the loop ends such a wait.
 func (t *Transport) Owners() []*task.Ref { return nil }
 
-// errEmptyBuffer is the failure of a BufferedProtocol.
-var errEmptyBuffer = errors.New("protocol: GetBuffer has returned an empty buffer")
+// errEmptyBuffer is the error of ConnectionLost after GetBuffer has returned no memory.
+var errEmptyBuffer = errors.New("protocol: GetBuffer returned an empty buffer; return at least one byte")

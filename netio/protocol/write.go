@@ -13,32 +13,32 @@ import (
 )
 
 const (
-	defaultHigh = 64 << 10 // of the write buffer, in bytes; asyncio's
-	pieceBytes  = 256 << 10
-	keptBytes   = 64 << 10 // the largest buffer that an outbox keeps in the pool
+	defaultHigh = 64 << 10  // the default high limit, in bytes, as in asyncio
+	pieceBytes  = 256 << 10 // the most that one operation sends
+	keptBytes   = 64 << 10  // the largest buffer that an outbox keeps in the pool
 )
 
-// Write sends p, and never waits: what the kernel does not take at once is copied and
-// sent later. It returns len(p), or sends nothing and returns an error: net.ErrClosed
-// after Close or the end of the connection, EPIPE after CloseWrite.
+// Write sends p, and never waits. The transport copies the bytes that the kernel does not accept at
+// once, and sends them later. Write returns len(p), or sends nothing and returns an error:
+// net.ErrClosed after Close or the end of the connection, EPIPE after CloseWrite.
 //
-// Write does not bound what waits to be sent. A protocol does that as a [FlowController],
-// and a task by Drain.
+// Write does not bound the number of bytes that wait to be sent. To bound it, a protocol implements
+// [FlowController], or a task calls Drain.
 func (t *Transport) Write(p []byte) (int, error) {
 	return t.send("Write", p)
 }
 
-// WriteBuffers is one Write of several buffers.
+// WriteBuffers is like one Write of all bufs.
 func (t *Transport) WriteBuffers(bufs ...[]byte) (int, error) {
 	return t.send("WriteBuffers", bufs...)
 }
 
 func (t *Transport) send(call string, bufs ...[]byte) (n int, err error) {
-	t.held(call)
+	t.checkHeld(call)
 	switch {
 	case t.closing:
 		return 0, t.opError("write", net.ErrClosed)
-	case t.writeEnd:
+	case t.writeClosed:
 		return 0, t.opError("write", os.NewSyscallError("write", syscall.EPIPE))
 	case t.suspended:
 		misuse("Transport.%s of %v during its StartTLS or Detach", call, t)
@@ -46,66 +46,65 @@ func (t *Transport) send(call string, bufs ...[]byte) (n int, err error) {
 	for _, p := range bufs {
 		n += len(p)
 		if t.tls == nil {
-			t.push(p)
+			t.enqueue(p)
 		} else if _, err := t.tls.Write(p); err != nil {
 			return 0, t.opError("write", err)
 		}
 	}
-	t.out.kick()
+	t.out.flush()
 	if t.loop.Driver().InCallback() {
-		t.balance()
-	} else if t.unbalanced() {
+		t.callFlowControl()
+	} else if t.flowControlDue() {
 		t.queue()
 	}
 	return n, nil
 }
 
-// CloseWrite ends this direction when everything is sent: the peer reads to the end of
-// what was written, and then the end of the stream. Over TLS it sends the close_notify
-// alert. Reading goes on. A second CloseWrite does nothing. PEP 3156's write_eof.
+// CloseWrite ends the writing direction after everything that was written is sent. The peer then
+// reads the end of the stream. Over TLS, CloseWrite sends the close_notify alert. Reading goes on.
+// A second CloseWrite does nothing. In PEP 3156 it is write_eof.
 func (t *Transport) CloseWrite() {
-	t.held("CloseWrite")
+	t.checkHeld("CloseWrite")
 	switch {
-	case t.closing || t.writeEnd:
+	case t.closing || t.writeClosed:
 		return
 	case t.suspended:
 		misuse("Transport.CloseWrite of %v during its StartTLS or Detach", t)
 	}
-	t.writeEnd = true
+	t.writeClosed = true
 	if t.tls != nil {
 		t.tls.CloseWrite()
-		t.out.kick()
+		t.out.flush()
 	} else if t.out == nil {
 		t.endWrite()
 	}
 }
 
-// endWrite ends the direction of the handle. Over TLS the alert does it.
+// endWrite ends the writing direction of the handle. Over TLS the alert does that.
 func (t *Transport) endWrite() {
 	if t.tls == nil {
-		_ = t.handle.CloseWrite() // it fails if the peer has gone, which reading tells
+		_ = t.handle.CloseWrite() // it fails if the peer has gone; the read reports that
 	}
 }
 
-// WriteBufferSize returns how many bytes wait to be sent. Over TLS they are bytes of
-// records.
+// WriteBufferSize returns how many bytes wait to be sent. Over TLS it counts encrypted bytes.
 func (t *Transport) WriteBufferSize() int {
-	t.held("WriteBufferSize")
+	t.checkHeld("WriteBufferSize")
 	return t.out.size()
 }
 
-// WriteBufferLimits returns the limits of the flow control.
+// WriteBufferLimits returns the limits of flow control, in bytes.
 func (t *Transport) WriteBufferLimits() (high, low int) { return t.high, t.low }
 
-// SetWriteBufferLimits sets the limits of the flow control, in bytes: PauseWriting is
-// called above high, and ResumeWriting at low. Zero is the default: 64 KiB for high,
-// and a quarter of high for low. A negative high is no byte at all: writing is paused
-// whenever something waits. A low above high is misuse and panics.
+// SetWriteBufferLimits sets the limits of flow control, in bytes. The transport calls PauseWriting
+// when more than high bytes wait, and ResumeWriting when at most low bytes wait. Zero means the
+// default: 64 KiB for high, and a quarter of high for low. A negative high means 0: writing is
+// paused while any byte waits. A low above high is misuse and panics.
 func (t *Transport) SetWriteBufferLimits(high, low int) {
-	t.held("SetWriteBufferLimits")
+	t.checkHeld("SetWriteBufferLimits")
 	t.setLimits(high, low)
 	if t.loop.Driver().InCallback() {
-		t.balance()
+		t.callFlowControl()
 	} else {
 		t.queue()
 	}
@@ -113,7 +112,7 @@ func (t *Transport) SetWriteBufferLimits(high, low int) {
 
 func (t *Transport) setLimits(high, low int) { t.high, t.low = limits(high, low) }
 
-// limits returns the limits that SetWriteBufferLimits means.
+// limits applies the defaults of SetWriteBufferLimits.
 func limits(high, low int) (int, int) {
 	switch {
 	case high == 0 && low > 0:
@@ -130,58 +129,58 @@ func limits(high, low int) (int, int) {
 		low = 0
 	}
 	if low > high {
-		misuse("write buffer limits of %d and %d; the low one must not be above the high one", high, low)
+		misuse("write buffer limits: high is %d and low is %d; low must not be above high", high, low)
 	}
 	return high, low
 }
 
-// WritePaused reports whether PauseWriting was the last of the two calls.
+// WritePaused reports whether writing is paused: between PauseWriting and ResumeWriting.
 func (t *Transport) WritePaused() bool {
-	t.held("WritePaused")
-	return t.crowded
+	t.checkHeld("WritePaused")
+	return t.writePaused
 }
 
-// unbalanced reports whether PauseWriting or ResumeWriting is due.
-func (t *Transport) unbalanced() bool {
+// flowControlDue reports whether PauseWriting or ResumeWriting is due.
+func (t *Transport) flowControlDue() bool {
 	size := t.out.size()
-	return !t.crowded && size > t.high || t.crowded && size <= t.low
+	return !t.writePaused && size > t.high || t.writePaused && size <= t.low
 }
 
-// balance calls PauseWriting or ResumeWriting if it is due, but not while the protocol
-// must not write. It is called on the loop's goroutine.
-func (t *Transport) balance() {
-	if t.closing || !t.made || t.suspended || !t.unbalanced() {
+// callFlowControl calls PauseWriting or ResumeWriting if it is due, except while the protocol must
+// not write. It must be called in a callback.
+func (t *Transport) callFlowControl() {
+	if t.closing || !t.made || t.suspended || !t.flowControlDue() {
 		return
 	}
-	t.crowded = !t.crowded
-	t.news.tell()
+	t.writePaused = !t.writePaused
+	t.waiters.wake()
 	p, ok := t.protocol.(FlowController)
 	switch {
 	case !ok:
-	case t.crowded:
-		t.guard("PauseWriting", p.PauseWriting)
+	case t.writePaused:
+		t.callMethod("PauseWriting", p.PauseWriting)
 	default:
-		t.guard("ResumeWriting", p.ResumeWriting)
+		t.callMethod("ResumeWriting", p.ResumeWriting)
 	}
 }
 
-// An outbox is what a transport has to send. A transport has one only while that is
-// something.
+// An outbox holds the bytes that a transport has to send. A transport has an outbox only while
+// there are such bytes.
 type outbox struct {
 	transport *Transport
 	op        poll.Op
 	buf       []byte // buf[start:] is being sent
 	start     int
-	next      []byte // comes after it
-	flying    bool   // op is in flight
+	next      []byte // to be sent after buf
+	inFlight  bool   // op is in flight
 	timer     loop.Timer
 }
 
-// outboxes keep the memory for those that are needed next.
+// outboxes is the pool of outboxes, with their memory.
 var outboxes = sync.Pool{New: func() any { return new(outbox) }}
 
-// push appends a copy of p to what is to be sent; kick sends it.
-func (t *Transport) push(p []byte) {
+// enqueue appends a copy of p to the bytes to send; flush sends them.
+func (t *Transport) enqueue(p []byte) {
 	if len(p) == 0 || t.closed {
 		return
 	}
@@ -191,14 +190,14 @@ func (t *Transport) push(p []byte) {
 		o.transport, t.out = t, o
 		o.op = poll.Op{Kind: poll.Write, Handle: t.handle, Owner: o}
 	}
-	if o.flying {
+	if o.inFlight {
 		o.next = append(o.next, p...)
 	} else {
 		o.buf = append(o.buf, p...)
 	}
 }
 
-// size is how many bytes are to be sent.
+// size returns how many bytes wait to be sent.
 func (o *outbox) size() int {
 	if o == nil {
 		return 0
@@ -206,32 +205,32 @@ func (o *outbox) size() int {
 	return len(o.buf) - o.start + len(o.next)
 }
 
-func (o *outbox) isFlying() bool { return o != nil && o.flying }
+func (o *outbox) isInFlight() bool { return o != nil && o.inFlight }
 
-// kick sends what there is, unless the operation is in flight. It does not wait.
-func (o *outbox) kick() {
-	for o != nil && !o.flying && o.size() > 0 {
+// flush sends what waits, unless the operation is in flight. It does not wait.
+func (o *outbox) flush() {
+	for o != nil && !o.inFlight && o.size() > 0 {
 		if o.start == len(o.buf) {
 			o.buf, o.next, o.start = o.next, o.buf[:0], 0
 		}
 		o.op.Buf = o.buf[o.start:min(o.start+pieceBytes, len(o.buf))]
 		if !o.transport.loop.Driver().Submit(&o.op) {
-			o.flying = true
+			o.inFlight = true
 			return
 		}
-		if !o.took() {
+		if !o.takeResult() {
 			return
 		}
 	}
 }
 
-// took takes the result of the operation. It reports whether there is more to send.
-func (o *outbox) took() bool {
+// takeResult takes the result of the operation. It reports whether there is more to send.
+func (o *outbox) takeResult() bool {
 	t := o.transport
 	o.op.Buf = nil
 	o.start += o.op.N
 	failed := o.op.Err != nil && !t.closed
-	if failed && t.err == nil && !t.bye {
+	if failed && t.err == nil && !t.alertOnly {
 		t.err = t.opError("write", o.op.Err)
 	}
 	if failed || t.closed {
@@ -247,11 +246,11 @@ func (o *outbox) took() bool {
 	return false
 }
 
-// release is the end of an outbox: everything is sent, or dropped.
+// release gives the outbox back to the pool. Everything was sent or dropped.
 func (o *outbox) release() {
 	t := o.transport
 	t.loop.Driver().StopTimer(&o.timer)
-	t.out, t.answers = nil, 0
+	t.out, t.tlsReplies = nil, 0
 	if cap(o.buf) > keptBytes {
 		o.buf = nil
 	}
@@ -262,31 +261,30 @@ func (o *outbox) release() {
 	outboxes.Put(o)
 	switch {
 	case t.closing && !t.closed:
-		t.shut(poll.Handle.Close)
-	case t.writeEnd && !t.closing:
+		t.closeHandle(poll.Handle.Close)
+	case t.writeClosed && !t.closing:
 		t.endWrite()
 	}
 }
 
-// Complete goes on sending. It is the loop's to call.
+// Complete takes the result of the operation, and sends on. Only the loop may call it.
 func (o *outbox) Complete(*poll.Op) {
 	t := o.transport
-	o.flying = false
-	if o.took() {
-		o.kick()
+	o.inFlight = false
+	if o.takeResult() {
+		o.flush()
 	}
-	t.news.tell() // Drain and settle
-	if t.closed || t.unbalanced() {
+	t.waiters.wake() // Drain and waitQuiet
+	if t.closed || t.flowControlDue() {
 		t.queue()
 	}
 }
 
-// Wake gives up what is not sent: Close has waited for as long as it may. It is the
-// loop's to call.
+// Wake drops what is not sent, because CloseTimeout has passed. Only the loop may call it.
 func (o *outbox) Wake() {
 	t := o.transport
-	if t.err == nil && !t.bye {
+	if t.err == nil && !t.alertOnly {
 		t.err = t.opError("close", os.ErrDeadlineExceeded)
 	}
-	t.shut(poll.Handle.Abort)
+	t.closeHandle(poll.Handle.Abort)
 }

@@ -13,20 +13,20 @@ import (
 	"baton/task"
 )
 
-// A Checker is a protocol that fails its test for each call that comes at the wrong
-// time, and keeps what it is told. Its three faces are protocols of each sort: Plain,
-// Buffered and Task. The fields belong to the loop.
+// A Checker is a protocol that records its calls, and fails its test if a call comes at the wrong
+// time. Plain, Buffered and Task return it as a protocol of each kind. The fields belong to the
+// loop.
 type Checker struct {
 	T testing.TB
 
-	Transport *protocol.Transport // from ConnectionMade on
-	Calls     []string            // the names of the calls, but for those that give bytes
-	Data      []byte              // all bytes, in the order in which they came
-	Chunks    int                 // the calls that gave them
+	Transport *protocol.Transport // set by ConnectionMade
+	Calls     []string            // the names of the calls, except those that pass bytes
+	Data      []byte              // all bytes, in the order of their arrival
+	Chunks    int                 // the number of calls that passed bytes
 	Err       error               // of ConnectionLost
 
-	// These are called in the methods, unless they are nil. Without OnEOF the transport
-	// closes at the end of the stream. OnReceive is for Task only.
+	// The methods call these functions if they are not nil. Without OnEOF, the transport closes at
+	// the end of the stream. Only Task uses OnReceive.
 	OnMade    func()
 	OnData    func(data []byte)
 	OnReceive func(ctx context.Context, data []byte) error
@@ -36,14 +36,15 @@ type Checker struct {
 	OnResume  func()
 	OnLost    func()
 
-	// Size is that of the buffers of Buffered. Default 100; negative is none.
+	// Size is the length of the buffers of Buffered, in bytes. Default 100; a negative Size means
+	// empty buffers.
 	Size int
 
 	made, ended, lost, paused bool
 
-	inside string // the method that is at work
-	buf    []byte // what GetBuffer has returned, until BufferUpdated
-	news   task.WaitQueue
+	inside  string // the method that is running
+	buf     []byte // what GetBuffer has returned, until BufferUpdated
+	waiters task.WaitQueue
 }
 
 // Plain returns the checker as a protocol.Protocol.
@@ -53,25 +54,24 @@ func (c *Checker) Plain() protocol.Protocol { return (*plain)(c) }
 func (c *Checker) Buffered() protocol.BufferedProtocol { return (*buffered)(c) }
 
 // Task returns the checker as a protocol.Receiver.
-func (c *Checker) Task() protocol.Receiver { return (*tasked)(c) }
+func (c *Checker) Task() protocol.Receiver { return (*receiver)(c) }
 
-// Adopt prepares c for a transport whose protocol it becomes by SetProtocol: it does not
-// expect ConnectionMade.
+// Adopt prepares c to become the protocol of t by SetProtocol. C then expects no ConnectionMade.
 func (c *Checker) Adopt(t *protocol.Transport) {
 	c.made, c.Transport, c.paused = true, t, t.WritePaused()
 }
 
-// Until waits until ok, which is asked again after each call.
+// Until waits until ok returns true. It calls ok again after each call of the protocol.
 func (c *Checker) Until(ctx context.Context, ok func() bool) error {
 	for !ok() {
-		if err := c.news.Wait(ctx, task.Text("a call of the protocol")); err != nil {
+		if err := c.waiters.Wait(ctx, task.Text("a call of the protocol")); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// UntilData waits until n bytes have come.
+// UntilData waits until c has received n bytes.
 func (c *Checker) UntilData(ctx context.Context, n int) error {
 	return c.Until(ctx, func() bool { return len(c.Data) >= n })
 }
@@ -84,7 +84,7 @@ func (c *Checker) UntilLost(ctx context.Context) error {
 // Lost reports whether ConnectionLost was called.
 func (c *Checker) Lost() bool { return c.lost }
 
-// enter checks what goes for every call. What it returns ends the call.
+// enter makes the checks for every call. The caller must call leave at the end of the call.
 func (c *Checker) enter(call string) (leave func()) {
 	c.T.Helper()
 	switch {
@@ -99,11 +99,11 @@ func (c *Checker) enter(call string) (leave func()) {
 	c.inside = call
 	return func() {
 		c.inside = outer
-		c.news.WakeAll()
+		c.waiters.WakeAll()
 	}
 }
 
-// bytes checks a call that gives n bytes.
+// bytes checks a call that passes n bytes.
 func (c *Checker) bytes(call string, n int) {
 	c.T.Helper()
 	switch {
@@ -112,10 +112,10 @@ func (c *Checker) bytes(call string, n int) {
 	case c.ended:
 		c.T.Errorf("%s after EOFReceived", call)
 	case !c.Transport.IsReading():
-		c.T.Errorf("%s of a transport that does not read", call)
+		c.T.Errorf("%s while IsReading is false", call)
 	}
 	c.Chunks++
-	c.news.WakeAll() // a Receive may go on for long
+	c.waiters.WakeAll() // a Receive may still take long
 }
 
 func (c *Checker) connectionMade(t *protocol.Transport) {
@@ -153,7 +153,7 @@ func (c *Checker) pauseWriting() {
 	defer c.enter("PauseWriting")()
 	high, _ := c.Transport.WriteBufferLimits()
 	if size := c.Transport.WriteBufferSize(); size <= high {
-		c.T.Errorf("PauseWriting with %d bytes to be sent, at a high limit of %d", size, high)
+		c.T.Errorf("PauseWriting while %d bytes wait; the high limit is %d", size, high)
 	}
 	c.flow("PauseWriting", true, c.OnPause)
 }
@@ -162,12 +162,12 @@ func (c *Checker) resumeWriting() {
 	defer c.enter("ResumeWriting")()
 	_, low := c.Transport.WriteBufferLimits()
 	if size := c.Transport.WriteBufferSize(); size > low {
-		c.T.Errorf("ResumeWriting with %d bytes to be sent, at a low limit of %d", size, low)
+		c.T.Errorf("ResumeWriting while %d bytes wait; the low limit is %d", size, low)
 	}
 	c.flow("ResumeWriting", false, c.OnResume)
 }
 
-// flow checks that the two calls come in turn.
+// flow checks that PauseWriting and ResumeWriting alternate.
 func (c *Checker) flow(call string, paused bool, then func()) {
 	if c.paused == paused {
 		c.T.Errorf("%s twice", call)
@@ -225,7 +225,7 @@ func (p *buffered) BufferUpdated(n int) {
 	c := (*Checker)(p)
 	defer c.enter("BufferUpdated")()
 	if n > len(c.buf) {
-		c.T.Fatalf("BufferUpdated of %d bytes, in a buffer of %d", n, len(c.buf))
+		c.T.Fatalf("BufferUpdated with %d bytes in a buffer of %d", n, len(c.buf))
 	}
 	c.bytes("BufferUpdated", n)
 	data := c.buf[:n]
@@ -236,16 +236,16 @@ func (p *buffered) BufferUpdated(n int) {
 	}
 }
 
-// tasked is a Checker as a protocol.Receiver.
-type tasked Checker
+// receiver is a Checker as a protocol.Receiver.
+type receiver Checker
 
-func (p *tasked) ConnectionMade(t *protocol.Transport) { (*Checker)(p).connectionMade(t) }
-func (p *tasked) ConnectionLost(err error)             { (*Checker)(p).connectionLost(err) }
-func (p *tasked) EOFReceived() bool                    { return (*Checker)(p).eofReceived() }
-func (p *tasked) PauseWriting()                        { (*Checker)(p).pauseWriting() }
-func (p *tasked) ResumeWriting()                       { (*Checker)(p).resumeWriting() }
+func (p *receiver) ConnectionMade(t *protocol.Transport) { (*Checker)(p).connectionMade(t) }
+func (p *receiver) ConnectionLost(err error)             { (*Checker)(p).connectionLost(err) }
+func (p *receiver) EOFReceived() bool                    { return (*Checker)(p).eofReceived() }
+func (p *receiver) PauseWriting()                        { (*Checker)(p).pauseWriting() }
+func (p *receiver) ResumeWriting()                       { (*Checker)(p).resumeWriting() }
 
-func (p *tasked) Receive(ctx context.Context, data []byte) (err error) {
+func (p *receiver) Receive(ctx context.Context, data []byte) (err error) {
 	c := (*Checker)(p)
 	defer c.enter("Receive")()
 	c.bytes("Receive", len(data))
@@ -255,7 +255,7 @@ func (p *tasked) Receive(ctx context.Context, data []byte) (err error) {
 		err = c.OnReceive(ctx, data)
 	}
 	if !slices.Equal(data, before) {
-		c.T.Error("the data of Receive have changed before it returned")
+		c.T.Error("the data of Receive changed before Receive returned")
 	}
 	return err
 }

@@ -11,29 +11,29 @@ import (
 	"baton/task"
 )
 
-// Datagrams is a [Checker] for datagrams: a protocol.DatagramProtocol that fails its
-// test for each call that comes at the wrong time.
+// Datagrams is a [Checker] for datagrams: a protocol.DatagramProtocol that records its calls, and
+// fails its test if a call comes at the wrong time. The fields belong to the loop.
 type Datagrams struct {
 	T testing.TB
 
-	Transport *protocol.DatagramTransport // from ConnectionMade on
-	Calls     []string                    // the names of the calls, but for DatagramReceived and ErrorReceived
+	Transport *protocol.DatagramTransport // set by ConnectionMade
+	Calls     []string                    // except DatagramReceived and ErrorReceived
 	Received  []string                    // the data of the datagrams
 	Errors    []error                     // of ErrorReceived
 	Err       error                       // of ConnectionLost
 
-	// OnReceived is called in DatagramReceived, unless it is nil.
+	// DatagramReceived calls OnReceived if it is not nil.
 	OnReceived func(p netio.Packet)
 
 	made, lost, paused bool
 
-	news task.WaitQueue
+	waiters task.WaitQueue
 }
 
-// Until waits until ok, which is asked again after each call.
+// Until waits until ok returns true. It calls ok again after each call of the protocol.
 func (d *Datagrams) Until(ctx context.Context, ok func() bool) error {
 	for !ok() {
-		if err := d.news.Wait(ctx, task.Text("a call of the protocol")); err != nil {
+		if err := d.waiters.Wait(ctx, task.Text("a call of the protocol")); err != nil {
 			return err
 		}
 	}
@@ -48,7 +48,7 @@ func (d *Datagrams) UntilLost(ctx context.Context) error {
 // Lost reports whether ConnectionLost was called.
 func (d *Datagrams) Lost() bool { return d.lost }
 
-// Paused reports whether PauseWriting was the last of the two calls.
+// Paused reports whether writing is paused: between PauseWriting and ResumeWriting.
 func (d *Datagrams) Paused() bool { return d.paused }
 
 func (d *Datagrams) enter(call string) {
@@ -59,10 +59,10 @@ func (d *Datagrams) enter(call string) {
 	if d.lost {
 		d.T.Errorf("%s after ConnectionLost", call)
 	}
-	d.news.WakeAll()
+	d.waiters.WakeAll()
 }
 
-// ConnectionMade makes it a protocol.DatagramProtocol, as the methods below do.
+// ConnectionMade and the methods below implement protocol.DatagramProtocol.
 func (d *Datagrams) ConnectionMade(t *protocol.DatagramTransport) {
 	d.enter("ConnectionMade")
 	if d.made {

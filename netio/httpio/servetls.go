@@ -14,9 +14,8 @@ import (
 	"baton/task"
 )
 
-// ServeTLS is Serve with encrypted connections. The files have the certificate and its key,
-// in PEM; they are not needed, and their names may be empty, if TLSConfig has a certificate
-// or a function that finds one.
+// ServeTLS serves encrypted connections, like Serve. The files hold the certificate and its key, in
+// PEM. If TLSConfig has a certificate, or a function that returns one, the names may be empty.
 func (srv *Server) ServeTLS(ctx context.Context, ln *netio.Listener, certFile, keyFile string) error {
 	config, err := srv.configTLS(ctx, certFile, keyFile)
 	if err != nil {
@@ -28,7 +27,7 @@ func (srv *Server) ServeTLS(ctx context.Context, ln *netio.Listener, certFile, k
 	return srv.serveListener(ctx, ln, config)
 }
 
-// ListenAndServeTLS listens on an address and serves it as ServeTLS does.
+// ListenAndServeTLS listens on address and serves its connections, like ServeTLS.
 func (srv *Server) ListenAndServeTLS(ctx context.Context, network, address, certFile, keyFile string) error {
 	ln, err := netio.Listen(ctx, network, address)
 	if err != nil {
@@ -37,7 +36,7 @@ func (srv *Server) ListenAndServeTLS(ctx context.Context, network, address, cert
 	return srv.ServeTLS(ctx, ln, certFile, keyFile)
 }
 
-// configTLS returns the config of ServeTLS. It reads the files where that blocks no loop.
+// configTLS returns the config of ServeTLS. It reads the files in the executor.
 func (srv *Server) configTLS(ctx context.Context, certFile, keyFile string) (*tls.Config, error) {
 	config := &tls.Config{}
 	if srv.TLSConfig != nil {
@@ -55,11 +54,11 @@ func (srv *Server) configTLS(ctx context.Context, certFile, keyFile string) (*tl
 	return config, err
 }
 
-// handshakeTime bounds a handshake if no timeout of the server does.
+// handshakeTime bounds a handshake if the server has no timeout that does.
 const handshakeTime = time.Minute
 
-// shakeHands starts TLS. The handshake has the least of the timeouts of a request, as in
-// package net/http. It ends when the server's end begins.
+// shakeHands performs the TLS handshake. As in package net/http, the shortest timeout of the server
+// bounds it. It fails when the end of the server begins.
 func (c *conn) shakeHands(config *tls.Config) error {
 	var least time.Duration
 	for _, d := range []time.Duration{c.srv.ReadHeaderTimeout, c.srv.ReadTimeout, c.srv.WriteTimeout} {
@@ -70,7 +69,7 @@ func (c *conn) shakeHands(config *tls.Config) error {
 	if err := c.nc.SetDeadline(task.Now(c.ctx).Add(orElse(least, handshakeTime))); err != nil {
 		return err
 	}
-	first, err := c.s.Peek(c.draining, len(plainStarts[0]))
+	first, err := c.s.Peek(c.untilShutdown, len(plainStarts[0]))
 	if err != nil {
 		return err
 	}
@@ -80,7 +79,7 @@ func (c *conn) shakeHands(config *tls.Config) error {
 		_ = c.linger()
 		return errPlain
 	}
-	if err := c.s.AcceptTLS(c.draining, config); err != nil {
+	if err := c.s.AcceptTLS(c.untilShutdown, config); err != nil {
 		return err
 	}
 	state := c.s.ConnectionState()
@@ -89,8 +88,8 @@ func (c *conn) shakeHands(config *tls.Config) error {
 	return c.nc.SetDeadline(time.Time{})
 }
 
-// plainStarts are the first bytes of requests that are not encrypted, which are no record of
-// TLS. The list is that of package net/http.
+// plainStarts are the first bytes of requests that are not encrypted. No TLS record begins like
+// that. The list is the one in package net/http.
 var plainStarts = []string{"GET /", "HEAD ", "POST ", "PUT /", "OPTIO"}
 
 var errPlain = errors.New("httpio: the client sent an HTTP request to an HTTPS server")

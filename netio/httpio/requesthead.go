@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// keptBytes is how much memory for heads a connection keeps between requests.
+// keptBytes is how much memory for heads a connection keeps between requests, in bytes.
 const keptBytes = 1 << 10
 
-// readHead reads the head of a request by http.ReadRequest, and refuses what that takes and
-// a server must not.
+// readHead reads the head of a request with http.ReadRequest. It refuses requests that ReadRequest
+// accepts and that a server must not accept.
 func (c *conn) readHead() (*http.Request, error) {
 	if c.br == nil {
 		c.br = readers.Get().(*bufio.Reader)
-		c.br.Reset((*source)(c))
+		c.br.Reset((*connReader)(c))
 	}
 	h := &c.head
-	*h = head{left: c.srv.maxHeaderBytes() + headerSlop, limited: true, value: h.value[:0], part: h.part[:0]}
-	if c.later { // fewer bytes are no request, and are not answered
+	*h = headScanner{left: c.srv.maxHeaderBytes() + headerSlop, limited: true, value: h.value[:0], part: h.part[:0]}
+	if c.readBefore { // fewer than four bytes are no request and get no response
 		ahead, err := c.br.Peek(4)
 		if err != nil {
 			return nil, err
@@ -31,7 +31,7 @@ func (c *conn) readHead() (*http.Request, error) {
 			_, _ = c.br.Discard(len(ahead) - len(bytes.TrimLeft(ahead, "\r\n")))
 		}
 	}
-	c.later, c.afterPost = true, false
+	c.readBefore, c.afterPost = true, false
 	ahead, _ := c.br.Peek(c.br.Buffered())
 	h.scanning = true
 	h.scan(ahead)
@@ -44,7 +44,7 @@ func (c *conn) readHead() (*http.Request, error) {
 	} else {
 		err = malformed(err)
 	}
-	if cap(h.value)+cap(h.part) > keptBytes { // an idle connection must not keep a long head
+	if cap(h.value)+cap(h.part) > keptBytes { // an idle connection keeps no long head
 		h.value, h.part = nil, nil
 	}
 	if err != nil {
@@ -54,8 +54,8 @@ func (c *conn) readHead() (*http.Request, error) {
 	return req, nil
 }
 
-// malformed is the refusal of a head that http.ReadRequest does not take, or the error of
-// the connection.
+// malformed returns the refusal for err, an error of http.ReadRequest. If err is an error of the
+// connection, it returns err.
 func malformed(err error) error {
 	switch text := err.Error(); {
 	case isEnd(err):
@@ -66,10 +66,10 @@ func malformed(err error) error {
 	return &refusal{code: http.StatusBadRequest}
 }
 
-// source is a conn as what its reader reads from.
-type source conn
+// A connReader is the io.Reader from which the reader of a conn reads.
+type connReader conn
 
-func (r *source) Read(p []byte) (int, error) {
+func (r *connReader) Read(p []byte) (int, error) {
 	h := &r.head
 	if h.limited {
 		if h.left <= 0 {
@@ -85,22 +85,22 @@ func (r *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A head looks at the bytes of a head on their way to http.ReadRequest, which deletes the
-// Host field: absent and empty look alike after it, and beside a target with a host its
-// value is lost. ReadRequest refuses a head with two of them.
-type head struct {
-	left     int  // how much longer the head may be
-	limited  bool // left counts
-	scanning bool // the end of the head has not come
-	lines    int  // that have come
-	inHost   bool // the last line was the Host field, which a line may continue
+// A headScanner finds the Host field in the bytes that http.ReadRequest reads. ReadRequest deletes
+// the field: an absent Host then looks like an empty one, and if the target has a host, the value
+// of the field is lost. ReadRequest refuses a head with two Host fields.
+type headScanner struct {
+	left     int  // how many bytes the head may still have
+	limited  bool // left is in effect
+	scanning bool // the head has not ended
+	lines    int  // number of lines so far
+	inHost   bool // the last line was the Host field; a folded line may continue it
 	hasHost  bool
 	value    []byte // of the Host field
-	part     []byte // of a line that has not ended
+	part     []byte // the beginning of a line that has not ended
 }
 
-// scan looks at the next bytes.
-func (h *head) scan(p []byte) {
+// scan takes the next bytes of the head.
+func (h *headScanner) scan(p []byte) {
 	for h.scanning {
 		i := bytes.IndexByte(p, '\n')
 		if i < 0 {
@@ -118,15 +118,15 @@ func (h *head) scan(p []byte) {
 	}
 }
 
-// line looks at a line, which may end in a CR.
-func (h *head) line(line []byte) {
+// line takes a line without its LF. It may end in CR.
+func (h *headScanner) line(line []byte) {
 	h.lines++
 	line = bytes.TrimSuffix(line, []byte("\r"))
 	switch {
 	case h.lines == 1: // the request line
 	case len(line) == 0:
 		h.scanning = false
-	case line[0] == ' ' || line[0] == '\t': // continues the line before
+	case line[0] == ' ' || line[0] == '\t': // a folded line
 		if h.inHost {
 			h.value = append(append(h.value, ' '), bytes.Trim(line, " \t")...)
 		}

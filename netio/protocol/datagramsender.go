@@ -14,22 +14,22 @@ import (
 	"baton/netio"
 )
 
-// Send sends a datagram to p.Addr, or on a UNIX socket to p.Name, and never waits: what
-// the kernel does not take at once is copied and sent later, in order. On a connected
-// socket both may be empty, and are otherwise the peer, or the error is
-// net.ErrWriteToConnected. After Close the error is net.ErrClosed. Both come in a
-// [*net.OpError]. ErrorReceived gets the errors of sending.
+// Send sends a datagram to p.Addr, or on a UNIX socket to p.Name. It never waits. If the kernel
+// does not accept the datagram at once, the transport sends a copy later, in order. On a connected
+// socket, the address must be empty or the peer's; otherwise the error is net.ErrWriteToConnected.
+// After Close the error is net.ErrClosed. Both come in a [*net.OpError]. Errors of sending go to
+// ErrorReceived.
 func (t *DatagramTransport) Send(p netio.Packet) error {
-	t.held("Send")
+	t.checkHeld("Send")
 	if t.closing {
 		return t.socket.OpError("write", &p, net.ErrClosed)
 	}
 	if err := t.socket.Check(&p); err != nil {
 		return err
 	}
-	t.sender.push(p)
+	t.sender.enqueue(p)
 	if t.loop.Driver().InCallback() && len(t.sender.failed) == 0 {
-		t.tell()
+		t.callDue()
 	} else {
 		t.queue()
 	}
@@ -38,23 +38,23 @@ func (t *DatagramTransport) Send(p netio.Packet) error {
 
 // WriteBufferSize returns how many bytes wait to be sent.
 func (t *DatagramTransport) WriteBufferSize() int {
-	t.held("WriteBufferSize")
+	t.checkHeld("WriteBufferSize")
 	return t.sender.size
 }
 
-// A sender sends datagrams in order. It is part of a transport.
-type sender struct {
+// A datagramSender sends the datagrams of a transport in order.
+type datagramSender struct {
 	transport *DatagramTransport
 	op        poll.Op
-	packets   []netio.Packet // those of op, one at most
-	waiting   []netio.Packet // to be sent, copies
+	packets   []netio.Packet // of op, at most one
+	waiting   []netio.Packet // copies of the datagrams to send
 	first     [1]netio.Packet
-	buf       []byte // of the first one
-	size      int    // bytes of waiting
-	flying    bool   // op is in flight
-	pausing   bool   // the timer is set
+	buf       []byte // the data of the first one
+	size      int    // bytes in waiting
+	inFlight  bool   // op is in flight
+	pausing   bool   // the queue of the socket was full; timer is set
 	timer     loop.Timer
-	failed    []failure // that ErrorReceived has not got yet
+	failed    []failure // not yet passed to ErrorReceived
 }
 
 // A failure is a datagram that could not be sent.
@@ -63,15 +63,15 @@ type failure struct {
 	err    error
 }
 
-func (s *sender) init(t *DatagramTransport) {
+func (s *datagramSender) init(t *DatagramTransport) {
 	s.transport = t
 	s.op = poll.Op{Kind: poll.Send, Handle: t.socket.Handle, Owner: s, Packets: &s.packets}
 	s.timer.Target = s
 }
 
-// push sends a copy of p: now, if nothing waits, or later. Only what has to wait behind
-// others costs an allocation.
-func (s *sender) push(p netio.Packet) {
+// enqueue sends a copy of p, at once if nothing waits. Only a datagram that waits behind others
+// costs an allocation.
+func (s *datagramSender) enqueue(p netio.Packet) {
 	if len(s.waiting) == 0 {
 		s.buf = append(s.buf[:0], p.Data...)
 		p.Data, s.waiting = s.buf, s.first[:0]
@@ -80,23 +80,23 @@ func (s *sender) push(p netio.Packet) {
 	}
 	s.waiting = append(s.waiting, p)
 	s.size += len(p.Data)
-	s.kick()
+	s.flush()
 }
 
-// kick sends what there is, unless something is in flight.
-func (s *sender) kick() {
-	for !s.flying && !s.pausing && len(s.waiting) > 0 {
+// flush sends what waits, unless a datagram is in flight.
+func (s *datagramSender) flush() {
+	for !s.inFlight && !s.pausing && len(s.waiting) > 0 {
 		s.packets = append(s.packets[:0], s.waiting[0])
 		if !s.transport.loop.Driver().Submit(&s.op) {
-			s.flying = true
+			s.inFlight = true
 			return
 		}
-		s.took()
+		s.takeResult()
 	}
 }
 
-// took takes the result of the operation.
-func (s *sender) took() {
+// takeResult takes the result of the operation.
+func (s *datagramSender) takeResult() {
 	t, err := s.transport, s.op.Err
 	clear(s.packets)
 	switch {
@@ -120,28 +120,28 @@ func (s *sender) took() {
 	if s.waiting = s.waiting[1:]; len(s.waiting) == 0 {
 		s.waiting = nil
 		if t.closing {
-			t.shut()
+			t.closeHandle()
 		}
 	}
 }
 
-// drop gives up what is not sent.
-func (s *sender) drop() {
+// drop drops what is not sent.
+func (s *datagramSender) drop() {
 	s.waiting, s.size, s.pausing = nil, 0, false
 	s.transport.loop.Driver().StopTimer(&s.timer)
 }
 
-// Complete goes on sending. It is the loop's to call.
-func (s *sender) Complete(*poll.Op) {
-	s.flying = false
-	s.took()
-	s.kick()
+// Complete takes the result of the operation, and sends on. Only the loop may call it.
+func (s *datagramSender) Complete(*poll.Op) {
+	s.inFlight = false
+	s.takeResult()
+	s.flush()
 	s.transport.queue()
 }
 
-// Wake tries a full queue again. It is the loop's to call.
-func (s *sender) Wake() {
+// Wake tries again after a full queue. Only the loop may call it.
+func (s *datagramSender) Wake() {
 	s.pausing = false
-	s.kick()
+	s.flush()
 	s.transport.queue()
 }

@@ -11,16 +11,16 @@ import (
 	"baton/task"
 )
 
-// A group is the transports of a scope. While there are any, one task of the scope, the
-// guard, waits for their end: so the scope does not end before them, and its cancel
-// reaches them. The guard serves all of them, so a transport has no goroutine.
+// A group holds the transports of a scope. While the group is not empty, one task of the scope,
+// the guard, waits for the end of all transports. So the scope does not end before them, and a
+// cancel of the scope reaches them. There is one guard for all, so a transport needs no goroutine.
 type group struct {
 	scope   *task.ScopeRef
-	first   *Transport // of connections, the youngest
-	size    int        // of all
+	first   *Transport // the list of connections, the newest first
+	size    int        // the number of connections and datagram sockets
 	guarded bool
-	cause   error          // why the transports are aborted, new ones too; nil before that
-	news    task.WaitQueue // where the guard waits
+	cause   error          // why the guard aborts the transports, also new ones; nil before
+	waiters task.WaitQueue // the guard
 
 	datagrams []*DatagramTransport
 }
@@ -35,7 +35,7 @@ func groupOf(ctx context.Context) *group {
 	}).(*group)
 }
 
-// add makes t one of the group.
+// add adds t to the group.
 func (g *group) add(t *Transport) {
 	if t.next = g.first; t.next != nil {
 		t.next.prev = t
@@ -44,7 +44,7 @@ func (g *group) add(t *Transport) {
 	g.enter(t.abort)
 }
 
-// remove is the end of t.
+// remove removes t, which has ended.
 func (g *group) remove(t *Transport) {
 	if t.prev != nil {
 		t.prev.next = t.next
@@ -58,8 +58,8 @@ func (g *group) remove(t *Transport) {
 	g.leave()
 }
 
-// addDatagram and removeDatagram are add and remove for sockets of datagrams, of which
-// there are few.
+// addDatagram and removeDatagram are add and remove for datagram sockets. A slice is enough,
+// because there are few.
 func (g *group) addDatagram(t *DatagramTransport) {
 	g.datagrams = append(g.datagrams, t)
 	g.enter(t.abort)
@@ -71,7 +71,7 @@ func (g *group) removeDatagram(t *DatagramTransport) {
 	g.leave()
 }
 
-// enter counts a transport, which abort ends.
+// enter counts a new transport and starts the guard. Abort aborts the transport.
 func (g *group) enter(abort func(error)) {
 	g.size++
 	if !g.guarded {
@@ -85,18 +85,18 @@ func (g *group) enter(abort func(error)) {
 
 func (g *group) leave() {
 	if g.size--; g.size == 0 {
-		g.news.WakeAll()
+		g.waiters.WakeAll()
 	}
 }
 
-// guard waits until the group is empty. A cancel aborts all of it, and is returned: if
-// it came from further out, the scope was cut short.
+// guard waits until the group is empty. A cancel aborts all transports; guard returns it, so that
+// the scope reports a cancel from an outer scope.
 func (g *group) guard(ctx context.Context) error {
 	defer func() { g.guarded, g.cause = false, nil }()
 	shielded, release := task.Shield(ctx, -1)
 	defer release()
 	for g.size > 0 && g.cause == nil {
-		g.cause = g.news.Wait(ctx, g)
+		g.cause = g.waiters.Wait(ctx, g)
 	}
 	if g.cause != nil {
 		for _, t := range g.all() {
@@ -107,14 +107,14 @@ func (g *group) guard(ctx context.Context) error {
 		}
 	}
 	for g.size > 0 {
-		if err := g.news.Wait(shielded, g); err != nil {
-			return err // a deadlock: there is nothing to wait for
+		if err := g.waiters.Wait(shielded, g); err != nil {
+			return err // a deadlock, which ends every wait
 		}
 	}
 	return g.cause
 }
 
-// all returns the transports of connections, the oldest first.
+// all returns the connections, the oldest first.
 func (g *group) all() []*Transport {
 	var list []*Transport
 	for t := g.first; t != nil; t = t.next {
@@ -124,8 +124,8 @@ func (g *group) all() []*Transport {
 	return list
 }
 
-// Reason and Owners make it a task.Reason.
+// Reason returns what the guard waits for, for reports.
 func (g *group) Reason() string { return fmt.Sprintf("the end of %d transports", g.size) }
 
-// Owners returns nil: no task of this loop.
+// Owners returns nil, because no task of the loop ends the wait.
 func (g *group) Owners() []*task.Ref { return nil }

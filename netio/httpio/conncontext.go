@@ -9,7 +9,7 @@ import (
 	"baton/internal/bridge"
 )
 
-// derive sets the context of the requests, before another task can have it.
+// derive sets the context of the requests. It must run before another task gets the context.
 func (c *conn) derive() {
 	bridge.AddValues(c.ctx, func(values context.Context) context.Context { return connContext{values, c} })
 	c.base = c.ctx
@@ -17,11 +17,11 @@ func (c *conn) derive() {
 		return
 	}
 	if c.base = c.srv.ConnContext(c.ctx, c.nc); c.base == nil || c.base.Value(connKey{}) != c {
-		misuse("ConnContext has returned a context that is not derived from its ctx; use context.WithValue(ctx, key, value)")
+		misuse("ConnContext returned a context that is not derived from its ctx; return context.WithValue(ctx, key, value)")
 	}
 }
 
-// A connContext is a context with the values of a connection.
+// A connContext is a context that has the values of a connection.
 type connContext struct {
 	context.Context
 	conn *conn

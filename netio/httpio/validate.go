@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// check refuses what http.ReadRequest takes and a server must not (RFC 9112).
+// check refuses requests that http.ReadRequest accepts and that a server must not accept (RFC
+// 9112).
 func (c *conn) check(req *http.Request) error {
 	switch {
 	case req.ProtoMajor != 1:
@@ -52,7 +53,7 @@ func validName(s string) bool {
 	return s != ""
 }
 
-// validValue reports whether s has no control characters but tabs (RFC 9110, section 5.5).
+// validValue reports whether s has no control characters except tabs (RFC 9110, section 5.5).
 func validValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
@@ -64,7 +65,7 @@ func validValue(s string) bool {
 
 func isAlnum(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' }
 
-// hasToken reports whether one of the values, which are lists, has a token, whatever its
+// hasToken reports whether one of values, each a list separated by commas, has token. It ignores
 // case.
 func hasToken(values []string, token string) bool {
 	for _, v := range values {
@@ -77,8 +78,8 @@ func hasToken(values []string, token string) bool {
 	return false
 }
 
-// wants reports whether the first value of a field has a token, whatever its case. As in
-// package net/http, spaces separate tokens as commas do.
+// wants reports whether the first value of a field has token. It ignores case. As in package
+// net/http, commas, spaces and tabs separate tokens.
 func wants(h http.Header, name, token string) bool {
 	values := h[name]
 	if len(values) == 0 {

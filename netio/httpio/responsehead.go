@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// A field is one of a header. A name that the handler has given no value, to have no
-// value put in its place, is a field that is unsent.
+// A field is a field of a header. An unsent field is a name without values in the handler's header:
+// it is not sent, and the server adds no default for it.
 type field struct {
 	name, value string
 	unsent      bool
 }
 
-// fields are a header, in the order of the names, so that answers can be replayed.
+// fields are a header, sorted by name, so that a replay gives the same bytes.
 type fields []field
 
-// snapshot appends the fields of a header to fs.
+// snapshot appends the fields of h to fs, and sorts them.
 func snapshot(fs fields, h http.Header) fields {
 	for name, values := range h {
 		for _, v := range values {
@@ -34,7 +34,7 @@ func snapshot(fs fields, h http.Header) fields {
 	return fs
 }
 
-// get is the first value of a field.
+// get returns the first value of a field.
 func (fs fields) get(name string) string {
 	for i := range fs {
 		if fs[i].name == name {
@@ -48,7 +48,7 @@ func (fs fields) has(name string) bool {
 	return slices.ContainsFunc(fs, func(f field) bool { return f.name == name })
 }
 
-// drop has a field not sent, nor found any more.
+// drop removes a field.
 func (fs fields) drop(name string) {
 	for i := range fs {
 		if fs[i].name == name {
@@ -64,8 +64,8 @@ func (fs fields) hasTrailers() bool {
 	})
 }
 
-// begin decides how the answer is framed, and puts its head into out. Start is the
-// beginning of the body, of which the type is guessed.
+// begin decides how the response is framed, and appends its head to out. Start is the beginning of
+// the body, from which begin guesses the Content-Type.
 func (w *response) begin(start []byte) {
 	w.begun = true
 	h := w.sent
@@ -74,7 +74,7 @@ func (w *response) begin(start []byte) {
 	hasEncoding := encoding != ""
 	hasTrailers := h.hasTrailers()
 	extra := extras{date: !h.has("Date")}
-	if w.done && !hasTrailers && !hasEncoding && allowed && !h.has("Content-Length") && (!isHead || len(start) > 0) {
+	if w.handlerDone && !hasTrailers && !hasEncoding && allowed && !h.has("Content-Length") && (!isHead || len(start) > 0) {
 		w.length = int64(len(start))
 		extra.length = true
 	}
@@ -119,13 +119,13 @@ func (w *response) begin(start []byte) {
 	w.out = append(w.out, "\r\n"...)
 }
 
-// extras are fields that the handler has not set.
+// extras are the fields that the server adds.
 type extras struct {
 	length, date            bool
 	connection, contentType string
 }
 
-// decideClose decides whether the connection ends after the answer.
+// decideClose decides whether the connection ends after the response.
 func (w *response) decideClose(extra *extras) {
 	h := w.sent
 	keep := !w.noKeep && !w.c.isDraining()
@@ -160,7 +160,7 @@ func (w *response) statusLine(code int) {
 	w.out = append(w.out, "\r\n"...)
 }
 
-// fields appends a header.
+// fields appends a header to out.
 func (w *response) fields(fs fields) {
 	for _, f := range fs {
 		if !f.unsent && validName(f.name) && !strings.HasPrefix(f.name, http.TrailerPrefix) {
@@ -169,7 +169,7 @@ func (w *response) fields(fs fields) {
 	}
 }
 
-// newlines keeps a value from ending its line.
+// newlines replaces CR and LF, so that a value cannot begin a new field.
 var newlines = strings.NewReplacer("\n", " ", "\r", " ")
 
 func (w *response) field(name, value string) {
@@ -201,7 +201,7 @@ func (w *response) extra(e extras) {
 	}
 }
 
-// list is all values of a field, which are lists.
+// list returns the elements of a field whose values are lists.
 func (fs fields) list(name string) (all []string) {
 	for _, f := range fs {
 		if f.name == name && !f.unsent {
@@ -211,7 +211,7 @@ func (fs fields) list(name string) (all []string) {
 	return all
 }
 
-// trailers appends the trailers that the handler has set.
+// trailers appends the trailers that the handler has set to out.
 func (w *response) trailers() {
 	t := make(http.Header)
 	for name, values := range w.header {
@@ -228,8 +228,8 @@ func (w *response) trailers() {
 	w.fields(snapshot(w.sent[:0], t))
 }
 
-// notTrailers are fields that decide what a message means, and come too late at its end
-// (RFC 9110, section 6.5.1). The list is that of package net/http.
+// notTrailers are the fields that must not be trailers, because they are needed to read the message
+// (RFC 9110, section 6.5.1). The list is the one in package net/http.
 var notTrailers = []string{
 	"Authorization", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Range",
 	"Content-Type", "Expect", "Host", "Keep-Alive", "Max-Forwards", "Pragma", "Proxy-Authenticate",

@@ -15,17 +15,17 @@ import (
 	"baton/task"
 )
 
-// write sends the request, and notes why it could not.
+// write sends the request. It keeps an error in sendErr or bodyErr.
 func (e *exchange) write(ctx context.Context, gzip bool) {
-	to := &sink{ctx: ctx, e: e}
+	to := &streamWriter{ctx: ctx, e: e}
 	w := writers.Get().(*bufio.Writer)
 	w.Reset(to)
 	returned := false
 	defer func() {
 		w.Reset(nil)
 		writers.Put(w)
-		if !returned && !e.over { // a panic or Goexit of the body: the head of a response would never come
-			_ = e.link.stream.Close()
+		if !returned && !e.released { // a panic or Goexit of the body: no response would ever come
+			_ = e.conn.stream.Close()
 		}
 	}()
 	err := e.writeTo(ctx, w, gzip)
@@ -36,14 +36,14 @@ func (e *exchange) write(ctx context.Context, gzip bool) {
 	switch {
 	case err == nil:
 		e.startTimer()
-	case e.refused: // and the answer is being read
+	case e.bodyRefused: // the response is being read
 	case to.err != nil:
-		e.sendErr = to.err // an answer may have come all the same
+		e.sendErr = to.err // a response may have come nevertheless
 	default:
-		// The server waits for the rest, which will not come.
+		// The server waits for bytes that will not come.
 		e.bodyErr = err
-		if !e.over {
-			_ = e.link.stream.Close()
+		if !e.released {
+			_ = e.conn.stream.Close()
 		}
 	}
 }
@@ -63,19 +63,19 @@ func (e *exchange) writeTo(ctx context.Context, w *bufio.Writer, gzip bool) erro
 	if e.expect == wantsContinue && hasBody(&req) {
 		req.Body = &waitingBody{req.Body, e, ctx}
 	}
-	if e.link.route.proxy == "" || e.link.route.secure {
+	if e.conn.route.proxy == "" || e.conn.route.secure {
 		return req.Write(w)
 	}
-	proxy, _ := url.Parse(e.link.route.proxy) // which was a URL before
+	proxy, _ := url.Parse(e.conn.route.proxy) // cannot fail: it was made from a URL
 	if auth := authorization(proxy); auth != "" {
 		req.Header.Set("Proxy-Authorization", auth)
 	}
 	return req.WriteProxy(w)
 }
 
-// probe looks whether a request that mostly has no body, and has one of unknown length, has
-// a byte of it. Package net/http would do that on another goroutine, where no body of ours
-// can be read, and would wait for that here.
+// probe reads the first byte of a body of unknown length, if the method usually has no body. If
+// there is no byte, probe removes the body. Package net/http would do the same on a goroutine,
+// where the Bodies of this package cannot be read.
 func probe(req *http.Request) error {
 	switch req.Method {
 	case "", "GET", "HEAD", "DELETE", "OPTIONS", "PROPFIND", "SEARCH":
@@ -106,39 +106,39 @@ func probe(req *http.Request) error {
 
 var writers = sync.Pool{New: func() any { return bufio.NewWriter(nil) }}
 
-// A sink is the stream as what a request is written to.
-type sink struct {
+// A streamWriter writes a request to the stream of the connection.
+type streamWriter struct {
 	ctx context.Context
 	e   *exchange
 	err error
 }
 
-func (w *sink) Write(p []byte) (int, error) {
-	n, err := w.e.link.stream.Write(w.ctx, p)
-	w.e.sent = w.e.sent || n > 0
+func (w *streamWriter) Write(p []byte) (int, error) {
+	n, err := w.e.conn.stream.Write(w.ctx, p)
+	w.e.requestBegan = w.e.requestBegan || n > 0
 	w.err = err
 	return n, err
 }
 
-// A waitingBody is a body that the server is asked for (RFC 9110, section 10.1.1).
+// A waitingBody is the body of a request with "Expect: 100-continue" (RFC 9110, section 10.1.1).
 type waitingBody struct {
 	io.ReadCloser
 	e   *exchange
-	ctx context.Context // of the task that sends it
+	ctx context.Context // of the task that sends the body
 }
 
-// Read waits before the first byte. Package net/http has sent the head by then, since it does
-// not know how long a Read of this type takes.
+// Read waits for the status 100 before the first byte. Package net/http has flushed the head before
+// it, because it does so for bodies of types that it does not know.
 func (b *waitingBody) Read(p []byte) (int, error) {
 	e := b.e
 	if e.expect == wantsContinue {
 		timed, release := await.WithTimeout(b.ctx, e.t.ExpectContinueTimeout)
-		_ = e.proceed.Wait(timed)
+		_ = e.continueDone.Wait(timed)
 		release()
 		if err := task.Check(b.ctx); err != nil {
 			return 0, err
 		}
-		if e.refused {
+		if e.bodyRefused {
 			return 0, errAnswered
 		}
 		e.expect = continued
