@@ -25,6 +25,13 @@ func FileListener(ctx context.Context, f *os.File) (*Listener, error) {
 // that accept from the socket. The socket must listen already; of the config, only
 // Stream counts. The file of a UNIX socket is not removed.
 //
+// FileListener makes the socket non-blocking, for all processes that share it. The socket
+// must stay so: if it blocks, an accept that comes too late for a connection blocks the
+// whole loop until the next connection. Fd of a file that File of a *net.TCPListener or
+// *net.UnixListener returns makes the socket blocking again, and package os/exec calls Fd
+// for ExtraFiles. So do not pass such a file to a second child while a first one accepts.
+// Pass the files of [Listener.Files].
+//
 // Errors are [*net.OpError] of the operation "file"; in a virtual world it is
 // errors.ErrUnsupported.
 func (c ListenConfig) FileListener(ctx context.Context, f *os.File) (*Listener, error) {
