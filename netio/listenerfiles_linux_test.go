@@ -189,6 +189,19 @@ func TestFilesWithoutDescriptors(t *testing.T) {
 	})
 }
 
+// Files panics on a goroutine that does not hold the baton, and for a zero Listener.
+func TestFilesMisuse(t *testing.T) {
+	real(t, func(ctx context.Context) error {
+		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
+		defer ln.Close()
+		panics(t, "zero", func() { new(netio.Listener).Files() }, "Listener.Files of a zero value")
+		return outside(ctx, func() error {
+			panics(t, "Files", func() { ln.Files() }, "Listener.Files of", "does not hold the baton")
+			return nil
+		})
+	})
+}
+
 // A child process inherits the socket of a listener, as descriptor 3. A child that is a
 // program of this library calls FileListener with os.NewFile(3, "listener").
 func ExampleListener_Files() {
