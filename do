@@ -86,7 +86,7 @@ foreign() {
 		esac
 		echo "foreign: $arch"
 		GOARCH=$arch CGO_ENABLED=0 go test -exec "qemu-$cpu" \
-			-skip '^(TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestProgram|TestSignals|TestSecondSignal|TestSignalDefaultIsRestored|TestNoDescriptors|TestShortSleeps|TestWaitReadsLittle|TestBlockingIsPrecise|TestFaultsAreFound|TestCrowd)$|/blocking' \
+			-skip '^(TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestProgram|TestSignals|TestSecondSignal|TestSignalDefaultIsRestored|TestNoDescriptors|TestShortSleeps|TestWaitReadsLittle|TestBlockingIsPrecise|TestFaultsAreFound|TestCrowd|TestFilesForChildren|TestFilesWithoutDescriptors)$|/blocking' \
 			./internal/gid ./internal/prefetch ./loop/... ./task ./await ./locks ./netio ./sim
 	done
 }

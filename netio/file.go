@@ -25,6 +25,12 @@ func FileListener(ctx context.Context, f *os.File) (*Listener, error) {
 // the listener does not affect f. If others accept from the same socket, each connection
 // goes to one of them. Close does not remove the file of a UNIX socket.
 //
+// FileListener makes the socket non-blocking, for all processes that share it. The socket
+// must stay non-blocking: otherwise an Accept that loses a connection to another process
+// blocks the whole loop. The method Fd makes a file from net.TCPListener.File or
+// net.UnixListener.File blocking again, and package os/exec calls Fd for ExtraFiles. So pass
+// the files of [Listener.Files] to child processes, and not such a file.
+//
 // Errors are [*net.OpError] with Op "file". In a virtual world the error is
 // errors.ErrUnsupported.
 func (c ListenConfig) FileListener(ctx context.Context, f *os.File) (*Listener, error) {

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build unix
-
-// Mpsrv serves the files of a directory by HTTP, with several processes: each has a loop of
-// its own, and so one processor. It shows a listening socket that processes share, and a
-// supervisor that replaces workers.
+// Mpsrv serves the files of a directory over HTTP, with several processes. Each process has
+// its own loop, so the server uses several processors. The example shows a listening socket
+// that processes share, and a supervisor that replaces workers.
 //
 //	go run ./examples/mpsrv --workers 4   # Ctrl-C ends it
 //
-// A worker is this program again, which has inherited the sockets of the supervisor. The
-// two talk over a pair of pipes: the supervisor writes a line now and then, and the worker
-// sends it back. A worker that has died is replaced at once, and one that was silent for too
-// long is killed and replaced. The end of its pipe tells a worker to finish its requests and
-// to end. That is how the supervisor ends the workers, and what they find if it has died.
+// A worker is this program, started again with the sockets of the supervisor: see
+// examples/internal/prefork. The supervisor replaces a worker that has died, and kills and
+// replaces a worker that is silent for too long. After Ctrl-C the workers finish their
+// requests.
 package main
 
 import (
@@ -21,81 +18,65 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"baton/examples/internal/prefork"
 	"baton/netio"
+	"baton/netio/httpio"
 	"baton/task"
 )
 
 var (
-	host    = flag.String("host", "127.0.0.1", "host name")
-	port    = flag.Int("port", 8080, "port number")
-	dir     = flag.String("dir", ".", "what to serve")
-	workers = flag.Int("workers", 2, "number of processes that serve")
-	ping    = flag.Duration("ping", 15*time.Second, "how often a worker is asked for a sign of life")
-	silence = flag.Duration("silence", 30*time.Second, "how long a worker may give none")
-	sockets = flag.Int("sockets", 0, "be a worker, which has inherited this number of sockets")
+	host       = flag.String("host", "127.0.0.1", "host name")
+	port       = flag.Int("port", 8080, "port number")
+	dir        = flag.String("dir", ".", "directory to serve")
+	supervisor = prefork.Flags(2)
 )
 
 func main() {
 	flag.Parse()
-	task.Main(func(ctx context.Context) error {
-		if *sockets > 0 {
-			return work(ctx, os.Stdout)
-		}
-		return supervise(ctx, os.Stdout)
-	})
+	task.Main(run)
 }
 
-func supervise(ctx context.Context, log io.Writer) error {
-	root, err := os.OpenRoot(*dir) // a worker does that itself, but would fail again and again
+// run is the supervisor or a worker. The supervisor opens the directory as well: if that
+// fails, no worker could serve.
+func run(ctx context.Context) error {
+	root, err := os.OpenRoot(*dir)
 	if err != nil {
 		return err
 	}
-	root.Close()
+	defer root.Close()
+	if prefork.IsWorker() {
+		server := &httpio.Server{
+			Handler:           logged(os.Stdout, http.FileServerFS(root.FS())),
+			ReadHeaderTimeout: time.Minute,
+			IdleTimeout:       75 * time.Second,
+			Grace:             prefork.Grace,
+		}
+		return prefork.Work(ctx, server.Serve)
+	}
 	ln, err := netio.Listen(ctx, "tcp", net.JoinHostPort(*host, strconv.Itoa(*port)))
 	if err != nil {
 		return err
 	}
 	defer ln.Close()
-	files, err := duplicates(ln)
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		defer f.Close()
-	}
-	fmt.Fprintln(log, "serving on", ln.Addr())
-	return task.Scope(ctx, func(ctx context.Context) error {
-		for range *workers {
-			task.Go(ctx, func(ctx context.Context) error { return keep(ctx, log, files) })
-		}
-		return nil
-	})
+	fmt.Println("serving on", ln.Addr())
+	return supervisor.Run(ctx, ln)
 }
 
-// duplicates returns the sockets of a listener as files, for children. The File of a listener
-// of package net would not do: os/exec makes it block, for all who share the socket, and then
-// a worker that is too late for a connection would hold its loop until the next one.
-func duplicates(ln *netio.Listener) (files []*os.File, err error) {
-	raw, err := ln.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	outer := raw.Control(func(fd uintptr) {
-		copied, failed := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
-		if failed != nil {
-			err = os.NewSyscallError("fcntl", failed)
+// logged prints each request with the number of this process. Clients do not see files whose
+// names begin with a dot.
+func logged(log io.Writer, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(log, "%d: %s %s %s\n", os.Getpid(), r.Method, r.RequestURI, r.Proto)
+		if strings.Contains(r.URL.Path, "/.") {
+			http.NotFound(w, r)
 			return
 		}
-		files = append(files, os.NewFile(uintptr(copied), "listener"))
+		next.ServeHTTP(w, r)
 	})
-	if err == nil {
-		err = outer
-	}
-	return files, err
 }

@@ -1,5 +1,5 @@
-// A module of its own, so that the library for WebSocket does not enter the module graph of
-// those who import baton.
+// This example is its own module, so that programs that import baton do not have the WebSocket
+// library in their module graph.
 module baton/examples/wsclient
 
 go 1.26.0

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Wsclient is a chat client for a terminal. It asks for a name, sends each line of standard
-// input, and prints what others write. It shows a library for WebSocket over a connection
-// of netio, and the reading of standard input beside the loop.
+// input, and prints what other clients write. It shows a WebSocket library on a connection of
+// netio, and package terminal for the input.
 //
 //	go -C examples/wssrv run .      # in another terminal
 //	go -C examples/wsclient run .   # the end of the input, Ctrl-D, ends it
 //
-// One task reads from the connection, and another one writes to it. That is the rule for
-// the library without httpio.Outbox: a task that waits for its lock would stop the loop.
+// One task reads from the connection, and another task writes. Without httpio.Outbox only one
+// task may write: the library holds a lock while it writes, and a second task that waits for
+// the lock would block the loop.
 package main
 
 import (
-	"bufio"
 	"context"
 	"flag"
 	"fmt"
@@ -26,8 +26,8 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"baton/await"
 	"baton/netio"
+	"baton/netio/terminal"
 	"baton/task"
 )
 
@@ -41,7 +41,7 @@ func main() {
 	task.Main(func(ctx context.Context) error { return run(ctx, os.Stdin, os.Stdout) })
 }
 
-// A message is one of those that wssrv describes.
+// A message is a message of wssrv, which has the description.
 type message struct {
 	Kind string `json:"kind"`
 	From int    `json:"from,omitempty"`
@@ -49,10 +49,14 @@ type message struct {
 	Text string `json:"text,omitempty"`
 }
 
-func run(ctx context.Context, in io.Reader, out io.Writer) error {
-	input := bufio.NewScanner(in)
+func run(ctx context.Context, in *os.File, out io.Writer) error {
+	input, err := terminal.NewInput(ctx, in)
+	if err != nil {
+		return err
+	}
+	defer input.Close()
 	fmt.Fprint(out, "Please enter your name: ")
-	name, err := readLine(ctx, input)
+	name, err := input.ReadLine(ctx)
 	if err == io.EOF {
 		fmt.Fprintln(out)
 		return nil
@@ -69,7 +73,7 @@ func run(ctx context.Context, in io.Reader, out io.Writer) error {
 	return task.Scope(ctx, func(ctx context.Context) error {
 		writer := task.Go(ctx, func(ctx context.Context) error { return write(ctx, ws, name, input) })
 		err := read(ws, out)
-		writer.Cancel(nil) // it waits for a line that has no use any more
+		writer.Cancel(nil) // it waits for the next line
 		return err
 	})
 }
@@ -91,7 +95,7 @@ func read(ws *websocket.Conn, out io.Writer) error {
 		case m.Kind == "welcome":
 			me = m.From
 			fmt.Fprintf(out, "Welcome, %s!\n", plain(m.Name))
-		case m.From == me: // what this client has done
+		case m.From == me: // this client has caused the message
 		case m.Kind == "join":
 			fmt.Fprintln(out, plain(m.Name), "joined.")
 		case m.Kind == "leave":
@@ -115,38 +119,22 @@ func plain(text string) string {
 // patience is how long the server may take to answer a close.
 const patience = 5 * time.Second
 
-// write sends the lines of the input, and closes at its end.
-func write(ctx context.Context, ws *websocket.Conn, name string, input *bufio.Scanner) error {
+// write sends the lines of the input. At the end of the input it closes the WebSocket.
+func write(ctx context.Context, ws *websocket.Conn, name string, input *terminal.Input) error {
 	if err := ws.WriteJSON(message{Kind: "join", Name: name}); err != nil {
 		return err
 	}
-	for {
-		line, err := readLine(ctx, input)
-		switch {
-		case err == io.EOF:
-			_ = ws.SetReadDeadline(time.Now().Add(patience))
-			return ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
-		case err != nil:
+	for line, err := range input.Lines(ctx) {
+		if err != nil {
 			return err
-		case line == "":
+		}
+		if line == "" {
 			continue
 		}
 		if err := ws.WriteJSON(message{Kind: "say", Text: line}); err != nil {
 			return err
 		}
 	}
-}
-
-// readLine reads a line beside the loop. Nothing can end that but a line. So after a cancel
-// the goroutine that reads is left behind, and the process ends nevertheless.
-func readLine(ctx context.Context, input *bufio.Scanner) (string, error) {
-	return await.Abandon(ctx, func(context.Context) (string, error) {
-		if input.Scan() {
-			return input.Text(), nil
-		}
-		if err := input.Err(); err != nil {
-			return "", fmt.Errorf("standard input: %w", err)
-		}
-		return "", io.EOF
-	}, nil)
+	_ = ws.SetReadDeadline(time.Now().Add(patience))
+	return ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
 }

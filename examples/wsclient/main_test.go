@@ -5,9 +5,9 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -22,25 +22,29 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A server is what the other side does with the connection of a client.
+// A server serves the connection of a client.
 type server func(t *testing.T, ws *websocket.Conn, client *task.Task[struct{}])
 
-// play runs the client at a server, with input that is there from the beginning and then
-// goes on until the client has ended. It returns what the client prints.
+// play runs the client with a server, and returns what the client prints. The client reads input.
+// If more is true, its input does not end then.
 func play(t *testing.T, input string, more bool, s server) (string, error) {
 	t.Helper()
-	in, typist := io.Pipe()
+	in, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer in.Close()
-	go func() {
-		_, _ = io.WriteString(typist, input) // the client may end before
-		if !more {
-			typist.Close()
-		}
-	}()
+	defer w.Close()
+	if _, err := w.WriteString(input); err != nil {
+		t.Fatal(err)
+	}
+	if !more {
+		w.Close()
+	}
 	var out strings.Builder
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // against hangs
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // ends a test that hangs
 	defer cancel()
-	err := task.Run(ctx, func(ctx context.Context) error {
+	err = task.Run(ctx, func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
@@ -65,12 +69,12 @@ func play(t *testing.T, input string, more bool, s server) (string, error) {
 	return out.String(), err
 }
 
-// hears wants the next messages of the client.
-func hears(t *testing.T, ws *websocket.Conn, wants ...string) {
+// receives fails the test if the next messages of the client are not wants.
+func receives(t *testing.T, ws *websocket.Conn, wants ...string) {
 	t.Helper()
 	for _, want := range wants {
 		if _, got, err := ws.ReadMessage(); strings.TrimSpace(string(got)) != want || err != nil {
-			t.Errorf("heard %q, %v, want %q", got, err, want)
+			t.Errorf("received %q, %v, want %q", got, err, want)
 		}
 	}
 }
@@ -85,17 +89,17 @@ func say(t *testing.T, ws *websocket.Conn, texts ...string) {
 	}
 }
 
-// The client sends the lines of its input and closes in order. It prints what others do,
-// without what would control the terminal.
+// The client sends the lines of its input, and then a WebSocket close. It prints what other
+// clients do, without characters that control the terminal.
 func TestChat(t *testing.T) {
 	got, err := play(t, "Ada\nhello\n\n how are you? \nbye", false, func(t *testing.T, ws *websocket.Conn, _ *task.Task[struct{}]) {
-		hears(t, ws, `{"kind":"join","name":"Ada"}`)
+		receives(t, ws, `{"kind":"join","name":"Ada"}`)
 		say(t, ws, `{"kind":"welcome","from":2,"name":"Ada"}`, `{"kind":"join","from":2,"name":"Ada"}`,
 			`{"kind":"join","from":3,"name":"Bob"}`, `{"kind":"say","from":3,"name":"Bob","text":"a\u001b[2Jb\nc"}`,
 			`{"kind":"say","from":2,"name":"Ada","text":"hello"}`, `{"kind":"leave","from":3,"name":"Bob"}`, `{"kind":"new"}`)
-		hears(t, ws, `{"kind":"say","text":"hello"}`, `{"kind":"say","text":" how are you? "}`, `{"kind":"say","text":"bye"}`)
+		receives(t, ws, `{"kind":"say","text":"hello"}`, `{"kind":"say","text":" how are you? "}`, `{"kind":"say","text":"bye"}`)
 		if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseNormalClosure) {
-			t.Errorf("the end: %v", err)
+			t.Errorf("the connection ends with %v", err)
 		}
 	})
 	want := "Please enter your name: Welcome, Ada!\nBob joined.\nBob: a[2Jbc\nBob left.\n"
@@ -104,11 +108,11 @@ func TestChat(t *testing.T) {
 	}
 }
 
-// The end of the server ends the client, although it waits for input.
+// The end of the server ends the client, also while the client waits for input.
 func TestServerEnds(t *testing.T) {
 	for code, want := range map[int]string{websocket.CloseGoingAway: "The server has ended.\n", websocket.CloseInternalServerErr: ""} {
 		got, err := play(t, "Ada\nhello\n", true, func(t *testing.T, ws *websocket.Conn, _ *task.Task[struct{}]) {
-			hears(t, ws, `{"kind":"join","name":"Ada"}`, `{"kind":"say","text":"hello"}`)
+			receives(t, ws, `{"kind":"join","name":"Ada"}`, `{"kind":"say","text":"hello"}`)
 			if err := ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(code, "")); err != nil {
 				t.Error(err)
 			}
@@ -119,14 +123,14 @@ func TestServerEnds(t *testing.T) {
 	}
 }
 
-// A Ctrl-C ends the client, although it waits for input.
+// A cancel ends the client, also while the client waits for input.
 func TestCancel(t *testing.T) {
 	stop := errors.New("Ctrl-C")
 	_, err := play(t, "Ada\n", true, func(t *testing.T, ws *websocket.Conn, client *task.Task[struct{}]) {
-		hears(t, ws, `{"kind":"join","name":"Ada"}`)
+		receives(t, ws, `{"kind":"join","name":"Ada"}`)
 		client.Cancel(stop)
 		if _, got, err := ws.ReadMessage(); err == nil {
-			t.Errorf("heard %q", got)
+			t.Errorf("received %q", got)
 		}
 	})
 	if !errors.Is(err, stop) {
@@ -134,10 +138,10 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// Without a name there is no connection.
+// Without a name the client does not connect.
 func TestNoName(t *testing.T) {
 	got, err := play(t, "", false, func(t *testing.T, _ *websocket.Conn, _ *task.Task[struct{}]) {
-		t.Error("a connection")
+		t.Error("the client has connected")
 	})
 	if got != "Please enter your name: \n" || err != nil {
 		t.Errorf("%q, %v", got, err)

@@ -3,18 +3,14 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
-	"io"
+	"log"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/gorilla/websocket"
-
-	"baton/await"
 )
 
 const (
@@ -22,36 +18,37 @@ const (
 	maxName    = 30      // characters of a name
 )
 
-// A message is what client and server send each other, in JSON.
+// A message is what clients and the server send, as JSON.
 //
-// A client sends a "join" with its name, and then a "say" for each text. The server sends
-// a "welcome" to the client, with its number, and to all clients "join", "say" and "leave".
+// A client sends a "join" with its name, and then a "say" for each text. The server sends a
+// "welcome" to the client, with the client's number. It sends "join", "say" and "leave" to
+// all clients.
 type message struct {
 	Kind string `json:"kind"`
-	From int    `json:"from,omitempty"` // the number of the client that the message is about
-	Name string `json:"name,omitempty"` // of this client
-	Text string `json:"text,omitempty"` // of a "say"
-	Here int    `json:"here,omitempty"` // after a "join" or "leave", how many clients there are
+	From int    `json:"from,omitempty"` // the number of the client that joined, spoke or left
+	Name string `json:"name,omitempty"` // the name of this client
+	Text string `json:"text,omitempty"` // the text of a "say"
+	Here int    `json:"here,omitempty"` // how many clients there are after a "join" or "leave"
 }
 
 func (m message) encode() []byte {
 	data, err := json.Marshal(m)
 	if err != nil {
-		panic(err) // a message can be encoded
+		panic(err) // cannot happen: every message can be encoded
 	}
 	return data
 }
 
-// A room is where all clients meet. Only tasks of the loop use it, and none of its methods
-// but chat and goodbye switches: so it needs no lock.
+// A room has the clients that chat with each other. Only tasks of the loop use a room, and no
+// method except chat switches, so a room needs no lock.
 type room struct {
-	log     io.Writer
-	clients []*client // in the order in which they came
-	last    int       // number of a client
-	closing bool
+	log     *log.Logger
+	clients []*client // in the order in which they joined
+	last    int       // the number of the client that joined last
+	closed  bool
 }
 
-// A client is one of those who chat.
+// A client is a client that has joined.
 type client struct {
 	ws     *websocket.Conn
 	number int
@@ -60,11 +57,11 @@ type client struct {
 
 var upgrader websocket.Upgrader
 
-// chat is the handler of a client. It returns when the client has left.
+// chat serves a client. It returns when the client has left.
 func (r *room) chat(w http.ResponseWriter, req *http.Request) {
 	ws, err := upgrader.Upgrade(w, req, nil)
 	if err != nil {
-		return // Upgrade has answered
+		return // Upgrade has sent an error to the client
 	}
 	defer ws.Close()
 	ws.SetReadLimit(maxMessage)
@@ -80,7 +77,7 @@ func (r *room) chat(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 		if text := strings.TrimSpace(m.Text); m.Kind == "say" && text != "" {
-			r.tell(message{Kind: "say", From: c.number, Name: c.name, Text: text})
+			r.send(message{Kind: "say", From: c.number, Name: c.name, Text: text})
 		}
 	}
 }
@@ -93,14 +90,14 @@ func read(ws *websocket.Conn) (m message, err error) {
 func (r *room) join(ws *websocket.Conn, name string) *client {
 	r.last++
 	c := &client{ws, r.last, proper(name)}
-	if r.closing {
-		c.goodbye()
+	if r.closed {
+		c.close()
 		return c
 	}
-	fmt.Fprintln(r.log, "Someone joined.")
+	r.log.Println("Someone joined.")
 	r.clients = append(r.clients, c)
-	c.hear(message{Kind: "welcome", From: c.number, Name: c.name}.encode())
-	r.tell(message{Kind: "join", From: c.number, Name: c.name, Here: len(r.clients)})
+	c.send(message{Kind: "welcome", From: c.number, Name: c.name}.encode())
+	r.send(message{Kind: "join", From: c.number, Name: c.name, Here: len(r.clients)})
 	return c
 }
 
@@ -110,43 +107,41 @@ func (r *room) leave(c *client) {
 		return
 	}
 	r.clients = slices.Delete(r.clients, i, i+1)
-	fmt.Fprintln(r.log, "Someone left.")
-	r.tell(message{Kind: "leave", From: c.number, Name: c.name, Here: len(r.clients)})
+	r.log.Println("Someone left.")
+	r.send(message{Kind: "leave", From: c.number, Name: c.name, Here: len(r.clients)})
 }
 
-// tell sends m to all clients.
-func (r *room) tell(m message) {
+// send sends m to all clients.
+func (r *room) send(m message) {
 	data := m.encode()
 	for _, c := range r.clients {
-		c.hear(data)
+		c.send(data)
 	}
 }
 
-// hear sends data to a client, and does not wait for that. A client who reads too slowly
-// loses the connection: then chat gets an error, and there is nothing to do here.
-func (c *client) hear(data []byte) { _ = c.ws.WriteMessage(websocket.TextMessage, data) }
+// send sends data to a client, and does not wait. It ignores the error: if the client reads too
+// slowly, the connection is closed, and chat gets an error.
+func (c *client) send(data []byte) { _ = c.ws.WriteMessage(websocket.TextMessage, data) }
 
-// goodbye waits until ctx is cancelled, and then closes all connections in order.
-func (r *room) goodbye(ctx context.Context) error {
-	err := await.Forever(ctx)
-	r.closing = true
+// close closes the connections of all clients, also of those that join later.
+func (r *room) close() {
+	r.closed = true
 	for _, c := range r.clients {
-		c.goodbye()
+		c.close()
 	}
-	return err
 }
 
-// patience is how long a client may take to answer a goodbye.
+// patience is how long a client may take to answer a WebSocket close.
 const patience = 5 * time.Second
 
-// goodbye closes a connection. The client answers, and that ends chat.
-func (c *client) goodbye() {
+// close sends a WebSocket close. The client answers it, and the answer ends chat.
+func (c *client) close() {
 	text := websocket.FormatCloseMessage(websocket.CloseGoingAway, "the server ends")
 	_ = c.ws.WriteControl(websocket.CloseMessage, text, time.Time{})
 	_ = c.ws.SetReadDeadline(time.Now().Add(patience))
 }
 
-// proper returns a name as it is shown.
+// proper returns name as one line of maxName characters at most, or "Someone" if name is blank.
 func proper(name string) string {
 	runes := []rune(strings.Join(strings.Fields(name), " "))
 	if len(runes) == 0 {
