@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/await"
+	"baton/netio"
 	"baton/netio/process"
 	"baton/task"
 )
@@ -98,36 +100,26 @@ func victim(ctx context.Context, random *rand.Rand) error {
 		"cat", "exec cat", "exec sleep 60", "trap '' TERM; while :; do sleep 0.01; done", "yes", "exec yes >&2",
 		":", "exit 3", "sleep 60 & sleep 60 & wait", "exec <&-; sleep 0.01",
 	}
-	c := shell(scripts[random.IntN(len(scripts))])
-	c.Grace, c.WaitDelay, c.Group = time.Millisecond, time.Millisecond, true
-	var out bytes.Buffer
-	switch random.IntN(4) {
-	case 0:
-		c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(make([]byte, random.IntN(1<<20))), io.Discard, &out
-	case 1:
-		c.Stdout, c.Stderr = io.Discard, io.Discard
-	case 2:
-		in, err := c.StdinPipe(ctx)
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		stdout, err := c.StdoutPipe(ctx)
-		if err != nil {
-			return err
-		}
-		defer stdout.Close()
-	}
+	script := scripts[random.IntN(len(scripts))]
+	c := shell(script)
+	c.Grace, c.WaitDelay = time.Millisecond, time.Millisecond
+	// Without a Group a child must not leave processes of its own behind.
+	c.Group = !strings.HasPrefix(script, "exec ") || random.IntN(2) == 0
 	actions := []func(){
 		func() { _ = c.Signal(syscall.SIGSTOP) }, func() { _ = c.Kill() }, func() { _ = c.Terminate() },
 		func() { _ = c.Signal(syscall.SIGCONT) },
 	}
 	moments := make([]time.Duration, 3)
 	for i := range moments {
-		moments[i] = time.Duration(random.IntN(4000)) * time.Microsecond
+		moments[i] = time.Duration(random.IntN(4000)<<random.IntN(3)) * time.Microsecond
 	}
 	which := []int{random.IntN(len(actions)), random.IntN(len(actions))}
-	err := await.Timeout(ctx, moments[2], func(ctx context.Context) error {
+	run, release, err := use(ctx, c, random)
+	defer release()
+	if err != nil {
+		return err
+	}
+	err = await.Timeout(ctx, moments[2], func(ctx context.Context) error {
 		return task.Scope(ctx, func(ctx context.Context) error {
 			for i, action := range which {
 				task.Go(ctx, func(ctx context.Context) error {
@@ -137,13 +129,7 @@ func victim(ctx context.Context, random *rand.Rand) error {
 					return nil
 				})
 			}
-			if err := c.Start(ctx); err != nil {
-				return err
-			}
-			if moments[0] < 500*time.Microsecond {
-				return nil // the scope waits for the child alone
-			}
-			return c.Wait(ctx)
+			return run(ctx)
 		})
 	})
 	_, failed := errors.AsType[*exec.ExitError](err)
@@ -151,6 +137,58 @@ func victim(ctx context.Context, random *rand.Rand) error {
 		return ctx.Err()
 	}
 	return err
+}
+
+// use gives a child its files in one of several ways. Run starts the child and waits for it,
+// or leaves that to the scope, and release closes what is ours.
+func use(ctx context.Context, c *process.Cmd, random *rand.Rand) (run func(context.Context) error, release func(), err error) {
+	var streams []*netio.Stream
+	release = func() {
+		for _, s := range streams {
+			s.Close()
+		}
+	}
+	open := func(pipes ...func(context.Context) (*netio.Stream, error)) error {
+		for _, pipe := range pipes {
+			s, err := pipe(ctx)
+			if err != nil {
+				return err
+			}
+			streams = append(streams, s)
+		}
+		return nil
+	}
+	input := make([]byte, random.IntN(1<<20))
+	wait := c.Wait
+	communicate := func(ctx context.Context) error {
+		_, _, err := c.Communicate(ctx, input)
+		return err
+	}
+	switch random.IntN(6) {
+	case 0:
+		c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(input), io.Discard, new(bytes.Buffer)
+	case 1:
+		c.Stdout, c.Stderr = io.Discard, io.Discard
+	case 2:
+		err = open(c.StdinPipe, c.StdoutPipe)
+	case 3:
+		wait = communicate
+		err = open(c.StdinPipe, c.StdoutPipe)
+	case 4:
+		return communicate, release, nil // which starts the child
+	case 5:
+		return c.Run, release, nil
+	}
+	if random.IntN(8) == 0 {
+		wait = func(context.Context) error { return nil } // only the scope waits
+	}
+	run = func(ctx context.Context) error {
+		if err := c.Start(ctx); err != nil {
+			return err
+		}
+		return wait(ctx)
+	}
+	return run, release, err
 }
 
 // A child that cannot be started for want of descriptors leaves nothing behind, whichever
