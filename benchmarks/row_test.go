@@ -47,6 +47,10 @@ func TestRows(t *testing.T) {
 		{"httpclient/1", 0.75, 0.75},
 		{"httpclient/50", 0.75, 0.75},
 		{"http/idle", 0.7, 0.7},
+		{"pipe/10k", 1.1, 1.1},
+		{"pipe/64k", 1.1, 1.1},
+		{"pipe/10k/cpu", 1.1, 1.1},
+		{"pipe/64k/cpu", 1.1, 1.1},
 		{"child/1", 1.1, 1.1},
 		{"child/16", 1.1, 1.1},
 		{"child/1/cpu", 1.1, 1.1},
@@ -140,6 +144,6 @@ func excused(l line) bool {
 			return true
 		}
 	}
-	onLinux := []string{"ns/message", "ns/request", "ns CPU/child"}
+	onLinux := []string{"ns/message", "ns/request", "ns CPU/child", "ns CPU/KiB"}
 	return runtime.GOOS != "linux" && (slices.Contains(onLinux, l.unit) || strings.HasPrefix(l.unit, "B/"))
 }

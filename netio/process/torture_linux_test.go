@@ -10,7 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -18,44 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/await"
+	"baton/netio"
 	"baton/netio/process"
 	"baton/task"
 )
-
-// footprint is what must be as before: descriptors, goroutines and children.
-type footprint struct{ descriptors, goroutines, children int }
-
-func take(t testing.TB) footprint {
-	t.Helper()
-	f := footprint{descriptors: descriptors(t), goroutines: runtime.NumGoroutine()}
-	const options = unix.WEXITED | unix.WSTOPPED | unix.WNOHANG | unix.WNOWAIT
-	if err := unix.Waitid(unix.P_ALL, 0, nil, options, nil); err != unix.ECHILD {
-		f.children = 1
-	}
-	return f
-}
-
-func descriptors(t testing.TB) int {
-	t.Helper()
-	return len(must(os.ReadDir("/proc/self/fd"))(t))
-}
-
-// back reports an error if more is left than there was before. Some goroutines may be
-// about to end.
-func back(t *testing.T, before footprint) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
-		after := take(t)
-		if after.descriptors <= before.descriptors && after.goroutines <= before.goroutines &&
-			after.children <= before.children {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("before %+v, after %+v", before, after)
-			return
-		}
-	}
-}
 
 // Children that are stopped, killed, cancelled and cut off at random moments leave no
 // zombie, no descriptor and no goroutine (124). They are 200, or 10,000 if the environment
@@ -75,9 +41,16 @@ func TestTorture(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 				defer cancel()
 				err := task.Run(ctx, func(ctx context.Context) error {
+					if err := victim(ctx, random); err != nil { // opens what the loop keeps open
+						return err
+					}
+					files, tasks := descriptors(t), len(task.Tasks(ctx))
 					_, err := await.MapN(ctx, 16, make([]struct{}, n), func(ctx context.Context, _ struct{}) (struct{}, error) {
 						return struct{}{}, victim(ctx, random)
 					})
+					if f, n := descriptors(t), len(task.Tasks(ctx)); f != files || n != tasks {
+						t.Errorf("%d descriptors and %d tasks are left in the loop, want %d and %d", f, n, files, tasks)
+					}
 					return err
 				})
 				if err != nil {
@@ -98,36 +71,26 @@ func victim(ctx context.Context, random *rand.Rand) error {
 		"cat", "exec cat", "exec sleep 60", "trap '' TERM; while :; do sleep 0.01; done", "yes", "exec yes >&2",
 		":", "exit 3", "sleep 60 & sleep 60 & wait", "exec <&-; sleep 0.01",
 	}
-	c := shell(scripts[random.IntN(len(scripts))])
-	c.Grace, c.WaitDelay, c.Group = time.Millisecond, time.Millisecond, true
-	var out bytes.Buffer
-	switch random.IntN(4) {
-	case 0:
-		c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(make([]byte, random.IntN(1<<20))), io.Discard, &out
-	case 1:
-		c.Stdout, c.Stderr = io.Discard, io.Discard
-	case 2:
-		in, err := c.StdinPipe(ctx)
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		stdout, err := c.StdoutPipe(ctx)
-		if err != nil {
-			return err
-		}
-		defer stdout.Close()
-	}
+	script := scripts[random.IntN(len(scripts))]
+	c := shell(script)
+	c.Grace, c.WaitDelay = time.Millisecond, time.Millisecond
+	// Without a Group a child must not leave processes of its own behind.
+	c.Group = !strings.HasPrefix(script, "exec ") || random.IntN(2) == 0
 	actions := []func(){
 		func() { _ = c.Signal(syscall.SIGSTOP) }, func() { _ = c.Kill() }, func() { _ = c.Terminate() },
 		func() { _ = c.Signal(syscall.SIGCONT) },
 	}
 	moments := make([]time.Duration, 3)
 	for i := range moments {
-		moments[i] = time.Duration(random.IntN(4000)) * time.Microsecond
+		moments[i] = time.Duration(random.IntN(4000)<<random.IntN(3)) * time.Microsecond
 	}
 	which := []int{random.IntN(len(actions)), random.IntN(len(actions))}
-	err := await.Timeout(ctx, moments[2], func(ctx context.Context) error {
+	run, release, err := use(ctx, c, random)
+	defer release()
+	if err != nil {
+		return err
+	}
+	err = await.Timeout(ctx, moments[2], func(ctx context.Context) error {
 		return task.Scope(ctx, func(ctx context.Context) error {
 			for i, action := range which {
 				task.Go(ctx, func(ctx context.Context) error {
@@ -137,13 +100,7 @@ func victim(ctx context.Context, random *rand.Rand) error {
 					return nil
 				})
 			}
-			if err := c.Start(ctx); err != nil {
-				return err
-			}
-			if moments[0] < 500*time.Microsecond {
-				return nil // the scope waits for the child alone
-			}
-			return c.Wait(ctx)
+			return run(ctx)
 		})
 	})
 	_, failed := errors.AsType[*exec.ExitError](err)
@@ -153,62 +110,56 @@ func victim(ctx context.Context, random *rand.Rand) error {
 	return err
 }
 
-// A child that cannot be started for want of descriptors leaves nothing behind, whichever
-// descriptor it is that is missing. The limit is for a process of its own.
-func TestNoDescriptors(t *testing.T) {
-	const marker = "PROCESS_TEST_NO_DESCRIPTORS"
-	if os.Getenv(marker) == "" {
-		for _, poller := range []string{"epoll", "portable"} {
-			child := exec.Command(os.Args[0], "-test.run=^TestNoDescriptors$")
-			child.Env = append(os.Environ(), marker+"=1", "BATON_POLLER="+poller)
-			if out, err := child.CombinedOutput(); err != nil {
-				t.Errorf("%s: %v\n%s", poller, err, out)
-			}
+// use gives a child its files in one of several ways. Run starts the child and waits for it,
+// or leaves that to the scope, and release closes what is ours.
+func use(ctx context.Context, c *process.Cmd, random *rand.Rand) (run func(context.Context) error, release func(), err error) {
+	var streams []*netio.Stream
+	release = func() {
+		for _, s := range streams {
+			s.Close()
 		}
-		return
 	}
-	err := task.Run(context.Background(), func(ctx context.Context) error {
-		run := func() error {
-			c := process.Command("/bin/cat")
-			c.Stdin = bytes.NewReader([]byte("hello"))
-			out, err := c.Output(ctx)
-			if err == nil && string(out) != "hello" {
-				t.Errorf("the output is %q", out)
-			}
-			return err
-		}
-		want(t, "the first child", run(), nil)
-		before := descriptors(t)
-		failures := 0
-		for more := range 20 {
-			limit := syscall.Rlimit{Cur: uint64(before + more - 1), Max: 1000}
-			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-				return err
-			}
-			err := run()
+	open := func(pipes ...func(context.Context) (*netio.Stream, error)) error {
+		for _, pipe := range pipes {
+			s, err := pipe(ctx)
 			if err != nil {
-				failures++
-				want(t, "a child too many", err, syscall.EMFILE)
-			}
-			limit.Cur = 1000
-			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 				return err
 			}
-			if after := descriptors(t); after != before {
-				t.Errorf("%d more descriptors: %d are open, %d before; the error was %v", more, after, before, err)
-			}
-			if more == 19 {
-				want(t, "the last child", err, nil)
-			}
-		}
-		if failures == 0 {
-			t.Error("no child was one too many")
+			streams = append(streams, s)
 		}
 		return nil
-	})
-	if err != nil {
-		t.Error(err)
 	}
+	input := make([]byte, random.IntN(1<<20))
+	wait := c.Wait
+	communicate := func(ctx context.Context) error {
+		_, _, err := c.Communicate(ctx, input)
+		return err
+	}
+	switch random.IntN(6) {
+	case 0:
+		c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(input), io.Discard, new(bytes.Buffer)
+	case 1:
+		c.Stdout, c.Stderr = io.Discard, io.Discard
+	case 2:
+		err = open(c.StdinPipe, c.StdoutPipe)
+	case 3:
+		wait = communicate
+		err = open(c.StdinPipe, c.StdoutPipe)
+	case 4:
+		return communicate, release, nil // which starts the child
+	case 5:
+		return c.Run, release, nil
+	}
+	if random.IntN(8) == 0 {
+		wait = func(context.Context) error { return nil } // only the scope waits
+	}
+	run = func(ctx context.Context) error {
+		if err := c.Start(ctx); err != nil {
+			return err
+		}
+		return wait(ctx)
+	}
+	return run, release, err
 }
 
 // A child that is stopped is killed after Grace.
