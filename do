@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The one entry point for everything done to this code: run it without an argument.
+# The commands for working on this code. Without an argument it lists them.
 set -eu
 cd "$(dirname "$0")"
 spdx='// SPDX-License-Identifier: Apache-2.0'
@@ -11,40 +11,45 @@ help() {
 		usage: ./do COMMAND [ARGUMENT...]
 
 		  fmt                     format every Go file
-		  lint                    formatting, vet here and for other systems, staticcheck, house rules
+		  lint                    formatting, vet for four systems, staticcheck, house rules
 		  test [ARG...]           the tests; arguments go to go test
-		  race [HANDOFF [POLLER]] the tests under the race detector (needs a C compiler), for each
-		                          hand-over (channel, coroutine) and poller (epoll, portable) or those named;
-		                          without those of the benchmarks, which have one thread or other processes
-		  newer [ARG...]          the tests with Go 1.27, which it fetches, with coroutines, which depend on it
-		  narrow [ARG...]         the tests but those of the benchmarks on a system of 32 bits, which Linux on
-		                          amd64 runs as well, unless the kernel was built without it
+		  race [HANDOFF [POLLER]] the tests with the race detector (needs a C compiler), for each hand-over
+		                          (channel, coroutine) and poller (epoll, portable) or the named ones,
+		                          without the tests of the benchmarks
+		  newer [ARG...]          the tests with Go 1.27, which is downloaded, and the coroutine hand-over
+		  narrow [ARG...]         the tests on 32 bits, without the tests of the benchmarks; only vet if the
+		                          kernel cannot run 32-bit programs
 		  foreign [ARCH...]       the tests on other processors (default arm64 s390x), in an emulator
 		                          (Debian's qemu-user)
-		  nested [ARG...]         the tests of the nested modules but the next two, under the race detector
-		  browser [ARG...]        those of interop/browser, which need Debian's chromium
-		  drivers [ARG...]        those of interop/drivers, which need Debian's redis-server and postgresql
-		  scale                   the tests of many connections and of many child processes with all of them,
-		                          which prints the memory of the former
-		  fuzz [COUNT]            each fuzz test, COUNT inputs (default 20000x)
+		  nested [ARG...]         the tests of the nested modules with the race detector, without the next two
+		  browser [ARG...]        the tests of interop/browser, which need Debian's chromium
+		  drivers [ARG...]        the tests of interop/drivers, which need Debian's redis-server and postgresql
+		  scale                   the tests of many connections and child processes at their full size
+		  fuzz [COUNT]            each fuzz target with COUNT inputs (default 20000x)
 		  bench [ARG...]          the benchmarks; arguments go to them
-		  cover                   coverage of the library by all tests together, into cover.out
-		  examples                vet and build them, run those that examples/quick.txt lists
-		  all                     lint, test, newer, narrow, race (each hand-over with one poller), nested, browser,
-		                          drivers, scale, fuzz 3000x, examples
+		  cover                   the coverage of the library by all tests, written to cover.out
+		  examples                vet and build the examples, and run those in examples/quick.txt
+		  all                     lint, test, newer, narrow, race (each hand-over with one poller), nested,
+		                          browser, drivers, scale, fuzz 3000x, examples
 	END
 }
 fmt() { gofmt -l -w .; }
-none() { # none MESSAGE COMMAND...: what the command prints is a fault; status 1 is grep's "nothing found"
+none() { # none MESSAGE COMMAND...: fails with MESSAGE if the command prints something; grep returns 1 for nothing
 	message=$1; shift
 	found=$("$@") || [ $? -eq 1 ]
 	[ -z "$found" ] || { printf '%s:\n%s\n' "$message" "$found" >&2; return 1; }
 }
 headless() { find . -name '*.go' -exec awk -v want="$spdx" 'FNR == 1 && $0 != want { print FILENAME }' {} +; }
+missing() {
+	for test in $(echo "$not_emulated $scaled" | tr '|' ' '); do
+		grep -rq --include='*_test.go' "^func $test(" . || echo "$test"
+	done
+}
 lint() {
 	none 'not formatted (./do fmt)' gofmt -l .
 	none 'first line must be the SPDX line' headless
-	none 'a test waits for the wall clock' grep -rn --include='*_test.go' 'time\.Sleep(' .
+	none 'a test waits for real time' grep -rn --include='*_test.go' 'time\.Sleep(' .
+	none 'this script names a test that does not exist' missing
 	none 'unfinished work in a comment' grep -rnE --include='*.go' --include='*.s' '//(.*[^.[:alnum:]])?(TODO|FIXME)' .
 	go vet ./...
 	for os in darwin windows freebsd; do CGO_ENABLED=0 GOOS=$os GOARCH=amd64 go vet ./...; done
@@ -74,7 +79,8 @@ narrow() {
 	fi
 }
 runs386() { GOARCH=386 CGO_ENABLED=0 go test -count=1 -run='^$' ./internal/gid >/dev/null 2>&1; }
-# All but what the emulator cannot do: start a test's own program anew, and epoll_pwait2.
+# The emulator cannot start the program of a test again, and has no epoll_pwait2.
+not_emulated="TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestProgram|TestSignals|TestSecondSignal|TestSignalDefaultIsRestored|TestNoDescriptors|TestShortSleeps|TestWaitReadsLittle|TestBlockingIsPrecise|TestFaultsAreFound|TestCrowd|TestFilesForChildren|TestFilesWithoutDescriptors"
 foreign() {
 	[ $# -gt 0 ] || set -- arm64 s390x
 	for arch in "$@"; do
@@ -86,11 +92,11 @@ foreign() {
 		esac
 		echo "foreign: $arch"
 		GOARCH=$arch CGO_ENABLED=0 go test -exec "qemu-$cpu" \
-			-skip '^(TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestProgram|TestSignals|TestSecondSignal|TestSignalDefaultIsRestored|TestNoDescriptors|TestShortSleeps|TestWaitReadsLittle|TestBlockingIsPrecise|TestFaultsAreFound|TestCrowd|TestFilesForChildren|TestFilesWithoutDescriptors)$|/blocking' \
+			-skip "^($not_emulated)\$|/blocking" \
 			./internal/gid ./internal/prefetch ./loop/... ./task ./await ./locks ./netio ./sim
 	done
 }
-# What needs more modules than the library may. They choose hand-overs and pollers by themselves.
+# Nested modules may require more modules than the library. They choose hand-overs and pollers themselves.
 nested() {
 	for dir in $nested; do
 		case $dir in ./interop/browser | ./interop/drivers) continue ;; esac
@@ -100,8 +106,9 @@ nested() {
 }
 browser() { go -C interop/browser test -race "$@" ./...; }
 drivers() { go -C interop/drivers test -race "$@" ./...; }
-scale() { NETIO_TEST_SCALE=full go test -count=1 -v -run '^(TestCrowd|TestChurn|TestTorture)$' ./netio ./netio/process; }
-# Counts, not times: with a time, Go before 1.27 may call the end of it a failure (go.dev/issue/75804).
+scaled='TestCrowd|TestChurn|TestTorture'
+scale() { NETIO_TEST_SCALE=full go test -count=1 -v -run "^($scaled)\$" ./netio ./netio/process; }
+# The limit is a count, not a time: Go before 1.27 may report the end of a time as a failure (go.dev/issue/75804).
 fuzz() {
 	grep -rEo --include='*_test.go' '^func Fuzz[^(]*' . | sort | while IFS=: read -r file name; do
 		name=${name#func }
@@ -125,7 +132,7 @@ examples() {
 		timeout 60 go run "./examples/$name" $args </dev/null
 	done
 }
-# Not joined by &&, which would switch set -e off inside of all but the last.
+# The commands are not joined by &&, which would disable set -e inside them.
 all() {
 	lint; test_; newer; narrow; race channel epoll; race coroutine portable
 	nested; browser; drivers; scale; fuzz 3000x; examples
