@@ -148,7 +148,7 @@ func TestBlockingContext(t *testing.T) {
 		var lent context.Context
 		_, err := await.Blocking(context.WithValue(ctx, key{}, 1), func(ctx context.Context) (int, error) {
 			lent = ctx
-			panics(t, func() { await.Sleep(ctx, 0) }, "by a Portal")
+			panics(t, func() { await.Sleep(ctx, 0) }, "use a Portal")
 			if ctx.Value(key{}) != 1 {
 				t.Error("the values of the context are gone")
 			}

@@ -43,7 +43,8 @@
 //
 // The ctx that a function receives belongs to the task that runs the function, and only
 // that task may make calls with it. A function passes on its own ctx, and never the ctx of
-// another task. Methods that take no ctx are for all tasks and callbacks of the loop.
+// another task. Methods that take no ctx are for all tasks of the loop and for its
+// callbacks: functions that the loop itself calls, such as those passed to CallSoon.
 //
 // Only these are safe from every goroutine: the methods of [Portal] and [Call], [Ref.ID],
 // [Ref.Name], [Ref.String] and [Ref.Running], errors, and the methods of a ctx itself, such

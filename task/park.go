@@ -137,7 +137,7 @@ func Yield(ctx context.Context) error {
 
 // ParkUntil parks the calling task until the loop's clock shows when or later. It switches
 // even if that time has passed. If ctx is cancelled, before or during the wait, it returns
-// the *Canceled at once. It does not allocate.
+// the *Canceled. It does not allocate.
 func ParkUntil(ctx context.Context, when time.Time) error {
 	n := enter(ctx)
 	if c := n.interrupted(ctx); c != nil {

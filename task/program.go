@@ -31,8 +31,8 @@ func exitCode(sig os.Signal) int {
 
 // How Main handles signals.
 const (
-	nextSignal = 500 * time.Millisecond // from when on a second signal counts
-	heldAfter  = 5                      // seconds in one step after a SIGTERM before the process ends
+	nextSignal = 500 * time.Millisecond // a second signal counts from this time after the first
+	heldAfter  = 5                      // how many seconds a step may run after a SIGTERM
 	maxListed  = 20                     // how many tasks the report lists
 )
 

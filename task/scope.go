@@ -11,10 +11,10 @@ import (
 // Scope runs fn, and returns when fn and all tasks started under it have ended. It may
 // switch before it calls fn, and while it waits for the tasks.
 //
-// If fn fails, or a task of [Go], or a task of [Start] that was not awaited, Scope cancels
-// fn and all tasks, with the error as the cause. Scope returns the error of the first
-// failure, joined with any different errors that follow. A panic in fn continues after the
-// tasks have ended, and so does a Goexit.
+// A failure of fn, of a task of [Go] or of an unawaited task of [Start] cancels fn and all
+// tasks, with the error as the cause. Scope returns the error of the first failure, joined
+// with any different errors that follow. A panic in fn continues after the tasks have
+// ended, and so does a Goexit.
 //
 // If ctx is cancelled, fn and the tasks are cancelled too. Scope still waits for them,
 // however long their cleanup takes, and returns the cancel if one of them returned it.
@@ -45,8 +45,8 @@ func Scope(ctx context.Context, fn func(ctx context.Context) error) error {
 }
 
 // run calls fn in a scope whose node is attached, and ends the scope. The end is in a
-// deferred function, so that after a panic or Goexit of fn the tasks are awaited, too. A
-// deferred function may park.
+// deferred function, which may park, so that the tasks are awaited after a panic or Goexit
+// of fn too.
 func (s *scope) run(fn func(ctx context.Context) error) (err error) {
 	returned := false
 	defer func() {

@@ -180,7 +180,7 @@ func StartReady[T any](ctx context.Context, fn func(ctx context.Context, ready f
 
 // launch calls fn in r, the task of a StartReady, and decides who owns its error.
 // StartReady already waits for reported when r begins. So if no task waits for reported,
-// StartReady has returned the value, or a cancel if there is no value.
+// StartReady has its answer: the value, or a cancel if there is no value.
 func launch[T any](r *Ref, reported *Future[T], fn func(ctx context.Context, ready func(T)) error) error {
 	returned := false
 	defer func() {
