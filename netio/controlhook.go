@@ -12,11 +12,11 @@ import (
 	"baton/task"
 )
 
-// A hook is the user's Control function as the poller calls it. A panic of the function
-// would leave the poller with an incomplete socket, or end a task that only drives the loop
-// while the dialing task waits. So the hook gives the poller an error, and rethrow panics
-// later.
-type hook struct {
+// A controlHook is the user's Control function as the poller calls it. If the function
+// panics, the hook gives the poller an error, and rethrow panics later. Otherwise the panic
+// would leave the poller with an incomplete socket. It could also end a task that only
+// drives the loop while the dialing task waits.
+type controlHook struct {
 	fn       func(network, address string, c syscall.RawConn) error
 	panicked atomic.Pointer[task.PanicError] // the last panic
 }
@@ -24,17 +24,17 @@ type hook struct {
 var errPanicked = errors.New("netio: Control panicked")
 
 // control sets fn as the Control function of o. It returns nil if fn is nil.
-func control(o *poll.SocketOptions, fn func(network, address string, c syscall.RawConn) error) *hook {
+func control(o *poll.SocketOptions, fn func(network, address string, c syscall.RawConn) error) *controlHook {
 	if fn == nil {
 		return nil
 	}
-	h := &hook{fn: fn}
+	h := &controlHook{fn: fn}
 	o.Control = h.call
 	return h
 }
 
 // call calls the function. It is safe for concurrent use.
-func (h *hook) call(network, address string, c syscall.RawConn) (err error) {
+func (h *controlHook) call(network, address string, c syscall.RawConn) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			what := "Control for " + network + " " + address
@@ -47,7 +47,7 @@ func (h *hook) call(network, address string, c syscall.RawConn) (err error) {
 
 // rethrow panics if the function has panicked; it calls close first. The task that made the
 // call calls rethrow when the poller is done.
-func (h *hook) rethrow(close func()) {
+func (h *controlHook) rethrow(close func()) {
 	if h == nil {
 		return
 	}

@@ -34,14 +34,14 @@ const copyPiece = 64 << 10
 // Copy reads from src until its end and writes to dst. It returns how many bytes dst took.
 // The end of src is not an error.
 //
-// Copy also ends at the first error of src or dst, which it returns unchanged, and with the
-// [*task.Canceled] of a cancel, which may interrupt a Write of dst.
+// Copy also ends at the first error of src or dst, which it returns unchanged. A cancel
+// ends it with the [*task.Canceled], and may interrupt a Write of dst.
 //
 // If src is a Stream, bytes that dst did not take stay in src. The whole copy is one call
-// that reads: no other task can read from src meanwhile, and the read timeout of src limits
-// the copy as a whole, from its first wait. For a copy of unknown length set the idle
-// timeout instead. Copy needs no buffer while it waits for src, if the poller can provide
-// one with the data. dst and src may be the same stream.
+// that reads. So no other task can read from src meanwhile, and the read timeout of src
+// limits the copy as a whole, from its first wait. For a copy of unknown length set the
+// idle timeout instead. Copy needs no buffer while it waits for src, if the poller can
+// provide one with the data. dst and src may be the same stream.
 //
 // If src is a WriterTo, such as a file.File, Copy calls its WriteTo. From any other Reader
 // it copies through a buffer; bytes that dst did not take are lost.

@@ -91,7 +91,7 @@ func (d Dialer) Dial(ctx context.Context, network, address string) (*Stream, err
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Source: d.LocalAddr, Err: err}
 	}
-	timed, release := limited(ctx, d.Timeout)
+	timed, release := withTimeout(ctx, d.Timeout)
 	defer release()
 	h, err := d.connect(timed, r.Loop(), t)
 	if h != nil {
@@ -136,9 +136,9 @@ func (d Dialer) opError(t target, addr net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: t.network, Source: d.LocalAddr, Addr: addr, Err: err}
 }
 
-// limited returns ctx with a timeout of d on the loop's clock, or ctx itself if d is not
-// positive. If a call under timed is cancelled and ctx is not, the timeout has passed.
-func limited(ctx context.Context, d time.Duration) (timed context.Context, release context.CancelFunc) {
+// withTimeout returns ctx with a timeout of d on the loop's clock, or ctx itself if d is
+// not positive. If a call under timed is cancelled and ctx is not, the timeout has passed.
+func withTimeout(ctx context.Context, d time.Duration) (timed context.Context, release context.CancelFunc) {
 	if d <= 0 {
 		return ctx, func() {}
 	}

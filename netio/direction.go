@@ -16,8 +16,8 @@ import (
 	"baton/task"
 )
 
-// yieldBytes is how many bytes one call may move without a wait before it yields, so that a
-// fast peer does not keep the loop from other tasks.
+// yieldBytes is how many bytes one call may move without a wait before it yields. Without
+// this limit a fast peer would keep other tasks from running.
 const yieldBytes = 256 << 10
 
 // A direction is the reading or the writing side of a stream, with the one operation that
@@ -190,10 +190,10 @@ func (s *Stream) other(d *direction) *direction {
 // because callers compare them. A cancelled operation reports the cancel only if it did not
 // complete first.
 //
-// A kernel reports a lost connection once, to a Read or to a Write, and afterwards only the
-// end of the stream; a UNIX socket may do it the other way round. So the direction keeps
-// the error: a Read after a Write that failed in this way returns the same error, as a read
-// error.
+// A kernel reports a lost connection once, to a Read or to a Write. Afterwards it reports
+// only the end of the stream. A UNIX socket may do it the other way round. So the direction
+// keeps the error: a Read after a Write that failed in this way returns the same error, as
+// a read error.
 func (d *direction) failure(ctx context.Context, err error) error {
 	s, call := d.stream, d.opName()
 	if err == poll.ErrCanceled {
@@ -257,8 +257,8 @@ type directionTimer direction
 
 // Wake cancels the operation in flight, unless its expiry has moved since the timer was
 // started.
-func (c *directionTimer) Wake() {
-	d := (*direction)(c)
+func (t *directionTimer) Wake() {
+	d := (*direction)(t)
 	if !d.waiting {
 		return
 	}

@@ -13,7 +13,8 @@ import (
 )
 
 // ErrTooLong is the error of ReadLine, ReadUntil and Peek if they need more bytes than the
-// stream's LineLimit, and of ReadAll if the stream has more bytes than its limit.
+// stream's LineLimit. It is also the error of ReadAll if the stream has more bytes than its
+// limit.
 var ErrTooLong = errors.New("longer than the limit")
 
 // ErrBusy matches every [*BusyError] in errors.Is.

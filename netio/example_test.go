@@ -17,7 +17,7 @@ import (
 	"baton/task"
 )
 
-// An echo server and its client.
+// An echo server, and a client that sends two lines.
 func Example() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -62,8 +62,8 @@ func Example() {
 	// <nil>
 }
 
-// A server of lines that does not let its clients hang, nor make it hold more
-// than they are allowed to.
+// A line server limits the number of its connections, the length of a line, and how long a
+// client may be silent.
 func ExampleServer() {
 	srv := &netio.Server{
 		MaxConns: 1000,
@@ -77,9 +77,9 @@ func ExampleServer() {
 		for {
 			line, err := s.ReadLine(ctx)
 			if errors.Is(err, netio.ErrTooLong) {
-				line = "that was too long" // the next line is a new one
+				line = "that was too long" // the next ReadLine returns the next line
 			} else if err != nil {
-				return err // io.EOF is how connections end
+				return err // io.EOF at the end of the connection
 			}
 			if _, err := s.WriteBuffers(ctx, []byte(line), []byte("!\n")); err != nil {
 				return err
@@ -119,7 +119,7 @@ func ExampleServer() {
 	// <nil>
 }
 
-// A handler that answers line by line, and ends with its client.
+// A handler answers line by line, until the client closes the connection.
 func ExampleStream_Lines() {
 	upper := func(ctx context.Context, s *netio.Stream) error {
 		for line, err := range s.Lines(ctx) {
@@ -166,7 +166,7 @@ func ExampleStream_Lines() {
 	// <nil>
 }
 
-// A server of lines that says goodbye to idle clients when it is shut down.
+// A line server says goodbye to idle clients when it is shut down.
 func ExampleUntilShutdown() {
 	shout := func(ctx context.Context, s *netio.Stream) error {
 		idle, release := netio.UntilShutdown(ctx)
@@ -204,7 +204,7 @@ func ExampleUntilShutdown() {
 			return err
 		}
 		fmt.Println(line)
-		if err := srv.Shutdown(ctx); err != nil { // does not wait for the grace
+		if err := srv.Shutdown(ctx); err != nil { // returns before the grace is over
 			return err
 		}
 		line, err = s.ReadLine(ctx)
@@ -218,7 +218,7 @@ func ExampleUntilShutdown() {
 	// <nil>
 }
 
-// A client of package net/textproto talks to a server of lines.
+// A client of package net/textproto uses a stream as a net.Conn.
 func ExampleStream_NetConn() {
 	greet := func(ctx context.Context, s *netio.Stream) error {
 		name, err := s.ReadLine(ctx)
@@ -255,8 +255,8 @@ func ExampleStream_NetConn() {
 	// <nil>
 }
 
-// A client of package net/http, whose connections are served by the loop. It dials on
-// goroutines of its own, so it runs in await.Blocking.
+// A client of package net/http uses connections of the loop. The client blocks, so it runs in
+// await.Blocking.
 func ExampleDialer_DialFunc() {
 	hello := func(ctx context.Context, s *netio.Stream) error {
 		if _, err := s.ReadUntil(ctx, []byte("\r\n\r\n")); err != nil {

@@ -16,7 +16,7 @@ import (
 	"baton/task"
 )
 
-// selfSigned makes a certificate for localhost, and the pool in which a client has it.
+// selfSigned returns a certificate for localhost, and the pool with which a client verifies it.
 func selfSigned() (tls.Certificate, *x509.CertPool, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -41,7 +41,7 @@ func selfSigned() (tls.Certificate, *x509.CertPool, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}, pool, nil
 }
 
-// A server of lines and its client, over TLS, with a certificate made at the start.
+// A line server and its client use TLS, with a certificate that is made at the start.
 func Example_tls() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		cert, pool, err := selfSigned()

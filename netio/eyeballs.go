@@ -22,7 +22,7 @@ import (
 // answered for one family only. Here a resolver answers for both families at once.
 type race struct {
 	loop   *loop.Loop
-	hook   *hook
+	hook   *controlHook
 	dialer Dialer // for LocalAddr, FallbackDelay and errors
 	target target // for errors and reports
 
@@ -110,15 +110,15 @@ func (r *race) fits(a *attempt) bool {
 	_, path := r.dialer.LocalAddr.(*net.UnixAddr)
 	to, remote := a.op.Addr.(*net.TCPAddr)
 	if r.dialer.LocalAddr != nil && (local != remote || path == remote) ||
-		local && remote && len(from.IP) > 0 && len(to.IP) > 0 && v4(from) != v4(to) {
+		local && remote && len(from.IP) > 0 && len(to.IP) > 0 && isIPv4(from) != isIPv4(to) {
 		a.err = &net.AddrError{Err: "local address is of another family", Addr: r.dialer.LocalAddr.String()}
 		return false
 	}
 	return true
 }
 
-// v4 reports whether addr is an IPv4 address, mapped or not.
-func v4(addr *net.TCPAddr) bool { return addr.IP.To4() != nil }
+// isIPv4 reports whether addr is an IPv4 address, mapped or not.
+func isIPv4(addr *net.TCPAddr) bool { return addr.IP.To4() != nil }
 
 // Wake starts the next attempt. The timer calls it after FallbackDelay.
 func (r *race) Wake() { r.launch() }
@@ -195,15 +195,15 @@ func (r *race) Cancel(*task.Ref) bool {
 func (r *race) Reason() string      { return fmt.Sprintf("a connection to %s", r.target.text) }
 func (r *race) Owners() []*task.Ref { return nil }
 
-// interleave alternates the families, beginning with the family of the first address, and
-// keeps the order within each family (RFC 8305, section 4, with a First Address Family
-// Count of 1). So a family that does not work costs one delay, even if many of its
-// addresses come first. All UNIX addresses are of one family.
+// interleave alternates the families, beginning with the family of the first address (RFC
+// 8305, section 4, with a First Address Family Count of 1). It keeps the order within each
+// family. So a family that does not work costs one delay, even if many of its addresses
+// come first. All UNIX addresses are of one family.
 func interleave(addrs []net.Addr) []net.Addr {
 	var first, second []net.Addr
 	for _, addr := range addrs {
 		a, tcp := addr.(*net.TCPAddr)
-		if !tcp || v4(a) == v4(addrs[0].(*net.TCPAddr)) {
+		if !tcp || isIPv4(a) == isIPv4(addrs[0].(*net.TCPAddr)) {
 			first = append(first, addr)
 		} else {
 			second = append(second, addr)

@@ -54,9 +54,9 @@ func (s *Stream) WriteFiles(ctx context.Context, p []byte, files ...*os.File) (n
 // Otherwise ReadFiles is like Read. It works where WriteFiles does.
 //
 // If more than max files arrive, or the process has no descriptors left, ReadFiles closes
-// the files that it got and returns ErrFilesLost together with the bytes. Files are also
-// lost if another call reads the bytes that they come with. So call ReadFiles wherever
-// files may arrive, and before that only Read and ReadFull, which read nothing ahead.
+// the files that it got. It returns the bytes and ErrFilesLost. Files are also lost if
+// another call reads the bytes that they come with. So call ReadFiles wherever files may
+// arrive, and before that only Read and ReadFull, which read nothing ahead.
 func (s *Stream) ReadFiles(ctx context.Context, p []byte, max int) (n int, files []*os.File, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {

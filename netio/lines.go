@@ -17,10 +17,10 @@ import (
 // without a carriage return before the line feed.
 //
 // If the stream ends within a line, ReadLine returns the beginning of the line with
-// io.ErrUnexpectedEOF, so that the caller does not take it for a whole line. If the stream
-// ends after a line, the error is io.EOF. If a line is longer than the LineLimit, the error
-// is ErrTooLong: the line is dropped, and the next call reads what follows it. A cancel or
-// a timeout loses nothing: the next call continues the line.
+// io.ErrUnexpectedEOF. If the stream ends after a line, the error is io.EOF. If a line is
+// longer than the LineLimit, the error is ErrTooLong: the line is dropped, and the next
+// call reads what follows it. A cancel or a timeout loses nothing: the next call continues
+// the line.
 func (s *Stream) ReadLine(ctx context.Context) (string, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {

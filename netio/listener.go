@@ -55,8 +55,8 @@ type Listener struct {
 	loop    *loop.Loop
 	network string
 	config  StreamConfig
-	sockets []*socket   // at least one; does not change once Listen has returned
-	file    *socketFile // of a UNIX socket; nil if it must not be removed
+	sockets []*listenSocket // at least one; does not change once Listen has returned
+	file    *socketFile     // of a UNIX socket; nil if it must not be removed
 	closed  bool
 	served  *servedListener // by the ServeListener that uses it, or nil
 
@@ -67,9 +67,9 @@ type Listener struct {
 	err      error         // of the current Accept
 }
 
-// A socket is one address of a listener, with the one operation that can be in flight
+// A listenSocket is one address of a listener, with the one operation that can be in flight
 // there.
-type socket struct {
+type listenSocket struct {
 	listener *Listener
 	op       poll.Op
 }
@@ -186,7 +186,7 @@ func (l *Listener) add(c ListenConfig, addr net.Addr) error {
 
 // append appends a socket for h, which listens already.
 func (l *Listener) append(h poll.Handle) {
-	s := &socket{listener: l}
+	s := &listenSocket{listener: l}
 	s.op = poll.Op{Kind: poll.Accept, Handle: h, Owner: s}
 	l.sockets = append(l.sockets, s)
 }
@@ -288,7 +288,7 @@ func (l *Listener) collect(ctx context.Context) {
 
 // Complete takes the result, and cancels the operations of the other sockets. Only the loop
 // calls it.
-func (s *socket) Complete(*poll.Op) {
+func (s *listenSocket) Complete(*poll.Op) {
 	l := s.listener
 	l.pending--
 	s.finish()
@@ -301,7 +301,7 @@ func (s *socket) Complete(*poll.Op) {
 
 // finish takes the result of an operation. Accept reports an error only if no connection
 // arrived, and ErrCanceled only if there is no other error.
-func (s *socket) finish() {
+func (s *listenSocket) finish() {
 	l := s.listener
 	switch {
 	case s.op.Err == nil && l.closed: // the connection arrived before Close

@@ -14,19 +14,19 @@ import (
 // system choose the interface. To receive datagrams of the group, the socket must be bound
 // to their port, on all addresses or on the group's.
 func (c *PacketConn) JoinGroup(group netip.Addr, iface *net.Interface) error {
-	return c.group("PacketConn.JoinGroup", func(m poll.Multicaster) error { return m.Join(group, number(iface)) })
+	return c.group("PacketConn.JoinGroup", func(m poll.Multicaster) error { return m.Join(group, interfaceIndex(iface)) })
 }
 
 // LeaveGroup ends the membership in a group that was joined on the same interface.
 func (c *PacketConn) LeaveGroup(group netip.Addr, iface *net.Interface) error {
-	return c.group("PacketConn.LeaveGroup", func(m poll.Multicaster) error { return m.Leave(group, number(iface)) })
+	return c.group("PacketConn.LeaveGroup", func(m poll.Multicaster) error { return m.Leave(group, interfaceIndex(iface)) })
 }
 
 // SetMulticastInterface sets the interface for datagrams to groups. Nil lets the system
 // choose.
 func (c *PacketConn) SetMulticastInterface(iface *net.Interface) error {
 	return c.group("PacketConn.SetMulticastInterface", func(m poll.Multicaster) error {
-		return m.SetMulticastInterface(number(iface))
+		return m.SetMulticastInterface(interfaceIndex(iface))
 	})
 }
 
@@ -55,8 +55,8 @@ func (c *PacketConn) group(call string, do func(poll.Multicaster) error) error {
 	return nil
 }
 
-// number returns the index of an interface as pollers use it.
-func number(iface *net.Interface) int {
+// interfaceIndex returns the index of an interface as pollers use it.
+func interfaceIndex(iface *net.Interface) int {
 	if iface == nil {
 		return 0
 	}

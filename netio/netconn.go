@@ -16,21 +16,23 @@ import (
 // ctx is the lifetime of the net.Conn. When ctx ends, which is with its task at the latest,
 // all calls fail; the stream stays open.
 //
-// Any goroutine may use the net.Conn. Only two uses panic: on a task of another loop, and
-// Read or Write in a callback. The task of ctx does its calls itself. For other callers a
-// task under ctx does the call, and the caller waits for it: a task of the loop parks,
+// Any goroutine may use the net.Conn, except a task of another loop, which panics. Read and
+// Write also panic in a callback. The task of ctx does its calls itself. For other callers
+// a task under ctx does the call, and the caller waits for it: a task of the loop parks,
 // another goroutine blocks. If a calling task is cancelled as a whole, its call is
-// cancelled too. Close may be called everywhere. Outside of the loop Close returns at once,
-// and the loop closes the stream later.
+// cancelled too.
 //
-// As in package net, many goroutines may call at once. One reads while another writes;
-// further readers and writers wait in the order of their arrival, also through other
+// Close may be called everywhere. Outside of the loop it returns at once, and the loop
+// closes the stream later.
+//
+// As in package net, many goroutines may call at once. One reads while another writes.
+// Further readers and writers wait in the order of their arrival, also through other
 // net.Conns of the stream. Calls of the stream itself do not wait for them: the later call
 // gets a [*BusyError].
 //
-// A timeout around a call ends the call only if the net.Conn was made with the ctx of that
-// timeout, because the methods of a net.Conn take no ctx. Otherwise set a deadline.
-// Deadlines run on the loop's clock, and all net.Conns of the stream share them.
+// The methods of a net.Conn take no ctx. So a timeout around a call ends the call only if
+// the net.Conn was made with the ctx of that timeout. Otherwise set a deadline. Deadlines
+// run on the loop's clock, and all net.Conns of the stream share them.
 //
 // The net.Conn of an encrypted stream has a method ConnectionState, but is not a *tls.Conn.
 // Package net/http speaks HTTP/1.1 over it, whatever was negotiated. If "h2" was

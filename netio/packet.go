@@ -84,10 +84,11 @@ func DialPacket(ctx context.Context, network, address string) (*PacketConn, erro
 	return PacketConfig{}.Dial(ctx, network, address)
 }
 
-// Listen opens a datagram socket on an address of the network "udp", "udp4" or "udp6"
-// ("host:port"), or "unixgram" (a path, or a name that begins with @). Port 0 means a free
-// port. An empty host means all IPv4 addresses of this machine, or all IPv6 addresses with
-// "udp6". If the host is a name, Listen uses the first of its addresses that works.
+// Listen opens a datagram socket on an address of the network "udp", "udp4", "udp6" or
+// "unixgram". A UDP address is "host:port". A UNIX address is a path, or a name that begins
+// with @. Port 0 means a free port. An empty host means all IPv4 addresses of this machine,
+// or all IPv6 addresses with "udp6". If the host is a name, Listen uses the first of its
+// addresses that works.
 //
 // Listen treats the file of a UNIX socket like [ListenConfig.Listen] does.
 //

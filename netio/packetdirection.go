@@ -241,8 +241,8 @@ func (d *packetDirection) Owners() []*task.Ref { return nil }
 type packetDirectionTimer packetDirection
 
 // Wake cancels the operation in flight.
-func (c *packetDirectionTimer) Wake() {
-	d := (*packetDirection)(c)
+func (t *packetDirectionTimer) Wake() {
+	d := (*packetDirection)(t)
 	if d.waiting {
 		d.late = true
 		d.conn.loop.Poller().Cancel(&d.op)

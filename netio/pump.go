@@ -20,12 +20,12 @@ const fullRecords = bulkSpace - pieceSpace
 // A pump sends the records of a stream with TLS, through the stream's write operation and
 // without a task. So it also sends records without a Write, such as alerts.
 type pump struct {
-	stream  *Stream
-	buf     []byte // buf[start:] must be sent
-	start   int
-	flying  bool  // the operation is in flight
-	waiting bool  // the user of s.out waits in drain
-	err     error // what ended the direction
+	stream   *Stream
+	buf      []byte // buf[start:] must be sent
+	start    int
+	inFlight bool  // the operation is in flight
+	waiting  bool  // the user of s.out waits in drain
+	err      error // what ended the direction
 
 	closing bool // the handle must be closed when everything is sent
 	timer   loop.Timer
@@ -52,7 +52,7 @@ func (p *pump) add(b []byte) {
 			n = bulkSpace // a long Write comes piece by piece
 		}
 		larger := append(buffers.lend(n)[:0], p.buf...)
-		if !p.flying {
+		if !p.inFlight {
 			buffers.Recycle(p.buf)
 		}
 		p.buf = larger
@@ -63,10 +63,10 @@ func (p *pump) add(b []byte) {
 // kick starts to send, unless the operation is already in flight. It does not wait.
 func (p *pump) kick() {
 	op := &p.stream.out.op
-	for !p.flying && p.len() > 0 {
+	for !p.inFlight && p.len() > 0 {
 		op.Buf = p.buf[p.start:]
 		if !p.stream.loop.Driver().Submit(op) {
-			p.flying = true
+			p.inFlight = true
 			return
 		}
 		p.finish(op)
@@ -108,11 +108,11 @@ func (p *pump) shrink() {
 
 // Complete sends the rest. Only the loop calls it.
 func (p *pump) Complete(op *poll.Op) {
-	p.flying = false
+	p.inFlight = false
 	p.finish(op)
 	p.kick()
 	p.wakeDrain()
-	if p.closing && !p.flying {
+	if p.closing && !p.inFlight {
 		p.stream.loop.Driver().StopTimer(&p.timer)
 		_ = p.stream.handle.Close() // the stream has already returned its own error
 	}
@@ -137,7 +137,7 @@ func (p *pump) drain(ctx context.Context) error {
 			return s.opError("write", net.ErrClosed)
 		case p.err != nil:
 			return p.err
-		case !p.flying:
+		case !p.inFlight:
 			return nil
 		case waited && d.late:
 			return s.opError("write", os.ErrDeadlineExceeded)
@@ -158,7 +158,7 @@ func (p *pump) drain(ctx context.Context) error {
 func (p *pump) close() error {
 	s := p.stream
 	p.kick()
-	if !p.flying {
+	if !p.inFlight {
 		return s.handle.Close()
 	}
 	p.closing = true

@@ -61,17 +61,17 @@ func openRaw(fd uintptr) (rawSocket, socketKind, error) {
 
 func (s *descriptorSocket) receive(p []byte) (int, error) {
 	n, err := unix.Read(s.fd, p)
-	return max(n, 0), called("read", err)
+	return max(n, 0), syscallError("read", err)
 }
 
 func (s *descriptorSocket) receiveFrom(p []byte) (int, net.Addr, error) {
 	n, from, err := unix.Recvfrom(s.fd, p, 0)
-	return max(n, 0), s.addr(from), called("recvfrom", err)
+	return max(n, 0), s.addr(from), syscallError("recvfrom", err)
 }
 
 func (s *descriptorSocket) send(p []byte) (int, error) {
 	n, err := unix.Write(s.fd, p)
-	return max(n, 0), called("write", err)
+	return max(n, 0), syscallError("write", err)
 }
 
 func (s *descriptorSocket) sendTo(p []byte, to net.Addr) error {
@@ -79,7 +79,7 @@ func (s *descriptorSocket) sendTo(p []byte, to net.Addr) error {
 	if err != nil {
 		return err
 	}
-	return called("sendto", unix.Sendto(s.fd, p, 0, addr))
+	return syscallError("sendto", unix.Sendto(s.fd, p, 0, addr))
 }
 
 func (s *descriptorSocket) connect(to net.Addr) error {
@@ -87,7 +87,7 @@ func (s *descriptorSocket) connect(to net.Addr) error {
 	if err != nil {
 		return err
 	}
-	return called("connect", unix.Connect(s.fd, addr))
+	return syscallError("connect", unix.Connect(s.fd, addr))
 }
 
 // connected returns the result of a connect in progress. SO_ERROR reports the reason of a
@@ -95,7 +95,7 @@ func (s *descriptorSocket) connect(to net.Addr) error {
 func (s *descriptorSocket) connected() error {
 	code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
-		return called("getsockopt", err)
+		return syscallError("getsockopt", err)
 	}
 	if code != 0 {
 		return os.NewSyscallError("connect", unix.Errno(code))
@@ -111,14 +111,14 @@ func (s *descriptorSocket) connected() error {
 func (s *descriptorSocket) accept() (uintptr, net.Addr, error) {
 	fd, from, err := accept(s.fd)
 	if err != nil {
-		return 0, nil, called("accept", err)
+		return 0, nil, syscallError("accept", err)
 	}
 	return uintptr(fd), s.addr(from), nil
 }
 
-// called adds the name of the system call to an error, unless the error only says what to
-// do next.
-func called(name string, err error) error {
+// syscallError adds the name of the system call to an error, unless the error only says
+// what to do next.
+func syscallError(name string, err error) error {
 	switch err {
 	case unix.EAGAIN, unix.EINTR, unix.EINPROGRESS, unix.EALREADY, unix.ECONNABORTED:
 		return err

@@ -96,7 +96,7 @@ func (s *Stream) read(ctx context.Context, p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if s.early != nil && s.early.flying {
+	if s.early != nil && s.early.inFlight {
 		if len(p) == 0 {
 			return 0, nil
 		}
@@ -126,7 +126,7 @@ func (s *Stream) fill(ctx context.Context) error {
 	if err := s.in.yieldIfDue(ctx); err != nil {
 		return err
 	}
-	if s.early != nil && s.early.flying {
+	if s.early != nil && s.early.inFlight {
 		if err := s.adopt(ctx); err != nil || s.ahead.len() > 0 {
 			return err // there was nothing when ReadAhead began
 		}

@@ -28,7 +28,7 @@ func (s *Stream) ReadAhead(gone func(err error)) {
 		s.early = &earlyRead{stream: s}
 	}
 	s.early.gone = gone
-	if !s.early.flying {
+	if !s.early.inFlight {
 		s.early.read()
 	}
 }
@@ -41,7 +41,7 @@ func (s *Stream) Unread(p []byte) {
 	if len(p) == 0 || s.closed {
 		return
 	}
-	if s.in.user != nil || s.early != nil && s.early.flying {
+	if s.in.user != nil || s.early != nil && s.early.inFlight {
 		misuse("Unread of %v during a read", s)
 	}
 	all := append(slices.Clone(p), s.ahead.bytes()...)
@@ -53,10 +53,10 @@ func (s *Stream) Unread(p []byte) {
 // An earlyRead is the read of a ReadAhead. It uses the operation of the stream's reading
 // direction.
 type earlyRead struct {
-	stream  *Stream
-	gone    func(error) // nil once it was called, or a call has read
-	flying  bool        // the operation is in flight
-	adopted bool        // the user of s.in waits for the operation
+	stream   *Stream
+	gone     func(error) // nil once it was called, or a call has read
+	inFlight bool        // the operation is in flight
+	adopted  bool        // the user of s.in waits for the operation
 }
 
 // read reads until there is something for a call that reads. Without TLS that takes one
@@ -76,7 +76,7 @@ func (e *earlyRead) read() {
 		}
 		op := &s.in.op
 		op.Owner, op.Buf = e, e.buffer().space()
-		if e.flying = !s.loop.Driver().Submit(op); e.flying {
+		if e.inFlight = !s.loop.Driver().Submit(op); e.inFlight {
 			return
 		}
 		e.finish()
@@ -101,7 +101,7 @@ func (e *earlyRead) endError() error {
 
 // Complete takes the bytes. Only the loop calls it.
 func (e *earlyRead) Complete(*poll.Op) {
-	e.flying = false
+	e.inFlight = false
 	e.finish()
 	if e.adopted {
 		e.adopted = false
@@ -151,7 +151,7 @@ func (e *earlyRead) reportEnd() {
 // adopt may switch.
 func (s *Stream) adopt(ctx context.Context) error {
 	e, d := s.early, &s.in
-	if e == nil || !e.flying {
+	if e == nil || !e.inFlight {
 		return nil
 	}
 	e.adopted = true
@@ -171,7 +171,7 @@ func (s *Stream) adopt(ctx context.Context) error {
 // read stay in the stream. The user of s.in calls it before it uses the direction for
 // something else. It may switch.
 func (s *Stream) cancelEarly(ctx context.Context) error {
-	if s.early == nil || !s.early.flying {
+	if s.early == nil || !s.early.inFlight {
 		return nil
 	}
 	s.loop.Poller().Cancel(&s.in.op)

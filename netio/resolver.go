@@ -148,7 +148,7 @@ func within[T any](ctx context.Context, timeout time.Duration, name string, look
 	if timeout == 0 {
 		timeout = defaultResolveTimeout
 	}
-	timed, release := limited(ctx, timeout)
+	timed, release := withTimeout(ctx, timeout)
 	defer release()
 	answer, err := look(timed)
 	if err == nil {

@@ -33,9 +33,11 @@ const (
 // [Stream.Write].
 //
 // On Linux the kernel sends the file from its cache (sendfile(2)). If a part of the file is
-// not in the cache, the kernel reads it from the disk, and that blocks the loop. With TLS,
-// with a poller without [poll.SendFiles], or if the kernel cannot send f, SendFile reads f
-// with [await.Blocking], in pieces of 64 KiB, and writes them.
+// not in the cache, the kernel reads it from the disk, and that blocks the loop.
+//
+// In other cases SendFile reads f with [await.Blocking], in pieces of 64 KiB, and writes
+// them. These cases are TLS, a poller without [poll.SendFiles], and a file that the kernel
+// cannot send.
 func (s *Stream) SendFile(ctx context.Context, f *os.File, offset, count int64) (n int64, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {

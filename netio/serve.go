@@ -34,13 +34,13 @@ type Handler = func(ctx context.Context, s *Stream) error
 // An error of a handler ends only its own connection. The server reports the error to
 // OnError, except:
 //
-//   - the usual end of a connection, exactly as the stream returned it: io.EOF, or a
-//     [*net.OpError] of this connection that means that the connection was closed
-//     (net.ErrClosed, ECONNRESET, EPIPE) or that the peer is silent (a timeout or deadline
-//     of the stream, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH). To have such an error reported,
-//     wrap it.
+//   - the usual end of a connection, which is io.EOF, or a [*net.OpError] of this
+//     connection with net.ErrClosed, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH,
+//     ENETUNREACH or os.ErrDeadlineExceeded, exactly as the stream returned it;
 //   - an error that only says that the server ends: the handler's [*task.Canceled],
 //     context.Canceled or ErrShutdown, also wrapped in another error.
+//
+// To have the usual end of a connection reported, wrap its error.
 //
 // A panic of a handler is reported with its stack. A runtime.Goexit in a handler or in
 // OnError, such as t.FailNow, closes the server, and ServeListener returns
@@ -117,8 +117,8 @@ func Serve(ctx context.Context, network, address string, handler Handler) error 
 // If the server ends while Listen looks up a name, Serve returns when the look-up has
 // ended.
 func (srv *Server) Serve(ctx context.Context, network, address string, handler Handler) error {
-	mustHandle(handler) // before there is a listener to close
-	srv.enter(task.Self(ctx))
+	mustHaveHandler(handler) // before there is a listener to close
+	srv.mustOwn(task.Self(ctx))
 	ln, err := srv.Listen.Listen(ctx, network, address)
 	if err != nil {
 		return err
@@ -142,12 +142,12 @@ func (srv *Server) Serve(ctx context.Context, network, address string, handler H
 // server has already ended, ServeListener closes ln and returns nil, or the
 // [*task.Canceled].
 func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Handler) error {
-	mustHandle(handler)
+	mustHaveHandler(handler)
 	r, _ := task.Checkpoint(ctx) // counts the call; run handles a cancel
 	if r.Loop() != ln.loop {
 		misuse("%v of %v serves a listener of %v; use a Portal between loops", r, r.Loop(), ln.loop)
 	}
-	srv.enter(r)
+	srv.mustOwn(r)
 	err := ln.busy(r)
 	if err != nil {
 		return err
@@ -166,14 +166,14 @@ func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Hand
 	return l.run(ctx)
 }
 
-func mustHandle(handler Handler) {
+func mustHaveHandler(handler Handler) {
 	if handler == nil {
 		misuse("a server needs a handler")
 	}
 }
 
-// enter panics if r, which uses the server, belongs to another loop.
-func (srv *Server) enter(r *task.Ref) {
+// mustOwn panics if r, which uses the server, belongs to another loop.
+func (srv *Server) mustOwn(r *task.Ref) {
 	if srv.loop != nil && srv.loop != r.Loop() {
 		misuse("%v of %v uses a server of %v; use a Portal between loops, or a server for each loop", r, r.Loop(), srv.loop)
 	}

@@ -131,8 +131,8 @@ func isShutdown(err error, canceled bool) bool {
 	return inner != nil && isShutdown(inner, canceled)
 }
 
-// isGone reports whether err means that the peer is silent, by a timeout or deadline of the
-// stream, or that its machine cannot be reached any more.
+// isGone reports whether err means that the peer is silent, or that its machine cannot be
+// reached any more. A timeout or deadline of the stream also means a silent peer.
 func isGone(err error) bool {
 	return isAny(err, os.ErrDeadlineExceeded, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
 }

@@ -57,7 +57,7 @@ func (srv *Server) Close() error {
 // its own server, a handler cancels the ctx of Serve.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	r, canceled := task.Checkpoint(ctx)
-	srv.enter(r)
+	srv.mustOwn(r)
 	if ctx.Value(serverKey{}) == srv {
 		misuse("Shutdown by %v, a handler of this server, would wait for itself; cancel the ctx of Serve", r)
 	}

@@ -110,11 +110,11 @@ func (s *Socket) opError(call string, to net.Addr, err error) error {
 // flight there. The operation only waits and uses no buffer. So a cancelled call can return
 // while the operation is in flight, and the next call waits for the same operation.
 type socketDirection struct {
-	socket *Socket
-	user   *task.Ref // whose call uses the direction; nil after a cancel
-	parked bool      // user waits for the operation
-	flying bool      // the operation is in flight, perhaps cancelled
-	op     poll.Op   // Readable, or Writable
+	socket   *Socket
+	user     *task.Ref // whose call uses the direction; nil after a cancel
+	parked   bool      // user waits for the operation
+	inFlight bool      // the operation is in flight, perhaps cancelled
+	op       poll.Op   // Readable, or Writable
 }
 
 func (d *socketDirection) open(s *Socket, kind poll.Kind) {
@@ -179,14 +179,14 @@ func (d *socketDirection) do(ctx context.Context, call string, to net.Addr, try 
 	}
 }
 
-// wait returns when a try may succeed. If the socket was reported as ready before and the
-// try still failed with EAGAIN, wait sleeps for pause and returns the next pause: a UNIX
-// datagram socket is writable while the receiver's queue is full, and no event reports when
-// there is space.
+// wait returns when a try may succeed. The socket may have been reported as ready before,
+// and the try may still have failed with EAGAIN. Then wait sleeps for pause and returns the
+// next pause. A UNIX datagram socket behaves like this: it is writable while the receiver's
+// queue is full, and no event reports when there is space.
 func (d *socketDirection) wait(ctx context.Context, pause time.Duration) (time.Duration, error) {
 	l := d.socket.loop
 	for {
-		if !d.flying {
+		if !d.inFlight {
 			if l.Driver().Submit(&d.op) {
 				if d.op.Err != nil || pause == 0 {
 					return firstRetry, d.op.Err
@@ -196,7 +196,7 @@ func (d *socketDirection) wait(ctx context.Context, pause time.Duration) (time.D
 				}
 				return min(2*pause, longestRetry), d.state()
 			}
-			d.flying = true
+			d.inFlight = true
 		}
 		d.parked = true
 		if err := task.Park(ctx, d); err != nil {
@@ -219,7 +219,7 @@ func (d *socketDirection) state() error {
 
 // Complete makes the user try again. Only the loop calls it.
 func (d *socketDirection) Complete(*poll.Op) {
-	d.flying = false
+	d.inFlight = false
 	if d.parked {
 		d.parked = false
 		d.user.Wake()

@@ -92,7 +92,7 @@ type Stream struct {
 
 // newStream makes a stream that owns h, a handle of l. The caller holds the baton.
 func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
-	s := &Stream{loop: l, handle: h, local: copied(h.LocalAddr()), remote: h.RemoteAddr()}
+	s := &Stream{loop: l, handle: h, local: copyAddr(h.LocalAddr()), remote: h.RemoteAddr()}
 	s.in.open(s, poll.Read)
 	s.out.open(s, poll.Write)
 	s.ahead.lender = l.Poller()
@@ -109,9 +109,9 @@ func newStream(l *loop.Loop, h poll.Handle, c StreamConfig) *Stream {
 	return s
 }
 
-// copied returns a copy of addr, which no other stream has: a poller may return the same
+// copyAddr returns a copy of addr, which no other stream has: a poller may return the same
 // net.Addr for all connections of a listener. Pollers return no other types than these two.
-func copied(addr net.Addr) net.Addr {
+func copyAddr(addr net.Addr) net.Addr {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
 		own := *a
@@ -233,8 +233,8 @@ func (s *Stream) CloseWrite() error {
 // Close closes the stream. It does not wait: the kernel sends what was written in the
 // background. Waiting calls and later calls fail with net.ErrClosed, a second Close too.
 //
-// If this end has not read all that has arrived, a TCP connection is reset, and the peer
-// may lose the last bytes that were written (RFC 9293, section 3.6.1). If the peer may
+// If this end has not read all that has arrived, a TCP connection is reset. The peer may
+// then lose the last bytes that were written (RFC 9293, section 3.6.1). If the peer may
 // still be sending, call CloseWrite and read up to io.EOF before Close.
 func (s *Stream) Close() error {
 	if s.tls != nil {

@@ -107,7 +107,7 @@ func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.S
 	if s.closed {
 		return s.opError("handshake", net.ErrClosed)
 	}
-	timed, release := limited(ctx, orDefault(s.tlsOptions.HandshakeTimeout, defaultHandshakeTimeout))
+	timed, release := withTimeout(ctx, orDefault(s.tlsOptions.HandshakeTimeout, defaultHandshakeTimeout))
 	defer release()
 	completed := false
 	defer func() {

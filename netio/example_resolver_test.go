@@ -13,7 +13,7 @@ import (
 	"baton/task"
 )
 
-// A table answers from memory, and asks the system about all other hosts.
+// A table looks up hosts in memory, and all other hosts as the system does.
 type table map[string][]netip.Addr
 
 func (t table) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
@@ -23,8 +23,8 @@ func (t table) LookupNetIP(ctx context.Context, network, host string) ([]netip.A
 	return netio.Resolver{}.LookupNetIP(ctx, network, host)
 }
 
-// A program may look up hosts in a table of its own. The family and repetitions need no
-// care.
+// Listen and Dial look up hosts in a table. They drop addresses of other families, and
+// repetitions.
 func ExampleHostResolver() {
 	hosts := table{"service.test": {netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}}
 	err := task.Run(context.Background(), func(ctx context.Context) error {
@@ -50,8 +50,8 @@ func ExampleHostResolver() {
 	// <nil>
 }
 
-// Look-ups at a name server of the program's choice: here a task of the same loop, as a
-// look-up does not stop that.
+// A Resolver asks a name server that the program chooses. Here the server is a task of the
+// same loop, because a look-up does not block the loop.
 func ExampleResolver() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		socket, err := netio.ListenPacket(ctx, "udp", "127.0.0.1:0")
@@ -64,7 +64,7 @@ func ExampleResolver() {
 		r := netio.Resolver{
 			Timeout: 5 * time.Second,
 			Net: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				var d net.Dialer // this runs on a goroutine of its own
+				var d net.Dialer // called on another goroutine
 				return d.DialContext(ctx, network, socket.LocalAddr().String())
 			}},
 		}

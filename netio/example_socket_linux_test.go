@@ -14,10 +14,18 @@ import (
 	"baton/task"
 )
 
-// Two tasks talk over a pair of UNIX sockets that keep the borders of messages, which
-// this package does not make. The poller is chosen, since not every one can watch
-// descriptors.
+// Two tasks communicate over a pair of UNIX sockets that keep the borders of messages. This
+// package does not make such sockets. The example chooses the poller, because not every poller
+// can watch descriptors.
 func ExampleAdoptSocket() {
+	send := func(ctx context.Context, s *netio.Socket) error {
+		for _, message := range []string{"one", "message", "at a time"} {
+			if _, err := s.SendAll(ctx, []byte(message)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		fmt.Println(err)
@@ -41,14 +49,7 @@ func ExampleAdoptSocket() {
 			return err
 		}
 		defer far.Close()
-		task.Go(ctx, func(ctx context.Context) error {
-			for _, message := range []string{"one", "message", "at a time"} {
-				if _, err := near.SendAll(ctx, []byte(message)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		task.Go(ctx, func(ctx context.Context) error { return send(ctx, near) })
 		buf := make([]byte, 100)
 		for range 3 {
 			n, err := far.Receive(ctx, buf)

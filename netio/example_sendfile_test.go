@@ -14,7 +14,7 @@ import (
 	"baton/task"
 )
 
-// A server that sends one file to each client, after a line with its size.
+// A server sends a file to each client, after a line with the size of the file.
 func ExampleStream_SendFile() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
