@@ -35,33 +35,35 @@
 //	}
 //
 // Most programs do not use a Loop directly. They use package task, whose tasks run on a Loop
-// and read like any other Go code. Use a Loop directly for callbacks, for descriptors that
-// another package opened, or to connect a library that has callbacks.
+// and read like any other Go code. Use a Loop directly to schedule callbacks, to watch
+// descriptors that other code opened, or to connect a library that has callbacks.
 //
 // The loop follows Python's PEP 3156, in Go spelling: CallSoon, CallLater, AddReader and so on.
-// As in PEP 3156, the poller of a loop can be replaced ([Config].Poller).
+// As in PEP 3156, a loop can use another poller, for example one with a virtual clock.
 //
 // # Turns
 //
-// A loop runs one turn after another. Each turn has three parts:
+// A loop has a ready queue. Its entries are callbacks and steps. A step is what a task runs
+// until it waits, yields or ends. The loop runs one turn after another:
 //
-//  1. The loop polls if a poll is due. The poll queues completed operations, then functions
-//     posted by other goroutines, then callbacks of the timers that are due. Timers are queued
-//     in order of their time; timers with the same time are queued in the order of their start.
+//  1. If a poll is due, the loop polls: it calls its poller ([Config].Poller) to learn what has
+//     happened outside. The poll queues, in this order, completed operations, functions posted
+//     by other goroutines, and callbacks of timers that are due.
 //  2. The ready queue becomes the batch of this turn.
 //  3. The loop runs the batch. Entries that the batch adds wait for the next turn.
 //
-// The loop polls at the beginning of a turn if nothing is ready, if 32 turns or 64 steps have
-// passed since the last poll, or if the watchdog asks for a poll because steps are long.
-// After a Stop, and in RunOnce, every turn polls. A poll waits only if nothing is ready: until
-// an operation completes, until another goroutine posts a function, or until the next timer is
-// due. A poll that does not wait skips the poller while no operation is in flight; a poll of
-// RunOnce does not skip the poller.
+// The loop polls when nothing is ready, and otherwise after 32 turns or 64 steps, or sooner if
+// the watchdog finds that steps are long.
+//
+// A poll waits only if nothing is ready: until an operation completes, until another goroutine
+// posts a function, or until the next timer is due. If no operation is in flight, a poll that
+// does not wait does not call the poller. [Loop.RunOnce] always polls, and always calls the
+// poller.
 //
 // Callbacks run in the order of their CallSoon calls, each exactly once. A callback that
 // schedules itself again in every turn does not starve other callbacks. A timer never fires
-// early. Tasks that were woken in one turn run in no promised order: an [Order] may rearrange
-// them, and package sim does.
+// early; timers with the same time fire in the order of their start. Tasks that were woken in
+// one turn run in no promised order: an [Order] may rearrange them, and package sim does.
 //
 // # The baton
 //
@@ -69,18 +71,22 @@
 // or the goroutine that called Run, which runs the callbacks. This goroutine is the holder.
 // Callbacks therefore need no locks.
 //
-// Only the holder may call the methods of a Loop and of its Handles, Jobs and Timers. While
-// the loop does not run, only the goroutine that owns the loop may call them. A method that is
-// safe for concurrent use says so. Any other call from another goroutine is misuse. Methods
-// that schedule, remove or stop something panic on misuse, and not only in debug mode.
+// A task switches when it waits and lets the loop run something else. Only calls that take the
+// ctx of a task do this. Callbacks must not switch.
+//
+// While a loop runs, only the holder may use it and its Handles, Jobs and Timers; while it does
+// not run, only the goroutine that owns it may. These calls are safe from any goroutine:
+// CallSoonThreadsafe, Current, Debug, Driver, Held, IsClosed, IsRunning, SetDebug,
+// SetExceptionHandler, String and Time, and Post, Probe and Signal of [Driver]. Any other call
+// from another goroutine is misuse. Methods that schedule, remove or stop something panic on
+// misuse, and not only in debug mode.
 //
 // To reach a loop from another goroutine, use [Loop.CallSoonThreadsafe]. To run a function
 // that blocks, use [Loop.RunInExecutor].
 //
 // If a callback panics, the loop calls the exception handler with the panic and its stack, and
-// goes on. While a step or callback runs for long, nothing else of the loop can run. The
-// watchdog reports the step or callback, with its stack, while it still runs
-// ([Config].OnSlow).
+// goes on. While a step or callback runs, nothing else of the loop can run. If it runs for
+// long, the watchdog reports it, with its stack, while it still runs ([Config].OnSlow).
 //
 // # Idle
 //
@@ -94,8 +100,8 @@
 //
 // # Stop
 //
-// [Loop.Stop] makes Run or RunForever return at the end of the current turn. Nothing is lost:
-// entries that are still in the ready queue run in the next Run.
+// [Loop.Stop] makes Run or RunForever return at the end of the current turn. Entries that are
+// then in the ready queue run in the next Run.
 //
 // # Guest loops
 //

@@ -30,9 +30,9 @@ type Entry struct {
 	Step   bool // the step of a task; if false, a callback
 }
 
-// Who names what the entry runs, for reports: a task, or a Handle. It returns the result of
-// the Runner's method Who if there is one, and otherwise the Runner. It returns nil if the
-// Runner is no fmt.Stringer.
+// Who returns a name of what the entry runs, for reports: a task, or a Handle. If the
+// Runner has a method Who() fmt.Stringer, Who returns its result. Otherwise, Who returns
+// the Runner if it is a fmt.Stringer, and nil if not.
 func (e Entry) Who() fmt.Stringer {
 	if w, ok := e.Runner.(interface{ Who() fmt.Stringer }); ok {
 		return w.Who()
@@ -64,10 +64,13 @@ type Waker interface{ Wake() }
 // runs Wakers and completions. It never runs a user's callback: a callback might call
 // runtime.Goexit, which would end the task, and it would grow the stack of the task.
 //
-// Take returns false if the baton must go to the goroutine that called Run. That is so if a
-// callback is next, if Stop was called, if the loop is idle, if the poller belongs to one
-// thread, or if the turn begins with an Order. An Order is user code, which must not run on
-// the goroutine of a task.
+// Take returns false if the baton must go to the goroutine that called Run. That is so if
+// the next entry is a callback. At the end of a turn, it is also so in these cases:
+//   - Stop was called, or the loop runs in RunOnce.
+//   - The loop is idle.
+//   - The poller belongs to one thread ([poll.Pinned]).
+//   - The loop has an Order. An Order is user code, which must not run on the goroutine
+//     of a task.
 func (d *Driver) Take() (Entry, bool) {
 	l := (*Loop)(d)
 	for {
@@ -94,8 +97,8 @@ func (d *Driver) Take() (Entry, bool) {
 }
 
 // Ahead returns the entry that stands n places behind the next entry of this turn, if there
-// is one. It is for prefetching. The entry does not have to run: a callback before it may
-// cancel it or stop the loop.
+// is one. It is for prefetching. The entry may never run: a callback before it may cancel
+// it or stop the loop.
 func (d *Driver) Ahead(n int) (Entry, bool) {
 	if i := d.head + n; i < len(d.batch) {
 		return d.batch[i], true
@@ -175,8 +178,8 @@ func (d *Driver) Post(w Waker) error {
 }
 
 // Open declares an external source: something outside the loop that may still make it busy.
-// The loop is not idle until Shut is called. Each Open needs one Shut. Neither checks that
-// the caller is the holder.
+// The loop is not idle until Shut is called, once for each Open. Open and Shut do not check
+// that the caller is the holder.
 func (d *Driver) Open() { d.sources++ }
 
 // Shut withdraws the external source of one Open.

@@ -85,9 +85,9 @@ func heapScript() []byte {
 	return script
 }
 
-// sortedScript starts timers in random order, stops half of them in random order, and then
-// stops the rest from the first to the last without letting time pass. A timer in a wrong
-// place of the heap would be found when it becomes the first.
+// sortedScript starts timers in random order, and stops half of them in random order. It
+// then stops the rest from the first to the last, without letting time pass. A timer in a
+// wrong place of the heap would be found when it becomes the first.
 func sortedScript() []byte {
 	var script []byte
 	r := rand.New(rand.NewPCG(5, 6))

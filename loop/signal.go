@@ -12,8 +12,8 @@ import (
 )
 
 // A signalHandler is the state of one signal on a loop: the user's handler and the
-// receivers. Each signal has its own channel, so that a flood of one signal does not
-// displace another signal, and so that removing one handler never uninstalls another.
+// receivers. Each signal has its own channel. So a flood of one signal does not displace
+// another signal, and removing one handler never uninstalls another.
 //
 // A signalHandler is a Waker. forward and Signal post it, from any goroutine; everything
 // else is for the holder only.
@@ -112,7 +112,7 @@ func (l *Loop) handlerOf(sig os.Signal) *signalHandler {
 
 // ReceiveSignal makes the loop call fn whenever the process receives sig, until stop is
 // called. A signal goes to all its receivers, and to the handler of AddSignalHandler. The
-// loop calls fn like a Waker: with the baton, on any goroutine. fn must not switch, and
+// loop calls fn like a Waker: between two steps, with the baton. fn must not switch, and
 // must not call ReceiveSignal or stop. A receiver does not keep the loop from being idle.
 // Only the holder may call ReceiveSignal and stop. On a closed loop, stop does nothing.
 func (d *Driver) ReceiveSignal(sig os.Signal, fn func()) (stop func(), err error) {

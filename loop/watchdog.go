@@ -19,11 +19,15 @@ import (
 // A SlowStep reports that a task or callback has held the baton for long. The watchdog
 // reports each such step once, while the step still runs.
 type SlowStep struct {
-	Loop *Loop
+	Loop *Loop // the loop of the step
+
 	// Step is the String of the step's task. Step is empty for a callback, or if the step
 	// has ended meanwhile.
 	Step string
-	Held time.Duration // a lower bound, counted from when the watchdog first saw the step
+
+	// Held is how long the step has held the baton, counted from when the watchdog first saw
+	// the step.
+	Held time.Duration
 
 	// Stack is the stack of the goroutine that holds the baton. Stack is nil if the step
 	// has ended meanwhile, or if the watchdog did not find the goroutine: its stack is
@@ -64,9 +68,9 @@ type watchdog struct {
 	wakeup  chan struct{} // capacity 1
 }
 
-// longUnpolled is the watchdog's longest tick. The watchdog asks for a poll at every tick,
-// because a loop counts only turns and steps between polls, and long steps would delay the
-// next poll.
+// longUnpolled is the watchdog's longest tick. The watchdog asks for a poll at every tick.
+// The loop itself counts only turns and steps between polls, so that long steps would delay
+// its next poll.
 const longUnpolled = 10 * time.Millisecond
 
 func newWatchdog(l *Loop) *watchdog {
@@ -116,7 +120,7 @@ func (d *watchdog) close() {
 	d.ended.Wait()
 }
 
-// watch is the watchdog's goroutine. It marks a step within one tick of its beginning, and
+// watch is the watchdog's goroutine. It marks a step within one tick of its beginning. It
 // reports the step within one tick after the mark is as old as the limit.
 func (d *watchdog) watch() {
 	const samples = 4 // ticks within the limit, at least

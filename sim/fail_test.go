@@ -362,7 +362,7 @@ func drawn(t *testing.T, output string) string {
 	return match
 }
 
-// runFailing runs one test of TestFailing in a process of its own.
+// runFailing runs one test of TestFailing in a separate process.
 func runFailing(t *testing.T, name string, flags ...string) (output string, passed bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -23,9 +23,9 @@ import (
 const stallTime = 250 * 365 * 24 * time.Hour
 
 // A terminator ends a test that would not end by itself. It fails the test with a report of
-// what its tasks wait for, and then cancels them. A wait that a cancel does not end, such
-// as one in a shield without a time limit, makes the bubble or package testing end the
-// process. So the report comes first.
+// what its tasks wait for, and then cancels them. The report comes first, because a cancel
+// does not end every wait: not, for example, a wait in a shield without a time limit. Then
+// the bubble or package testing ends the process.
 type terminator struct {
 	t     *testing.T
 	loop  *loop.Loop
@@ -84,7 +84,7 @@ func (tm *terminator) timeOver(ran string) bool {
 	return true
 }
 
-// endOvertime ends the test in a turn of its own. It also prints the report: if a task
+// endOvertime ends the test in a separate turn. It also prints the report: if a task
 // ignores its cancel, package testing ends the process and drops the log of the test.
 func (tm *terminator) endOvertime(ran string) {
 	lasted := tm.loop.Time().Sub(tm.began)

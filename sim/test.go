@@ -60,10 +60,10 @@ var seedFlag = func() *uint64 {
 // a task such as a server. To end tasks, let fn defer a call that ends them, or
 // task.ScopeOf(ctx).Cancel(nil), which ends all tasks that fn has started.
 //
-// The test fails if fn or a task panics, if an error has no other owner, if the loop's
-// exception handler receives an error (unless fn sets another handler), or on a deadlock. A
-// panic does not end the process. t.FailNow and t.SkipNow end the calling task, and then
-// the test.
+// The test fails if fn or a task panics, if an error has no other owner, or on a deadlock.
+// It also fails if the loop's exception handler receives an error, unless fn sets another
+// handler. A panic does not end the process. t.FailNow and t.SkipNow end the calling task,
+// and then the test.
 //
 // It is also a deadlock if every task waits for the network, or for goroutines, and nothing
 // in the bubble will wake them. Test then cancels the tasks with a [*task.DeadlockError],
@@ -124,8 +124,8 @@ func (c Config) testUntil(t *testing.T, deadline time.Time, fn func(ctx context.
 }
 
 // run runs fn in the bubble. The random numbers of the program, of the schedule and of the
-// network are separate streams of the seed, so that one more draw in a program does not
-// change its schedule.
+// network are separate streams of the seed. So one more draw in a program does not change
+// its schedule.
 func (c Config) run(t *testing.T, limit *timeLimit, fn func(ctx context.Context, t *testing.T)) {
 	var tm terminator
 	network := c.Network

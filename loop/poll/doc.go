@@ -68,7 +68,7 @@
 //   - Give each new thing its own kind, at the end of the list. Datagrams, for example, are
 //     received and sent, not read and written: a datagram has an address and an end, and zero
 //     bytes are not the end of a stream. The type of an address decides what Listen and Connect
-//     create, so that sockets for datagrams need no call of their own.
+//     create, so that sockets for datagrams need no separate call.
 //   - Every idle connection has an Op, so keep the Op small. Addresses of datagrams are values
 //     (netip.AddrPort) and not interfaces, which would be allocated. A rare kind with many
 //     fields (opening, renaming, starting a child) keeps them behind one pointer.
@@ -80,8 +80,8 @@
 //     resolver). If the kernel uses no memory of the caller, report the operation at once; what
 //     still runs must not use the Op any more. If the kernel uses memory of the caller, report
 //     the operation when it ends; the poller's Close waits for it.
-//   - An operation that takes something from the world (a connection, a message, the exit
-//     status of a child) either completes with it, or is cancelled and leaves it in place. An
+//   - Some operations take something from the world: a connection, a message, the exit status
+//     of a child. They either complete with it, or are cancelled and leave it in place. An
 //     exit status can be collected only once. If it was collected, report it in spite of a
 //     Cancel. If the cancel was already reported, keep the status for the next operation on
 //     that child.
@@ -97,8 +97,8 @@
 //     enough to find its number in a ring of buffers that the kernel fills.
 //   - A poller may work ahead: accept the next connection, or receive into its own buffers. It
 //     may delay submissions until the next Wait. It must do so if the kernel accepts them from
-//     one thread only, because Submit, Cancel and the methods of handles are called on any
-//     thread. [Pinned] restricts only Wait and Close.
+//     one thread only: Submit, Cancel and the methods of handles are called on any thread.
+//     [Pinned] restricts only Wait and Close.
 //   - Add cases to polltest. Package virtual gets the kind too, or returns
 //     errors.ErrUnsupported; then nothing that uses the kind can be simulated.
 package poll

@@ -22,7 +22,7 @@ type Notifier interface {
 
 	// Notify makes the poller call fn after an operation in flight has completed, and after
 	// a Wake. The poller calls fn on any goroutine, perhaps several times before one Wait.
-	// fn must not block and must not call the poller. A nil fn ends the calls, except for a
-	// call that has already begun.
+	// fn must not block and must not call the poller. Notify(nil) ends the calls; one call
+	// may still arrive after it.
 	Notify(fn func())
 }

@@ -36,19 +36,19 @@ const (
 	// Lookup resolves Host in the network "ip", "ip4" or "ip6" and sets Addrs, in the order
 	// of the resolver. Errors are *net.DNSError.
 	Lookup
-	// Readable and Writable complete when a read or a write of Handle would not block. They
-	// complete at once if that is already so. A read or write that returns an error or the
-	// end of the stream does not block.
+	// Readable completes when a read of Handle would not block, and Writable when a write
+	// would not block. They complete at once if that is already so. A read or write that
+	// returns an error or the end of the stream does not block.
 	Readable
 	Writable
 	// Receive waits for at least one datagram and stores it in the first of the Packets. It
 	// also stores further datagrams that have already arrived, in order. It sets N to the
 	// number of datagrams, even if Err is set.
 	Receive
-	// Send sends all of Packets, in order, and waits until the kernel has taken them. It sets
-	// N to the number of datagrams sent, even if Err is set. A UNIX socket that is not
-	// connected may fail with EAGAIN if the queue of the receiver is full, because the kernel
-	// has no event for space in that queue.
+	// Send sends all of Packets, in order, and waits until the kernel has taken them. It
+	// sets N to the number of datagrams sent, even if Err is set. A UNIX socket that is not
+	// connected may fail with EAGAIN if the queue of the receiver is full. The kernel has
+	// no event for space in that queue.
 	Send
 	// SendFile writes a part of File to Handle without a buffer of the caller. It sets N to
 	// the number of bytes that the kernel took, even if Err is set. It neither uses nor moves

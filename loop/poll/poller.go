@@ -75,9 +75,10 @@ type Poller interface {
 	// does not block; if d is negative, Wait has no time limit. If Wake was called since
 	// the last Wait, Wait does not block.
 	//
-	// Wait may occasionally return early with nothing to report, but never returns because
-	// of d before d has passed according to Now. On an idle machine, Wait returns at most 1
-	// ms after d has passed, or 0.1 ms with [Pinned]; with [Virtual], it is exact.
+	// Wait may occasionally return early with nothing to report, but never treats d as
+	// passed before Now says so. On an idle machine, Wait returns at most one millisecond
+	// after d has passed, or a tenth of a millisecond with [Pinned]. With [Virtual], it is
+	// exact.
 	Wait(done []*Op, d time.Duration) []*Op
 
 	// Wake makes the current Wait return. If no Wait is in progress, the next Wait does not
@@ -107,7 +108,7 @@ type Poller interface {
 	Close() error
 }
 
-// A Handle is an open socket or an adopted descriptor of one poller. Its methods do not
+// A Handle is an open socket, pipe or adopted descriptor of one poller. Its methods do not
 // wait, and belong to the loop.
 type Handle interface {
 	// LocalAddr and RemoteAddr return the addresses of the two ends. They return nil if
