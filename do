@@ -86,7 +86,7 @@ foreign() {
 		esac
 		echo "foreign: $arch"
 		GOARCH=$arch CGO_ENABLED=0 go test -exec "qemu-$cpu" \
-			-skip '^(TestFailures|TestLate|TestSleepInOrder|TestSeedFlag|TestReplay|TestProgram|TestSignals|TestSecondSignal|TestSignalDefaultIsRestored|TestNoDescriptors|TestShortSleeps|TestWaitReadsLittle|TestBlockingIsPrecise|TestFaultsAreFound|TestCrowd)$|/blocking' \
+			-skip '^(TestFailures|TestLate|TestSleepInOrder|TestSeedFlag|TestReplay|TestSameSeedGivesSameTrace|TestProgram|TestSignals|TestSecondSignal|TestSignalDefaultIsRestored|TestNoDescriptors|TestEveryKindOfSleepEnds|TestWaitLimitsBytesRead|TestBlockingIsPrecise|TestSuiteDetectsFaults|TestCrowd)$|/blocking' \
 			./internal/gid ./internal/prefetch ./loop/... ./task ./await ./locks ./netio ./sim
 	done
 }
