@@ -14,11 +14,11 @@ import (
 	"baton/loop/poll"
 )
 
-// addressCases are about what an address means to Listen and to Connect.
+// addressCases are about the meaning of addresses in Listen and Connect.
 var addressCases = []testCase{
 	{
 		name:        "address/all of IPv4",
-		explanation: "A TCP address without an IP, or with 0.0.0.0, listens on every IPv4 address; a Connect to it goes to this machine. ':7000' in a configuration must mean the same with every poller.",
+		explanation: "A TCP address without an IP, or with 0.0.0.0, listens on every IPv4 address. A Connect to it goes to this machine. ':7000' in a configuration must mean the same with every poller.",
 		run: func(r *rig) {
 			for _, ip := range []net.IP{nil, net.IPv4zero} {
 				l, err := r.poller.Listen(&net.TCPAddr{IP: ip}, poll.ListenOptions{})
@@ -29,7 +29,7 @@ var addressCases = []testCase{
 				}
 				for _, to := range []net.IP{nil, net.IPv4zero, loopback().IP} {
 					_, server := r.reach(l, &net.TCPAddr{IP: to, Port: local.Port})
-					// The server's side is what the kernel has made of it.
+					// The local address of the server's end is what the kernel chose.
 					if got := server.LocalAddr().(*net.TCPAddr).IP; !got.Equal(loopback().IP) {
 						r.t.Errorf("a connection to IP %v arrived at %v", to, got)
 					}
@@ -39,12 +39,12 @@ var addressCases = []testCase{
 	},
 	{
 		name:        "address/all of IPv6",
-		explanation: "An IPv6 listener takes no IPv4 connections: both families can have one port, and whoever wants both listens twice.",
+		explanation: "An IPv6 listener accepts no IPv4 connections. Both families can use one port, and a program that wants both listens twice.",
 		run:         allOfIPv6,
 	},
 	{
 		name:        "address/another family",
-		explanation: "A Connect from an address of another family fails, and leaves no handle.",
+		explanation: "A Connect from a local address of another family fails and returns no handle.",
 		run: func(r *rig) {
 			op := connect(r.listen().LocalAddr())
 			op.Options = &poll.ConnectOptions{Local: &net.TCPAddr{IP: net.IPv6loopback}}
@@ -55,7 +55,7 @@ var addressCases = []testCase{
 	},
 	{
 		name:        "address/of no stream",
-		explanation: "An address that is not of a stream is an error, not a crash: addresses come from configurations.",
+		explanation: "An address that is not a stream address is an error, not a crash, because addresses come from configurations.",
 		run: func(r *rig) {
 			for _, addr := range []net.Addr{nil, &net.IPAddr{}, &net.TCPAddr{IP: net.IP{1, 2, 3}}} {
 				if _, err := r.poller.Listen(addr, poll.ListenOptions{}); err == nil {
@@ -69,7 +69,7 @@ var addressCases = []testCase{
 	},
 	{
 		name:        "address/shared",
-		explanation: "With ReusePort several listeners share an address, if all of them ask for it and the system can; where it cannot, Listen says so.",
+		explanation: "With ReusePort several listeners share an address, if all of them set it and the system supports it. If the system does not, Listen returns an error.",
 		run: func(r *rig) {
 			shared := poll.ListenOptions{ReusePort: true}
 			l, err := r.poller.Listen(loopback(), shared)
@@ -82,8 +82,8 @@ var addressCases = []testCase{
 			if _, err := r.poller.Listen(l.LocalAddr(), poll.ListenOptions{}); !errors.Is(err, syscall.EADDRINUSE) {
 				r.t.Errorf("a listener that does not share: %v, want EADDRINUSE", err)
 			}
-			// Which of them gets a connection is up to the system. When one is
-			// closed the other gets all.
+			// The system chooses the listener. After one is closed, the other one gets all
+			// connections.
 			r.ok("Close", other.Close())
 			for range 5 {
 				r.connect(l)
@@ -92,17 +92,17 @@ var addressCases = []testCase{
 	},
 	{
 		name:        "address/control",
-		explanation: "A Control function gets a new socket before it is bound or connected, so that callers can set options that the seam does not know. Its error is that of the call. In a virtual world there is nothing to call it with.",
+		explanation: "A Control function gets a new socket before it is bound or connected, so that callers can set options that package poll does not know. Its error is the error of the call. With a virtual poller the error is errors.ErrUnsupported.",
 		run:         controlled,
 	},
 	{
 		name:        "unix/errors",
-		explanation: "A UNIX address that nobody listens on is an error, and so is one that is taken.",
+		explanation: "Connecting to a UNIX address without a listener is an error, and so is listening on a used one.",
 		needs:       poll.Unix,
 		run: func(r *rig) {
 			addr := unixAddr(r)
 			if op := r.do(connect(addr)); op.Err == nil || op.Handle != nil {
-				r.t.Errorf("connected to nobody: handle %v, error %v", op.Handle, op.Err)
+				r.t.Errorf("Connect without a listener: handle %v, error %v", op.Handle, op.Err)
 			}
 			_, err := r.poller.Listen(addr, poll.ListenOptions{})
 			r.ok("Listen", err)
@@ -113,14 +113,14 @@ var addressCases = []testCase{
 	},
 	{
 		name:        "unix/file",
-		explanation: "The file of a UNIX listener stays when that is closed: by then it may be a successor's, so it is the caller's to remove. In a virtual world there is none.",
+		explanation: "The file of a UNIX listener remains after Close. It may belong to another listener by then, so the caller must remove it. With a virtual poller there is no file.",
 		needs:       poll.Unix,
 		run:         unixFile,
 	},
 }
 
-// controlled makes sockets of every kind with a Control function, which some pollers
-// call on goroutines of their own.
+// controlled opens sockets of every kind with a Control function. Some pollers call it on their
+// own goroutines.
 func controlled(r *rig) {
 	l := r.listen()
 	var mu sync.Mutex
@@ -168,7 +168,7 @@ func controlled(r *rig) {
 			op.Options = &poll.ConnectOptions{SocketOptions: options}
 			r.do(op)
 			check("connect", op.Handle, op.Err, addr)
-			switch a := addr.(type) { // with a port that is free
+			switch a := addr.(type) { // with an unused port
 			case *net.TCPAddr:
 				addr = loopback()
 			case *net.UDPAddr:
@@ -182,7 +182,7 @@ func controlled(r *rig) {
 	}
 }
 
-// reach opens a connection to addr, which must arrive at l.
+// reach opens a connection to addr, and l must accept it.
 func (r *rig) reach(l poll.Handle, addr net.Addr) (client, server poll.Handle) {
 	r.t.Helper()
 	in, out := accept(l), connect(addr)
@@ -194,9 +194,9 @@ func (r *rig) reach(l poll.Handle, addr net.Addr) (client, server poll.Handle) {
 	return out.Handle, in.Accepted
 }
 
-// allOfIPv6 has a listener for all of IPv6, and one for all of IPv4 on the same
-// port. Another process may have that port in IPv4, hence several tries. On a
-// machine without IPv6 it is enough that Listen says so.
+// allOfIPv6 opens a listener for all of IPv6, and one for all of IPv4 on the same port. Another
+// process may use the port in IPv4, so it tries several times. On a machine without IPv6 it
+// only expects that Listen fails.
 func allOfIPv6(r *rig) {
 	var six, four poll.Handle
 	for tries := 0; four == nil; tries++ {
@@ -230,7 +230,7 @@ func allOfIPv6(r *rig) {
 
 func port(h poll.Handle) int { return h.LocalAddr().(*net.TCPAddr).Port }
 
-// unixFile looks for the file with the eyes of another program.
+// unixFile checks with calls of package os whether the file exists.
 func unixFile(r *rig) {
 	addr, inMemory := unixAddr(r), r.poller.Caps().Has(poll.Virtual)
 	for range 2 {
@@ -257,8 +257,8 @@ func unixFile(r *rig) {
 	}
 }
 
-// unixAddr makes an address in a directory of its own. A test's TempDir may be
-// too deep for the 107 bytes of a UNIX address.
+// unixAddr returns an address in a new directory. The path of TempDir may be longer than the
+// 107 bytes of a UNIX address.
 func unixAddr(r *rig) *net.UnixAddr {
 	r.t.Helper()
 	dir, err := os.MkdirTemp("", "poll")

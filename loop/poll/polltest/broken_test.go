@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A fault is a poller that breaks one promise, and the case that must notice.
+// A fault is a poller that breaks one promise, and the case that must detect it.
 type fault struct {
 	name, fails string
 	of          func(p poll.Poller) poll.Poller
@@ -118,7 +118,7 @@ var faults = []fault{
 	}},
 }
 
-// packetsOf are the packets of a Send.
+// packetsOf returns the packets of a Send.
 func packetsOf(op *poll.Op) []poll.Packet {
 	if op.Kind != poll.Send {
 		return nil
@@ -126,8 +126,7 @@ func packetsOf(op *poll.Op) []poll.Packet {
 	return *op.Packets
 }
 
-// A broken poller does what its functions do, where it has some, and otherwise
-// what a good one does.
+// A broken poller calls its functions where they are set, and otherwise a correct poller.
 type broken struct {
 	poll.Poller
 	wait    func(done []*poll.Op, d time.Duration) []*poll.Op
@@ -187,12 +186,12 @@ func (b *broken) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, er
 	return b.Poller.Listen(addr, opts)
 }
 
-// faultName names, in a child process, the fault that its poller shall have.
+// faultName is the environment variable that names the fault of the poller in a child process.
 const faultName = "POLLTEST_FAULT"
 
-// The suite finds a fault, names the case and says why it matters. Since that
-// fails a test, it happens in another process: this one, told to be broken.
-func TestFaultsAreFound(t *testing.T) {
+// The suite detects each fault, names the case and prints its explanation. That fails a test,
+// so it runs in a child process.
+func TestSuiteDetectsFaults(t *testing.T) {
 	if name := os.Getenv(faultName); name != "" {
 		for _, f := range faults {
 			if f.name == name {
@@ -203,19 +202,19 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			pattern := "^TestFaultsAreFound$"
+			pattern := "^TestSuiteDetectsFaults$"
 			for _, part := range strings.Split(f.fails, "/") {
 				pattern += "/^" + part + "$"
 			}
 			child := exec.Command(os.Args[0], "-test.run="+pattern)
 			child.Env = append(os.Environ(), faultName+"="+f.name)
 			out, err := child.CombinedOutput()
-			if err == nil || !strings.Contains(string(out), "--- FAIL: TestFaultsAreFound/"+f.fails) {
+			if err == nil || !strings.Contains(string(out), "--- FAIL: TestSuiteDetectsFaults/"+f.fails) {
 				t.Errorf("a poller that %s passes %s (%v):\n%s", f.name, f.fails, err, out)
 			}
-			// The suite speaks twice: what the poller declares, and why it matters.
+			// The suite logs twice: the capabilities of the poller, and the explanation.
 			if strings.Count(string(out), "run.go:") < 2 {
-				t.Errorf("nobody says why %s matters:\n%s", f.fails, out)
+				t.Errorf("the output has no explanation of %s:\n%s", f.fails, out)
 			}
 		})
 	}

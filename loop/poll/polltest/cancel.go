@@ -10,20 +10,19 @@ import (
 	"baton/loop/poll"
 )
 
-// cancelCases are about Cancel, and what it races with. Which side wins such a
-// race is up to the poller and the moment; each case says what either may leave
-// behind, and is repeated until both have probably been seen.
+// cancelCases are about Cancel and its races. Either side may win a race. Each case checks the
+// results of both, and repeats until both have probably happened.
 var cancelCases = []testCase{
 	{
 		name:        "cancel/in flight",
-		explanation: "A cancelled operation is reported once, with ErrCanceled, and not at once: until then it owns its buffer.",
+		explanation: "A cancelled operation is reported once, with ErrCanceled. Until then the operation owns its buffer.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			l := r.listen()
 			for _, op := range []*poll.Op{read(server, 8), accept(l)} {
 				r.submit(op)
 				r.poller.Cancel(op)
-				r.poller.Cancel(op) // one report all the same
+				r.poller.Cancel(op) // must not cause a second report
 				r.finish(op)
 				r.want(op, poll.ErrCanceled)
 				r.quiet()
@@ -34,7 +33,7 @@ var cancelCases = []testCase{
 	},
 	{
 		name:        "cancel/submitted again",
-		explanation: "An operation in flight is submitted again by mistake: it panics, also between a Cancel and its report, and the operation is as it was.",
+		explanation: "Submitting an operation that is in flight panics, also between its Cancel and its report. The operation is unchanged.",
 		run: func(r *rig) {
 			_, server := r.pair()
 			op := read(server, 8)
@@ -55,14 +54,14 @@ var cancelCases = []testCase{
 			r.quiet()
 		},
 	},
-	// An Op keeps traces of where it was. A Cancel that follows them ends the
-	// wrong thing: a later operation of the same handle, or the handle.
+	// An Op keeps old pointers. A Cancel that follows them may end a later operation of the
+	// handle, or close the handle.
 	{
 		name:        "cancel/not in flight",
-		explanation: "Cancel of an operation that is not in flight does nothing, whether it was never submitted, finished at once or was reported: a task that was woken may still be cancelled.",
+		explanation: "Cancel of an operation that is not in flight does nothing, whether it was never submitted, finished in Submit or was reported. A task that has been woken may still be cancelled.",
 		run: func(r *rig) {
 			client, server := r.pair()
-			// Its fields are as make left them: a poller must not follow them.
+			// Private is empty. The poller must not follow it.
 			never := read(server, 8)
 			r.poller.Cancel(never)
 
@@ -76,8 +75,8 @@ var cancelCases = []testCase{
 			r.finish(reported)
 			r.poller.Cancel(reported)
 			r.quiet()
-			// A Connect is where this is tempting: Cancel of one in flight has a
-			// socket to close, and the Op still points to it afterwards.
+			// Cancel of a Connect in flight closes its socket, and the Op still points to the
+			// socket after the report.
 			opened := r.must(connect(r.listen().LocalAddr()))
 			r.poller.Cancel(opened)
 			if r.do(write(opened.Handle, "x")).Err != nil {
@@ -88,11 +87,11 @@ var cancelCases = []testCase{
 			}
 		},
 	},
-	// With a goroutine or a ring the Read may have happened when the Cancel
-	// arrives. Then the bytes are in the buffer, and nowhere else.
+	// With goroutines or io_uring the Read may have happened before the Cancel. Then the bytes
+	// are only in the buffer.
 	{
 		name:        "cancel/race with data",
-		explanation: "A Read that is cancelled when its data is there ends either with the data or with ErrCanceled, and then the data is there for the next Read: a cancel must not lose bytes.",
+		explanation: "A Read that is cancelled while its data arrive ends with the data, or with ErrCanceled and the next Read gets the data. A Cancel must not lose bytes.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			for range 200 {
@@ -111,11 +110,10 @@ var cancelCases = []testCase{
 			}
 		},
 	},
-	// The same for a connection: one that was accepted and not reported would
-	// be open for ever, and its peer would wait.
+	// An accepted connection that is not reported would stay open forever.
 	{
 		name:        "cancel/race with accept",
-		explanation: "An Accept that is cancelled when a connection is there ends either with it or without; then the next Accept gets it.",
+		explanation: "An Accept that is cancelled while a connection arrives ends with the connection, or with ErrCanceled and the next Accept gets the connection.",
 		run: func(r *rig) {
 			l := r.listen()
 			for range 50 {
@@ -132,8 +130,8 @@ var cancelCases = []testCase{
 			}
 		},
 	},
-	// A socket that is being connected has no owner but the operation. Whoever
-	// cancels it must close it, unless it is reported.
+	// The socket of a Connect in flight has no other owner. Cancel must close it unless it is
+	// reported.
 	{
 		name:        "cancel/connect",
 		explanation: "A cancelled Connect ends with ErrCanceled and no handle, or with the connection.",
@@ -155,10 +153,10 @@ var cancelCases = []testCase{
 			}
 		},
 	},
-	// Large, so that the cancel comes in the middle: what was sent was sent.
+	// The Write is large, so that the Cancel comes in the middle.
 	{
 		name:        "cancel/write",
-		explanation: "A cancelled Write says how many bytes were taken, and exactly these arrive; a stream whose writer was cancelled can be continued.",
+		explanation: "A cancelled Write reports how many bytes were written, and exactly these arrive. The stream can be continued.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			op := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(32 << 20)}
@@ -171,18 +169,18 @@ var cancelCases = []testCase{
 			} else if op.N != len(op.Buf) {
 				r.t.Errorf("wrote %d of %d bytes without an error", op.N, len(op.Buf))
 			}
-			// The reader sees one unbroken stream exactly if N was right.
+			// If N is right, the reader sees one continuous stream.
 			rest := &poll.Op{Kind: poll.Write, Handle: client, Buf: op.Buf[op.N:]}
 			r.submit(rest)
 			drain(r, server, op.Buf, func() int { return 1 << 20 })
 			r.finish(rest)
 		},
 	},
-	// Two who want to end it, and one report. The first one wins, but where a
-	// kernel is asked it may be either.
+	// Cancel and Close both end the operation, and it is reported once. Either error is correct
+	// if a kernel decides.
 	{
 		name:        "cancel/then close",
-		explanation: "Cancel and Close of one operation are still one report.",
+		explanation: "An operation that is cancelled and then closed is reported once.",
 		run: func(r *rig) {
 			_, server := r.pair()
 			op := read(server, 8)
@@ -199,7 +197,7 @@ var cancelCases = []testCase{
 	},
 	{
 		name:        "cancel/close then cancel",
-		explanation: "An operation that a Close has ended cannot be cancelled any more.",
+		explanation: "Cancel has no effect on an operation that a Close has ended.",
 		run: func(r *rig) {
 			_, server := r.pair()
 			op := read(server, 8)
@@ -213,7 +211,7 @@ var cancelCases = []testCase{
 	},
 	{
 		name:        "cancel/provided",
-		explanation: "A Read without a buffer that is cancelled brings data with a buffer or neither. A buffer beside an error would be lost: nobody gives it back.",
+		explanation: "A cancelled Read without a buffer returns data with a buffer, or neither. A buffer returned with an error would be lost, because the caller does not recycle it.",
 		needs:       poll.Provided,
 		run: func(r *rig) {
 			client, server := r.pair()
@@ -236,7 +234,7 @@ var cancelCases = []testCase{
 	},
 	{
 		name:        "cancel/one direction",
-		explanation: "Cancel ends one operation, and nothing else of its handle: a reader that gives up must not cut off the writer.",
+		explanation: "Cancel ends only one operation of a handle. Cancelling a Read must not end the Write.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			out := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(16 << 20)}
@@ -253,11 +251,11 @@ var cancelCases = []testCase{
 			}
 		},
 	},
-	// This is what a poller on a ring gets wrong if it reports a cancelled
-	// operation before the kernel has let go of it.
+	// A poller that uses io_uring must not report a cancelled operation before the kernel has
+	// released the buffer.
 	{
 		name:        "cancel/buffer comes back",
-		explanation: "When a cancelled Read is reported, its buffer is the caller's again, and data that comes later must not be written into it.",
+		explanation: "When a cancelled Read is reported, its buffer belongs to the caller. Later data must not be written to it.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			for range 50 {
@@ -277,11 +275,10 @@ var cancelCases = []testCase{
 			}
 		},
 	},
-	// What Cancel has left (a deadline in the past, a flag) must not end the
-	// next life.
+	// A deadline or a flag that Cancel has set must not end the next use.
 	{
 		name:        "cancel/use again",
-		explanation: "An Op may be submitted again as soon as it is reported, and carries nothing over.",
+		explanation: "An Op may be submitted again as soon as it is reported, and keeps no old state.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			op := read(server, 8)

@@ -9,15 +9,14 @@ import (
 	"baton/loop/poll"
 )
 
-// closeCases are about handles that are closed, busy or somebody else's. With
-// closing come the bugs that no test of a single connection finds: numbers of
-// descriptors are used again at once, and what the kernel had to say about the
-// last one may still be under way.
+// closeCases are about handles that are closed, busy or of another poller. Closing causes bugs
+// that tests of one connection do not find: the kernel reuses descriptor numbers at once, and
+// may still have events of the old descriptor.
 var closeCases = []testCase{
-	// All three directions of what can wait: reading, writing, accepting.
+	// The case reads, writes and accepts.
 	{
 		name:        "close/in flight",
-		explanation: "Close of a handle reports what is in flight on it with net.ErrClosed; nobody waits for ever on a closed connection.",
+		explanation: "Close of a handle ends its operations in flight with net.ErrClosed. No task waits forever on a closed connection.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			in := read(server, 8)
@@ -32,7 +31,7 @@ var closeCases = []testCase{
 			r.finish(in, out, queued)
 			r.want(in, net.ErrClosed)
 			r.want(queued, net.ErrClosed)
-			// Unless the kernel has taken 32 MiB, which some might.
+			// The kernel may have accepted all 32 MiB.
 			if !atOnce {
 				r.want(out, net.ErrClosed)
 			}
@@ -42,7 +41,7 @@ var closeCases = []testCase{
 	},
 	{
 		name:        "close/afterwards",
-		explanation: "A closed handle stays closed: operations finish at once with net.ErrClosed, and so does every other call; its addresses stay, for the report of what happened.",
+		explanation: "Operations on a closed handle finish in Submit with net.ErrClosed, and its methods return net.ErrClosed. Its addresses remain valid, for error messages.",
 		run: func(r *rig) {
 			client, _ := r.pair()
 			l := r.listen()
@@ -63,23 +62,23 @@ var closeCases = []testCase{
 				}
 			}
 			if client.LocalAddr() == nil || client.RemoteAddr() == nil || l.LocalAddr() == nil {
-				r.t.Error("a closed handle has forgotten its addresses")
+				r.t.Error("a closed handle has no addresses")
 			}
 		},
 	},
-	// Data on the old connection that nobody read is an event that is still in
-	// the kernel's list when the descriptor's number is used again.
+	// Unread data of the old connection are an event that is still in the kernel's list when
+	// the descriptor number is used again.
 	{
 		name:        "close/descriptor reuse",
-		explanation: "A new connection often gets the descriptor number of one just closed. What the kernel still has to say about the old one must not finish operations on the new one.",
+		explanation: "A new connection often gets the descriptor number of one that was just closed. Events of the old connection must not finish operations of the new one.",
 		run: func(r *rig) {
 			l := r.listen()
 			for range 100 {
 				client, server := r.connect(l)
 				old := read(server, 8)
 				r.submit(old)
-				// What this Wait does not report, later ones must not pin on
-				// the new connection.
+				// Later Waits must not use remaining events of the old connection for the new
+				// one.
 				r.say(client, "for the old one")
 				r.wait(0)
 				r.ok("Close", server.Close())
@@ -89,7 +88,7 @@ var closeCases = []testCase{
 				r.submit(op)
 				r.finish(old)
 				r.quiet()
-				if !r.flying[op] {
+				if !r.inFlight[op] {
 					r.t.Fatalf("a Read on the new connection ended with %q, error %v", op.Buf[:op.N], op.Err)
 				}
 				r.say(client, "new")
@@ -102,11 +101,11 @@ var closeCases = []testCase{
 			}
 		},
 	},
-	// A poller that keeps one operation for each direction would overwrite the
-	// first, which then is never reported.
+	// A poller with one field for each direction could overwrite the first operation, and never
+	// report it.
 	{
 		name:        "close/busy",
-		explanation: "A second operation in one direction finishes at once with ErrBusy, and the first one does not notice: two readers of one stream would tear it apart.",
+		explanation: "A second operation in one direction finishes in Submit with ErrBusy and does not change the first one. Two readers would each get parts of the stream.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			first := read(server, 8)
@@ -134,17 +133,17 @@ var closeCases = []testCase{
 			r.finish(big)
 		},
 	},
-	// The loops run on different goroutines: touching the handle would be a
-	// data race even to find out.
+	// The two loops may run on different goroutines, so even reading the handle would be a data
+	// race.
 	{
 		name:        "close/foreign handle",
-		explanation: "A handle of another poller is refused with ErrForeign: its loop runs elsewhere.",
+		explanation: "A handle of another poller fails with ErrForeign, because its loop runs elsewhere.",
 		run: func(r *rig) {
 			other := r.second()
 			defer other.Close()
 			l, err := other.Listen(loopback(), poll.ListenOptions{})
 			r.ok("Listen", err)
-			for _, op := range []*poll.Op{accept(l), read(l, 8), write(l, "x"), read(strange{}, 8)} {
+			for _, op := range []*poll.Op{accept(l), read(l, 8), write(l, "x"), read(foreignHandle{}, 8)} {
 				if !r.submit(op) {
 					r.t.Fatalf("a %v on another poller's handle is in flight", op.Kind)
 				}
@@ -155,5 +154,5 @@ var closeCases = []testCase{
 	},
 }
 
-// strange is a handle of no poller at all.
-type strange struct{ poll.Handle }
+// foreignHandle is a handle of no poller.
+type foreignHandle struct{ poll.Handle }

@@ -11,21 +11,21 @@ import (
 	"baton/loop/poll"
 )
 
-// closedCases are about a poller that is closed, and what it leaves behind.
+// closedCases are about closed pollers.
 var closedCases = []testCase{
 	{
 		name:        "closed/in flight",
-		explanation: "Close of a poller drops what is in flight, leaves nothing running and may be called again; a Wake may come at any time, even later.",
+		explanation: "Close of a poller drops the operations in flight, ends all goroutines and may be called again. A Wake may come at any time, also after Close.",
 		run:         closeInFlight,
 	},
 	{
 		name:        "closed/calls afterwards",
-		explanation: "Whatever is called on a closed poller says net.ErrClosed or does nothing. Tasks that unwind after their loop's end still close, cancel and report.",
+		explanation: "Calls on a closed poller return net.ErrClosed or do nothing. Tasks that end after their loop still close handles and cancel operations.",
 		run:         callsAfterClose,
 	},
 	{
 		name:        "closed/buffer",
-		explanation: "A buffer that came with a Read outlives the poller, as long as somebody holds it, and may be given back even then.",
+		explanation: "A buffer that the poller provided stays valid after Close, and may be recycled even then.",
 		needs:       poll.Provided,
 		run: func(r *rig) {
 			o := r.aside()
@@ -34,16 +34,16 @@ var closedCases = []testCase{
 			held := o.must(&poll.Op{Kind: poll.Read, Handle: server})
 			r.ok("Close", o.poller.Close())
 			if got := string(held.Buf[:held.N]); got != "kept" {
-				r.t.Errorf("after Close the buffer holds %q", got)
+				r.t.Errorf("after Close the buffer contains %q, want kept", got)
 			}
 			o.poller.Recycle(held.Buf)
 		},
 	},
-	// Links in Op.Private that nobody has cleared would pull the old poller's
-	// list into the new one's.
+	// Old links in Op.Private could add the operations of the old poller to the list of the new
+	// one.
 	{
 		name:        "closed/use again elsewhere",
-		explanation: "An Op that a closed poller has dropped is free for another poller, and drags nothing along.",
+		explanation: "Another poller accepts an Op that a closed poller has dropped, and ignores its old state.",
 		run: func(r *rig) {
 			p := r.second()
 			l, err := p.Listen(loopback(), poll.ListenOptions{})
@@ -66,9 +66,9 @@ var closedCases = []testCase{
 	},
 }
 
-// inFlight has a poller with an operation of each kind in flight, as far as they
-// can be kept there: a Connect or Lookup may be faster than the next line.
-func (r *rig) inFlight() (handles []poll.Handle, ops []*poll.Op) {
+// submitAll submits an operation of each kind. Each one remains in flight, except that a Connect
+// or a Lookup may finish early.
+func (r *rig) submitAll() (handles []poll.Handle, ops []*poll.Op) {
 	r.t.Helper()
 	client, server := r.pair()
 	other, another := r.pair()
@@ -99,12 +99,11 @@ func (r *rig) inFlight() (handles []poll.Handle, ops []*poll.Op) {
 	return []poll.Handle{client, server, other, another, l}, ops
 }
 
-// closeInFlight closes a poller while other goroutines wake it. Afterwards the
-// operations are written to, which the race detector compares with what the
-// poller may still do.
+// closeInFlight closes a poller while other goroutines call Wake. Then it writes to the
+// operations, so that the race detector finds later accesses by the poller.
 func closeInFlight(r *rig) {
 	o := r.aside()
-	_, ops := o.inFlight()
+	_, ops := o.submitAll()
 	var wakes sync.WaitGroup
 	for range 4 {
 		wakes.Go(func() {
@@ -113,7 +112,7 @@ func closeInFlight(r *rig) {
 			}
 		})
 	}
-	o.poller.Cancel(ops[0]) // cancelled, but not reported
+	o.poller.Cancel(ops[0]) // cancelled and not reported
 	r.ok("Close", o.poller.Close())
 	for _, op := range ops {
 		op.N, op.Err, op.Accepted, op.Addrs = -1, nil, nil, nil
@@ -124,23 +123,23 @@ func closeInFlight(r *rig) {
 	o.poller.Wake()
 	for _, d := range []time.Duration{0, time.Millisecond, -1} {
 		if done := o.poller.Wait(nil, d); len(done) != 0 {
-			r.t.Errorf("a closed poller reports %d operations", len(done))
+			r.t.Errorf("Wait of a closed poller reported %d operations, want 0", len(done))
 		}
 	}
 	for _, op := range ops {
 		if op.N != -1 || op.Err != nil || op.Accepted != nil || op.Addrs != nil {
-			r.t.Errorf("a dropped %v was touched: n %d, error %v", op.Kind, op.N, op.Err)
+			r.t.Errorf("the poller changed a dropped %v: n %d, error %v", op.Kind, op.N, op.Err)
 		}
 	}
 }
 
-// callsAfterClose makes every call there is. Which error goes first where
-// several would be right (closed, foreign, unsupported) is left to the poller,
-// so only operations are tried that would have been good ones.
+// callsAfterClose makes every call. If several errors would be correct (closed, foreign,
+// unsupported), the poller may choose. So the case uses only operations that would succeed on
+// an open poller.
 func callsAfterClose(r *rig) {
 	o := r.aside()
 	p, caps := o.poller, o.poller.Caps()
-	handles, ops := o.inFlight()
+	handles, ops := o.submitAll()
 	var before []string
 	for _, h := range handles {
 		before = append(before, addresses(h))
@@ -177,8 +176,7 @@ func callsAfterClose(r *rig) {
 			r.t.Errorf("the addresses of a handle were %s and are %s", before[i], after)
 		}
 	}
-	// Waits do not wait, with a Wake and without; one that did would hang, or
-	// move a virtual clock, which nobody would notice any more.
+	// A Wait does not block, with or without a Wake. It would hang, or advance a virtual clock.
 	p.Wait(nil, -1)
 	p.Wake()
 	p.Wait(nil, time.Hour)
@@ -187,11 +185,11 @@ func callsAfterClose(r *rig) {
 		r.t.Errorf("Caps were %v and are %v", caps, p.Caps())
 	}
 	if now := p.Now(); now.IsZero() {
-		r.t.Error("Now of a closed poller is no time")
+		r.t.Error("Now of a closed poller is the zero time")
 	}
 }
 
-// addresses are those of h, as text.
+// addresses returns the addresses of h as text.
 func addresses(h poll.Handle) string {
 	text := ""
 	for _, addr := range []net.Addr{h.LocalAddr(), h.RemoteAddr()} {

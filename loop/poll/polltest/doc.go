@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package polltest is the conformance suite for pollers: what package poll
-// promises, as tests that hold for a kernel, for goroutines and for a simulated
-// network alike. A poller runs it from a test of its own:
+// Package polltest is the conformance suite for pollers. It tests the promises of package poll,
+// which hold for pollers of a kernel, of goroutines and of a simulated network. A poller runs
+// the suite from one of its tests:
+//
+//	package epoll_test
+//
+//	import (
+//		"testing"
+//
+//		"baton/loop/poll"
+//		"baton/loop/poll/epoll"
+//		"baton/loop/poll/polltest"
+//	)
 //
 //	func TestPoller(t *testing.T) {
 //		polltest.Run(t, func(t testing.TB) poll.Poller {
-//			p, err := epoll.New(epoll.Config{Resolver: resolver})
+//			p, err := epoll.New(epoll.Config{})
 //			if err != nil {
 //				t.Fatal(err)
 //			}
@@ -14,36 +24,33 @@
 //		})
 //	}
 //
-// A poller that lives in a testing/synctest bubble is given to RunInBubbles.
+// A poller that lives in a testing/synctest bubble uses RunInBubbles.
 //
-// The suite asks for what the poller declares ([poll.Caps]), and for
-// errors.ErrUnsupported where it declares nothing. It opens sockets on
-// 127.0.0.1, port 0, and looks up "localhost" and "unknown.invalid"; a poller
-// of the real world should be given a resolver that needs no network. No case
-// relies on the machine being fast: what is bounded from above is tried until it
-// was in time once.
+// The suite tests the capabilities that the poller declares ([poll.Caps]). For the others it
+// expects errors.ErrUnsupported. It opens sockets on 127.0.0.1, port 0, and looks up
+// "localhost" and "unknown.invalid". A poller of the real world should have a resolver that
+// needs no network. No case requires a fast machine: if a duration has an upper limit, the case
+// repeats until it was met once.
 //
-// A failing case prints, beside what went wrong, why it matters; and the seed,
-// if it has drawn anything.
+// A case that fails prints what went wrong and why it matters. It also prints its seed, if it
+// has one.
 //
 // # Adding a case
 //
-// A case is one promise of package poll and the reason for it. Those of one noun
-// stand in one file, the plain ones before the nasty ones. A few rules keep them
-// true for every poller:
+// A case is one promise of package poll and the reason for it. The cases about one noun are in
+// one file, simple cases first. Some rules make a case correct for every poller:
 //
-//   - Everything goes through the rig, which checks in every case that an
-//     operation is reported once, and only while it is in flight.
-//   - Whether an operation finishes at once is the poller's choice, unless it has
-//     to wait: a case submits and then finishes, and never looks at what Submit
-//     has returned but to tell the one from the other.
-//   - Where two things race both results are right, and the case says what each
-//     leaves behind.
-//   - Time is the poller's own Now. Nothing may take at most so long, except
-//     where that is the promise; and then it is tried until it was so once.
-//   - What cannot be told from outside (which goroutines there are, how many
-//     descriptors, what was allocated) is for the tests of the poller itself.
-//   - What needs a capability names it, and what only the real world has lacks
-//     poll.Virtual. A bubble and a clock that jumps are two different virtual
-//     worlds, and both must pass.
+//   - A case calls the poller through the rig. The rig checks that each operation is reported
+//     once, and only while it is in flight.
+//   - A poller may finish an operation in Submit, unless the operation must wait. So a case
+//     submits and then finishes. It uses the result of Submit only to decide whether the
+//     operation is in flight.
+//   - In a race both results are correct. The case says what each result leaves behind.
+//   - Time is the poller's Now. A case sets an upper limit to a duration only if the limit is
+//     the promise, and repeats until the limit was met once.
+//   - Goroutines, descriptors and allocations are not visible from outside. The poller's own
+//     tests check them.
+//   - A case names the capabilities that it needs. A case for the real world lacks
+//     poll.Virtual. A bubble and a jumping clock are two different virtual worlds, and both
+//     must pass.
 package polltest

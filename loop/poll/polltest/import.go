@@ -13,22 +13,22 @@ import (
 	"baton/loop/poll"
 )
 
-// importCases are about sockets that were opened elsewhere, and about descriptors. Both
-// are interfaces that a poller and its handles may have, and not capabilities.
+// importCases are about sockets that were opened elsewhere, and about descriptors. Importer and
+// Controller are interfaces that a poller or a handle may implement, and not capabilities.
 var importCases = []testCase{
 	{
 		name:        "import",
-		explanation: "A poller that imports makes a handle of a duplicate of a socket, which works when its first owner has closed it, and refuses a socket of another sort. So a program can serve what systemd or a library has opened.",
+		explanation: "Import makes a handle for a duplicate of a socket, which works after the original is closed. It refuses a socket of another type. So a program can serve a socket that systemd or a library has opened.",
 		lacks:       poll.Virtual,
 		run: func(r *rig) {
 			importer, ok := r.poller.(poll.Importer)
-			if !ok || runtime.GOOS == "windows" { // where package net has no files of sockets
+			if !ok || runtime.GOOS == "windows" { // package net has no files of sockets there
 				return
 			}
-			f := r.theirs()
+			f := r.foreignListener()
 			for _, kind := range []poll.Kind{poll.Read, poll.Receive, poll.Write} {
 				if h, err := importer.Import(f, kind, poll.SocketOptions{}); !errors.Is(err, syscall.EINVAL) || h != nil {
-					r.t.Errorf("Import of a listener as one to %v: handle %v, error %v, want EINVAL", kind, h, err)
+					r.t.Errorf("Import of a listener with kind %v: handle %v, error %v, want EINVAL", kind, h, err)
 				}
 			}
 			l, err := importer.Import(f, poll.Accept, poll.SocketOptions{})
@@ -38,7 +38,7 @@ var importCases = []testCase{
 			r.say(client, "hello")
 			r.hear(server, "hello")
 
-			f = r.theirs()
+			f = r.foreignListener()
 			defer f.Close()
 			other := r.second()
 			r.ok("Close of a poller", other.Close())
@@ -49,14 +49,14 @@ var importCases = []testCase{
 	},
 	{
 		name:        "import/again",
-		explanation: "A socket can be imported again after Close, while its first owner keeps it: a program may stop serving and start again.",
+		explanation: "A socket can be imported again after Close while its first owner keeps it. A program may stop serving and start again.",
 		lacks:       poll.Virtual,
 		run: func(r *rig) {
 			importer, ok := r.poller.(poll.Importer)
 			if !ok || runtime.GOOS == "windows" {
 				return
 			}
-			f := r.theirs()
+			f := r.foreignListener()
 			defer f.Close()
 			for range 3 {
 				l, err := importer.Import(f, poll.Accept, poll.SocketOptions{})
@@ -68,14 +68,14 @@ var importCases = []testCase{
 	},
 	{
 		name:        "import/both families",
-		explanation: "A UDP socket of package net or of systemd may be one for both families. Then a datagram of IPv4 comes from and to an address of IPv4, and can be sent back as it is.",
+		explanation: "A UDP socket of package net or of systemd may use both families. Then an IPv4 datagram has IPv4 addresses, and can be sent back unchanged.",
 		needs:       poll.Datagrams,
 		lacks:       poll.Virtual,
 		run:         bothFamilies,
 	},
 	{
 		name:        "handle/control",
-		explanation: "A handle with a descriptor shows it until Close, and never after that: the number may be another file's then.",
+		explanation: "Control passes the descriptor of a handle until Close, and never after that, because the number may belong to another file.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			for _, h := range []poll.Handle{r.listen(), client, server} {
@@ -108,8 +108,8 @@ func bothFamilies(r *rig) {
 	r.ok("Import", err)
 	r.ok("Close of the file", f.Close())
 
-	client, to := r.packets(), netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), addrPort(server).Port())
-	for i := range 2 { // one that names its address, and one that leaves it to the system
+	client, to := r.udp(), netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), addrPort(server).Port())
+	for i := range 2 { // with a local address, and without one
 		r.must(&poll.Op{Kind: poll.Send, Handle: client, Packets: &[]poll.Packet{{Data: []byte("x"), Addr: to}}})
 		in := r.must(receive(server, 8))
 		got := &(*in.Packets)[0]
@@ -122,13 +122,13 @@ func bothFamilies(r *rig) {
 		r.must(&poll.Op{Kind: poll.Send, Handle: server, Packets: in.Packets})
 		back := r.must(receive(client, 8))
 		if p := (*back.Packets)[0]; p.Addr != to {
-			r.t.Errorf("the answer is from %v, want %v", p.Addr, to)
+			r.t.Errorf("the response came from %v, want %v", p.Addr, to)
 		}
 	}
 }
 
-// theirs is a listener of package net as a file.
-func (r *rig) theirs() *os.File {
+// foreignListener returns a listener of package net as a file.
+func (r *rig) foreignListener() *os.File {
 	r.t.Helper()
 	ln, err := net.ListenTCP("tcp", loopback())
 	r.ok("net.Listen", err)

@@ -13,17 +13,16 @@ import (
 	"baton/loop/poll"
 )
 
-// crowd is how many connections a case of many has. Each takes two descriptors;
-// a process that may not have so many gets as many as there are.
+// crowd is the number of connections of a large case. Each needs two descriptors. If the
+// process may not have that many, the case uses as many as possible.
 const crowd = 1000
 
-// loadCases are about many operations at a time, and about what happens to them
-// in no particular order. Choices are drawn from a seed that a failure prints;
-// with a kernel in between it repeats the choices, not the timing.
+// loadCases are about many operations in random order. A failing case prints its seed. With a
+// kernel the seed repeats the choices, but not the timing.
 var loadCases = []testCase{
 	{
 		name:        "load/ten thousand operations",
-		explanation: "Ten thousand operations, a thousand in flight at a time, are each reported once and with their own bytes.",
+		explanation: "Each of ten thousand operations, a thousand in flight at a time, is reported once and with its own bytes.",
 		run: func(r *rig) {
 			clients, servers := r.crowd()
 			rounds := 5 * crowd / len(clients)
@@ -47,7 +46,7 @@ var loadCases = []testCase{
 	},
 	{
 		name:        "load/every fate",
-		explanation: "Among a thousand Reads in flight some get data, some are cancelled, some lose their connection, at either end, and some meet several of that at once. Each is reported once, with a result that its fate explains.",
+		explanation: "Of a thousand Reads in flight some get data, some are cancelled, some lose their connection, and some get several of these at once. Each Read is reported once, with a result that matches what happened.",
 		run: func(r *rig) {
 			random := r.random()
 			clients, servers := r.crowd()
@@ -60,7 +59,7 @@ var loadCases = []testCase{
 			for _, i := range random.Perm(len(ops)) {
 				met[i] = fates[random.IntN(len(fates))]
 				met[i].strike(r, clients[i], ops[i])
-				// Mostly many things have happened when the poller looks.
+				// Usually many things happen between two Waits.
 				if random.IntN(10) == 0 {
 					r.wait(0)
 				}
@@ -74,24 +73,23 @@ var loadCases = []testCase{
 			r.quiet()
 		},
 	},
-	// Most moves make no sense, and that is the point: misuse of a handle is an
-	// error of the operation and nobody else's trouble.
+	// Most calls are misuse of a handle. They must be errors of the operation and not affect
+	// others.
 	{
 		name:        "load/random life",
-		explanation: "Whatever is submitted, cancelled and closed in whatever order, an operation is reported once and ends with an error of the seam or of the world.",
+		explanation: "Whatever is submitted, cancelled and closed in any order, each operation is reported once, with an error that package poll or the kernel defines.",
 		run: func(r *rig) {
 			random := r.random()
 			l := r.listen()
 			for range 20 {
-				r.live(random, l)
+				r.randomCalls(random, l)
 			}
 		},
 	},
-	// Tables of handles grow and are reused meanwhile; the one that stays keeps
-	// its place.
+	// The tables of a poller grow and are reused meanwhile.
 	{
 		name:        "load/many connections",
-		explanation: "Connections come and go by the hundred without disturbing one that stays.",
+		explanation: "Hundreds of connections come and go without affecting another one.",
 		run: func(r *rig) {
 			l := r.listen()
 			client, server := r.connect(l)
@@ -101,7 +99,7 @@ var loadCases = []testCase{
 				c, s := r.connect(l)
 				r.say(c, "hi")
 				r.hear(s, "hi")
-				r.ok("Abort", c.Abort()) // no port lingers
+				r.ok("Abort", c.Abort()) // avoids TIME_WAIT
 				r.ok("Close", s.Close())
 			}
 			r.say(client, "stayed")
@@ -113,7 +111,7 @@ var loadCases = []testCase{
 	},
 }
 
-// crowd makes many connections.
+// crowd opens many connections.
 func (r *rig) crowd() (clients, servers []poll.Handle) {
 	r.t.Helper()
 	l := r.listen()
@@ -123,7 +121,7 @@ func (r *rig) crowd() (clients, servers []poll.Handle) {
 		r.submit(out)
 		r.finish(out)
 		if errors.Is(out.Err, syscall.EMFILE) {
-			r.poller.Cancel(in) // nobody comes
+			r.poller.Cancel(in) // there will be no connection
 		}
 		r.finish(in)
 		if errors.Is(out.Err, syscall.EMFILE) || errors.Is(in.Err, syscall.EMFILE) {
@@ -135,9 +133,9 @@ func (r *rig) crowd() (clients, servers []poll.Handle) {
 		clients, servers = append(clients, out.Handle), append(servers, in.Accepted)
 	}
 	if len(clients) == 0 {
-		r.t.Fatal("this process may have no connections")
+		r.t.Fatal("no connection could be opened")
 	}
-	// Many ports would linger for a minute otherwise.
+	// Otherwise many ports would stay in TIME_WAIT for a minute.
 	r.t.Cleanup(func() {
 		for _, c := range clients {
 			c.Abort()
@@ -146,13 +144,12 @@ func (r *rig) crowd() (clients, servers []poll.Handle) {
 	return clients, servers
 }
 
-// A fate is something that happens to a Read in flight. A Read that gets the
-// text "data" needs no other explanation; one that does not must end with an
-// error of the list.
+// A fate is something that happens to a Read in flight. The Read may get the text "data" if
+// data is set, or fail with an error in errs.
 type fate struct {
 	name   string
 	strike func(r *rig, client poll.Handle, op *poll.Op)
-	data   bool // there may be data
+	data   bool // the Read may get data
 	errs   []error
 }
 
@@ -177,7 +174,7 @@ var fates = []fate{
 	}, false, []error{io.EOF, poll.ErrCanceled, net.ErrClosed}},
 }
 
-// explains tells whether op, which met f, may have ended as it did.
+// explains reports whether the result of op matches f.
 func (f fate) explains(op *poll.Op) bool {
 	if op.Err == nil {
 		return f.data && string(op.Buf[:op.N]) == "data"
@@ -194,9 +191,8 @@ func anyOf(err error, errs []error) bool {
 	return false
 }
 
-// live plays a hundred random moves on one connection. What is in flight in a
-// direction is looked up in the rig, which also checks every report.
-func (r *rig) live(random *rand.Rand, l poll.Handle) {
+// randomCalls makes a hundred random calls on one connection. The rig checks every report.
+func (r *rig) randomCalls(random *rand.Rand, l poll.Handle) {
 	r.t.Helper()
 	client, server := r.connect(l)
 	ends := []poll.Handle{client, server}
@@ -232,7 +228,7 @@ func (r *rig) live(random *rand.Rand, l poll.Handle) {
 			r.t.Errorf("a %v of %d bytes ended with n %d, error %v", op.Kind, len(op.Buf), op.N, op.Err)
 		}
 		if op.Kind == poll.Write && op.Err == nil && op.N != len(op.Buf) {
-			r.t.Errorf("a Write of %d bytes took %d, and no error", len(op.Buf), op.N)
+			r.t.Errorf("a Write of %d bytes wrote %d without an error", len(op.Buf), op.N)
 		}
 	}
 	client.Abort()

@@ -11,22 +11,21 @@ import (
 	"baton/loop/poll"
 )
 
-// lookupCases are about names. They ask for what every machine knows without a
-// network, and for a name that none may know (RFC 6761); so what they see
-// depends on the resolver as little as can be.
+// lookupCases are about names. They use names that every machine knows without a network, and a
+// name that does not exist (RFC 6761), so that the results hardly depend on the resolver.
 var lookupCases = []testCase{
 	{
 		name:        "lookup/localhost",
-		explanation: "localhost is this machine, in every network that was asked for.",
+		explanation: "localhost is this machine in every network.",
 		needs:       poll.Lookups,
 		run: func(r *rig) {
 			op := r.must(lookup("ip", "localhost"))
 			if len(op.Addrs) == 0 {
-				r.t.Error("no address and no error")
+				r.t.Error("Lookup returned no address and no error")
 			}
 			for _, addr := range op.Addrs {
 				if !addr.IsLoopback() {
-					r.t.Errorf("localhost is %v", addr)
+					r.t.Errorf("localhost is %v, want a loopback address", addr)
 				}
 			}
 			op = r.must(lookup("ip4", "localhost"))
@@ -35,11 +34,10 @@ var lookupCases = []testCase{
 			}
 		},
 	},
-	// Some resolvers bring IPv4 addresses in IPv6's form, which is another
-	// value.
+	// Some resolvers return IPv4-mapped IPv6 addresses, which are not equal to IPv4 addresses.
 	{
 		name:        "lookup/numbers",
-		explanation: "An address needs no resolver, and stays what it is.",
+		explanation: "A Lookup of an IP address needs no resolver and returns the address.",
 		needs:       poll.Lookups,
 		run: func(r *rig) {
 			for _, c := range []struct{ network, host string }{
@@ -54,14 +52,14 @@ var lookupCases = []testCase{
 	},
 	{
 		name:        "lookup/errors",
-		explanation: "A name that is not there is a *net.DNSError, and so is everything else that can go wrong with one.",
+		explanation: "All errors of a Lookup are *net.DNSError, such as that of an unknown name.",
 		needs:       poll.Lookups,
 		run: func(r *rig) {
 			for _, c := range []struct{ network, host string }{
 				{"ip", "unknown.invalid"}, {"ip4", "2001:db8::1"}, {"ip6", "192.0.2.1"}, {"ip", ""}, {"carrier pigeon", "localhost"},
 			} {
 				op := lookup(c.network, c.host)
-				op.Addrs = []netip.Addr{netip.IPv6Loopback()} // of an earlier life
+				op.Addrs = []netip.Addr{netip.IPv6Loopback()} // an old result
 				r.do(op)
 				if _, ok := errors.AsType[*net.DNSError](op.Err); !ok || op.Addrs != nil {
 					r.t.Errorf("%q in %q: %v with error %v, want a *net.DNSError", c.host, c.network, op.Addrs, op.Err)
@@ -71,11 +69,10 @@ var lookupCases = []testCase{
 	},
 	{
 		name:        "lookup/cancel",
-		explanation: "A Lookup can be cancelled, is reported once, and its answer bothers nobody later.",
+		explanation: "A cancelled Lookup is reported once, and its answer has no effect later.",
 		needs:       poll.Lookups,
 		run: func(r *rig) {
-			// The answer may be faster. A later Lookup finds the table of
-			// questions in order either way.
+			// The answer may come before the Cancel. A later Lookup works in both cases.
 			for range 20 {
 				op := lookup("ip", "unknown.invalid")
 				if !r.submit(op) {
@@ -89,11 +86,10 @@ var lookupCases = []testCase{
 			}
 		},
 	},
-	// With a limit on questions in flight the last of them would wait for the
-	// first; with none, the answers come in any order.
+	// A poller that limits Lookups in flight would make the last ones wait for the first ones.
 	{
 		name:        "lookup/many",
-		explanation: "Look-ups do not wait for each other.",
+		explanation: "Lookups do not wait for each other.",
 		needs:       poll.Lookups,
 		run: func(r *rig) {
 			ops := make([]*poll.Op, 50)

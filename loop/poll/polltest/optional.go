@@ -11,10 +11,9 @@ import (
 	"baton/loop/poll"
 )
 
-// optionalCases are about UNIX sockets, Reads without a buffer, and what the
-// poller does not declare. A capability is a promise in both directions: what is
-// declared works, and what is not declared fails in one way, so that callers
-// find out by Caps or by the error, as they like.
+// optionalCases are about UNIX sockets, Reads without a buffer, and capabilities that the
+// poller does not declare. A declared capability works, and an undeclared one always fails in
+// the same way. So callers can check Caps or the error.
 var optionalCases = []testCase{
 	{
 		name:        "unix/echo",
@@ -36,7 +35,7 @@ var optionalCases = []testCase{
 	},
 	{
 		name:        "unix/not TCP",
-		explanation: "What only TCP has does no harm to a UNIX socket: SetNoDelay takes either value, and Abort is a Close. Code for streams need not ask which sort it has.",
+		explanation: "Calls that only affect TCP do no harm to a UNIX socket: SetNoDelay accepts both values, and Abort is Close. Code for streams need not distinguish the two.",
 		needs:       poll.Unix,
 		run: func(r *rig) {
 			l, err := r.poller.Listen(unixAddr(r), poll.ListenOptions{})
@@ -49,11 +48,11 @@ var optionalCases = []testCase{
 			r.want(r.do(read(server, 8)), io.EOF)
 		},
 	},
-	// The buffer is chosen when there are data. Nothing may be left of it where
-	// there were none in the end.
+	// The poller takes the buffer when there may be data. If there are none, it must take the
+	// buffer back.
 	{
 		name:        "provided/read",
-		explanation: "A Read without a buffer brings one when there is data, and only then: an idle connection costs none.",
+		explanation: "A Read without a buffer gets one only when there are data, so an idle connection needs none.",
 		needs:       poll.Provided,
 		run: func(r *rig) {
 			client, server := r.pair()
@@ -63,7 +62,7 @@ var optionalCases = []testCase{
 				r.submit(op)
 				r.quiet()
 				if op.Buf != nil {
-					r.t.Error("a Read in flight has taken a buffer")
+					r.t.Error("a Read in flight has a buffer")
 				}
 				r.say(client, text)
 				r.finish(op)
@@ -76,19 +75,19 @@ var optionalCases = []testCase{
 			r.ok("Close", client.Close())
 			r.want(r.do(op), io.EOF)
 			if op.Buf != nil {
-				r.t.Error("the end of the stream came with a buffer, which nobody will give back")
+				r.t.Error("the Read at the end of the stream has a buffer, which the caller does not recycle")
 			}
 		},
 	},
 	{
 		name:        "provided/distinct",
-		explanation: "A buffer belongs to who got it until Recycle, up to its capacity: two Reads never share one.",
+		explanation: "A buffer belongs to its Read until Recycle, up to its capacity. Two Reads never share one.",
 		needs:       poll.Provided,
 		run: func(r *rig) {
 			client, server := r.pair()
 			other, another := r.pair()
-			// Both are held at a time, and given back in another order.
-			for range 5 { // the first buffers are new, later ones were recycled
+			// The test holds both at a time, and recycles them in another order.
+			for range 5 { // the first buffers are new, later ones are recycled
 				r.say(client, "first")
 				r.say(other, "other")
 				first := r.must(&poll.Op{Kind: poll.Read, Handle: server})
@@ -97,7 +96,7 @@ var optionalCases = []testCase{
 					clear(op.Buf[op.N:cap(op.Buf)])
 				}
 				if string(first.Buf[:first.N]) != "first" || string(second.Buf[:second.N]) != "other" {
-					r.t.Fatalf("the buffers hold %q and %q", first.Buf[:first.N], second.Buf[:second.N])
+					r.t.Fatalf("the buffers contain %q and %q", first.Buf[:first.N], second.Buf[:second.N])
 				}
 				r.poller.Recycle(second.Buf)
 				r.poller.Recycle(first.Buf)
@@ -106,7 +105,7 @@ var optionalCases = []testCase{
 	},
 	{
 		name:        "provided/stays valid",
-		explanation: "A buffer is the caller's until Recycle, whatever happens to its connection meanwhile: a parser may still look at the last words of a peer that is gone.",
+		explanation: "A buffer belongs to the caller until Recycle, whatever happens to its connection. A parser may still use the last bytes of a closed connection.",
 		needs:       poll.Provided,
 		run: func(r *rig) {
 			client, server := r.pair()
@@ -115,26 +114,26 @@ var optionalCases = []testCase{
 			r.ok("Close", client.Close())
 			r.ok("Close", server.Close())
 			client, server = r.pair()
-			for range 10 { // who would take the buffer, if it were free
-				r.say(client, "somebody else's")
+			for range 10 { // these Reads would get the buffer if it were free
+				r.say(client, "other data")
 				op := r.must(&poll.Op{Kind: poll.Read, Handle: server})
-				r.poller.Recycle(op.Buf[:1]) // its end may be cut off
+				r.poller.Recycle(op.Buf[:1]) // the end may be cut off
 			}
 			if got := string(held.Buf[:held.N]); got != "the last words" {
-				r.t.Errorf("the buffer holds %q now", got)
+				r.t.Errorf("the buffer contains %q, want the last words", got)
 			}
 			r.poller.Recycle(held.Buf)
 		},
 	},
 	{
 		name:        "undeclared",
-		explanation: "What a poller does not declare fails at once with errors.ErrUnsupported, so that whoever needs it can say so or do without.",
+		explanation: "Operations that a poller does not declare finish in Submit with errors.ErrUnsupported, so that a program can report that or do without them.",
 		run:         undeclared,
 	},
 }
 
-// undeclared asks for everything that might be missing. The handle is a good
-// one, so that nothing but the kind can be wrong.
+// undeclared submits every operation that a poller may lack. The handle is valid, so that only
+// the kind can be wrong.
 func undeclared(r *rig) {
 	client, _ := r.pair()
 	caps := r.poller.Caps()
@@ -150,7 +149,7 @@ func undeclared(r *rig) {
 		{poll.Datagrams, send(client, "x", netip.AddrPort{})},
 		{poll.SendFiles, sendFile(client, nil, 0, 1)},
 		{poll.Unix, connect(&net.UnixAddr{Name: "nowhere", Net: "unix"})},
-		// Kinds that nobody has: a capability that nobody declares.
+		// These kinds do not exist, so no poller declares them.
 		{1 << 31, &poll.Op{Handle: client}},
 		{1 << 31, &poll.Op{Kind: 200, Handle: client}},
 	} {

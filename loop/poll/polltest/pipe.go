@@ -14,16 +14,16 @@ import (
 	"baton/loop/poll"
 )
 
-// pipeCases are about pipes that were opened elsewhere: an interface that a poller may
-// have, and no capability.
+// pipeCases are about pipes that were opened elsewhere. PipeImporter is an interface that a
+// poller may implement, and not a capability.
 var pipeCases = []testCase{
 	{
 		name:        "pipe",
-		explanation: "The ends of a pipe are a handle that reads and one that writes, each with a descriptor of its own, and the reader finds the end when the writer is closed. That is how a program talks to a child.",
+		explanation: "The two ends of a pipe become handles that have their own descriptors. The reader gets io.EOF when the writer is closed. So a program can communicate with a child process.",
 		lacks:       poll.Virtual,
 		run: pipes(func(r *rig, reader, writer poll.Handle) {
 			if reader.LocalAddr() != pipeName("reader") || reader.RemoteAddr() != pipeName("reader") {
-				r.t.Errorf("the addresses are %v and %v, want those that were given", reader.LocalAddr(), reader.RemoteAddr())
+				r.t.Errorf("the addresses are %v and %v, want the given ones", reader.LocalAddr(), reader.RemoteAddr())
 			}
 			first := read(reader, 5)
 			r.submit(first)
@@ -39,7 +39,7 @@ var pipeCases = []testCase{
 	},
 	{
 		name:        "pipe/full",
-		explanation: "A Write that does not fit into a pipe goes on as the reader reads, and loses nothing.",
+		explanation: "A Write that does not fit into a pipe continues while the reader reads, and loses no byte.",
 		lacks:       poll.Virtual,
 		run: pipes(func(r *rig, reader, writer poll.Handle) {
 			data := bytes.Repeat([]byte("0123456789abcdef"), 32<<10)
@@ -48,7 +48,7 @@ var pipeCases = []testCase{
 			for got := 0; got < len(data); {
 				op := r.must(read(reader, 100_000))
 				if !bytes.Equal(op.Buf[:op.N], data[got:got+op.N]) {
-					r.t.Fatalf("%d bytes after the first %d are wrong", op.N, got)
+					r.t.Fatalf("%d bytes at offset %d differ from the bytes written", op.N, got)
 				}
 				got += op.N
 			}
@@ -58,7 +58,7 @@ var pipeCases = []testCase{
 	},
 	{
 		name:        "pipe/reader gone",
-		explanation: "A Read of the handle that writes waits for the end of the reader, and a Write then fails with EPIPE. So a program that has nothing to write learns that nothing is wanted.",
+		explanation: "A Read of a writing end waits until the reading end is closed. After that a Write fails with EPIPE. So a program that has nothing to write can detect that its output is not wanted.",
 		lacks:       poll.Virtual,
 		run: pipes(func(r *rig, reader, writer poll.Handle) {
 			gone := read(writer, 1)
@@ -74,7 +74,7 @@ var pipeCases = []testCase{
 	},
 	{
 		name:        "pipe/close write",
-		explanation: "CloseWrite of a pipe tells the reader, and leaves a handle that is to be closed.",
+		explanation: "CloseWrite of a pipe ends the stream for the reader. The handle must still be closed.",
 		lacks:       poll.Virtual,
 		run: pipes(func(r *rig, reader, writer poll.Handle) {
 			gone := read(writer, 1)
@@ -95,7 +95,7 @@ var pipeCases = []testCase{
 	},
 	{
 		name:        "pipe/cancel",
-		explanation: "Operations on a pipe can be cancelled, and what they had not moved is there for the next one.",
+		explanation: "Operations on a pipe can be cancelled, and lose no bytes.",
 		lacks:       poll.Virtual,
 		run: pipes(func(r *rig, reader, writer poll.Handle) {
 			for _, op := range []*poll.Op{read(reader, 1), read(writer, 1)} {
@@ -115,7 +115,7 @@ var pipeCases = []testCase{
 	},
 	{
 		name:        "pipe/closed",
-		explanation: "The Close of a handle that writes ends the Read that waits for the end of the reader, as it ends every operation.",
+		explanation: "Close of a writing end also ends a Read that waits for the end of the reader.",
 		lacks:       poll.Virtual,
 		run: pipes(func(r *rig, reader, writer poll.Handle) {
 			wait := read(writer, 1)
@@ -128,7 +128,7 @@ var pipeCases = []testCase{
 	},
 	{
 		name:        "pipe/refused",
-		explanation: "What is no pipe, or was not opened for the direction, is refused before anything is changed.",
+		explanation: "ImportPipe refuses a file that is no pipe, or was not opened for the direction, before it changes anything.",
 		lacks:       poll.Virtual,
 		run: func(r *rig) {
 			importer, ok := r.poller.(poll.PipeImporter)
@@ -152,7 +152,7 @@ var pipeCases = []testCase{
 			} {
 				h, err := importer.ImportPipe(c.file, c.kind, pipeName("x"))
 				if h != nil || !errors.Is(err, c.want) && !errors.Is(err, errors.ErrUnsupported) {
-					r.t.Errorf("ImportPipe of %s to %v: handle %v, error %v, want %v", c.file.Name(), c.kind, h, err, c.want)
+					r.t.Errorf("ImportPipe of %s for %v: handle %v, error %v, want %v", c.file.Name(), c.kind, h, err, c.want)
 				}
 			}
 			other := r.second()
@@ -170,7 +170,8 @@ type pipeName string
 func (pipeName) Network() string  { return "pipe" }
 func (n pipeName) String() string { return string(n) }
 
-// pipes makes a case of one that needs the ends of a pipe. Their files are closed.
+// pipes returns a case that calls run with the two ends of a pipe. The original files are
+// closed.
 func pipes(run func(r *rig, reader, writer poll.Handle)) func(r *rig) {
 	return func(r *rig) {
 		importer, ok := r.poller.(poll.PipeImporter)
@@ -180,7 +181,7 @@ func pipes(run func(r *rig, reader, writer poll.Handle)) func(r *rig) {
 		rf, wf, err := os.Pipe()
 		r.ok("Pipe", err)
 		reader, err := importer.ImportPipe(rf, poll.Read, pipeName("reader"))
-		if errors.Is(err, errors.ErrUnsupported) { // on this system
+		if errors.Is(err, errors.ErrUnsupported) { // not on this system
 			r.ok("Close of the files", errors.Join(rf.Close(), wf.Close()))
 			return
 		}

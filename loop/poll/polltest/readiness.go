@@ -16,13 +16,11 @@ import (
 func readable(h poll.Handle) *poll.Op { return &poll.Op{Kind: poll.Readable, Handle: h} }
 func writable(h poll.Handle) *poll.Op { return &poll.Op{Kind: poll.Writable, Handle: h} }
 
-// readinessCases are about Readable, Writable and Adopt: what AddReader needs,
-// and what a descriptor from elsewhere can be used for. Readiness is a state
-// and not an event, whatever the kernel calls it: an edge that was seen is
-// still true.
+// readinessCases are about Readable, Writable and Adopt, which AddReader needs. Readiness is a
+// state and not an event: Readable finishes again as long as there are data.
 var readinessCases = []testCase{
-	// Unlike a Read it takes nothing, so nothing is told again by the kernel:
-	// the poller must ask, or remember.
+	// Readable takes no data, so the kernel sends no further event. The poller must ask the
+	// kernel or remember the state.
 	{
 		name:        "readiness/readable",
 		explanation: "Readable waits until there is something to read, takes nothing, and finishes again as long as it is there.",
@@ -38,7 +36,7 @@ var readinessCases = []testCase{
 			r.finish(op)
 			r.must(readable(server))
 			r.hear(server, "data")
-			// The end of a stream is something to read, too, again and again.
+			// The end of a stream is readable, every time.
 			last := readable(server)
 			r.submit(last)
 			r.quiet()
@@ -60,12 +58,12 @@ var readinessCases = []testCase{
 			out := connect(l.LocalAddr())
 			r.submit(out)
 			r.finish(op)
-			r.must(accept(l)) // it took nothing
+			r.must(accept(l)) // Readable has not accepted it
 			r.finish(out)
 		},
 	},
-	// A stream is full when two buffers are, the writer's and the reader's, and
-	// the second fills by itself for a while.
+	// A stream is full when the buffers of the writer and of the reader are, and the kernel
+	// fills the second one for a while.
 	{
 		name:        "readiness/writable",
 		explanation: "Writable waits while the peer does not read, and finishes when it does.",
@@ -77,7 +75,7 @@ var readinessCases = []testCase{
 			if r.submit(fill) {
 				r.t.Fatal("a Write of 32 MiB finished at once")
 			}
-			for range 32 { // until the peer's buffer is full, too; a Wait moves 256 KiB
+			for range 32 { // until the peer's buffer is full, too; each Wait moves at most 256 KiB
 				r.quiet()
 			}
 			r.poller.Cancel(fill)
@@ -94,7 +92,7 @@ var readinessCases = []testCase{
 	},
 	{
 		name:        "readiness/busy and closed",
-		explanation: "Readable is of the direction of Read, and obeys the same rules: one at a time, cancelled and closed like any other.",
+		explanation: "Readable uses the direction of Read and follows the same rules: one operation at a time, cancelled and closed like any other.",
 		needs:       poll.Readiness,
 		run: func(r *rig) {
 			_, server := r.pair()
@@ -116,16 +114,15 @@ var readinessCases = []testCase{
 	},
 	{
 		name:        "adopt/pipe",
-		explanation: "A descriptor of somebody else can be read, written and watched, and its owner still has it when the handle is closed.",
+		explanation: "A descriptor that the test owns can be read, written and watched, and is still open after Close of the handle.",
 		needs:       poll.Adopts,
 		run:         adoptPipe,
 	},
-	// The registration of the first handle must be gone, although the
-	// descriptor is not: closing it, which ends registrations, is its owner's
-	// business.
+	// The registration of the first handle must be removed. The descriptor stays open, so the
+	// kernel does not remove it.
 	{
 		name:        "adopt/again",
-		explanation: "A descriptor may be adopted again after its handle was closed: AddReader follows RemoveReader.",
+		explanation: "A descriptor can be adopted again after its handle was closed, because AddReader may follow RemoveReader.",
 		needs:       poll.Adopts | poll.Readiness,
 		run: func(r *rig) {
 			in, out := pipe(r)
@@ -149,7 +146,7 @@ var readinessCases = []testCase{
 	},
 	{
 		name:        "adopt/descriptor reuse",
-		explanation: "The owner of a descriptor may close it once its handle is closed, and a new one may get its number. What was known of the old one does not hold for the new one.",
+		explanation: "The owner of a descriptor may close it after its handle, and another file may get its number. State of the old descriptor must not affect the new one.",
 		needs:       poll.Adopts | poll.Readiness,
 		run: func(r *rig) {
 			for range 20 {
@@ -179,7 +176,7 @@ var readinessCases = []testCase{
 	},
 	{
 		name:        "adopt/closed by its owner",
-		explanation: "A descriptor that its owner has closed before its handle does not keep a new one with the same number from being adopted. What is in flight for the closed one fails, and closing its handle leaves the new one alone.",
+		explanation: "An owner may close a descriptor before its handle. Then a new descriptor with the same number can be adopted. Operations in flight on the old handle fail, and closing the old handle does not affect the new one.",
 		needs:       poll.Adopts | poll.Readiness,
 		run: func(r *rig) {
 			in, _ := pipe(r)
@@ -192,7 +189,7 @@ var readinessCases = []testCase{
 			r.submit(op)
 			r.ok("close by the owner", in.Close())
 			in, out := pipe(r)
-			for descriptor(r, in) != fd { // each is the lowest that is free
+			for descriptor(r, in) != fd { // each descriptor is the lowest free number
 				in, out = pipe(r)
 			}
 			h := adopt(r, in)
@@ -212,7 +209,7 @@ var readinessCases = []testCase{
 	},
 	{
 		name:        "adopt/number of a socket",
-		explanation: "If the number of a descriptor that its owner has closed before its handle becomes a socket's of the poller, closing the handle leaves the socket alone.",
+		explanation: "An owner may close a descriptor before its handle, and a socket of the poller may get its number. Closing the handle does not affect the socket.",
 		needs:       poll.Adopts | poll.Readiness,
 		run: func(r *rig) {
 			in, _ := pipe(r)
@@ -220,7 +217,7 @@ var readinessCases = []testCase{
 			op := readable(h)
 			r.submit(op)
 			r.ok("close by the owner", in.Close())
-			l := r.listen() // gets the number
+			l := r.listen() // gets the descriptor number
 			accepting := accept(l)
 			r.submit(accepting)
 			h.Close() // may fail
@@ -231,11 +228,11 @@ var readinessCases = []testCase{
 			r.finish(out)
 		},
 	},
-	// Kernels that watch sockets have no idea of files (EPERM from epoll),
-	// which are always ready and block all the same.
+	// Kernels cannot watch regular files (epoll returns EPERM): they are always ready, and
+	// block all the same.
 	{
 		name:        "adopt/file",
-		explanation: "A regular file cannot be watched, and Adopt says so: later it would be a wait for ever.",
+		explanation: "Adopt of a regular file fails, because it cannot be watched. Otherwise an operation would wait forever.",
 		needs:       poll.Adopts,
 		run: func(r *rig) {
 			file, err := os.Create(filepath.Join(r.t.TempDir(), "regular"))
@@ -248,8 +245,8 @@ var readinessCases = []testCase{
 	},
 }
 
-// adoptPipe uses a pipe as a poller does, and then as its owner does: what a
-// poller believes to know of a descriptor must not hide what the owner has done.
+// adoptPipe uses a pipe through the poller and then through its owner. The state that the
+// poller keeps must not hide the actions of the owner.
 func adoptPipe(r *rig) {
 	in, out := pipe(r)
 	reader, writer := adopt(r, in), adopt(r, out)
@@ -274,11 +271,11 @@ func adoptPipe(r *rig) {
 	r.want(r.do(read(reader, 8)), io.EOF)
 	r.ok("Close", reader.Close())
 	if _, err := in.Read(make([]byte, 1)); err != io.EOF {
-		r.t.Errorf("the owner reads with error %v, want io.EOF", err)
+		r.t.Errorf("the owner's Read returned error %v, want io.EOF", err)
 	}
 }
 
-// pipe makes a pipe that the test owns.
+// pipe returns the two ends of a new pipe that the test owns.
 func pipe(r *rig) (in, out *os.File) {
 	r.t.Helper()
 	in, out, err := os.Pipe()
@@ -290,7 +287,7 @@ func pipe(r *rig) (in, out *os.File) {
 	return in, out
 }
 
-// descriptor tells the descriptor of f without changing its mode.
+// descriptor returns the descriptor of f and does not change its mode.
 func descriptor(r *rig, f *os.File) (fd uintptr) {
 	r.t.Helper()
 	conn, err := f.SyscallConn()

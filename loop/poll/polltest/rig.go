@@ -12,36 +12,34 @@ import (
 	"baton/loop/poll"
 )
 
-// patience is how long, by the poller's clock, an operation may take that has
-// nothing to wait for. It ends cases that would fail anyway, so it may be long
-// enough for any machine.
+// patience is how long, by the poller's clock, an operation may take that has nothing to wait
+// for. It only ends cases that fail anyway, so it may be long.
 const patience = 10 * time.Second
 
-// A rig is a poller under test. Everything goes through it, so that it can
-// check what holds in every case: an operation is reported once, and only if it
-// was in flight.
+// A rig is a poller under test. Cases use it for all calls, so that it can check in every case
+// that an operation is reported once, and only if it was in flight.
 type rig struct {
-	t      testing.TB
-	open   func(t testing.TB) poll.Poller
-	poller poll.Poller
-	flying map[*poll.Op]bool // in flight, as far as Submit and Wait have told
-	done   []*poll.Op        // what the last wait has reported
+	t        testing.TB
+	open     func(t testing.TB) poll.Poller
+	poller   poll.Poller
+	inFlight map[*poll.Op]bool // operations in flight, according to Submit and Wait
+	done     []*poll.Op        // operations that the last wait reported
 }
 
-// newRig makes a rig with a poller of its own. It must be closed.
+// newRig returns a rig with a new poller. The caller must close it.
 func newRig(t testing.TB, open func(t testing.TB) poll.Poller) *rig {
-	return &rig{t: t, open: open, poller: open(t), flying: map[*poll.Op]bool{}}
+	return &rig{t: t, open: open, poller: open(t), inFlight: map[*poll.Op]bool{}}
 }
 
-// second makes another poller, of which the caller takes care.
+// second returns another poller. The caller must close it.
 func (r *rig) second() poll.Poller { return r.open(r.t) }
 
-// aside is a rig for another poller, which the case closes.
+// aside returns a rig with another poller. The caller must close the poller.
 func (r *rig) aside() *rig { return newRig(r.t, r.open) }
 
-// close ends a case. A duplicate report that is late comes out here.
+// close ends a case. It detects late duplicate reports.
 func (r *rig) close() {
-	if !r.t.Failed() && len(r.flying) == 0 {
+	if !r.t.Failed() && len(r.inFlight) == 0 {
 		r.quiet()
 	}
 	if err := r.poller.Close(); err != nil {
@@ -49,41 +47,40 @@ func (r *rig) close() {
 	}
 }
 
-// submit starts op and reports whether it finished at once. One that did must
-// not be reported by a Wait any more, which wait checks.
+// submit starts op and reports whether it finished at once. If it did, wait checks that no Wait
+// reports it.
 func (r *rig) submit(op *poll.Op) bool {
 	r.t.Helper()
-	if r.flying[op] {
+	if r.inFlight[op] {
 		r.t.Fatal("the case submits an operation that is in flight")
 	}
 	if r.poller.Submit(op) {
 		return true
 	}
-	r.flying[op] = true
+	r.inFlight[op] = true
 	return false
 }
 
-// wait calls Wait once and checks what it reports: only what is in flight, and
-// nothing twice. Nearly all waiting is done here, so every case checks that by
-// the way.
+// wait calls Wait once and checks that it reports only operations in flight, and none twice.
+// Nearly all waiting is done here, so every case checks that.
 func (r *rig) wait(d time.Duration) {
 	r.t.Helper()
 	r.done = r.poller.Wait(r.done[:0], d)
 	for _, op := range r.done {
-		if !r.flying[op] {
+		if !r.inFlight[op] {
 			r.t.Fatalf("Wait reported a %v (n %d, error %v) that is not in flight", op.Kind, op.N, op.Err)
 		}
-		delete(r.flying, op)
+		delete(r.inFlight, op)
 	}
 }
 
-// finish waits until ops are reported. What else is reported meanwhile is noted
-// in flying; a case that cares looks there.
+// finish waits until ops are reported. Other operations that are reported meanwhile are removed
+// from inFlight; a case can check that.
 func (r *rig) finish(ops ...*poll.Op) {
 	r.t.Helper()
 	limit := r.poller.Now().Add(patience)
 	for _, op := range ops {
-		for r.flying[op] {
+		for r.inFlight[op] {
 			left := limit.Sub(r.poller.Now())
 			if left <= 0 {
 				r.t.Fatalf("a %v was not reported within %v", op.Kind, patience)
@@ -93,7 +90,7 @@ func (r *rig) finish(ops ...*poll.Op) {
 	}
 }
 
-// do starts op, waits for it and returns it.
+// do submits op, waits for it and returns it.
 func (r *rig) do(op *poll.Op) *poll.Op {
 	r.t.Helper()
 	r.submit(op)
@@ -101,7 +98,7 @@ func (r *rig) do(op *poll.Op) *poll.Op {
 	return op
 }
 
-// must is do for an operation that has no reason to fail.
+// must is like do, and fails the test if op fails.
 func (r *rig) must(op *poll.Op) *poll.Op {
 	r.t.Helper()
 	if r.do(op); op.Err != nil {
@@ -110,28 +107,28 @@ func (r *rig) must(op *poll.Op) *poll.Op {
 	return op
 }
 
-// quiet checks that nothing is reported, now and a moment later. The look
-// before the moment makes a poller take in what has happened, the one after it
-// what has come meanwhile. A millisecond is long on one machine and short on
-// another: what quiet does not find is missed, and never a failure.
+// quiet checks that nothing is reported, now and a moment later. The first wait makes the
+// poller handle earlier events, and the last one handles those of the moment. A millisecond is
+// long on one machine and short on another, so quiet may miss a report, but never fails without
+// one.
 func (r *rig) quiet() {
 	r.t.Helper()
 	for _, d := range []time.Duration{0, time.Millisecond, 0} {
-		before := len(r.flying)
-		if r.wait(d); len(r.flying) != before {
-			r.t.Fatalf("Wait reported %d operations that had no reason to finish", before-len(r.flying))
+		before := len(r.inFlight)
+		if r.wait(d); len(r.inFlight) != before {
+			r.t.Fatalf("Wait reported %d operations that had no reason to finish", before-len(r.inFlight))
 		}
 	}
 }
 
-// sleep lets d pass by the poller's clock, although nothing happens, and returns
-// how many Waits were early. A stray one may be, but not again and again.
+// sleep waits until d has passed by the poller's clock, and returns the number of early Waits.
+// A few may be early.
 func (r *rig) sleep(d time.Duration) (early int) {
 	r.t.Helper()
 	start := r.poller.Now()
 	for left := d; left > 0; left = start.Add(d).Sub(r.poller.Now()) {
 		if early >= 5 {
-			r.t.Fatalf("%d Waits returned early, and %v of %v are still left", early, left, d)
+			r.t.Fatalf("%d Waits returned early, and %v of %v remain", early, left, d)
 		}
 		if r.wait(left); r.poller.Now().Sub(start) < d {
 			early++
@@ -140,7 +137,7 @@ func (r *rig) sleep(d time.Duration) (early int) {
 	return early
 }
 
-// want checks the error of op; target may be wrapped in it.
+// want checks the error of op with errors.Is.
 func (r *rig) want(op *poll.Op, target error) {
 	r.t.Helper()
 	if !errors.Is(op.Err, target) {
@@ -148,7 +145,7 @@ func (r *rig) want(op *poll.Op, target error) {
 	}
 }
 
-// ok checks the error of a call without which the case makes no sense.
+// ok fails the test if a call that the case needs has failed.
 func (r *rig) ok(what string, err error) {
 	r.t.Helper()
 	if err != nil {
@@ -156,7 +153,7 @@ func (r *rig) ok(what string, err error) {
 	}
 }
 
-// random is a source whose seed is printed if the case fails.
+// random returns a random source. Its seed is printed if the case fails.
 func (r *rig) random() *rand.Rand {
 	seed := rand.Uint64()
 	r.t.Cleanup(func() {
@@ -167,10 +164,10 @@ func (r *rig) random() *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// loopback is this machine, port 0.
+// loopback returns the address 127.0.0.1, port 0.
 func loopback() *net.TCPAddr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
-// listen makes a TCP listener on a port that nobody else has.
+// listen returns a TCP listener on an unused port.
 func (r *rig) listen() poll.Handle {
 	r.t.Helper()
 	l, err := r.poller.Listen(loopback(), poll.ListenOptions{})
@@ -178,7 +175,7 @@ func (r *rig) listen() poll.Handle {
 	return l
 }
 
-// connect opens one connection to l.
+// connect opens a connection to l.
 func (r *rig) connect(l poll.Handle) (client, server poll.Handle) {
 	r.t.Helper()
 	accept := &poll.Op{Kind: poll.Accept, Handle: l}
@@ -191,7 +188,7 @@ func (r *rig) connect(l poll.Handle) (client, server poll.Handle) {
 	return connect.Handle, accept.Accepted
 }
 
-// pair makes a connection.
+// pair returns both ends of a new connection.
 func (r *rig) pair() (client, server poll.Handle) {
 	r.t.Helper()
 	l := r.listen()
@@ -200,7 +197,7 @@ func (r *rig) pair() (client, server poll.Handle) {
 	return client, server
 }
 
-// read, write and so on make operations.
+// read returns a Read. The functions below return other operations.
 func read(h poll.Handle, n int) *poll.Op {
 	return &poll.Op{Kind: poll.Read, Handle: h, Buf: make([]byte, n)}
 }
@@ -217,15 +214,15 @@ func lookup(network, host string) *poll.Op {
 	return &poll.Op{Kind: poll.Lookup, Network: network, Host: host}
 }
 
-// say writes text on h, which must have room for it: nobody reads meanwhile.
+// say writes text to h. There must be space for it, because no Read is in flight.
 func (r *rig) say(h poll.Handle, text string) {
 	r.t.Helper()
 	if op := r.must(write(h, text)); op.N != len(text) {
-		r.t.Fatalf("Write took %d bytes of %d without an error", op.N, len(text))
+		r.t.Fatalf("Write wrote %d of %d bytes without an error", op.N, len(text))
 	}
 }
 
-// hear reads exactly text from h, in as many pieces as it comes in.
+// hear reads from h, in any number of pieces, and expects exactly text.
 func (r *rig) hear(h poll.Handle, text string) {
 	r.t.Helper()
 	var got []byte

@@ -16,36 +16,35 @@ import (
 type testCase struct {
 	name string
 
-	// explanation is printed if the case fails: what is promised, and who
-	// relies on it.
+	// explanation is printed if the case fails. It says what is promised, and why it matters.
 	explanation string
 
 	needs poll.Caps // the case runs only if the poller declares all of these
-	lacks poll.Caps // and none of these
+	lacks poll.Caps // the case runs only if the poller declares none of these
 	run   func(r *rig)
 }
 
-// cases are all of them, from the simple to the nasty.
+// cases are all cases, simple ones first.
 var cases = slices.Concat(timeCases, wakeCases, submitCases, addressCases, streamCases, writeCases,
 	cancelCases, closeCases, closedCases, lookupCases, readinessCases, optionalCases, importCases, pipeCases, datagramCases, sendFileCases,
 	signalCases, loadCases)
 
-// Run tests the pollers that open makes, one for each case, each of them closed
-// by the suite. Some cases open a second one.
+// Run tests pollers. It calls open once for each case and closes the poller. Some cases open a
+// second poller.
 func Run(t *testing.T, open func(t testing.TB) poll.Poller) {
 	suite{open, func(t *testing.T, f func(t *testing.T)) { f(t) }}.run(t)
 }
 
-// RunInBubbles is Run for pollers that take their time from a testing/synctest
-// bubble. Each case has a bubble of its own, and open is called inside it.
+// RunInBubbles is like Run, for pollers that use the clock of a testing/synctest bubble. Each
+// case has its own bubble, and the suite calls open inside it.
 func RunInBubbles(t *testing.T, open func(t testing.TB) poll.Poller) {
 	suite{open, synctest.Test}.run(t)
 }
 
-// A suite is how the cases are run.
+// A suite is a way to run the cases.
 type suite struct {
 	open   func(t testing.TB) poll.Poller
-	around func(t *testing.T, f func(t *testing.T)) // calls f in its surroundings
+	around func(t *testing.T, f func(t *testing.T)) // calls f, perhaps inside a bubble
 }
 
 func (s suite) run(t *testing.T) {
@@ -66,11 +65,11 @@ func (s suite) run(t *testing.T) {
 	}
 }
 
-// hangLimit is when a case that does not end is ended, with everybody's stack.
+// hangLimit is how long a case may take. Then the suite panics with all stacks.
 const hangLimit = time.Minute
 
-// test runs one case. What limits it runs on the machine's clock, outside of any
-// bubble: in there a minute may pass at once, and a hang passes no time at all.
+// test runs one case. The limit uses the machine's clock, outside of any bubble: inside a
+// bubble a minute may pass at once, and no time passes during a hang.
 func (s suite) test(t *testing.T, c testCase) {
 	hang := time.AfterFunc(hangLimit, func() { panic("polltest: " + t.Name() + " hangs: " + c.explanation) })
 	defer hang.Stop()
@@ -87,8 +86,8 @@ func (s suite) test(t *testing.T, c testCase) {
 	})
 }
 
-// pin keeps the caller on its thread until the function it returns is called:
-// some pollers ask for it ([poll.Pinned]), the others do not mind.
+// pin locks the calling goroutine to its thread until the returned function is called. Pollers
+// with [poll.Pinned] require that.
 func pin() func() {
 	runtime.LockOSThread()
 	return runtime.UnlockOSThread

@@ -17,11 +17,11 @@ func sendFile(h poll.Handle, f *os.File, offset int64, count int) *poll.Op {
 	return &poll.Op{Kind: poll.SendFile, Handle: h, File: &poll.FilePart{File: f, Offset: offset, Count: count}}
 }
 
-// sendFileCases are about SendFile: a Write whose bytes are a file's.
+// sendFileCases are about SendFile, a Write of bytes of a file.
 var sendFileCases = []testCase{
 	{
 		name:        "sendfile/part",
-		explanation: "SendFile sends the bytes of the part, in order, and leaves the file's own offset alone: the owner may be reading there.",
+		explanation: "SendFile sends the bytes of the part, in order, and does not change the offset of the file, which its owner may be reading.",
 		needs:       poll.SendFiles,
 		run: func(r *rig) {
 			content := pattern(8 << 20)
@@ -39,13 +39,13 @@ var sendFileCases = []testCase{
 				}
 			}
 			if at, err := file.Seek(0, io.SeekCurrent); at != 7 || err != nil {
-				r.t.Errorf("the offset of the file was 7 and is %d, %v", at, err)
+				r.t.Errorf("the offset of the file is %d, error %v, want 7", at, err)
 			}
 		},
 	},
 	{
 		name:        "sendfile/unix",
-		explanation: "A UNIX socket takes a file as a TCP one does.",
+		explanation: "SendFile works on a UNIX socket as on a TCP socket.",
 		needs:       poll.SendFiles | poll.Unix,
 		run: func(r *rig) {
 			l, err := r.poller.Listen(unixAddr(r), poll.ListenOptions{})
@@ -63,7 +63,7 @@ var sendFileCases = []testCase{
 	},
 	{
 		name:        "sendfile/short file",
-		explanation: "A file that ends before the part does ends the SendFile with io.EOF, and N tells how much there was: the peer may have been promised more.",
+		explanation: "If the file ends before the part, SendFile fails with io.EOF and N is the number of bytes sent. The peer may expect more.",
 		needs:       poll.SendFiles,
 		run: func(r *rig) {
 			file := fileOf(r, []byte("short"))
@@ -80,10 +80,10 @@ var sendFileCases = []testCase{
 			}
 		},
 	},
-	// Large, so that the cancel comes in the middle: what was sent was sent.
+	// The file is large, so that the Cancel comes in the middle.
 	{
 		name:        "sendfile/cancel",
-		explanation: "A cancelled SendFile says how many bytes were taken, and exactly these arrive: it can be continued from there.",
+		explanation: "A cancelled SendFile reports how many bytes were sent, and exactly these arrive. It can be continued from there.",
 		needs:       poll.SendFiles,
 		run: func(r *rig) {
 			content := pattern(32 << 20)
@@ -91,13 +91,13 @@ var sendFileCases = []testCase{
 			client, server := r.pair()
 			op := sendFile(client, file, 0, len(content))
 			if r.submit(op) {
-				r.t.Fatal("32 MiB that nobody reads were sent at once")
+				r.t.Fatal("a SendFile of 32 MiB finished at once, although the peer does not read")
 			}
 			r.wait(0)
 			r.poller.Cancel(op)
 			r.finish(op)
 			if r.want(op, poll.ErrCanceled); op.N == 0 || op.N == len(content) {
-				r.t.Errorf("%d bytes were sent when it was cancelled", op.N)
+				r.t.Errorf("the cancelled SendFile has sent %d bytes, want a part of the file", op.N)
 			}
 			rest := sendFile(client, file, int64(op.N), len(content)-op.N)
 			r.submit(rest)
@@ -108,7 +108,7 @@ var sendFileCases = []testCase{
 	},
 	{
 		name:        "sendfile/direction",
-		explanation: "SendFile is of the direction of Write: one at a time, and a Read beside it goes on. Close ends it, and others have their turn meanwhile.",
+		explanation: "SendFile uses the direction of Write: only one is in flight, and a Read can be in flight beside it. Close ends it, and other handles continue meanwhile.",
 		needs:       poll.SendFiles,
 		run: func(r *rig) {
 			const size = 32 << 20
@@ -135,7 +135,7 @@ var sendFileCases = []testCase{
 	},
 	{
 		name:        "sendfile/broken connection",
-		explanation: "A SendFile whose peer is gone fails like a Write.",
+		explanation: "A SendFile to a peer that is gone fails like a Write.",
 		needs:       poll.SendFiles,
 		run: func(r *rig) {
 			const size = 64 << 20
@@ -150,7 +150,7 @@ var sendFileCases = []testCase{
 	},
 	{
 		name:        "sendfile/closed file",
-		explanation: "A file that its owner has closed, before or in the middle, is fs.ErrClosed. Its descriptor may be another file's by then, of which nothing must be sent.",
+		explanation: "If the owner closes the file, before or during the SendFile, the error is fs.ErrClosed. The descriptor number may belong to another file by then, and nothing of that file may be sent.",
 		needs:       poll.SendFiles,
 		run: func(r *rig) {
 			content := pattern(32 << 20)
@@ -159,10 +159,10 @@ var sendFileCases = []testCase{
 			op := sendFile(client, file, 0, len(content))
 			r.submit(op)
 			r.ok("close by the owner", file.Close())
-			blankFile(r, int64(len(content))) // which gets the number
+			blankFile(r, int64(len(content))) // gets the descriptor number
 			in := read(server, 1<<20)
 			var got []byte
-			for r.flying[op] {
+			for r.inFlight[op] {
 				r.must(in)
 				got = append(got, in.Buf[:in.N]...)
 			}
@@ -172,7 +172,7 @@ var sendFileCases = []testCase{
 				got = append(got, in.Buf[:in.N]...)
 			}
 			if string(got) != string(content[:op.N]) {
-				r.t.Errorf("read %d other bytes than the %d that were sent", len(got), op.N)
+				r.t.Errorf("the %d bytes read differ from the %d bytes sent", len(got), op.N)
 			}
 			again := r.do(sendFile(client, file, 0, 1))
 			if r.want(again, fs.ErrClosed); again.N != 0 {
@@ -182,7 +182,7 @@ var sendFileCases = []testCase{
 	},
 	{
 		name:        "sendfile/misfits",
-		explanation: "What cannot be sent by the system is errors.ErrUnsupported with N == 0, so that the caller can read and write instead.",
+		explanation: "A file that the system cannot send is errors.ErrUnsupported with N == 0, so that the caller can read and write instead.",
 		needs:       poll.SendFiles,
 		run: func(r *rig) {
 			client, _ := r.pair()
@@ -197,7 +197,7 @@ var sendFileCases = []testCase{
 	},
 }
 
-// fileOf makes a file with this content. The case's end closes it.
+// fileOf returns a new file with this content. The end of the case closes it.
 func fileOf(r *rig, content []byte) *os.File {
 	r.t.Helper()
 	file, err := os.Create(filepath.Join(r.t.TempDir(), "file"))
@@ -208,7 +208,7 @@ func fileOf(r *rig, content []byte) *os.File {
 	return file
 }
 
-// blankFile makes a file of n zeros, which has no blocks on the disk.
+// blankFile returns a new file of n zeros, which uses no blocks on the disk.
 func blankFile(r *rig, n int64) *os.File {
 	r.t.Helper()
 	file := fileOf(r, nil)

@@ -14,26 +14,25 @@ import (
 	"baton/loop/poll"
 )
 
-// signalCases are about what a process does to its pollers: signals, which end
-// system calls early, and running out of descriptors. A world in memory knows
-// neither.
+// signalCases are about signals, which interrupt system calls, and about running out of
+// descriptors. A virtual poller has neither.
 var signalCases = []testCase{
 	{
 		name:        "signal/EINTR",
-		explanation: "A signal interrupts system calls. Neither a Wait nor an operation may end because of one: profilers send hundreds in a second.",
+		explanation: "A signal interrupts system calls. It must end neither a Wait nor an operation, because profilers send hundreds of signals per second.",
 		lacks:       poll.Virtual,
 		run:         underSignals,
 	},
 	{
 		name:        "signal/no descriptors",
-		explanation: "Out of descriptors, Accept says EMFILE each time it is asked, and the connection is still there when there are some again, although no event comes for it. A server must survive its busiest hour.",
+		explanation: "Without free descriptors each Accept fails with EMFILE. The connection is still in the queue when there are descriptors again, although no event comes for it. A busy server must recover.",
 		lacks:       poll.Virtual,
 		run:         withoutDescriptors,
 	},
 }
 
-// underSignals works while the case's thread, to which Run has pinned it, gets
-// signals as fast as another can send them.
+// underSignals reads and writes while the thread of the case, to which Run has pinned it, gets
+// as many signals as possible.
 func underSignals(r *rig) {
 	l := r.listen()
 	client, server := r.connect(l)
@@ -53,7 +52,7 @@ func underSignals(r *rig) {
 	}
 }
 
-// storm sends signals to a thread until the function it returns is called.
+// storm sends signals to a thread until the returned function is called.
 func storm(thread int) (end func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1)
@@ -85,24 +84,23 @@ func withoutDescriptors(r *rig) {
 	for range 3 {
 		r.want(r.do(in), syscall.EMFILE)
 		if in.Accepted != nil {
-			r.t.Error("EMFILE, and a handle beside it")
+			r.t.Error("the operation failed with EMFILE and has a handle")
 		}
 	}
 	out := r.do(connect(l.LocalAddr()))
 	if r.want(out, syscall.EMFILE); out.Handle != nil {
-		r.t.Error("EMFILE, and a handle beside it")
+		r.t.Error("the operation failed with EMFILE and has a handle")
 	}
 	if _, err := r.poller.Listen(loopback(), poll.ListenOptions{}); err == nil {
-		r.t.Error("a listener without a descriptor")
+		r.t.Error("Listen succeeded without a free descriptor")
 	}
 	restore()
 	r.must(in)
 	r.connect(l)
 }
 
-// noDescriptors forbids new descriptors in this process until the function it
-// returns is called, at the latest by the end of the case. Those that are open
-// stay.
+// noDescriptors prevents new descriptors in this process until restore is called, at the latest
+// at the end of the case. Open descriptors stay open.
 func noDescriptors(r *rig) (restore func()) {
 	r.t.Helper()
 	var before unix.Rlimit

@@ -4,5 +4,5 @@
 
 package polltest
 
-// signalCases are none: only Linux lets one thread of a process be interrupted.
+// signalCases is empty, because only Linux can send a signal to one thread.
 var signalCases []testCase

@@ -11,25 +11,24 @@ import (
 	"baton/loop/poll"
 )
 
-// streamCases are what every program does with a connection, and how it ends.
-// Errors are compared with the kernel's, wrapped or not: whoever wraps them for
-// users must find them.
+// streamCases are about using and closing connections. Errors are compared with errors.Is, so
+// they may be wrapped.
 var streamCases = []testCase{
-	// If this fails, nothing else in the list is worth reading.
+	// If this case fails, fix it first.
 	{
 		name:        "stream/echo",
-		explanation: "Bytes written on one side are read on the other, in both directions.",
+		explanation: "Bytes written on one end are read on the other, in both directions.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			r.say(client, "hello")
 			r.hear(server, "hello")
-			r.say(server, "hello yourself")
-			r.hear(client, "hello yourself")
+			r.say(server, "response")
+			r.hear(client, "response")
 		},
 	},
 	{
 		name:        "stream/addresses",
-		explanation: "Both sides agree on who they are; logs and access rules depend on it.",
+		explanation: "Both ends report the same addresses. Logs and access rules depend on that.",
 		run: func(r *rig) {
 			l := r.listen()
 			if addr, ok := l.LocalAddr().(*net.TCPAddr); !ok || addr.Port == 0 {
@@ -49,7 +48,7 @@ var streamCases = []testCase{
 	},
 	{
 		name:        "stream/local address",
-		explanation: "Connect binds the local address it is given.",
+		explanation: "Connect binds the socket to the given local address.",
 		run: func(r *rig) {
 			l := r.listen()
 			op := connect(l.LocalAddr())
@@ -61,7 +60,7 @@ var streamCases = []testCase{
 	},
 	{
 		name:        "stream/read before data",
-		explanation: "A Read waits for the first byte, finishes with what is there, and finishes once.",
+		explanation: "A Read waits for the first byte, finishes with the bytes that are there, and finishes once.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			op := read(server, 100)
@@ -77,12 +76,11 @@ var streamCases = []testCase{
 			r.quiet()
 		},
 	},
-	// An edge-triggered kernel tells of the eight bytes once. A poller that
-	// believes the stream to be empty after each Read waits for ever at the
-	// second.
+	// An edge-triggered kernel reports the eight bytes once. A poller that assumes after each
+	// Read that the stream is empty waits forever in the second Read.
 	{
 		name:        "stream/read by pieces",
-		explanation: "What does not fit into one Read stays for the next, also if no new event comes for it.",
+		explanation: "Bytes that do not fit into one Read remain for the next one, even without a new event.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			r.say(client, "abcdefgh")
@@ -94,11 +92,11 @@ var streamCases = []testCase{
 			r.quiet()
 		},
 	},
-	// A read of zero bytes looks like the end of a stream, and zero bytes
-	// written like no progress.
+	// A read of zero bytes looks like the end of a stream, and a write of zero bytes like a
+	// full buffer.
 	{
 		name:        "stream/empty buffers",
-		explanation: "An empty Read or Write finishes at once and says nothing about the stream.",
+		explanation: "An empty Read or Write finishes at once, and reports nothing about the stream.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			for _, op := range []*poll.Op{read(client, 0), write(client, ""), {Kind: poll.Write, Handle: client, Bufs: [][]byte{{}, {}}}} {
@@ -113,11 +111,11 @@ var streamCases = []testCase{
 			r.hear(server, "still there")
 		},
 	},
-	// Here the end is one of one direction only. A poller that takes the
-	// kernel's hang-up for the end of both cuts off the answer.
+	// Only one direction ends. A poller that takes the kernel's hang-up for both ends drops the
+	// response.
 	{
 		name:        "stream/half close",
-		explanation: "After CloseWrite the peer reads everything, then io.EOF as often as it asks, and can still answer.",
+		explanation: "After CloseWrite the peer reads all bytes, then io.EOF every time, and can still write.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			r.say(client, "the last words")
@@ -126,14 +124,14 @@ var streamCases = []testCase{
 			for range 3 {
 				r.want(r.do(read(server, 8)), io.EOF)
 			}
-			r.say(server, "an answer")
-			r.hear(client, "an answer")
+			r.say(server, "a response")
+			r.hear(client, "a response")
 		},
 	},
-	// No bytes come for it, and a Read of none is what it must be woken by.
+	// No bytes arrive, and the event alone must finish the Read.
 	{
 		name:        "stream/half close wakes a reader",
-		explanation: "A Read in flight is told of the end of the stream.",
+		explanation: "The end of the stream finishes a Read in flight.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			op := read(server, 8)
@@ -143,15 +141,15 @@ var streamCases = []testCase{
 			r.finish(op)
 			r.want(op, io.EOF)
 			if op.N != 0 {
-				r.t.Errorf("n %d beside io.EOF", op.N)
+				r.t.Errorf("N is %d, error io.EOF; want 0", op.N)
 			}
 		},
 	},
-	// One event tells of both. A poller that clears its bit after a short read
-	// has used up the event, and the end never shows.
+	// One event reports data and the end. A poller that waits for another event after a short
+	// read never sees the end.
 	{
 		name:        "stream/data and end at once",
-		explanation: "Data that comes together with the end of the stream is read before it, also by a reader with a large buffer who believes a short read to be the last.",
+		explanation: "Data that arrive together with the end of the stream are read before it, also with a large buffer and a short read.",
 		run: func(r *rig) {
 			for range 50 {
 				client, server := r.pair()
@@ -168,11 +166,10 @@ var streamCases = []testCase{
 			}
 		},
 	},
-	// Both orders: a Read that waits is told by an event, a later one by its
-	// own try.
+	// A Read in flight finishes by an event, and a later one by its own try.
 	{
 		name:        "stream/abort",
-		explanation: "Abort resets the connection: a peer that waits or will read learns that the stream did not end well.",
+		explanation: "Abort resets the connection. A Read of the peer, in flight or later, fails, so the peer knows that the stream is incomplete.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			op := read(server, 8)
@@ -186,16 +183,15 @@ var streamCases = []testCase{
 			r.want(r.do(read(server, 8)), syscall.ECONNRESET)
 		},
 	},
-	// The first Write may well succeed, since the kernel learns from the answer
-	// to it that nobody is there; hence many.
+	// The first Write may succeed, because the kernel gets the reset only in response to it.
 	{
-		name:        "stream/write to nobody",
-		explanation: "Writing to a peer that has closed ends with an error, not with silence.",
+		name:        "stream/write to closed peer",
+		explanation: "Writing to a peer that has closed the connection fails.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			r.ok("Close", server.Close())
 			for range 1000 {
-				op := r.do(write(client, "anybody there?"))
+				op := r.do(write(client, "question"))
 				if errors.Is(op.Err, syscall.EPIPE) || errors.Is(op.Err, syscall.ECONNRESET) {
 					return
 				}
@@ -204,14 +200,13 @@ var streamCases = []testCase{
 				}
 				r.quiet()
 			}
-			r.t.Error("1000 writes to a closed peer, and no error")
+			r.t.Error("1000 Writes to a closed peer succeeded")
 		},
 	},
-	// A refusal on loopback often comes at once and elsewhere later; both are
-	// the same error.
+	// The kernel may refuse a connection at once or later; the error is the same.
 	{
 		name:        "stream/refused",
-		explanation: "A Connect to where nobody listens fails with ECONNREFUSED and leaves no handle.",
+		explanation: "A Connect to an address without a listener fails with ECONNREFUSED and returns no handle.",
 		run: func(r *rig) {
 			l := r.listen()
 			addr := l.LocalAddr()
@@ -219,13 +214,13 @@ var streamCases = []testCase{
 			op := r.do(connect(addr))
 			r.want(op, syscall.ECONNREFUSED)
 			if op.Handle != nil {
-				r.t.Error("a failed Connect left a handle")
+				r.t.Error("a failed Connect has a handle")
 			}
 		},
 	},
 	{
 		name:        "stream/address in use",
-		explanation: "A second listener on one address is an error of the operation listen.",
+		explanation: "A second listener on an address is an error of the operation \"listen\".",
 		run: func(r *rig) {
 			l := r.listen()
 			_, err := r.poller.Listen(l.LocalAddr(), poll.ListenOptions{})
@@ -237,15 +232,15 @@ var streamCases = []testCase{
 			}
 		},
 	},
-	// Whoever closes first has the connection in TIME_WAIT. Without
-	// SO_REUSEADDR that keeps the port from the next listener.
+	// The end that closes first is in TIME_WAIT. Without SO_REUSEADDR no listener could use the
+	// port until that ends.
 	{
 		name:        "stream/listen again",
-		explanation: "An address can be listened on again as soon as its listener is closed, although connections it had accepted still linger: a server that restarts must not wait for minutes.",
+		explanation: "An address is free as soon as its listener is closed, even if accepted connections linger. A server that restarts must not wait for minutes.",
 		run: func(r *rig) {
 			l := r.listen()
 			client, server := r.connect(l)
-			r.ok("Close", server.Close()) // first, so that its side lingers
+			r.ok("Close", server.Close()) // first, so that its end is in TIME_WAIT
 			r.want(r.do(read(client, 8)), io.EOF)
 			r.ok("Close", client.Close())
 			r.ok("Close", l.Close())
@@ -254,11 +249,10 @@ var streamCases = []testCase{
 			r.connect(again)
 		},
 	},
-	// One event may stand for twenty connections, of which each Accept takes
-	// one.
+	// One event may stand for twenty connections, and each Accept takes one.
 	{
 		name:        "stream/backlog",
-		explanation: "Connections that came before anybody accepts are kept, and accepted one by one.",
+		explanation: "Connections that come before any Accept are queued, and accepted one by one.",
 		run: func(r *rig) {
 			l := r.listen()
 			const n = 20
@@ -286,7 +280,7 @@ var streamCases = []testCase{
 	},
 	{
 		name:        "stream/no delay",
-		explanation: "SetNoDelay works in both directions and does not disturb the stream.",
+		explanation: "SetNoDelay accepts both values and does not affect the bytes of the stream.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			for _, on := range []bool{false, true} {

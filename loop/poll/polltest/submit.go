@@ -11,12 +11,12 @@ import (
 	"baton/loop/poll"
 )
 
-// submitCases are about the life of an Op: what Submit makes of its fields, when
-// it may be submitted again, and from where.
+// submitCases are about the fields of an Op, when it may be submitted again, and from which
+// thread.
 var submitCases = []testCase{
 	{
 		name:        "submit/results are fresh",
-		explanation: "Submit clears what an earlier life of the Op has left in its results. Ops are reused for every read of a connection, and nobody clears them by hand.",
+		explanation: "Submit clears old results in the Op. Ops are reused for every read of a connection, and callers do not clear them.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			l := r.listen()
@@ -29,18 +29,18 @@ var submitCases = []testCase{
 			}{
 				{read(client, 0), nil},
 				{write(server, ""), nil},
-				{read(strange{}, 8), poll.ErrForeign},
+				{read(foreignHandle{}, 8), poll.ErrForeign},
 				{connect(gone.LocalAddr()), syscall.ECONNREFUSED},
-				{accept(strange{}), poll.ErrForeign},
+				{accept(foreignHandle{}), poll.ErrForeign},
 				{canceled, poll.ErrCanceled},
 			} {
 				op := c.op
 				op.N, op.Err = 99, io.ErrUnexpectedEOF
-				switch op.Kind { // the results of the kind
+				switch op.Kind { // the results of its kind
 				case poll.Connect:
-					op.Handle = strange{}
+					op.Handle = foreignHandle{}
 				case poll.Accept:
-					op.Accepted = strange{}
+					op.Accepted = foreignHandle{}
 				}
 				if !r.submit(op) && op == canceled {
 					r.poller.Cancel(op)
@@ -48,17 +48,16 @@ var submitCases = []testCase{
 				r.finish(op)
 				r.want(op, c.want)
 				if op.N != 0 || op.Accepted != nil || op.Kind == poll.Connect && op.Handle != nil {
-					r.t.Errorf("%v: n %d, accepted %v, handle %v of an earlier life",
+					r.t.Errorf("%v: n %d, accepted %v, handle %v from an earlier use",
 						op.Kind, op.N, op.Accepted, op.Handle)
 				}
 			}
 		},
 	},
-	// A list that is linked through the Ops themselves must have been cut
-	// before the first of them is given away.
+	// A list that is linked through the Ops must be cut before the first Op is returned.
 	{
 		name:        "submit/from within a report",
-		explanation: "One Wait may report many operations. The loop tells their owners one by one, and each may submit its own again before the others are told.",
+		explanation: "One Wait may report many operations. The loop calls their owners one by one, and each owner may submit its operation again before the next owner is called.",
 		run: func(r *rig) {
 			l := r.listen()
 			clients, ops := make([]poll.Handle, 5), make([]*poll.Op, 5)
@@ -77,7 +76,7 @@ var submitCases = []testCase{
 					left -= len(r.done)
 					for _, op := range slices.Clone(r.done) {
 						r.want(op, poll.ErrCanceled)
-						r.submit(op) // in flight for good: there are no data
+						r.submit(op) // in flight, because there are no data
 					}
 				}
 			}
@@ -92,7 +91,7 @@ var submitCases = []testCase{
 	},
 	{
 		name:        "submit/reports are appended",
-		explanation: "Wait appends to the slice it is given: what stands in it already is the caller's.",
+		explanation: "Wait appends to the given slice and does not change its elements.",
 		run: func(r *rig) {
 			_, server := r.pair()
 			op := read(server, 8)
@@ -104,20 +103,20 @@ var submitCases = []testCase{
 				done = r.poller.Wait(done, patience)
 			}
 			if !slices.Equal(done, []*poll.Op{mine, op}) {
-				r.t.Fatalf("Wait made %v of a slice with one operation, want that and the Read", done)
+				r.t.Fatalf("Wait returned %v, want the given operation and the Read", done)
 			}
-			delete(r.flying, op)
+			delete(r.inFlight, op)
 		},
 	},
 	{
 		name:        "submit/from changing threads",
-		explanation: "Tasks submit, cancel and close on goroutines of their own, one at a time, while the loop's one waits: no call may depend on the thread it comes from, but Wait, and that only if the poller says so.",
+		explanation: "Tasks submit, cancel and close on their own goroutines, one at a time. No call except Wait may depend on its thread, and Wait only if the poller declares Pinned.",
 		run:         changingThreads,
 	},
 }
 
-// changingThreads makes every call from another thread than the one before. Only
-// a pinned poller is always waited for on the case's own.
+// changingThreads makes every call on another thread than the last one. Only the Wait of a
+// pinned poller is always on the thread of the case.
 func changingThreads(r *rig) {
 	client, server := r.pair()
 	in, out := read(server, 8), write(client, "x")
@@ -140,7 +139,7 @@ func changingThreads(r *rig) {
 	if !r.poller.Caps().Has(poll.Pinned) {
 		elsewhere(func() { r.done = r.poller.Wait(r.done[:0], patience) })
 		for _, op := range r.done {
-			delete(r.flying, op)
+			delete(r.inFlight, op)
 		}
 	}
 	r.finish(in)
@@ -153,12 +152,12 @@ func (r *rig) submitElsewhere(op *poll.Op) {
 	atOnce := false
 	elsewhere(func() { atOnce = r.poller.Submit(op) })
 	if !atOnce {
-		r.flying[op] = true
+		r.inFlight[op] = true
 	}
 }
 
-// elsewhere calls f on another thread, and waits for it. The thread of the case
-// is taken: Run has pinned the case to it.
+// elsewhere calls f on another thread and waits for it. The thread of the case is not used,
+// because Run has pinned the case to it.
 func elsewhere(f func()) {
 	done := make(chan struct{})
 	go func() {

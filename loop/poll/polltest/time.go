@@ -8,21 +8,20 @@ import (
 	"baton/loop/poll"
 )
 
-// timeCases are about Now and about how long a Wait lasts.
+// timeCases are about Now and the duration of a Wait.
 //
-// All durations are differences of the poller's own Now, never of the machine's
-// clock: in a virtual world the two have nothing to do with each other. So a
-// case takes no time there, and bounds hold exactly.
+// All durations are differences of the poller's Now. In a virtual world the machine's clock is
+// unrelated to it. So a case takes no time there, and limits are exact.
 var timeCases = []testCase{
-	// Timeouts are cut to the clock's unit somewhere on their way to a kernel,
-	// and cutting is the wrong direction. A poller that wakes early by a little
-	// and lets the loop ask again spends a turn on every timer.
+	// Timeouts are rounded to the clock's unit somewhere on the way to the kernel, and must not
+	// be rounded down. A poller that wakes a little early costs a turn of the loop on every
+	// timer.
 	{
 		name:        "timer/never early",
-		explanation: "A Wait with nothing to report lasts until Now says that d has passed, give or take a stray early return; a loop whose timers come early runs callbacks before their time.",
+		explanation: "A Wait with nothing to report lasts until Now says that d has passed, except for a few early returns. Otherwise a loop would run timers too early.",
 		run: func(r *rig) {
-			// Shorter than a clock's tick, a kernel's slack, a millisecond;
-			// and not a whole number of any.
+			// The durations are shorter than a tick of a clock, than the timer slack of a
+			// kernel and than a millisecond, or no multiple of them.
 			const rounds = 10
 			for _, d := range []time.Duration{1, 50 * time.Microsecond, time.Millisecond, 1234567, 7 * time.Millisecond} {
 				early := 0
@@ -37,13 +36,13 @@ var timeCases = []testCase{
 	},
 	{
 		name:        "timer/in time",
-		explanation: "On an idle machine a Wait is at most 1 ms late, 0.1 ms if the poller has a thread to itself. A poller that rounds its timeouts, or finds out about them by the way, makes every sleep longer.",
+		explanation: "On an idle machine a Wait is at most 1 ms late, or 0.1 ms if the poller is Pinned. A poller that rounds its timeouts up makes every sleep longer.",
 		lacks:       poll.Virtual,
 		run:         inTime,
 	},
 	{
 		name:        "timer/exact",
-		explanation: "A virtual clock jumps to the moment somebody waits for, to the nanosecond and in one Wait; otherwise a seed does not replay.",
+		explanation: "A virtual clock advances exactly to the requested time, in one Wait. Otherwise a seed could not be replayed.",
 		needs:       poll.Virtual,
 		run: func(r *rig) {
 			for _, d := range []time.Duration{1, time.Millisecond, time.Hour, 365 * 24 * time.Hour} {
@@ -55,11 +54,11 @@ var timeCases = []testCase{
 			}
 		},
 	},
-	// A timeout of zero and no timeout are neighbours in most interfaces: one
-	// typing error makes a busy loop sleep.
+	// Zero and no timeout are easily confused in a system call, and then a busy loop would
+	// sleep.
 	{
 		name:        "timer/poll does not wait",
-		explanation: "Wait(0) only looks. A busy loop calls it every few steps.",
+		explanation: "Wait(0) does not wait. A busy loop calls it every few steps.",
 		run: func(r *rig) {
 			client, _ := r.pair()
 			op := read(client, 1)
@@ -71,58 +70,58 @@ var timeCases = []testCase{
 			if r.poller.Caps().Has(poll.Virtual) && !r.poller.Now().Equal(start) {
 				r.t.Errorf("Wait(0) moved the virtual clock by %v", r.poller.Now().Sub(start))
 			}
-			// A Read that has nothing to do with time is in flight all along.
-			if !r.flying[op] {
+			// The Read is in flight all the time.
+			if !r.inFlight[op] {
 				r.t.Errorf("a Read without data finished: %v", op.Err)
 			}
 		},
 	},
-	// Catches a poller that looks for completions before it sleeps and after,
-	// but is not woken by them.
+	// This case finds a poller that checks for completions before and after its sleep, but is
+	// not woken by them.
 	{
 		name:        "timer/completion first",
-		explanation: "A Wait ends with the first completion, not with its deadline: otherwise every answer would be as late as the next timer.",
+		explanation: "A Wait ends at the first completion and not at its deadline. Otherwise every response would be as late as the next timer.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			op := read(server, 8)
 			r.submit(op)
 			r.say(client, "now")
-			// The data may need a moment on its way, and a Wait may be early,
-			// but a poller that waits for its deadline does so at the first.
+			// The data may need a moment, and a Wait may return early, but a poller that waits
+			// for its deadline does so in the first Wait.
 			start := r.poller.Now()
-			for r.flying[op] && r.poller.Now().Sub(start) < time.Hour {
+			for r.inFlight[op] && r.poller.Now().Sub(start) < time.Hour {
 				r.wait(time.Hour)
 			}
-			if r.flying[op] {
-				r.t.Fatal("an hour passed before a Read was reported whose data was there")
+			if r.inFlight[op] {
+				r.t.Fatal("the Read was not reported within an hour, although its data were there")
 			}
 		},
 	},
-	// Where a deadline is a property of something that lives longer than a Wait
-	// (a timer, a file), it must be taken back or overwritten.
+	// If the deadline belongs to an object that lives longer than the Wait (a timer, a file),
+	// the poller must reset it.
 	{
 		name:        "timer/one at a time",
-		explanation: "A deadline is that of one Wait. One that a completion or a Wake has cut short must not end a later Wait, when the loop has other plans.",
+		explanation: "A deadline applies to one Wait. If a completion or a Wake ends that Wait, the deadline must not end a later one.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			for range 5 {
 				op := read(server, 1)
 				r.submit(op)
 				r.say(client, "x")
-				r.wait(2 * time.Millisecond) // cut short by the Read
+				r.wait(2 * time.Millisecond) // ended by the Read
 				r.finish(op)
 				r.sleep(4 * time.Millisecond)
 				r.poller.Wake()
-				r.wait(2 * time.Millisecond) // cut short by the Wake
+				r.wait(2 * time.Millisecond) // ended by the Wake
 				r.sleep(4 * time.Millisecond)
 			}
 		},
 	},
-	// A wall clock is set back by its owner now and then; time.Time has a
-	// second reading that is not, as long as nobody rounds it away.
+	// A wall clock may be set back. The monotonic reading of a time.Time is not, unless it was
+	// removed.
 	{
 		name:        "timer/goes forward",
-		explanation: "Now never goes backwards, whoever asks and whatever happens between: durations are differences of two answers.",
+		explanation: "Now never goes backwards, whichever goroutine calls it, because durations are differences of two results.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			last := r.poller.Now()
@@ -147,10 +146,9 @@ var timeCases = []testCase{
 	},
 }
 
-// inTime waits until a Wait was in time once. One that is late proves nothing
-// on a busy machine; that none of thousands is in time proves a lot. The length
-// is no whole number of milliseconds, which a poller that counts in them cannot
-// meet to a tenth.
+// inTime repeats until a Wait was in time. One late Wait proves nothing on a busy machine;
+// thousands of late Waits do. The duration is no multiple of a millisecond, so a poller that
+// rounds to milliseconds is not precise to 0.1 ms.
 func inTime(r *rig) {
 	const d = 1500 * time.Microsecond
 	bound := time.Millisecond

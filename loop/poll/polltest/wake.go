@@ -10,15 +10,14 @@ import (
 	"baton/loop/poll"
 )
 
-// wakeCases are about the one call that other goroutines make. What is lost here
-// is lost for good: the loop sleeps, and nobody knows. So most of these cases
-// hang when they fail, and the suite's limit ends them.
+// wakeCases are about Wake, which other goroutines call. A lost Wake leaves the loop asleep. So
+// most of these cases hang when they fail, and the limit of the suite ends them.
 var wakeCases = []testCase{
-	// The classic lost wake-up: the flag is read, the Wake comes, the poller
+	// This is the classic lost wake-up: the poller checks the flag, the Wake comes, the poller
 	// sleeps.
 	{
 		name:        "wake/before Wait",
-		explanation: "A Wake before a Wait ends that Wait at once, however often it was called: the loop looks at its queue, then waits, and a callback may be posted between the two.",
+		explanation: "A Wake before a Wait ends that Wait at once, however often it was called. The loop checks its queue and then waits, and a callback may be posted between the two.",
 		run: func(r *rig) {
 			for range 3 {
 				r.poller.Wake()
@@ -26,14 +25,14 @@ var wakeCases = []testCase{
 			start := r.poller.Now()
 			r.wait(-1) // would hang
 			if r.poller.Caps().Has(poll.Virtual) && !r.poller.Now().Equal(start) {
-				r.t.Errorf("the Wait that a Wake ended took %v of virtual time", r.poller.Now().Sub(start))
+				r.t.Errorf("a Wait that a Wake ended took %v of virtual time", r.poller.Now().Sub(start))
 			}
 		},
 	},
-	// A counter or a pipe in place of a flag remembers each of them.
+	// A poller with a counter or a pipe instead of a flag would count the Wakes.
 	{
 		name:        "wake/many are one",
-		explanation: "Wakes before one Wait end that Wait only; otherwise a burst of posts makes the loop spin.",
+		explanation: "Several Wakes before a Wait end only that Wait. Otherwise many posts would make the loop spin.",
 		run: func(r *rig) {
 			for range 100 {
 				r.poller.Wake()
@@ -44,7 +43,7 @@ var wakeCases = []testCase{
 	},
 	{
 		name:        "wake/before a report",
-		explanation: "A Wait that has operations to report takes the Wakes before it along: the loop looks at its queues after every Wait, so a second look would find nothing.",
+		explanation: "A Wait that reports operations also consumes the Wakes before it. The loop checks its queues after every Wait, so another early Wait would be useless.",
 		run: func(r *rig) {
 			const rounds = 20
 			early := 0
@@ -54,37 +53,37 @@ var wakeCases = []testCase{
 				r.submit(op)
 				r.ok("Close", server.Close())
 				r.poller.Wake()
-				if r.wait(patience); r.flying[op] {
-					r.t.Fatal("the Wait after a Close did not report what it ended")
+				if r.wait(patience); r.inFlight[op] {
+					r.t.Fatal("the Wait after a Close did not report the Read that it ended")
 				}
 				early += r.sleep(time.Millisecond)
 				r.ok("Close", client.Close())
 			}
 			if early > rounds/2 {
-				r.t.Errorf("%d Waits of %d were ended by a Wake of the one before", early, rounds+early)
+				r.t.Errorf("%d Waits of %d were ended by a Wake before the last Wait", early, rounds+early)
 			}
 		},
 	},
 	{
 		name:        "wake/after Wait(0)",
-		explanation: "A Wake is for the next Wait of any kind; one that only looks takes it too, and a later Wake counts anew.",
+		explanation: "A Wake ends the next Wait of any kind. A Wait(0) consumes it, too, and a later Wake counts again.",
 		run: func(r *rig) {
-			// Whether the first one is gone by now nobody can tell: the next
-			// Wait may end because of either. That it ends is the promise.
+			// The case cannot know whether the Wait(0) has consumed the first Wake. The next
+			// Wait must end in any case.
 			r.poller.Wake()
 			r.wait(0)
 			r.poller.Wake()
 			r.wait(-1) // would hang
 		},
 	},
-	// The other half of the classic: the poller is already on its way to sleep
-	// and can no longer see a flag; something must reach it there.
+	// The poller is about to sleep and does not check the flag any more, so the Wake must end
+	// the sleep.
 	{
 		name:        "wake/during Wait",
-		explanation: "A Wake from another goroutine ends the Wait in progress.",
+		explanation: "A Wake from another goroutine ends the running Wait.",
 		run: func(r *rig) {
-			// The channel has no room, so a Wake comes just when the case goes
-			// on into its Wait: sometimes before, sometimes during it.
+			// The channel is unbuffered, so a Wake comes just when the case calls Wait:
+			// sometimes before, sometimes during it.
 			rounds := make(chan struct{})
 			var wakes sync.WaitGroup
 			wakes.Go(func() {
@@ -100,12 +99,11 @@ var wakeCases = []testCase{
 			wakes.Wait()
 		},
 	},
-	// The two clocks meet here: the deadline must not win because it was set
-	// first.
+	// The deadline must not win because it was set first.
 	{
 		name:        "wake/out of a long Wait",
-		explanation: "A Wake ends a Wait with a deadline far away just as well. A poller without limit of time sleeps differently from one with it, hence both.",
-		lacks:       poll.Jumps, // such a clock has jumped before anybody wakes
+		explanation: "A Wake also ends a Wait with a distant deadline. A poller may sleep differently with and without a limit, so there is a case for each.",
+		lacks:       poll.Jumps, // such a clock jumps before the Wake
 		run: func(r *rig) {
 			for range 5 {
 				start := r.poller.Now()
@@ -120,11 +118,11 @@ var wakeCases = []testCase{
 	},
 	{
 		name:        "wake/out of an endless Wait",
-		explanation: "A Wait without a limit lasts, whatever deadlines and wake-ups were before: one that returns again and again keeps a processor busy for nothing.",
+		explanation: "A Wait without a limit lasts, whatever deadlines and Wakes were before. A Wait that returns again and again keeps a processor busy.",
 		run: func(r *rig) {
 			for range 5 {
-				// Deadlines that a poller might still have in its books: one
-				// that was never reached, and one that has just passed.
+				// The poller may still have two old deadlines: one that was never reached, and
+				// one that has just passed.
 				r.poller.Wake()
 				r.wait(time.Hour)
 				r.sleep(time.Millisecond)
@@ -135,7 +133,7 @@ var wakeCases = []testCase{
 				})
 				for waits := 0; !posted.Load(); waits++ {
 					if waits > 5 {
-						r.t.Fatalf("%d Waits without a limit have returned for no reason", waits)
+						r.t.Fatalf("%d Waits without a limit returned for no reason", waits)
 					}
 					r.wait(-1)
 				}
@@ -144,7 +142,7 @@ var wakeCases = []testCase{
 	},
 	{
 		name:        "wake/as time runs out",
-		explanation: "A Wake may come at the very moment at which a Wait ends by itself. It ends that one or the next; if neither, what was posted waits for a timer, perhaps for ever.",
+		explanation: "A Wake may come at the moment at which a Wait ends by itself. It must end that Wait or the next one. Otherwise a posted function might wait forever.",
 		run: func(r *rig) {
 			var posted atomic.Bool
 			rounds := make(chan struct{}, 1)
@@ -155,8 +153,8 @@ var wakeCases = []testCase{
 					r.poller.Wake()
 				}
 			})
-			// This is how a loop waits: what was posted is looked for after each
-			// Wait, and before one without a limit.
+			// A loop waits like this: it checks for posted functions after each Wait, and
+			// before a Wait without a limit.
 			for i := range 2000 {
 				rounds <- struct{}{}
 				r.wait(time.Duration(i%100) * time.Microsecond)
@@ -170,14 +168,14 @@ var wakeCases = []testCase{
 	},
 	{
 		name:        "wake/from many goroutines",
-		explanation: "No Wake is lost: whoever posts something and then wakes the loop may rely on it being seen, whatever seven others do at that moment.",
+		explanation: "No Wake is lost. A goroutine that posts a function and then calls Wake can rely on the loop, whatever seven other goroutines do.",
 		run:         wakeFromMany,
 	},
-	// A Wait that was woken returns by another path, on which the finished
-	// operations are easily forgotten.
+	// A Wait that a Wake ends returns by another code path, which may forget the finished
+	// operations.
 	{
 		name:        "wake/loses no completion",
-		explanation: "A Wait that a Wake has ended must not drop what finished meanwhile.",
+		explanation: "A Wait that a Wake ends must report the operations that have finished.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			var stop atomic.Bool
@@ -202,10 +200,9 @@ var wakeCases = []testCase{
 	},
 }
 
-// wakeFromMany posts and wakes from eight goroutines, each of which goes on
-// only when its post was seen. A lost Wake is a hang: the poster waits for the
-// loop, and the loop, which sleeps, for the poster. The bits are taken after the
-// Wait and not before, so that a Wake which comes too early does not help.
+// wakeFromMany posts and wakes from eight goroutines, each of which waits until its post was
+// seen. A lost Wake is a hang: the goroutine waits for the loop, and the loop sleeps. The bits
+// are checked after the Wait, so that a Wake which comes too early does not help.
 func wakeFromMany(r *rig) {
 	const posters, posts = 8, 500
 	var posted atomic.Int64

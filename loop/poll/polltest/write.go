@@ -9,10 +9,9 @@ import (
 	"baton/loop/poll"
 )
 
-// writeCases move more than any socket buffer holds, so that a Write has to go
-// on by itself while others do their work. What arrives is compared byte by
-// byte: a poller that loses its place sends a piece twice, or not at all, and
-// only then.
+// writeCases write more than a socket buffer holds, so that a Write must continue while other
+// operations run. They compare every byte: a poller that makes a mistake sends some bytes
+// twice, or not at all.
 var writeCases = []testCase{
 	chunked("a byte at a time", 32<<10, func(*rand.Rand) int { return 1 }),
 	chunked("seven at a time", 128<<10, func(*rand.Rand) int { return 7 }),
@@ -21,7 +20,7 @@ var writeCases = []testCase{
 	chunked("random pieces", 4<<20, func(r *rand.Rand) int { return 1 << r.IntN(17) }),
 	{
 		name:        "write/vectored",
-		explanation: "A Write of several buffers sends their bytes in order, whatever their sizes, and counts them all.",
+		explanation: "A Write of several buffers sends their bytes in order, whatever their sizes, and N counts all of them.",
 		run: func(r *rig) {
 			for _, sizes := range [][]int{{1}, {3, 0, 4}, {0, 0, 5, 0}, {1, 70000, 1, 300000, 2}, repeat(5, 3000), repeat(2000, 2500)} {
 				vectored(r, sizes)
@@ -30,7 +29,7 @@ var writeCases = []testCase{
 	},
 	{
 		name:        "write/vectored again",
-		explanation: "Each Write of several buffers begins with its own first one, wherever that of before has ended.",
+		explanation: "Each Write of several buffers begins with its first buffer, wherever the last Write has ended.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			for range 2 {
@@ -46,13 +45,13 @@ var writeCases = []testCase{
 	},
 	{
 		name:        "write/back pressure",
-		explanation: "A Write that the other side does not read stays in flight, in one piece, and other handles go on.",
+		explanation: "A Write that the peer does not read stays in flight, and other handles continue.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			other, another := r.pair()
 			big := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(16 << 20)}
 			r.submit(big)
-			// Nobody reads yet, so the large Write holds up whatever it can.
+			// The peer does not read yet, so the large Write blocks whatever it can.
 			for range 20 {
 				r.say(other, "meanwhile")
 				r.hear(another, "meanwhile")
@@ -66,7 +65,7 @@ var writeCases = []testCase{
 	},
 	{
 		name:        "write/both directions",
-		explanation: "A Read and a Write of one handle may be in flight together.",
+		explanation: "A Read and a Write of one handle may be in flight at the same time.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			out := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(8 << 20)}
@@ -84,13 +83,13 @@ var writeCases = []testCase{
 	},
 }
 
-// chunked sends size bytes to a reader with buffers of chunk bytes. A reader
-// that is slower than the writer, or faster, or has room for one byte, makes
-// the two wait for each other in all the ways there are.
+// chunked returns a case that sends size bytes to a reader with buffers of chunk bytes. A
+// reader that is slower or faster than the writer, or reads single bytes, makes the two wait
+// for each other in many ways.
 func chunked(name string, size int, chunk func(*rand.Rand) int) testCase {
 	return testCase{
 		name:        "write/" + name,
-		explanation: "A Write finishes when everything is taken, and the reader gets the same bytes in the same order however it cuts them.",
+		explanation: "A Write finishes when everything is written, and the reader gets the same bytes in the same order, whatever the sizes of its buffers are.",
 		run: func(r *rig) {
 			random := r.random()
 			client, server := r.pair()
@@ -105,9 +104,9 @@ func chunked(name string, size int, chunk func(*rand.Rand) int) testCase {
 	}
 }
 
-// vectored sends buffers of the given sizes. Empty ones may stand anywhere, and
-// there may be more than a kernel takes in one call (1024 on most). The elements
-// of Bufs are the poller's to change, so the bytes to compare with are copied.
+// vectored sends buffers of the given sizes. Some may be empty, and there may be more than a
+// kernel takes in one call (1024 on most systems). The poller may change the elements of Bufs,
+// so the case compares with a copy.
 func vectored(r *rig, sizes []int) {
 	r.t.Helper()
 	total := 0
@@ -133,8 +132,7 @@ func vectored(r *rig, sizes []int) {
 	r.ok("Close", server.Close())
 }
 
-// drain reads want from h, while whatever else is in flight goes on. Reading one
-// byte too many is wrong as well: nothing may follow.
+// drain reads exactly the bytes want from h, while other operations are in flight.
 func drain(r *rig, h poll.Handle, want []byte, chunk func() int) {
 	r.t.Helper()
 	op := &poll.Op{Kind: poll.Read, Handle: h}
@@ -142,13 +140,13 @@ func drain(r *rig, h poll.Handle, want []byte, chunk func() int) {
 	for at := 0; at < len(want); at += op.N {
 		op.Buf = buf[:chunk()]
 		if r.must(op); op.N == 0 || at+op.N > len(want) || !bytes.Equal(op.Buf[:op.N], want[at:at+op.N]) {
-			r.t.Fatalf("wrong bytes in a read of %d at %d of %d", op.N, at, len(want))
+			r.t.Fatalf("a Read of %d bytes at offset %d of %d has wrong bytes", op.N, at, len(want))
 		}
 	}
 }
 
-// pattern makes n bytes whose period is a prime, so that a lost or doubled
-// piece shows. Copies of whole periods keep it, and are made faster than bytes.
+// pattern returns n bytes whose period is a prime, so that a lost or repeated piece is visible.
+// It copies whole periods, which is fast.
 func pattern(n int) []byte {
 	const period = 251
 	b := make([]byte, n)
@@ -161,7 +159,7 @@ func pattern(n int) []byte {
 	return b
 }
 
-// repeat returns n times size.
+// repeat returns a slice of n elements with the value size.
 func repeat(size, n int) []int {
 	sizes := make([]int, n)
 	for i := range sizes {

@@ -10,7 +10,7 @@ import (
 )
 
 // Reads and writes do not allocate, however many buffers they have.
-func TestAllocations(t *testing.T) {
+func TestReadsAndWritesDoNotAllocate(t *testing.T) {
 	r := newRig(t, portable.Config{})
 	client, server := r.pair(loopback)
 	data, spare := make([]byte, 64), make([]byte, 64)
@@ -36,7 +36,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// One byte there and back over loopback, two operations for each end.
+// BenchmarkEcho sends one byte over loopback and back, with two operations on each end.
 func BenchmarkEcho(b *testing.B) {
 	r := newRig(b, portable.Config{})
 	client, server := r.pair(loopback)

@@ -10,7 +10,7 @@ import (
 	"baton/loop/poll/portable"
 )
 
-func TestConnectFromLocal(t *testing.T) {
+func TestConnectUsesLocalAddress(t *testing.T) {
 	r := newRig(t, portable.Config{})
 	l, err := r.Listen(loopback, poll.ListenOptions{})
 	if err != nil {
@@ -27,7 +27,7 @@ func TestConnectFromLocal(t *testing.T) {
 	}
 }
 
-func TestLookupOfNumbers(t *testing.T) {
+func TestLookupOfAddressNeedsNoResolver(t *testing.T) {
 	r := newRig(t, portable.Config{})
 	for _, c := range []struct {
 		network, host string
@@ -37,12 +37,12 @@ func TestLookupOfNumbers(t *testing.T) {
 	} {
 		op := &poll.Op{Kind: poll.Lookup, Network: c.network, Host: c.host}
 		if !r.Submit(op) {
-			t.Fatalf("the Lookup of %s needs the resolver", c.host)
+			t.Fatalf("the Lookup of %s did not finish at once", c.host)
 		}
 		if found := op.Err == nil; found != c.found {
-			t.Errorf("%s in %s: %v, %v", c.host, c.network, op.Addrs, op.Err)
+			t.Errorf("Lookup of %s in network %s: addresses %v, error %v", c.host, c.network, op.Addrs, op.Err)
 		} else if want := netip.MustParseAddr(c.host).Unmap(); found && op.Addrs[0] != want {
-			t.Errorf("%s in %s is %v", c.host, c.network, op.Addrs)
+			t.Errorf("Lookup of %s in network %s: addresses %v", c.host, c.network, op.Addrs)
 		}
 	}
 }

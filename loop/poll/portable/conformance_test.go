@@ -19,8 +19,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// offline is a resolver that knows what package net knows by itself, and for
-// which every server is out of reach.
+// offline resolves what package net resolves by itself. All DNS servers are unreachable.
 var offline = &net.Resolver{
 	PreferGo: true,
 	Dial: func(context.Context, string, string) (net.Conn, error) {

@@ -12,7 +12,7 @@ import (
 var (
 	_ poll.Controller = (*conn)(nil)
 	_ poll.Controller = (*listener)(nil)
-	_ poll.Controller = (*packets)(nil)
+	_ poll.Controller = (*packetConn)(nil)
 )
 
 // Control implements [poll.Controller].
@@ -22,17 +22,17 @@ func (c *conn) Control(fn func(fd uintptr)) error { return control(c.stream, c.c
 func (l *listener) Control(fn func(fd uintptr)) error { return control(l.acceptor, l.closed, fn) }
 
 // Control implements [poll.Controller].
-func (c *packets) Control(fn func(fd uintptr)) error { return control(c.conn, c.closed, fn) }
+func (c *packetConn) Control(fn func(fd uintptr)) error { return control(c.conn, c.closed, fn) }
 
-// control calls fn with the descriptor of a socket of package net. All of its sockets
-// are a syscall.Conn.
+// control calls fn with the descriptor of a socket of package net. All of them are a
+// syscall.Conn.
 func control(socket any, closed bool, fn func(fd uintptr)) error {
 	if closed {
 		return net.ErrClosed
 	}
 	raw, err := socket.(syscall.Conn).SyscallConn()
 	if err != nil {
-		return cause(err)
+		return unwrap(err)
 	}
-	return cause(raw.Control(fn))
+	return unwrap(raw.Control(fn))
 }

@@ -1,21 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package portable is the standard library as a poller, on every system that
-// Go knows: operations are calls of package net on goroutines of their own, and
-// what they return is queued for Wait.
+// Package portable is a poller that uses the standard library, on every system that Go
+// supports. A loop uses it by default on systems other than Linux. A program can also choose
+// it:
 //
-// It is the reference for the kernels' own pollers, and makes systems that have
-// none fit for development. It is not fast: no operation with a kernel in it
-// finishes at once, and each costs the start of a goroutine and a switch back.
-// Reads and writes do not allocate all the same.
+//	package main
 //
-// What cannot be had through package net:
-//   - ListenOptions.Backlog: the system's largest is used, whatever is asked;
-//   - ListenOptions.ReusePort where there is no SO_REUSEPORT;
-//   - the capabilities Readiness, Adopts and Provided;
-//   - the end of a Lookup that the C library serves: its thread goes on after
-//     Cancel and Close until the system gives up, as with any net.Resolver.
+//	import (
+//		"context"
+//		"fmt"
+//		"log"
 //
-// Closing a UNIX-domain listener leaves its file, unlike with package net: by
-// then it may be another one's, and only the caller can tell.
+//		"baton/loop"
+//		"baton/loop/poll/portable"
+//		"baton/task"
+//	)
+//
+//	func main() {
+//		poller := portable.New(portable.Config{})
+//		runner := task.Runner{Config: loop.Config{Poller: poller}}
+//		err := runner.Run(context.Background(), func(ctx context.Context) error {
+//			fmt.Println("hello from a task")
+//			return nil
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//	}
+//
+// Each operation is a call of package net on its own goroutine. Wait reports the results.
+//
+// The package is the reference for the other pollers, and it makes development possible on
+// systems without another poller. It is not fast: an operation that calls the kernel never
+// finishes in Submit, and it costs the start of a goroutine and a switch back. Reads and writes
+// do not allocate.
+//
+// Package net limits what this package can do:
+//
+//   - ListenOptions.Backlog is ignored: the backlog is the largest that the system allows.
+//   - ListenOptions.ReusePort needs SO_REUSEPORT.
+//   - The capabilities Readiness, Adopts and Provided are missing.
+//   - A Lookup by the C library cannot be interrupted: its thread continues after Cancel
+//     and Close until the C library returns, as with any net.Resolver.
+//
+// Unlike package net, closing a UNIX-domain listener leaves its file. The file may belong to
+// another listener by then, and only the caller can know.
 package portable

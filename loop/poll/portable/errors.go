@@ -11,11 +11,11 @@ import (
 	"baton/loop/poll"
 )
 
-// cause takes package net's dress off an error: what is under it is what the
-// seam speaks of, mostly a *os.SyscallError. The only deadlines here are those
-// of lane.stop. That a socket was closed under its caller has several shapes in
-// package net, and one here. io.EOF has no dress and stays what it is.
-func cause(err error) error {
+// unwrap returns the bare error in an error of package net, mostly an *os.SyscallError. The
+// only deadlines in this package come from Cancel, so a deadline error becomes
+// poll.ErrCanceled. Package net has several errors for a socket that was closed during a call;
+// unwrap returns net.ErrClosed for all of them. io.EOF is bare already.
+func unwrap(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		err = op.Err
 	}
@@ -28,8 +28,8 @@ func cause(err error) error {
 	return err
 }
 
-// lookupError makes a *net.DNSError of the resolver's other errors, which are
-// about the question (an unknown network) and not about the answer.
+// lookupError returns err as a *net.DNSError. The resolver returns other errors for wrong
+// arguments, such as an unknown network.
 func lookupError(host string, err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns
@@ -37,18 +37,18 @@ func lookupError(host string, err error) error {
 	return &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: host}
 }
 
-// misfit is the error of an operation that the handle cannot have. A kernel
-// would have an error of its own for each; package net has no call to find out.
-func misfit(kind poll.Kind, what string) error {
-	return fmt.Errorf("portable: %v of %s: %w", kind, what, errors.ErrUnsupported)
+// wrongKind returns the error of an operation that the handle does not support. A kernel has a
+// specific error for each case; package net has no call to find it out.
+func wrongKind(kind poll.Kind, handle string) error {
+	return fmt.Errorf("portable: %v is not possible on %s: %w", kind, handle, errors.ErrUnsupported)
 }
 
-// unsupported is the error of an address that is neither TCP nor UNIX-domain.
-func unsupported(addr net.Addr) error {
-	return fmt.Errorf("portable: address of type %T: %w", addr, errors.ErrUnsupported)
+// unsupportedAddr returns the error of an address of another type.
+func unsupportedAddr(addr net.Addr) error {
+	return fmt.Errorf("portable: address of type %T is not supported; use a TCP, UDP, unix or unixgram address: %w", addr, errors.ErrUnsupported)
 }
 
-// setError is an error of SetNoDelay, in package net's words.
+// setError returns an error of SetNoDelay, as package net would.
 func setError(addr net.Addr, err error) error {
 	return &net.OpError{Op: "set", Net: addr.Network(), Addr: addr, Err: err}
 }

@@ -12,7 +12,7 @@ import (
 	"baton/loop/poll/portable"
 )
 
-func TestErrors(t *testing.T) {
+func TestOperationErrors(t *testing.T) {
 	r := newRig(t, portable.Config{})
 	client, server := r.pair(loopback)
 	l, err := r.Listen(loopback, poll.ListenOptions{})
@@ -40,14 +40,14 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	if err := l.CloseWrite(); err == nil {
-		t.Error("CloseWrite of a listener succeeds")
+		t.Error("CloseWrite of a listener succeeded, want an error")
 	}
 	l.Close()
 	if op := r.finish(&poll.Op{Kind: poll.Accept, Handle: l}); op.Err != net.ErrClosed {
 		t.Errorf("accept of a closed listener: %v, want net.ErrClosed", op.Err)
 	}
 
-	// The kernel's errors are bare of package net's dress.
+	// Errors of the kernel are not wrapped in a *net.OpError.
 	refused := r.finish(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()})
 	server.Abort()
 	reset := r.finish(read(client))

@@ -15,7 +15,7 @@ import (
 
 var _ poll.Importer = (*Poller)(nil)
 
-// Import implements [poll.Importer]. Package net makes the duplicate.
+// Import implements [poll.Importer]. Package net duplicates the descriptor.
 func (p *Poller) Import(f *os.File, kind poll.Kind, opts poll.SocketOptions) (poll.Handle, error) {
 	if p.closed {
 		return nil, net.ErrClosed
@@ -36,7 +36,7 @@ func (p *Poller) Import(f *os.File, kind poll.Kind, opts poll.SocketOptions) (po
 		return nil, syscall.EINVAL
 	}
 	if err != nil {
-		return nil, cause(err)
+		return nil, unwrap(err)
 	}
 	h, err := p.imported(c, kind, opts)
 	if err != nil {
@@ -45,8 +45,8 @@ func (p *Poller) Import(f *os.File, kind poll.Kind, opts poll.SocketOptions) (po
 	return h, err
 }
 
-// imported makes a handle of a socket of package net, unless it is of no use for kind.
-// Package net does not tell a listener from a socket that is connected.
+// imported returns a handle for a socket of package net, or an error if the socket does not fit
+// kind. Package net does not distinguish a listener from a connected socket.
 func (p *Poller) imported(c any, kind poll.Kind, opts poll.SocketOptions) (poll.Handle, error) {
 	if isListening(c) != (kind == poll.Accept) {
 		return nil, syscall.EINVAL
@@ -54,37 +54,37 @@ func (p *Poller) imported(c any, kind poll.Kind, opts poll.SocketOptions) (poll.
 	switch c := c.(type) {
 	case acceptor:
 		if c.Addr().Network() == "unixpacket" {
-			return nil, unsupported(c.Addr())
+			return nil, unsupportedAddr(c.Addr())
 		}
 		l := &listener{poller: p, acceptor: c, imported: true, keepAlive: opts.KeepAlive}
-		l.accept.open(p, l.acceptOne, c.SetDeadline)
+		l.accept.init(p, l.acceptOne, c.SetDeadline)
 		p.track(l)
 		return l, nil
 	case *net.TCPConn:
 		if c.RemoteAddr() == nil {
 			return nil, os.NewSyscallError("getpeername", syscall.ENOTCONN)
 		}
-		_ = c.SetKeepAliveConfig(opts.KeepAlive) // as in package net, no reason to fail
+		_ = c.SetKeepAliveConfig(opts.KeepAlive) // ignored, as in package net
 		return newConn(p, c), nil
 	case *net.UDPConn:
 		if kind == poll.Receive {
-			h := p.newPackets(c)
-			_ = h.option(func(fd int) error { return ancillary.Enable(fd, h.isIPv4()) }) // without it packets say less
+			h := p.newPacketConn(c)
+			_ = h.option(func(fd int) error { return ancillary.Enable(fd, h.isIPv4()) }) // if it fails, packets have no Local and no ECN
 			return h, nil
 		}
 	case *net.UnixConn:
 		switch network := c.LocalAddr().Network(); {
 		case network == "unixpacket":
-			return nil, unsupported(c.LocalAddr())
+			return nil, unsupportedAddr(c.LocalAddr())
 		case kind == poll.Receive && network == "unixgram":
-			return p.newPackets(c), nil
+			return p.newPacketConn(c), nil
 		case kind == poll.Read && network == "unix" && c.RemoteAddr() == nil:
 			return nil, os.NewSyscallError("getpeername", syscall.ENOTCONN)
 		case kind == poll.Read && network == "unix":
 			return newConn(p, c), nil
 		}
 	default:
-		return nil, fmt.Errorf("portable: import of a %T: %w", c, errors.ErrUnsupported)
+		return nil, fmt.Errorf("portable: cannot import a %T; use a TCP, UDP or UNIX socket: %w", c, errors.ErrUnsupported)
 	}
 	return nil, syscall.EINVAL
 }

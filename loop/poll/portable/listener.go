@@ -11,32 +11,30 @@ import (
 	"baton/loop/poll"
 )
 
-// An acceptor is what *net.TCPListener and *net.UnixListener have in common. Its
-// deadline is what cancels an Accept.
+// An acceptor is a *net.TCPListener or a *net.UnixListener. Its deadline cancels an Accept.
 type acceptor interface {
 	net.Listener
 	SetDeadline(time.Time) error
 }
 
-// A listener is a Handle for an acceptor. Accept is its one direction.
+// A listener is a Handle for an acceptor. It has one direction, accept.
 type listener struct {
 	poller   *Poller
 	acceptor acceptor
-	accept   lane
+	accept   direction
 	closed   bool // belongs to the loop
 
-	imported  bool // package net does not know keepAlive
+	imported  bool // set keepAlive on accepted connections; package net does not
 	keepAlive net.KeepAliveConfig
 }
 
-// Listen makes a listening socket with the backlog that package net chooses. A
-// TCP address without an IP means every IPv4 address. The file of a UNIX socket
-// is the caller's to remove.
+// Listen returns a listening socket with the backlog that package net chooses. A TCP address
+// without an IP means every IPv4 address. The caller removes the file of a UNIX socket.
 func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, error) {
 	if p.closed {
 		return nil, listenError(addr, net.ErrClosed)
 	}
-	if isDatagrams(addr) {
+	if isDatagramAddr(addr) {
 		return p.listenPackets(addr, opts)
 	}
 	a, err := listen(addr, opts)
@@ -44,32 +42,31 @@ func (p *Poller) Listen(addr net.Addr, opts poll.ListenOptions) (poll.Handle, er
 		return nil, err
 	}
 	l := &listener{poller: p, acceptor: a}
-	l.accept.open(p, l.acceptOne, a.SetDeadline)
+	l.accept.init(p, l.acceptOne, a.SetDeadline)
 	p.track(l)
 	return l, nil
 }
 
-// listen opens the socket. SO_REUSEADDR and close-on-exec are what package net
-// does anyway, and "tcp6" is what keeps IPv4 out. Package net would remove the
-// file of a UNIX socket on Close; the seam leaves that to the caller, who knows
-// whether it is still this socket's.
+// listen opens the socket. Package net sets SO_REUSEADDR and close-on-exec. The network "tcp6"
+// excludes IPv4. Package net would remove the file of a UNIX socket on Close; listen turns that
+// off, because the file may belong to another socket by then.
 func listen(addr net.Addr, opts poll.ListenOptions) (acceptor, error) {
 	var network string
 	switch addr := addr.(type) {
 	case *net.TCPAddr:
-		network = family(addr)
+		network = tcpNetwork(addr)
 	case *net.UnixAddr:
 		network = "unix"
 	default:
-		return nil, listenError(addr, unsupported(addr))
+		return nil, listenError(addr, unsupportedAddr(addr))
 	}
-	config := net.ListenConfig{KeepAlive: -1, KeepAliveConfig: opts.KeepAlive} // -1 is none unless that is enabled.
+	config := net.ListenConfig{KeepAlive: -1, KeepAliveConfig: opts.KeepAlive} // -1: no probes, unless KeepAliveConfig enables them
 	config.SetMultipathTCP(false)
 	if network == "unix" {
 		opts.ReusePort = false
 	}
-	config.Control = inspect(opts)
-	// Nothing in it waits: the address is a number or a path.
+	config.Control = controlFunc(opts)
+	// Listen does not wait, because the address is numeric or a path.
 	ln, err := config.Listen(context.Background(), network, addr.String())
 	if err != nil {
 		return nil, err
@@ -80,8 +77,8 @@ func listen(addr net.Addr, opts poll.ListenOptions) (acceptor, error) {
 	return ln.(acceptor), nil
 }
 
-// inspect returns the function that net.ListenConfig calls with a new socket, or nil.
-func inspect(opts poll.ListenOptions) func(network, address string, c syscall.RawConn) error {
+// controlFunc returns the function that net.ListenConfig calls with a new socket, or nil.
+func controlFunc(opts poll.ListenOptions) func(network, address string, c syscall.RawConn) error {
 	if !opts.ReusePort {
 		return opts.Control
 	}
@@ -93,18 +90,16 @@ func inspect(opts poll.ListenOptions) func(network, address string, c syscall.Ra
 	}
 }
 
-// family is the network whose sockets take connections to addr and to no
-// address of the other family. Plain "tcp" would make one socket for both where
-// the system can, whenever no IP is given.
-func family(addr *net.TCPAddr) string {
+// tcpNetwork returns the network of sockets that accept connections to addr, and only of its
+// family. With "tcp" and no IP, package net would open one socket for both families.
+func tcpNetwork(addr *net.TCPAddr) string {
 	if len(addr.IP) == 0 || addr.IP.To4() != nil {
 		return "tcp4"
 	}
 	return "tcp6"
 }
 
-// listenError is an error of the operation "listen" that package net had no
-// occasion to find.
+// listenError returns an error of the operation "listen" that package net did not return.
 func listenError(addr net.Addr, err error) error {
 	opErr := &net.OpError{Op: "listen", Addr: addr, Err: err}
 	if addr != nil {
@@ -113,52 +108,51 @@ func listenError(addr net.Addr, err error) error {
 	return opErr
 }
 
-// owner makes a listener a socket, with start.
+// owner implements socket.
 func (l *listener) owner() *Poller { return l.poller }
 
-// start accepts; nothing else can be done with l.
+// start implements socket. A listener supports only Accept.
 func (l *listener) start(op *poll.Op) bool {
 	switch {
 	case l.closed:
 		return fail(op, net.ErrClosed)
 	case op.Kind != poll.Accept:
-		return fail(op, misfit(op.Kind, "a listener"))
+		return fail(op, wrongKind(op.Kind, "a listener"))
 	}
 	return l.accept.submit(op)
 }
 
-// acceptOne takes one connection. The goroutine of l.accept calls it. One that
-// comes in spite of a Cancel is reported, and not lost. Package net skips those
-// that died in the queue.
+// acceptOne accepts one connection, on the goroutine of l.accept. A connection that comes in
+// spite of a Cancel is reported and not lost. Package net skips connections that died in the
+// queue.
 func (l *listener) acceptOne(op *poll.Op) {
 	accepted, err := l.acceptor.Accept()
 	if err != nil {
-		op.Err = cause(err)
+		op.Err = unwrap(err)
 		return
 	}
 	if tcp, ok := accepted.(*net.TCPConn); ok && l.imported {
-		_ = tcp.SetKeepAliveConfig(l.keepAlive) // as in package net, no reason to fail
+		_ = tcp.SetKeepAliveConfig(l.keepAlive) // ignored, as in package net
 	}
 	op.Accepted = newConn(l.poller, accepted.(stream))
 }
 
-// LocalAddr returns where l listens, with the port that was chosen, also after
-// Close.
+// LocalAddr returns the address of l, with the port that was chosen, also after Close.
 func (l *listener) LocalAddr() net.Addr { return l.acceptor.Addr() }
 
 // RemoteAddr returns nil: a listener has no peer.
 func (l *listener) RemoteAddr() net.Addr { return nil }
 
-// CloseWrite fails: there is nothing to write to.
+// CloseWrite returns an error: a listener has no writing direction.
 func (l *listener) CloseWrite() error {
-	err := misfit(poll.Write, "a listener")
+	err := wrongKind(poll.Write, "a listener")
 	if l.closed {
 		err = net.ErrClosed
 	}
 	return &net.OpError{Op: "close", Net: l.LocalAddr().Network(), Addr: l.LocalAddr(), Err: err}
 }
 
-// SetNoDelay does nothing: what l accepts sends at once.
+// SetNoDelay does nothing: accepted connections send at once.
 func (l *listener) SetNoDelay(bool) error {
 	if l.closed {
 		return setError(l.LocalAddr(), net.ErrClosed)
@@ -166,8 +160,8 @@ func (l *listener) SetNoDelay(bool) error {
 	return nil
 }
 
-// Close ends listening. An Accept in flight is queued for Wait when it returns.
-// What it had accepted already is its result in spite of that, as with a Cancel.
+// Close closes l. When it returns, an Accept in flight is queued for Wait. If the Accept has
+// accepted a connection, it reports the connection, as after a Cancel.
 func (l *listener) Close() error {
 	if l.closed {
 		return net.ErrClosed
@@ -175,9 +169,9 @@ func (l *listener) Close() error {
 	l.closed = true
 	l.poller.untrack(l)
 	err := l.acceptor.Close()
-	l.accept.end()
+	l.accept.wait()
 	return err
 }
 
-// Abort is Close. The kernel resets what nobody has accepted in any case.
+// Abort is Close. The kernel resets connections that were not accepted in both cases.
 func (l *listener) Abort() error { return l.Close() }

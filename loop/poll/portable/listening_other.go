@@ -4,6 +4,5 @@
 
 package portable
 
-// isListening reports whether a socket of package net listens. Package net imports no
-// sockets here.
+// isListening returns false. On these systems package net cannot import sockets.
 func isListening(any) bool { return false }

@@ -6,9 +6,8 @@ import "baton/loop/poll"
 
 var _ poll.Notifier = (*Poller)(nil)
 
-// Notify implements [poll.Notifier]. What has finished or come before is told at
-// once, by the caller's goroutine; everything later by the goroutine of the
-// operation, or by that of the Wake.
+// Notify implements [poll.Notifier]. If there are finished operations or a Wake already, the
+// calling goroutine calls fn. Later the goroutine of the operation, or of the Wake, calls fn.
 func (p *Poller) Notify(fn func()) {
 	if fn == nil {
 		p.notify.Store(nil)
@@ -16,9 +15,9 @@ func (p *Poller) Notify(fn func()) {
 	}
 	p.notify.Store(&fn)
 	p.mu.Lock()
-	some := p.head != nil || p.woken
+	ready := p.head != nil || p.woken
 	p.mu.Unlock()
-	if some {
+	if ready {
 		fn()
 	}
 }

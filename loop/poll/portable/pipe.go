@@ -17,8 +17,8 @@ import (
 
 var _ poll.PipeImporter = (*Poller)(nil)
 
-// ImportPipe implements [poll.PipeImporter]. Package os waits, inside Go's own poller. On
-// systems that are not of the UNIX sort it is errors.ErrUnsupported.
+// ImportPipe implements [poll.PipeImporter]. Package os waits, inside Go's network poller. On
+// systems other than UNIX the error is errors.ErrUnsupported.
 func (p *Poller) ImportPipe(f *os.File, kind poll.Kind, name net.Addr) (poll.Handle, error) {
 	if p.closed {
 		return nil, net.ErrClosed
@@ -40,14 +40,15 @@ type pipeEnd struct {
 	file  *os.File
 	kind  poll.Kind
 	name  net.Addr
-	ended atomic.Bool // by CloseWrite
+	ended atomic.Bool // set by CloseWrite
 }
 
-// Read implements net.Conn. One that writes waits for the end of the reader.
+// Read implements net.Conn. On the writing end of a pipe it waits until the reading end is
+// closed.
 func (e *pipeEnd) Read(p []byte) (int, error) {
 	if e.kind == poll.Read {
 		n, err := e.file.Read(p)
-		return n, e.bare(err)
+		return n, e.unwrap(err)
 	}
 	conn, err := e.file.SyscallConn()
 	var failure error
@@ -65,7 +66,7 @@ func (e *pipeEnd) Read(p []byte) (int, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, err
 	}
-	return 0, net.ErrClosed // package os has no other error here, and another word for it
+	return 0, net.ErrClosed // the only other error of package os here means closed
 }
 
 // Write implements net.Conn.
@@ -74,11 +75,11 @@ func (e *pipeEnd) Write(p []byte) (int, error) {
 	if err != nil && e.ended.Load() {
 		return n, os.NewSyscallError("write", syscall.EPIPE)
 	}
-	return n, e.bare(err)
+	return n, e.unwrap(err)
 }
 
-// bare takes package os's dress off an error.
-func (e *pipeEnd) bare(err error) error {
+// unwrap returns the bare error in an error of package os.
+func (e *pipeEnd) unwrap(err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
@@ -94,12 +95,13 @@ func (e *pipeEnd) bare(err error) error {
 	return err
 }
 
-// CloseWrite ends the writing direction: only the end of the descriptor tells the reader.
+// CloseWrite closes the descriptor of a writing end, because nothing else ends the stream for
+// the reader.
 func (e *pipeEnd) CloseWrite() error {
 	if e.kind == poll.Read || e.ended.Swap(true) {
 		return nil
 	}
-	return e.bare(e.file.Close())
+	return e.unwrap(e.file.Close())
 }
 
 // Close implements net.Conn.
@@ -108,20 +110,25 @@ func (e *pipeEnd) Close() error {
 	if err != nil && e.ended.Load() {
 		return nil
 	}
-	return e.bare(err)
+	return e.unwrap(err)
 }
 
 // LocalAddr and RemoteAddr implement net.Conn.
 func (e *pipeEnd) LocalAddr() net.Addr  { return e.name }
 func (e *pipeEnd) RemoteAddr() net.Addr { return e.name }
 
-// Deadlines implement net.Conn. A device that Go's poller cannot watch, such as /dev/null,
-// has none, and never makes a call wait.
-func (e *pipeEnd) SetDeadline(t time.Time) error      { return watched(e.file.SetDeadline(t)) }
-func (e *pipeEnd) SetReadDeadline(t time.Time) error  { return watched(e.file.SetReadDeadline(t)) }
-func (e *pipeEnd) SetWriteDeadline(t time.Time) error { return watched(e.file.SetWriteDeadline(t)) }
+// The deadline methods implement net.Conn. A device that Go's network poller cannot watch, such
+// as /dev/null, has no deadlines, and never blocks.
+func (e *pipeEnd) SetDeadline(t time.Time) error { return ignoreNoDeadline(e.file.SetDeadline(t)) }
+func (e *pipeEnd) SetReadDeadline(t time.Time) error {
+	return ignoreNoDeadline(e.file.SetReadDeadline(t))
+}
+func (e *pipeEnd) SetWriteDeadline(t time.Time) error {
+	return ignoreNoDeadline(e.file.SetWriteDeadline(t))
+}
 
-func watched(err error) error {
+// ignoreNoDeadline returns nil for os.ErrNoDeadline, and err otherwise.
+func ignoreNoDeadline(err error) error {
 	if errors.Is(err, os.ErrNoDeadline) {
 		return nil
 	}

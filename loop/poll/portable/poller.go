@@ -17,34 +17,34 @@ import (
 	"baton/loop/poll/internal/ancillary"
 )
 
-// Config is what New builds a Poller from; the zero value is the default.
+// Config holds the options of New. The zero value is the default.
 type Config struct {
-	// Resolver answers Lookups of names; nil means net.DefaultResolver.
+	// Resolver resolves the names of Lookups. Nil means net.DefaultResolver.
 	Resolver *net.Resolver
 }
 
-// A Poller serves one loop through package net. It follows the contract of
-// [poll.Poller]; a closed one finishes every operation at once with
-// net.ErrClosed.
+// A Poller is a [poll.Poller] that uses package net. After Close every operation finishes in
+// Submit with net.ErrClosed.
 type Poller struct {
 	resolver *net.Resolver
-	// ctx ends the dials and look-ups of this poller, by stop.
+	// ctx is the parent of the contexts of Connects and Lookups. stop cancels it.
 	ctx  context.Context
 	stop context.CancelFunc
-	// calls are the goroutines of dials and look-ups; the others are in lanes.
+	// calls counts the goroutines of Connects and Lookups. Directions count the other
+	// goroutines.
 	calls sync.WaitGroup
-	// timer limits a Wait; only Wait touches it.
+	// timer limits a Wait. Only Wait uses it.
 	timer *time.Timer
-	// bell rings when there may be something new under mu. Its one place is
-	// enough: whoever hears it looks at everything.
-	bell   chan struct{}
-	notify atomic.Pointer[func()] // rings elsewhere, see Notify
+	// wakeup has a value when there may be something new under mu. One value is enough, because
+	// the receiver checks everything.
+	wakeup chan struct{}
+	notify atomic.Pointer[func()] // set by Notify
 	closed bool                   // belongs to the loop
 
 	mu         sync.Mutex
-	head, tail *poll.Op            // finished, not reported, the oldest first
-	woken      bool                // by Wake
-	open       map[socket]struct{} // handles not closed
+	head, tail *poll.Op            // finished operations that are not reported, oldest first
+	woken      bool                // Wake was called
+	open       map[socket]struct{} // open handles
 }
 
 var _ poll.Poller = (*Poller)(nil)
@@ -53,31 +53,30 @@ var _ poll.Poller = (*Poller)(nil)
 type socket interface {
 	poll.Handle
 	owner() *Poller
-	// start begins an operation, and reports whether it finished at once.
+	// start starts an operation, and reports whether it finished at once.
 	start(op *poll.Op) bool
 }
 
-// A worker is what an operation in flight runs on; Op.Private.Any points to it.
-type worker interface {
+// A runner runs an operation in flight. Op.Private.Any points to it.
+type runner interface {
 	owner() *Poller
-	// stop asks for the end of the operation, if it is not at its end.
+	// stop asks the operation to end.
 	stop()
-	// free is called when the operation is reported.
-	free()
+	// release is called when Wait reports the operation.
+	release()
 }
 
-// New makes a poller.
+// New returns a new poller.
 //
-// Inside a testing/synctest bubble it panics: a goroutine that waits for the
-// network is not durably blocked, so the clock of the bubble would stand still
-// for ever.
+// New panics inside a testing/synctest bubble. A goroutine that waits for the network is not
+// durably blocked there, so the clock of the bubble would never advance.
 func New(config Config) *Poller {
 	if inBubble() {
-		panic("portable: a testing/synctest bubble has no network; use package sim")
+		panic("portable: New was called in a testing/synctest bubble, which cannot wait for the network; use package sim")
 	}
 	p := &Poller{
 		resolver: config.Resolver,
-		bell:     make(chan struct{}, 1),
+		wakeup:   make(chan struct{}, 1),
 		timer:    time.NewTimer(time.Hour),
 		open:     make(map[socket]struct{}),
 	}
@@ -89,20 +88,19 @@ func New(config Config) *Poller {
 	return p
 }
 
-// inBubble reports whether the caller runs in a testing/synctest bubble. The
-// header of a goroutine's trace is the one place outside package testing that
-// tells.
+// inBubble reports whether the caller runs in a testing/synctest bubble. Outside package
+// testing only the header of a goroutine's stack trace says so.
 func inBubble() bool {
 	var trace [128]byte
 	header, _, _ := bytes.Cut(trace[:runtime.Stack(trace[:], false)], []byte("\n"))
 	return bytes.Contains(header, []byte("synctest bubble"))
 }
 
-// Now is time.Now. Safe from every goroutine.
+// Now returns time.Now(). It is safe for concurrent use.
 func (p *Poller) Now() time.Time { return time.Now() }
 
-// Caps tells what the poller can do: what package net can. Plan 9 has no sockets
-// of the UNIX domain. Safe from every goroutine.
+// Caps returns the capabilities that package net supports. Plan 9 has no UNIX-domain sockets.
+// It is safe for concurrent use.
 func (p *Poller) Caps() poll.Caps {
 	caps := poll.Lookups | poll.Vectored | poll.Datagrams
 	if runtime.GOOS != "plan9" {
@@ -114,17 +112,17 @@ func (p *Poller) Caps() poll.Caps {
 	return caps
 }
 
-// Adopt fails: package net would take over the descriptor.
+// Adopt returns errors.ErrUnsupported: package net would take ownership of the descriptor.
 func (p *Poller) Adopt(fd uintptr) (poll.Handle, error) {
-	return nil, fmt.Errorf("portable: adopt: %w", errors.ErrUnsupported)
+	return nil, fmt.Errorf("portable: cannot adopt a descriptor: %w", errors.ErrUnsupported)
 }
 
-// Submit starts op. It panics if op is already in flight: a second goroutine
-// would write into the same fields. What a closed poller or another one has left
-// in op.Private does not count.
+// Submit implements [poll.Poller]. It panics if op is in flight, because two goroutines would
+// write to its fields. A value that a closed poller or another one has left in op.Private does
+// not count.
 func (p *Poller) Submit(op *poll.Op) bool {
 	if p.inFlight(op) {
-		panic("portable: Submit of an operation that is in flight; wait until Wait has reported it")
+		panic("portable: Submit was called with an operation that is in flight; submit it again after Wait has reported it")
 	}
 	op.N, op.Accepted, op.Addrs, op.Err = 0, nil, nil, nil
 	op.Private.Next, op.Private.Any = nil, nil
@@ -133,7 +131,7 @@ func (p *Poller) Submit(op *poll.Op) bool {
 	}
 	switch op.Kind {
 	case poll.Connect, poll.Lookup:
-		if op.Kind == poll.Connect && isDatagrams(op.Addr) {
+		if op.Kind == poll.Connect && isDatagramAddr(op.Addr) {
 			return p.connectPackets(op)
 		}
 		return p.startCall(op)
@@ -143,32 +141,32 @@ func (p *Poller) Submit(op *poll.Op) bool {
 		}
 		return fail(op, poll.ErrForeign)
 	}
-	return fail(op, fmt.Errorf("portable: %v: %w", op.Kind, errors.ErrUnsupported))
+	return fail(op, fmt.Errorf("portable: operation %v: %w", op.Kind, errors.ErrUnsupported))
 }
 
-// fail finishes op at once with err.
+// fail finishes op with err. It returns true, the result of Submit.
 func fail(op *poll.Op, err error) bool {
 	op.Err = err
 	return true
 }
 
-// Cancel asks for the end of op. Its goroutine sees that soon; what it has read
-// or written until then is reported.
+// Cancel implements [poll.Poller]. The goroutine of op ends soon. N counts what it has read or
+// written until then.
 func (p *Poller) Cancel(op *poll.Op) {
 	if p.inFlight(op) {
-		op.Private.Any.(worker).stop()
+		op.Private.Any.(runner).stop()
 	}
 }
 
-// inFlight tells whether op is submitted to p and not reported. Whatever
-// another poller may have left in op does not count.
+// inFlight reports whether op is submitted to p and not yet reported. A value that another
+// poller left in op does not count.
 func (p *Poller) inFlight(op *poll.Op) bool {
-	w, ok := op.Private.Any.(worker)
+	w, ok := op.Private.Any.(runner)
 	return ok && w.owner() == p && !p.closed
 }
 
-// post queues a finished operation. Workers call it. The lock is also what makes
-// their writes to the operation, and to its buffers, visible to the loop.
+// post queues a finished operation for Wait. The goroutines of operations call it. The lock
+// also makes their writes to the operation and its buffers visible to the loop.
 func (p *Poller) post(op *poll.Op) {
 	p.mu.Lock()
 	op.Private.Next = nil
@@ -179,39 +177,38 @@ func (p *Poller) post(op *poll.Op) {
 	}
 	p.tail = op
 	p.mu.Unlock()
-	p.ring()
+	p.signal()
 }
 
-// ring makes a Wait look. It never blocks: one ring is as good as many, and
-// comes after the change that it is about, so no look misses it.
-func (p *Poller) ring() {
+// signal makes a Wait check for changes. It never blocks. One value in wakeup is enough: it
+// comes after the change, so Wait does not miss the change.
+func (p *Poller) signal() {
 	select {
-	case p.bell <- struct{}{}:
-	default: // It rings already.
+	case p.wakeup <- struct{}{}:
+	default: // wakeup already has a value
 	}
 	if notify := p.notify.Load(); notify != nil {
 		(*notify)()
 	}
 }
 
-// Wake ends a Wait. Safe from every goroutine.
+// Wake implements [poll.Poller]. It is safe for concurrent use.
 func (p *Poller) Wake() {
 	p.mu.Lock()
 	p.woken = true
 	p.mu.Unlock()
-	p.ring()
+	p.signal()
 }
 
-// Wait appends the finished operations to done, waiting for the first one or a
-// Wake, but not longer than d. It looks before it waits: what was posted since
-// the last look needs no switch. The timer is reset and not made, so that a
-// Wait allocates nothing.
+// Wait implements [poll.Poller]. It checks for finished operations before it blocks, so
+// operations that are already posted cost no goroutine switch. The timer is reused, so a Wait
+// allocates nothing.
 func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
-	done, some := p.take(done)
-	if some || d == 0 || p.closed {
+	done, ready := p.take(done)
+	if ready || d == 0 || p.closed {
 		return done
 	}
-	var expired <-chan time.Time // nil: never
+	var expired <-chan time.Time // nil means no limit
 	if d > 0 {
 		p.timer.Reset(d)
 		defer p.timer.Stop()
@@ -219,9 +216,9 @@ func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	}
 	for {
 		select {
-		case <-p.bell:
-			// A bell of something that an earlier Wait took rings in vain.
-			if done, some = p.take(done); some {
+		case <-p.wakeup:
+			// The value may be about a change that an earlier Wait has handled.
+			if done, ready = p.take(done); ready {
 				return done
 			}
 		case <-expired:
@@ -231,31 +228,29 @@ func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	}
 }
 
-// take appends the finished operations to done, and reports whether there were
-// any or somebody called Wake. The list is taken as a whole, so the lock is held
-// for a moment however long it is.
+// take appends the finished operations to done. It reports whether there were any, or Wake was
+// called. It removes the whole list at once, so that it holds the lock only briefly.
 func (p *Poller) take(done []*poll.Op) ([]*poll.Op, bool) {
 	p.mu.Lock()
-	op, some := p.head, p.head != nil || p.woken
+	op, ready := p.head, p.head != nil || p.woken
 	p.head, p.tail, p.woken = nil, nil, false
 	p.mu.Unlock()
 	for op != nil {
 		next := op.Private.Next
-		op.Private.Any.(worker).free()
+		op.Private.Any.(runner).release()
 		op.Private.Next, op.Private.Any = nil, nil
 		done = append(done, op)
 		op = next
 	}
-	return done, some
+	return done, ready
 }
 
-// Recycle does nothing: this poller brings no buffers.
+// Recycle does nothing: this poller provides no buffers.
 func (p *Poller) Recycle([]byte) {}
 
-// Close ends the poller. It waits for its goroutines, which end as soon as the
-// kernel lets go of their buffers. First the calls are told to give up, then the
-// sockets are closed under the lanes; what comes through in between is a handle
-// like any other, and closed by the second round.
+// Close implements [poll.Poller]. It waits for all goroutines, which end as soon as the kernel
+// no longer uses their buffers. It cancels the calls and closes the sockets. A call that
+// succeeds in between opens a new handle, and the second closeAll closes it.
 func (p *Poller) Close() error {
 	if p.closed {
 		return nil
@@ -265,14 +260,14 @@ func (p *Poller) Close() error {
 	p.timer.Stop()
 	p.closeAll()
 	p.calls.Wait()
-	p.closeAll() // A dial or accept may have come through in the meantime.
+	p.closeAll() // a dial or accept may have succeeded in the meantime
 	p.head, p.tail = nil, nil
 	return nil
 }
 
-// closeAll closes the handles there are. Each waits for its own goroutines, and
-// those want the lock, so it is not held meanwhile. The order is the map's;
-// nobody is told of these ends.
+// closeAll closes the open handles. The Close of a handle waits for its goroutines, which need
+// the lock, so closeAll does not hold it. The order of a map is random, but Wait does not
+// report these operations.
 func (p *Poller) closeAll() {
 	p.mu.Lock()
 	open := p.open
@@ -283,14 +278,15 @@ func (p *Poller) closeAll() {
 	}
 }
 
-// track notes a new handle, untrack one that is closed. Handles are made on
-// goroutines, and one that nobody has heard of yet must not outlive Close.
+// track adds a new handle to p.open. The goroutines of operations open handles, and Close must
+// also close a handle that has not been reported.
 func (p *Poller) track(s socket) {
 	p.mu.Lock()
 	p.open[s] = struct{}{}
 	p.mu.Unlock()
 }
 
+// untrack removes a closed handle from p.open.
 func (p *Poller) untrack(s socket) {
 	p.mu.Lock()
 	delete(p.open, s)

@@ -15,39 +15,38 @@ import (
 	"baton/loop/poll/portable"
 )
 
-func TestRefusesBubble(t *testing.T) {
+func TestNewPanicsInSynctestBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		defer func() {
 			if message, _ := recover().(string); !strings.Contains(message, "package sim") {
-				t.Errorf("New in a bubble panics with %q, want a message that names package sim", message)
+				t.Errorf("New in a bubble panicked with %q, want a message that names package sim", message)
 			}
 		}()
 		portable.New(portable.Config{})
 	})
 }
 
-func TestSubmitTwice(t *testing.T) {
+func TestSubmitOfOperationInFlightPanics(t *testing.T) {
 	r := newRig(t, portable.Config{})
 	client, _ := r.pair(loopback)
 	reading := read(client)
 	r.Submit(reading)
 	defer func() {
 		if recover() == nil {
-			t.Error("Submit of an operation in flight does not panic")
+			t.Error("Submit of an operation in flight did not panic")
 		}
 	}()
 	r.Submit(reading)
 }
 
-// Close ends everything that is in flight and leaves nothing behind; goleak
-// looks for the goroutines.
-func TestCloseWithEverythingInFlight(t *testing.T) {
+// Close ends all operations in flight. goleak checks that no goroutine is left.
+func TestCloseEndsEveryOperation(t *testing.T) {
 	asked := make(chan struct{})
 	ask := sync.OnceFunc(func() { close(asked) })
 	r := newRig(t, portable.Config{Resolver: &net.Resolver{
 		PreferGo: true,
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			ask() // once for each family
+			ask() // called once for each address family
 			<-ctx.Done()
 			return nil, ctx.Err()
 		},
@@ -68,7 +67,7 @@ func TestCloseWithEverythingInFlight(t *testing.T) {
 		{Kind: poll.Accept, Handle: l},
 	} {
 		if r.Submit(op) {
-			t.Errorf("%v finishes at once: %v", op.Kind, op.Err)
+			t.Errorf("%v finished at once, error %v", op.Kind, op.Err)
 		}
 	}
 	<-asked
@@ -78,7 +77,7 @@ func TestCloseWithEverythingInFlight(t *testing.T) {
 		}
 	}
 	if done := r.Wait(nil, -1); len(done) != 0 {
-		t.Errorf("a closed poller reports %d operations", len(done))
+		t.Errorf("Wait of a closed poller reported %d operations, want 0", len(done))
 	}
 	if op := read(client); !r.Submit(op) || op.Err != net.ErrClosed {
 		t.Errorf("Submit to a closed poller: %v, want net.ErrClosed", op.Err)
@@ -88,6 +87,6 @@ func TestCloseWithEverythingInFlight(t *testing.T) {
 	}
 	if conn, err := net.Dial("tcp", l.LocalAddr().String()); err == nil {
 		conn.Close()
-		t.Error("somebody still listens")
+		t.Error("the listener accepts connections after Close")
 	}
 }

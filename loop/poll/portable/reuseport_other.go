@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// reusePort fails: there is no such option, or it means something else.
+// reusePort returns an error: there is no such option here, or it means something else.
 func reusePort(syscall.RawConn) error {
-	return fmt.Errorf("portable: reuse port: %w", errors.ErrUnsupported)
+	return fmt.Errorf("portable: ReusePort is not available on this system: %w", errors.ErrUnsupported)
 }

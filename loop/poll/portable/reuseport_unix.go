@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reusePort lets c share its address with others that want it too.
+// reusePort allows c to share its address with other sockets that allow it.
 func reusePort(c syscall.RawConn) error {
 	var err error
 	if outer := c.Control(func(fd uintptr) {

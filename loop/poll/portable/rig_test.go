@@ -13,7 +13,7 @@ import (
 
 var loopback = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
 
-// hangLimit ends a Wait that would never end; no result depends on it.
+// hangLimit ends a Wait that would never return. No result depends on it.
 const hangLimit = 30 * time.Second
 
 // A rig is a poller under test.
@@ -28,7 +28,7 @@ func newRig(t testing.TB, config portable.Config) *rig {
 	return r
 }
 
-// finish submits op and waits until it is reported, alone.
+// finish submits op and waits until Wait reports it and nothing else.
 func (r *rig) finish(op *poll.Op) *poll.Op {
 	r.t.Helper()
 	if !r.Submit(op) {
@@ -37,16 +37,16 @@ func (r *rig) finish(op *poll.Op) *poll.Op {
 	return op
 }
 
-// await waits until op is reported, alone.
+// await waits until Wait reports op and nothing else.
 func (r *rig) await(op *poll.Op) {
 	r.t.Helper()
 	done := r.Wait(nil, hangLimit)
 	if len(done) != 1 || done[0] != op {
-		r.t.Fatalf("Wait reports %d operations, want this %v alone", len(done), op.Kind)
+		r.t.Fatalf("Wait reported %d operations, want only the %v", len(done), op.Kind)
 	}
 }
 
-// pair makes a connection; addr is where it listens for that.
+// pair returns both ends of a new connection. The listener uses addr.
 func (r *rig) pair(addr net.Addr) (client, server poll.Handle) {
 	r.t.Helper()
 	l, err := r.Listen(addr, poll.ListenOptions{})

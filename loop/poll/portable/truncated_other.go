@@ -4,6 +4,6 @@
 
 package portable
 
-// truncated is no flag: package net reports a datagram that was cut off as an error
-// on this system, or not at all.
+// truncated is 0, because there is no such flag. On these systems package net reports a
+// datagram that was longer than the buffer as an error, or not at all.
 const truncated = 0

@@ -6,5 +6,5 @@ package portable
 
 import "syscall"
 
-// truncated is the kernel's flag for a datagram that was cut off.
+// truncated is the kernel's flag for a datagram that was longer than the buffer.
 const truncated = syscall.MSG_TRUNC

@@ -12,8 +12,8 @@ import (
 	"baton/loop/poll/virtual"
 )
 
-// Once its buffers exist, nothing that a stream does every day allocates.
-func TestAllocations(t *testing.T) {
+// Once the buffers exist, operations of a stream do not allocate.
+func TestStreamsDoNotAllocate(t *testing.T) {
 	w := newWorld(t, virtual.Config{Dial: func(addr net.Addr) (time.Duration, error) {
 		if addr.(*net.TCPAddr).Port == 1 {
 			return time.Hour, nil
@@ -74,16 +74,16 @@ func TestAllocations(t *testing.T) {
 				t.Errorf("%v allocations, want none", n)
 			}
 			if len(w.Wait(nil, 0)) != 0 || writing.Err != nil {
-				t.Errorf("the cycle leaves something behind, or the Write failed: %v", writing.Err)
+				t.Errorf("the cycle left operations in flight, or the Write failed: %v", writing.Err)
 			}
 		})
 	}
 }
 
-// A connection holds a buffer while there are bytes on the way, not before and
-// not after, whether they were read or not.
+// A connection holds a buffer only while there are unread bytes, whether they are read or
+// dropped.
 func TestIdleConnectionsHoldNoBuffers(t *testing.T) {
-	const conns, limit = 200, 4096 // bytes for each, far below a buffer
+	const conns, limit = 200, 4096 // limit in bytes per connection, far below the size of a buffer
 	for _, reads := range []bool{true, false} {
 		w := newWorld(t, virtual.Config{})
 		l := w.listen(tcp("127.0.0.1:80"), poll.ListenOptions{})
@@ -91,11 +91,11 @@ func TestIdleConnectionsHoldNoBuffers(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		for range conns {
-			client := w.now(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()}, nil).Handle
-			server := w.now(&poll.Op{Kind: poll.Accept, Handle: l}, nil).Accepted
-			w.now(&poll.Op{Kind: poll.Write, Handle: client, Buf: data}, nil)
+			client := w.mustFinish(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()}, nil).Handle
+			server := w.mustFinish(&poll.Op{Kind: poll.Accept, Handle: l}, nil).Accepted
+			w.mustFinish(&poll.Op{Kind: poll.Write, Handle: client, Buf: data}, nil)
 			if reads {
-				w.now(&poll.Op{Kind: poll.Read, Handle: server, Buf: data}, nil)
+				w.mustFinish(&poll.Op{Kind: poll.Read, Handle: server, Buf: data}, nil)
 			} else {
 				server.Close()
 			}

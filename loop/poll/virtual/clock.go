@@ -7,78 +7,73 @@ import (
 	"time"
 )
 
-// A clock tells the time and lets it pass. now and wake are safe from every
-// goroutine, the rest belongs to the loop. Waking is part of it because it is
-// what a wait for time competes with: only the clock knows how to do both.
+// A clock returns the time, advances it, and wakes a wait. now and wake are safe for concurrent
+// use; the other methods belong to the loop. Waking is part of the clock, because wait waits
+// for the time and for a wake-up together.
 type clock interface {
-	// now never goes backwards.
+	// now returns the time, which never goes backwards.
 	now() time.Time
-	// wake is kept until woken or wait takes it, even if nobody waits. Many
-	// are one.
+	// wake stores a wake-up until woken or wait consumes it. Several wake-ups count as one.
 	wake()
-	// woken takes a pending wake-up, if there is one.
+	// woken consumes a pending wake-up and reports whether there was one.
 	woken() bool
-	// wait returns at until, or earlier with true if it was woken; the zero
-	// time never comes. A pending wake-up goes first, and no time passes.
+	// wait returns false at until, or earlier with true if there is a wake-up. The zero time
+	// sets no limit. If there is a pending wake-up, no time passes.
 	wait(until time.Time) bool
-	// stop frees what the clock holds; now and wake still work.
+	// stop frees the resources of the clock. now and wake still work.
 	stop()
 }
 
-// A bell is the wake-up of a Wait: rung any number of times, heard once. Its
-// one place is what makes many wake-ups one, and a channel can be waited for
-// together with a timer, durably if it was made in a bubble.
-type bell chan struct{}
+// A wakeup stores at most one wake-up. A channel can be received from together with a timer,
+// and counts as a durable wait if it was made in the bubble.
+type wakeup chan struct{}
 
-func newBell() bell { return make(bell, 1) }
+func newWakeup() wakeup { return make(wakeup, 1) }
 
-func (b bell) wake() {
+func (w wakeup) wake() {
 	select {
-	case b <- struct{}{}:
-	default: // It rings already.
+	case w <- struct{}{}:
+	default: // there is a pending wake-up
 	}
 }
 
-func (b bell) woken() bool {
+func (w wakeup) woken() bool {
 	select {
-	case <-b:
+	case <-w:
 		return true
 	default:
 		return false
 	}
 }
 
-// An ownClock stands still until somebody waits for it, and then jumps: whatever
-// other goroutines do meanwhile takes no time. That is the difference between
-// poll.Jumps and a bubble, which asks them first.
-type ownClock struct {
-	bell
+// A jumpClock advances only in wait, and then jumps. What other goroutines do meanwhile takes
+// no time. This is poll.Jumps; the clock of a bubble waits for the other goroutines.
+type jumpClock struct {
+	wakeup
 	mu   sync.Mutex
-	time time.Time // guarded by mu: Now comes from every goroutine
+	time time.Time // guarded by mu, because every goroutine may call Now
 }
 
-// newOwnClock makes a clock that stands at start, or where a bubble's would.
-func newOwnClock(start time.Time) *ownClock {
+// newJumpClock returns a clock with the time start. The zero start means the start of a bubble.
+func newJumpClock(start time.Time) *jumpClock {
 	if start.IsZero() {
 		start = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 	}
-	// A monotonic reading would stand beside the wall time and be compared
-	// instead of it.
-	return &ownClock{bell: newBell(), time: start.Round(0)}
+	// Remove the monotonic reading: time.Time would compare it instead of the wall time.
+	return &jumpClock{wakeup: newWakeup(), time: start.Round(0)}
 }
 
-func (c *ownClock) now() time.Time {
+func (c *jumpClock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.time
 }
 
-// wait jumps, or blocks for good if there is nowhere to jump to: then only a
-// wake-up from outside can go on with this world. It never moves back, for until
-// may have been computed before another wait.
-func (c *ownClock) wait(until time.Time) bool {
+// wait implements clock. It jumps to until. If there is no limit, it blocks until another
+// goroutine calls wake. It never moves the clock back, because until may be an old value.
+func (c *jumpClock) wait(until time.Time) bool {
 	if until.IsZero() {
-		<-c.bell
+		<-c.wakeup
 		return true
 	}
 	if c.woken() {
@@ -92,44 +87,43 @@ func (c *ownClock) wait(until time.Time) bool {
 	return false
 }
 
-// stop has nothing to free.
-func (c *ownClock) stop() {}
+// stop implements clock.
+func (c *jumpClock) stop() {}
 
-// A bubbleClock is the clock of the surrounding testing/synctest bubble. Its
-// channel and its timer are made inside the bubble, which is what makes a wait
-// for them durable.
+// A bubbleClock is the clock of the surrounding testing/synctest bubble. Its channel and its
+// timer are made inside the bubble, so a wait for them is durable.
 type bubbleClock struct {
-	bell
+	wakeup
 	timer *time.Timer
 }
 
-// newBubbleClock is called inside the bubble. The timer is made once, and only
-// reset by a wait, so that waiting allocates nothing.
+// newBubbleClock must be called inside the bubble. A wait only resets the timer, so that it
+// allocates nothing.
 func newBubbleClock() *bubbleClock {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
-	return &bubbleClock{bell: newBell(), timer: timer}
+	return &bubbleClock{wakeup: newWakeup(), timer: timer}
 }
 
-// now is the bubble's time: package time knows in which one it was called.
+// now implements clock. Inside the bubble time.Now is the time of the bubble.
 func (c *bubbleClock) now() time.Time { return time.Now() }
 
-// wait blocks on channels of the bubble alone, so it counts as durably blocked,
-// and the bubble's clock jumps when everybody else in it waits too.
+// wait implements clock. It waits only for channels of the bubble, so it is durably blocked.
+// The clock of the bubble jumps when all goroutines of the bubble are.
 func (c *bubbleClock) wait(until time.Time) bool {
 	if until.IsZero() {
-		<-c.bell
+		<-c.wakeup
 		return true
 	}
 	c.timer.Reset(time.Until(until))
 	defer c.timer.Stop()
 	select {
-	case <-c.bell:
+	case <-c.wakeup:
 		return true
 	case <-c.timer.C:
 		return false
 	}
 }
 
-// stop ends the timer, although between two waits it is stopped anyway.
+// stop implements clock.
 func (c *bubbleClock) stop() { c.timer.Stop() }

@@ -16,7 +16,7 @@ import (
 	"baton/loop/poll/virtual"
 )
 
-// bothClocks runs a test with the poller's own clock and with a bubble's.
+// bothClocks runs a test with both clocks: the poller's and that of a bubble.
 func bothClocks(t *testing.T, test func(t *testing.T, config virtual.Config)) {
 	t.Run("own", func(t *testing.T) { test(t, virtual.Config{}) })
 	t.Run("bubble", func(t *testing.T) {
@@ -24,7 +24,7 @@ func bothClocks(t *testing.T, test func(t *testing.T, config virtual.Config)) {
 	})
 }
 
-func TestStart(t *testing.T) {
+func TestClockStartsAtStart(t *testing.T) {
 	start := time.Date(2026, time.November, 22, 18, 0, 0, 1, time.UTC)
 	if now := newWorld(t, virtual.Config{Start: start}).Now(); !now.Equal(start) {
 		t.Errorf("Now = %v, want %v", now, start)
@@ -36,21 +36,21 @@ func TestStart(t *testing.T) {
 	})
 }
 
-// A monotonic reading in Start would make times of this world comparable with
-// those of the machine only, not with parsed or computed ones.
-func TestStartLosesItsMonotonicReading(t *testing.T) {
+// If the times of this world had a monotonic reading, they could not be compared with parsed or
+// computed times.
+func TestStartHasNoMonotonicReading(t *testing.T) {
 	w := newWorld(t, virtual.Config{Start: time.Now()})
 	if now := w.Now(); now != now.Round(0) {
 		t.Errorf("Now = %v has a monotonic reading", now)
 	}
 }
 
-func TestWaitIsExact(t *testing.T) {
+func TestWaitAdvancesClockExactly(t *testing.T) {
 	bothClocks(t, func(t *testing.T, config virtual.Config) {
 		w := newWorld(t, config)
 		want := epoch
 		for _, d := range []time.Duration{1, 0, time.Nanosecond, 999, time.Microsecond, time.Hour, 240000 * time.Hour} {
-			w.reports(d)
+			w.mustReport(d)
 			if want = want.Add(d); !w.Now().Equal(want) {
 				t.Fatalf("after Wait(%v) Now = %v, want %v", d, w.Now(), want)
 			}
@@ -58,7 +58,7 @@ func TestWaitIsExact(t *testing.T) {
 	})
 }
 
-func TestWaitBeyondDuration(t *testing.T) {
+func TestWaitOfLongestDuration(t *testing.T) {
 	w := newWorld(t, virtual.Config{})
 	for range 3 {
 		before := w.Now()
@@ -69,36 +69,36 @@ func TestWaitBeyondDuration(t *testing.T) {
 	}
 }
 
-func TestWakeBeforeWait(t *testing.T) {
+func TestWakesBeforeWaitEndOneWait(t *testing.T) {
 	bothClocks(t, func(t *testing.T, config virtual.Config) {
 		w := newWorld(t, config)
 		w.Wake()
 		w.Wake()
-		w.reports(time.Hour)
+		w.mustReport(time.Hour)
 		if !w.Now().Equal(epoch) {
-			t.Errorf("a pending Wake let Wait move the clock to %v", w.Now())
+			t.Errorf("Wait advanced the clock to %v in spite of a pending Wake", w.Now())
 		}
-		w.reports(time.Hour)
+		w.mustReport(time.Hour)
 		if moved := w.Now().Sub(epoch); moved != time.Hour {
-			t.Errorf("the clock moved by %v, want 1h: two Wakes are one", moved)
+			t.Errorf("the clock moved by %v, want 1h: two Wakes count as one", moved)
 		}
 	})
 }
 
-func TestWakeWithResults(t *testing.T) {
+func TestWaitWithResultsConsumesWake(t *testing.T) {
 	w := newWorld(t, virtual.Config{})
 	client, server := w.pair(tcp("127.0.0.1:0"))
-	reading := w.later(read(client, 1))
-	w.now(write(server, "x"), nil)
+	reading := w.mustWait(read(client, 1))
+	w.mustFinish(write(server, "x"), nil)
 	w.Wake()
-	w.reports(time.Hour, reading)
-	w.reports(time.Hour)
+	w.mustReport(time.Hour, reading)
+	w.mustReport(time.Hour)
 	if moved := w.Now().Sub(epoch); moved != time.Hour {
-		t.Errorf("the clock moved by %v, want 1h: the first Wait took the Wake", moved)
+		t.Errorf("the clock moved by %v, want 1h: the first Wait has consumed the Wake", moved)
 	}
 }
 
-func TestWakeEndsEndlessWait(t *testing.T) {
+func TestWakeEndsWaitWithoutLimit(t *testing.T) {
 	bothClocks(t, func(t *testing.T, config virtual.Config) {
 		w := newWorld(t, config)
 		done := make(chan struct{})
@@ -106,32 +106,32 @@ func TestWakeEndsEndlessWait(t *testing.T) {
 			defer close(done)
 			w.Wake()
 		}()
-		w.reports(-1)
+		w.mustReport(-1)
 		<-done
 		if !w.Now().Equal(epoch) {
-			t.Errorf("Now = %v, want %v: nothing takes time", w.Now(), epoch)
+			t.Errorf("Now = %v, want %v: no time must pass", w.Now(), epoch)
 		}
 	})
 }
 
-// In a bubble others may work while the loop waits, and wake it half-way.
-func TestBubbleWakeHalfWay(t *testing.T) {
+// In a bubble another goroutine may wake the loop during a wait.
+func TestWakeInBubbleEndsWaitEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, virtual.Config{Bubble: true})
 		time.AfterFunc(time.Minute, w.Wake)
-		w.reports(time.Hour)
+		w.mustReport(time.Hour)
 		if moved := w.Now().Sub(epoch); moved != time.Minute {
 			t.Errorf("the clock moved by %v, want 1m", moved)
 		}
-		w.reports(time.Hour)
+		w.mustReport(time.Hour)
 		if moved := w.Now().Sub(epoch); moved != time.Hour+time.Minute {
 			t.Errorf("the clock moved by %v, want 1h1m", moved)
 		}
 	})
 }
 
-// Wait stops at each thing that happens on the way.
-func TestWaitStopsAtEvents(t *testing.T) {
+// Wait returns at each event.
+func TestWaitReturnsAtEachEvent(t *testing.T) {
 	bothClocks(t, func(t *testing.T, config virtual.Config) {
 		delays := map[string]time.Duration{"a": 3 * time.Hour, "b": time.Hour, "c": time.Hour, "d": 2 * time.Hour}
 		config.LookupDelay = func(host string) time.Duration { return delays[host] }
@@ -142,7 +142,7 @@ func TestWaitStopsAtEvents(t *testing.T) {
 		w := newWorld(t, config)
 		ops := make(map[string]*poll.Op)
 		for _, host := range []string{"a", "b", "c", "d"} {
-			ops[host] = w.later(&poll.Op{Kind: poll.Lookup, Network: "ip", Host: host})
+			ops[host] = w.mustWait(&poll.Op{Kind: poll.Lookup, Network: "ip", Host: host})
 		}
 		for _, step := range []struct {
 			wait time.Duration
@@ -156,7 +156,7 @@ func TestWaitStopsAtEvents(t *testing.T) {
 			{time.Hour, []*poll.Op{ops["a"]}, 3 * time.Hour},
 			{time.Hour, nil, 4 * time.Hour},
 		} {
-			w.reports(step.wait, step.want...)
+			w.mustReport(step.wait, step.want...)
 			if moved := w.Now().Sub(epoch); moved != step.now {
 				t.Fatalf("after Wait(%v) the clock has moved by %v, want %v", step.wait, moved, step.now)
 			}
@@ -164,8 +164,8 @@ func TestWaitStopsAtEvents(t *testing.T) {
 	})
 }
 
-// Cancelled events leave the others in order, wherever they were in the heap.
-func TestCancelAmongEvents(t *testing.T) {
+// Cancelled events leave the others in order, wherever they are in the heap.
+func TestCancelKeepsOrderOfOtherEvents(t *testing.T) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	for range 200 {
@@ -174,16 +174,16 @@ func TestCancelAmongEvents(t *testing.T) {
 		due := make(map[time.Duration]*poll.Op)
 		for _, n := range random.Perm(40) {
 			delay = time.Duration(n + 1)
-			due[delay] = w.later(&poll.Op{Kind: poll.Connect, Addr: tcp("127.0.0.1:1")})
+			due[delay] = w.mustWait(&poll.Op{Kind: poll.Connect, Addr: tcp("127.0.0.1:1")})
 		}
 		for _, n := range random.Perm(40)[:20] {
 			op := due[time.Duration(n+1)]
 			delete(due, time.Duration(n+1))
 			w.Cancel(op)
-			w.reports(0, op)
+			w.mustReport(0, op)
 		}
 		for _, at := range slices.Sorted(maps.Keys(due)) {
-			w.reports(-1, due[at])
+			w.mustReport(-1, due[at])
 			if moved := w.Now().Sub(epoch); moved != at {
 				t.Fatalf("seed %d: the event of %d ns came at %d ns", seed, at, moved)
 			}
@@ -191,24 +191,24 @@ func TestCancelAmongEvents(t *testing.T) {
 	}
 }
 
-// In a bubble the clock also moves while nobody waits for the poller.
-func TestBubbleMovesWithoutWait(t *testing.T) {
+// The clock of a bubble also advances outside of Wait.
+func TestBubbleClockAdvancesOutsideWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, virtual.Config{
 			Bubble:      true,
 			LookupDelay: func(string) time.Duration { return time.Minute },
 		})
-		op := w.later(&poll.Op{Kind: poll.Lookup, Network: "ip", Host: "localhost"})
+		op := w.mustWait(&poll.Op{Kind: poll.Lookup, Network: "ip", Host: "localhost"})
 		<-time.After(time.Hour)
-		w.reports(0, op)
+		w.mustReport(0, op)
 	})
 }
 
-func TestClosedPoller(t *testing.T) {
+func TestCallsAfterClose(t *testing.T) {
 	bothClocks(t, func(t *testing.T, config virtual.Config) {
 		w := newWorld(t, config)
 		client, _ := w.pair(tcp("127.0.0.1:0"))
-		reading := w.later(read(client, 1))
+		reading := w.mustWait(read(client, 1))
 		for range 2 {
 			if err := w.Close(); err != nil {
 				t.Errorf("Close = %v", err)
@@ -216,19 +216,19 @@ func TestClosedPoller(t *testing.T) {
 		}
 		w.Wake()
 		w.Cancel(reading)
-		w.reports(-1)
-		w.now(read(client, 1), net.ErrClosed)
-		w.now(&poll.Op{Kind: poll.Lookup, Host: "localhost"}, net.ErrClosed)
+		w.mustReport(-1)
+		w.mustFinish(read(client, 1), net.ErrClosed)
+		w.mustFinish(&poll.Op{Kind: poll.Lookup, Host: "localhost"}, net.ErrClosed)
 		if _, err := w.Listen(tcp("127.0.0.1:0"), poll.ListenOptions{}); err == nil {
-			t.Error("Listen of a closed poller succeeds")
+			t.Error("Listen of a closed poller succeeded")
 		}
 		if err := client.Close(); err != net.ErrClosed {
 			t.Errorf("Close of a handle of a closed poller = %v, want net.ErrClosed", err)
 		}
 
-		// The dropped operation is free for another poller.
+		// Another poller accepts the dropped operation.
 		w = newWorld(t, config)
 		reading.Handle, _ = w.pair(tcp("127.0.0.1:0"))
-		w.later(reading)
+		w.mustWait(reading)
 	})
 }

@@ -11,38 +11,36 @@ import (
 	"baton/loop/poll"
 )
 
-// A conn is one end of a stream. The bytes of a direction are with the end that
-// is to read them: what a writer is told as taken survives its Close.
+// A conn is one end of a stream. The bytes of a direction are stored in the conn that will read
+// them, so bytes that were written survive the Close of the writer.
 //
-// Each end reports to a poller of its own. Today both are the same one; the ends
-// of a connection between hosts will not be, and nothing here relies on it but
-// the port, which belongs to the network.
+// Each end has its own poller. Today both are the same. No code relies on that except the port,
+// which belongs to the network of the client's poller.
 type conn struct {
 	poller        *Poller
-	peer          *conn    // never nil; the two point to each other for good
-	local, remote net.Addr // never change, so they answer after Close, too
-	port          uint16   // held by this end until both are closed; 0 is none
+	peer          *conn    // never nil; never changes
+	local, remote net.Addr // never change, so they are valid after Close
+	port          uint16   // this end holds the port until both ends are closed; 0 is none
 
-	in          ring     // from the peer; empty once this end is closed or reset
+	in          ring     // bytes from the peer; empty after close or reset
 	read, write *poll.Op // in flight, one for each direction
-	sent        bool     // CloseWrite: the peer reads EOF after what there is
+	writeClosed bool     // CloseWrite was called: the peer reads EOF after the data
 	closed      bool
 	reset       bool // the peer has aborted
 }
 
-// newPair returns two ends of one stream, without addresses and without a port:
-// those are the business of who makes the connection.
+// newPair returns the two ends of a stream. The caller sets their addresses and the port.
 func newPair(p, q *Poller) (*conn, *conn) {
 	a, b := &conn{poller: p}, &conn{poller: q}
 	a.peer, b.peer = b, a
 	return a, b
 }
 
-// owner and remove make a conn a place.
+// owner implements location.
 func (c *conn) owner() *Poller { return c.poller }
 
-// remove makes room for another operation. Bytes that a Write has already put
-// on the way stay there, as with a kernel; its N tells how many.
+// remove implements location. Bytes that a cancelled Write has moved remain in the stream, as
+// with a kernel; the N of the Write counts them.
 func (c *conn) remove(op *poll.Op) {
 	if c.read == op {
 		c.read = nil
@@ -51,10 +49,9 @@ func (c *conn) remove(op *poll.Op) {
 	}
 }
 
-// start begins an operation on c and takes it as far as it goes. An error goes
-// before everything that would work, and being closed before being busy, so
-// that a case of misuse has one error whatever else is wrong with it. Nothing
-// is moved for an operation that is refused.
+// start starts op on c and moves as many bytes as possible. The order of the checks decides
+// which error an invalid operation gets: closed comes before busy. No byte is moved for an
+// operation that fails.
 func (c *conn) start(op *poll.Op) {
 	slot, to := &c.read, c
 	if op.Kind == poll.Write || op.Kind == poll.Writable {
@@ -76,23 +73,22 @@ func (c *conn) start(op *poll.Op) {
 	}
 }
 
-// pump serves the direction whose bytes go to c, until neither the writer nor
-// the reader can go on. Everything that may let one of them go on ends with a
-// call of it: an operation, room, bytes, the end of the stream, a reset. Taking
-// turns in one place, instead of each side calling the other, keeps the order
-// of completions plain: a Write is finished before the Read that takes its
-// bytes. It ends because every turn takes bytes from an operation or finishes
-// one, and nobody submits in between.
+// pump moves bytes towards c until neither the writer nor the reader can continue. Every change
+// that may let one of them continue ends with a call of pump: an operation, space in the
+// buffer, bytes, the end of the stream, a reset. Because one function drives both sides, the
+// order of completions is simple: a Write finishes before the Read that takes its bytes.
+//
+// pump returns, because every iteration moves bytes of an operation or finishes one, and no
+// operation is submitted in between.
 func (c *conn) pump() {
-	for c.fill() || c.drain() {
+	for c.pumpWrite() || c.pumpRead() {
 	}
 }
 
-// fill lets the operation of the writing end go on, and reports whether it did:
-// a Write as far as there is room, a Writable if there is any. It looks at
-// errors first: to a connection that is broken nothing is written, even if
-// there is room.
-func (c *conn) fill() bool {
+// pumpWrite continues the operation of the writing end, and reports whether it made progress. A
+// Write continues while there is space in the buffer; a Writable finishes if there is any. An
+// error comes first: nothing is written to a broken connection, even if there is space.
+func (c *conn) pumpWrite() bool {
 	from := c.peer
 	op := from.write
 	if op == nil {
@@ -109,7 +105,7 @@ func (c *conn) fill() bool {
 	}
 	n, all := 0, false
 	if err == nil {
-		n, all = c.take(op)
+		n, all = c.writeRing(op)
 	}
 	if err != nil || all {
 		from.write = nil
@@ -119,25 +115,23 @@ func (c *conn) fill() bool {
 	return n > 0
 }
 
-// writeErr tells why c cannot write, or nil. A reset is told before an end of
-// its own making, as by a kernel, whose connection is gone then; and a peer
-// that has closed is one that would answer with a reset, which is told at once
-// here.
+// writeErr returns the reason why c cannot write, or nil. A reset comes before the end of the
+// writing direction, as with a kernel. If the peer has closed, a kernel would report that after
+// a reset; here the write fails at once.
 func (c *conn) writeErr() error {
 	switch {
 	case c.reset:
 		return os.NewSyscallError("write", syscall.ECONNRESET)
-	case c.sent || c.peer.closed:
+	case c.writeClosed || c.peer.closed:
 		return os.NewSyscallError("write", syscall.EPIPE)
 	}
 	return nil
 }
 
-// take moves bytes of a Write into the ring, and reports how many and whether
-// these were the last. Op.Private.State counts the buffers that are done; the
-// one in work is cut where it lies, as the seam allows, so nothing else is to
-// be kept. A Write of nothing is all done, with or without room.
-func (c *conn) take(op *poll.Op) (n int, all bool) {
+// writeRing moves bytes of a Write into the ring. It returns how many, and whether the Write is
+// complete. Op.Private.State counts the complete buffers of op.Bufs. The current buffer is cut
+// in place, as poll.Write allows. A Write of nothing is complete even if the ring is full.
+func (c *conn) writeRing(op *poll.Op) (n int, all bool) {
 	spare := &c.poller.spare
 	if op.Bufs == nil {
 		n = c.in.write(op.Buf[op.N:], spare)
@@ -157,11 +151,11 @@ func (c *conn) take(op *poll.Op) (n int, all bool) {
 	return n, true
 }
 
-// drain lets the operation of the reading end go on, and reports whether it
-// did. Bytes come before the end of the stream; a reset has left none. Both
-// repeat themselves as often as they are asked for. A Readable takes nothing and
-// never fails: it only tells that a Read would not wait.
-func (c *conn) drain() bool {
+// pumpRead continues the operation of the reading end, and reports whether it made progress.
+// Bytes come before the end of the stream; a reset has dropped the bytes. The end of the stream
+// and a reset are reported to every later Read. A Readable takes no bytes and has no error: it
+// only reports that a Read would not wait.
+func (c *conn) pumpRead() bool {
 	op := c.read
 	if op == nil {
 		return false
@@ -172,28 +166,27 @@ func (c *conn) drain() bool {
 	case op.Kind == poll.Read && empty:
 	case c.in.size > 0:
 		if op.Kind == poll.Read {
-			c.give(op)
+			c.readRing(op)
 		}
 	case c.reset:
 		err = os.NewSyscallError("read", syscall.ECONNRESET)
-	case c.peer.sent || c.peer.closed:
+	case c.peer.writeClosed || c.peer.closed:
 		err = io.EOF
 	default:
 		return false
 	}
 	if op.Kind == poll.Readable {
-		err = nil // The Read will tell.
+		err = nil // the Read will report it
 	}
 	c.read = nil
 	c.poller.finish(op, err)
 	return true
 }
 
-// give moves bytes from the ring to a Read, into a buffer of ours if it came
-// without one. That is taken here, where there are bytes for certain, so that a
-// Read which waits holds none; cut to what there is, it still has its capacity,
-// by which Recycle knows it.
-func (c *conn) give(op *poll.Op) {
+// readRing moves bytes from the ring to a Read. If op has no buffer, readRing provides one. It
+// does so only if there are bytes, so that a waiting Read holds no buffer. The buffer is cut to
+// the number of bytes, and Recycle recognizes it by its capacity.
+func (c *conn) readRing(op *poll.Op) {
 	spare := &c.poller.spare
 	if op.Buf == nil {
 		buf := spare.provide()
@@ -202,15 +195,14 @@ func (c *conn) give(op *poll.Op) {
 	op.N = c.in.read(op.Buf, spare)
 }
 
-// LocalAddr is the address of this end.
+// LocalAddr implements poll.Handle.
 func (c *conn) LocalAddr() net.Addr { return c.local }
 
-// RemoteAddr is the address of the other end.
+// RemoteAddr implements poll.Handle.
 func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
-// CloseWrite ends the writing direction; a Write in flight fails with EPIPE, for
-// what it has not brought on the way yet has nowhere to go. Doing it twice is no
-// error, as with shutdown(2).
+// CloseWrite ends the writing direction. A Write in flight fails with EPIPE. A second
+// CloseWrite is no error, as with shutdown(2).
 func (c *conn) CloseWrite() error {
 	switch {
 	case c.isClosed():
@@ -218,16 +210,16 @@ func (c *conn) CloseWrite() error {
 	case c.reset:
 		return closeError(c.remote, os.NewSyscallError("shutdown", syscall.ENOTCONN))
 	}
-	c.sent = true
+	c.writeClosed = true
 	c.peer.pump()
 	return nil
 }
 
-// SetNoDelay has no effect: nothing is ever delayed.
+// SetNoDelay has no effect: nothing is delayed.
 func (c *conn) SetNoDelay(bool) error { return setNoDelay(c.local, c.isClosed()) }
 
-// Close ends this end. The peer still reads what was written; what the peer had
-// written and nobody has read is gone.
+// Close closes this end. The peer still reads the bytes that this end has written. Unread bytes
+// of the peer are dropped.
 func (c *conn) Close() error {
 	if c.isClosed() {
 		return net.ErrClosed
@@ -236,8 +228,8 @@ func (c *conn) Close() error {
 	return nil
 }
 
-// Abort resets a TCP connection: the peer does not even read what was written.
-// UNIX-domain sockets know no reset, and nothing of them is ever unsent.
+// Abort resets a TCP connection: the peer does not read the bytes written before. For a
+// UNIX-domain socket it is Close.
 func (c *conn) Abort() error {
 	if c.isClosed() {
 		return net.ErrClosed
@@ -247,10 +239,9 @@ func (c *conn) Abort() error {
 	return nil
 }
 
-// end closes c and tells the peer, by a reset or by the end of the stream. The
-// order is that of a kernel: first what this end had in flight, then what the
-// news brings about at the other one. The port is free when nobody can send from
-// it or to it any more.
+// end closes c and informs the peer by a reset or by the end of the stream. The order is that
+// of a kernel: first the operations of this end finish, then the operations of the peer. The
+// port becomes free when both ends are closed.
 func (c *conn) end(reset bool) {
 	c.closed = true
 	for _, slot := range []**poll.Op{&c.read, &c.write} {
@@ -265,24 +256,24 @@ func (c *conn) end(reset bool) {
 		peer.reset = true
 		peer.in.drop(&peer.poller.spare)
 	}
-	peer.pump() // its Read
-	c.pump()    // its Write
+	peer.pump() // continues the peer's Read
+	c.pump()    // continues the peer's Write
 	if peer.closed {
 		c.poller.net.release(max(c.port, peer.port))
 	}
 }
 
-// isClosed also covers the handles of a closed world, which nobody walks through
-// at its end.
+// isClosed reports whether c or its poller is closed. The Close of a poller does not close its
+// handles.
 func (c *conn) isClosed() bool { return c.closed || c.poller.closed }
 
-// closeError is an error of the operation "close", in package net's words.
+// closeError returns an error of the operation "close", as package net would.
 func closeError(addr net.Addr, err error) error {
 	return &net.OpError{Op: "close", Net: networkOf(addr), Addr: addr, Err: err}
 }
 
-// setNoDelay is the result of SetNoDelay for a socket with the address local.
-// There is no Nagle's algorithm in this network, so either value will do.
+// setNoDelay returns the result of SetNoDelay for a socket with the address local. This network
+// has no Nagle's algorithm, so both values are accepted.
 func setNoDelay(local net.Addr, closed bool) error {
 	if closed {
 		return &net.OpError{Op: "set", Net: networkOf(local), Addr: local, Err: net.ErrClosed}

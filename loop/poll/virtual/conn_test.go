@@ -15,7 +15,7 @@ import (
 	"baton/loop/poll/virtual"
 )
 
-// capacity is what one direction of a connection holds.
+// capacity is how many bytes one direction of a connection can hold.
 const capacity = 64 << 10
 
 func newPair(t testing.TB) (w *world, client, server poll.Handle) {
@@ -24,7 +24,7 @@ func newPair(t testing.TB) (w *world, client, server poll.Handle) {
 	return w, client, server
 }
 
-// content is n bytes that tell where they belong.
+// content returns n bytes that depend on their position.
 func content(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -33,7 +33,7 @@ func content(n int) []byte {
 	return b
 }
 
-func TestBackPressure(t *testing.T) {
+func TestWriteWaitsForSpace(t *testing.T) {
 	for _, n := range []int{capacity, capacity + 1, 3*capacity + 17} {
 		for _, size := range []int{1000, capacity, 5 * capacity} {
 			t.Run(fmt.Sprintf("%d by %d", n, size), func(t *testing.T) {
@@ -46,14 +46,14 @@ func TestBackPressure(t *testing.T) {
 				}
 				var got []byte
 				for len(got) < n {
-					op := w.now(read(server, size), nil)
+					op := w.mustFinish(read(server, size), nil)
 					got = append(got, op.Buf[:op.N]...)
 				}
 				if !bytes.Equal(got, want) {
-					t.Error("the bytes that arrive are not those that were sent")
+					t.Error("the bytes read differ from the bytes written")
 				}
 				if inFlight {
-					w.reports(0, writing)
+					w.mustReport(0, writing)
 				}
 				if writing.N != n || writing.Err != nil {
 					t.Errorf("Write: %d, %v, want %d", writing.N, writing.Err, n)
@@ -63,119 +63,119 @@ func TestBackPressure(t *testing.T) {
 	}
 }
 
-func TestVectored(t *testing.T) {
+func TestWriteOfSeveralBuffers(t *testing.T) {
 	w, client, server := newPair(t)
 	want := content(2*capacity + 5)
 	bufs := [][]byte{nil, want[:3], {}, want[3:capacity], want[capacity : 2*capacity], want[2*capacity:], nil}
-	writing := w.later(&poll.Op{Kind: poll.Write, Handle: client, Bufs: bufs})
+	writing := w.mustWait(&poll.Op{Kind: poll.Write, Handle: client, Bufs: bufs})
 	var got []byte
 	for len(got) < len(want) {
-		op := w.now(read(server, 40000), nil)
+		op := w.mustFinish(read(server, 40000), nil)
 		got = append(got, op.Buf[:op.N]...)
 	}
-	w.reports(0, writing)
+	w.mustReport(0, writing)
 	if !bytes.Equal(got, want) || writing.N != len(want) {
 		t.Errorf("%d bytes written, %d read, equal: %v", writing.N, len(got), bytes.Equal(got, want))
 	}
-	w.now(&poll.Op{Kind: poll.Write, Handle: client, Bufs: [][]byte{}}, nil)
-	w.now(&poll.Op{Kind: poll.Write, Handle: client, Bufs: [][]byte{nil, {}}}, nil)
+	w.mustFinish(&poll.Op{Kind: poll.Write, Handle: client, Bufs: [][]byte{}}, nil)
+	w.mustFinish(&poll.Op{Kind: poll.Write, Handle: client, Bufs: [][]byte{nil, {}}}, nil)
 }
 
-func TestProvided(t *testing.T) {
+func TestReadWithProvidedBuffer(t *testing.T) {
 	w, client, server := newPair(t)
-	reading := w.later(&poll.Op{Kind: poll.Read, Handle: server})
-	w.now(write(client, "hello"), nil)
-	w.reports(0, reading)
+	reading := w.mustWait(&poll.Op{Kind: poll.Read, Handle: server})
+	w.mustFinish(write(client, "hello"), nil)
+	w.mustReport(0, reading)
 	if string(reading.Buf) != "hello" || reading.N != 5 {
-		t.Fatalf("a Read without a buffer brings %q, N %d", reading.Buf, reading.N)
+		t.Fatalf("a Read without a buffer read %q, N %d", reading.Buf, reading.N)
 	}
 	first := &reading.Buf[0]
 	w.Recycle(reading.Buf)
 	w.Recycle(nil)
 	w.Recycle(make([]byte, 7))
 
-	w.now(write(client, "again"), nil)
+	w.mustFinish(write(client, "again"), nil)
 	reading.Buf = nil
-	if w.now(reading, nil); string(reading.Buf) != "again" || &reading.Buf[0] != first {
-		t.Errorf("the next Read brings %q, in the same buffer: %v", reading.Buf, &reading.Buf[0] == first)
+	if w.mustFinish(reading, nil); string(reading.Buf) != "again" || &reading.Buf[0] != first {
+		t.Errorf("the next Read read %q, in the same buffer: %v", reading.Buf, &reading.Buf[0] == first)
 	}
 	client.Close()
 	reading.Buf = nil
-	if w.now(reading, io.EOF); reading.Buf != nil {
-		t.Errorf("at the end a Read brings %q", reading.Buf)
+	if w.mustFinish(reading, io.EOF); reading.Buf != nil {
+		t.Errorf("a Read at the end of the stream has the buffer %q, want nil", reading.Buf)
 	}
 }
 
-func TestEmptyBuffers(t *testing.T) {
+func TestEmptyBuffersFinishAtOnce(t *testing.T) {
 	w, client, server := newPair(t)
-	w.now(read(server, 0), nil)
-	w.now(write(server, ""), nil)
+	w.mustFinish(read(server, 0), nil)
+	w.mustFinish(write(server, ""), nil)
 	client.Close()
-	w.now(read(server, 0), nil)
+	w.mustFinish(read(server, 0), nil)
 }
 
-func TestHalfClose(t *testing.T) {
+func TestCloseWriteEndsOneDirection(t *testing.T) {
 	w, client, server := newPair(t)
-	w.now(write(client, "question"), nil)
+	w.mustFinish(write(client, "question"), nil)
 	for range 2 {
 		if err := client.CloseWrite(); err != nil {
 			t.Fatalf("CloseWrite: %v", err)
 		}
 	}
-	w.now(write(client, "x"), syscall.EPIPE)
-	if op := w.now(read(server, 99), nil); string(op.Buf[:op.N]) != "question" {
-		t.Errorf("the peer reads %q", op.Buf[:op.N])
+	w.mustFinish(write(client, "x"), syscall.EPIPE)
+	if op := w.mustFinish(read(server, 99), nil); string(op.Buf[:op.N]) != "question" {
+		t.Errorf("the peer read %q", op.Buf[:op.N])
 	}
-	w.now(read(server, 99), io.EOF)
-	w.now(read(server, 99), io.EOF)
-	w.now(write(server, "answer"), nil)
+	w.mustFinish(read(server, 99), io.EOF)
+	w.mustFinish(read(server, 99), io.EOF)
+	w.mustFinish(write(server, "answer"), nil)
 	server.Close()
-	if op := w.now(read(client, 99), nil); string(op.Buf[:op.N]) != "answer" {
-		t.Errorf("the other direction brings %q", op.Buf[:op.N])
+	if op := w.mustFinish(read(client, 99), nil); string(op.Buf[:op.N]) != "answer" {
+		t.Errorf("the other direction read %q", op.Buf[:op.N])
 	}
-	w.now(read(client, 99), io.EOF)
+	w.mustFinish(read(client, 99), io.EOF)
 }
 
-// What is in flight when an end goes, on either side, and what comes after.
-func TestEnds(t *testing.T) {
+// Close and Abort end the operations in flight on both ends, and later operations fail.
+func TestCloseAndAbortEndOperations(t *testing.T) {
 	for _, c := range []struct {
 		name                 string
 		end                  func(poll.Handle) error
 		mine, theirs, writes error
-		data                 bool // the peer still reads what was written
+		data                 bool // the peer reads the bytes written before
 	}{
 		{"close", poll.Handle.Close, net.ErrClosed, io.EOF, syscall.EPIPE, true},
 		{"abort", poll.Handle.Abort, net.ErrClosed, syscall.ECONNRESET, syscall.ECONNRESET, false},
 	} {
 		t.Run(c.name+"/reading", func(t *testing.T) {
 			w, client, server := newPair(t)
-			mine, theirs := w.later(read(client, 1)), w.later(read(server, 1))
+			mine, theirs := w.mustWait(read(client, 1)), w.mustWait(read(server, 1))
 			if err := c.end(client); err != nil {
 				t.Fatal(err)
 			}
-			w.reports(0, mine, theirs)
+			w.mustReport(0, mine, theirs)
 			if mine.Err != c.mine || !errors.Is(theirs.Err, c.theirs) {
 				t.Errorf("errors %v and %v, want %v and %v", mine.Err, theirs.Err, c.mine, c.theirs)
 			}
 			if err := c.end(client); err != net.ErrClosed {
-				t.Errorf("the second time: %v, want net.ErrClosed", err)
+				t.Errorf("the second call: %v, want net.ErrClosed", err)
 			}
 			for _, err := range []error{client.CloseWrite(), client.SetNoDelay(true)} {
 				if !errors.Is(err, net.ErrClosed) {
 					t.Errorf("a method of a closed handle: %v, want net.ErrClosed", err)
 				}
 			}
-			w.now(read(client, 1), net.ErrClosed)
-			w.now(write(client, "x"), net.ErrClosed)
-			w.now(read(server, 1), c.theirs)
-			w.now(write(server, "x"), c.writes)
+			w.mustFinish(read(client, 1), net.ErrClosed)
+			w.mustFinish(write(client, "x"), net.ErrClosed)
+			w.mustFinish(read(server, 1), c.theirs)
+			w.mustFinish(write(server, "x"), c.writes)
 		})
 		t.Run(c.name+"/writing", func(t *testing.T) {
 			w, client, server := newPair(t)
-			mine := w.later(&poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, 2*capacity)})
-			theirs := w.later(&poll.Op{Kind: poll.Write, Handle: server, Buf: make([]byte, 2*capacity)})
+			mine := w.mustWait(&poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, 2*capacity)})
+			theirs := w.mustWait(&poll.Op{Kind: poll.Write, Handle: server, Buf: make([]byte, 2*capacity)})
 			c.end(client)
-			w.reports(0, mine, theirs)
+			w.mustReport(0, mine, theirs)
 			if mine.Err != c.mine || !errors.Is(theirs.Err, c.writes) {
 				t.Errorf("errors %v and %v, want %v and %v", mine.Err, theirs.Err, c.mine, c.writes)
 			}
@@ -183,23 +183,23 @@ func TestEnds(t *testing.T) {
 				t.Errorf("%d and %d bytes taken, want %d", mine.N, theirs.N, capacity)
 			}
 			if c.data {
-				w.now(read(server, capacity), nil)
+				w.mustFinish(read(server, capacity), nil)
 			}
-			w.now(read(server, 1), c.theirs)
+			w.mustFinish(read(server, 1), c.theirs)
 		})
 	}
 }
 
-func TestCloseWriteBehindWrite(t *testing.T) {
+func TestCloseWriteEndsWriteInFlight(t *testing.T) {
 	w, client, server := newPair(t)
-	writing := w.later(&poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, capacity+1)})
+	writing := w.mustWait(&poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, capacity+1)})
 	client.CloseWrite()
-	w.reports(0, writing)
+	w.mustReport(0, writing)
 	if !errors.Is(writing.Err, syscall.EPIPE) || writing.N != capacity {
 		t.Errorf("Write: %d, %v, want %d and EPIPE", writing.N, writing.Err, capacity)
 	}
-	w.now(read(server, capacity), nil)
-	w.now(read(server, 1), io.EOF)
+	w.mustFinish(read(server, capacity), nil)
+	w.mustFinish(read(server, 1), io.EOF)
 }
 
 func TestCloseWriteAfterReset(t *testing.T) {
@@ -210,116 +210,116 @@ func TestCloseWriteAfterReset(t *testing.T) {
 	}
 }
 
-func TestCancel(t *testing.T) {
+func TestCancelLosesNoBytes(t *testing.T) {
 	w, client, server := newPair(t)
-	reading := w.later(read(server, 9))
+	reading := w.mustWait(read(server, 9))
 	w.Cancel(reading)
-	w.now(write(client, "kept"), nil)
-	w.reports(0, reading)
+	w.mustFinish(write(client, "kept"), nil)
+	w.mustReport(0, reading)
 	if reading.Err != poll.ErrCanceled || reading.N != 0 {
 		t.Errorf("a cancelled Read: %d, %v", reading.N, reading.Err)
 	}
-	if op := w.now(read(server, 9), nil); string(op.Buf[:op.N]) != "kept" {
-		t.Errorf("the next Read brings %q", op.Buf[:op.N])
+	if op := w.mustFinish(read(server, 9), nil); string(op.Buf[:op.N]) != "kept" {
+		t.Errorf("the next Read read %q", op.Buf[:op.N])
 	}
 
-	writing := w.later(&poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, capacity+9)})
+	writing := w.mustWait(&poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, capacity+9)})
 	w.Cancel(writing)
-	w.reports(0, writing)
+	w.mustReport(0, writing)
 	if writing.Err != poll.ErrCanceled || writing.N != capacity {
 		t.Errorf("a cancelled Write: %d, %v, want %d bytes", writing.N, writing.Err, capacity)
 	}
 }
 
-func TestResultBeatsCancel(t *testing.T) {
+func TestCancelAfterResultDoesNothing(t *testing.T) {
 	w, client, server := newPair(t)
-	reading := w.later(read(server, 9))
-	w.now(write(client, "first"), nil)
+	reading := w.mustWait(read(server, 9))
+	w.mustFinish(write(client, "first"), nil)
 	w.Cancel(reading)
-	w.reports(0, reading)
+	w.mustReport(0, reading)
 	if reading.Err != nil || reading.N != 5 {
 		t.Errorf("a Read cancelled after its bytes came: %d, %v", reading.N, reading.Err)
 	}
 }
 
-func TestBusy(t *testing.T) {
+func TestSecondOperationOfDirectionIsBusy(t *testing.T) {
 	w, client, server := newPair(t)
-	w.later(read(server, 1))
-	w.now(read(server, 1), poll.ErrBusy)
-	w.now(&poll.Op{Kind: poll.Readable, Handle: server}, poll.ErrBusy)
-	w.later(&poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, 2*capacity)})
-	w.now(write(client, "x"), poll.ErrBusy)
-	w.now(&poll.Op{Kind: poll.Writable, Handle: client}, poll.ErrBusy)
-	w.now(&poll.Op{Kind: poll.Accept, Handle: client}, syscall.EINVAL)
+	w.mustWait(read(server, 1))
+	w.mustFinish(read(server, 1), poll.ErrBusy)
+	w.mustFinish(&poll.Op{Kind: poll.Readable, Handle: server}, poll.ErrBusy)
+	w.mustWait(&poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, 2*capacity)})
+	w.mustFinish(write(client, "x"), poll.ErrBusy)
+	w.mustFinish(&poll.Op{Kind: poll.Writable, Handle: client}, poll.ErrBusy)
+	w.mustFinish(&poll.Op{Kind: poll.Accept, Handle: client}, syscall.EINVAL)
 }
 
-func TestForeign(t *testing.T) {
+func TestHandleOfAnotherPollerIsForeign(t *testing.T) {
 	w, client, _ := newPair(t)
 	other := newWorld(t, virtual.Config{})
-	other.now(read(client, 1), poll.ErrForeign)
-	other.now(&poll.Op{Kind: poll.Accept, Handle: w.listen(tcp("127.0.0.1:1"), poll.ListenOptions{})}, poll.ErrForeign)
-	other.now(read(nil, 1), poll.ErrForeign)
-	other.now(&poll.Op{Kind: 99, Handle: client}, errors.ErrUnsupported)
-	other.now(&poll.Op{}, errors.ErrUnsupported)
+	other.mustFinish(read(client, 1), poll.ErrForeign)
+	other.mustFinish(&poll.Op{Kind: poll.Accept, Handle: w.listen(tcp("127.0.0.1:1"), poll.ListenOptions{})}, poll.ErrForeign)
+	other.mustFinish(read(nil, 1), poll.ErrForeign)
+	other.mustFinish(&poll.Op{Kind: 99, Handle: client}, errors.ErrUnsupported)
+	other.mustFinish(&poll.Op{}, errors.ErrUnsupported)
 
-	reading := w.later(read(client, 1))
+	reading := w.mustWait(read(client, 1))
 	other.Cancel(reading)
-	other.reports(0)
-	w.reports(0)
+	other.mustReport(0)
+	w.mustReport(0)
 }
 
-func TestSubmitTwice(t *testing.T) {
+func TestSubmitOfOperationInFlightPanics(t *testing.T) {
 	w, client, server := newPair(t)
 	for _, state := range []string{"waiting", "finished"} {
-		reading := w.later(read(server, 1))
+		reading := w.mustWait(read(server, 1))
 		if state == "finished" {
-			w.now(write(client, "x"), nil)
+			w.mustFinish(write(client, "x"), nil)
 		}
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("Submit of an operation that is %s does not panic", state)
+					t.Errorf("Submit of an operation that is %s did not panic", state)
 				}
 			}()
 			w.Submit(reading)
 		}()
 		w.Cancel(reading)
-		w.reports(0, reading)
+		w.mustReport(0, reading)
 	}
 }
 
-func TestReadiness(t *testing.T) {
+func TestReadableAndWritable(t *testing.T) {
 	w, client, server := newPair(t)
 	readable := &poll.Op{Kind: poll.Readable, Handle: server}
 	writable := &poll.Op{Kind: poll.Writable, Handle: client}
-	w.now(writable, nil)
-	w.later(readable)
-	w.now(write(client, "x"), nil)
-	w.reports(0, readable)
-	w.now(readable, nil)
-	w.now(read(server, 9), nil)
-	w.later(readable)
+	w.mustFinish(writable, nil)
+	w.mustWait(readable)
+	w.mustFinish(write(client, "x"), nil)
+	w.mustReport(0, readable)
+	w.mustFinish(readable, nil)
+	w.mustFinish(read(server, 9), nil)
+	w.mustWait(readable)
 
-	writing := w.later(&poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, capacity+1)})
-	w.reports(0, readable)
+	writing := w.mustWait(&poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, capacity+1)})
+	w.mustReport(0, readable)
 	w.Cancel(writing)
-	w.reports(0, writing)
-	w.later(writable)
-	w.now(read(server, 1), nil)
-	w.reports(0, writable)
-	w.now(write(client, "x"), nil)
-	w.later(writable)
+	w.mustReport(0, writing)
+	w.mustWait(writable)
+	w.mustFinish(read(server, 1), nil)
+	w.mustReport(0, writable)
+	w.mustFinish(write(client, "x"), nil)
+	w.mustWait(writable)
 
 	server.Abort()
-	w.reports(0, writable)
+	w.mustReport(0, writable)
 	for _, op := range []*poll.Op{writable, {Kind: poll.Readable, Handle: client}} {
-		if w.now(op, nil); op.Err != nil {
-			t.Errorf("%v of a reset stream: %v; the next operation is to tell", op.Kind, op.Err)
+		if w.mustFinish(op, nil); op.Err != nil {
+			t.Errorf("%v of a reset stream: %v, want nil; the next operation reports the error", op.Kind, op.Err)
 		}
 	}
 }
 
-func TestNoDelayAndAdopt(t *testing.T) {
+func TestSetNoDelaySucceedsAndAdoptFails(t *testing.T) {
 	w, client, _ := newPair(t)
 	if err := client.SetNoDelay(false); err != nil {
 		t.Errorf("SetNoDelay: %v", err)

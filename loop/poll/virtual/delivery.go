@@ -12,15 +12,14 @@ import (
 	"baton/loop/poll"
 )
 
-// broadcast is the address of all machines of a network.
+// broadcast is the IPv4 broadcast address.
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// isGroup reports whether ip stands for several sockets.
+// isGroup reports whether ip is a multicast or broadcast address.
 func isGroup(ip netip.Addr) bool { return ip.IsMulticast() || ip == broadcast }
 
-// bindPackets gives c the address in c.at, with a port of its own if that is 0, as
-// bind does for a listener.
-func (n *network) bindPackets(c *packets) error {
+// bindPackets binds c to c.at. If the port is 0, it chooses one, as bind does for a listener.
+func (n *network) bindPackets(c *packetConn) error {
 	if c.at.Port() == 0 {
 		port, ok := n.choosePort()
 		if !ok {
@@ -40,25 +39,26 @@ func (n *network) bindPackets(c *packets) error {
 	return nil
 }
 
-// unbindPackets takes the address of c away.
-func (n *network) unbindPackets(c *packets) {
+// unbindPackets frees the address of c.
+func (n *network) unbindPackets(c *packetConn) {
 	if !c.udp {
-		if n.mailboxes[c.name] == c {
-			delete(n.mailboxes, c.name)
+		if n.unixgram[c.name] == c {
+			delete(n.unixgram, c.name)
 		}
 		return
 	}
 	port := c.at.Port()
-	n.udp[port] = slices.DeleteFunc(n.udp[port], func(other *packets) bool { return other == c })
+	n.udp[port] = slices.DeleteFunc(n.udp[port], func(other *packetConn) bool { return other == c })
 	if len(n.udp[port]) == 0 {
 		delete(n.udp, port)
 	}
 	n.release(port)
 }
 
-// takes reports how well c suits a datagram to an address of its port: 0 is not at
-// all, and more is better. A socket with a peer takes nothing from others.
-func (c *packets) takes(m message, to netip.Addr) int {
+// match returns how well c matches a datagram to the address to on its port. 0 means no match,
+// and a larger number is a better match. A socket with a peer receives datagrams only from the
+// peer.
+func (c *packetConn) match(m message, to netip.Addr) int {
 	switch {
 	case c.remote != nil && c.peer != m.from:
 		return 0
@@ -79,26 +79,26 @@ func (c *packets) takes(m message, to netip.Addr) int {
 	return 0
 }
 
-// deliver brings a datagram of c to its goal. Of several sockets that share an
-// address each has its turn; all members of a group get a copy.
-func (c *packets) deliver(m message, data []byte, to netip.AddrPort) {
+// deliver delivers a datagram of c. If several sockets share an address, they receive in
+// rotation. All members of a group get a copy.
+func (c *packetConn) deliver(m message, data []byte, to netip.AddrPort) {
 	p := c.poller
 	sockets := p.net.udp[to.Port()]
 	if isGroup(to.Addr()) {
 		for _, s := range slices.Clone(sockets) {
-			if s.takes(m, to.Addr()) > 0 && !(c.quiet && to.Addr().IsMulticast()) {
+			if s.match(m, to.Addr()) > 0 && !(c.noLoop && to.Addr().IsMulticast()) {
 				m.data = p.spare.packet(data)
 				if to.Addr() == broadcast {
-					m.to = reachable(s.at).Addr() // from which an answer can be sent
+					m.to = reachable(s.at).Addr() // an address from which a response can be sent
 				}
-				s.arrive(m)
+				s.enqueue(m)
 			}
 		}
 		return
 	}
 	best, suits := -1, 0
 	for i, s := range sockets {
-		if n := s.takes(m, to.Addr()); n > suits {
+		if n := s.match(m, to.Addr()); n > suits {
 			best, suits = i, n
 		}
 	}
@@ -110,20 +110,20 @@ func (c *packets) deliver(m message, data []byte, to netip.AddrPort) {
 	copy(sockets[best:], sockets[best+1:])
 	sockets[len(sockets)-1] = s
 	m.data = p.spare.packet(data)
-	s.arrive(m)
+	s.enqueue(m)
 }
 
-// refuse notes that no socket is where c has sent to. Only a socket with a peer
-// learns of it: by the Receive in flight, or else by the next operation.
-func (c *packets) refuse() {
+// refuse records that no socket has the destination address of a datagram. Only a socket with a
+// peer gets the error: in the Receive in flight, or else in the next operation.
+func (c *packetConn) refuse() {
 	if c.remote != nil && !c.closed {
 		c.err = syscall.ECONNREFUSED
-		c.collect()
+		c.resumeReceive()
 	}
 }
 
-// arrive puts a datagram in the queue. What a UDP socket has no room for is lost.
-func (c *packets) arrive(m message) {
+// enqueue adds a datagram to the queue of c. A UDP socket drops it if the queue is full.
+func (c *packetConn) enqueue(m message) {
 	size := len(m.data) + packetCost
 	if c.closed || c.udp && c.size+size > packetQueue {
 		c.poller.spare.putPacket(m.data)
@@ -131,17 +131,17 @@ func (c *packets) arrive(m message) {
 	}
 	c.size += size
 	c.queue = append(c.queue, m)
-	c.collect()
+	c.resumeReceive()
 }
 
-// LocalAddr is where c is bound, also after Close.
-func (c *packets) LocalAddr() net.Addr { return c.local }
+// LocalAddr returns the local address, also after Close.
+func (c *packetConn) LocalAddr() net.Addr { return c.local }
 
-// RemoteAddr is the peer, or nil.
-func (c *packets) RemoteAddr() net.Addr { return c.remote }
+// RemoteAddr returns the address of the peer, or nil.
+func (c *packetConn) RemoteAddr() net.Addr { return c.remote }
 
-// CloseWrite fails with ENOTCONN.
-func (c *packets) CloseWrite() error {
+// CloseWrite returns ENOTCONN.
+func (c *packetConn) CloseWrite() error {
 	if c.isClosed() {
 		return closeError(c.local, net.ErrClosed)
 	}
@@ -149,10 +149,10 @@ func (c *packets) CloseWrite() error {
 }
 
 // SetNoDelay has no effect.
-func (c *packets) SetNoDelay(bool) error { return setNoDelay(c.local, c.isClosed()) }
+func (c *packetConn) SetNoDelay(bool) error { return setNoDelay(c.local, c.isClosed()) }
 
-// Close closes c. What has come, and was not received, is lost.
-func (c *packets) Close() error {
+// Close closes c and drops the datagrams in its queue.
+func (c *packetConn) Close() error {
 	if c.isClosed() {
 		return net.ErrClosed
 	}
@@ -164,21 +164,21 @@ func (c *packets) Close() error {
 		}
 	}
 	c.receive, c.send, c.queue, c.err = nil, nil, nil, nil
-	c.makeRoom()
+	c.resumeSenders()
 	return nil
 }
 
 // Abort is Close.
-func (c *packets) Abort() error { return c.Close() }
+func (c *packetConn) Abort() error { return c.Close() }
 
-// isClosed also covers the handles of a closed world.
-func (c *packets) isClosed() bool { return c.closed || c.poller.closed }
+// isClosed reports whether c or its poller is closed.
+func (c *packetConn) isClosed() bool { return c.closed || c.poller.closed }
 
-var _ poll.Multicaster = (*packets)(nil)
+var _ poll.Multicaster = (*packetConn)(nil)
 
-// Join implements [poll.Multicaster], as do the methods below. There are no
-// interfaces in this network: any number will do.
-func (c *packets) Join(group netip.Addr, _ int) error {
+// Join implements [poll.Multicaster], like the methods below. This network has no interfaces,
+// so every interface number is accepted.
+func (c *packetConn) Join(group netip.Addr, _ int) error {
 	group = group.Unmap()
 	switch {
 	case c.isClosed():
@@ -194,7 +194,7 @@ func (c *packets) Join(group netip.Addr, _ int) error {
 	return nil
 }
 
-func (c *packets) Leave(group netip.Addr, _ int) error {
+func (c *packetConn) Leave(group netip.Addr, _ int) error {
 	group = group.Unmap()
 	switch {
 	case c.isClosed():
@@ -206,20 +206,20 @@ func (c *packets) Leave(group netip.Addr, _ int) error {
 	return nil
 }
 
-func (c *packets) SetMulticastInterface(int) error { return c.option() }
+func (c *packetConn) SetMulticastInterface(int) error { return c.optionErr() }
 
-func (c *packets) SetMulticastLoop(on bool) error {
-	err := c.option()
+func (c *packetConn) SetMulticastLoop(on bool) error {
+	err := c.optionErr()
 	if err == nil {
-		c.quiet = !on
+		c.noLoop = !on
 	}
 	return err
 }
 
-func (c *packets) SetMulticastTTL(int) error { return c.option() }
+func (c *packetConn) SetMulticastTTL(int) error { return c.optionErr() }
 
-// option is why an option cannot be set.
-func (c *packets) option() error {
+// optionErr returns the reason why an option cannot be set, or nil.
+func (c *packetConn) optionErr() error {
 	switch {
 	case c.isClosed():
 		return net.ErrClosed

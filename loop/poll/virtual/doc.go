@@ -1,23 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package virtual is a poller whose clock jumps and whose network lives in
-// memory. It is the floor of every simulation, and of every test that must not
-// depend on the machine it runs on.
+// Package virtual is a poller with a virtual clock and a network in memory. Simulations use it,
+// and tests that must not depend on the machine:
 //
-// Nothing in it takes time unless [Config] says so: when a loop has nothing
-// left to do, Wait moves the clock straight to the next thing that will happen.
-// Nothing in it is left to chance either: the same calls give the same results,
-// ports included, and completions are reported in the order in which they came
-// about.
+//	package main
 //
-// The network is one host that owns every address. It has TCP and UNIX-domain
-// streams with bounded buffers and errors as a kernel gives them, and no
-// faults: what a test wants delayed, refused or never answered it says in
-// [Config.Dial]. It has UDP and UNIX-domain datagrams, too, and loses, doubles
-// and delays those of UDP as [Config.Faults] says.
+//	import (
+//		"context"
+//		"fmt"
+//		"log"
+//		"time"
 //
-// Where the model is kinder than a kernel: Close never resets, so a peer still
-// reads what was written before, even if the closing side had not read
-// everything; a write to a closed peer fails at once and not at the second try;
-// there is no TIME_WAIT; and a UNIX path is only a name, free again after Close.
+//		"baton/await"
+//		"baton/loop"
+//		"baton/loop/poll/virtual"
+//		"baton/task"
+//	)
+//
+//	func main() {
+//		world := virtual.New(virtual.Config{})
+//		runner := task.Runner{Config: loop.Config{Poller: world}}
+//		err := runner.Run(context.Background(), func(ctx context.Context) error {
+//			fmt.Println(world.Now())
+//			err := await.Sleep(ctx, 24*time.Hour) // returns at once
+//			fmt.Println(world.Now())
+//			return err
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//	}
+//
+// The program prints
+//
+//	2000-01-01 00:00:00 +0000 UTC
+//	2000-01-02 00:00:00 +0000 UTC
+//
+// Nothing takes time unless [Config] says so: when a loop has nothing to do, Wait moves the
+// clock to the time of the next event. Nothing is random: the same calls give the same results,
+// including ports, and Wait reports operations in the order in which they finished.
+//
+// The network is one host that owns every address. It has TCP and UNIX-domain streams with
+// bounded buffers and the errors of a kernel. It has no faults: a test that wants a connection
+// delayed, refused or unanswered sets [Config.Dial]. The network also has UDP and UNIX-domain
+// datagrams. [Config.Faults] makes it lose, duplicate and delay UDP datagrams.
+//
+// The network is simpler than a kernel in these points:
+//
+//   - Close never resets a connection. The peer reads everything that was written before,
+//     even if the closing end has unread data.
+//   - A write to a closed peer fails at once, and not only the second time.
+//   - There is no TIME_WAIT.
+//   - A UNIX path is only a name, which is free again after Close.
 package virtual

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Faults are what a network does to UDP datagrams. The zero value delivers each at
-// once, in order. What happens to one is drawn from Config.Rand.
+// Faults says what the network does to UDP datagrams. The zero value delivers each datagram at
+// once and in order. Decisions are drawn from Config.Rand.
 type Faults struct {
-	// Loss is the part of the datagrams that are lost, from 0 to 1.
+	// Loss is the fraction of datagrams that are lost, from 0 to 1.
 	Loss float64
 
-	// Double is the part of the datagrams that arrive twice, from 0 to 1.
+	// Double is the fraction of datagrams that arrive twice, from 0 to 1.
 	Double float64
 
-	// Delay is how long each copy of a datagram takes, and up to Jitter more. With
-	// Jitter, datagrams overtake one another.
+	// Each copy of a datagram takes Delay plus a random time up to Jitter. With Jitter,
+	// datagrams may overtake each other.
 	Delay, Jitter time.Duration
 }
 
-// copies calls send for each copy of a datagram that arrives, with its delay.
+// copies calls send with a delay for each copy of a datagram that arrives.
 func (f Faults) copies(r *rand.Rand, send func(delay time.Duration)) {
 	if f.Loss > 0 && r.Float64() < f.Loss {
 		return

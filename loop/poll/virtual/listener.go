@@ -12,28 +12,27 @@ import (
 	"baton/loop/poll"
 )
 
-// defaultBacklog is what package poll promises for a Backlog of zero.
+// defaultBacklog is the default of package poll.
 const defaultBacklog = 1024
 
-// A listener is a listening socket. Connections go through it in this order:
-// waiting for room in the backlog (still unanswered), backlog (established,
-// not accepted), accepted. A kernel lets those wait who find the backlog full,
-// and asks again on their behalf; here they are simply the next in line.
+// A listener is a listening socket. A connection passes three states: waiting (the Connect is
+// in flight, because the backlog is full), in the backlog (established, not accepted) and
+// accepted. A kernel retries connections that find the backlog full; here they wait in order of
+// arrival.
 type listener struct {
 	poller *Poller
 	addr   net.Addr
-	at     netip.AddrPort // TCP only
+	at     netip.AddrPort // for TCP only
 	share  bool           // ListenOptions.ReusePort
 
-	waiting []*poll.Op // Connect, the oldest first
-	backlog []*conn    // the server's ends, the oldest first
-	limit   int        // of backlog, above zero
+	waiting []*poll.Op // Connects in flight, oldest first
+	backlog []*conn    // the server's ends, oldest first
+	limit   int        // largest length of backlog, > 0
 	accept  *poll.Op   // Accept or Readable in flight
 	closed  bool
 }
 
-// listen makes a listener with an address. Its errors are bare; Listen dresses
-// them, once for all of them.
+// listen returns a listener. Its errors are bare; Listen wraps them.
 func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*listener, error) {
 	if p.closed {
 		return nil, net.ErrClosed
@@ -44,22 +43,21 @@ func (p *Poller) listen(addr net.Addr, opts poll.ListenOptions) (*listener, erro
 	}
 	switch addr := addr.(type) {
 	case *net.TCPAddr:
-		if err := malformed(addr); err != nil {
+		if err := checkIP(addr); err != nil {
 			return nil, err
 		}
 		return l, p.net.bind(l, addrPort(addr), opts.ReusePort)
 	case *net.UnixAddr:
 		return l, p.net.bindUnix(l, addr)
 	}
-	return nil, unsupported(addr)
+	return nil, unsupportedAddr(addr)
 }
 
-// owner and remove make a listener a place.
+// owner implements location.
 func (l *listener) owner() *Poller { return l.poller }
 
-// remove forgets an Accept or Readable, or a Connect that waits for room. A
-// connection in the backlog is no operation any more: it waits for the next
-// Accept, whoever gave up on an earlier one.
+// remove implements location. It removes an Accept, a Readable, or a waiting Connect. A
+// connection in the backlog remains there for the next Accept.
 func (l *listener) remove(op *poll.Op) {
 	if l.accept == op {
 		l.accept = nil
@@ -68,9 +66,9 @@ func (l *listener) remove(op *poll.Op) {
 	l.waiting = slices.DeleteFunc(l.waiting, func(other *poll.Op) bool { return other == op })
 }
 
-// start begins an operation on l. What a kernel refuses for a listening socket
-// is refused with its error; a write would fail at once, hence l is Writable.
-// Accept and Readable are one direction, and wait for the same thing.
+// start starts op on l. Operations that a listening socket does not support get the error of a
+// kernel. A write would not wait but fail, so a Writable finishes at once. Accept and Readable
+// use the same direction.
 func (l *listener) start(op *poll.Op) {
 	switch {
 	case l.closed:
@@ -86,27 +84,25 @@ func (l *listener) start(op *poll.Op) {
 	default:
 		l.accept = op
 		op.Private.Any = l
-		l.serve()
+		l.advance()
 	}
 }
 
-// arrive is the coming of a Connect: established if there is room. It joins the
-// queue even then, so that nobody overtakes those who came before.
-func (l *listener) arrive(op *poll.Op) {
+// enqueue adds a Connect. It always joins the queue first, so that Connects finish in order of
+// arrival.
+func (l *listener) enqueue(op *poll.Op) {
 	op.Private.Any = l
 	l.waiting = append(l.waiting, op)
-	l.serve()
+	l.advance()
 }
 
-// serve moves connections on as far as they can go. It is called whenever one
-// has come or room was made; every change of the three queues goes through it,
-// so they move in one order, the order of arrival. Connections that were reset
-// while nobody accepted them are skipped, as the seam has it: they died in the
-// queue, and their bytes with them.
+// advance moves connections to their next state as far as possible. Every change of the queues
+// and of accept ends with a call of advance, so connections advance in order of arrival. A
+// connection that was reset in the backlog is skipped, as poll.Accept promises.
 //
-// It ends, since each round of it takes something from a queue that nobody adds
-// to in between.
-func (l *listener) serve() {
+// advance returns, because every iteration takes something from a queue, and nothing is added
+// in between.
+func (l *listener) advance() {
 	for {
 		for len(l.waiting) > 0 && len(l.backlog) < l.limit {
 			op := l.waiting[0]
@@ -129,12 +125,11 @@ func (l *listener) serve() {
 	}
 }
 
-// establish answers a Connect with one end of a new connection, or with the
-// reason why there is none (no port is free, or not the one asked for), and
-// puts the other one into the backlog. Whoever dialled may write before anybody
-// accepts, as with TCP. Only now does it get its port: a Connect that never
-// arrives holds none. The client holds the port for both ends; the server's
-// side of the connection is on the listener's port, which is shared.
+// establish finishes a Connect with one end of a new connection, and adds the other end to the
+// backlog. If no port is free, or the requested port is in use, the Connect fails. The client
+// may write before the connection is accepted, as with TCP. A Connect gets its port only here,
+// so a Connect that is never answered holds no port. The client's end holds the port for both
+// ends; the server's end uses the port of the listener.
 func (l *listener) establish(op *poll.Op) {
 	client, server := newPair(l.poller, l.poller)
 	switch to := op.Addr.(type) {
@@ -162,13 +157,13 @@ func (l *listener) establish(op *poll.Op) {
 	l.poller.finish(op, nil)
 }
 
-// LocalAddr is where l listens, with the port that was chosen, also after Close.
+// LocalAddr returns the address of l, with the port that was chosen, also after Close.
 func (l *listener) LocalAddr() net.Addr { return l.addr }
 
-// RemoteAddr is nil.
+// RemoteAddr returns nil.
 func (l *listener) RemoteAddr() net.Addr { return nil }
 
-// CloseWrite fails with ENOTCONN: a listening socket is not connected.
+// CloseWrite returns ENOTCONN: a listening socket is not connected.
 func (l *listener) CloseWrite() error {
 	if l.isClosed() {
 		return closeError(l.addr, net.ErrClosed)
@@ -176,13 +171,11 @@ func (l *listener) CloseWrite() error {
 	return closeError(l.addr, os.NewSyscallError("shutdown", syscall.ENOTCONN))
 }
 
-// SetNoDelay has no effect on what l accepts: nothing is ever delayed.
+// SetNoDelay has no effect: nothing is delayed.
 func (l *listener) SetNoDelay(bool) error { return setNoDelay(l.addr, l.isClosed()) }
 
-// Close ends listening, and its name is free at once. Connections that nobody
-// accepted are reset, and those that still waited for room are refused, in the
-// order in which they came. The Accept in flight is told first: it belongs to
-// who has called Close, and the rest is news for others.
+// Close closes l. Its address is free at once. It resets the connections in the backlog and
+// refuses the waiting Connects, in order of arrival. The Accept in flight finishes first.
 func (l *listener) Close() error {
 	if l.isClosed() {
 		return net.ErrClosed
@@ -203,8 +196,8 @@ func (l *listener) Close() error {
 	return nil
 }
 
-// Abort is Close: what is in the backlog is reset by that, too.
+// Abort is Close, which resets the backlog as well.
 func (l *listener) Abort() error { return l.Close() }
 
-// isClosed also covers the handles of a closed world.
+// isClosed reports whether l or its poller is closed.
 func (l *listener) isClosed() bool { return l.closed || l.poller.closed }

@@ -10,9 +10,8 @@ import (
 	"baton/loop/poll"
 )
 
-// hostTable returns the names that Lookup knows. The two addresses of
-// localhost stand in the order in which most machines have them. The table is a
-// copy: a test may go on changing its own map.
+// hostTable returns the names that Lookup knows. The addresses of localhost have the usual
+// order. The table is a copy, so the caller may change the map.
 func hostTable(hosts map[string][]netip.Addr) map[string][]netip.Addr {
 	table := map[string][]netip.Addr{
 		"localhost": {netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()},
@@ -23,30 +22,28 @@ func hostTable(hosts map[string][]netip.Addr) map[string][]netip.Addr {
 	return table
 }
 
-// canonical is the one spelling of a name: DNS knows no case (RFC 4343), and a
-// final dot only says that nothing is to be added.
+// canonical returns the canonical form of a name: lower case (RFC 4343) and without a final
+// dot.
 func canonical(name string) string {
 	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
-// startLookup answers op, or has it wait for as long as the resolver of this
-// world takes. The answer is looked up when it is due. A number is not asked
-// about, for no resolver is: so a program that is given addresses works in a
-// world without one.
+// startLookup resolves op, now or after the delay of Config.LookupDelay. The answer is
+// determined when the delay has passed. An IP address has no delay, because no resolver is
+// needed.
 func (p *Poller) startLookup(op *poll.Op) {
 	if _, err := netip.ParseAddr(op.Host); err != nil && p.config.LookupDelay != nil {
 		if delay := p.config.LookupDelay(op.Host); delay != 0 {
-			p.later.after(delay, op)
+			p.delayed.after(delay, op)
 			return
 		}
 	}
 	p.resolve(op)
 }
 
-// resolve answers op. A name without an address of the wanted family does not
-// exist, as with the resolvers of the system; nor does an empty name, or one in
-// a network of another name. The slice is the operation's own, whatever the
-// caller does with it.
+// resolve finishes op. A name without an address of the requested family does not exist, as
+// with the resolver of a system. The same holds for an empty name and for an unknown network.
+// The slice belongs to the caller.
 func (p *Poller) resolve(op *poll.Op) {
 	all := p.names[canonical(op.Host)]
 	if addr, err := netip.ParseAddr(op.Host); err == nil {

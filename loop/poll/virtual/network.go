@@ -14,29 +14,29 @@ import (
 	"baton/loop/poll"
 )
 
-// The ports that are given to those who do not ask for one (RFC 6335).
+// The range of ports that are chosen automatically (RFC 6335).
 const (
 	firstPort = 49152
 	lastPort  = 65535
 )
 
-// A network knows who listens where. All addresses are those of one host, so a
-// connection never leaves it, and a port chosen for a connection is nobody
-// else's at any address: coarser than a kernel, but a trace is easier to read.
-// Its maps are only looked into, never walked: their order is the runtime's.
+// A network is one host that owns all addresses; it stores its listeners and datagram sockets.
+// A port that was chosen for a connection is in use at every address. This is stricter than a
+// kernel, but makes traces easier to read. The code never iterates over the maps, because their
+// order is random.
 //
-// It belongs to the loop, like the whole of the poller but its clock.
+// A network belongs to the loop.
 type network struct {
-	tcp  map[uint16][]*listener // by port, those whose turn is longest ago first
-	unix map[string]*listener   // by path
-	used map[uint16]int         // how many listeners and conns hold a port
-	port uint16                 // to be tried next
+	tcp  map[uint16][]*listener // by port, least recently used first
+	unix map[string]*listener   // by name
+	used map[uint16]int         // number of listeners and conns that hold the port
+	port uint16                 // the port to try next
 
-	udp       map[uint16][]*packets // by port, those whose turn is longest ago first
-	mailboxes map[string]*packets   // UNIX sockets of datagrams, by name
+	udp      map[uint16][]*packetConn // by port, least recently used first
+	unixgram map[string]*packetConn   // UNIX datagram sockets, by name
 }
 
-// newNetwork is a host on which nobody listens.
+// newNetwork returns a network without sockets.
 func newNetwork() network {
 	return network{
 		tcp:  make(map[uint16][]*listener),
@@ -44,18 +44,16 @@ func newNetwork() network {
 		used: make(map[uint16]int),
 		port: firstPort,
 
-		udp:       make(map[uint16][]*packets),
-		mailboxes: make(map[string]*packets),
+		udp:      make(map[uint16][]*packetConn),
+		unixgram: make(map[string]*packetConn),
 	}
 }
 
-// choosePort returns the next port that nobody holds, or false if all are held.
-// It does not hold it: whoever takes it does, when nothing can fail any more.
-// Going round, instead of taking the lowest free one, keeps a port that was just
-// given up out of use for as long as possible.
+// choosePort returns the next unused port, or false if all are in use. The caller must call
+// hold. The search continues after the last port, instead of taking the lowest unused one, so
+// that a port which has just become free stays unused as long as possible.
 //
-// No other process takes ports away, so a program gets the same ones in each
-// run.
+// No other process uses ports, so a program gets the same ports in every run.
 func (n *network) choosePort() (uint16, bool) {
 	for range lastPort - firstPort + 1 {
 		port := n.port
@@ -69,19 +67,19 @@ func (n *network) choosePort() (uint16, bool) {
 	return 0, false
 }
 
-// hold notes one more holder of port; release takes it back. Port 0 is none:
-// ends that hold nothing may release it. A count is needed, and not a mark,
-// because listeners may share a port, and connections may outlive theirs.
+// hold counts one more holder of port. Listeners may share a port, and connections may outlive
+// their listener, so a count is necessary.
 func (n *network) hold(port uint16) { n.used[port]++ }
 
+// release undoes one hold. For port 0 it does nothing.
 func (n *network) release(port uint16) {
 	if n.used[port]--; n.used[port] <= 0 {
 		delete(n.used, port)
 	}
 }
 
-// wildcard returns the address that stands for all of the family of ip. There is
-// none for both families: an IPv6 listener takes no IPv4 connections.
+// wildcard returns the unspecified address of the family of ip. An IPv6 listener accepts no
+// IPv4 connections.
 func wildcard(ip netip.Addr) netip.Addr {
 	if ip.Is4() {
 		return netip.IPv4Unspecified()
@@ -89,17 +87,16 @@ func wildcard(ip netip.Addr) netip.Addr {
 	return netip.IPv6Unspecified()
 }
 
-// overlap tells whether a connection could be for a listener at a as well as
-// for one at b, both on one port. If it could, only one of them may have it, or
-// both must share. Families never overlap.
+// overlap reports whether a connection could match listeners at a and at b, both on one port.
+// If so, only one of them may have the port, or both must share it. Addresses of different
+// families never overlap.
 func overlap(a, b netip.Addr) bool {
 	return a == b || a.Is4() == b.Is4() && (a.IsUnspecified() || b.IsUnspecified())
 }
 
-// find returns the listener for connections to addr, or nil: one at that very
-// address before one for all addresses, and of several that share it the one
-// whose turn is longest ago. A kernel draws one by a hash of the addresses;
-// taking turns is as fair, and can be foretold by a test.
+// find returns the listener for connections to addr, or nil. A listener at that address comes
+// before one at the unspecified address. Listeners that share an address get connections in
+// rotation. A kernel chooses by a hash; the rotation is as fair, and a test can predict it.
 func (n *network) find(addr netip.AddrPort) *listener {
 	group := n.tcp[addr.Port()]
 	for _, ip := range []netip.Addr{addr.Addr(), wildcard(addr.Addr())} {
@@ -114,11 +111,9 @@ func (n *network) find(addr netip.AddrPort) *listener {
 	return nil
 }
 
-// bind gives l the address addr, with a port of its own if that is 0. Nobody
-// else has that one at any address, so the loop below finds nothing then. To
-// share an address all who have it must want to. Nothing lingers, so an address
-// is free as soon as its listener is closed, even while its connections live
-// on.
+// bind binds l to addr. If the port is 0, it chooses one, which is unused at every address.
+// Listeners may share an address if all of them have ReusePort. An address is free as soon as
+// its listener is closed, even if connections are still open.
 func (n *network) bind(l *listener, addr netip.AddrPort, share bool) error {
 	if addr.Port() == 0 {
 		port, ok := n.choosePort()
@@ -139,9 +134,9 @@ func (n *network) bind(l *listener, addr netip.AddrPort, share bool) error {
 	return nil
 }
 
-// bindUnix gives l the name of addr, which is text and nothing else: no file, no
-// directory that must exist, no limit of length. An empty name, for which Linux
-// would choose an abstract one, is refused.
+// bindUnix binds l to the name of addr. The name is any text: no file is created, no directory
+// is necessary, and the length is not limited. An empty name is an error; Linux would choose an
+// abstract name.
 func (n *network) bindUnix(l *listener, addr *net.UnixAddr) error {
 	if addr.Name == "" {
 		return os.NewSyscallError("bind", syscall.EINVAL)
@@ -154,8 +149,8 @@ func (n *network) bindUnix(l *listener, addr *net.UnixAddr) error {
 	return nil
 }
 
-// unbind takes the address of l away. It is another's from then on, who may even
-// get the Connects that are still on their way.
+// unbind frees the address of l. If another listener takes the address, it also gets the
+// Connects that are still delayed.
 func (n *network) unbind(l *listener) {
 	if path, ok := l.addr.(*net.UnixAddr); ok {
 		delete(n.unix, path.Name)
@@ -169,12 +164,11 @@ func (n *network) unbind(l *listener) {
 	n.release(port)
 }
 
-// startConnect asks for the fate of a Connect and lets it take its course. The
-// error that awaits it waits in op.Err meanwhile, which nobody reads before the
-// operation is finished.
+// startConnect starts a Connect with the delay and error of Config.Dial. Until op finishes,
+// op.Err stores the error.
 func (p *Poller) startConnect(op *poll.Op) {
 	op.Handle = nil
-	if err := uncontrolled(op.Choices().SocketOptions); err != nil {
+	if err := controlErr(op.Choices().SocketOptions); err != nil {
 		p.finish(op, err)
 		return
 	}
@@ -182,16 +176,16 @@ func (p *Poller) startConnect(op *poll.Op) {
 		delay, err := p.config.Dial(op.Addr)
 		op.Err = err
 		if delay != 0 {
-			p.later.after(delay, op)
+			p.delayed.after(delay, op)
 			return
 		}
 	}
 	p.connect(op)
 }
 
-// connect lets op arrive at its goal, or fail with the fate in op.Err. A UNIX
-// path that nobody listens at is a file that is not there: ENOENT. Who listens
-// is asked on arrival and not before, so a server may start in the meantime.
+// connect continues op after its delay. If op.Err is set, op fails. The listener is determined
+// only now, so a server may start during the delay. If no socket has the UNIX path, the error
+// is ENOENT, as for a missing file.
 func (p *Poller) connect(op *poll.Op) {
 	if op.Err != nil {
 		p.finish(op, op.Err)
@@ -201,7 +195,7 @@ func (p *Poller) connect(op *poll.Op) {
 	refusal := syscall.ECONNREFUSED
 	switch addr := op.Addr.(type) {
 	case *net.TCPAddr:
-		if err := malformed(addr); err != nil {
+		if err := checkIP(addr); err != nil {
 			p.finish(op, err)
 			return
 		}
@@ -209,24 +203,24 @@ func (p *Poller) connect(op *poll.Op) {
 	case *net.UnixAddr:
 		l, refusal = p.net.unix[addr.Name], syscall.ENOENT
 	default:
-		p.finish(op, unsupported(op.Addr))
+		p.finish(op, unsupportedAddr(op.Addr))
 		return
 	}
 	if l == nil {
 		p.finish(op, os.NewSyscallError("connect", refusal))
 		return
 	}
-	l.arrive(op)
+	l.enqueue(op)
 }
 
-// source chooses where a connection to remote comes from: the address that
-// local asks for, if any, and otherwise the very address it goes to, since one
-// host owns them all, with a port of its own. A port that is asked for must be
-// nobody else's: two connections from it to one goal could not be told apart.
+// source returns the local address of a connection to remote. It is local if that is given, and
+// otherwise the IP of remote, because the host owns all addresses, with an unused port. A
+// requested port must be unused: two connections from it to one destination could not be
+// distinguished.
 func (n *network) source(local net.Addr, remote netip.AddrPort) (netip.AddrPort, error) {
 	from := netip.AddrPortFrom(remote.Addr(), 0)
 	if local, ok := local.(*net.TCPAddr); ok && local != nil {
-		if err := malformed(local); err != nil {
+		if err := checkIP(local); err != nil {
 			return from, err
 		}
 		asked := addrPort(local)
@@ -254,16 +248,17 @@ func (n *network) source(local net.Addr, remote netip.AddrPort) (netip.AddrPort,
 	return from, nil
 }
 
-// malformed tells what is wrong with an address whose IP has a length that no
-// family has. For addrPort it would be the same as no IP, which means all.
-func malformed(addr *net.TCPAddr) error {
+// checkIP returns an error if the IP of addr has a wrong length. addrPort would treat it like a
+// missing IP.
+func checkIP(addr *net.TCPAddr) error {
 	if len(addr.IP) != 0 && addr.IP.To16() == nil {
 		return &net.AddrError{Err: "neither an IPv4 nor an IPv6 address", Addr: addr.IP.String()}
 	}
 	return nil
 }
 
-// addrPort is addr in its shortest form; no IP at all means all of IPv4.
+// addrPort converts addr. An IPv4-mapped IPv6 address becomes IPv4, and a missing IP becomes
+// 0.0.0.0.
 func addrPort(addr *net.TCPAddr) netip.AddrPort {
 	at := addr.AddrPort()
 	ip := at.Addr().Unmap()
@@ -273,12 +268,12 @@ func addrPort(addr *net.TCPAddr) netip.AddrPort {
 	return netip.AddrPortFrom(ip, at.Port())
 }
 
-// destination is where a connection to addr goes: to the loopback address if it
-// does not say where, as with Linux. What the other end sees as its own address
-// is the one that is found here.
+// destination returns the address that a connection to addr reaches. If the IP is unspecified
+// it is the loopback address, as on Linux. The server's end of the connection has it as its
+// local address.
 func destination(addr *net.TCPAddr) netip.AddrPort { return reachable(addrPort(addr)) }
 
-// reachable is at, or the loopback address in place of one that stands for all.
+// reachable returns at, with the loopback address in place of an unspecified address.
 func reachable(at netip.AddrPort) netip.AddrPort {
 	switch at.Addr() {
 	case netip.IPv4Unspecified():
@@ -289,12 +284,12 @@ func reachable(at netip.AddrPort) netip.AddrPort {
 	return at
 }
 
-// unsupported is the error of an address that is neither TCP nor UNIX-domain.
-func unsupported(addr net.Addr) error {
-	return fmt.Errorf("virtual: address of type %T: %w", addr, errors.ErrUnsupported)
+// unsupportedAddr returns the error of an address of another type.
+func unsupportedAddr(addr net.Addr) error {
+	return fmt.Errorf("virtual: address of type %T is not supported; use a TCP, UDP, unix or unixgram address: %w", addr, errors.ErrUnsupported)
 }
 
-// networkOf is what an error says about addr, which may be missing.
+// networkOf returns the network of addr, which may be nil.
 func networkOf(addr net.Addr) string {
 	if addr == nil {
 		return ""

@@ -17,7 +17,7 @@ import (
 	"baton/loop/poll/virtual"
 )
 
-func TestPorts(t *testing.T) {
+func TestChosenPortsAreSequential(t *testing.T) {
 	w := newWorld(t, virtual.Config{})
 	w.listen(tcp("127.0.0.1:49153"), poll.ListenOptions{})
 	for _, want := range []string{"127.0.0.1:49152", "127.0.0.1:49154", "127.0.0.1:49155"} {
@@ -28,20 +28,20 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-func TestPortsRunOut(t *testing.T) {
+func TestConnectWithoutFreePort(t *testing.T) {
 	const all = 65535 - 49152 + 1
 	w := newWorld(t, virtual.Config{})
 	l := w.listen(tcp("[::1]:80"), poll.ListenOptions{Backlog: all + 1})
 	var last poll.Handle
 	for range all {
-		last = w.now(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()}, nil).Handle
+		last = w.mustFinish(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()}, nil).Handle
 	}
-	w.now(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()}, syscall.EADDRNOTAVAIL)
+	w.mustFinish(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()}, syscall.EADDRNOTAVAIL)
 	if _, err := w.Listen(tcp("[::1]:0"), poll.ListenOptions{}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("Listen without a free port: %v, want EADDRINUSE", err)
 	}
 
-	// Those of closed listeners are not held.
+	// Closed listeners do not hold their ports.
 	other := newWorld(t, virtual.Config{})
 	for range 2 * all {
 		other.listen(tcp("[::1]:0"), poll.ListenOptions{}).Close()
@@ -50,14 +50,14 @@ func TestPortsRunOut(t *testing.T) {
 	// A port is free again when both ends are closed.
 	last.Close()
 	for range all {
-		w.now(&poll.Op{Kind: poll.Accept, Handle: l}, nil).Accepted.Close()
+		w.mustFinish(&poll.Op{Kind: poll.Accept, Handle: l}, nil).Accepted.Close()
 	}
 	if got := w.listen(tcp("[::1]:0"), poll.ListenOptions{}).LocalAddr(); got.String() != last.LocalAddr().String() {
-		t.Errorf("chosen address %v, want the one that became free, %v", got, last.LocalAddr())
+		t.Errorf("chosen address %v, want the address that became free, %v", got, last.LocalAddr())
 	}
 }
 
-func TestListenConflicts(t *testing.T) {
+func TestListenOnUsedAddress(t *testing.T) {
 	share := poll.ListenOptions{ReusePort: true}
 	for _, c := range []struct {
 		first, second net.Addr
@@ -97,11 +97,11 @@ func TestListenConflicts(t *testing.T) {
 	}
 }
 
-func TestWhoGetsTheConnection(t *testing.T) {
+func TestConnectReachesMatchingListener(t *testing.T) {
 	listeners := []string{"0.0.0.0:80", "[::]:80", "10.0.0.1:81", "127.0.0.1:82", "[::1]:83"}
 	for _, c := range []struct {
 		to   net.Addr
-		want int // index of listeners, or -1
+		want int // index in listeners, or -1
 		peer string
 	}{
 		{tcp("127.0.0.1:80"), 0, "127.0.0.1:80"},
@@ -122,15 +122,15 @@ func TestWhoGetsTheConnection(t *testing.T) {
 			w := newWorld(t, virtual.Config{})
 			accepts := make([]*poll.Op, len(listeners))
 			for i, addr := range listeners {
-				accepts[i] = w.later(&poll.Op{Kind: poll.Accept, Handle: w.listen(tcp(addr), poll.ListenOptions{})})
+				accepts[i] = w.mustWait(&poll.Op{Kind: poll.Accept, Handle: w.listen(tcp(addr), poll.ListenOptions{})})
 			}
 			connect := &poll.Op{Kind: poll.Connect, Addr: c.to}
 			if c.want < 0 {
-				w.now(connect, syscall.ECONNREFUSED)
+				w.mustFinish(connect, syscall.ECONNREFUSED)
 				return
 			}
-			client := w.now(connect, nil).Handle
-			w.reports(0, accepts[c.want])
+			client := w.mustFinish(connect, nil).Handle
+			w.mustReport(0, accepts[c.want])
 			server := accepts[c.want].Accepted
 			for _, same := range [][2]string{
 				{client.RemoteAddr().String(), c.peer},
@@ -145,17 +145,17 @@ func TestWhoGetsTheConnection(t *testing.T) {
 	}
 }
 
-func TestReusePortTakesTurns(t *testing.T) {
+func TestReusePortListenersRotate(t *testing.T) {
 	w := newWorld(t, virtual.Config{})
 	share := poll.ListenOptions{ReusePort: true}
 	listeners := []poll.Handle{w.listen(tcp("0.0.0.0:80"), share), w.listen(tcp("0.0.0.0:80"), share)}
 	for i := range 6 {
-		w.now(&poll.Op{Kind: poll.Connect, Addr: tcp("127.0.0.1:80")}, nil)
-		w.now(&poll.Op{Kind: poll.Accept, Handle: listeners[i%2]}, nil)
+		w.mustFinish(&poll.Op{Kind: poll.Connect, Addr: tcp("127.0.0.1:80")}, nil)
+		w.mustFinish(&poll.Op{Kind: poll.Accept, Handle: listeners[i%2]}, nil)
 	}
 }
 
-func TestConnectFrom(t *testing.T) {
+func TestConnectFromLocalAddress(t *testing.T) {
 	for _, c := range []struct {
 		local, want string
 		err         error
@@ -169,69 +169,69 @@ func TestConnectFrom(t *testing.T) {
 	} {
 		w := newWorld(t, virtual.Config{})
 		w.listen(tcp("127.0.0.1:80"), poll.ListenOptions{})
-		op := w.now(&poll.Op{Kind: poll.Connect, Addr: tcp("127.0.0.1:80"), Options: &poll.ConnectOptions{Local: tcp(c.local)}}, c.err)
+		op := w.mustFinish(&poll.Op{Kind: poll.Connect, Addr: tcp("127.0.0.1:80"), Options: &poll.ConnectOptions{Local: tcp(c.local)}}, c.err)
 		if c.err == nil && op.Handle.LocalAddr().String() != c.want {
 			t.Errorf("from %s: the local address is %v, want %s", c.local, op.Handle.LocalAddr(), c.want)
 		}
 	}
 }
 
-func TestUnix(t *testing.T) {
+func TestUnixStream(t *testing.T) {
 	w := newWorld(t, virtual.Config{})
 	addr := &net.UnixAddr{Name: "/run/x.sock", Net: "unix"}
-	w.now(&poll.Op{Kind: poll.Connect, Addr: addr}, syscall.ENOENT)
+	w.mustFinish(&poll.Op{Kind: poll.Connect, Addr: addr}, syscall.ENOENT)
 	client, server := w.pair(addr)
 	if client.RemoteAddr().String() != addr.Name || server.LocalAddr().String() != addr.Name {
 		t.Errorf("addresses %v and %v, want %s", client.RemoteAddr(), server.LocalAddr(), addr.Name)
 	}
-	w.now(write(client, "hello"), nil)
+	w.mustFinish(write(client, "hello"), nil)
 	client.Abort()
-	if op := w.now(read(server, 9), nil); string(op.Buf[:op.N]) != "hello" {
-		t.Errorf("after Abort the peer reads %q; UNIX-domain sockets know no reset", op.Buf[:op.N])
+	if op := w.mustFinish(read(server, 9), nil); string(op.Buf[:op.N]) != "hello" {
+		t.Errorf("after Abort the peer read %q, want hello: UNIX-domain sockets have no reset", op.Buf[:op.N])
 	}
-	w.now(read(server, 9), io.EOF)
+	w.mustFinish(read(server, 9), io.EOF)
 }
 
-func TestBacklog(t *testing.T) {
+func TestConnectsWaitForBacklog(t *testing.T) {
 	w := newWorld(t, virtual.Config{})
 	l := w.listen(tcp("127.0.0.1:80"), poll.ListenOptions{Backlog: 2})
 	connect := func() *poll.Op { return &poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()} }
 	accept := func() *poll.Op { return &poll.Op{Kind: poll.Accept, Handle: l} }
-	first := w.now(connect(), nil)
-	second := w.now(connect(), nil)
-	third, fourth, fifth := w.later(connect()), w.later(connect()), w.later(connect())
+	first := w.mustFinish(connect(), nil)
+	second := w.mustFinish(connect(), nil)
+	third, fourth, fifth := w.mustWait(connect()), w.mustWait(connect()), w.mustWait(connect())
 	w.Cancel(fourth)
-	w.reports(0, fourth)
+	w.mustReport(0, fourth)
 	if fourth.Err != poll.ErrCanceled || fourth.Handle != nil {
 		t.Errorf("a cancelled Connect has error %v and handle %v", fourth.Err, fourth.Handle)
 	}
 
-	if op := w.now(accept(), nil); op.Accepted.RemoteAddr().String() != first.Handle.LocalAddr().String() {
-		t.Errorf("Accept takes %v first, want %v", op.Accepted.RemoteAddr(), first.Handle.LocalAddr())
+	if op := w.mustFinish(accept(), nil); op.Accepted.RemoteAddr().String() != first.Handle.LocalAddr().String() {
+		t.Errorf("the first Accept accepted %v, want %v", op.Accepted.RemoteAddr(), first.Handle.LocalAddr())
 	}
-	w.reports(0, third)
-	second.Handle.Abort() // It died in the queue, so it is skipped.
-	if op := w.now(accept(), nil); op.Accepted.RemoteAddr().String() != third.Handle.LocalAddr().String() {
-		t.Errorf("Accept takes %v next, want %v", op.Accepted.RemoteAddr(), third.Handle.LocalAddr())
+	w.mustReport(0, third)
+	second.Handle.Abort() // Accept skips a connection that was reset in the queue
+	if op := w.mustFinish(accept(), nil); op.Accepted.RemoteAddr().String() != third.Handle.LocalAddr().String() {
+		t.Errorf("the next Accept accepted %v, want %v", op.Accepted.RemoteAddr(), third.Handle.LocalAddr())
 	}
-	w.reports(0, fifth)
+	w.mustReport(0, fifth)
 
-	sixth := w.now(connect(), nil)
-	seventh := w.later(connect())
-	reading := w.later(read(sixth.Handle, 1))
+	sixth := w.mustFinish(connect(), nil)
+	seventh := w.mustWait(connect())
+	reading := w.mustWait(read(sixth.Handle, 1))
 	l.Close()
-	w.reports(0, reading, seventh)
+	w.mustReport(0, reading, seventh)
 	if !errors.Is(reading.Err, syscall.ECONNRESET) || !errors.Is(seventh.Err, syscall.ECONNREFUSED) {
-		t.Errorf("after Close of the listener: %v and %v, want a reset and a refusal", reading.Err, seventh.Err)
+		t.Errorf("after Close of the listener: %v and %v, want ECONNRESET and ECONNREFUSED", reading.Err, seventh.Err)
 	}
 }
 
 func TestListenerOperations(t *testing.T) {
 	w := newWorld(t, virtual.Config{})
 	l := w.listen(tcp("127.0.0.1:80"), poll.ListenOptions{})
-	w.now(read(l, 1), syscall.ENOTCONN)
-	w.now(write(l, "x"), syscall.ENOTCONN)
-	w.now(&poll.Op{Kind: poll.Writable, Handle: l}, nil)
+	w.mustFinish(read(l, 1), syscall.ENOTCONN)
+	w.mustFinish(write(l, "x"), syscall.ENOTCONN)
+	w.mustFinish(&poll.Op{Kind: poll.Writable, Handle: l}, nil)
 	if err := l.CloseWrite(); !errors.Is(err, syscall.ENOTCONN) {
 		t.Errorf("CloseWrite = %v, want ENOTCONN", err)
 	}
@@ -239,26 +239,26 @@ func TestListenerOperations(t *testing.T) {
 		t.Errorf("RemoteAddr = %v, want nil", l.RemoteAddr())
 	}
 
-	readable := w.later(&poll.Op{Kind: poll.Readable, Handle: l})
-	w.now(&poll.Op{Kind: poll.Accept, Handle: l}, poll.ErrBusy)
-	w.now(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()}, nil)
-	w.reports(0, readable)
-	w.now(&poll.Op{Kind: poll.Readable, Handle: l}, nil)
-	w.now(&poll.Op{Kind: poll.Accept, Handle: l}, nil)
+	readable := w.mustWait(&poll.Op{Kind: poll.Readable, Handle: l})
+	w.mustFinish(&poll.Op{Kind: poll.Accept, Handle: l}, poll.ErrBusy)
+	w.mustFinish(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()}, nil)
+	w.mustReport(0, readable)
+	w.mustFinish(&poll.Op{Kind: poll.Readable, Handle: l}, nil)
+	w.mustFinish(&poll.Op{Kind: poll.Accept, Handle: l}, nil)
 
-	accept := w.later(&poll.Op{Kind: poll.Accept, Handle: l})
+	accept := w.mustWait(&poll.Op{Kind: poll.Accept, Handle: l})
 	w.Cancel(accept)
 	w.Cancel(accept)
-	w.reports(0, accept)
+	w.mustReport(0, accept)
 	w.Cancel(accept)
-	w.reports(0)
-	accept = w.later(&poll.Op{Kind: poll.Accept, Handle: l})
+	w.mustReport(0)
+	accept = w.mustWait(&poll.Op{Kind: poll.Accept, Handle: l})
 	l.Close()
-	w.reports(0, accept)
+	w.mustReport(0, accept)
 	if accept.Err != net.ErrClosed {
 		t.Errorf("Accept in flight at Close: %v, want net.ErrClosed", accept.Err)
 	}
-	w.now(&poll.Op{Kind: poll.Accept, Handle: l}, net.ErrClosed)
+	w.mustFinish(&poll.Op{Kind: poll.Accept, Handle: l}, net.ErrClosed)
 	if err := l.Abort(); err != net.ErrClosed {
 		t.Errorf("Abort after Close = %v, want net.ErrClosed", err)
 	}
@@ -269,7 +269,7 @@ func TestListenerOperations(t *testing.T) {
 	}
 }
 
-func TestDialFate(t *testing.T) {
+func TestDialDecidesConnect(t *testing.T) {
 	bothClocks(t, func(t *testing.T, config virtual.Config) {
 		fates := map[string]struct {
 			delay time.Duration
@@ -287,11 +287,11 @@ func TestDialFate(t *testing.T) {
 		}
 		w := newWorld(t, config)
 		connect := func(addr string) *poll.Op { return &poll.Op{Kind: poll.Connect, Addr: tcp(addr)} }
-		hole := w.later(connect("127.0.0.1:84"))
-		slow := w.later(connect("127.0.0.1:80"))
-		refused := w.later(connect("127.0.0.1:81"))
-		failing := w.later(connect("127.0.0.1:82"))
-		w.now(connect("127.0.0.1:83"), syscall.ENETUNREACH)
+		hole := w.mustWait(connect("127.0.0.1:84"))
+		slow := w.mustWait(connect("127.0.0.1:80"))
+		refused := w.mustWait(connect("127.0.0.1:81"))
+		failing := w.mustWait(connect("127.0.0.1:82"))
+		w.mustFinish(connect("127.0.0.1:83"), syscall.ENETUNREACH)
 
 		for _, step := range []struct {
 			op   *poll.Op
@@ -302,30 +302,30 @@ func TestDialFate(t *testing.T) {
 			{failing, 2 * time.Second, syscall.ETIMEDOUT},
 			{slow, 3 * time.Second, nil},
 		} {
-			w.reports(-1, step.op)
+			w.mustReport(-1, step.op)
 			if moved := w.Now().Sub(epoch); moved != step.at || !errors.Is(step.op.Err, step.want) {
 				t.Errorf("%v: error %v after %v, want %v after %v", step.op.Addr, step.op.Err, moved, step.want, step.at)
 			}
-			if step.op == failing { // What counts is who listens on arrival.
+			if step.op == failing { // the listener that exists at the end of the delay counts
 				w.listen(tcp("127.0.0.1:80"), poll.ListenOptions{})
 			}
 		}
-		w.reports(24 * time.Hour)
+		w.mustReport(24 * time.Hour)
 		w.Cancel(hole)
-		w.reports(0, hole)
+		w.mustReport(0, hole)
 		if hole.Err != poll.ErrCanceled {
-			t.Errorf("the black hole: %v, want ErrCanceled", hole.Err)
+			t.Errorf("a Connect without an answer: %v, want ErrCanceled", hole.Err)
 		}
 	})
 }
 
-func TestConnectToNowhere(t *testing.T) {
+func TestConnectToUnsupportedAddress(t *testing.T) {
 	w := newWorld(t, virtual.Config{})
-	w.now(&poll.Op{Kind: poll.Connect, Addr: &net.IPAddr{}}, errors.ErrUnsupported)
-	w.now(&poll.Op{Kind: poll.Connect}, errors.ErrUnsupported)
+	w.mustFinish(&poll.Op{Kind: poll.Connect, Addr: &net.IPAddr{}}, errors.ErrUnsupported)
+	w.mustFinish(&poll.Op{Kind: poll.Connect}, errors.ErrUnsupported)
 }
 
-func TestLookup(t *testing.T) {
+func TestLookupOfNamesAndAddresses(t *testing.T) {
 	four, six := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("2001:db8::1")
 	loopback4, loopback6 := netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()
 	w := newWorld(t, virtual.Config{Hosts: map[string][]netip.Addr{
@@ -357,7 +357,7 @@ func TestLookup(t *testing.T) {
 		}
 		dns, _ := errors.AsType[*net.DNSError](op.Err)
 		if c.want == nil && (dns == nil || !dns.IsNotFound || dns.Name != c.host) {
-			t.Errorf("%s %q: error %#v, want a DNSError of a host that is not found", c.network, c.host, op.Err)
+			t.Errorf("%s %q: error %#v, want a *net.DNSError with IsNotFound", c.network, c.host, op.Err)
 		}
 		if c.want != nil && op.Err != nil {
 			t.Errorf("%s %q: %v", c.network, c.host, op.Err)
@@ -365,13 +365,13 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-func TestLookupNeverAnswered(t *testing.T) {
+func TestLookupWithoutAnswer(t *testing.T) {
 	w := newWorld(t, virtual.Config{LookupDelay: func(string) time.Duration { return -1 }})
-	w.now(&poll.Op{Kind: poll.Lookup, Network: "ip", Host: "10.0.0.1"}, nil)
-	op := w.later(&poll.Op{Kind: poll.Lookup, Network: "ip", Host: "localhost"})
-	w.reports(time.Hour)
+	w.mustFinish(&poll.Op{Kind: poll.Lookup, Network: "ip", Host: "10.0.0.1"}, nil)
+	op := w.mustWait(&poll.Op{Kind: poll.Lookup, Network: "ip", Host: "localhost"})
+	w.mustReport(time.Hour)
 	w.Cancel(op)
-	w.reports(0, op)
+	w.mustReport(0, op)
 	if op.Err != poll.ErrCanceled || op.Addrs != nil {
 		t.Errorf("a cancelled Lookup has %v, error %v", op.Addrs, op.Err)
 	}

@@ -19,31 +19,29 @@ import (
 	"baton/loop/poll/virtual"
 )
 
-// A script is a random life in one world: it listens, dials, accepts, reads,
-// writes, cancels and closes, notes everything it sees, and checks what must
-// hold whatever happens.
+// A script runs random calls in one world: it listens, connects, accepts, reads, writes,
+// cancels and closes. It records all results, and checks invariants.
 type script struct {
 	*world
 	source    *rand.ChaCha8
 	rand      *rand.Rand
 	listeners []poll.Handle
 	conns     []*endpoint
-	flying    []*poll.Op
+	inFlight  []*poll.Op
 	trace     strings.Builder
 }
 
-// An endpoint is one end of a connection, with the operations that moved bytes
-// in the order in which they were submitted: that is the order of the bytes,
-// whenever the operations are reported.
+// An endpoint is one end of a connection. Its operations are in order of submission, which is
+// the order of the bytes, whenever Wait reports the operations.
 type endpoint struct {
 	handle        poll.Handle
 	reads, writes []*poll.Op
 }
 
-// name is unique for one end, and the peer's with the addresses swapped.
+// name identifies one end of a connection. The name of the peer has the addresses swapped.
 func name(from, to net.Addr) string { return fmt.Sprint(from, "-", to) }
 
-// moved are the bytes that ops have moved.
+// moved returns the bytes that ops have moved.
 func moved(ops []*poll.Op) []byte {
 	var all []byte
 	for _, op := range ops {
@@ -77,25 +75,26 @@ func play(t testing.TB, seed uint64, steps int) string {
 	for range steps {
 		s.step()
 	}
-	for _, op := range slices.Clone(s.flying) {
+	for _, op := range slices.Clone(s.inFlight) {
 		s.Cancel(op)
 	}
 	s.settle(0)
-	if len(s.flying) > 0 {
-		t.Errorf("seed %d: %v are still in flight after Cancel and Wait", seed, kinds(s.flying))
+	if len(s.inFlight) > 0 {
+		t.Errorf("seed %d: %v are still in flight after Cancel and Wait", seed, kinds(s.inFlight))
 	}
 	peers := make(map[string]*endpoint)
 	for _, c := range s.conns {
 		peers[name(c.handle.LocalAddr(), c.handle.RemoteAddr())] = c
 	}
 	for _, c := range s.conns {
-		// A connection may never be accepted, but nobody accepts what was not dialled.
+		// A client's end may have no peer, because it was not accepted. A server's end always
+		// has one.
 		if peer := peers[name(c.handle.RemoteAddr(), c.handle.LocalAddr())]; peer != nil {
 			if !bytes.HasPrefix(moved(peer.writes), moved(c.reads)) {
-				t.Errorf("seed %d: an end has read what its peer has not sent", seed)
+				t.Errorf("seed %d: an end has read bytes that its peer has not written", seed)
 			}
 		} else if len(moved(c.reads)) > 0 {
-			t.Errorf("seed %d: an end without a peer has read something", seed)
+			t.Errorf("seed %d: an end without a peer has read bytes", seed)
 		}
 	}
 	return s.trace.String()
@@ -119,8 +118,8 @@ func (s *script) step() {
 		op := s.writing(c.handle)
 		c.writes = append(c.writes, op)
 		s.submit(op)
-	case n == 15 && len(s.flying) > 0:
-		s.Cancel(pick(s, s.flying))
+	case n == 15 && len(s.inFlight) > 0:
+		s.Cancel(pick(s, s.inFlight))
 	case n == 16 && s.rand.IntN(8) == 0:
 		s.note("close", pick(s, s.listeners).Close())
 	case n == 17 && s.rand.IntN(4) == 0:
@@ -133,7 +132,7 @@ func (s *script) step() {
 
 func pick[T any](s *script, from []T) T { return from[s.rand.IntN(len(from))] }
 
-// writing is a Write of random bytes in one piece or in several.
+// writing returns a Write of random bytes in one or several buffers.
 func (s *script) writing(h poll.Handle) *poll.Op {
 	op := &poll.Op{Kind: poll.Write, Handle: h, Buf: make([]byte, s.rand.IntN(50000))}
 	s.source.Read(op.Buf)
@@ -148,18 +147,18 @@ func (s *script) submit(op *poll.Op) {
 	if s.Submit(op) {
 		s.ended("at once", op)
 	} else {
-		s.flying = append(s.flying, op)
+		s.inFlight = append(s.inFlight, op)
 	}
 }
 
-// settle waits and takes in what is reported.
+// settle waits and handles the reported operations.
 func (s *script) settle(d time.Duration) {
 	for _, op := range s.Wait(nil, d) {
-		i := slices.Index(s.flying, op)
+		i := slices.Index(s.inFlight, op)
 		if i < 0 {
-			s.t.Fatalf("Wait reports a %v that is not in flight", op.Kind)
+			s.t.Fatalf("Wait reported a %v that is not in flight", op.Kind)
 		}
-		s.flying = slices.Delete(s.flying, i, i+1)
+		s.inFlight = slices.Delete(s.inFlight, i, i+1)
 		s.ended("later", op)
 	}
 	s.note("now", s.Now())
@@ -173,7 +172,7 @@ func (s *script) ended(when string, op *poll.Op) {
 	case op.Kind == poll.Accept && op.Err == nil:
 		s.join(op.Accepted)
 	case op.Kind == poll.Write && op.Err == nil && op.N != len(op.Buf):
-		s.t.Fatalf("Write of %d bytes ends with N %d and no error", len(op.Buf), op.N)
+		s.t.Fatalf("Write of %d bytes finished with N %d and no error", len(op.Buf), op.N)
 	}
 }
 
@@ -184,23 +183,23 @@ func (s *script) join(h poll.Handle) {
 
 func (s *script) note(what ...any) { fmt.Fprintln(&s.trace, what...) }
 
-func TestReplay(t *testing.T) {
+func TestSameSeedGivesSameTrace(t *testing.T) {
 	traces := make(map[string]uint64)
 	for range 20 {
 		seed := rand.Uint64()
 		first, second := play(t, seed, 500), play(t, seed, 500)
 		if first != second {
-			t.Errorf("seed %d: two plays of one script differ", seed)
+			t.Errorf("seed %d: two runs of one script differ", seed)
 		}
 		if other, ok := traces[first]; ok {
-			t.Errorf("seeds %d and %d give the same trace", seed, other)
+			t.Errorf("seeds %d and %d gave the same trace", seed, other)
 		}
 		traces[first] = seed
 	}
 }
 
-// The random scripts must get far enough to mean something.
-func TestScriptsReachEverything(t *testing.T) {
+// The random scripts must produce every kind of error.
+func TestScriptsReachEveryError(t *testing.T) {
 	var all strings.Builder
 	for seed := range uint64(20) {
 		all.WriteString(play(t, seed, 500))
@@ -210,7 +209,7 @@ func TestScriptsReachEverything(t *testing.T) {
 		errors.New("connection reset"), errors.New("connection refused"), errors.New("broken pipe"),
 	} {
 		if !strings.Contains(all.String(), want.Error()) {
-			t.Errorf("no script saw %q", want)
+			t.Errorf("no script got the error %q", want)
 		}
 	}
 }

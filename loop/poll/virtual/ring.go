@@ -2,24 +2,23 @@
 
 package virtual
 
-// A ring is small enough for a program that writes and never reads to meet back
-// pressure in a test, and large enough for one message of most protocols.
+// The ring is small enough that a program which writes and never reads meets back pressure in a
+// test. It is large enough for one message of most protocols.
 const (
-	ringSize     = 64 << 10 // bytes on the way in one direction of a conn
-	providedSize = 16 << 10 // bytes a Read without a buffer brings at most
-	maxSpare     = 64       // buffers of each kind kept for later
+	ringSize     = 64 << 10 // largest number of unread bytes in one direction of a conn
+	providedSize = 16 << 10 // size of the buffer for a Read without a buffer
+	maxSpare     = 64       // largest number of free buffers of each kind
 )
 
-// A ring is the bytes on their way to one end of a conn. It holds memory only
-// while it is not empty, so idle connections cost none.
+// A ring is a ring buffer with the unread bytes of one end of a conn. It has memory only while
+// it is not empty, so idle connections need none.
 type ring struct {
 	data []byte // nil or ringSize bytes
-	head int    // where the first byte is
-	size int    // how many bytes there are
+	head int    // index of the first byte
+	size int    // number of bytes
 }
 
-// write takes as much of b as fits, and returns how much that is. Two copies at
-// most, one up to the end of the memory and one from its beginning.
+// write copies as much of b as fits into r, and returns the number of bytes.
 func (r *ring) write(b []byte, spare *buffers) int {
 	if len(b) == 0 || r.size == ringSize {
 		return 0
@@ -35,8 +34,8 @@ func (r *ring) write(b []byte, spare *buffers) int {
 	return len(b)
 }
 
-// read moves as much as fits into b, and returns how much that is. An empty ring
-// gives its memory back.
+// read moves as many bytes as fit into b, and returns their number. An empty ring frees its
+// memory.
 func (r *ring) read(b []byte, spare *buffers) int {
 	b = b[:min(len(b), r.size)]
 	n := copy(b, r.data[r.head:])
@@ -49,7 +48,7 @@ func (r *ring) read(b []byte, spare *buffers) int {
 	return len(b)
 }
 
-// drop forgets what is in r and gives back its memory. What is empty has none.
+// drop removes all bytes and frees the memory.
 func (r *ring) drop(spare *buffers) {
 	if r.data != nil {
 		spare.putRing(r.data)
@@ -57,12 +56,11 @@ func (r *ring) drop(spare *buffers) {
 	*r = ring{}
 }
 
-// buffers are the memory that is in nobody's hands just now. What comes back is
-// taken again first, while it is in the processor's caches; the limit keeps a
-// burst from being paid for ever.
+// buffers are the free buffers of a poller. The buffer that was freed last is used first,
+// because it is in the processor's caches. The limit frees memory after a burst.
 //
-// They are not cleared. Only bytes that were written are ever read from a ring,
-// and of a buffer that was provided a Read tells how many are its own.
+// Buffers are not cleared. A ring returns only bytes that were written, and the N of a Read
+// says how many bytes of a provided buffer are valid.
 type buffers struct {
 	rings    [][]byte
 	provided [][]byte
@@ -75,7 +73,7 @@ func (s *buffers) putRing(b []byte) { put(&s.rings, b, ringSize) }
 func (s *buffers) provide() []byte      { return take(&s.provided, providedSize) }
 func (s *buffers) putProvided(b []byte) { put(&s.provided, b, providedSize) }
 
-// packet returns a copy of data, putPacket takes one back.
+// packet returns a copy of data in a buffer.
 func (s *buffers) packet(data []byte) []byte {
 	var b []byte
 	if last := len(s.packets) - 1; last >= 0 {
@@ -86,14 +84,15 @@ func (s *buffers) packet(data []byte) []byte {
 	return append(b[:0], data...)
 }
 
+// putPacket stores a buffer of packet for later.
 func (s *buffers) putPacket(b []byte) {
 	if cap(b) > 0 && len(s.packets) < maxSpare {
 		s.packets = append(s.packets, b)
 	}
 }
 
-// take returns a buffer of size bytes with any content. The list forgets it, so
-// that it is not kept alive by two.
+// take removes a buffer of size bytes from the list, or allocates one. Its contents are
+// arbitrary.
 func take(list *[][]byte, size int) []byte {
 	last := len(*list) - 1
 	if last < 0 {
@@ -105,9 +104,8 @@ func take(list *[][]byte, size int) []byte {
 	return b
 }
 
-// put keeps b for later, unless it is not one of ours or there are enough. That
-// it is ours only its capacity tells; a caller who gives back something else of
-// that size has made a present.
+// put stores b for later, unless its capacity is different or there are enough buffers. A
+// buffer that did not come from take is accepted if its capacity is equal.
 func put(list *[][]byte, b []byte, size int) {
 	if cap(b) == size && len(*list) < maxSpare {
 		*list = append(*list, b[:size])

@@ -29,7 +29,7 @@ func newWorld(t testing.TB, config virtual.Config) *world {
 
 func tcp(addr string) *net.TCPAddr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr)) }
 
-// listen makes a listener that must come about.
+// listen returns a listener and fails the test if it cannot.
 func (w *world) listen(addr net.Addr, opts poll.ListenOptions) poll.Handle {
 	w.t.Helper()
 	l, err := w.Listen(addr, opts)
@@ -39,18 +39,18 @@ func (w *world) listen(addr net.Addr, opts poll.ListenOptions) poll.Handle {
 	return l
 }
 
-// pair makes a connection over a listener of its own.
+// pair returns both ends of a new connection.
 func (w *world) pair(addr net.Addr) (client, server poll.Handle) {
 	w.t.Helper()
 	l := w.listen(addr, poll.ListenOptions{})
 	defer l.Close()
-	connect := w.now(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()}, nil)
-	accept := w.now(&poll.Op{Kind: poll.Accept, Handle: l}, nil)
+	connect := w.mustFinish(&poll.Op{Kind: poll.Connect, Addr: l.LocalAddr()}, nil)
+	accept := w.mustFinish(&poll.Op{Kind: poll.Accept, Handle: l}, nil)
 	return connect.Handle, accept.Accepted
 }
 
-// now submits op, which must finish at once with want.
-func (w *world) now(op *poll.Op, want error) *poll.Op {
+// mustFinish submits op, which must finish at once with the error want.
+func (w *world) mustFinish(op *poll.Op, want error) *poll.Op {
 	w.t.Helper()
 	if !w.Submit(op) {
 		w.t.Fatalf("Submit(%v) = in flight, want finished at once", op.Kind)
@@ -61,8 +61,8 @@ func (w *world) now(op *poll.Op, want error) *poll.Op {
 	return op
 }
 
-// later submits op, which must be in flight then.
-func (w *world) later(op *poll.Op) *poll.Op {
+// mustWait submits op, which must be in flight after that.
+func (w *world) mustWait(op *poll.Op) *poll.Op {
 	w.t.Helper()
 	if w.Submit(op) {
 		w.t.Fatalf("Submit(%v) = finished with N %d, error %v, want in flight", op.Kind, op.N, op.Err)
@@ -70,16 +70,16 @@ func (w *world) later(op *poll.Op) *poll.Op {
 	return op
 }
 
-// reports waits d for exactly these operations in this order.
-func (w *world) reports(d time.Duration, want ...*poll.Op) {
+// mustReport calls Wait(d), which must report exactly these operations in this order.
+func (w *world) mustReport(d time.Duration, want ...*poll.Op) {
 	w.t.Helper()
 	got := w.Wait(nil, d)
 	if len(got) != len(want) {
-		w.t.Fatalf("Wait reports %v, want %v", kinds(got), kinds(want))
+		w.t.Fatalf("Wait reported %v, want %v", kinds(got), kinds(want))
 	}
 	for i := range want {
 		if got[i] != want[i] {
-			w.t.Fatalf("Wait reports %v, operation %d is not the one expected (%v)", kinds(got), i, kinds(want))
+			w.t.Fatalf("Wait reported %v; operation %d is another one than expected (%v)", kinds(got), i, kinds(want))
 		}
 	}
 }

@@ -13,12 +13,12 @@ import (
 // Supported reports whether this package works on this system.
 const Supported = true
 
-// Size is the room that the control messages of a datagram need: an address of IPv6 and
-// a mark, with their headers.
+// Size is the size of the control messages of one datagram in bytes: an IPv6 address and a
+// mark, with their headers.
 const Size = 128
 
-// Enable has the kernel say with each datagram of the socket fd what Parse reads. v4
-// is the family of the socket. The error is an *os.SyscallError.
+// Enable makes the kernel report, with each datagram of the socket fd, the data that Parse
+// reads. v4 says whether the socket is an IPv4 socket. The error is an *os.SyscallError.
 func Enable(fd int, v4 bool) error {
 	level, options := unix.IPPROTO_IPV6, [...]int{unix.IPV6_RECVPKTINFO, unix.IPV6_RECVTCLASS}
 	if v4 {
@@ -32,12 +32,11 @@ func Enable(fd int, v4 bool) error {
 	return nil
 }
 
-// Parse returns the address of this machine that a datagram came to, or its group, and
-// the mark. For a broadcast of IPv4 the kernel knows the address of the interface, from
-// which an answer can be sent. The kernel has written the messages, so each has its
-// length.
+// Parse returns the local address of a datagram, or its group, and the ECN mark. For an IPv4
+// broadcast it returns the address of the interface, from which a response can be sent. The
+// kernel has written the messages, so their lengths are correct.
 func Parse(control []byte) (local netip.Addr, ecn uint8) {
-	const header = unix.SizeofCmsghdr // its size is that of a multiple of words
+	const header = unix.SizeofCmsghdr // a multiple of the word size
 	for len(control) >= header {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
 		size := int(h.Len)
@@ -62,10 +61,10 @@ func Parse(control []byte) (local netip.Addr, ecn uint8) {
 	return local, ecn
 }
 
-// Write puts the control messages for a datagram from local, unless that is not valid,
-// with the mark ecn, unless that is 0, into control, and returns their size. control
-// has Size bytes and begins where a word may begin. v4 is the family of the socket, and
-// of local; a socket of IPv6 that is for both families may also have a local of IPv4.
+// Write writes the control messages of a datagram to control and returns their size. They
+// contain local if it is valid, and ecn if it is not 0. control must have Size bytes and be
+// aligned to words. v4 says whether the socket, and local, are IPv4. An IPv6 socket for both
+// families may have an IPv4 local.
 func Write(control []byte, v4 bool, local netip.Addr, ecn uint8) int {
 	n := 0
 	if local.IsValid() {
@@ -87,8 +86,8 @@ func Write(control []byte, v4 bool, local netip.Addr, ecn uint8) int {
 	return n
 }
 
-// message begins a message of size bytes at control[*n], moves n to its end, and returns
-// where its bytes are.
+// message begins a message with size bytes of data at control[*n], advances n, and returns the
+// address of the data.
 func message(control []byte, n *int, level, option int32, size int) unsafe.Pointer {
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&control[*n]))
 	*h = unix.Cmsghdr{Level: level, Type: option}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package multicast sets the options of UDP sockets that are about groups. The
-// pollers over a kernel share it. Errors are *os.SyscallError.
+// Package multicast sets the multicast options of UDP sockets. The pollers over a kernel share
+// it. Errors are *os.SyscallError.
 package multicast

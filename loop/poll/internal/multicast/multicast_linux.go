@@ -19,7 +19,7 @@ func Leave(fd int, group netip.Addr, iface int) error {
 	return member(fd, group, iface, unix.IP_DROP_MEMBERSHIP, unix.IPV6_LEAVE_GROUP)
 }
 
-// member sets one of two options, by the family of group.
+// member sets option four or six, depending on the family of group.
 func member(fd int, group netip.Addr, iface, four, six int) error {
 	group = group.Unmap()
 	switch {
@@ -33,7 +33,7 @@ func member(fd int, group netip.Addr, iface, four, six int) error {
 		&unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(iface)}))
 }
 
-// SetInterface chooses where the datagrams that fd sends to groups go out.
+// SetInterface sets the interface for the multicast datagrams that fd sends.
 func SetInterface(fd int, v4 bool, iface int) error {
 	if v4 {
 		return os.NewSyscallError("setsockopt", unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF,
@@ -42,7 +42,7 @@ func SetInterface(fd int, v4 bool, iface int) error {
 	return set(fd, false, 0, unix.IPV6_MULTICAST_IF, iface)
 }
 
-// SetLoop says whether this machine gets what fd sends to groups.
+// SetLoop sets whether this machine receives the multicast datagrams that fd sends.
 func SetLoop(fd int, v4, on bool) error {
 	value := 0
 	if on {
@@ -51,12 +51,12 @@ func SetLoop(fd int, v4, on bool) error {
 	return set(fd, v4, unix.IP_MULTICAST_LOOP, unix.IPV6_MULTICAST_LOOP, value)
 }
 
-// SetTTL bounds how many routers pass on what fd sends to groups.
+// SetTTL sets how many routers may forward the multicast datagrams that fd sends.
 func SetTTL(fd int, v4 bool, n int) error {
 	return set(fd, v4, unix.IP_MULTICAST_TTL, unix.IPV6_MULTICAST_HOPS, n)
 }
 
-// set sets the option of the socket's family.
+// set sets option four or six, depending on the family of the socket.
 func set(fd int, v4 bool, four, six, value int) error {
 	level, option := unix.IPPROTO_IPV6, six
 	if v4 {

@@ -10,20 +10,20 @@ import (
 	"net/netip"
 )
 
-// errOther is the error of all functions on a system for which nothing is written.
-var errOther = fmt.Errorf("multicast on this system: %w", errors.ErrUnsupported)
+// errOther is the error of all functions on systems other than Linux.
+var errOther = fmt.Errorf("multicast is not available on this system: %w", errors.ErrUnsupported)
 
-// Join fails.
+// Join returns an error.
 func Join(fd int, group netip.Addr, iface int) error { return errOther }
 
-// Leave fails.
+// Leave returns an error.
 func Leave(fd int, group netip.Addr, iface int) error { return errOther }
 
-// SetInterface fails.
+// SetInterface returns an error.
 func SetInterface(fd int, v4 bool, iface int) error { return errOther }
 
-// SetLoop fails.
+// SetLoop returns an error.
 func SetLoop(fd int, v4, on bool) error { return errOther }
 
-// SetTTL fails.
+// SetTTL returns an error.
 func SetTTL(fd int, v4 bool, n int) error { return errOther }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pipe opens ends of pipes, and terminals, for pollers.
+// Package pipe opens the ends of pipes, and terminals, for pollers.
 package pipe
 
 import (
@@ -8,12 +8,14 @@ import (
 	"syscall"
 )
 
-// ErrSocket is the error of Open about a socket.
-var ErrSocket = errors.New("it is a socket")
+// ErrSocket is the error of Open for a socket.
+var ErrSocket = errors.New("pipe: the file is a socket")
 
-// A sortError says which sort of file cannot be used as a pipe. It is EINVAL.
-type sortError string
+// A typeError names the type of a file that Open does not support. It is EINVAL.
+type typeError string
 
-func (e sortError) Error() string { return string(e) + " is no pipe, terminal or socket" }
+func (e typeError) Error() string {
+	return string(e) + " cannot be opened as a pipe; use a pipe, terminal or socket"
+}
 
-func (sortError) Unwrap() error { return syscall.EINVAL }
+func (typeError) Unwrap() error { return syscall.EINVAL }

@@ -9,8 +9,8 @@ import (
 	"os"
 )
 
-// Open fails: here a pipe either blocks or does not, from its making on.
+// Open returns an error. On this system a pipe is blocking or non-blocking from the beginning.
 func Open(*os.File, bool) (fd int, shared bool, err error) { return -1, false, errors.ErrUnsupported }
 
-// Gone fails, too.
+// Gone returns an error.
 func Gone(int) (bool, error) { return false, errors.ErrUnsupported }

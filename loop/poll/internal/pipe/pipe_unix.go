@@ -10,15 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open returns a descriptor of the pipe, named pipe, terminal or other character device
-// in f, which does not block and which no child inherits. It is the caller's, and f stays
-// as it is. Shared says that it has its open file in common with f, for which O_NONBLOCK is
-// set, too. A socket is [ErrSocket], another file is EINVAL, and a file that was not
-// opened for the direction is EBADF.
+// Open returns a new, non-blocking, close-on-exec descriptor of the pipe, named pipe, terminal
+// or other character device in f. The caller owns fd, and f stays open. If shared is true, fd
+// and f share an open file, and O_NONBLOCK is set for f, too.
+//
+// The error is [ErrSocket] for a socket, EINVAL for another type of file, and EBADF if f was
+// not opened for the direction.
 func Open(f *os.File, write bool) (fd int, shared bool, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
-		return -1, false, os.ErrClosed // there is no other error
+		return -1, false, os.ErrClosed // the only possible error
 	}
 	if outer := raw.Control(func(of uintptr) { fd, shared, err = open(int(of), write) }); outer != nil {
 		return -1, false, os.ErrClosed
@@ -36,11 +37,11 @@ func open(of int, write bool) (fd int, shared bool, err error) {
 	case unix.S_IFSOCK:
 		return -1, false, ErrSocket
 	case unix.S_IFREG:
-		return -1, false, sortError("a regular file")
+		return -1, false, typeError("a regular file")
 	case unix.S_IFDIR:
-		return -1, false, sortError("a directory")
+		return -1, false, typeError("a directory")
 	default:
-		return -1, false, sortError("this sort of file")
+		return -1, false, typeError("a file of this type")
 	}
 	flags, err := unix.FcntlInt(uintptr(of), unix.F_GETFL, 0)
 	if err != nil {
@@ -68,7 +69,7 @@ func open(of int, write bool) (fd int, shared bool, err error) {
 	return fd, true, nil
 }
 
-// Gone reports whether the reader of a pipe has gone, by a descriptor that writes.
+// Gone reports whether the reading end of a pipe is closed. fd is the writing end.
 func Gone(fd int) (bool, error) {
 	fds := [1]unix.PollFd{{Fd: int32(fd)}}
 	for {

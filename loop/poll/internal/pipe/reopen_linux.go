@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reopen opens the file of a descriptor again, by its link in /proc: the two have the pipe
-// in common and not the flags. It does so for pipes and terminals only, since to open
-// another device may make a new one. That is so for the master of a pseudo terminal, too.
+// reopen opens the file of a descriptor again through its link in /proc. The two share the
+// pipe, but not the flags. reopen does so only for pipes and terminals, because opening another
+// device may create a new one. Opening the master of a pseudoterminal does, too.
 func reopen(of, mode int, stat *unix.Stat_t) (fd int, ok bool) {
 	if stat.Mode&unix.S_IFMT == unix.S_IFCHR {
 		if _, err := unix.IoctlGetTermios(of, unix.TCGETS); err != nil || stat.Rdev == unix.Mkdev(5, 2) {

@@ -6,5 +6,5 @@ package pipe
 
 import "golang.org/x/sys/unix"
 
-// reopen fails: elsewhere to open /dev/fd/N is to duplicate it.
+// reopen returns false. On these systems opening /dev/fd/N only duplicates N.
 func reopen(int, int, *unix.Stat_t) (fd int, ok bool) { return -1, false }

@@ -17,35 +17,34 @@ import (
 )
 
 const (
-	packetQueue  = 256 << 10 // bytes that a UDP socket holds; what comes then is lost
-	packetCost   = 512       // bytes that a datagram counts for beside its own
-	maxDatagram  = 65507     // of UDP over IPv4
-	unixMessages = 11        // that a UNIX socket holds; who sends one more waits
+	packetQueue  = 256 << 10 // size of the queue of a UDP socket in bytes; a full queue drops datagrams
+	packetCost   = 512       // bytes that each datagram counts in addition to its data
+	maxDatagram  = 65507     // largest datagram of UDP over IPv4
+	unixMessages = 11        // number of datagrams in the queue of a UNIX socket; further senders wait
 )
 
-// errStreams is the error of a Receive or Send on a socket of streams.
-var errStreams = fmt.Errorf("virtual: datagrams of a socket of streams: %w", errors.ErrUnsupported)
+// errStreams is the error of a Receive or Send on a stream socket or a listener.
+var errStreams = fmt.Errorf("virtual: Receive and Send need a datagram socket, and the handle is a stream or a listener: %w", errors.ErrUnsupported)
 
-// packets is a socket of datagrams. Datagrams are with the socket that is to receive
-// them.
-type packets struct {
+// A packetConn is a datagram socket. Datagrams are stored in the socket that will receive them.
+type packetConn struct {
 	poller        *Poller
-	local, remote net.Addr // remote is nil without a peer
+	local, remote net.Addr // remote is nil if there is no peer
 	at, peer      netip.AddrPort
-	name, to      string // of a UNIX socket, and its peer's
+	name, to      string // names of a UNIX socket and of its peer
 	udp, share    bool
 
-	receive, send *poll.Op  // in flight
-	queue         []message // that have come, the oldest first
-	size          int       // of the queue, as it counts for UDP
-	err           error     // what an earlier Send has met; see refuse
-	waiting       []*packets
+	receive, send *poll.Op  // operations in flight
+	queue         []message // received datagrams, oldest first
+	size          int       // size of the queue in bytes, including packetCost
+	err           error     // error of an earlier Send; see refuse
+	waiting       []*packetConn
 	groups        map[netip.Addr]bool
-	quiet         bool // SetMulticastLoop is off
+	noLoop        bool // SetMulticastLoop(false) was called
 	closed        bool
 }
 
-// A message is a datagram in a queue, with memory of its own.
+// A message is a datagram in a queue. It owns data.
 type message struct {
 	data []byte
 	from netip.AddrPort
@@ -54,8 +53,8 @@ type message struct {
 	name string
 }
 
-// isDatagrams reports whether addr is one of a socket of datagrams.
-func isDatagrams(addr net.Addr) bool {
+// isDatagramAddr reports whether addr is the address of a datagram socket.
+func isDatagramAddr(addr net.Addr) bool {
 	switch a := addr.(type) {
 	case *net.UDPAddr:
 		return true
@@ -65,7 +64,7 @@ func isDatagrams(addr net.Addr) bool {
 	return false
 }
 
-// random is what faults are drawn from.
+// random returns the source of random decisions for faults.
 func (p *Poller) random() *rand.Rand {
 	if p.config.Rand == nil {
 		p.config.Rand = rand.New(rand.NewPCG(0, 0))
@@ -73,10 +72,10 @@ func (p *Poller) random() *rand.Rand {
 	return p.config.Rand
 }
 
-// startPackets makes a connected socket for op. The network has no say in that.
+// startPackets finishes op with a connected datagram socket. Config.Dial does not apply.
 func (p *Poller) startPackets(op *poll.Op) {
 	op.Handle = nil
-	if err := uncontrolled(op.Choices().SocketOptions); err != nil {
+	if err := controlErr(op.Choices().SocketOptions); err != nil {
 		p.finish(op, err)
 		return
 	}
@@ -89,29 +88,29 @@ func (p *Poller) startPackets(op *poll.Op) {
 	if from == nil && udp {
 		from = &net.UDPAddr{IP: streamAddr(to).IP}
 	}
-	c, err := p.newPackets(from, op.Addr, poll.ListenOptions{})
+	c, err := p.newPacketConn(from, op.Addr, poll.ListenOptions{})
 	if err == nil {
 		op.Handle = c
 	}
 	p.finish(op, err)
 }
 
-// newPackets makes a socket that is bound to local, unless it is nil, and connected to
-// remote, unless that is nil. Errors are bare.
-func (p *Poller) newPackets(local, remote net.Addr, opts poll.ListenOptions) (*packets, error) {
+// newPacketConn returns a datagram socket: bound to local unless local is nil, and connected to
+// remote unless remote is nil. Errors are bare.
+func (p *Poller) newPacketConn(local, remote net.Addr, opts poll.ListenOptions) (*packetConn, error) {
 	if p.closed {
 		return nil, net.ErrClosed
 	}
-	c := &packets{poller: p, share: opts.ReusePort}
+	c := &packetConn{poller: p, share: opts.ReusePort}
 	if udp, ok := local.(*net.UDPAddr); ok {
 		c.udp = true
-		if err := malformed(streamAddr(udp)); err != nil {
+		if err := checkIP(streamAddr(udp)); err != nil {
 			return nil, err
 		}
 		c.at = addrPort(streamAddr(udp))
 		if remote != nil {
 			to := remote.(*net.UDPAddr)
-			if err := malformed(streamAddr(to)); err != nil {
+			if err := checkIP(streamAddr(to)); err != nil {
 				return nil, err
 			}
 			c.peer = destination(streamAddr(to))
@@ -137,29 +136,29 @@ func (p *Poller) newPackets(local, remote net.Addr, opts poll.ListenOptions) (*p
 	if remote != nil {
 		c.to = remote.(*net.UnixAddr).Name
 		c.remote = &net.UnixAddr{Name: c.to, Net: "unixgram"}
-		if p.net.mailboxes[c.to] == nil {
+		if p.net.unixgram[c.to] == nil {
 			return nil, os.NewSyscallError("connect", syscall.ENOENT)
 		}
 	}
 	if c.name == "" {
 		return c, nil
 	}
-	if p.net.unix[c.name] != nil || p.net.mailboxes[c.name] != nil {
+	if p.net.unix[c.name] != nil || p.net.unixgram[c.name] != nil {
 		return nil, os.NewSyscallError("bind", syscall.EADDRINUSE)
 	}
-	p.net.mailboxes[c.name] = c
+	p.net.unixgram[c.name] = c
 	return c, nil
 }
 
-// streamAddr is a UDP address as one of TCP, for the functions that know only those.
+// streamAddr converts a UDP address to a TCP address, for the functions that take only those.
 func streamAddr(a *net.UDPAddr) *net.TCPAddr {
 	return &net.TCPAddr{IP: a.IP, Port: a.Port, Zone: a.Zone}
 }
 
-// owner and remove make packets a place.
-func (c *packets) owner() *Poller { return c.poller }
+// owner implements location.
+func (c *packetConn) owner() *Poller { return c.poller }
 
-func (c *packets) remove(op *poll.Op) {
+func (c *packetConn) remove(op *poll.Op) {
 	if c.receive == op {
 		c.receive = nil
 	} else {
@@ -167,8 +166,8 @@ func (c *packets) remove(op *poll.Op) {
 	}
 }
 
-// start begins an operation on c.
-func (c *packets) start(op *poll.Op) {
+// start starts op on c.
+func (c *packetConn) start(op *poll.Op) {
 	slot := &c.receive
 	if op.Kind == poll.Send || op.Kind == poll.Writable || op.Kind == poll.Write {
 		slot = &c.send
@@ -179,22 +178,22 @@ func (c *packets) start(op *poll.Op) {
 	case *slot != nil:
 		c.poller.finish(op, poll.ErrBusy)
 	case op.Kind < poll.Readable:
-		c.poller.finish(op, fmt.Errorf("virtual: %v of a socket of datagrams: %w", op.Kind, errors.ErrUnsupported))
+		c.poller.finish(op, fmt.Errorf("virtual: %v is not possible on a datagram socket: %w", op.Kind, errors.ErrUnsupported))
 	case op.Kind == poll.Writable:
 		c.poller.finish(op, nil)
 	default:
 		*slot = op
 		op.Private.Any = c
 		if op.Kind == poll.Send {
-			c.post()
+			c.resumeSend()
 		} else {
-			c.collect()
+			c.resumeReceive()
 		}
 	}
 }
 
-// collect lets the Receive or Readable in flight go on. Datagrams come before an error.
-func (c *packets) collect() {
+// resumeReceive continues the Receive or Readable in flight. Datagrams come before an error.
+func (c *packetConn) resumeReceive() {
 	op := c.receive
 	if op == nil {
 		return
@@ -208,7 +207,7 @@ func (c *packets) collect() {
 	}
 	all := *op.Packets
 	for op.N < len(all) && len(c.queue) > 0 {
-		c.take(&all[op.N])
+		c.pop(&all[op.N])
 		op.N++
 	}
 	if op.N == 0 && len(all) > 0 && c.err == nil {
@@ -220,11 +219,11 @@ func (c *packets) collect() {
 		err, c.err = os.NewSyscallError("recvmsg", c.err), nil
 	}
 	c.poller.finish(op, err)
-	c.makeRoom()
+	c.resumeSenders()
 }
 
-// take moves the oldest datagram to a Packet.
-func (c *packets) take(to *poll.Packet) {
+// pop moves the oldest datagram to a Packet.
+func (c *packetConn) pop(to *poll.Packet) {
 	m := c.queue[0]
 	copy(c.queue, c.queue[1:])
 	c.queue[len(c.queue)-1] = message{}
@@ -236,24 +235,24 @@ func (c *packets) take(to *poll.Packet) {
 	c.poller.spare.putPacket(m.data)
 }
 
-// makeRoom lets those go on who wait until c has room.
-func (c *packets) makeRoom() {
+// resumeSenders continues the Sends that wait until the queue of c has space.
+func (c *packetConn) resumeSenders() {
 	waiting := c.waiting
 	c.waiting = nil
 	for _, from := range waiting {
-		from.post()
+		from.resumeSend()
 	}
 }
 
-// post lets the Send in flight go on.
-func (c *packets) post() {
+// resumeSend continues the Send in flight.
+func (c *packetConn) resumeSend() {
 	op := c.send
 	if op == nil || op.Kind != poll.Send {
 		return
 	}
 	for all := *op.Packets; op.N < len(all); op.N++ {
 		if c.err != nil {
-			c.sent(op, os.NewSyscallError("sendto", c.err))
+			c.finishSend(op, os.NewSyscallError("sendto", c.err))
 			c.err = nil
 			return
 		}
@@ -263,7 +262,7 @@ func (c *packets) post() {
 		}
 		target, err := send(&all[op.N])
 		if err != nil {
-			c.sent(op, os.NewSyscallError("sendto", err))
+			c.finishSend(op, os.NewSyscallError("sendto", err))
 			return
 		}
 		if target != nil {
@@ -271,17 +270,18 @@ func (c *packets) post() {
 			return
 		}
 	}
-	c.sent(op, nil)
+	c.finishSend(op, nil)
 }
 
-// sent finishes the Send in flight.
-func (c *packets) sent(op *poll.Op, err error) {
+// finishSend finishes the Send in flight.
+func (c *packetConn) finishSend(op *poll.Op, err error) {
 	c.send = nil
 	c.poller.finish(op, err)
 }
 
-// sendUnix sends to a name. If the receiver is full, it is returned.
-func (c *packets) sendUnix(from *poll.Packet) (full *packets, _ error) {
+// sendUnix sends a datagram to a UNIX socket. If the queue of the receiver is full, sendUnix
+// returns the receiver.
+func (c *packetConn) sendUnix(from *poll.Packet) (full *packetConn, _ error) {
 	name := from.Name
 	if c.remote != nil {
 		name = c.to
@@ -289,7 +289,7 @@ func (c *packets) sendUnix(from *poll.Packet) (full *packets, _ error) {
 	if name == "" {
 		return nil, syscall.EDESTADDRREQ
 	}
-	to := c.poller.net.mailboxes[name]
+	to := c.poller.net.unixgram[name]
 	switch {
 	case to == nil && c.remote != nil:
 		return nil, syscall.ECONNREFUSED
@@ -300,12 +300,12 @@ func (c *packets) sendUnix(from *poll.Packet) (full *packets, _ error) {
 	case len(to.queue) >= unixMessages:
 		return to, nil
 	}
-	to.arrive(message{data: c.poller.spare.packet(from.Data), name: c.name})
+	to.enqueue(message{data: c.poller.spare.packet(from.Data), name: c.name})
 	return nil, nil
 }
 
-// sendUDP gives a datagram to the network, which never is full.
-func (c *packets) sendUDP(from *poll.Packet) (full *packets, _ error) {
+// sendUDP passes a datagram to the network. It never waits.
+func (c *packetConn) sendUDP(from *poll.Packet) (full *packetConn, _ error) {
 	to := from.Addr
 	if c.remote != nil {
 		to = c.peer
@@ -321,13 +321,13 @@ func (c *packets) sendUDP(from *poll.Packet) (full *packets, _ error) {
 		return nil, syscall.EAFNOSUPPORT
 	}
 	m := message{from: c.at, to: to.Addr(), ecn: from.ECN & 3}
-	if local := from.Local.Unmap().WithZone(""); local.IsValid() && !local.IsMulticast() { // one host owns all addresses
+	if local := from.Local.Unmap().WithZone(""); local.IsValid() && !local.IsMulticast() { // the host owns all addresses
 		if local.Is4() != to.Addr().Is4() {
 			return nil, syscall.EINVAL
 		}
 		m.from = netip.AddrPortFrom(local, c.at.Port())
 	}
-	if m.from.Addr().IsUnspecified() { // the system chooses; one host owns all addresses
+	if m.from.Addr().IsUnspecified() { // choose the address; the host owns all addresses
 		m.from = netip.AddrPortFrom(to.Addr(), c.at.Port())
 		if isGroup(to.Addr()) {
 			m.from = reachable(c.at)
@@ -340,7 +340,7 @@ func (c *packets) sendUDP(from *poll.Packet) (full *packets, _ error) {
 	}
 	p.config.Faults.copies(p.random(), func(delay time.Duration) {
 		data := slices.Clone(from.Data)
-		p.later.call(delay, func() { c.deliver(m, data, to) })
+		p.delayed.call(delay, func() { c.deliver(m, data, to) })
 	})
 	return nil, nil
 }

@@ -4,26 +4,24 @@ package virtual
 
 import "baton/loop/poll"
 
-// A place is where an operation in flight stays: a conn, a listener, the
-// timetable or the queue of finished ones. Op.Private.Any points to it, so the
-// operation itself tells where to cancel it, and no table of operations is
-// needed.
-type place interface {
-	// owner tells whose operation it is. Pollers never touch each other's.
+// A location is where an operation in flight is stored: a conn, a listener, a packetConn, the
+// delayQueue or the queue of finished operations. Op.Private.Any points to it, so Cancel finds
+// the operation without a table.
+type location interface {
+	// owner returns the poller of the operation. Pollers ignore operations of other pollers.
 	owner() *Poller
-	// remove forgets op, which is in this place.
+	// remove removes op, which is stored in this location.
 	remove(op *poll.Op)
 }
 
-// inFlight tells whether op is submitted to p and not reported. Whatever
-// another poller may have left in op does not count.
+// inFlight reports whether op is submitted to p and not yet reported. A value that another
+// poller left in op does not count.
 func (p *Poller) inFlight(op *poll.Op) bool {
-	at, ok := op.Private.Any.(place)
+	at, ok := op.Private.Any.(location)
 	return ok && at.owner() == p && !p.closed
 }
 
-// A queue is a list of operations, first in, first out, linked through
-// Op.Private.Next.
+// A queue is a first-in, first-out queue of operations, linked through Op.Private.Next.
 type queue struct {
 	poller     *Poller
 	head, tail *poll.Op
@@ -31,12 +29,13 @@ type queue struct {
 
 func (q *queue) owner() *Poller { return q.poller }
 
-// remove is never called: what is finished stays so.
+// remove implements location. It is never called, because a finished operation cannot be
+// cancelled.
 func (q *queue) remove(*poll.Op) { panic("virtual: a finished operation cannot be removed") }
 
 func (q *queue) empty() bool { return q.head == nil }
 
-// push makes op the last one to be reported.
+// push adds op to the end of q.
 func (q *queue) push(op *poll.Op) {
 	op.Private.Any = q
 	op.Private.Next = nil
@@ -48,8 +47,7 @@ func (q *queue) push(op *poll.Op) {
 	q.tail = op
 }
 
-// drainTo empties q onto the end of done; the operations are then nobody's, and
-// may be submitted again before the next one is looked at.
+// drainTo moves all operations of q to done. They may be submitted again after that.
 func (q *queue) drainTo(done []*poll.Op) []*poll.Op {
 	for op := q.head; op != nil; {
 		next := op.Private.Next

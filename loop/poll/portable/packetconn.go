@@ -17,26 +17,26 @@ import (
 	"baton/loop/poll/internal/multicast"
 )
 
-// fullWait is how long a Send from a UNIX socket without a peer waits for room in the
-// receiver's queue, until it fails with EAGAIN. Package net might wait without end.
-const fullWait = time.Millisecond
+// fullTimeout is how long a Send from a UNIX socket without a peer waits while the receiver's
+// queue is full. Then the Send fails with EAGAIN. Package net might wait forever.
+const fullTimeout = time.Millisecond
 
-// packets is a Handle for a socket of datagrams: a *net.UDPConn or a *net.UnixConn.
-// Its lanes are like those of a conn.
-type packets struct {
+// A packetConn is a Handle for a datagram socket: a *net.UDPConn or a *net.UnixConn. It has two
+// directions, like a conn.
+type packetConn struct {
 	poller        *Poller
 	conn          net.Conn
-	udp           *net.UDPConn  // one of the two
-	unix          *net.UnixConn // is nil
-	receive, send lane
-	in, out       []byte // control messages of UDP
+	udp           *net.UDPConn  // nil for a UNIX socket
+	unix          *net.UnixConn // nil for a UDP socket
+	receive, send direction
+	in, out       []byte // memory for control messages of UDP
 	closed        bool   // belongs to the loop
 }
 
-var _ poll.Multicaster = (*packets)(nil)
+var _ poll.Multicaster = (*packetConn)(nil)
 
-// isDatagrams reports whether addr is one of a socket of datagrams.
-func isDatagrams(addr net.Addr) bool {
+// isDatagramAddr reports whether addr is the address of a datagram socket.
+func isDatagramAddr(addr net.Addr) bool {
 	switch a := addr.(type) {
 	case *net.UDPAddr:
 		return true
@@ -46,42 +46,42 @@ func isDatagrams(addr net.Addr) bool {
 	return false
 }
 
-// listenPackets makes a socket of datagrams that has no peer. "udp6" keeps IPv4 out.
-// Nothing in it waits.
+// listenPackets returns a datagram socket without a peer. The network "udp6" excludes IPv4. It
+// does not wait.
 func (p *Poller) listenPackets(addr net.Addr, opts poll.ListenOptions) (poll.Handle, error) {
 	network := addr.Network()
 	if udp, ok := addr.(*net.UDPAddr); ok {
-		network = "udp" + family(&net.TCPAddr{IP: udp.IP})[len("tcp"):]
+		network = "udp" + tcpNetwork(&net.TCPAddr{IP: udp.IP})[len("tcp"):]
 	}
 	if network == "unixgram" {
 		opts.ReusePort = false
 	}
-	config := net.ListenConfig{Control: enabled(inspect(opts))}
+	config := net.ListenConfig{Control: withAncillary(controlFunc(opts))}
 	conn, err := config.ListenPacket(context.Background(), network, addr.String())
 	if err != nil {
 		return nil, err
 	}
-	return p.newPackets(conn.(net.Conn)), nil
+	return p.newPacketConn(conn.(net.Conn)), nil
 }
 
-// connectPackets makes a socket of datagrams with a peer, for op. Nothing in it waits.
+// connectPackets finishes op with a new datagram socket that has a peer. It does not wait.
 func (p *Poller) connectPackets(op *poll.Op) bool {
 	op.Handle = nil
-	dialer := net.Dialer{LocalAddr: op.Choices().Local, Control: enabled(op.Choices().Control)}
+	dialer := net.Dialer{LocalAddr: op.Choices().Local, Control: withAncillary(op.Choices().Control)}
 	network := op.Addr.Network()
 	if udp, ok := op.Addr.(*net.UDPAddr); ok {
-		network = "udp" + family(&net.TCPAddr{IP: udp.IP})[len("tcp"):]
+		network = "udp" + tcpNetwork(&net.TCPAddr{IP: udp.IP})[len("tcp"):]
 	}
 	conn, err := dialer.Dial(network, op.Addr.String())
 	if err != nil {
-		return fail(op, cause(err))
+		return fail(op, unwrap(err))
 	}
-	op.Handle = p.newPackets(conn)
+	op.Handle = p.newPacketConn(conn)
 	return true
 }
 
-// enable has the kernel tell Receive of the address of this end, and of marks.
-func enable(network, _ string, c syscall.RawConn) (err error) {
+// enableAncillary makes the kernel report the local address and the ECN mark of each datagram.
+func enableAncillary(network, _ string, c syscall.RawConn) (err error) {
 	if network == "unixgram" {
 		return nil
 	}
@@ -91,19 +91,20 @@ func enable(network, _ string, c syscall.RawConn) (err error) {
 	return err
 }
 
-// enabled is enable, and then control, unless that is nil.
-func enabled(control func(network, address string, c syscall.RawConn) error) func(network, address string, c syscall.RawConn) error {
+// withAncillary returns a function that calls enableAncillary, and then control unless that is
+// nil.
+func withAncillary(control func(network, address string, c syscall.RawConn) error) func(network, address string, c syscall.RawConn) error {
 	return func(network, address string, c syscall.RawConn) error {
-		if err := enable(network, address, c); err != nil || control == nil {
+		if err := enableAncillary(network, address, c); err != nil || control == nil {
 			return err
 		}
 		return control(network, address, c)
 	}
 }
 
-// newPackets makes a handle of a socket, whose file is the caller's to remove.
-func (p *Poller) newPackets(conn net.Conn) *packets {
-	c := &packets{poller: p, conn: conn}
+// newPacketConn returns a handle for a socket. The caller removes the file of a UNIX socket.
+func (p *Poller) newPacketConn(conn net.Conn) *packetConn {
+	c := &packetConn{poller: p, conn: conn}
 	switch conn := conn.(type) {
 	case *net.UDPConn:
 		c.udp = conn
@@ -111,37 +112,37 @@ func (p *Poller) newPackets(conn net.Conn) *packets {
 	case *net.UnixConn:
 		c.unix = conn
 	}
-	c.receive.open(p, c.receiveOne, conn.SetReadDeadline)
-	c.send.open(p, c.sendAll, conn.SetWriteDeadline)
+	c.receive.init(p, c.receiveOne, conn.SetReadDeadline)
+	c.send.init(p, c.sendAll, conn.SetWriteDeadline)
 	p.track(c)
 	return c
 }
 
-// owner makes packets a socket, with start.
-func (c *packets) owner() *Poller { return c.poller }
+// owner implements socket.
+func (c *packetConn) owner() *Poller { return c.poller }
 
-// start gives op to the lane of its direction.
-func (c *packets) start(op *poll.Op) bool {
-	l := &c.receive
+// start starts op in its direction.
+func (c *packetConn) start(op *poll.Op) bool {
+	d := &c.receive
 	if op.Kind == poll.Send || op.Kind == poll.Write {
-		l = &c.send
+		d = &c.send
 	}
 	switch {
 	case c.closed:
 		return fail(op, net.ErrClosed)
-	case l.busy:
+	case d.busy:
 		return fail(op, poll.ErrBusy)
 	case op.Kind != poll.Receive && op.Kind != poll.Send:
-		return fail(op, misfit(op.Kind, "a socket of datagrams"))
+		return fail(op, wrongKind(op.Kind, "a socket of datagrams"))
 	case len(*op.Packets) == 0:
 		return true
 	}
-	return l.submit(op)
+	return d.submit(op)
 }
 
-// receiveOne takes one datagram. The goroutine of c.receive calls it. Package net does
-// not say whether there are more.
-func (c *packets) receiveOne(op *poll.Op) {
+// receiveOne receives one datagram, on the goroutine of c.receive. Package net does not report
+// whether there are more.
+func (c *packetConn) receiveOne(op *poll.Op) {
 	to := &(*op.Packets)[0]
 	buf := to.Data[:cap(to.Data)]
 	var n, size, flags int
@@ -158,7 +159,7 @@ func (c *packets) receiveOne(op *poll.Op) {
 		}
 	}
 	if err != nil {
-		op.Err = cause(err)
+		op.Err = unwrap(err)
 		return
 	}
 	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
@@ -170,8 +171,8 @@ func (c *packets) receiveOne(op *poll.Op) {
 	op.N = 1
 }
 
-// sendAll sends all of op. The goroutine of c.send calls it.
-func (c *packets) sendAll(op *poll.Op) {
+// sendAll sends all of op, on the goroutine of c.send.
+func (c *packetConn) sendAll(op *poll.Op) {
 	for i := range *op.Packets {
 		if op.Err = c.sendOne(&(*op.Packets)[i]); op.Err != nil {
 			return
@@ -180,9 +181,9 @@ func (c *packets) sendAll(op *poll.Op) {
 	}
 }
 
-// sendOne sends a datagram. A deadline in place of the one of a Cancel does no harm:
-// the operation ends soon.
-func (c *packets) sendOne(from *poll.Packet) error {
+// sendOne sends one datagram. For a UNIX socket without a peer it may replace the deadline of a
+// Cancel. That is harmless, because the operation ends soon.
+func (c *packetConn) sendOne(from *poll.Packet) error {
 	control, err := c.control(from)
 	connected, to := c.conn.RemoteAddr() != nil, netip.AddrPort{}
 	if !connected {
@@ -200,20 +201,20 @@ func (c *packets) sendOne(from *poll.Packet) error {
 	case c.udp != nil:
 		_, err = c.udp.WriteToUDPAddrPort(from.Data, to)
 	default:
-		if err = c.unix.SetWriteDeadline(time.Now().Add(fullWait)); err == nil {
+		if err = c.unix.SetWriteDeadline(time.Now().Add(fullTimeout)); err == nil {
 			_, err = c.unix.WriteToUnix(from.Data, &net.UnixAddr{Name: from.Name, Net: "unixgram"})
 		}
-		if err = cause(err); errors.Is(err, poll.ErrCanceled) {
+		if err = unwrap(err); errors.Is(err, poll.ErrCanceled) {
 			return syscall.EAGAIN
 		}
-		_ = c.unix.SetWriteDeadline(time.Time{}) // fails only if it is closed
+		_ = c.unix.SetWriteDeadline(time.Time{}) // fails only if the socket is closed
 	}
-	return cause(err)
+	return unwrap(err)
 }
 
-// control returns the control messages for a datagram that is to be sent, if the system
-// is not to choose.
-func (c *packets) control(from *poll.Packet) ([]byte, error) {
+// control returns the control messages of a datagram to send. They are empty if the system
+// chooses the source address and there is no mark.
+func (c *packetConn) control(from *poll.Packet) ([]byte, error) {
 	if c.udp == nil {
 		return nil, nil
 	}
@@ -226,22 +227,22 @@ func (c *packets) control(from *poll.Packet) ([]byte, error) {
 	case !local.IsValid() && ecn == 0:
 		return nil, nil
 	case !ancillary.Supported:
-		return nil, fmt.Errorf("portable: the source or mark of a datagram on this system: %w", errors.ErrUnsupported)
-	case local.IsValid() && !local.Is4() && bound.Is4(): // otherwise the kernel knows whether the socket is for both
+		return nil, fmt.Errorf("portable: cannot set the source address or ECN mark of a datagram on this system: %w", errors.ErrUnsupported)
+	case local.IsValid() && !local.Is4() && bound.Is4(): // the kernel checks other combinations
 		return nil, os.NewSyscallError("sendmsg", syscall.EINVAL)
 	}
 	return c.out[:ancillary.Write(c.out, bound.Is4(), local, ecn)], nil
 }
 
-// LocalAddr returns the address of this end, also after Close.
-func (c *packets) LocalAddr() net.Addr { return c.conn.LocalAddr() }
+// LocalAddr returns the local address, also after Close.
+func (c *packetConn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 
 // RemoteAddr returns the peer of a connected socket, or nil.
-func (c *packets) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+func (c *packetConn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
-// CloseWrite fails: nothing would tell the peer.
-func (c *packets) CloseWrite() error {
-	err := misfit(poll.Write, "a socket of datagrams")
+// CloseWrite returns an error: a datagram socket cannot signal an end to its peer.
+func (c *packetConn) CloseWrite() error {
+	err := wrongKind(poll.Write, "a socket of datagrams")
 	if c.closed {
 		err = net.ErrClosed
 	}
@@ -249,69 +250,69 @@ func (c *packets) CloseWrite() error {
 }
 
 // SetNoDelay does nothing: every datagram is sent at once.
-func (c *packets) SetNoDelay(bool) error {
+func (c *packetConn) SetNoDelay(bool) error {
 	if c.closed {
 		return setError(c.LocalAddr(), net.ErrClosed)
 	}
 	return nil
 }
 
-// Close closes c, like that of a conn.
-func (c *packets) Close() error {
+// Close closes c, like the Close of a conn.
+func (c *packetConn) Close() error {
 	if c.closed {
 		return net.ErrClosed
 	}
 	c.closed = true
 	c.poller.untrack(c)
 	err := c.conn.Close()
-	c.receive.end()
-	c.send.end()
+	c.receive.wait()
+	c.send.wait()
 	return err
 }
 
 // Abort is Close.
-func (c *packets) Abort() error { return c.Close() }
+func (c *packetConn) Abort() error { return c.Close() }
 
-// Join implements [poll.Multicaster], as do the methods below.
-func (c *packets) Join(group netip.Addr, iface int) error {
+// Join implements [poll.Multicaster], like the methods below.
+func (c *packetConn) Join(group netip.Addr, iface int) error {
 	return c.option(func(fd int) error { return multicast.Join(fd, group, iface) })
 }
 
-func (c *packets) Leave(group netip.Addr, iface int) error {
+func (c *packetConn) Leave(group netip.Addr, iface int) error {
 	return c.option(func(fd int) error { return multicast.Leave(fd, group, iface) })
 }
 
-func (c *packets) SetMulticastInterface(iface int) error {
+func (c *packetConn) SetMulticastInterface(iface int) error {
 	return c.option(func(fd int) error { return multicast.SetInterface(fd, c.isIPv4(), iface) })
 }
 
-func (c *packets) SetMulticastLoop(on bool) error {
+func (c *packetConn) SetMulticastLoop(on bool) error {
 	return c.option(func(fd int) error { return multicast.SetLoop(fd, c.isIPv4(), on) })
 }
 
-func (c *packets) SetMulticastTTL(n int) error {
+func (c *packetConn) SetMulticastTTL(n int) error {
 	return c.option(func(fd int) error { return multicast.SetTTL(fd, c.isIPv4(), n) })
 }
 
-func (c *packets) isIPv4() bool {
+func (c *packetConn) isIPv4() bool {
 	addr, ok := c.LocalAddr().(*net.UDPAddr)
 	return ok && addr.IP.To4() != nil
 }
 
 // option calls set with the descriptor.
-func (c *packets) option(set func(fd int) error) error {
+func (c *packetConn) option(set func(fd int) error) error {
 	if c.closed {
 		return net.ErrClosed
 	}
 	if c.udp == nil {
-		return misfit(poll.Send, "a socket that has no groups")
+		return fmt.Errorf("portable: multicast needs a UDP socket: %w", errors.ErrUnsupported)
 	}
 	raw, err := c.udp.SyscallConn()
 	if err != nil {
-		return cause(err)
+		return unwrap(err)
 	}
 	if outer := raw.Control(func(fd uintptr) { err = set(int(fd)) }); outer != nil {
-		return cause(outer)
+		return unwrap(outer)
 	}
 	return err
 }
