@@ -12,12 +12,12 @@ import (
 	"baton/task"
 )
 
-// An echo is the least that a protocol can do.
-type echo struct{ transport *protocol.Transport }
+// A plainEcho is a Protocol that sends back what it receives.
+type plainEcho struct{ transport *protocol.Transport }
 
-func (e *echo) ConnectionMade(t *protocol.Transport) { e.transport = t }
-func (e *echo) ConnectionLost(error)                 {}
-func (e *echo) DataReceived(data []byte)             { e.transport.Write(data) }
+func (e *plainEcho) ConnectionMade(t *protocol.Transport) { e.transport = t }
+func (e *plainEcho) ConnectionLost(error)                 {}
+func (e *plainEcho) DataReceived(data []byte)             { e.transport.Write(data) }
 
 // A bufferedEcho brings its memory.
 type bufferedEcho struct {
@@ -36,7 +36,7 @@ func TestEchoDoesNotAllocate(t *testing.T) {
 	if raceEnabled {
 		return // the detector allocates
 	}
-	for _, p := range []protocol.Base{&echo{}, &bufferedEcho{}} {
+	for _, p := range []protocol.Base{&plainEcho{}, &bufferedEcho{}} {
 		eachWorld(t, func(ctx context.Context, t *testing.T) {
 			if !task.Loop(ctx).Poller().Caps().Has(poll.Provided) {
 				return // package net allocates
