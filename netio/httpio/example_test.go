@@ -142,8 +142,8 @@ func ExampleServer_connContext() {
 	// example connection 2
 }
 
-// A server says goodbye on hijacked connections when it shuts down. A handler that stays on its task
-// may use netio.UntilShutdown instead.
+// A server says goodbye on hijacked connections when it shuts down. A handler that stays on its
+// task may use netio.UntilShutdown instead.
 func ExampleServer_RegisterOnShutdown() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")

@@ -52,8 +52,8 @@ func runLoop(ctx context.Context) (*task.Portal, <-chan error) {
 	return <-opened, ended
 }
 
-// newHTTPServer starts a server of package net/http, with HTTP/1.1, or with HTTP/2 over TLS. It ends
-// with the test.
+// newHTTPServer starts a server of package net/http, with HTTP/1.1, or with HTTP/2 over TLS. It
+// ends with the test.
 func newHTTPServer(t testing.TB, h http.Handler, version int) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)

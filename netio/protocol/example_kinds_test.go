@@ -124,7 +124,7 @@ func ExampleBufferedProtocol() {
 	// <nil>
 }
 
-// A source writes bytes, but stops when the peer reads too slowly.
+// A source writes bytes, but stops when the peer read too slowly.
 type source struct {
 	transport *protocol.Transport
 	left      int
