@@ -17,7 +17,8 @@ import (
 	"baton/task"
 )
 
-// BenchmarkServe is a request and its answer on a kept connection, both ends on one loop.
+// BenchmarkServe measures a request and its response on a kept connection, with both ends on one
+// loop.
 func BenchmarkServe(b *testing.B) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
@@ -56,9 +57,9 @@ func BenchmarkServe(b *testing.B) {
 	}
 }
 
-// BenchmarkOnLoop is a request to the server of package net/http and its answer, on a kept
-// connection, with the handler on its goroutine and as a task of a loop; of 12 bytes, and of
-// 64 KiB in lines, without and with a body that is read.
+// BenchmarkOnLoop measures a request to the server of package net/http on a kept connection. The
+// handler runs on its goroutine or as a task of a loop. The response has 12 bytes, or 64 KiB
+// written in lines; the request has no body or a body that the handler reads.
 func BenchmarkOnLoop(b *testing.B) {
 	line := strings.Repeat("x", 63) + "\n"
 	for _, size := range []struct {
@@ -84,7 +85,7 @@ func BenchmarkOnLoop(b *testing.B) {
 			h    http.Handler
 		}{{"goroutine", h}, {"loop", httpio.OnLoop(newPortal(b), h)}} {
 			b.Run(size.name+"/"+where.name, func(b *testing.B) {
-				s := newVisited(b, where.h, 1)
+				s := newHTTPServer(b, where.h, 1)
 				c, err := net.Dial("tcp", s.Listener.Addr().String())
 				if err != nil {
 					b.Fatal(err)

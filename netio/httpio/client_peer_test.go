@@ -34,7 +34,7 @@ import (
 	"baton/task"
 )
 
-// upgrades is a handler that echoes over an upgraded connection.
+// upgrades is a handler that upgrades the connection and echoes on it.
 func upgrades(w http.ResponseWriter, r *http.Request) {
 	c, rw, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -71,10 +71,10 @@ func talk(ctx context.Context, rt http.RoundTripper, url string) error {
 	return nil
 }
 
-func TestAnUpgradedConnection(t *testing.T) {
+func TestUpgradedConnection(t *testing.T) {
 	withPeer(t, upgrades, func(ctx context.Context, peer *httptest.Server) error {
 		tr := &httpio.Transport{MaxConnsPerHost: 1}
-		for range 2 { // it counts for no limit
+		for range 2 { // no limit counts it
 			if err := talk(ctx, tr, peer.URL); err != nil {
 				return err
 			}
@@ -85,7 +85,7 @@ func TestAnUpgradedConnection(t *testing.T) {
 	})
 }
 
-// What http.Client adds works over a Transport.
+// Cookies, credentials and redirects of http.Client work with a Transport.
 func TestCookiesCredentialsAndRedirects(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
@@ -120,7 +120,7 @@ func TestCookiesCredentialsAndRedirects(t *testing.T) {
 	})
 }
 
-// Trailers come and go, and the connection is kept after bodies of all kinds.
+// Trailers are sent and received, and the connection is kept after bodies of all kinds.
 func TestBodiesTrailersAndTheConnection(t *testing.T) {
 	var conns atomic.Int32
 	peer := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -193,9 +193,9 @@ func TestBodiesTrailersAndTheConnection(t *testing.T) {
 	}
 }
 
-// The Body of a request may be that of another response or of a request to a Server: a proxy
-// is one call. One that has no bytes is no body.
-func TestAServerPassesRequestsOn(t *testing.T) {
+// The Body of a request may be the Body of another response, or of a request to a Server, so a
+// proxy is one call. A Body without bytes is sent as no body.
+func TestHandlerForwardsRequestsWithTheirBodies(t *testing.T) {
 	withPeer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		fmt.Fprint(w, r.Method, " ", r.TransferEncoding, " ", len(body), " ", err)
@@ -241,8 +241,8 @@ func TestAServerPassesRequestsOn(t *testing.T) {
 	})
 }
 
-// The Body of a response is the Body of another request.
-func TestAResponseIsSentOn(t *testing.T) {
+// The Body of a response can be the Body of another request.
+func TestResponseBodyIsARequestBody(t *testing.T) {
 	withPeer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == "GET" {
 			for range 300 {
@@ -273,8 +273,8 @@ func TestAResponseIsSentOn(t *testing.T) {
 	})
 }
 
-// Encrypted connections: the name is sent and verified, HTTP/2 is not spoken, and the state
-// is in the response.
+// With https, a Transport sends and verifies the server's name, does not speak HTTP/2, and sets
+// the TLS state of the response.
 func TestHTTPSNamesAndCertificates(t *testing.T) {
 	var name, proto atomic.Value
 	peer := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -320,8 +320,9 @@ func TestHTTPSNamesAndCertificates(t *testing.T) {
 	}
 }
 
-// A proxy gets credentials; one that refuses, or cannot be reached, is named by the error.
-func TestProxiesThatWantCredentialsAndThatFail(t *testing.T) {
+// A proxy gets the credentials of its URL. If a proxy refuses or cannot be reached, the error
+// names it.
+func TestProxyCredentialsAndErrors(t *testing.T) {
 	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("gopher:7"))
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Proxy-Authorization") != want {
@@ -341,15 +342,15 @@ func TestProxiesThatWantCredentialsAndThatFail(t *testing.T) {
 	}))
 	defer proxy.Close()
 	ln := must(net.Listen("tcp", "127.0.0.1:0"))
-	nobody := ln.Addr().String()
+	unreachable := ln.Addr().String()
 	ln.Close()
 	for _, c := range []struct{ name, proxy, url, want string }{
 		{"plain", "http://gopher:7@" + proxy.Listener.Addr().String(), "http://example.com", "GET <nil>"},
 		{"without credentials", proxy.URL, "https://example.com", "407 Proxy Authentication Required"},
 		{"wrong credentials", "http://gopher:8@" + proxy.Listener.Addr().String(), "https://example.com", "407"},
 		{"no tunnel", "http://gopher:7@" + proxy.Listener.Addr().String(), "https://example.com", "tls: "},
-		{"nobody", "http://" + nobody, "https://example.com", "refused"},
-		{"another scheme", "socks5://" + nobody, "https://example.com", "unsupported proxy scheme"},
+		{"unreachable", "http://" + unreachable, "https://example.com", "refused"},
+		{"another scheme", "socks5://" + unreachable, "https://example.com", "unsupported proxy scheme"},
 	} {
 		err := task.Run(t.Context(), func(ctx context.Context) error {
 			tr := &httpio.Transport{Proxy: http.ProxyURL(must(url.Parse(c.proxy)))}
@@ -374,7 +375,7 @@ func TestProxiesThatWantCredentialsAndThatFail(t *testing.T) {
 	}
 }
 
-// A host name beyond ASCII is looked up as it is in the DNS.
+// A host name that is not ASCII is looked up in the form of the DNS.
 func TestNamesBeyondASCII(t *testing.T) {
 	address := netip.MustParseAddr("10.0.0.1")
 	world := virtual.New(virtual.Config{Hosts: map[string][]netip.Addr{"xn--bcher-kva.example": {address}}})
@@ -401,7 +402,7 @@ func TestNamesBeyondASCII(t *testing.T) {
 	}
 }
 
-// Many goroutines use one Transport, with bodies that wait for goroutines; some requests are
+// Many goroutines use one Transport, with bodies that wait for goroutines. Some requests are
 // cancelled.
 func TestGoroutinesShareATransport(t *testing.T) {
 	withPeer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -458,7 +459,7 @@ func pump(rt http.RoundTripper, url, text string) error {
 	return nil
 }
 
-// cancelPump cancels a request whose body never comes.
+// cancelPump cancels a request whose body never arrives.
 func cancelPump(rt http.RoundTripper, url string) error {
 	body := &neverBody{closed: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
@@ -475,7 +476,7 @@ func cancelPump(rt http.RoundTripper, url string) error {
 	return nil
 }
 
-// A neverBody has no bytes until it is closed.
+// A neverBody has no bytes; its Read returns after Close.
 type neverBody struct {
 	once   sync.Once
 	closed chan struct{}

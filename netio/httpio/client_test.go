@@ -23,14 +23,14 @@ import (
 	"baton/task"
 )
 
-// A script is a server in a simulated world that answers by hand.
+// A script is a server in a simulated world whose responses are written by the test.
 type script struct {
 	open, most, conns int // connections
 	heads             []string
 }
 
-// play serves a port of this host: answer is called for each request, with the number of
-// the request on its connection, from 1. An error ends the connection.
+// play serves a port of this host. It calls answer for each request, with the number of the
+// request on its connection, starting with 1. An error ends the connection.
 func (sc *script) play(ctx context.Context, t *testing.T, port int, answer func(ctx context.Context, s *netio.Stream, nth int) error) {
 	t.Helper()
 	ln, err := netio.Listen(ctx, "tcp", fmt.Sprint("127.0.0.1:", port))
@@ -60,7 +60,7 @@ func (sc *script) play(ctx context.Context, t *testing.T, port int, answer func(
 
 var errEnd = errors.New("the end of a connection")
 
-// ok answers with a body.
+// ok sends a response with a body.
 func ok(ctx context.Context, s *netio.Stream, body string) error {
 	_, err := s.Write(ctx, fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
 	return err
@@ -68,7 +68,7 @@ func ok(ctx context.Context, s *netio.Stream, body string) error {
 
 func okay(ctx context.Context, s *netio.Stream, _ int) error { return ok(ctx, s, "ok") }
 
-// simulate runs fn in a simulated world, and ends the servers there.
+// simulate runs fn in a simulated world, and then ends the servers there.
 func simulate(t *testing.T, fn func(ctx context.Context, t *testing.T, tr *httpio.Transport)) {
 	t.Helper()
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -82,14 +82,14 @@ func simulate(t *testing.T, fn func(ctx context.Context, t *testing.T, tr *httpi
 	})
 }
 
-// fetch gets a page of this host through a Transport.
+// fetch sends a GET request to a port of this host.
 func fetch(ctx context.Context, tr *httpio.Transport, port int) (string, error) {
 	_, text, err := get(ctx, &http.Client{Transport: tr}, fmt.Sprintf("http://127.0.0.1:%d/", port))
 	return text, err
 }
 
-// Requests beyond MaxConnsPerHost wait in their order, also behind a task that asks again
-// at once.
+// Requests beyond MaxConnsPerHost wait in order. A task that sends its next request at once does
+// not pass them.
 func TestRequestsWaitInTheirOrder(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		var sc script
@@ -118,8 +118,8 @@ func TestRequestsWaitInTheirOrder(t *testing.T) {
 	})
 }
 
-// A request that is cancelled while it waits for a connection takes none from the others.
-func TestACancelledWaiterLeavesItsPlace(t *testing.T) {
+// A request that is cancelled while it waits for a connection takes no connection from the others.
+func TestCancelledWaiterTakesNoConnection(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		var sc script
 		sc.play(ctx, t, 80, okay)
@@ -179,7 +179,7 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 				})
 				_ = await.Sleep(ctx, c.after)
 				for range 10 {
-					_ = await.Sleep(ctx, time.Microsecond) // until the ends have arrived
+					_ = await.Sleep(ctx, time.Microsecond) // until the server has noticed the Close
 				}
 				if strings.Contains(sc.heads[0], "Connection: close") != c.tr.DisableKeepAlives {
 					t.Errorf("%q", sc.heads[0])
@@ -197,9 +197,9 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-// A connection that was closed while it waited is noticed by the loop: no request is sent on
-// it, not even one that must not be sent twice.
-func TestAnIdleConnectionThatEndsLeavesThePool(t *testing.T) {
+// The loop notices that the server has closed an idle connection. No request is sent on it, not
+// even a request that must not be repeated.
+func TestClosedIdleConnectionLeavesThePool(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		var sc script
 		sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, nth int) error {
@@ -227,8 +227,9 @@ func TestAnIdleConnectionThatEndsLeavesThePool(t *testing.T) {
 	})
 }
 
-// Bytes that come without a request, behind an answer or later, are not the next answer.
-func TestBytesThatNobodyAskedForAreNoAnswer(t *testing.T) {
+// Bytes that the server sends without a request, after a response or later, are not read as the
+// next response.
+func TestUnrequestedBytesAreNotAResponse(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Second} {
 		simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 			var sc script
@@ -260,8 +261,8 @@ func TestBytesThatNobodyAskedForAreNoAnswer(t *testing.T) {
 	}
 }
 
-// A GET with a body of unknown length is probed on a task, where bodies may switch.
-func TestAGetWithABody(t *testing.T) {
+// A task reads the first byte of a GET body of unknown length, because such a body may switch.
+func TestGetWithABodyOfUnknownLength(t *testing.T) {
 	for left, want := range map[int]string{0: "", 3: "1\r\nx\r\n1\r\nx\r\n1\r\nx\r\n0\r\n\r\n"} {
 		simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 			var sc script
@@ -295,9 +296,9 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// A server that closes kept connections when the next request comes: the request is sent
-// again if that does no harm.
-func TestARequestIsSentAgainOnlyIfThatIsHarmless(t *testing.T) {
+// If the server closes a kept connection when the next request arrives, the request is sent again
+// if it is safe to repeat.
+func TestOnlyReplayableRequestsAreSentAgain(t *testing.T) {
 	for _, c := range []struct {
 		name, method, key, body string
 		again                   bool
@@ -383,8 +384,8 @@ func TestARequestIsSentAgainOnlyIfThatIsHarmless(t *testing.T) {
 	}
 }
 
-// A timeout is no reason to send a request again, also on a kept connection.
-func TestATimeoutIsNotSentAgain(t *testing.T) {
+// A request that has timed out is not sent again, also on a kept connection.
+func TestRequestThatTimedOutIsNotSentAgain(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		var sc script
 		sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, nth int) error {
@@ -413,7 +414,7 @@ func TestATimeoutIsNotSentAgain(t *testing.T) {
 type slowBody struct {
 	ref    *task.Ref
 	left   int
-	err    error // at its end
+	err    error // the error at its end
 	closed bool
 }
 
@@ -432,7 +433,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 func (b *slowBody) Close() error { b.closed = true; return nil }
 
-// A stuckBody is a body that takes a day.
+// A stuckBody is a body whose Read takes a day.
 type stuckBody struct{ ref *task.Ref }
 
 func (b stuckBody) Read(p []byte) (int, error) {
@@ -440,8 +441,8 @@ func (b stuckBody) Read(p []byte) (int, error) {
 	return 0, await.Sleep(ctx, 24*time.Hour)
 }
 
-// ResponseHeaderTimeout begins when the request was sent.
-func TestAnUploadMayTakeLongerThanTheHeadOfTheAnswer(t *testing.T) {
+// ResponseHeaderTimeout begins when the request has been sent.
+func TestResponseHeaderTimeoutBeginsAfterTheUpload(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		var sc script
 		sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, _ int) error {
@@ -461,9 +462,9 @@ func TestAnUploadMayTakeLongerThanTheHeadOfTheAnswer(t *testing.T) {
 	})
 }
 
-// A body that fails, or is not as long as was said, ends the request with that error: the
-// server would wait for the rest for ever.
-func TestABodyThatFailsEndsTheRequest(t *testing.T) {
+// If a body fails, or has another length than declared, the request fails with that error. The
+// server would wait forever for the rest.
+func TestFailingBodyFailsTheRequest(t *testing.T) {
 	failed := errors.New("the body failed")
 	for _, c := range []struct {
 		name   string
@@ -502,8 +503,9 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// An answer that comes before the end of the body is returned, and its end ends the sending.
-func TestAnAnswerMayComeBeforeTheBodyIsSent(t *testing.T) {
+// RoundTrip returns a response that arrives before the body was sent. The end of the response ends
+// the sending.
+func TestResponseMayComeBeforeTheBodyIsSent(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		var sc script
 		sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, _ int) error {
@@ -512,7 +514,7 @@ func TestAnAnswerMayComeBeforeTheBodyIsSent(t *testing.T) {
 		began := task.Now(ctx)
 		err := task.Scope(ctx, func(ctx context.Context) error {
 			req := must(http.NewRequestWithContext(ctx, "POST", "http://127.0.0.1/", stuckBody{task.Self(ctx)}))
-			req.ContentLength = 5 // which is short, but not in memory
+			req.ContentLength = 5 // short, but not in memory
 			resp, err := tr.RoundTrip(req)
 			if err != nil {
 				return err
@@ -532,9 +534,9 @@ func TestAnAnswerMayComeBeforeTheBodyIsSent(t *testing.T) {
 	})
 }
 
-// A connection is kept if the last bytes of the request go a moment after the answer has come,
-// and not if they take longer.
-func TestAnAnswerMayComeAMomentBeforeTheEndOfTheBody(t *testing.T) {
+// A connection is kept if the last bytes of the request are sent shortly after the response has
+// arrived, and closed if they take longer.
+func TestConnectionIsKeptIfTheBodyEndsSoonAfterTheResponse(t *testing.T) {
 	for _, answer := range []string{"ok", ""} {
 		for late, conns := range map[time.Duration]int{10 * time.Millisecond: 1, time.Second: 2} {
 			simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
@@ -569,7 +571,7 @@ func TestAnAnswerMayComeAMomentBeforeTheEndOfTheBody(t *testing.T) {
 	}
 }
 
-// A lateEnd is a body whose end takes a while.
+// A lateEnd is a body whose end comes late.
 type lateEnd struct {
 	ref  *task.Ref
 	time time.Duration
@@ -583,8 +585,9 @@ func (b *lateEnd) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// Close may come while another task reads. The memory of that Read goes to nobody else.
-func TestABodyIsClosedDuringARead(t *testing.T) {
+// Close may be called while another task reads. The next request does not get the memory of that
+// Read.
+func TestBodyIsClosedDuringARead(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		var sc script
 		sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, _ int) error {
@@ -610,9 +613,8 @@ func TestABodyIsClosedDuringARead(t *testing.T) {
 	})
 }
 
-// A request that is cancelled, whenever that is, leaves no connection behind, and its place
-// to the next one.
-func TestACancelLeavesNothingBehind(t *testing.T) {
+// A request that is cancelled at any moment leaves no connection, and frees its slot.
+func TestCancelAtAnyMomentLeavesNoConnection(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		var sc script
 		sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, _ int) error {
@@ -647,7 +649,7 @@ func TestACancelLeavesNothingBehind(t *testing.T) {
 					t.Errorf("after %v: %v", at, err)
 				}
 				tr.CloseIdleConnections()
-				_ = await.Sleep(ctx, 10*time.Second) // the server learns of it when it writes
+				_ = await.Sleep(ctx, 10*time.Second) // the server notices at its next Write
 				if sc.open != 0 {
 					t.Errorf("after %v: %d connections are left", at, sc.open)
 				}
@@ -659,8 +661,9 @@ func TestACancelLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// A task that ends in the middle, with the Close of the body deferred, gives the place back.
-func TestATaskThatEndsInTheMiddleGivesItsConnectionBack(t *testing.T) {
+// A task that panics or exits during a request frees its slot, if it has deferred the Close of the
+// body.
+func TestTaskThatEndsDuringARequestFreesItsSlot(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		var sc script
 		sc.play(ctx, t, 80, okay)
@@ -680,7 +683,7 @@ func TestATaskThatEndsInTheMiddleGivesItsConnectionBack(t *testing.T) {
 		if err == nil {
 			t.Error("the task ended without an error")
 		}
-		func() { // a panic of the body of a request
+		func() { // the Body of a request panics
 			defer func() {
 				if recover() == nil {
 					t.Error("the body did not panic")
@@ -697,8 +700,8 @@ func TestATaskThatEndsInTheMiddleGivesItsConnectionBack(t *testing.T) {
 	})
 }
 
-// A body whose Read ends its task does not leave the request waiting.
-func TestABodyThatEndsItsTask(t *testing.T) {
+// If the Read of a body ends its task by runtime.Goexit, the request does not wait forever.
+func TestBodyWhoseReadCallsGoexit(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		var sc script
 		sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, _ int) error { return await.Sleep(ctx, time.Hour) })
@@ -756,7 +759,7 @@ func TestManyTasksShareATransport(t *testing.T) {
 	})
 }
 
-// What cannot be a request is refused before it is sent.
+// An invalid request is refused before it is sent.
 func TestBadRequestsAreNotSent(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		for name, change := range map[string]func(*http.Request){

@@ -28,8 +28,8 @@ import (
 
 type testKey string
 
-// The context of a request has the values that package net/http gives it: the address of
-// this end, and an *http.Server with the settings of the one that serves.
+// The context of a request has the values that package net/http gives it: the local address, and
+// an *http.Server with the settings of the server.
 func TestValuesOfARequest(t *testing.T) {
 	quiet := log.New(io.Discard, "", 0)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,14 +42,14 @@ func TestValuesOfARequest(t *testing.T) {
 	peer.Config.ReadTimeout, peer.Config.MaxHeaderBytes, peer.Config.ErrorLog = time.Hour, 1000, quiet
 	peer.Start()
 	srv := &httpio.Server{Handler: h, ReadTimeout: time.Hour, MaxHeaderBytes: 1000, ErrorLog: quiet}
-	ours, theirs := beside(t, srv, peer, func(addr string) string { return exchange(t, addr, getClose) })
+	ours, theirs := askBoth(t, srv, peer, func(addr string) string { return exchange(t, addr, getClose) })
 	if ours != theirs || !strings.Contains(ours, "*net.TCPAddr false 1h0m0s 1000 true true") {
 		t.Errorf("\nours   %q\ntheirs %q", ours, theirs)
 	}
 }
 
-// A request has the values of the ctx of Serve and those of ConnContext, and its context is
-// one of the connection's task: tasks may be started under it.
+// A request has the values of Serve's ctx and of ConnContext. Its context belongs to the
+// connection's task: tasks may be started with it.
 func TestConnContext(t *testing.T) {
 	var got []any
 	var addr net.Addr
@@ -96,9 +96,9 @@ func TestConnContext(t *testing.T) {
 	})
 }
 
-// A ConnContext that returns a context of elsewhere panics: the connection ends, and the
+// If ConnContext returns a context that is not derived from its ctx, the connection ends, and the
 // report says what to do.
-func TestConnContextOfElsewhere(t *testing.T) {
+func TestConnContextMustDeriveFromItsCtx(t *testing.T) {
 	var reports []loop.Exception
 	var outer context.Context
 	which := 0
@@ -109,7 +109,7 @@ func TestConnContextOfElsewhere(t *testing.T) {
 	}
 	inSim(t, greet, func(srv *httpio.Server) {
 		srv.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return foreign[which](ctx) }
-	}, func(s *site) {
+	}, func(s *simServer) {
 		outer = s.ctx
 		task.Loop(s.ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reports = append(reports, e) })
 		for which = range foreign {
@@ -128,9 +128,9 @@ func TestConnContextOfElsewhere(t *testing.T) {
 	}
 }
 
-// A proxy of package httputil, whose backend breaks off, breaks off as well. It does so only
-// for a server that it knows by http.ServerContextKey.
-func TestAReverseProxyPassesATruncationOn(t *testing.T) {
+// A ReverseProxy whose backend aborts its response aborts its own response. It does so only if
+// http.ServerContextKey has a value.
+func TestReverseProxyAbortsATruncatedResponse(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { t.Error(e) })
 		backend := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -145,7 +145,7 @@ func TestAReverseProxyPassesATruncationOn(t *testing.T) {
 			ErrorLog:  log.New(io.Discard, "", 0),
 		}
 		var all []*httpio.Server
-		// The proxy locks a mutex, under which a goroutine of its own flushes the answer.
+		// The proxy flushes the response on a goroutine, and waits for it while it holds a mutex.
 		for i, h := range []http.Handler{httpio.Blocking(proxy), backend} {
 			ln, err := netio.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", 80+i))
 			if err != nil {

@@ -17,11 +17,11 @@ import (
 	"baton/netio/httpio"
 )
 
-// Shutdown ends idle connections at once, lets a request at work finish, and cuts one off
-// that does not when the grace is over.
+// Shutdown ends idle connections at once, lets a request in progress finish, and after Grace cuts
+// off a request that does not finish.
 func TestShutdown(t *testing.T) {
 	for name, test := range map[string]struct {
-		works time.Duration // how long the handler works; 0 is an idle connection
+		works time.Duration // how long the handler runs; 0 means an idle connection
 		want  time.Duration
 		left  bool
 	}{
@@ -32,8 +32,8 @@ func TestShutdown(t *testing.T) {
 		inSim(t, func(w http.ResponseWriter, r *http.Request) {
 			_ = await.Sleep(r.Context(), test.works)
 			io.WriteString(w, "hello")
-		}, func(srv *httpio.Server) { srv.Grace = 10 * time.Second }, func(s *site) {
-			fresh := s.dial("") // has never sent anything
+		}, func(srv *httpio.Server) { srv.Grace = 10 * time.Second }, func(s *simServer) {
+			fresh := s.dial("") // sends nothing
 			c := s.dial(getRoot)
 			s.sleep(time.Second)
 			if test.works == 0 {
@@ -55,9 +55,10 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// A client that goes away ends its request: however it goes, over TLS, too, and also when the
-// handler runs on a goroutine. A client that only has nothing more to say gets its answer.
-func TestAClientGoesAway(t *testing.T) {
+// When the client goes away, its request is cancelled: with and without TLS, and also if the
+// handler runs on a goroutine. A client that has only closed its sending direction still gets its
+// response.
+func TestRequestIsCancelledWhenTheClientGoesAway(t *testing.T) {
 	certificate()
 	for _, how := range []string{"Close", "Abort", "CloseWrite"} {
 		for _, encrypted := range []bool{false, true} {
@@ -92,7 +93,7 @@ func clientGoes(t *testing.T, how string, encrypted bool, body string, blocking 
 		if encrypted {
 			srv.TLSConfig, _ = certificate()
 		}
-	}, func(s *site) {
+	}, func(s *simServer) {
 		if encrypted {
 			_, s.tls = certificate()
 		}
@@ -118,13 +119,14 @@ func clientGoes(t *testing.T, how string, encrypted bool, body string, blocking 
 	})
 }
 
-// While a body is unread, a client that goes is noticed by the read: as in package net/http.
-func TestAClientGoesBeforeItsBodyIsRead(t *testing.T) {
+// While a body has unread bytes, only a Read notices that the client has gone, as in package
+// net/http.
+func TestOnlyReadNoticesTheClientBeforeTheEndOfTheBody(t *testing.T) {
 	var slept, read error
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
 		slept = await.Sleep(r.Context(), time.Minute)
 		_, read = io.ReadAll(r.Body)
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		c := s.dial("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
 		s.sleep(time.Second)
 		_ = c.Close()
@@ -135,7 +137,7 @@ func TestAClientGoesBeforeItsBodyIsRead(t *testing.T) {
 	})
 }
 
-// Server-sent events end when the client goes.
+// A handler of server-sent events ends when the client goes away.
 func TestServerSentEventsEndWithTheClient(t *testing.T) {
 	sent, ended := 0, false
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
@@ -146,7 +148,7 @@ func TestServerSentEventsEndWithTheClient(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}
 		ended = true
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		c := s.dial(getRoot)
 		if _, err := c.ReadUntil(s.ctx, []byte("data: 3\n\n")); err != nil {
 			s.t.Error(err)

@@ -4,6 +4,7 @@ package httpio_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -17,8 +18,8 @@ import (
 	"baton/task"
 )
 
-// serve runs fn on a loop with a server that says hello.
-func serve(fn func(ctx context.Context, url string) error) error {
+// withServer runs fn on a loop, with the URL of a server that says hello.
+func withServer(fn func(ctx context.Context, url string) error) error {
 	return task.Run(context.Background(), func(ctx context.Context) error {
 		return task.Scope(ctx, func(ctx context.Context) error {
 			ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -26,6 +27,11 @@ func serve(fn func(ctx context.Context, url string) error) error {
 				return err
 			}
 			srv := &httpio.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/" {
+					w.WriteHeader(http.StatusNotFound)
+					io.WriteString(w, "no such page")
+					return
+				}
 				fmt.Fprintf(w, `{"hello": %q}`, r.FormValue("name"))
 			})}
 			task.Go(ctx, func(ctx context.Context) error { return srv.Serve(ctx, ln) })
@@ -35,8 +41,42 @@ func serve(fn func(ctx context.Context, url string) error) error {
 	})
 }
 
+// The program of the package documentation, with a client.
+func ExampleServer() {
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		count := 0 // no lock: handlers of a loop run one at a time
+		srv := &httpio.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			count++
+			fmt.Fprintf(w, "request %d of %s\n", count, r.URL.Path)
+		})}
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		task.Go(ctx, func(ctx context.Context) error { return srv.Serve(ctx, ln) })
+		defer srv.Close()
+
+		var session httpio.Session
+		defer session.Close()
+		for _, path := range []string{"/a", "/b"} {
+			text, err := session.Text(ctx, "http://"+ln.Addr().String()+path)
+			if err != nil {
+				return err
+			}
+			fmt.Print(text)
+		}
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// request 1 of /a
+	// request 2 of /b
+}
+
 func ExampleTransport() {
-	err := serve(func(ctx context.Context, url string) error {
+	err := withServer(func(ctx context.Context, url string) error {
 		transport := &httpio.Transport{MaxConnsPerHost: 10, IdleConnTimeout: time.Minute}
 		defer transport.CloseIdleConnections()
 		client := http.Client{Transport: transport, Timeout: 10 * time.Second}
@@ -60,8 +100,7 @@ func ExampleTransport() {
 	// Output: 200 OK {"hello": "gopher"}
 }
 
-// The context of a connection's requests has the values of Serve's ctx, and those that
-// ConnContext adds.
+// The context of a request has the values of Serve's ctx and the values that ConnContext adds.
 func ExampleServer_connContext() {
 	type key string
 	err := task.Run(context.Background(), func(ctx context.Context) error {
@@ -85,7 +124,7 @@ func ExampleServer_connContext() {
 		defer srv.Close()
 
 		for range 2 {
-			var session httpio.Session // with connections of its own
+			var session httpio.Session // a new one, so that it opens a new connection
 			text, err := session.Text(ctx, "http://"+ln.Addr().String())
 			if err != nil {
 				return err
@@ -103,25 +142,25 @@ func ExampleServer_connContext() {
 	// example connection 2
 }
 
-// A program that serves connections beyond HTTP says goodbye on them when the server shuts
-// down. A handler that stays on its task may use netio.UntilShutdown instead.
+// A server says goodbye on hijacked connections when it shuts down. A handler that stays on its
+// task may use netio.UntilShutdown instead.
 func ExampleServer_RegisterOnShutdown() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
-		room := make(map[net.Conn]bool)
+		hijacked := make(map[net.Conn]bool)
 		srv := &httpio.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c, _, err := w.(http.Hijacker).Hijack()
 			if err != nil {
 				panic(err)
 			}
-			room[c] = true
+			hijacked[c] = true
 			fmt.Fprintln(c, "welcome")
 		})}
 		srv.RegisterOnShutdown(func(context.Context) {
-			for c := range room {
+			for c := range hijacked {
 				fmt.Fprintln(c, "bye")
 				_ = c.Close()
 			}
@@ -157,7 +196,7 @@ func ExampleServer_RegisterOnShutdown() {
 }
 
 func ExampleSession() {
-	err := serve(func(ctx context.Context, url string) error {
+	err := withServer(func(ctx context.Context, url string) error {
 		var session httpio.Session
 		defer session.Close()
 
@@ -178,18 +217,36 @@ func ExampleSession() {
 	// Output: {"hello": "text"} JSON
 }
 
-// A server of package net/http, with all that it can do, whose handlers are tasks: they need
-// no lock. It ends when its requests have been answered.
+// A response with status 400 or above is an error.
+func ExampleStatusError() {
+	err := withServer(func(ctx context.Context, url string) error {
+		var session httpio.Session
+		defer session.Close()
+		_, err := session.Text(ctx, url+"/missing")
+		if e, ok := errors.AsType[*httpio.StatusError](err); ok {
+			fmt.Println(e.Code, e.Body)
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: 404 no such page
+}
+
+// A server of package net/http runs a handler as tasks of a loop, so the handler needs no lock.
+// Shutdown waits for the requests in progress.
 func ExampleOnLoop() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
-		visits := map[string]int{}
+		counts := map[string]int{}
 		portal := task.OpenPortal(ctx)
 		defer portal.Close()
 		mux := http.NewServeMux()
 		mux.Handle("/count/{name}", httpio.OnLoop(portal, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			name := r.PathValue("name")
-			visits[name]++
-			fmt.Fprintf(w, "%s %d", name, visits[name])
+			counts[name]++
+			fmt.Fprintf(w, "%s %d", name, counts[name])
 		})))
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

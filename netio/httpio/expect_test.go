@@ -19,7 +19,7 @@ import (
 	"baton/task"
 )
 
-// A watchedBody is the body of a request that notes whether it is read and closed.
+// A watchedBody is the body of a request that records whether it is read and closed.
 type watchedBody struct {
 	io.Reader
 	read, closed bool
@@ -32,8 +32,8 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 
 func (b *watchedBody) Close() error { b.closed = true; return nil }
 
-// A Transport waits for the status 100 as long as ExpectContinueTimeout says, and sends no
-// body that the server has refused.
+// A Transport waits for the status 100 for at most ExpectContinueTimeout, and does not send a body
+// that the server has refused.
 func TestExpectContinueTimeout(t *testing.T) {
 	const never = -1
 	say := func(ctx context.Context, s *netio.Stream, text string) error {
@@ -48,11 +48,11 @@ func TestExpectContinueTimeout(t *testing.T) {
 		timeout time.Duration
 		method  string
 		chunked bool
-		answer  string        // what the server says before it reads the body
-		after   time.Duration // and how long after the head of the request
+		answer  string        // what the server sends before it reads the body
+		after   time.Duration // when it sends that, after the head of the request
 		status  int
-		sent    time.Duration // when the body is sent, after the head; or never
-		kept    bool          // the connection
+		sent    time.Duration // when the body is sent, after the head, or never
+		kept    bool          // whether the connection is kept
 	}{
 		{"the server agrees", time.Minute, "POST", false, "HTTP/1.1 100 Continue\r\n\r\n", 2 * time.Second, 200, 2 * time.Second, true},
 		{"to chunks", time.Minute, "POST", true, "HTTP/1.1 100 Continue\r\n\r\n", 2 * time.Second, 200, 2 * time.Second, true},
@@ -113,7 +113,7 @@ func TestExpectContinueTimeout(t *testing.T) {
 			if c.status == 200 && sent == never && c.sent != never {
 				t.Errorf("%s: the body was not sent", c.name)
 			}
-			if strings.HasPrefix(c.answer, "HTTP/1.1 4") || c.sent == never { // the answer takes longer than the timeout
+			if strings.HasPrefix(c.answer, "HTTP/1.1 4") || c.sent == never { // the response takes longer than the timeout
 				if err := await.Sleep(ctx, time.Hour); err != nil {
 					t.Fatal(err)
 				}
@@ -135,9 +135,9 @@ func TestExpectContinueTimeout(t *testing.T) {
 	}
 }
 
-// A refusal is read to its end however long it takes: the body is not sent meanwhile, and
-// closes nothing.
-func TestARefusalIsReadToItsEnd(t *testing.T) {
+// The response that refuses a body is read to its end, however long it takes. Meanwhile the body
+// is not sent, and nothing is closed.
+func TestRefusalIsReadToItsEnd(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
 		tr.ExpectContinueTimeout = time.Second
 		var sc script
@@ -174,9 +174,9 @@ func TestARefusalIsReadToItsEnd(t *testing.T) {
 	})
 }
 
-// While a request waits for the status 100 a cancel ends it, a server that leaves is an error,
-// and ResponseHeaderTimeout does not count.
-func TestTheWaitForTheStatus100Ends(t *testing.T) {
+// A cancel ends a request that waits for the status 100. A server that closes the connection then
+// is an error. ResponseHeaderTimeout does not include the wait.
+func TestWaitForStatus100Ends(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		leaves  bool
@@ -202,7 +202,7 @@ func TestTheWaitForTheStatus100Ends(t *testing.T) {
 			req := must(http.NewRequestWithContext(timed, "POST", "http://127.0.0.1/", body))
 			req.Header.Set("Expect", "100-continue")
 			_, err := tr.RoundTrip(req)
-			_ = await.Sleep(ctx, time.Millisecond) // the task that sends ends
+			_ = await.Sleep(ctx, time.Millisecond) // until the sending task has ended
 			if !errors.Is(err, c.want) || body.read || !body.closed || sc.conns != 1 {
 				t.Errorf("%s: %v, read %v, closed %v, %d connections", c.name, err, body.read, body.closed, sc.conns)
 			}
@@ -210,8 +210,8 @@ func TestTheWaitForTheStatus100Ends(t *testing.T) {
 	}
 }
 
-// A server of package net/http gets the body if its handler asks for it, and refuses it as it
-// does to its own client.
+// A server of package net/http gets the body if its handler reads it, and can refuse it, as with
+// its own client.
 func TestExpectContinueWithAPeer(t *testing.T) {
 	for _, size := range []int{4, 1 << 20} {
 		withPeer(t, func(w http.ResponseWriter, r *http.Request) {

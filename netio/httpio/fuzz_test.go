@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// behaviours are what handlers do, chosen by the query.
+// behaviours are handlers, chosen by the query.
 func behaviours(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.RawQuery {
 	case "part":
@@ -54,7 +54,7 @@ func behaviours(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fuzzDecided says why the answers to sent may differ, or is empty.
+// fuzzDecided returns why the responses to sent may differ, or "".
 func fuzzDecided(sent string) string {
 	switch {
 	case strings.Contains(sent, "PRI * HTTP/2.0"):
@@ -63,7 +63,7 @@ func fuzzDecided(sent string) string {
 	return ""
 }
 
-// Whatever a client sends, both servers read it alike.
+// Both servers read any bytes of a client in the same way.
 func FuzzServerReadsAsNetHTTP(f *testing.F) {
 	for _, test := range hostile {
 		if len(test.sent) < 5000 {
@@ -93,8 +93,8 @@ func FuzzServerReadsAsNetHTTP(f *testing.F) {
 	})
 }
 
-// invalid are the refusals of a head that has a bad name and a bad value: which of them is
-// found first depends on the order of a map.
+// invalid are the refusals of a head with an invalid name and an invalid value. Which one is found
+// first depends on the order of a map.
 var invalid = regexp.MustCompile(`invalid header (name|value)`)
 
 func unordered(answer string) string { return invalid.ReplaceAllString(answer, "invalid header") }

@@ -23,9 +23,9 @@ import (
 	"baton/task"
 )
 
-// A handler that panics ends its connection, and is reported once; http.ErrAbortHandler is
-// not. The server goes on.
-func TestAPanicEndsItsConnectionOnly(t *testing.T) {
+// A panic of a handler ends its connection and is reported once, except http.ErrAbortHandler. The
+// server continues.
+func TestPanicEndsOnlyItsConnection(t *testing.T) {
 	for _, blocking := range []bool{false, true} {
 		for _, logged := range []bool{false, true} {
 			var log1 bytes.Buffer
@@ -46,7 +46,7 @@ func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 				if logged {
 					srv.ErrorLog = log.New(&log1, "", 0)
 				}
-			}, func(s *site) {
+			}, func(s *simServer) {
 				task.Loop(s.ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reports = append(reports, e) })
 				for _, path := range []string{"/abort", "/panic", "/abort"} {
 					if got := s.rest(s.dial("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n")); got != "" {
@@ -65,9 +65,9 @@ func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 	}
 }
 
-// A runtime.Goexit of a handler ends the server, as it does in netio.
-func TestAGoexitEndsTheServer(t *testing.T) {
-	inSim(t, func(http.ResponseWriter, *http.Request) { runtime.Goexit() }, nil, func(s *site) {
+// A runtime.Goexit in a handler ends the server, as in netio.
+func TestGoexitEndsTheServer(t *testing.T) {
+	inSim(t, func(http.ResponseWriter, *http.Request) { runtime.Goexit() }, nil, func(s *simServer) {
 		c := s.dial(getRoot)
 		if got, _ := c.ReadAll(s.ctx, 1000); len(got) > 0 {
 			s.t.Errorf("got %q", got)
@@ -80,15 +80,15 @@ func TestAGoexitEndsTheServer(t *testing.T) {
 	})
 }
 
-// An error of a task that a handler has started is reported, and ends the connection.
-func TestAnErrorOfATaskOfTheHandlerIsReported(t *testing.T) {
+// If a task that a handler has started fails, its error is reported, and the connection ends.
+func TestErrorOfAHandlersTaskIsReported(t *testing.T) {
 	lost := errors.New("lost")
 	var reports []loop.Exception
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
 		task.Go(r.Context(), func(context.Context) error { return lost })
 		io.WriteString(w, "hello")
 		_ = await.Sleep(r.Context(), time.Second)
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		task.Loop(s.ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reports = append(reports, e) })
 		if got := s.rest(s.dial(getRoot)); got != fine("hello") {
 			s.t.Errorf("got %q", got)
@@ -99,9 +99,9 @@ func TestAnErrorOfATaskOfTheHandlerIsReported(t *testing.T) {
 	}
 }
 
-// The context of a request is cancelled when its handler has returned, and the tasks that are
-// left are waited for before the next request.
-func TestTasksOfAHandlerAreJoined(t *testing.T) {
+// When a handler has returned, the context of its request is cancelled, and the next request waits
+// for the tasks that are left.
+func TestTasksOfAHandlerEndBeforeTheNextRequest(t *testing.T) {
 	var events []string
 	n := 0
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
@@ -117,7 +117,7 @@ func TestTasksOfAHandlerAreJoined(t *testing.T) {
 			return err
 		})
 		_ = task.Yield(r.Context())
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		s.rest(s.dial(getRoot + getClose))
 	})
 	if got := strings.Join(events, ", "); got != "handler 1, task 1 true true, handler 2, task 2 true true" {
@@ -125,8 +125,9 @@ func TestTasksOfAHandlerAreJoined(t *testing.T) {
 	}
 }
 
-// What a handler has left behind finds its request as it was, and everything else closed.
-func TestARequestOutlivesItsHandler(t *testing.T) {
+// After the handler, its tasks and goroutines find the request unchanged; calls of the writer and
+// the body fail.
+func TestRequestIsUnchangedAfterItsHandler(t *testing.T) {
 	var w1 http.ResponseWriter
 	var r1 *http.Request
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
@@ -135,7 +136,7 @@ func TestARequestOutlivesItsHandler(t *testing.T) {
 		}
 		w.Header().Set("X-Path", r.URL.Path)
 		fmt.Fprintf(w, "%s", r.Header.Get("X"))
-	}, func(srv *httpio.Server) { srv.ErrorLog = log.New(io.Discard, "", 0) }, func(s *site) {
+	}, func(srv *httpio.Server) { srv.ErrorLog = log.New(io.Discard, "", 0) }, func(s *simServer) {
 		c := s.dial("POST /one HTTP/1.1\r\nHost: a\r\nX: first\r\nContent-Length: 3\r\n\r\nabc")
 		want := "HTTP/1.1 200 OK\r\nX-Path: /%s\r\nContent-Length: %d\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s"
 		s.answer(c, fmt.Sprintf(want, "one", 5, "first"))
@@ -159,9 +160,9 @@ func TestARequestOutlivesItsHandler(t *testing.T) {
 	})
 }
 
-// A task of the handler reads the body while the handler answers: neither waits for the
-// other. If the handler returns first, the connection ends with the answer.
-func TestABodyIsReadBesideTheAnswer(t *testing.T) {
+// A task reads the body while the handler writes the response; neither waits for the other. If the
+// handler returns first, the connection ends after the response.
+func TestBodyIsReadWhileTheResponseIsWritten(t *testing.T) {
 	for _, whole := range []bool{true, false} {
 		for _, blocking := range []bool{false, true} {
 			var got []byte
@@ -187,9 +188,9 @@ func TestABodyIsReadBesideTheAnswer(t *testing.T) {
 			if blocking {
 				h = httpio.Blocking(h)
 			}
-			inSim(t, h.ServeHTTP, nil, func(s *site) {
+			inSim(t, h.ServeHTTP, nil, func(s *simServer) {
 				connection := "keep-alive"
-				if blocking { // or the server may read the body before the goroutine does
+				if blocking { // otherwise the server may read the body before the goroutine does
 					connection = "close"
 				}
 				c := s.dial("POST / HTTP/1.1\r\nHost: a\r\nConnection: " + connection + "\r\nContent-Length: 6\r\n\r\nabc")
@@ -197,7 +198,7 @@ func TestABodyIsReadBesideTheAnswer(t *testing.T) {
 				if whole {
 					s.send(c, "def")
 				}
-				if text := s.rest(c); strings.Count(text, "x") != 10_001 { // one in text/plain
+				if text := s.rest(c); strings.Count(text, "x") != 10_001 { // one is in "text/plain"
 					s.t.Errorf("whole %v: %.100q", whole, text)
 				}
 			})
@@ -208,8 +209,8 @@ func TestABodyIsReadBesideTheAnswer(t *testing.T) {
 	}
 }
 
-// An answer may be written by a task that the handler has started, and by another goroutine.
-func TestAnAnswerIsWrittenFromElsewhere(t *testing.T) {
+// A task that the handler has started may write the response, and so may a goroutine.
+func TestTasksAndGoroutinesWriteAResponse(t *testing.T) {
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
 		_ = task.Scope(r.Context(), func(ctx context.Context) error {
 			task.Go(ctx, func(context.Context) error {
@@ -225,7 +226,7 @@ func TestAnAnswerIsWrittenFromElsewhere(t *testing.T) {
 			return 0, nil
 		})
 		io.WriteString(w, "home")
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		got := s.rest(s.dial(getClose))
 		want := "\r\n\r\n5\r\ntask \r\n1388\r\n" + strings.Repeat("g", 5000) + "\r\n4\r\nhome\r\n0\r\n\r\n"
 		if !strings.HasSuffix(got, want) {
@@ -234,14 +235,14 @@ func TestAnAnswerIsWrittenFromElsewhere(t *testing.T) {
 	})
 }
 
-// A thousand requests in one piece are answered one by one.
-func TestAThousandRequestsInOnePiece(t *testing.T) {
+// A thousand requests in one write are answered one by one.
+func TestThousandPipelinedRequests(t *testing.T) {
 	n := 0
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%d %s", n, b)
 		n++
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		c := s.dial("")
 		var all strings.Builder
 		for i := range 1000 {
@@ -258,8 +259,8 @@ func TestAThousandRequestsInOnePiece(t *testing.T) {
 	})
 }
 
-// A hijacked connection belongs to the handler's goroutines until they close it.
-func TestAHijackedConnectionBelongsToGoroutines(t *testing.T) {
+// The handler's goroutines may use a hijacked connection until they close it.
+func TestGoroutinesUseAHijackedConnection(t *testing.T) {
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusSwitchingProtocols)
 		c, rw, err := w.(http.Hijacker).Hijack()
@@ -271,7 +272,7 @@ func TestAHijackedConnectionBelongsToGoroutines(t *testing.T) {
 			defer c.Close()
 			_, _ = io.Copy(c, rw)
 		}(c)
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		c := s.dial(getRoot + "early ")
 		s.answer(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
 		s.send(c, "late")
@@ -285,9 +286,9 @@ func TestAHijackedConnectionBelongsToGoroutines(t *testing.T) {
 	})
 }
 
-// MaxConns bounds the connections: a further one is served when one has ended.
+// MaxConns bounds the connections: another connection is served when one has ended.
 func TestMaxConnsBoundsTheConnections(t *testing.T) {
-	inSim(t, greet, func(srv *httpio.Server) { srv.MaxConns = 1 }, func(s *site) {
+	inSim(t, greet, func(srv *httpio.Server) { srv.MaxConns = 1 }, func(s *simServer) {
 		first := s.dial(getRoot)
 		s.answer(first, fine("hello"))
 		var at time.Duration

@@ -9,7 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The peer of package net/http keeps a connection for half a second after it refused a
-	// request, and nobody can wait for that.
+	// After a refused request, the server of package net/http keeps the connection for half a second.
+	// No test can wait for that.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }

@@ -22,7 +22,7 @@ import (
 	"baton/task"
 )
 
-// plainest serves a protocol of lines: each is a path, which the body of the answer follows.
+// plainest serves a line protocol: each line is a path, and the reply is the body of the response.
 func plainest(_ context.Context, c net.Conn, h http.Handler) {
 	state := c.(interface{ ConnectionState() tls.ConnectionState }).ConnectionState()
 	lines := bufio.NewScanner(c)
@@ -36,7 +36,7 @@ func plainest(_ context.Context, c net.Conn, h http.Handler) {
 	}
 }
 
-// A plainAnswer is an http.ResponseWriter that writes the body only.
+// A plainAnswer is an http.ResponseWriter that writes only the body.
 type plainAnswer struct {
 	io.Writer
 	header http.Header
@@ -45,8 +45,8 @@ type plainAnswer struct {
 func (a *plainAnswer) Header() http.Header { return a.header }
 func (a *plainAnswer) WriteHeader(int)     {}
 
-// inPlainest runs fn beside a server that speaks HTTP/1.1 and the plainest protocol.
-func inPlainest(t *testing.T, h http.HandlerFunc, set func(*httpio.Server), fn func(s *site)) {
+// inPlainest runs fn while a server speaks HTTP/1.1 and the plainest protocol.
+func inPlainest(t *testing.T, h http.HandlerFunc, set func(*httpio.Server), fn func(s *simServer)) {
 	t.Helper()
 	certificate()
 	inSim(t, h, func(srv *httpio.Server) {
@@ -58,8 +58,8 @@ func inPlainest(t *testing.T, h http.HandlerFunc, set func(*httpio.Server), fn f
 	}, fn)
 }
 
-// speak connects a client that offers protocols.
-func (s *site) speak(sent string, protocols ...string) *netio.Stream {
+// connect connects a client that offers protocols.
+func (s *simServer) connect(sent string, protocols ...string) *netio.Stream {
 	s.t.Helper()
 	_, config := certificate()
 	s.tls = config.Clone()
@@ -67,8 +67,8 @@ func (s *site) speak(sent string, protocols ...string) *netio.Stream {
 	return s.dial(sent)
 }
 
-// hear reads as many bytes as want has.
-func (s *site) hear(c *netio.Stream, want string) {
+// expect reads as many bytes as want has, and compares them.
+func (s *simServer) expect(c *netio.Stream, want string) {
 	s.t.Helper()
 	got := make([]byte, len(want))
 	if n, err := c.ReadFull(s.ctx, got); string(got) != want {
@@ -76,7 +76,7 @@ func (s *site) hear(c *netio.Stream, want string) {
 	}
 }
 
-// A client chooses the protocol by ALPN. A function serves the connection on a goroutine, and
+// A client chooses the protocol by ALPN. The function serves the connection on a goroutine, and
 // its requests are tasks of the loop.
 func TestNextProtocol(t *testing.T) {
 	var states []http.ConnState
@@ -86,17 +86,17 @@ func TestNextProtocol(t *testing.T) {
 		fmt.Fprintln(w, r.URL.Path, r.TLS.NegotiatedProtocol, task.Yield(r.Context()))
 	}, func(srv *httpio.Server) {
 		srv.ConnState = func(_ net.Conn, state http.ConnState) { states = append(states, state) }
-	}, func(s *site) {
-		c := s.speak("/a\n/b\n", "http/1.1", "plainest")
-		s.hear(c, "/a plainest <nil>\n/b plainest <nil>\n")
+	}, func(s *simServer) {
+		c := s.connect("/a\n/b\n", "http/1.1", "plainest")
+		s.expect(c, "/a plainest <nil>\n/b plainest <nil>\n")
 		_ = c.Close()
 		s.sleep(time.Second)
 		if !slices.Equal(states, []http.ConnState{http.StateNew, http.StateActive, http.StateClosed}) {
 			s.t.Error(states)
 		}
 		for _, protocols := range [][]string{{"http/1.1"}, nil} {
-			c = s.speak(getRoot, protocols...)
-			s.hear(c, "HTTP/1.1 200 OK\r\n")
+			c = s.connect(getRoot, protocols...)
+			s.expect(c, "HTTP/1.1 200 OK\r\n")
 			_ = c.Close()
 		}
 	})
@@ -105,15 +105,15 @@ func TestNextProtocol(t *testing.T) {
 	}
 }
 
-// Of two protocols that a client offers, the server chooses one of the map rather than
-// HTTP/1.1, unless TLSConfig.NextProtos says otherwise.
-func TestTheOrderOfProtocolsIsThatOfTheConfig(t *testing.T) {
+// If a client offers a protocol of the map and HTTP/1.1, the server prefers the map, unless
+// TLSConfig.NextProtos has another order.
+func TestNextProtosOfTLSConfigSetTheOrder(t *testing.T) {
 	for _, order := range [][]string{nil, {"http/1.1", "plainest"}} {
 		inPlainest(t, greet, func(srv *httpio.Server) {
 			srv.TLSConfig = srv.TLSConfig.Clone()
 			srv.TLSConfig.NextProtos = order
-		}, func(s *site) {
-			c := s.speak("", "http/1.1", "plainest")
+		}, func(s *simServer) {
+			c := s.connect("", "http/1.1", "plainest")
 			if got := c.ConnectionState().NegotiatedProtocol; (got == "plainest") != (order == nil) {
 				s.t.Errorf("%v: %q", order, got)
 			}
@@ -122,8 +122,8 @@ func TestTheOrderOfProtocolsIsThatOfTheConfig(t *testing.T) {
 	}
 }
 
-// The ctx of a function ends when the end of the server begins. A connection that is still
-// there ends with the grace, and its request with it.
+// The ctx of the function is cancelled when the end of the server begins. After Grace, a
+// connection that is still open is closed, and its request is cancelled.
 func TestNextProtocolEndsWithTheServer(t *testing.T) {
 	var cause, handled error
 	inPlainest(t, func(w http.ResponseWriter, r *http.Request) {
@@ -135,8 +135,8 @@ func TestNextProtocolEndsWithTheServer(t *testing.T) {
 			cause = context.Cause(ctx)
 			plainest(ctx, c, h)
 		}
-	}, func(s *site) {
-		c := s.speak("/\n", "plainest")
+	}, func(s *simServer) {
+		c := s.connect("/\n", "plainest")
 		s.sleep(time.Second)
 		began := s.since()
 		var left *netio.LeftError
@@ -150,19 +150,19 @@ func TestNextProtocolEndsWithTheServer(t *testing.T) {
 	}
 }
 
-// A panic of a function ends its own connection only, and is reported.
+// A panic of the function ends only its own connection, and is reported.
 func TestNextProtocolThatPanics(t *testing.T) {
 	var reports []loop.Exception
 	inPlainest(t, greet, func(srv *httpio.Server) {
 		srv.TLSNextProto["panics"] = func(context.Context, net.Conn, http.Handler) { panic("oops") }
-	}, func(s *site) {
+	}, func(s *simServer) {
 		task.Loop(s.ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reports = append(reports, e) })
-		c := s.speak("", "plainest")
-		if got := s.rest(s.speak("", "panics")); got != "" {
+		c := s.connect("", "plainest")
+		if got := s.rest(s.connect("", "panics")); got != "" {
 			s.t.Errorf("got %q", got)
 		}
 		s.send(c, "/\n")
-		s.hear(c, "hello")
+		s.expect(c, "hello")
 		_ = c.Close()
 	})
 	if len(reports) != 1 {

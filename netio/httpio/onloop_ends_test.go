@@ -22,13 +22,13 @@ import (
 	"baton/task"
 )
 
-// A client that goes away ends its request: while the handler waits for something else, for
-// the body, or for the client to take the answer. It does not have to wait.
-func TestAClientOfALoopGoesAway(t *testing.T) {
+// When the client goes away, its request is cancelled: while the handler waits for something else,
+// for the body, or for the client to read the response.
+func TestOnLoopClientGoesAway(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		for _, how := range []string{"wait", "read", "write"} {
 			began, ended := make(chan struct{}), make(chan error)
-			s := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				close(began)
 				var err error
 				for err == nil {
@@ -41,13 +41,13 @@ func TestAClientOfALoopGoesAway(t *testing.T) {
 						_, err = w.Write(make([]byte, 100_000))
 					}
 				}
-				if how != "wait" { // which package net/http has ended, and the context then, too
+				if how != "wait" { // package net/http has ended the call, and the context may end later
 					_ = await.Forever(r.Context())
 				}
 				go func() { ended <- errors.Join(err, r.Context().Err()) }()
 			})), version)
 			ctx, cancel := context.WithCancel(limited(t))
-			body, send := io.Pipe() // never sends
+			body, send := io.Pipe() // nothing is ever sent
 			req, err := http.NewRequestWithContext(ctx, "POST", s.URL, bodyIf(how == "read", body))
 			if err != nil {
 				t.Fatal(err)
@@ -64,7 +64,7 @@ func TestAClientOfALoopGoesAway(t *testing.T) {
 			if err := <-ended; !errors.Is(err, context.Canceled) {
 				t.Errorf("%s: %v", how, err)
 			}
-			_ = send.Close() // for which the client waits
+			_ = send.Close() // the client waits for this
 			all.Wait()
 		}
 	})
@@ -77,9 +77,9 @@ func bodyIf(yes bool, r io.Reader) io.Reader {
 	return nil
 }
 
-// The end of the context from package net/http ends the request also while the body is being
-// read, which waits for a client that sends nothing. The Read ends with the handler.
-func TestTheContextEndsDuringARead(t *testing.T) {
+// The end of the context from package net/http cancels the request also during a Read of the body,
+// while the client sends nothing. The Read ends with the handler.
+func TestOnLoopContextEndsDuringARead(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		var giveUp context.CancelFunc
 		h := httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -93,12 +93,12 @@ func TestTheContextEndsDuringARead(t *testing.T) {
 			giveUp()
 			fmt.Fprint(w, errors.Is(await.Forever(r.Context()), context.Canceled))
 		}))
-		s := newVisited(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := newHTTPServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithCancel(r.Context())
 			giveUp = cancel
 			h.ServeHTTP(w, r.WithContext(ctx))
 		}), version)
-		body, send := io.Pipe() // never sends
+		body, send := io.Pipe() // nothing is ever sent
 		defer send.Close()
 		resp := start(t, s, "POST", "/", body)
 		defer resp.Body.Close()
@@ -108,15 +108,15 @@ func TestTheContextEndsDuringARead(t *testing.T) {
 	})
 }
 
-// An http.TimeoutHandler around OnLoop ends the context of the request.
-func TestATimeoutHandlerAroundALoop(t *testing.T) {
+// An http.TimeoutHandler around OnLoop cancels the request's context.
+func TestTimeoutHandlerAroundOnLoop(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		ended := make(chan error, 1)
 		h := httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ended <- await.Forever(r.Context())
-			_, _ = io.WriteString(w, strings.Repeat("late", 1000)) // more than is held
+			_, _ = io.WriteString(w, strings.Repeat("late", 1000)) // more than is buffered
 		}))
-		s := newVisited(t, http.TimeoutHandler(h, time.Millisecond, "too slow"), version)
+		s := newHTTPServer(t, http.TimeoutHandler(h, time.Millisecond, "too slow"), version)
 		if got := whole(t, s, "GET", "/", nil); got != "503 too slow" {
 			t.Errorf("got %q", got)
 		}
@@ -126,9 +126,9 @@ func TestATimeoutHandlerAroundALoop(t *testing.T) {
 	})
 }
 
-// A panic ends its request only. Package net/http logs it, with the stack of the task; not
-// if it is http.ErrAbortHandler. Below Blocking it is the stack of the goroutine.
-func TestAPanicOnALoop(t *testing.T) {
+// A panic ends only its own request. Package net/http logs it, with the stack of the task, or of
+// the goroutine in Blocking. It does not log http.ErrAbortHandler.
+func TestOnLoopPanic(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		for _, blocking := range []bool{false, true} {
 			var h http.Handler = http.HandlerFunc(panics)
@@ -136,7 +136,7 @@ func TestAPanicOnALoop(t *testing.T) {
 				h = httpio.Blocking(h)
 			}
 			logged := make(lines, 10)
-			s := newVisited(t, httpio.OnLoop(newPortal(t), h), version)
+			s := newHTTPServer(t, httpio.OnLoop(newPortal(t), h), version)
 			s.Config.ErrorLog.SetOutput(logged)
 			for _, path := range []string{"/abort", "/panic", "/abort"} {
 				resp, err := s.Client().Get(s.URL + path)
@@ -145,7 +145,7 @@ func TestAPanicOnALoop(t *testing.T) {
 					_ = resp.Body.Close()
 				}
 				if err == nil {
-					t.Errorf("%s is answered", path)
+					t.Errorf("%s got a response", path)
 				}
 			}
 			if got := whole(t, s, "GET", "/", nil); got != "200 hello" {
@@ -161,7 +161,7 @@ func TestAPanicOnALoop(t *testing.T) {
 	})
 }
 
-// lines is where a log is written to, line by line.
+// lines receives the lines of a log.
 type lines chan string
 
 func (l lines) Write(p []byte) (int, error) {
@@ -179,12 +179,12 @@ func panics(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "hello")
 }
 
-// A runtime.Goexit ends the scope of the portal, and aborts the request.
-func TestAGoexitOnALoop(t *testing.T) {
+// A runtime.Goexit aborts the request and ends the portal's scope.
+func TestOnLoopGoexit(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		portal, ended := runLoop(t.Context())
 		h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { runtime.Goexit() })
-		s := newVisited(t, httpio.OnLoop(portal, h), version)
+		s := newHTTPServer(t, httpio.OnLoop(portal, h), version)
 		if resp, err := s.Client().Get(s.URL); err == nil {
 			t.Errorf("got %v", resp)
 			_ = resp.Body.Close()
@@ -198,12 +198,12 @@ func TestAGoexitOnALoop(t *testing.T) {
 	})
 }
 
-// A portal that is closed answers 503, and handlers that run go on.
-func TestAClosedPortalIsUnavailable(t *testing.T) {
+// After the portal is closed, requests get the status 503, and running handlers continue.
+func TestOnLoopClosedPortalIs503(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		portal := newPortal(t)
 		began, goOn := make(chan struct{}), make(chan struct{})
-		s := newVisited(t, httpio.OnLoop(portal, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := newHTTPServer(t, httpio.OnLoop(portal, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			close(began)
 			_, _, _ = await.Receive(r.Context(), goOn)
 			io.WriteString(w, "hello")
@@ -224,13 +224,13 @@ func TestAClosedPortalIsUnavailable(t *testing.T) {
 	})
 }
 
-// The end of the loop ends handlers that wait, also for a client that never sends or takes
-// anything; behind Blocking, too. A handler that can still answer does. An answer that has
-// lost a part is aborted.
-func TestTheLoopEndsItsHandlers(t *testing.T) {
+// The end of the loop's scope ends handlers that wait, even for a client that sends or reads
+// nothing, and in Blocking too. A handler that still can completes its response. A response that
+// has lost data is aborted.
+func TestOnLoopHandlersEndWithTheLoop(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		for _, blocking := range []bool{false, true} {
-			for how, want := range map[string]string{ // without an answer if it is aborted
+			for how, want := range map[string]string{ // without a response if the connection is aborted
 				"wait": "sorry", "read": "sorry", "write": "", "late flush": "some sorry", "late write": "",
 			} {
 				if blocking && how != "read" && how != "write" {
@@ -274,7 +274,7 @@ func TestTheLoopEndsItsHandlers(t *testing.T) {
 				if blocking {
 					h = httpio.Blocking(h)
 				}
-				s := newVisited(t, httpio.OnLoop(portal, h), version)
+				s := newHTTPServer(t, httpio.OnLoop(portal, h), version)
 				body, send := io.Pipe()
 				var all sync.WaitGroup
 				all.Go(func() {
@@ -303,7 +303,7 @@ func TestTheLoopEndsItsHandlers(t *testing.T) {
 }
 
 // Shutdown of package net/http waits for the tasks of its requests.
-func TestShutdownWaitsForTasks(t *testing.T) {
+func TestOnLoopShutdownWaitsForTasks(t *testing.T) {
 	portal := newPortal(t)
 	began, goOn := make(chan struct{}), make(chan struct{})
 	srv := &http.Server{Handler: httpio.OnLoop(portal, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -345,13 +345,13 @@ func TestShutdownWaitsForTasks(t *testing.T) {
 	all.Wait()
 }
 
-// What a handler has started is cancelled when it returns, and its client has the answer
-// before that has ended. An error of it goes to the exception handler of the loop.
-func TestTasksLeftBehindOnALoop(t *testing.T) {
+// When a handler returns, the tasks that it has started are cancelled. The client gets the
+// response before they have ended. Their errors go to the loop's exception handler.
+func TestOnLoopCancelsTasksOfTheHandler(t *testing.T) {
 	lost := errors.New("lost")
 	reported := make(chan loop.Exception, 1)
 	answered, ended := make(chan struct{}), make(chan error, 1)
-	s := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		task.Loop(r.Context()).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reported <- e })
 		task.Go(r.Context(), func(ctx context.Context) error {
 			err := await.Forever(ctx)
@@ -380,15 +380,15 @@ func TestTasksLeftBehindOnALoop(t *testing.T) {
 	}
 }
 
-// The writer and the body of a request fail after its handler has returned, for tasks and
-// goroutines.
-func TestLateCallsOnALoop(t *testing.T) {
+// After the handler has returned, calls of the ResponseWriter and of the Body fail, for tasks and
+// for goroutines.
+func TestOnLoopCallsAfterTheHandlerFail(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		portal := newPortal(t)
 		var w1 http.ResponseWriter
 		var r1 *http.Request
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w1, r1 = w, r })
-		s := newVisited(t, httpio.OnLoop(portal, h), version)
+		s := newHTTPServer(t, httpio.OnLoop(portal, h), version)
 		if got := whole(t, s, "POST", "/", strings.NewReader("body")); got != "200 " {
 			t.Errorf("got %q", got)
 		}
@@ -419,8 +419,8 @@ func TestLateCallsOnALoop(t *testing.T) {
 	})
 }
 
-// A handler of OnLoop belongs to goroutines.
-func TestMisuseOfOnLoop(t *testing.T) {
+// Only goroutines may call a handler that OnLoop returns.
+func TestOnLoopMisusePanics(t *testing.T) {
 	mustPanic := func(what, want string, fn func()) {
 		t.Helper()
 		defer func() {
@@ -443,7 +443,7 @@ func TestMisuseOfOnLoop(t *testing.T) {
 		t.Error(err)
 	}
 	var called string
-	s := newVisited(t, httpio.OnLoop(portal, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := newHTTPServer(t, httpio.OnLoop(portal, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		done := make(chan struct{})
 		task.Loop(r.Context()).CallSoon(func() {
 			defer close(done)
@@ -458,7 +458,7 @@ func TestMisuseOfOnLoop(t *testing.T) {
 	}
 }
 
-// A stallingConn is a connection that takes a status 100 only when it may.
+// A stallingConn is a connection whose Write of a status 100 waits until goOn is closed.
 type stallingConn struct {
 	memConn
 	writing, goOn chan struct{}
@@ -472,9 +472,9 @@ func (c *stallingConn) Write(p []byte) (int, error) {
 	return c.memConn.Write(p)
 }
 
-// WriteHeader stops no other task while the status 100, which it must not overtake, is being
-// sent to a client that does not take it.
-func TestWriteHeaderWaitsForTheStatus100(t *testing.T) {
+// WriteHeader must wait for a status 100 that is being sent to a client that does not read.
+// Meanwhile other tasks run.
+func TestOnLoopWriteHeaderWaitsForStatus100(t *testing.T) {
 	c := &stallingConn{writing: make(chan struct{}), goOn: make(chan struct{})}
 	c.in = strings.NewReader("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\nbody")
 	c.ended = make(chan struct{})

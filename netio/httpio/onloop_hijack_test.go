@@ -18,7 +18,7 @@ import (
 	"baton/task"
 )
 
-// upgraded connects to s, asks for an upgrade and reads its answer.
+// upgraded connects to s, asks for an upgrade and reads the response.
 func upgraded(t *testing.T, s *httptest.Server, more string) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	c, err := net.Dial("tcp", s.Listener.Addr().String())
@@ -36,12 +36,12 @@ func upgraded(t *testing.T, s *httptest.Server, more string) (net.Conn, *bufio.R
 	return c, br
 }
 
-// A hijacked connection may be read and written by tasks, which park, and by goroutines. What
-// the client has sent early is not lost. Another task of the loop goes on while they wait.
-func TestHijackOnALoop(t *testing.T) {
-	for _, beside := range []bool{false, true} {
+// Tasks, which park, and goroutines may read and write a hijacked connection. Bytes that the
+// client has sent early are not lost. Other tasks of the loop run while one waits.
+func TestOnLoopHijack(t *testing.T) {
+	for _, blocking := range []bool{false, true} {
 		ticked := make(chan struct{})
-		s := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusSwitchingProtocols)
 			c, rw, err := w.(http.Hijacker).Hijack()
 			if err != nil {
@@ -52,7 +52,7 @@ func TestHijackOnALoop(t *testing.T) {
 				t.Error(err)
 			}
 			task.Go(r.Context(), func(ctx context.Context) error {
-				defer close(ticked) // while the echo waits: the client sends after that
+				defer close(ticked) // the echo waits meanwhile: the client sends after this
 				for range 100 {
 					if err := task.Yield(ctx); err != nil {
 						return err
@@ -69,7 +69,7 @@ func TestHijackOnALoop(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if beside {
+			if blocking {
 				_, _ = await.Blocking(r.Context(), func(context.Context) (int, error) { echo(); return 0, nil })
 			} else {
 				echo()
@@ -88,12 +88,13 @@ func TestHijackOnALoop(t *testing.T) {
 	}
 }
 
-// A hijacked connection outlives its handler, and the end of the loop ends the calls of tasks.
-func TestAHijackedConnectionOutlivesItsHandler(t *testing.T) {
+// A hijacked connection is usable after its handler. The end of the loop's scope ends the calls of
+// tasks.
+func TestOnLoopHijackedConnectionAfterTheHandler(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	portal, ended := runLoop(ctx)
 	conns := make(chan net.Conn, 1)
-	s := newVisited(t, httpio.OnLoop(portal, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := newHTTPServer(t, httpio.OnLoop(portal, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -107,7 +108,7 @@ func TestAHijackedConnectionOutlivesItsHandler(t *testing.T) {
 	c := <-conns
 	defer c.Close()
 	call := portal.Go(func(context.Context) error {
-		_, err := c.Read(make([]byte, 10)) // nothing comes
+		_, err := c.Read(make([]byte, 10)) // nothing arrives
 		return err
 	})
 	began := portal.Go(func(ctx context.Context) error {
@@ -130,7 +131,7 @@ func TestAHijackedConnectionOutlivesItsHandler(t *testing.T) {
 	}
 }
 
-// waits tells what the tasks of a loop wait for.
+// waits returns what the tasks of a loop wait for.
 func waits(ctx context.Context) string {
 	var all strings.Builder
 	for _, w := range task.Waits(ctx) {
@@ -139,9 +140,9 @@ func waits(ctx context.Context) string {
 	return all.String()
 }
 
-// Under HTTP/2 there is no connection to be taken.
-func TestHijackUnderHTTP2IsRefused(t *testing.T) {
-	s := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// Under HTTP/2 there is no connection to hijack.
+func TestOnLoopHijackUnderHTTP2Fails(t *testing.T) {
+	s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _, err := w.(http.Hijacker).Hijack()
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Error(err)

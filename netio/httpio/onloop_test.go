@@ -52,9 +52,9 @@ func runLoop(ctx context.Context) (*task.Portal, <-chan error) {
 	return <-opened, ended
 }
 
-// newVisited starts a server of package net/http, with HTTP/1.1 or with HTTP/2 over TLS. It
+// newHTTPServer starts a server of package net/http, with HTTP/1.1, or with HTTP/2 over TLS. It
 // ends with the test.
-func newVisited(t testing.TB, h http.Handler, version int) *httptest.Server {
+func newHTTPServer(t testing.TB, h http.Handler, version int) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -75,14 +75,14 @@ func versions(t *testing.T, test func(t *testing.T, version int)) {
 	}
 }
 
-// limited is a context against hangs.
+// limited returns a context with a timeout, so that no test hangs.
 func limited(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// start begins a request and returns its answer, whose body the test closes.
+// start sends a request and returns the response. The test closes the body.
 func start(t *testing.T, s *httptest.Server, method, path string, body io.Reader) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(limited(t), method, s.URL+path, body)
@@ -96,7 +96,7 @@ func start(t *testing.T, s *httptest.Server, method, path string, body io.Reader
 	return resp
 }
 
-// whole does a request and returns its status and body.
+// whole sends a request and returns the status and body of the response.
 func whole(t *testing.T, s *httptest.Server, method, path string, body io.Reader) string {
 	t.Helper()
 	resp := start(t, s, method, path, body)
@@ -108,10 +108,10 @@ func whole(t *testing.T, s *httptest.Server, method, path string, body io.Reader
 	return fmt.Sprint(resp.StatusCode, " ", string(b))
 }
 
-// steps does what the query says: "w9" writes nine bytes, "s9" does so by WriteString, "r9"
-// reads up to nine, "f" flushes, "h" sets a field, "e" sends early hints, "c418" is a
-// WriteHeader, "l9" declares a length, "d" enables full duplex, "p" panics. It sends what the
-// calls have returned.
+// steps does what the query says: "w9" writes nine bytes, "s9" writes them by WriteString, "r9"
+// reads up to nine, "f" flushes, "h" sets a field, "e" sends early hints, "c418" calls
+// WriteHeader, "l9" declares a length, "d" enables full duplex, "p" panics. It sends the results
+// of the calls.
 func (results results) steps(w http.ResponseWriter, r *http.Request) {
 	var all strings.Builder
 	defer func() { results <- all.String() }()
@@ -149,13 +149,13 @@ func (results results) steps(w http.ResponseWriter, r *http.Request) {
 
 type results chan string
 
-// Whatever a handler does with its ResponseWriter, the client gets the same bytes as from
-// package net/http alone: the pieces of the answer have the same lengths, the fields of the
-// header the same moment at which they count, errors come at the same call.
-func TestStepsOnALoopAreThoseOfNetHTTP(t *testing.T) {
+// For any calls of the ResponseWriter, the client gets the same bytes as from package net/http
+// without OnLoop: chunks have the same lengths, the header is taken at the same moment, and errors
+// come from the same call.
+func TestOnLoopSendsTheBytesOfNetHTTP(t *testing.T) {
 	theirs, ours := make(results, 1), make(results, 1)
-	plain := newVisited(t, http.HandlerFunc(theirs.steps), 1)
-	visited := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(ours.steps)), 1)
+	plain := newHTTPServer(t, http.HandlerFunc(theirs.steps), 1)
+	visited := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(ours.steps)), 1)
 	try := func(list, fields, body string) {
 		sent := fmt.Sprintf("POST /?%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n%s\r\n%s",
 			list, len(body), fields, body)
@@ -194,12 +194,12 @@ func TestStepsOnALoopAreThoseOfNetHTTP(t *testing.T) {
 	}
 }
 
-// A request is a task of the loop: two at a time need no lock, and can wait for each other.
-func TestRequestsAreTasksOfOneLoop(t *testing.T) {
+// Requests are tasks of one loop: two at a time need no lock, and can wait for each other.
+func TestOnLoopRequestsAreTasksOfOneLoop(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		visits := map[string]int{}
 		pair := locks.NewBarrier(2)
-		s := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			for range 100 {
 				visits[r.URL.Path]++
 				_ = task.Yield(r.Context())
@@ -227,9 +227,9 @@ func TestRequestsAreTasksOfOneLoop(t *testing.T) {
 	})
 }
 
-// The context of the request has the values and the deadline of the context from package
-// net/http, before those of the portal's, and belongs to the task.
-func TestTheContextHasTheValuesOfNetHTTP(t *testing.T) {
+// The context of the request has the values of the context from package net/http, before those of
+// the portal, and its deadline. It belongs to the task.
+func TestOnLoopContextHasTheValuesOfNetHTTP(t *testing.T) {
 	type key string
 	var portal *task.Portal
 	ctx, cancel := context.WithCancel(context.Background())
@@ -251,7 +251,7 @@ func TestTheContextHasTheValuesOfNetHTTP(t *testing.T) {
 		when, _ := ctx.Deadline()
 		values := fmt.Sprint(ctx.Value(key("both")), ctx.Value(key("portal")), ctx.Value(key("outer")))
 		fmt.Fprint(w, values, server, addr, when.Equal(deadline))
-		inner, stop := context.WithCancel(ctx) // one of the standard library's belongs to the task, too
+		inner, stop := context.WithCancel(ctx) // of the standard library
 		stop()
 		fmt.Fprint(w, task.Yield(ctx), " ", errors.Is(task.Yield(inner), context.Canceled))
 	}))
@@ -260,7 +260,7 @@ func TestTheContextHasTheValuesOfNetHTTP(t *testing.T) {
 		defer cancel()
 		h.ServeHTTP(w, r.WithContext(context.WithValue(ctx, key("outer"), "net/http")))
 	}))
-	s.Config.BaseContext = func(net.Listener) context.Context { return of } // of another task than the request's
+	s.Config.BaseContext = func(net.Listener) context.Context { return of } // belongs to another task
 	s.Start()
 	if got, want := whole(t, s, "GET", "/", nil), "200 net/httpportalnet/httptrue true true<nil> true"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -270,18 +270,18 @@ func TestTheContextHasTheValuesOfNetHTTP(t *testing.T) {
 	<-ended
 }
 
-// A slow client stops its own request alone: another task of the loop goes on while its
-// answer, far more than fits into the buffers, is not read.
-func TestASlowReaderStopsItsRequestAlone(t *testing.T) {
+// A slow client delays only its own request. Another task of the loop runs while the client does
+// not read the response, which is longer than the buffers.
+func TestOnLoopSlowClientDelaysOnlyItsRequest(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		const size = 32 << 20
 		ticked := make(chan struct{})
-		s := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			writing := true
 			task.Go(r.Context(), func(ctx context.Context) error {
-				for range 1000 { // while the Write waits: the client reads only after that
+				for range 1000 { // the Write waits meanwhile: the client reads only after this
 					if err := task.Yield(ctx); err != nil || !writing {
-						t.Errorf("the client has taken all: %v", err)
+						t.Errorf("the client has read everything: %v", err)
 					}
 				}
 				close(ticked)
@@ -302,11 +302,11 @@ func TestASlowReaderStopsItsRequestAlone(t *testing.T) {
 	})
 }
 
-// Bytes go both ways at the same time, also by several tasks: under HTTP/2, and under
+// Bytes go in both directions at the same time, also by several tasks: under HTTP/2, and under
 // HTTP/1.1 with EnableFullDuplex.
-func TestStreamingBothWays(t *testing.T) {
+func TestOnLoopStreamsInBothDirections(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
-		s := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			rc := http.NewResponseController(w)
 			if err := rc.EnableFullDuplex(); err != nil && version == 1 {
 				t.Error(err)
@@ -378,16 +378,16 @@ func drop(err, end error) error {
 	return err
 }
 
-// Tasks of a handler that write take turns: each Write is whole.
-func TestTasksTakeTurnsToWrite(t *testing.T) {
+// Tasks of a handler that write at the same time wait for each other: each Write is whole.
+func TestOnLoopTasksWriteOneAtATime(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		const size, count = 300_000, 8
-		s := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_ = task.Scope(r.Context(), func(ctx context.Context) error {
 				for i := range count {
 					task.Go(ctx, func(context.Context) error {
 						piece := strings.Repeat(string(rune('a'+i)), size)
-						n, err := io.WriteString(w, piece[:10]) // is held
+						n, err := io.WriteString(w, piece[:10]) // is buffered
 						if err == nil && n == 10 {
 							_, err = w.Write([]byte(piece))
 						}
@@ -409,9 +409,9 @@ func TestTasksTakeTurnsToWrite(t *testing.T) {
 	})
 }
 
-// Blocking inside of OnLoop has the handler on a goroutine, which uses what package net/http
-// has given.
-func TestBlockingOnALoop(t *testing.T) {
+// Blocking inside of OnLoop runs the handler on a goroutine, which uses the ResponseWriter and
+// Body of package net/http.
+func TestOnLoopWithBlocking(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		mux := http.NewServeMux()
 		mux.Handle("/", httpio.Blocking(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -422,18 +422,18 @@ func TestBlockingOnALoop(t *testing.T) {
 			}()
 			fmt.Fprint(w, <-done)
 		})))
-		s := newVisited(t, httpio.OnLoop(newPortal(t), mux), version)
+		s := newHTTPServer(t, httpio.OnLoop(newPortal(t), mux), version)
 		if got := whole(t, s, "POST", "/", strings.NewReader(strings.Repeat("x", 100_000))); got != "200 100000 <nil>" {
 			t.Errorf("got %q", got)
 		}
 	})
 }
 
-// The files of a form that was too large for the memory are removed before the client has its
-// answer.
-func TestFilesOfAFormAreRemoved(t *testing.T) {
+// The files of a form that was too large for the memory are removed before the client gets the
+// response.
+func TestOnLoopRemovesFilesOfForm(t *testing.T) {
 	var name string
-	s := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseMultipartForm(1); err != nil {
 			t.Error(err)
 			return
@@ -465,9 +465,9 @@ func TestFilesOfAFormAreRemoved(t *testing.T) {
 	}
 }
 
-// Trailers of a request are there when its body has ended, announced or not.
-func TestTrailersOfARequest(t *testing.T) {
-	s := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// The trailers of a request are set after the end of its body, whether they were announced or not.
+func TestOnLoopTrailersOfARequest(t *testing.T) {
+	s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		fmt.Fprint(w, r.Trailer, err)
 	})), 1)
@@ -480,10 +480,10 @@ func TestTrailersOfARequest(t *testing.T) {
 	}
 }
 
-// Deadlines of http.ResponseController count, also for a Read that waits.
-func TestDeadlinesOnALoop(t *testing.T) {
+// Deadlines of http.ResponseController take effect, also for a Read that waits.
+func TestOnLoopDeadlines(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
-		s := newVisited(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			rc := http.NewResponseController(w)
 			task.Go(r.Context(), func(context.Context) error {
 				return errors.Join(rc.SetWriteDeadline(time.Now().Add(time.Hour)), rc.SetReadDeadline(time.Unix(1, 0)))
@@ -491,7 +491,7 @@ func TestDeadlinesOnALoop(t *testing.T) {
 			_, err := io.ReadAll(r.Body)
 			fmt.Fprint(w, errors.Is(err, os.ErrDeadlineExceeded))
 		})), version)
-		body, send := io.Pipe() // never sends
+		body, send := io.Pipe() // nothing is ever sent
 		defer send.Close()
 		resp := start(t, s, "POST", "/", body)
 		defer resp.Body.Close()

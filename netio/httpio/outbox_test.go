@@ -22,7 +22,7 @@ import (
 const limit = 4 << 20
 
 // withOutbox serves connections that fn has hijacked behind an outbox.
-func withOutbox(t *testing.T, fn func(ctx context.Context, nc net.Conn, t *testing.T), client func(s *site, c *netio.Stream)) {
+func withOutbox(t *testing.T, fn func(ctx context.Context, nc net.Conn, t *testing.T), client func(s *simServer, c *netio.Stream)) {
 	h := httpio.Outbox(limit, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusSwitchingProtocols)
 		nc, rw, err := w.(http.Hijacker).Hijack()
@@ -36,7 +36,7 @@ func withOutbox(t *testing.T, fn func(ctx context.Context, nc net.Conn, t *testi
 		}
 		fn(r.Context(), nc, t)
 	}))
-	inSim(t, h.ServeHTTP, nil, func(s *site) {
+	inSim(t, h.ServeHTTP, nil, func(s *simServer) {
 		c := s.dial(getRoot)
 		defer c.Close()
 		s.answer(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
@@ -47,8 +47,8 @@ func withOutbox(t *testing.T, fn func(ctx context.Context, nc net.Conn, t *testi
 	})
 }
 
-// exactly reads as many bytes as want has.
-func (s *site) exactly(c *netio.Stream, want string) {
+// exactly reads as many bytes as want has, and compares them.
+func (s *simServer) exactly(c *netio.Stream, want string) {
 	s.t.Helper()
 	got := make([]byte, len(want))
 	if _, err := c.ReadFull(s.ctx, got); string(got) != want || err != nil {
@@ -56,8 +56,8 @@ func (s *site) exactly(c *netio.Stream, want string) {
 	}
 }
 
-// Write does not wait for a client that does not read, also if a goroutine calls it. Close
-// sends what waits.
+// Write does not wait for a client that does not read, even if a goroutine calls it. Close sends
+// the bytes that wait.
 func TestOutboxDoesNotWait(t *testing.T) {
 	for _, outside := range []bool{false, true} {
 		pieces := make([]byte, 1<<20)
@@ -92,7 +92,7 @@ func TestOutboxDoesNotWait(t *testing.T) {
 			if err := nc.Close(); !errors.Is(err, net.ErrClosed) {
 				t.Errorf("a second Close: %v", err)
 			}
-		}, func(s *site, c *netio.Stream) {
+		}, func(s *simServer, c *netio.Stream) {
 			s.sleep(time.Second)
 			if got := s.rest(c); got != "hello "+string(bytes.Repeat(pieces, 4)) {
 				s.t.Errorf("the client has %d bytes", len(got))
@@ -101,7 +101,7 @@ func TestOutboxDoesNotWait(t *testing.T) {
 	}
 }
 
-// While one task writes, another one can: the order is that of the calls.
+// While one task writes, another task may write. The bytes are sent in the order of the calls.
 func TestOutboxHasManyWriters(t *testing.T) {
 	withOutbox(t, func(ctx context.Context, nc net.Conn, t *testing.T) {
 		for name := range strings.SplitSeq("abc", "") {
@@ -120,14 +120,14 @@ func TestOutboxHasManyWriters(t *testing.T) {
 		if err := await.Sleep(ctx, time.Minute); err != nil {
 			t.Error(err)
 		}
-	}, func(s *site, c *netio.Stream) {
+	}, func(s *simServer, c *netio.Stream) {
 		if got := s.rest(c); len(got) != 15 || strings.Count(got, "a") != 3 {
 			s.t.Errorf("the client has %q", got)
 		}
 	})
 }
 
-// A client that reads too slowly is cut off.
+// If the client reads too slowly, the connection is closed.
 func TestOutboxHasALimit(t *testing.T) {
 	withOutbox(t, func(ctx context.Context, nc net.Conn, t *testing.T) {
 		reader := task.Start(ctx, func(context.Context) (int, error) { return nc.Read(make([]byte, 1)) })
@@ -149,16 +149,15 @@ func TestOutboxHasALimit(t *testing.T) {
 		if _, err := reader.Await(ctx); !errors.Is(err, net.ErrClosed) || task.Now(ctx) != began {
 			t.Errorf("Read: %v after %v", err, task.Now(ctx).Sub(began))
 		}
-	}, func(s *site, c *netio.Stream) {
+	}, func(s *simServer, c *netio.Stream) {
 		s.sleep(time.Minute)
 		if _, err := c.ReadAll(s.ctx, 2*limit); err != nil && !errors.Is(err, io.EOF) {
-			s.t.Logf("the client sees: %v", err) // a reset, or the end
+			s.t.Logf("the client sees: %v", err) // a reset or the end of the stream
 		}
 	})
 }
 
-// A client that does not read at all cannot keep a closed connection, and Close ends a Read
-// that waits.
+// A client that does not read cannot keep a closed connection open. Close ends a Read that waits.
 func TestOutboxCloseIsBounded(t *testing.T) {
 	withOutbox(t, func(ctx context.Context, nc net.Conn, t *testing.T) {
 		reader := task.Start(ctx, func(context.Context) (int, error) { return nc.Read(make([]byte, 1)) })
@@ -178,7 +177,7 @@ func TestOutboxCloseIsBounded(t *testing.T) {
 		if _, err := reader.Await(ctx); !errors.Is(err, net.ErrClosed) || task.Now(ctx) != began {
 			t.Errorf("Read: %v after %v", err, task.Now(ctx).Sub(began))
 		}
-	}, func(s *site, c *netio.Stream) {
+	}, func(s *simServer, c *netio.Stream) {
 		began := s.since()
 		if err := s.srv.Shutdown(s.ctx); err != nil {
 			s.t.Error(err)
@@ -189,7 +188,7 @@ func TestOutboxCloseIsBounded(t *testing.T) {
 	})
 }
 
-// The client that goes away ends the writing.
+// When the client goes away, Write fails.
 func TestOutboxClientGone(t *testing.T) {
 	withOutbox(t, func(ctx context.Context, nc net.Conn, t *testing.T) {
 		var err error
@@ -201,13 +200,13 @@ func TestOutboxClientGone(t *testing.T) {
 		if errors.Is(err, net.ErrClosed) || errors.Is(err, netio.ErrTooLong) {
 			t.Errorf("Write: %v", err)
 		}
-	}, func(s *site, c *netio.Stream) {
+	}, func(s *simServer, c *netio.Stream) {
 		s.exactly(c, "hello tick tick ")
 		_ = c.Close()
 	})
 }
 
-// The end of the server's grace ends the connection.
+// The end of Grace ends the connection.
 func TestOutboxEndsWithTheServer(t *testing.T) {
 	h := httpio.Outbox(limit, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusSwitchingProtocols)
@@ -216,7 +215,7 @@ func TestOutboxEndsWithTheServer(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		go func() { // a library
+		go func() { // for example in a library
 			_, err := io.Copy(nc, nc)
 			if err == nil {
 				t.Error("Copy has ended without an error")
@@ -224,7 +223,7 @@ func TestOutboxEndsWithTheServer(t *testing.T) {
 			_ = nc.Close()
 		}()
 	}))
-	inSim(t, h.ServeHTTP, func(srv *httpio.Server) { srv.Grace = time.Minute }, func(s *site) {
+	inSim(t, h.ServeHTTP, func(srv *httpio.Server) { srv.Grace = time.Minute }, func(s *simServer) {
 		c := s.dial(getRoot)
 		defer c.Close()
 		s.answer(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
@@ -238,22 +237,22 @@ func TestOutboxEndsWithTheServer(t *testing.T) {
 	})
 }
 
-// Beside the loop an outbox makes no sense, and Hijack says so.
-func TestOutboxOfAGoroutine(t *testing.T) {
+// On a goroutine, Hijack of an Outbox returns an error.
+func TestOutboxFailsOnAGoroutine(t *testing.T) {
 	h := httpio.Outbox(limit, httpio.Blocking(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if _, _, err := w.(http.Hijacker).Hijack(); err == nil {
 			t.Error("no error")
 		}
 	})))
-	inSim(t, h.ServeHTTP, nil, func(s *site) {
+	inSim(t, h.ServeHTTP, nil, func(s *simServer) {
 		if got := s.rest(s.dial(getRoot)); got != "" {
 			s.t.Errorf("got %q", got)
 		}
 	})
 }
 
-// Answers that hijack nothing are as ever.
-func TestOutboxOfAnAnswer(t *testing.T) {
+// Responses of handlers that do not hijack are unchanged.
+func TestOutboxWithoutHijack(t *testing.T) {
 	h := httpio.Outbox(limit, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "one")
 		w.(http.Flusher).Flush()
@@ -265,7 +264,7 @@ func TestOutboxOfAnAnswer(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "two")
 	}))
-	inSim(t, h.ServeHTTP, nil, func(s *site) {
+	inSim(t, h.ServeHTTP, nil, func(s *simServer) {
 		c := s.dial(getClose)
 		defer c.Close()
 		if _, err := c.ReadUntil(s.ctx, []byte("one\r\n")); err != nil || s.since() != 0 {

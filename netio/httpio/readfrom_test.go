@@ -42,13 +42,12 @@ func files(t *testing.T, sizes ...int) string {
 	return dir
 }
 
-// boundaries are drawn for each answer with several ranges.
+// boundaries are random in each response with several ranges.
 var boundaries = regexp.MustCompile(`[0-9a-f]{60}`)
 
-// Files are answered as by package net/http, byte for byte: whole, in ranges, and as the head
-// alone; by io.Copy with too small a length, too large a one, and none; by a handler on a
-// goroutine.
-func TestFilesAreSentAsByNetHTTP(t *testing.T) {
+// Responses with files match package net/http byte for byte: whole files, ranges and HEAD; io.Copy
+// with too small a Content-Length, too large a one, or none; a handler on a goroutine.
+func TestFileResponsesMatchNetHTTP(t *testing.T) {
 	sizes := []int{0, 511, 512, 513, 5000, 100_000}
 	dir := files(t, append(sizes, 1)...)
 	open := func(r *http.Request) *os.File {
@@ -107,13 +106,13 @@ func TestFilesAreSentAsByNetHTTP(t *testing.T) {
 		requests = append(requests, "GET /file/5000 HTTP/1.1\r\nRange: bytes="+ranges+"\r\n",
 			"HEAD /file/5000 HTTP/1.1\r\nRange: bytes="+ranges+"\r\n")
 	}
-	visit := func(addr string) string {
+	ask := func(addr string) string {
 		got := make([]string, len(requests))
 		var all sync.WaitGroup
 		for i, r := range requests {
 			all.Go(func() {
 				answers := exchange(t, addr, r+"Host: a\r\n\r\nGET /file/1 HTTP/1.1\r\nHost: a\r\n\r\n")
-				if strings.Contains(r, ",") { // several ranges
+				if strings.Contains(r, ",") {
 					answers = boundaries.ReplaceAllString(answers, "boundary")
 				}
 				got[i] = r + "\n" + answers
@@ -123,7 +122,7 @@ func TestFilesAreSentAsByNetHTTP(t *testing.T) {
 		return strings.Join(got, "\x00")
 	}
 	for name, h := range map[string]http.Handler{"task": mux, "goroutine": httpio.Blocking(mux)} {
-		ours, theirs := beside(t, &httpio.Server{Handler: h}, httptest.NewServer(mux), visit)
+		ours, theirs := askBoth(t, &httpio.Server{Handler: h}, httptest.NewServer(mux), ask)
 		all := strings.Split(theirs, "\x00")
 		for i, got := range strings.Split(ours, "\x00") {
 			if i >= len(all) || got != all[i] {
@@ -133,8 +132,8 @@ func TestFilesAreSentAsByNetHTTP(t *testing.T) {
 	}
 }
 
-// A file that is copied into an answer without a length is sent in chunks, or, if it is short,
-// with a length; over TLS it is the same.
+// A file that is copied into a response without a Content-Length is sent in chunks, or with a
+// length if it is short. TLS makes no difference.
 func TestFilesWithoutALength(t *testing.T) {
 	certificate()
 	dir := files(t, 100, 300_000)
@@ -156,7 +155,7 @@ func TestFilesWithoutALength(t *testing.T) {
 			if secure {
 				srv.TLSConfig, _ = certificate()
 			}
-		}, func(s *site) {
+		}, func(s *simServer) {
 			session := &httpio.Session{}
 			scheme := "http"
 			if secure {
@@ -180,16 +179,16 @@ func TestFilesWithoutALength(t *testing.T) {
 					t.Errorf("%s: %d bytes of %d, %v", test.path, len(body), resp.ContentLength, err)
 				}
 			}
-			if err := s.srv.Shutdown(s.ctx); err != nil { // the handler may not have seen the end yet
+			if err := s.srv.Shutdown(s.ctx); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 }
 
-// A file that is longer than the declared length is refused as a Write of its bytes is. Package
-// net/http sends what does not belong to the answer.
-func TestAFileThatIsTooLong(t *testing.T) {
+// A file that is longer than the declared length is refused, like a Write of its bytes. Package
+// net/http sends the bytes beyond the length.
+func TestFileLongerThanContentLengthIsRefused(t *testing.T) {
 	dir := files(t, 5000)
 	var err error
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
@@ -201,7 +200,7 @@ func TestAFileThatIsTooLong(t *testing.T) {
 		defer f.Close()
 		w.Header().Set("Content-Length", "1000")
 		_, err = io.CopyN(w, f, 5000)
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		got := s.rest(s.dial(getRoot))
 		if _, body, _ := strings.Cut(got, "\r\n\r\n"); len(body) != 512 || !errors.Is(err, http.ErrContentLength) {
 			t.Errorf("%d bytes, %v", len(body), err)
@@ -209,10 +208,10 @@ func TestAFileThatIsTooLong(t *testing.T) {
 	})
 }
 
-// A file that becomes shorter while it is sent ends the connection: the client learns that a
-// part is missing.
-func TestAFileThatShrinks(t *testing.T) {
-	const size = 64 << 20 // more than the kernel takes
+// If a file becomes shorter while it is sent, the connection ends, so that the client notices the
+// missing part.
+func TestFileThatShrinksEndsTheConnection(t *testing.T) {
+	const size = 64 << 20 // more than the kernel buffers
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -243,8 +242,8 @@ func TestAFileThatShrinks(t *testing.T) {
 	})
 }
 
-// A client that leaves in the middle of a file ends the handler's copy.
-func TestAClientLeavesAFile(t *testing.T) {
+// If the client goes away in the middle of a file, the handler's copy ends.
+func TestFileCopyEndsWithTheClient(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -284,7 +283,7 @@ func TestAClientLeavesAFile(t *testing.T) {
 	})
 }
 
-// A counter is a poller that sends files by pretending to.
+// A counter is a poller that pretends to send files.
 type counter struct {
 	poll.Poller
 	parts []string
@@ -301,7 +300,7 @@ func (c *counter) Submit(op *poll.Op) bool {
 	return true
 }
 
-// The kernel sends a file, but for its first 512 bytes, if the poller can.
+// The kernel sends a file, except its first 512 bytes, if the poller can do that.
 func TestTheKernelSendsFiles(t *testing.T) {
 	dir := files(t, 5000)
 	c := &counter{Poller: virtual.New(virtual.Config{})}

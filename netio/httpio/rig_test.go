@@ -21,8 +21,8 @@ import (
 	"baton/task"
 )
 
-// A rig has two servers with the same handler. Each side takes the bytes of a connection,
-// after which the client sends nothing more, and returns all that the server sends.
+// A rig has two servers with the same handler. Each side sends the bytes of a client, which then
+// sends nothing more, and returns everything that the server sends.
 type rig struct{ ours, theirs func(sent string) string }
 
 // newRig starts both servers. They end with the test.
@@ -82,7 +82,7 @@ func newRig(t testing.TB, h, peers http.Handler) rig {
 	}
 }
 
-// A memListener accepts connections in memory: no reset takes an answer away there.
+// A memListener accepts connections in memory, where no reset can destroy a response.
 type memListener chan net.Conn
 
 func (l memListener) Accept() (net.Conn, error) {
@@ -100,13 +100,13 @@ type memAddr struct{}
 func (memAddr) Network() string { return "memory" }
 func (memAddr) String() string  { return "memory" }
 
-// A memConn has bytes to be read, and takes what is written.
+// A memConn returns fixed bytes from Read, and keeps what is written.
 type memConn struct {
 	mu    sync.Mutex
 	in    *strings.Reader
 	out   strings.Builder
 	once  sync.Once
-	ended chan struct{} // the server has closed it, or its direction of writing
+	ended chan struct{} // closed when the server has closed the connection or its writing direction
 }
 
 func (c *memConn) Read(p []byte) (int, error) {
@@ -129,7 +129,7 @@ func (c *memConn) SetDeadline(time.Time) error      { return nil }
 func (c *memConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *memConn) SetWriteDeadline(time.Time) error { return nil }
 
-// dump answers with how the request was read. With a query it does less.
+// dump responds with a description of the request. With a query it reads less.
 func dump(w http.ResponseWriter, r *http.Request) {
 	var b []byte
 	var err error

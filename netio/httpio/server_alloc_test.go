@@ -16,8 +16,8 @@ import (
 	"baton/task"
 )
 
-// A small request on a kept connection costs few allocations, most of them in package
-// net/http's parser. The client allocates nothing.
+// A small request on a kept connection costs few allocations, most of them in the parser of
+// package net/http. The client allocates nothing.
 func TestAllocationsOfARequest(t *testing.T) {
 	const most = 11
 	srv := &httpio.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -25,7 +25,7 @@ func TestAllocationsOfARequest(t *testing.T) {
 	})}
 	err := task.Run(t.Context(), func(ctx context.Context) error {
 		if !task.Loop(ctx).Poller().Caps().Has(poll.Provided) {
-			return nil // package net allocates
+			return nil // package net allocates here
 		}
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {

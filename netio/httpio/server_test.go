@@ -23,11 +23,11 @@ import (
 	"baton/task"
 )
 
-// dates differ between two servers.
+// dates matches the Date field, which differs between two servers.
 var dates = regexp.MustCompile(`Date: [^\r]*\r\n`)
 
-// sides runs the same bytes against this server and against that of package net/http, and
-// returns what each has answered until it closed the connection.
+// sides sends the same bytes to this server and to a server of package net/http, and returns what
+// each has sent until it closed the connection.
 func sides(t *testing.T, h, peers http.Handler, sent string) (ours, theirs string) {
 	t.Helper()
 	peer := httptest.NewServer(peers)
@@ -53,7 +53,7 @@ func sides(t *testing.T, h, peers http.Handler, sent string) (ours, theirs strin
 	return ours, theirs
 }
 
-// exchange sends bytes to a server and reads to the end.
+// exchange sends bytes to a server and reads until the end of the stream.
 func exchange(t *testing.T, addr, sent string) string {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -74,7 +74,7 @@ func exchange(t *testing.T, addr, sent string) string {
 	return dates.ReplaceAllString(string(got), "")
 }
 
-// handler has answers of every sort.
+// handler has responses of every kind.
 var handler = func() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/hello", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello, ", r.Host) })
@@ -141,15 +141,15 @@ var handler = func() http.Handler {
 	return mux
 }()
 
-// Each exchange is answered as package net/http answers it, byte for byte.
-func TestAnswersAreThoseOfNetHTTP(t *testing.T) { compare(t, handler) }
+// Each response matches the response of package net/http byte for byte.
+func TestResponsesMatchNetHTTP(t *testing.T) { compare(t, handler) }
 
-// So are those of a handler on a goroutine of its own.
-func TestAnswersOfABlockingHandlerAreThoseOfNetHTTP(t *testing.T) {
+// So does each response of a handler in Blocking.
+func TestBlockingResponsesMatchNetHTTP(t *testing.T) {
 	compare(t, httpio.Blocking(handler))
 }
 
-// compare has h answer exchanges, here, in package net/http, and there on a loop.
+// compare runs h in this server, in a server of package net/http, and there in OnLoop.
 func compare(t *testing.T, h http.Handler) {
 	visited := httptest.NewServer(httpio.OnLoop(newPortal(t), h))
 	defer visited.Close()
@@ -215,14 +215,14 @@ func compare(t *testing.T, h http.Handler) {
 				t.Errorf("\nours   %.600q\ntheirs %.600q", ours, theirs)
 			}
 			if onLoop := exchange(t, visited.Listener.Addr().String(), sent); onLoop != theirs {
-				t.Errorf("\non a loop %.600q\ntheirs    %.600q", onLoop, theirs)
+				t.Errorf("\nOnLoop %.600q\ntheirs    %.600q", onLoop, theirs)
 			}
 		})
 	}
 }
 
-// The context of a request ends when its client has gone, while the handler waits.
-func TestARequestEndsWithItsClient(t *testing.T) {
+// The context of a request is cancelled when the client goes away while the handler waits.
+func TestRequestEndsWithItsClient(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var err error
 		var after time.Duration

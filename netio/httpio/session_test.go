@@ -59,10 +59,10 @@ func TestSession(t *testing.T) {
 		}
 		dir := t.TempDir()
 		path := filepath.Join(dir, "large.txt")
-		var told []int64
-		err := s.Download(ctx, peer.URL+"/large", path, func(done, all int64) { told = append(told, done) })
-		if err != nil || len(told) != 4 || told[3] != 1<<20 {
-			t.Errorf("Download: %v, progress %v", err, told)
+		var progress []int64
+		err := s.Download(ctx, peer.URL+"/large", path, func(done, all int64) { progress = append(progress, done) })
+		if err != nil || len(progress) != 4 || progress[3] != 1<<20 {
+			t.Errorf("Download: %v, progress %v", err, progress)
 		}
 		if info, err := os.Stat(path); err != nil || info.Size() != 1<<20 {
 			t.Errorf("the file: %v, %v", info, err)
@@ -84,8 +84,9 @@ func TestSession(t *testing.T) {
 	})
 }
 
-// A download that is cut is an error, also if no length was declared. The file has what came.
-func TestADownloadThatIsCut(t *testing.T) {
+// A download that is cut off is an error, even if no length was declared. The file holds the bytes
+// that arrived.
+func TestDownloadThatIsCutOffFails(t *testing.T) {
 	for name, answer := range map[string]string{
 		"length": "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
 		"chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
@@ -113,7 +114,7 @@ func TestADownloadThatIsCut(t *testing.T) {
 	}
 }
 
-// Each call reports what goes wrong on the way, and leaves no connection in use.
+// Each call returns the error of each step, and leaves no connection in use.
 func TestSessionErrors(t *testing.T) {
 	withPeer(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -156,7 +157,7 @@ func TestSessionErrors(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 			if err := call("http://user:secret@127.0.0.1:1/"); err == nil || strings.Contains(err.Error(), "secret") {
-				t.Errorf("%s: nobody there: %v", name, err)
+				t.Errorf("%s: unreachable: %v", name, err)
 			}
 			if err := call("http://a b/"); err == nil {
 				t.Errorf("%s: no error for a bad URL", name)
@@ -164,7 +165,7 @@ func TestSessionErrors(t *testing.T) {
 		}
 		var syntax *json.SyntaxError
 		if err := s.JSON(ctx, peer.URL+"/text", &v); !errors.As(err, &syntax) {
-			t.Errorf("what is no JSON: %v", err)
+			t.Errorf("a body that is no JSON: %v", err)
 		}
 		if err := s.PostJSON(ctx, peer.URL+"/text", v, nil); err != nil {
 			t.Errorf("an answer that is ignored: %v", err)

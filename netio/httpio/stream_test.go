@@ -21,8 +21,8 @@ import (
 	"baton/task"
 )
 
-// streamers are handlers whose answer has no end, each in its own way. They return what has
-// ended them: an error of a wait, or of a write.
+// streamers are handlers whose response has no end. They return the error that has ended them,
+// from a wait or from a Write.
 var streamers = map[string]func(w http.ResponseWriter, r *http.Request) error{
 	"waits for time": func(w http.ResponseWriter, r *http.Request) error {
 		_ = http.NewResponseController(w).Flush()
@@ -78,10 +78,10 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// A streamed answer ends when its client goes away, however the handler spends its time: with
-// the cancel of the request's context, or with an error of a Write. It does so in a simulated
-// world and on a socket, over TLS as well.
-func TestAStreamedAnswerEndsWithItsClient(t *testing.T) {
+// A streamed response ends when the client goes away: with a cancel of the request's context, or
+// with an error of a Write. The test runs in a simulated world and on sockets, with and without
+// TLS.
+func TestStreamedResponseEndsWithItsClient(t *testing.T) {
 	_, client := certificate()
 	for name, stream := range streamers {
 		for _, secure := range []bool{false, true} {
@@ -95,7 +95,7 @@ func TestAStreamedAnswerEndsWithItsClient(t *testing.T) {
 					err = stream(w, r)
 					canceled = r.Context().Err() != nil
 				}
-				visit := func(ctx context.Context, addr string) {
+				ask := func(ctx context.Context, addr string) {
 					ended, err = locks.Event{}, nil
 					c, dialErr := netio.Dial(ctx, "tcp", addr)
 					if dialErr == nil && secure {
@@ -128,10 +128,10 @@ func TestAStreamedAnswerEndsWithItsClient(t *testing.T) {
 				if secure {
 					config, _ = certificate()
 				}
-				inSim(t, h, func(srv *httpio.Server) { srv.TLSConfig = config }, func(s *site) { visit(s.ctx, "127.0.0.1:80") })
+				inSim(t, h, func(srv *httpio.Server) { srv.TLSConfig = config }, func(s *simServer) { ask(s.ctx, "127.0.0.1:80") })
 				srv := &httpio.Server{Handler: http.HandlerFunc(h), TLSConfig: config}
 				onLoopback(t, srv, func(ctx context.Context, addr string) error {
-					visit(ctx, addr)
+					ask(ctx, addr)
 					return nil
 				})
 			}
@@ -139,9 +139,9 @@ func TestAStreamedAnswerEndsWithItsClient(t *testing.T) {
 	}
 }
 
-// A client that has ended only its own direction still gets a streamed answer, and the handler
-// learns of that by its context: as with package net/http.
-func TestAStreamGoesOnForAClientThatOnlyListens(t *testing.T) {
+// A client that has only closed its sending direction still gets a streamed response. The context
+// tells the handler, as in package net/http.
+func TestStreamedResponseAfterCloseWriteOfTheClient(t *testing.T) {
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		_ = rc.Flush()
@@ -154,7 +154,7 @@ func TestAStreamGoesOnForAClientThatOnlyListens(t *testing.T) {
 				t.Error(err)
 			}
 		}
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		c := s.dial(getRoot)
 		s.sleep(time.Second)
 		_ = c.CloseWrite()

@@ -22,15 +22,15 @@ const (
 
 func greet(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }
 
-// A head that comes byte by byte is cut off when ReadHeaderTimeout has passed since its first
-// byte: for a first request, and for a later one.
-func TestASlowHeadIsCut(t *testing.T) {
+// A head that arrives byte by byte is cut off when ReadHeaderTimeout has passed since its first
+// byte: for a first and for a later request.
+func TestSlowHeadIsCutOff(t *testing.T) {
 	for _, before := range []string{"", getRoot} {
-		inSim(t, greet, func(srv *httpio.Server) { srv.ReadHeaderTimeout = 5 * time.Second }, func(s *site) {
+		inSim(t, greet, func(srv *httpio.Server) { srv.ReadHeaderTimeout = 5 * time.Second }, func(s *simServer) {
 			c := s.dial(before)
 			if before != "" {
 				s.answer(c, fine("hello"))
-				s.sleep(time.Hour) // between requests it does not count
+				s.sleep(time.Hour) // the timeout does not run between requests
 			}
 			began := s.since()
 			for i := range 20 {
@@ -50,8 +50,8 @@ func TestASlowHeadIsCut(t *testing.T) {
 	}
 }
 
-// The end comes exactly when the time is over, also to a client that sends nothing.
-func TestTimeoutsOfReading(t *testing.T) {
+// The connection ends exactly when the timeout has passed, even if the client sends nothing.
+func TestReadTimeouts(t *testing.T) {
 	for name, test := range map[string]struct {
 		set  func(*httpio.Server)
 		sent string
@@ -69,7 +69,7 @@ func TestTimeoutsOfReading(t *testing.T) {
 		}, "", 5 * time.Second},
 	} {
 		certificate()
-		inSim(t, greet, test.set, func(s *site) {
+		inSim(t, greet, test.set, func(s *simServer) {
 			got := s.rest(s.dial(test.sent))
 			if want := strings.HasPrefix(test.sent, getRoot); (got == fine("hello")) != want || s.since() != test.want {
 				s.t.Errorf("%s: %q after %v, want %v", name, got, s.since(), test.want)
@@ -78,7 +78,8 @@ func TestTimeoutsOfReading(t *testing.T) {
 	}
 }
 
-// ReadTimeout bounds the body. It does not bound the handler, whose context goes on.
+// ReadTimeout bounds the reading of the body. It does not bound the handler, and does not cancel
+// its context.
 func TestReadTimeoutBoundsTheBodyAndNotTheHandler(t *testing.T) {
 	var err error
 	h := func(w http.ResponseWriter, r *http.Request) {
@@ -88,13 +89,13 @@ func TestReadTimeoutBoundsTheBodyAndNotTheHandler(t *testing.T) {
 		io.WriteString(w, "done")
 	}
 	set := func(srv *httpio.Server) { srv.ReadTimeout = 5 * time.Second }
-	inSim(t, h, set, func(s *site) {
+	inSim(t, h, set, func(s *simServer) {
 		got := s.rest(s.dial("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"))
 		if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(got, "\r\nConnection: close\r\n") || s.since() > 6*time.Second {
 			s.t.Errorf("%v, %q after %v", err, got, s.since())
 		}
 	})
-	inSim(t, h, set, func(s *site) {
+	inSim(t, h, set, func(s *simServer) {
 		got := s.rest(s.dial(getClose))
 		if err != nil || !strings.HasSuffix(got, "done") || s.since() != time.Minute {
 			s.t.Errorf("%v, %q after %v", err, got, s.since())
@@ -102,8 +103,8 @@ func TestReadTimeoutBoundsTheBodyAndNotTheHandler(t *testing.T) {
 	})
 }
 
-// WriteTimeout ends an answer that the client does not take.
-func TestWriteTimeoutEndsAnAnswerThatIsNotRead(t *testing.T) {
+// WriteTimeout ends a response that the client does not read.
+func TestWriteTimeoutEndsAResponseThatIsNotRead(t *testing.T) {
 	var err error
 	ended := false
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +114,7 @@ func TestWriteTimeoutEndsAnAnswerThatIsNotRead(t *testing.T) {
 				return
 			}
 		}
-	}, func(srv *httpio.Server) { srv.WriteTimeout = 5 * time.Second }, func(s *site) {
+	}, func(srv *httpio.Server) { srv.WriteTimeout = 5 * time.Second }, func(s *simServer) {
 		c := s.dial(getRoot)
 		defer c.Close()
 		s.sleep(5*time.Second + time.Millisecond)
@@ -123,9 +124,8 @@ func TestWriteTimeoutEndsAnAnswerThatIsNotRead(t *testing.T) {
 	})
 }
 
-// A deadline of http.ResponseController counts instead of the server's, and for its request
-// only.
-func TestDeadlinesOfAHandlerCountForItsRequest(t *testing.T) {
+// A deadline of http.ResponseController replaces the server's, for its own request only.
+func TestHandlerDeadlinesAreForItsRequestOnly(t *testing.T) {
 	var errs []error
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
@@ -138,7 +138,7 @@ func TestDeadlinesOfAHandlerCountForItsRequest(t *testing.T) {
 		errs = append(errs, await.Sleep(r.Context(), 15*time.Second))
 		io.WriteString(w, "hello")
 		errs = append(errs, rc.Flush())
-	}, func(srv *httpio.Server) { srv.ReadTimeout = time.Second }, func(s *site) {
+	}, func(srv *httpio.Server) { srv.ReadTimeout = time.Second }, func(s *simServer) {
 		c := s.dial("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
 		s.sleep(5 * time.Second)
 		s.send(c, "abc"+getClose)
@@ -172,7 +172,7 @@ func TestBodyReadContinuesAfterTimeout(t *testing.T) {
 				more, second = io.ReadAll(r.Body)
 				got = append(got, more...)
 			}
-		}, nil, func(s *site) {
+		}, nil, func(s *simServer) {
 			c := s.dial("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + row.head)
 			s.sleep(2 * time.Second)
 			if row.rest != "" {
@@ -187,9 +187,9 @@ func TestBodyReadContinuesAfterTimeout(t *testing.T) {
 	}
 }
 
-// A connection that is kept for an hour takes no time in a test.
-func TestAConnectionIsKeptForAnHour(t *testing.T) {
-	inSim(t, greet, func(srv *httpio.Server) { srv.IdleTimeout = time.Hour }, func(s *site) {
+// A connection may be kept for an hour, which takes no time in a test.
+func TestConnectionIsKeptForAnHour(t *testing.T) {
+	inSim(t, greet, func(srv *httpio.Server) { srv.IdleTimeout = time.Hour }, func(s *simServer) {
 		c := s.dial("")
 		for range 5 {
 			s.send(c, getRoot)

@@ -26,7 +26,7 @@ import (
 	"baton/task"
 )
 
-// withPeer runs fn on a loop beside a server of package net/http.
+// withPeer runs fn on a loop, with a server of package net/http.
 func withPeer(t *testing.T, h http.HandlerFunc, fn func(ctx context.Context, peer *httptest.Server) error) {
 	t.Helper()
 	peer := httptest.NewServer(h)
@@ -36,7 +36,7 @@ func withPeer(t *testing.T, h http.HandlerFunc, fn func(ctx context.Context, pee
 	}
 }
 
-// get gets a page.
+// get sends a GET request and returns the body.
 func get(ctx context.Context, c *http.Client, url string) (*http.Response, string, error) {
 	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
@@ -73,7 +73,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 }
 
-func TestAClosedKeptConnectionIsNoticed(t *testing.T) {
+func TestClosedKeptConnectionIsNoticed(t *testing.T) {
 	withPeer(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "x") },
 		func(ctx context.Context, peer *httptest.Server) error {
 			tr := &httpio.Transport{}
@@ -100,7 +100,7 @@ func TestRedirectsCompressionAndBodies(t *testing.T) {
 			fmt.Fprint(zw, "zipped for ", r.Header.Get("Accept-Encoding"))
 			zw.Close()
 		case "/echo":
-			all, err := io.ReadAll(r.Body) // an answer would end the body
+			all, err := io.ReadAll(r.Body) // a response would end the body
 			if err != nil {
 				t.Error(err)
 			}
@@ -143,7 +143,7 @@ func TestTimeoutsAndCancels(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv := &httpio.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_ = await.Sleep(r.Context(), time.Hour) // ends early when the client goes
+			_ = await.Sleep(r.Context(), time.Hour) // ends early when the client goes away
 		})}
 		task.Go(ctx, func(ctx context.Context) error { return srv.Serve(ctx, ln) })
 		defer srv.Close()
@@ -169,7 +169,7 @@ func TestTimeoutsAndCancels(t *testing.T) {
 	})
 }
 
-func TestAGoroutineUsesTheTransportOfALoop(t *testing.T) {
+func TestGoroutineUsesATransport(t *testing.T) {
 	withPeer(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") },
 		func(ctx context.Context, peer *httptest.Server) error {
 			tr := &httpio.Transport{}

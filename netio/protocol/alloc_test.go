@@ -12,14 +12,14 @@ import (
 	"baton/task"
 )
 
-// An echo is the least that a protocol can do.
-type echo struct{ transport *protocol.Transport }
+// A plainEcho is a Protocol that sends back what it receives.
+type plainEcho struct{ transport *protocol.Transport }
 
-func (e *echo) ConnectionMade(t *protocol.Transport) { e.transport = t }
-func (e *echo) ConnectionLost(error)                 {}
-func (e *echo) DataReceived(data []byte)             { e.transport.Write(data) }
+func (e *plainEcho) ConnectionMade(t *protocol.Transport) { e.transport = t }
+func (e *plainEcho) ConnectionLost(error)                 {}
+func (e *plainEcho) DataReceived(data []byte)             { e.transport.Write(data) }
 
-// A bufferedEcho brings its memory.
+// A bufferedEcho is a BufferedProtocol that sends back what it receives.
 type bufferedEcho struct {
 	transport *protocol.Transport
 	buf       [256]byte
@@ -30,16 +30,15 @@ func (e *bufferedEcho) ConnectionLost(error)                 {}
 func (e *bufferedEcho) GetBuffer(int) []byte                 { return e.buf[:] }
 func (e *bufferedEcho) BufferUpdated(n int)                  { e.transport.Write(e.buf[:n]) }
 
-// A message costs no allocation, neither of protocols that are given memory nor of those
-// that bring it.
+// A message costs no allocation, for a Protocol and for a BufferedProtocol.
 func TestEchoDoesNotAllocate(t *testing.T) {
 	if raceEnabled {
-		return // the detector allocates
+		return // the race detector allocates
 	}
-	for _, p := range []protocol.Base{&echo{}, &bufferedEcho{}} {
+	for _, p := range []protocol.Base{&plainEcho{}, &bufferedEcho{}} {
 		eachWorld(t, func(ctx context.Context, t *testing.T) {
 			if !task.Loop(ctx).Poller().Caps().Has(poll.Provided) {
-				return // package net allocates
+				return // package net allocates here
 			}
 			s, _ := pair(ctx, t, protocol.Config{}, p)
 			message := []byte("a message of some bytes")
@@ -51,7 +50,7 @@ func TestEchoDoesNotAllocate(t *testing.T) {
 				must(t, err)
 			}
 			for range 10 {
-				exchange() // makes the buffers
+				exchange() // the first exchange allocates the buffers
 			}
 			if n := testing.AllocsPerRun(500, exchange); n != 0 {
 				t.Errorf("%T: %v allocations for each message", p, n)
@@ -61,10 +60,10 @@ func TestEchoDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// A datagram that the kernel takes at once costs no allocation.
+// A datagram that the kernel accepts at once costs no allocation.
 func TestSendDoesNotAllocate(t *testing.T) {
 	if raceEnabled {
-		return // the detector allocates
+		return // the race detector allocates
 	}
 	err := task.Run(t.Context(), func(ctx context.Context) error {
 		tr, err := protocol.ListenPacket(ctx, "udp", "127.0.0.1:0", func() protocol.DatagramProtocol { return &stubborn{} })

@@ -26,7 +26,7 @@ func TestEmptyBufferAbortsTheConnection(t *testing.T) {
 	})
 }
 
-func TestBuffersSmallerThanWhatComes(t *testing.T) {
+func TestBuffersSmallerThanTheData(t *testing.T) {
 	for _, size := range []int{1, 3, 100, 70_000} {
 		t.Run("", func(t *testing.T) {
 			eachWorld(t, func(ctx context.Context, t *testing.T) {
@@ -37,19 +37,19 @@ func TestBuffersSmallerThanWhatComes(t *testing.T) {
 				must(t, s.Close())
 				must(t, c.UntilLost(ctx))
 				if !bytes.Equal(c.Data, want) || c.Err != nil {
-					t.Errorf("something else at %d, %v", differ(c.Data, want), c.Err)
+					t.Errorf("a wrong byte at %d, %v", differ(c.Data, want), c.Err)
 				}
 			})
 		})
 	}
 }
 
-// faces are a checker as a protocol of each sort. The same checker goes on when one
-// takes the place of another.
+// faces are a checker as a protocol of each kind. The checker stays the same when one face
+// replaces another.
 func face(c *protocoltest.Checker, n int) protocol.Base { return sorts[n%len(sorts)].of(c) }
 
-// The protocol may be replaced at any time, by one of any sort: within its calls, and
-// while a read is in flight. No byte is lost and none comes twice.
+// The protocol may be replaced at any time by a protocol of any kind: within its calls, and while
+// a read is in flight. No byte is lost or received twice.
 func TestProtocolIsReplacedWithinItsCalls(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		seed := rand.Uint64()
@@ -96,7 +96,7 @@ func TestProtocolIsReplacedWithinItsCalls(t *testing.T) {
 	})
 }
 
-// A protocol that takes the place of another while a read is in flight gets what comes.
+// A protocol that replaces another while a read is in flight receives the bytes of that read.
 func TestProtocolIsReplacedWhileAReadIsInFlight(t *testing.T) {
 	for _, before := range sorts {
 		for _, after := range sorts {
@@ -125,15 +125,15 @@ func TestProtocolIsReplacedWhileAReadIsInFlight(t *testing.T) {
 	}
 }
 
-// nothing is no protocol.
+// nothing implements Base, but none of the protocols.
 type nothing struct{}
 
 func (nothing) ConnectionMade(*protocol.Transport) {}
 func (nothing) ConnectionLost(error)               {}
 
-// A type that cannot be given bytes is refused by all that take a protocol, and the
-// connection goes on.
-func TestNoProtocol(t *testing.T) {
+// A type that cannot receive bytes is refused by all functions that take a protocol, and the
+// connection continues.
+func TestTypeThatIsNoProtocolPanics(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
 		s, tr := pair(ctx, t, protocol.Config{}, c.Plain())
@@ -162,8 +162,8 @@ func TestNoProtocol(t *testing.T) {
 	})
 }
 
-// GetBuffer may replace the protocol, or pause or close the transport. Its memory is not
-// used then, and no byte is lost.
+// GetBuffer may replace the protocol, and may pause or close the transport. The transport then
+// does not use the returned memory, and no byte is lost.
 func TestGetBufferThatChangesTheTransport(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(map[bool]string{false: "tcp", true: "tls"}[secure], func(t *testing.T) {
@@ -185,7 +185,7 @@ func TestGetBufferThatChangesTheTransport(t *testing.T) {
 							c, other := &protocoltest.Checker{T: t}, &protocoltest.Checker{T: t, Size: 3}
 							s, tr := securePair(ctx, t, secure, c.Plain())
 							other.Adopt(tr)
-							if ahead { // GetBuffer is called for bytes that are there
+							if ahead { // GetBuffer is called for bytes that have already arrived
 								tr.PauseReading()
 								write(ctx, t, s, []byte("data"))
 								turns(ctx, t, 20)
@@ -198,7 +198,7 @@ func TestGetBufferThatChangesTheTransport(t *testing.T) {
 							tr.ResumeReading()
 							turns(ctx, t, 5)
 							if !ahead {
-								_, _ = s.Write(ctx, []byte("data")) // which Abort may refuse
+								_, _ = s.Write(ctx, []byte("data")) // fails after Abort
 							}
 							turns(ctx, t, 20)
 							if test.name == "PauseReading" && len(c.Data) > 0 {
@@ -206,7 +206,7 @@ func TestGetBufferThatChangesTheTransport(t *testing.T) {
 							}
 							s.CloseWrite()
 							until(ctx, t, func() bool {
-								tr.ResumeReading() // GetBuffer may have paused late
+								tr.ResumeReading() // GetBuffer may have called PauseReading late
 								return c.Lost() || other.Lost()
 							})
 							if got := string(c.Data) + "|" + string(other.Data); got != test.want {

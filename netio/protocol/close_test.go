@@ -20,7 +20,7 @@ import (
 	"baton/task"
 )
 
-// Close sends what was written, then calls ConnectionLost with nil, once.
+// Close sends what was written, and then calls ConnectionLost once, with nil.
 func TestCloseSendsWhatWasWritten(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -35,7 +35,7 @@ func TestCloseSendsWhatWasWritten(t *testing.T) {
 		}
 		n, err := tr.Write([]byte("more"))
 		if n != 0 {
-			t.Errorf("Write after Close has taken %d bytes", n)
+			t.Errorf("Write after Close accepted %d bytes", n)
 		}
 		wantErr(t, "Write after Close", err, net.ErrClosed)
 		turns(ctx, t, 5)
@@ -49,7 +49,7 @@ func TestCloseSendsWhatWasWritten(t *testing.T) {
 	})
 }
 
-// What was read and not yet given to the protocol is dropped.
+// Close drops bytes that were read and that the protocol has not received.
 func TestCloseEndsReadingAtOnce(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -70,7 +70,7 @@ func TestCloseEndsReadingAtOnce(t *testing.T) {
 	})
 }
 
-// Nothing that is called after the end does anything.
+// Calls after the end of a transport do nothing.
 func TestCallsAfterTheEndDoNothing(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -124,7 +124,7 @@ func TestAbortDropsWhatIsNotSent(t *testing.T) {
 				wantErr(t, "ConnectionLost", c.Err, nil)
 				got, err := s.ReadAll(ctx, 64<<20)
 				if len(got) >= len(sent) || !errors.Is(err, syscall.ECONNRESET) {
-					t.Errorf("the peer reads %d of %d bytes, %v", len(got), len(sent), err)
+					t.Errorf("the peer read %d of %d bytes, %v", len(got), len(sent), err)
 				}
 				s.Close()
 			})
@@ -180,13 +180,13 @@ func TestCloseTimeout(t *testing.T) {
 			readAll(ctx, t, s, sent)
 			must(t, c.UntilLost(ctx))
 			wantErr(t, "ConnectionLost", c.Err, nil)
-			sleep(ctx, t, time.Minute) // the timer is gone
+			sleep(ctx, t, time.Minute) // the timer was stopped
 			s.Close()
 		})
 	})
 }
 
-// CloseWrite ends one direction when everything is sent. The other one goes on.
+// CloseWrite ends the writing direction after everything is sent. Reading goes on.
 func TestCloseWriteEndsOneDirection(t *testing.T) {
 	for _, full := range []bool{false, true} {
 		t.Run(map[bool]string{false: "nothing to send", true: "something to send"}[full], func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestCloseWriteEndsOneDirection(t *testing.T) {
 	}
 }
 
-// A protocol that wants to stay open at the end of the stream goes on writing.
+// A protocol whose EOFReceived returns true can go on writing.
 func TestEOFReceivedKeepsTheTransportOpen(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -232,7 +232,7 @@ func TestEOFReceivedKeepsTheTransportOpen(t *testing.T) {
 			t.Errorf("closing: %v, reading: %v", tr.IsClosing(), tr.IsReading())
 		}
 		tr.PauseReading()
-		tr.ResumeReading() // another EOFReceived would fail the test
+		tr.ResumeReading() // a second EOFReceived would fail the test
 		turns(ctx, t, 5)
 		_, err := tr.Write([]byte("answer"))
 		must(t, err)
@@ -244,7 +244,7 @@ func TestEOFReceivedKeepsTheTransportOpen(t *testing.T) {
 	})
 }
 
-// A reset by the peer is the error of ConnectionLost, whether it is read or written to.
+// A reset by the peer is the error of ConnectionLost, for a read and for a write.
 func TestResetIsTheErrorOfConnectionLost(t *testing.T) {
 	for _, writing := range []bool{false, true} {
 		t.Run(map[bool]string{false: "reading", true: "writing"}[writing], func(t *testing.T) {
@@ -256,7 +256,7 @@ func TestResetIsTheErrorOfConnectionLost(t *testing.T) {
 					crowd(ctx, t, tr)
 				}
 				must(t, s.Abort())
-				for writing && !tr.IsClosing() { // also if the kernel has taken all of it
+				for writing && !tr.IsClosing() { // also if the kernel has accepted all of it
 					_, _ = tr.Write([]byte("x"))
 					must(t, task.Yield(ctx))
 				}
@@ -274,7 +274,7 @@ func TestResetIsTheErrorOfConnectionLost(t *testing.T) {
 	}
 }
 
-// A reset while Close still sends is the error of ConnectionLost, too.
+// A reset while the transport sends after Close is the error of ConnectionLost, too.
 func TestResetDuringClose(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -289,7 +289,7 @@ func TestResetDuringClose(t *testing.T) {
 	})
 }
 
-// The peer sees the end of the stream after Close, and nothing is sent twice.
+// After Close, the peer read the end of the stream, and no byte twice.
 func TestPeerReadsTheEndOfTheStreamAfterClose(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -299,7 +299,7 @@ func TestPeerReadsTheEndOfTheStreamAfterClose(t *testing.T) {
 		tr.Close()
 		readAll(ctx, t, s, []byte("abc"))
 		if _, err := s.Read(ctx, make([]byte, 1)); err != io.EOF {
-			t.Errorf("the peer reads %v", err)
+			t.Errorf("the peer read %v", err)
 		}
 		must(t, c.UntilLost(ctx))
 		must(t, s.Close())

@@ -26,12 +26,12 @@ import (
 // unmade is a factory that must not be called.
 func unmade(t *testing.T) protocol.Factory {
 	return func() protocol.Base {
-		t.Error("a protocol was made for a connection that was not")
+		t.Error("a protocol was made for a connection that was not made")
 		return nil
 	}
 }
 
-// The errors of Dial are those of Connect.
+// Connect returns the errors of Dial.
 func TestConnectThatIsRefused(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -49,7 +49,7 @@ func TestConnectThatIsRefused(t *testing.T) {
 	})
 }
 
-// The next address is tried after a failure, and the local address is that of the Dialer.
+// After a failure, Connect tries the next address. It uses the local address of the Dialer.
 func TestConnectTriesTheNextAddress(t *testing.T) {
 	network := virtual.Config{Hosts: map[string][]netip.Addr{
 		"host": {netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")},
@@ -76,8 +76,7 @@ func TestConnectTriesTheNextAddress(t *testing.T) {
 	})
 }
 
-// A factory that panics closes the connection, and the panic passes through Connect. So
-// does one that returns no protocol.
+// If factory panics, or returns no protocol, Connect closes the connection and panics.
 func TestConnectWithAFactoryThatFails(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -96,22 +95,22 @@ func TestConnectWithAFactoryThatFails(t *testing.T) {
 				s, err = ln.Accept(ctx)
 				return err
 			})
-			turns(ctx, t, 20) // a reset connection is not accepted later
+			turns(ctx, t, 20) // so that no reset connection is accepted later
 			wantPanic(t, test.want, func() { protocol.Connect(ctx, "tcp", ln.Addr().String(), test.factory) })
 			must(t, accept(ctx))
 			_, err = s.Read(ctx, make([]byte, 1))
 			if !errors.Is(err, syscall.ECONNRESET) && err != io.EOF {
-				t.Errorf("the peer reads %v", err)
+				t.Errorf("the peer read %v", err)
 			}
 			must(t, s.Close())
 		}
 	})
 }
 
-// What fails or is cancelled leaves no descriptor.
-func TestNoDescriptorIsLeft(t *testing.T) {
+// A Connect that fails or is cancelled leaves no descriptor open.
+func TestFailedConnectLeavesNoDescriptor(t *testing.T) {
 	if descriptors() == 0 {
-		return // they cannot be counted here
+		return // descriptors cannot be counted here
 	}
 	must(t, task.Run(t.Context(), func(ctx context.Context) error {
 		exceptions(ctx)
@@ -124,7 +123,7 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 				}
 			}
 		}
-		works(ctx, t, sorts[0].of) // opens what a first connection opens
+		works(ctx, t, sorts[0].of) // opens the descriptors that a first connection opens
 		h := echoServer(ctx, t, protocol.Config{TLS: server, OnError: func(error) {}}, sorts[0].of)
 		before := descriptors()
 		for _, fn := range []func(ctx context.Context) error{
@@ -144,7 +143,7 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 				}
 				return err
 			},
-			func(ctx context.Context) error { // while it connects, or shakes hands
+			func(ctx context.Context) error { // while it connects or performs the handshake
 				connect := task.Start(ctx, func(ctx context.Context) (*protocol.Transport, error) {
 					c := &protocoltest.Checker{T: t}
 					return protocol.Config{TLS: client}.Connect(ctx, "tcp", h.Addr().String(), func() protocol.Base { return c.Plain() })
@@ -169,7 +168,7 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 	}))
 }
 
-// descriptors counts those of the process, or returns 0 where that cannot be told.
+// descriptors returns the number of open descriptors of the process, or 0 if it is unknown.
 func descriptors() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -178,7 +177,7 @@ func descriptors() int {
 	return len(entries)
 }
 
-// A transport names both ends, and its loop.
+// String returns both addresses, and Loop the loop.
 func TestTransportNamesItsEnds(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
@@ -187,7 +186,7 @@ func TestTransportNamesItsEnds(t *testing.T) {
 			t.Errorf("String() = %q, want %q", got, want)
 		}
 		if tr.LocalAddr().String() != s.RemoteAddr().String() || tr.Loop() != task.Loop(ctx) {
-			t.Error("the addresses are not those of the peer, or the loop is another one")
+			t.Error("wrong addresses or wrong loop")
 		}
 		if tr.ConnectionState().HandshakeComplete {
 			t.Error("TLS without a handshake")
@@ -195,13 +194,13 @@ func TestTransportNamesItsEnds(t *testing.T) {
 		must(t, s.Close())
 		must(t, c.UntilLost(ctx))
 		if !slices.Contains(c.Calls, "EOFReceived") || tr.LocalAddr() == nil {
-			t.Error("no address after the end")
+			t.Error("no address after ConnectionLost")
 		}
 	})
 }
 
-// Another goroutine must not use a transport.
-func TestForeignGoroutine(t *testing.T) {
+// A goroutine without the baton must not use a transport.
+func TestGoroutineWithoutTheBatonPanics(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
 		s, tr := pair(ctx, t, protocol.Config{}, c.Plain())

@@ -186,7 +186,7 @@ func (t *DatagramTransport) abort(err error) {
 	t.closeHandle()
 }
 
-// shut closes the socket. ConnectionLost comes when the operations in flight are back.
+// closeHandle closes the socket. ConnectionLost comes when no operation is in flight any more.
 func (t *DatagramTransport) closeHandle() {
 	if t.closed {
 		return

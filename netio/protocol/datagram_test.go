@@ -32,7 +32,7 @@ func openDatagrams(ctx context.Context, t *testing.T, c *protocoltest.Datagrams,
 	return tr
 }
 
-// at is where a UDP transport is.
+// at returns the local address of a UDP transport.
 func at(tr *protocol.DatagramTransport) netip.AddrPort {
 	return tr.LocalAddr().(*net.UDPAddr).AddrPort()
 }
@@ -69,7 +69,7 @@ func TestDatagramsAreAnswered(t *testing.T) {
 	})
 }
 
-func TestARefusedDatagramIsAnErrorAndTheTransportGoesOn(t *testing.T) {
+func TestRefusedDatagramGoesToErrorReceived(t *testing.T) {
 	err := task.Run(t.Context(), func(ctx context.Context) error {
 		gone := &protocoltest.Datagrams{}
 		srv := openDatagrams(ctx, t, gone, "udp", "127.0.0.1:0")
@@ -95,7 +95,7 @@ func TestARefusedDatagramIsAnErrorAndTheTransportGoesOn(t *testing.T) {
 	must(t, err)
 }
 
-func TestATooLongDatagramIsAnErrorOfItsOwn(t *testing.T) {
+func TestTooLongDatagramGoesToErrorReceived(t *testing.T) {
 	err := task.Run(t.Context(), func(ctx context.Context) error {
 		c := &protocoltest.Datagrams{}
 		tr := openDatagrams(ctx, t, c, "udp", "127.0.0.1:0")
@@ -111,8 +111,9 @@ func TestATooLongDatagramIsAnErrorOfItsOwn(t *testing.T) {
 	must(t, err)
 }
 
-// The queue of a UNIX socket holds some datagrams; the rest waits in the transport.
-func TestAFullReceiverPausesTheWriter(t *testing.T) {
+// The queue of a UNIX socket holds some datagrams. The rest waits in the transport, and pauses the
+// writer.
+func TestFullReceiverPausesTheWriter(t *testing.T) {
 	err := task.Run(t.Context(), func(ctx context.Context) error {
 		path := filepath.Join(t.TempDir(), "s")
 		conn, err := netio.ListenPacket(ctx, "unixgram", path)
@@ -146,7 +147,7 @@ func TestAFullReceiverPausesTheWriter(t *testing.T) {
 	must(t, err)
 }
 
-func TestAPanicEndsTheDatagramTransport(t *testing.T) {
+func TestPanicEndsTheDatagramTransport(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		var reported []loop.Exception
 		task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reported = append(reported, e) })
@@ -162,7 +163,7 @@ func TestAPanicEndsTheDatagramTransport(t *testing.T) {
 	})
 }
 
-func TestACancelOfTheScopeAbortsDatagramTransports(t *testing.T) {
+func TestCancelOfTheScopeAbortsDatagramTransports(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Datagrams{}
 		cause := errors.New("enough")

@@ -19,9 +19,9 @@ import (
 	"baton/task"
 )
 
-// A connection goes from stream to transport and back at random moments, while bytes go
-// in both directions. None is lost, none comes twice.
-func TestConnectionChangesHandsUnderTraffic(t *testing.T) {
+// A connection changes between streams and transports at random moments, while bytes go in both
+// directions. No byte is lost or received twice.
+func TestDetachAndAttachUnderTraffic(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(map[bool]string{false: "tcp", true: "tls"}[secure], func(t *testing.T) {
 			eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
@@ -50,7 +50,7 @@ func changeHands(ctx context.Context, t *testing.T, secure bool, of sort, random
 		got := make([]byte, len(there))
 		_, err := far.ReadFull(ctx, got)
 		if !bytes.Equal(got, there) {
-			t.Errorf("the peer reads something else at %d", differ(got, there))
+			t.Errorf("the peer read a wrong byte at %d", differ(got, there))
 		}
 		return err
 	})
@@ -75,7 +75,7 @@ func changeHands(ctx context.Context, t *testing.T, secure bool, of sort, random
 	}
 	swaps := 0
 	for ; len(rest) > 0 || len(got) < len(back); swaps++ {
-		// As a stream: a part of what comes, perhaps with more read ahead.
+		// As a stream, it reads a part of the bytes, and perhaps reads ahead.
 		_, err := near.Write(ctx, next())
 		must(t, err)
 		if len(got) < len(back) && random.IntN(2) == 0 {
@@ -135,12 +135,12 @@ func changeHands(ctx context.Context, t *testing.T, secure bool, of sort, random
 	must(t, near.Close())
 	_, err := far.Read(ctx, make([]byte, 1))
 	if err != io.EOF {
-		t.Errorf("the peer reads %v", err)
+		t.Errorf("the peer read %v", err)
 	}
 	must(t, far.Close())
 }
 
-// Within a Receive, too. The rest of the conversation is another protocol's.
+// Receive may call Detach and attach the connection to another protocol.
 func TestReceiveDetaches(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
@@ -148,7 +148,7 @@ func TestReceiveDetaches(t *testing.T) {
 		c.OnReceive = func(ctx context.Context, _ []byte) error {
 			d, err := c.Transport.Detach(ctx)
 			must(t, err)
-			must(t, task.Check(ctx)) // Detach is no end of the connection
+			must(t, task.Check(ctx)) // Detach does not end the connection
 			back = d.Stream(netio.StreamConfig{})
 			write(ctx, t, back, []byte("from the stream"))
 			return nil
@@ -164,12 +164,12 @@ func TestReceiveDetaches(t *testing.T) {
 	})
 }
 
-// After a cancel the transport is as it was.
+// After a cancel of Detach, the transport is unchanged.
 func TestDetachThatIsCancelled(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
 		s, tr := pair(ctx, t, protocol.Config{}, of(c))
-		sent := crowd(ctx, t, tr) // which Detach waits for
+		sent := crowd(ctx, t, tr) // Detach waits for this
 		detach := task.Start(ctx, func(ctx context.Context) (*netio.Detached, error) { return tr.Detach(ctx) })
 		turns(ctx, t, 5)
 		write(ctx, t, s, []byte("meanwhile"))
@@ -195,7 +195,7 @@ func TestDetachThatIsCancelled(t *testing.T) {
 	})
 }
 
-// During Detach a protocol is not called to write: it could not.
+// During Detach there is no ResumeWriting, because the protocol must not write.
 func TestResumeWritingWaitsForDetach(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -217,7 +217,7 @@ func TestResumeWritingWaitsForDetach(t *testing.T) {
 	})
 }
 
-// Close and Abort end a Detach that waits. Over TLS Close still says goodbye.
+// Close and Abort end a Detach that waits. Over TLS, Close still sends its alert.
 func TestEndDuringDetach(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(map[bool]string{false: "tcp", true: "tls"}[secure], func(t *testing.T) {
@@ -233,7 +233,7 @@ func TestEndDuringDetach(t *testing.T) {
 				}
 				got, err := s.ReadAll(ctx, 64<<20)
 				if !bytes.Equal(got, sent) || err != nil {
-					t.Errorf("the peer reads %d bytes of %d, %v", len(got), len(sent), err)
+					t.Errorf("the peer read %d bytes of %d, %v", len(got), len(sent), err)
 				}
 				must(t, c.UntilLost(ctx))
 				wantErr(t, "ConnectionLost", c.Err, nil)
@@ -243,7 +243,7 @@ func TestEndDuringDetach(t *testing.T) {
 	}
 }
 
-// Two tasks cannot take the same connection.
+// Two tasks must not call Detach at the same time.
 func TestTwoDetaches(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
@@ -261,9 +261,8 @@ func TestTwoDetaches(t *testing.T) {
 	})
 }
 
-// A reset that was read and not yet told is told by Detach: the kernel does not tell it
-// again.
-func TestDetachTellsAReset(t *testing.T) {
+// Detach returns a reset that was read and not yet reported. The kernel would not report it again.
+func TestDetachReturnsAReset(t *testing.T) {
 	t.Run("transport", func(t *testing.T) {
 		eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 			c := &protocoltest.Checker{T: t}
@@ -271,9 +270,9 @@ func TestDetachTellsAReset(t *testing.T) {
 			turns(ctx, t, 3)
 			tr.PauseReading()
 			must(t, s.Abort())
-			turns(ctx, t, 200) // some of them poll
+			turns(ctx, t, 200) // some turns poll
 			d, err := tr.Detach(ctx)
-			if err == nil { // the reset was not read yet: then the stream reads it
+			if err == nil { // the reset was not read before; then the stream reads it
 				s := d.Stream(netio.StreamConfig{})
 				_, err := s.Read(ctx, make([]byte, 1))
 				wantErr(t, "Read", err, syscall.ECONNRESET)
@@ -299,7 +298,7 @@ func TestDetachTellsAReset(t *testing.T) {
 	})
 }
 
-// A Detached is used once.
+// A Detached can be used only once.
 func TestDetachedIsUsedOnce(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		near, far := streams(ctx, t)
@@ -323,8 +322,8 @@ func TestDetachedIsUsedOnce(t *testing.T) {
 	})
 }
 
-// A transport starts TLS in the middle of a conversation in lines, of which it has read
-// ahead no byte too many.
+// A transport starts TLS in the middle of a conversation in lines, and has read no byte of the
+// handshake before.
 func TestTLSStartsInTheMiddle(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		server, client := certificate(t)
@@ -372,8 +371,8 @@ func TestTLSStartsInTheMiddle(t *testing.T) {
 	})
 }
 
-// What was read and not given to the protocol is the beginning of the handshake, and
-// plaintext there makes it fail.
+// Bytes that were read and that the protocol has not received are the beginning of the handshake.
+// Plaintext there makes the handshake fail.
 func TestBytesAheadOfTheHandshake(t *testing.T) {
 	for _, plaintext := range []string{"", "injected\r\n"} {
 		t.Run(map[bool]string{true: "ClientHello", false: "plaintext"}[plaintext == ""], func(t *testing.T) {
@@ -387,7 +386,7 @@ func TestBytesAheadOfTheHandshake(t *testing.T) {
 				must(t, err)
 				turns(ctx, t, 5)
 				join := goTask(ctx, func(ctx context.Context) error { return s.StartTLS(ctx, client) })
-				turns(ctx, t, 20) // it is read before AcceptTLS
+				turns(ctx, t, 20) // the bytes are read before AcceptTLS
 				err = tr.AcceptTLS(ctx, server)
 				peer := join(ctx)
 				if plaintext == "" {

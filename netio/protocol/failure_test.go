@@ -16,11 +16,11 @@ import (
 
 var errBoom = errors.New("boom")
 
-// methods are those of a protocol: break makes a checker fail in one by fn, and
-// provoke has the method called.
+// methods are the methods of a protocol: break makes a checker call fn in the method, and provoke
+// makes the transport call the method.
 var methods = []struct {
 	name    string
-	sorts   string // of the protocol, by the first letter; "" is all
+	sorts   string // the kinds of protocol, by their first letters; "" means all
 	arrange func(c *protocoltest.Checker, fn func())
 	provoke func(ctx context.Context, t *testing.T, s *netio.Stream, tr *protocol.Transport)
 }{
@@ -46,7 +46,7 @@ var methods = []struct {
 			for until(ctx, t, tr.WritePaused); !tr.IsClosing(); {
 				_, err := s.Read(ctx, make([]byte, 64<<10))
 				if err != nil {
-					return // the reset
+					return // reads the reset
 				}
 			}
 		}},
@@ -54,7 +54,7 @@ var methods = []struct {
 		func(_ context.Context, _ *testing.T, _ *netio.Stream, tr *protocol.Transport) { tr.Close() }},
 }
 
-// A panic is reported once, and ends its connection only.
+// A panic in a method is reported once, and ends only its own connection.
 func TestPanicInAMethodEndsTheConnection(t *testing.T) {
 	for _, m := range methods {
 		t.Run(m.name, func(t *testing.T) {
@@ -108,7 +108,7 @@ func breaks(ctx context.Context, t *testing.T, method string, p protocol.Base, p
 	}
 }
 
-// works fails the test unless a connection works.
+// works fails the test unless a new connection works.
 func works(ctx context.Context, t *testing.T, of sort) {
 	t.Helper()
 	c := &protocoltest.Checker{T: t}
@@ -120,7 +120,7 @@ func works(ctx context.Context, t *testing.T, of sort) {
 	wantErr(t, "ConnectionLost", c.Err, nil)
 }
 
-// Only the panic of ConnectionMade is the error of Connect.
+// Connect returns a panic of ConnectionMade, but not a panic of a later call.
 func TestPanicWithTheFirstBytesIsNoErrorOfConnect(t *testing.T) {
 	for _, sort := range sorts {
 		t.Run(sort.name, func(t *testing.T) {
@@ -147,8 +147,7 @@ func TestPanicWithTheFirstBytesIsNoErrorOfConnect(t *testing.T) {
 	}
 }
 
-// A Goexit, as by t.FailNow, ends the program that it is in, and ends the connection
-// in order.
+// A Goexit, as by t.FailNow, ends the program and, in order, the connection.
 func TestGoexitInAMethodEndsTheConnection(t *testing.T) {
 	for _, m := range methods {
 		t.Run(m.name, func(t *testing.T) {

@@ -51,8 +51,8 @@ func wantPanic(t *testing.T, want string, fn func()) {
 	fn()
 }
 
-// Crossing the high limit pauses once, within Write, and reaching the low one resumes
-// once. As many bytes as the limit do not pause.
+// A write above the high limit calls PauseWriting once, within Write. Reaching the low limit calls
+// ResumeWriting once. Exactly as many bytes as the limit do not pause.
 func TestCallbackIsPausedWithinWrite(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -120,7 +120,7 @@ func TestTaskIsPausedInTheNextTurn(t *testing.T) {
 	})
 }
 
-// A negative high limit pauses when anything waits, and lowering the limits pauses at
+// With a negative high limit, writing is paused while any byte waits. Lower limits take effect at
 // once.
 func TestLoweredLimitsPauseAtOnce(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
@@ -156,8 +156,8 @@ func TestLoweredLimitsPauseAtOnce(t *testing.T) {
 	})
 }
 
-// A callback that writes while it may ends, though it never lets the loop turn.
-func TestWritingWhileNotPausedEnds(t *testing.T) {
+// A callback that writes until it is paused ends, although the loop makes no turn meanwhile.
+func TestCallbackWritesUntilPaused(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
 		paused := false
@@ -179,7 +179,7 @@ func TestWritingWhileNotPausedEnds(t *testing.T) {
 	})
 }
 
-// ResumeWriting may write, so much that it pauses again, and to other transports.
+// ResumeWriting may write to its transport, until it is paused again, and to other transports.
 func TestResumeWritingMayWrite(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c, other := &protocoltest.Checker{T: t}, &protocoltest.Checker{T: t}
@@ -222,8 +222,8 @@ func TestResumeWritingMayWrite(t *testing.T) {
 	})
 }
 
-// readPaced reads to the end of the stream and fails the test unless that is *want,
-// which may grow meanwhile.
+// readPaced reads to the end of the stream. It fails the test unless the bytes are *want, which
+// may grow meanwhile.
 func readPaced(ctx context.Context, t *testing.T, s *netio.Stream, want *[]byte) {
 	t.Helper()
 	var got []byte
@@ -236,18 +236,18 @@ func readPaced(ctx context.Context, t *testing.T, s *netio.Stream, want *[]byte)
 		must(t, err)
 	}
 	if !bytes.Equal(got, *want) {
-		t.Errorf("the peer reads %d bytes, want %d; the first different one is %d", len(got), len(*want), differ(got, *want))
+		t.Errorf("the peer read %d bytes, want %d; the first different one is %d", len(got), len(*want), differ(got, *want))
 	}
 }
 
-// deafToFlow is a protocol without a FlowController and without an EOFReceiver.
-type deafToFlow struct{ protocol.Protocol }
+// A withoutFlow is a protocol that is no FlowController and no EOFReceiver.
+type withoutFlow struct{ protocol.Protocol }
 
-// Drain works for a protocol that does not hear of pauses.
+// Drain works for a protocol that is no FlowController.
 func TestProtocolWithoutFlowController(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
-		s, tr := pair(ctx, t, protocol.Config{}, deafToFlow{c.Plain()})
+		s, tr := pair(ctx, t, protocol.Config{}, withoutFlow{c.Plain()})
 		sent := crowd(ctx, t, tr)
 		tr.SetWriteBufferLimits(-1, 0)
 		until(ctx, t, tr.WritePaused)
@@ -264,7 +264,7 @@ func TestProtocolWithoutFlowController(t *testing.T) {
 		_, err := s.ReadFull(ctx, make([]byte, len(sent)))
 		must(t, err)
 		must(t, join(ctx))
-		must(t, s.Close()) // which closes the transport: there is no EOFReceived
+		must(t, s.Close()) // closes the transport, which has no EOFReceiver
 		must(t, c.UntilLost(ctx))
 		if !slices.Equal(c.Calls, []string{"ConnectionMade", "ConnectionLost"}) || c.Err != nil {
 			t.Errorf("calls %v, %v", c.Calls, c.Err)
@@ -272,7 +272,7 @@ func TestProtocolWithoutFlowController(t *testing.T) {
 	})
 }
 
-// Drain ends with the connection.
+// Drain returns when the connection ends.
 func TestDrainReturnsTheEndOfTheConnection(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
@@ -305,7 +305,7 @@ func TestDrainReturnsTheEndOfTheConnection(t *testing.T) {
 	})
 }
 
-// Large writes of odd sizes in both directions at the same time arrive as they were.
+// Large writes of odd sizes in both directions at the same time arrive unchanged.
 func TestMegabytesInBothDirections(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t, Size: 50_000}
@@ -319,7 +319,7 @@ func TestMegabytesInBothDirections(t *testing.T) {
 			got := make([]byte, len(there))
 			_, err := s.ReadFull(ctx, got)
 			if !bytes.Equal(got, there) {
-				t.Errorf("the peer reads something else at %d", differ(got, there))
+				t.Errorf("the peer read a wrong byte at %d", differ(got, there))
 			}
 			return err
 		})
@@ -334,7 +334,7 @@ func TestMegabytesInBothDirections(t *testing.T) {
 		must(t, write(ctx))
 		must(t, c.UntilData(ctx, len(back)))
 		if !bytes.Equal(c.Data, back) {
-			t.Errorf("something else was received at %d", differ(c.Data, back))
+			t.Errorf("a wrong byte at %d", differ(c.Data, back))
 		}
 		tr.Close()
 		must(t, s.Close())
@@ -342,7 +342,7 @@ func TestMegabytesInBothDirections(t *testing.T) {
 	})
 }
 
-// pattern returns n bytes in which each position can be told.
+// pattern returns n bytes that differ at every position.
 func pattern(n int, seed byte) []byte {
 	p := make([]byte, n)
 	for i := range p {
@@ -351,7 +351,7 @@ func pattern(n int, seed byte) []byte {
 	return p
 }
 
-// Write keeps nothing of the caller's buffer, and an empty one is nothing.
+// Write keeps no reference to the caller's buffer. An empty Write does nothing.
 func TestWriteCopies(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}

@@ -22,8 +22,8 @@ import (
 	"baton/netio/protocol/protocoltest"
 )
 
-// Answers to key updates go out, though the protocol writes nothing. A peer that asks
-// for them and does not read is cut off.
+// Replies to key updates are sent although the protocol writes nothing. A peer that asks for them
+// and does not read is cut off.
 func TestKeyUpdates(t *testing.T) {
 	for _, reads := range []bool{true, false} {
 		t.Run(map[bool]string{true: "answered", false: "not read"}[reads], func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestKeyUpdates(t *testing.T) {
 				peer := newUpdater(ctx, t, s, server)
 				must(t, start(ctx))
 				if peer == nil {
-					return // this machine has chosen another cipher
+					return // crypto/tls prefers another cipher on this machine
 				}
 				const asked = 100
 				if reads {
@@ -67,7 +67,7 @@ func TestKeyUpdates(t *testing.T) {
 	}
 }
 
-// An updater is a server that asks for key updates, which crypto/tls cannot (RFC 8446,
+// An updater is a TLS server that asks for key updates, which crypto/tls cannot do (RFC 8446,
 // sections 4.6.3 and 7).
 type updater struct {
 	t       *testing.T
@@ -106,7 +106,7 @@ func newUpdater(ctx context.Context, t *testing.T, s *netio.Stream, config *tls.
 	return u
 }
 
-// ask sends a key update and a byte of data: without data crypto/tls gives up.
+// ask sends a key update and a byte of data. Without data, crypto/tls gives up.
 func (u *updater) ask(ctx context.Context) {
 	u.t.Helper()
 	records := u.out.seal([]byte{24, 0, 0, 1, 1, 22})
@@ -118,7 +118,7 @@ func (u *updater) ask(ctx context.Context) {
 	}
 }
 
-// answered reads an answer.
+// answered reads a reply.
 func (u *updater) answered(ctx context.Context) {
 	u.t.Helper()
 	record := make([]byte, 5, 100)

@@ -28,7 +28,7 @@ func TestBytesComeInOrderAndTheEndClosesTheTransport(t *testing.T) {
 			t.Errorf("calls %v, want %v", c.Calls, want)
 		}
 		if _, err := s.Read(ctx, make([]byte, 1)); err != io.EOF {
-			t.Errorf("the peer reads %v", err)
+			t.Errorf("the peer read %v", err)
 		}
 		must(t, s.Close())
 	})

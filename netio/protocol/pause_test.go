@@ -15,9 +15,9 @@ import (
 	"baton/task"
 )
 
-// Between PauseReading and ResumeReading nothing is given to the protocol, and
-// nothing is lost. Both may be called twice.
-func TestPausedBytesComeLater(t *testing.T) {
+// Between PauseReading and ResumeReading, the protocol receives nothing, and no byte is lost.
+// Second calls do nothing.
+func TestPausedBytesArriveAfterResumeReading(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
 		s, tr := pair(ctx, t, protocol.Config{}, of(c))
@@ -57,12 +57,12 @@ func TestPausedBytesComeLater(t *testing.T) {
 		tr.ResumeReading()
 		must(t, c.UntilLost(ctx))
 		if !bytes.Equal(c.Data, want[:len(c.Data)]) || c.Err != nil {
-			t.Errorf("something else at %d of %d; %v", differ(c.Data, want), len(c.Data), c.Err)
+			t.Errorf("a wrong byte at %d of %d; %v", differ(c.Data, want), len(c.Data), c.Err)
 		}
 	})
 }
 
-// A protocol may pause within the call that gives it bytes.
+// A protocol may call PauseReading within the call that passes bytes.
 func TestPauseWithinACall(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t, Size: 7}
@@ -81,13 +81,13 @@ func TestPauseWithinACall(t *testing.T) {
 			tr.ResumeReading()
 		}
 		if !bytes.Equal(c.Data, want) {
-			t.Errorf("something else at %d", differ(c.Data, want))
+			t.Errorf("a wrong byte at %d", differ(c.Data, want))
 		}
 		must(t, s.Close())
 	})
 }
 
-// counting counts the reads of a virtual poller that are not of streams.
+// A counting counts the reads of a virtual poller that are not for streams.
 type counting struct {
 	poll.Poller
 	reads int
@@ -100,7 +100,7 @@ func (c *counting) Submit(op *poll.Op) bool {
 	return c.Poller.Submit(op)
 }
 
-// While reading is paused a transport keeps one read at most.
+// While reading is paused, a transport keeps the bytes of at most one read.
 func TestPausedTransportKeepsOneRead(t *testing.T) {
 	for _, sort := range sorts {
 		t.Run(sort.name, func(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"baton/task"
 )
 
-// One Receive is at work at a time, and its data stay as they are while it switches. The
-// checker looks at both.
+// One Receive runs at a time, and its data stays unchanged while it switches. The checker checks
+// both.
 func TestReceiveIsOneAtATime(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(map[bool]string{false: "tcp", true: "tls"}[secure], func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestReceiveIsOneAtATime(t *testing.T) {
 				must(t, s.CloseWrite())
 				must(t, c.UntilLost(ctx))
 				if !bytes.Equal(c.Data, want) || c.Err != nil {
-					t.Errorf("something else at %d, %v", differ(c.Data, want), c.Err)
+					t.Errorf("a wrong byte at %d, %v", differ(c.Data, want), c.Err)
 				}
 				s.Close()
 			})
@@ -47,7 +47,8 @@ func TestReceiveIsOneAtATime(t *testing.T) {
 	}
 }
 
-// The end of the connection cancels the ctx of Receive, and ConnectionLost waits for it.
+// The end of the connection cancels the ctx of Receive. ConnectionLost comes after Receive has
+// returned.
 func TestEndOfTheConnectionCancelsReceive(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -88,7 +89,7 @@ func TestEndOfTheConnectionCancelsReceive(t *testing.T) {
 	}
 }
 
-// What ends the connection is the cause.
+// The cause of the cancel is the error that has ended the connection.
 func TestCauseOfReceiveIsWhatEndedTheConnection(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
@@ -123,14 +124,14 @@ func TestErrorOfReceiveAborts(t *testing.T) {
 			t.Errorf("ConnectionLost with %v", c.Err)
 		}
 		if _, err := s.ReadAll(ctx, 64<<20); !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("the peer reads to %v", err)
+			t.Errorf("the peer read to %v", err)
 		}
 		s.Close()
 	})
 }
 
-// Close within Receive sends what was written. An error that Receive returns after that
-// is not lost.
+// After Close within Receive, the transport sends what was written. A later error of Receive is
+// passed to ConnectionLost.
 func TestCloseWithinReceiveSendsWhatWasWritten(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -166,22 +167,22 @@ func TestCloseWithinReceiveSendsWhatWasWritten(t *testing.T) {
 	}
 }
 
-// A Receive that has not begun gets nothing from a transport that was closed, paused or
-// given another protocol meanwhile.
+// If the transport was closed or paused, or has another protocol, a Receive that has not begun is
+// not called.
 func TestReceiveThatHasNotBegun(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(map[bool]string{false: "tcp", true: "tls"}[secure], func(t *testing.T) {
 			for _, test := range []struct {
 				name string
 				then func(ctx context.Context, t *testing.T, c, other *protocoltest.Checker)
-				want string // what the first protocol gets, and the second one
+				want string // what the first and the second protocol receive
 			}{
 				{"Close", func(ctx context.Context, t *testing.T, c, _ *protocoltest.Checker) {
 					c.Transport.Close()
 				}, "|"},
 				{"PauseReading", func(ctx context.Context, t *testing.T, c, _ *protocoltest.Checker) {
 					c.Transport.PauseReading()
-					before := len(c.Data) // a poller that is late may have changed the order
+					before := len(c.Data) // a late poller may have changed the order
 					turns(ctx, t, 10)
 					if len(c.Data) > before {
 						t.Errorf("%q while reading is paused", c.Data)
@@ -215,8 +216,8 @@ func TestReceiveThatHasNotBegun(t *testing.T) {
 						if test.name == "Detach" {
 							other = &protocoltest.Checker{T: t}
 						}
-						// The callback behind the transport's own comes between the start
-						// of the task and its first step.
+						// This callback runs after the transport's own: after the start of the task and before its
+						// first step.
 						tr.ResumeReading()
 						var behind task.Future[bool]
 						task.Loop(ctx).CallSoon(func() { behind.Set(true) })

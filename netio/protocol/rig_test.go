@@ -17,7 +17,7 @@ import (
 	"baton/task"
 )
 
-// sorts are the ways in which a protocol is given bytes.
+// sorts are the kinds of protocols.
 var sorts = []struct {
 	name string
 	of   func(c *protocoltest.Checker) protocol.Base
@@ -27,7 +27,7 @@ var sorts = []struct {
 	{"task", func(c *protocoltest.Checker) protocol.Base { return c.Task() }},
 }
 
-// eachSort runs a test in simulation and over the kernel, for each sort of protocol.
+// eachSort runs a test in a simulation and with the kernel, for each kind of protocol.
 func eachSort(t *testing.T, fn func(ctx context.Context, t *testing.T, of func(*protocoltest.Checker) protocol.Base)) {
 	for _, s := range sorts {
 		t.Run(s.name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func eachSort(t *testing.T, fn func(ctx context.Context, t *testing.T, of func(*
 	}
 }
 
-// eachWorld runs a test in simulation and over the kernel.
+// eachWorld runs a test in a simulation and with the kernel.
 func eachWorld(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Run("sim", func(t *testing.T) { sim.Test(t, fn) })
 	t.Run("kernel", func(t *testing.T) {
@@ -51,8 +51,8 @@ func eachWorld(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	})
 }
 
-// pair returns a stream and a transport with the protocol p at the other end. Both end
-// with the test at the latest.
+// pair returns a stream and, at the other end, a transport with the protocol p. Both end at the
+// latest with the test.
 func pair(ctx context.Context, t *testing.T, config protocol.Config, p protocol.Base) (*netio.Stream, *protocol.Transport) {
 	t.Helper()
 	ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -71,7 +71,7 @@ func pair(ctx context.Context, t *testing.T, config protocol.Config, p protocol.
 	return s, tr
 }
 
-// must fails the test for an error.
+// must fails the test if err is not nil.
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -94,7 +94,7 @@ func wantErr(t *testing.T, what string, err, want error) {
 	}
 }
 
-// goTask starts fn as a task, and returns what waits for it.
+// goTask starts fn as a task, and returns a function that waits for it.
 func goTask(ctx context.Context, fn func(ctx context.Context) error) (join func(ctx context.Context) error) {
 	w := task.Start(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
 	return func(ctx context.Context) error {
@@ -103,7 +103,7 @@ func goTask(ctx context.Context, fn func(ctx context.Context) error) (join func(
 	}
 }
 
-// inCallback runs fn as a callback of the loop, and waits for that.
+// inCallback runs fn as a callback of the loop, and waits until it has returned.
 func inCallback(ctx context.Context, t *testing.T, fn func()) {
 	t.Helper()
 	var done task.Future[bool]
@@ -115,14 +115,14 @@ func inCallback(ctx context.Context, t *testing.T, fn func()) {
 	must(t, err)
 }
 
-// exceptions collects what the loop's exception handler is given from now on.
+// exceptions collects what the loop's exception handler receives from now on.
 func exceptions(ctx context.Context) *[]loop.Exception {
 	var list []loop.Exception
 	task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { list = append(list, e) })
 	return &list
 }
 
-// turns lets n turns of the loop go by.
+// turns waits for n turns of the loop.
 func turns(ctx context.Context, t *testing.T, n int) {
 	t.Helper()
 	for range n {
@@ -130,18 +130,18 @@ func turns(ctx context.Context, t *testing.T, n int) {
 	}
 }
 
-// crowdBytes is more than a network holds: 4 MiB at the sender, and less at the receiver.
+// crowdBytes is more than a network buffers: 4 MiB at the sender, and less at the receiver.
 const crowdBytes = 8 << 20
 
-// crowd writes more to a peer that does not read than the network takes, and returns what
-// it has written. Nothing pauses.
+// crowd writes more than the network buffers to a peer that does not read, and returns the bytes.
+// Nothing pauses it.
 func crowd(ctx context.Context, t *testing.T, tr *protocol.Transport) (written []byte) {
 	t.Helper()
 	high, low := tr.WriteBufferLimits()
 	tr.SetWriteBufferLimits(1<<30, 1<<29)
 	enough := crowdBytes
 	if task.Loop(ctx).Poller().Caps().Has(poll.Virtual) {
-		enough = 256 << 10 // which holds 64 KiB
+		enough = 256 << 10 // the network buffers 64 KiB
 	}
 	for piece := 0; len(written) < enough; piece++ {
 		p := bytes.Repeat([]byte{byte(piece)}, 64<<10)
@@ -149,14 +149,14 @@ func crowd(ctx context.Context, t *testing.T, tr *protocol.Transport) (written [
 		must(t, err)
 		written = append(written, p...)
 	}
-	turns(ctx, t, 50) // the kernel takes what it can
+	turns(ctx, t, 50) // the kernel accepts what it can
 	if high != 64<<10 || low != 16<<10 {
 		tr.SetWriteBufferLimits(high, low)
 	}
 	return written
 }
 
-// until waits until ok, looking in every turn.
+// until waits until ok returns true. It calls ok in every turn.
 func until(ctx context.Context, t *testing.T, ok func() bool) {
 	t.Helper()
 	for !ok() {
@@ -164,13 +164,13 @@ func until(ctx context.Context, t *testing.T, ok func() bool) {
 	}
 }
 
-// readAll reads to the end of the stream, and fails the test unless that is want.
+// readAll reads to the end of the stream, and fails the test unless the bytes are want.
 func readAll(ctx context.Context, t *testing.T, s *netio.Stream, want []byte) {
 	t.Helper()
 	got, err := s.ReadAll(ctx, 64<<20)
 	must(t, err)
 	if !bytes.Equal(got, want) {
-		t.Errorf("the peer reads %d bytes, want %d; the first different one is %d", len(got), len(want), differ(got, want))
+		t.Errorf("the peer read %d bytes, want %d; the first different one is %d", len(got), len(want), differ(got, want))
 	}
 }
 

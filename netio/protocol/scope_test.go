@@ -16,8 +16,7 @@ import (
 	"baton/task"
 )
 
-// A cancel of the scope aborts its transports and servers, and the scope waits for
-// ConnectionLost.
+// A cancel of the scope aborts its transports and servers, and the scope waits for ConnectionLost.
 func TestCancelOfTheScopeAbortsTransports(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		near, far, idle := &protocoltest.Checker{T: t}, &protocoltest.Checker{T: t}, &protocoltest.Checker{T: t}
@@ -53,15 +52,15 @@ func TestCancelOfTheScopeAbortsTransports(t *testing.T) {
 			}
 		}
 		if srv.IsServing() {
-			t.Error("the server goes on")
+			t.Error("the server still serves")
 		}
 		srv.Close()
 		must(t, srv.Wait(ctx))
 	})
 }
 
-// A cancel from further out is what the scope returns if it has cut transports.
-func TestCancelFromFurtherOutIsReturned(t *testing.T) {
+// If a cancel of an outer scope has aborted transports, the scope returns that cancel.
+func TestCancelOfAnOuterScopeIsReturned(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
 		timed, release := await.WithTimeout(ctx, 20*time.Millisecond)
@@ -79,7 +78,7 @@ func TestCancelFromFurtherOutIsReturned(t *testing.T) {
 	})
 }
 
-// A scope whose function has returned waits for the end of its transports, which go on.
+// A scope whose function has returned waits for the end of its transports, which continue.
 func TestScopeWaitsForItsTransports(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -112,7 +111,7 @@ func TestScopeWaitsForItsTransports(t *testing.T) {
 	})
 }
 
-// Only the scope of ctx counts once Connect has returned: not its deadline.
+// After Connect has returned, a deadline of its ctx has no effect on the transport.
 func TestTransportOutlivesTheTimeoutOfItsConnect(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -141,15 +140,15 @@ func TestTransportOutlivesTheTimeoutOfItsConnect(t *testing.T) {
 	})
 }
 
-// A transport that is made in a scope that was cancelled ends in order.
+// A transport that is made in a cancelled scope ends in order.
 func TestTransportOfACancelledScope(t *testing.T) {
-	for _, before := range []bool{false, true} { // whether a guard is at work already
+	for _, before := range []bool{false, true} { // whether a guard is running before
 		eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 			c, other := &protocoltest.Checker{T: t}, &protocoltest.Checker{T: t}
 			other.OnReceive = func(ctx context.Context, _ []byte) error {
 				shielded, release := task.Shield(ctx, -1)
 				defer release()
-				turns(shielded, t, 100) // the guard waits for that
+				turns(shielded, t, 100) // the guard waits for this
 				return nil
 			}
 			ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -190,7 +189,7 @@ func TestTransportOfACancelledScope(t *testing.T) {
 	}
 }
 
-// A scope may have transports again after the last one has ended.
+// A scope may get new transports after the last one has ended.
 func TestScopeHasTransportsAgain(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		for range 3 {
@@ -203,8 +202,9 @@ func TestScopeHasTransportsAgain(t *testing.T) {
 	})
 }
 
-// A paused transport of which nobody knows is a deadlock, and the error says so.
-func TestForgottenTransportIsADeadlock(t *testing.T) {
+// A paused transport to which the program has no reference is a deadlock, and the error reports
+// it.
+func TestUnreferencedPausedTransportIsADeadlock(t *testing.T) {
 	c := &protocoltest.Checker{T: t}
 	err := task.Run(context.Background(), func(ctx context.Context) error { // without a door
 		near, far := streams(ctx, t)

@@ -21,13 +21,13 @@ import (
 	"baton/task"
 )
 
-// A host is a server of echoes and what it has made.
+// A host is an echo server, with the protocols that it has made.
 type host struct {
 	*protocol.Server
 	made []*protocoltest.Checker
 }
 
-// echoServer makes a server of echoes.
+// echoServer starts an echo server.
 func echoServer(ctx context.Context, t *testing.T, config protocol.Config, of sort) *host {
 	t.Helper()
 	h := &host{}
@@ -53,7 +53,7 @@ func (h *host) dial(ctx context.Context, t *testing.T) *netio.Stream {
 	return s
 }
 
-// exchange fails the test unless the message comes back.
+// exchange sends a message, and fails the test unless the server sends it back.
 func exchange(ctx context.Context, t *testing.T, s *netio.Stream, message string) {
 	t.Helper()
 	write(ctx, t, s, []byte(message))
@@ -65,7 +65,7 @@ func exchange(ctx context.Context, t *testing.T, s *netio.Stream, message string
 	}
 }
 
-// Close refuses new connections and leaves those that there are. Wait waits for them.
+// Close refuses new connections and leaves open ones. Wait waits for them.
 func TestServerCloseLeavesConnections(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		h := echoServer(ctx, t, protocol.Config{}, of)
@@ -126,12 +126,11 @@ func TestServerWaitsForItsClose(t *testing.T) {
 	})
 }
 
-// CloseClients sends what was written. AbortClients does not wait for a peer that does
-// not read.
+// CloseClients sends what was written. AbortClients does not wait for a peer that does not read.
 func TestServerEndsItsClients(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		h := echoServer(ctx, t, protocol.Config{}, of)
-		other := &protocoltest.Checker{T: t} // of the same scope, and not the server's
+		other := &protocoltest.Checker{T: t} // belongs to the scope, but not to the server
 		far, _ := pair(ctx, t, protocol.Config{}, of(other))
 		reads := h.dial(ctx, t)
 		exchange(ctx, t, reads, "x")
@@ -163,7 +162,7 @@ func TestServerEndsItsClients(t *testing.T) {
 	})
 }
 
-// A listener of a name has all its addresses, with one port.
+// A server that listens on a name has all its addresses, with one port.
 func TestServerOfSeveralAddresses(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		made := 0
@@ -193,7 +192,7 @@ func TestServerOfSeveralAddresses(t *testing.T) {
 	})
 }
 
-// The errors of Listen are those of CreateServer.
+// CreateServer returns the errors of Listen.
 func TestCreateServerFails(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		h := echoServer(ctx, t, protocol.Config{}, sorts[0].of)
@@ -207,7 +206,7 @@ func TestCreateServerFails(t *testing.T) {
 	})
 }
 
-// A factory that fails closes its connection, and is reported. The server goes on.
+// If factory fails, its connection is closed and the failure is reported. The server continues.
 func TestFactoryThatFails(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -250,7 +249,7 @@ func TestFactoryThatFails(t *testing.T) {
 	}
 }
 
-// scarce is a world in which the first Accepts fail.
+// A scarce is a poller whose first Accepts fail.
 type scarce struct {
 	poll.Poller
 	err  error
@@ -266,8 +265,8 @@ func (s *scarce) Submit(op *poll.Op) bool {
 	return s.Poller.Submit(op)
 }
 
-// A shortage of descriptors is reported once, and waited for. Another error of accepting
-// fails the scope.
+// A shortage of descriptors is reported once, and the server tries again. Another error of
+// accepting fails the scope.
 func TestServerThatCannotAccept(t *testing.T) {
 	t.Run("for want of descriptors", func(t *testing.T) {
 		world := &scarce{Poller: virtual.New(virtual.Config{}), err: syscall.EMFILE, left: 3}
@@ -297,7 +296,7 @@ func TestServerThatCannotAccept(t *testing.T) {
 	})
 }
 
-// Hundreds of clients at the same time are served, and all are counted.
+// Hundreds of clients at the same time are served and counted.
 func TestManyClients(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		h := echoServer(ctx, t, protocol.Config{}, of)
@@ -325,7 +324,7 @@ func TestManyClients(t *testing.T) {
 	})
 }
 
-// A server of UNIX sockets removes its file.
+// A server on a UNIX socket removes its file.
 func TestUnixServer(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		dir, err := os.MkdirTemp("", "baton")

@@ -15,7 +15,7 @@ import (
 	"baton/task"
 )
 
-// A Receive that waits in Drain gets on when another task has detached the connection.
+// Drain in a Receive returns when another task has detached the connection.
 func TestDetachEndsDrain(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
@@ -30,7 +30,7 @@ func TestDetachEndsDrain(t *testing.T) {
 		write(ctx, t, s, []byte("x"))
 		must(t, c.UntilData(ctx, 1))
 		until(ctx, t, tr.WritePaused)
-		turns(ctx, t, 5) // Drain waits again, before Detach does
+		turns(ctx, t, 5) // Drain waits again before Detach waits
 		reading := goTask(ctx, func(ctx context.Context) error {
 			for {
 				if _, err := s.Read(ctx, make([]byte, 64<<10)); err != nil {
@@ -47,8 +47,8 @@ func TestDetachEndsDrain(t *testing.T) {
 	})
 }
 
-// A panic in a callback of the tls.Config ends the transport: nothing that comes after it
-// is read as if there were no TLS.
+// A panic in a callback of the tls.Config ends the transport, which then does not read later bytes
+// as plaintext.
 func TestPanicInTheHandshakeEndsTheTransport(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		server, client := certificate(t)
@@ -72,23 +72,23 @@ func TestPanicInTheHandshakeEndsTheTransport(t *testing.T) {
 			t.Errorf("ConnectionLost: %v", c.Err)
 		}
 		if len(c.Data) > 0 {
-			t.Errorf("the protocol was given %d bytes", len(c.Data))
+			t.Errorf("the protocol received %d bytes", len(c.Data))
 		}
 		if shaking(ctx) == nil {
-			t.Error("the peer has shaken hands")
+			t.Error("the peer has completed the handshake")
 		}
 	})
 }
 
-// Limits that are misuse panic before a connection is taken, which would be lost.
-func TestLimitsThatAreMisuse(t *testing.T) {
+// Invalid limits panic before a connection is taken, which would be lost.
+func TestInvalidLimitsPanicBeforeTheConnectionIsTaken(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		near, far := streams(ctx, t)
 		d, err := near.Detach(ctx)
 		must(t, err)
 		config := protocol.Config{HighWater: 1, LowWater: 2}
 		misused(t, "Attach", func() { config.Attach(ctx, d, (&protocoltest.Checker{T: t}).Plain()) })
-		must(t, d.Close()) // it was not used
+		must(t, d.Close()) // d was not used
 		must(t, far.Close())
 		factory := func() protocol.Base { t.Error("factory is called"); return nil }
 		misused(t, "CreateServer", func() { config.CreateServer(ctx, "tcp", "127.0.0.1:0", factory) })
@@ -110,8 +110,8 @@ func misused(t *testing.T, what string, fn func()) {
 	fn()
 }
 
-// An ErrorReceived that sends again lets the loop go on.
-func TestErrorReceivedSendsAgain(t *testing.T) {
+// The loop goes on if ErrorReceived always sends again.
+func TestErrorReceivedMaySendAgain(t *testing.T) {
 	err := task.Run(t.Context(), func(ctx context.Context) error {
 		p := &stubborn{}
 		_, err := protocol.ListenPacket(ctx, "udp", "127.0.0.1:0", func() protocol.DatagramProtocol { return p })
@@ -127,7 +127,7 @@ func TestErrorReceivedSendsAgain(t *testing.T) {
 	must(t, err)
 }
 
-// A stubborn sends a datagram that is too long, again and again.
+// A stubborn sends a datagram that is too long again after each error.
 type stubborn struct {
 	transport *protocol.DatagramTransport
 	errors    int

@@ -24,7 +24,7 @@ import (
 	"baton/task"
 )
 
-// Each direction ends by itself under TLS, too.
+// Over TLS, too, each direction ends by itself.
 func TestTLSHalfClose(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -51,7 +51,7 @@ func TestTLSHalfClose(t *testing.T) {
 	})
 }
 
-// The peer that is told goodbye while much is still to be sent gets all of it.
+// If Close is called while much is still to be sent, the peer receives all of it.
 func TestTLSCloseSendsWhatWasWritten(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -80,7 +80,7 @@ func TestTLSAbort(t *testing.T) {
 	})
 }
 
-// The end of the connection without an alert is an error in strict mode.
+// In strict mode, the end of the connection without an alert is an error.
 func TestTLSStrict(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		t.Run(map[bool]string{false: "default", true: "strict"}[strict], func(t *testing.T) {
@@ -123,12 +123,12 @@ func TestTLSStrict(t *testing.T) {
 	}
 }
 
-// A raw conn stays open when crypto/tls closes it.
+// A raw connection stays open when crypto/tls closes it.
 type raw struct{ net.Conn }
 
 func (*raw) Close() error { return nil }
 
-// Pausing works under TLS, and so does a Close while reading is paused.
+// Over TLS, reading can be paused, and the transport can be closed meanwhile.
 func TestTLSPause(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -152,7 +152,7 @@ func TestTLSPause(t *testing.T) {
 	})
 }
 
-// The limits of the flow control count records that wait to be sent.
+// Over TLS, the limits of flow control count the bytes of records.
 func TestTLSFlowControl(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -180,7 +180,7 @@ func TestTLSFlowControl(t *testing.T) {
 	})
 }
 
-// TLS runs inside TLS, and the end of the inner one is the end of the stream.
+// TLS can run inside TLS. The end of the inner TLS is the end of the stream.
 func TestTLSInsideTLS(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
@@ -206,7 +206,7 @@ func TestTLSInsideTLS(t *testing.T) {
 		must(t, writing(ctx))
 		must(t, c.UntilData(ctx, len(want)))
 		if !bytes.Equal(got, want) || !bytes.Equal(c.Data, want) {
-			t.Errorf("something else at %d, %d", differ(got, want), differ(c.Data, want))
+			t.Errorf("a wrong byte at %d, %d", differ(got, want), differ(c.Data, want))
 		}
 		tr.Close()
 		readAll(ctx, t, s, nil)
@@ -216,7 +216,7 @@ func TestTLSInsideTLS(t *testing.T) {
 	})
 }
 
-// A handshake that fails is reported, and disturbs nobody else.
+// A handshake that fails is reported, and does not disturb other connections.
 func TestServerReportsHandshakes(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		server, client := certificate(t)
@@ -261,7 +261,7 @@ func TestServerReportsHandshakes(t *testing.T) {
 	})
 }
 
-// A peer that closes before or during the handshake is an error at once.
+// If the peer closes before or during the handshake, Connect fails at once.
 func TestPeerClosesDuringTheHandshake(t *testing.T) {
 	for _, said := range []string{"", "\x16\x03\x01"} {
 		t.Run(map[bool]string{true: "before", false: "during"}[said == ""], func(t *testing.T) {
@@ -290,7 +290,7 @@ func TestPeerClosesDuringTheHandshake(t *testing.T) {
 	}
 }
 
-// The handshake has a timeout on both sides, and a cancel of Connect closes the socket.
+// Both sides have a timeout for the handshake. A cancel of Connect closes the socket.
 func TestHandshakeTimeout(t *testing.T) {
 	for _, test := range []struct{ timeout, want time.Duration }{{0, time.Minute}, {time.Second, time.Second}} {
 		t.Run(test.want.String(), func(t *testing.T) {
@@ -304,7 +304,7 @@ func TestHandshakeTimeout(t *testing.T) {
 				began := task.Now(ctx)
 				_, _ = s.ReadAll(ctx, 1000)
 				if took := task.Now(ctx).Sub(began); took != test.want {
-					t.Errorf("the server has given up after %v, want %v", took, test.want)
+					t.Errorf("the server gave up after %v, want %v", took, test.want)
 				}
 				must(t, s.Close())
 				h.Close()
@@ -327,7 +327,7 @@ func TestHandshakeTimeout(t *testing.T) {
 				began = task.Now(ctx)
 				wantErr(t, "StartTLS", tr.StartTLS(ctx, client), os.ErrDeadlineExceeded)
 				if took := task.Now(ctx).Sub(began); took != test.want {
-					t.Errorf("StartTLS has given up after %v, want %v", took, test.want)
+					t.Errorf("StartTLS gave up after %v, want %v", took, test.want)
 				}
 				must(t, c.UntilLost(ctx))
 				must(t, s.Close())
@@ -350,7 +350,7 @@ func TestCancelledConnectClosesTheSocket(t *testing.T) {
 		})
 		s, err := ln.Accept(ctx)
 		must(t, err)
-		_, err = s.Peek(ctx, 1) // the handshake is at work
+		_, err = s.Peek(ctx, 1) // the handshake has begun
 		must(t, err)
 		connect.Cancel(nil)
 		tr, err := connect.Await(ctx)
@@ -362,7 +362,7 @@ func TestCancelledConnectClosesTheSocket(t *testing.T) {
 	})
 }
 
-// StartTLS that fails ends the transport, with its error.
+// If StartTLS fails, the transport ends with its error.
 func TestStartTLSThatFails(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		server, _ := certificate(t)
@@ -383,7 +383,7 @@ func TestStartTLSThatFails(t *testing.T) {
 	})
 }
 
-// Close and Abort during the handshake end it.
+// Close and Abort end a handshake.
 func TestEndDuringTheHandshake(t *testing.T) {
 	for name, end := range map[string]func(*protocol.Transport){
 		"Close": (*protocol.Transport).Close, "Abort": (*protocol.Transport).Abort,

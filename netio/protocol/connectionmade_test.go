@@ -62,7 +62,7 @@ func TestPauseInConnectionMadeIsRespected(t *testing.T) {
 	})
 }
 
-// What ends the transport within ConnectionMade ends it in a later turn.
+// A call that ends the transport within ConnectionMade ends it in a later turn.
 func TestEndInConnectionMade(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -93,7 +93,7 @@ func TestEndInConnectionMade(t *testing.T) {
 					s, err = ln.Accept(ctx)
 					return err
 				})
-				turns(ctx, t, 20) // a reset connection is not accepted later
+				turns(ctx, t, 20) // so that no reset connection is accepted later
 				tr, err := protocol.Connect(ctx, "tcp", ln.Addr().String(), func() protocol.Base { return of(c) })
 				must(t, err)
 				must(t, accept(ctx))
@@ -106,7 +106,7 @@ func TestEndInConnectionMade(t *testing.T) {
 				got := make([]byte, 4)
 				n, err := s.ReadFull(ctx, got)
 				if string(got[:n]) != test.want || test.name != "Abort" && err != io.EOF && err != io.ErrUnexpectedEOF {
-					t.Errorf("the peer reads %q, %v", got[:n], err)
+					t.Errorf("the peer read %q, %v", got[:n], err)
 				}
 				must(t, s.Close())
 				if want := []string{"ConnectionMade", "ConnectionLost"}; !slices.Equal(c.Calls, want) {
@@ -117,7 +117,7 @@ func TestEndInConnectionMade(t *testing.T) {
 	}
 }
 
-// The same goes for the calls that give bytes.
+// A call that ends the transport within a call that passes bytes ends it in a later turn.
 func TestAbortInACallEndsTheTransportLater(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}

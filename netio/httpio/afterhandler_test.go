@@ -20,8 +20,8 @@ import (
 	"baton/task"
 )
 
-// The ResponseController of a request changes nothing after the handler: the next request of
-// the connection has its own deadlines.
+// After the handler, the ResponseController changes nothing: the next request of the connection
+// has its own deadlines.
 func TestLateDeadlinesFail(t *testing.T) {
 	var late *http.ResponseController
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
@@ -39,12 +39,13 @@ func TestLateDeadlinesFail(t *testing.T) {
 				t.Errorf("%s = %v", name, err)
 			}
 		}
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		s.rest(s.dial(getRoot + "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
 	})
 }
 
-// The end of the client is noticed, too, if the handler has closed a Body that it has not read.
+// The server also notices that the client has gone if the handler has closed a Body that it has
+// not read.
 func TestClientGoneAfterCloseOfBody(t *testing.T) {
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.ReadFull(r.Body, make([]byte, 2)); err != nil || r.Body.Close() != nil {
@@ -56,7 +57,7 @@ func TestClientGoneAfterCloseOfBody(t *testing.T) {
 		if took := task.Now(r.Context()).Sub(began); err == nil || took != time.Second {
 			t.Errorf("%v after %v", err, took)
 		}
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		c := s.dial("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n")
 		s.sleep(time.Second)
 		_ = c.Close()
@@ -93,7 +94,7 @@ func TestBlockingRemovesFilesOfForm(t *testing.T) {
 				panic(http.ErrAbortHandler)
 			}
 		}))
-		inSim(t, h.ServeHTTP, nil, func(s *site) {
+		inSim(t, h.ServeHTTP, nil, func(s *simServer) {
 			s.rest(s.dial(fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: %s\r\n"+
 				"Content-Length: %d\r\n\r\n%s", mw.FormDataContentType(), form.Len(), &form)))
 			if files() != 0 {
@@ -106,7 +107,7 @@ func TestBlockingRemovesFilesOfForm(t *testing.T) {
 // An idle connection does not keep the memory of a long head.
 func TestIdleConnectionKeepsNoHead(t *testing.T) {
 	const conns, long = 4, 512 << 10
-	inSim(t, func(http.ResponseWriter, *http.Request) {}, nil, func(s *site) {
+	inSim(t, func(http.ResponseWriter, *http.Request) {}, nil, func(s *simServer) {
 		var before, after runtime.MemStats
 		head := "GET / HTTP/1.1\r\nHost: a\r\nLong: " + strings.Repeat("x", long) + "\r\n\r\n"
 		runtime.GC()
@@ -117,7 +118,7 @@ func TestIdleConnectionKeepsNoHead(t *testing.T) {
 			s.answer(clients[i], fine(""))
 		}
 		runtime.GC()
-		runtime.GC() // sync.Pools keep what they have for one more
+		runtime.GC() // a sync.Pool keeps its objects for one more collection
 		runtime.ReadMemStats(&after)
 		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > conns*long/2 {
 			t.Errorf("%d idle connections have %d bytes", conns, grown)
@@ -128,14 +129,14 @@ func TestIdleConnectionKeepsNoHead(t *testing.T) {
 	})
 }
 
-// A handler that panics cannot close the connection that it has hijacked.
+// If a handler hijacks the connection and panics, the server closes the connection.
 func TestPanicClosesHijackedConnection(t *testing.T) {
 	inSim(t, func(w http.ResponseWriter, _ *http.Request) {
 		if _, _, err := w.(http.Hijacker).Hijack(); err != nil {
 			t.Error(err)
 		}
 		panic(http.ErrAbortHandler)
-	}, nil, func(s *site) {
+	}, nil, func(s *simServer) {
 		if got := s.rest(s.dial(getRoot)); got != "" {
 			t.Errorf("got %q", got)
 		}
@@ -145,8 +146,8 @@ func TestPanicClosesHijackedConnection(t *testing.T) {
 	})
 }
 
-// A change of DisableKeepAlives counts for the requests that begin later, also while a goroutine
-// answers one.
+// A change of DisableKeepAlives affects requests that begin later, also while a goroutine answers
+// a request.
 func TestDisableKeepAlivesLater(t *testing.T) {
 	began, answer := make(chan struct{}), make(chan struct{})
 	h := httpio.Blocking(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -157,7 +158,7 @@ func TestDisableKeepAlivesLater(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "fine")
 	}))
-	inSim(t, h.ServeHTTP, nil, func(s *site) {
+	inSim(t, h.ServeHTTP, nil, func(s *simServer) {
 		c := s.dial(getRoot)
 		if _, _, err := await.Receive(s.ctx, began); err != nil {
 			t.Fatal(err)

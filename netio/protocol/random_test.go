@@ -18,11 +18,10 @@ import (
 	"baton/task"
 )
 
-// Two transports do what comes to their mind, each many times, with their checkers
-// looking at the order of the calls. What one received is the beginning of what the other
-// sent, and all of it after an end in order. Run one again with -sim.seed, and its number
-// is that of the subtest.
-func TestTorture(t *testing.T) {
+// Two transports make many random calls each, and their checkers check the order of the calls. The
+// bytes that an end received are the beginning of the bytes that the other end sent, and all of
+// them after an orderly end. To run one again, use -sim.seed with the number of the subtest.
+func TestRandomCallsKeepTheOrder(t *testing.T) {
 	seeds := uint64(300)
 	if testing.Short() {
 		seeds = 50
@@ -30,27 +29,27 @@ func TestTorture(t *testing.T) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			sim.Config{Seed: seed + 1}.Test(t, func(ctx context.Context, t *testing.T) {
-				torture(ctx, t, rand.New(rand.NewPCG(seed, 7)))
+				randomCalls(ctx, t, rand.New(rand.NewPCG(seed, 7)))
 			})
 		})
 	}
 }
 
-// A victim is one end of the connection.
-type victim struct {
+// A randomEnd is one end of the connection.
+type randomEnd struct {
 	*protocoltest.Checker
 	t        *testing.T
 	random   *rand.Rand
 	sent     []byte
-	received []byte // by checkers before
-	sudden   bool   // it was ended without order
+	received []byte // by earlier checkers
+	aborted  bool   // ended by Abort or an error
 
 	detaching bool
 	ending    bool
 	detached  *netio.Detached
 }
 
-func torture(ctx context.Context, t *testing.T, random *rand.Rand) {
+func randomCalls(ctx context.Context, t *testing.T, random *rand.Rand) {
 	secure := random.IntN(3) == 0
 	near, far := streams(ctx, t)
 	if secure {
@@ -59,16 +58,16 @@ func torture(ctx context.Context, t *testing.T, random *rand.Rand) {
 		must(t, near.StartTLS(ctx, client))
 		must(t, join(ctx))
 	}
-	ends := [2]*victim{}
+	ends := [2]*randomEnd{}
 	canceled := false
 	err := task.Scope(ctx, func(ctx context.Context) error {
 		for i, s := range []*netio.Stream{near, far} {
-			v := &victim{t: t, random: random}
+			v := &randomEnd{t: t, random: random}
 			ends[i] = v
 			d, err := s.Detach(ctx)
 			must(t, err)
 			v.detached = d
-			task.Go(ctx, func(ctx context.Context) error { return v.live(ctx, 30+random.IntN(100)) })
+			task.Go(ctx, func(ctx context.Context) error { return v.callRandomly(ctx, 30+random.IntN(100)) })
 		}
 		if random.IntN(10) == 0 {
 			for range random.IntN(100) {
@@ -86,21 +85,21 @@ func torture(ctx context.Context, t *testing.T, random *rand.Rand) {
 		peer := ends[1-i]
 		got := append(v.received, v.Data...)
 		if !bytes.HasPrefix(peer.sent, got) {
-			t.Errorf("end %d has received something else at %d: %d of %d bytes; secure %v, canceled %v, sudden %v %v", i, differ(peer.sent, got), len(got), len(peer.sent), secure, canceled, v.sudden, peer.sudden)
+			t.Errorf("end %d received a wrong byte at %d: %d of %d bytes; secure %v, canceled %v, aborted %v %v", i, differ(peer.sent, got), len(got), len(peer.sent), secure, canceled, v.aborted, peer.aborted)
 		}
 		if !v.Lost() {
 			t.Errorf("end %d has no ConnectionLost", i)
 		}
-		if !canceled && !v.sudden && !peer.sudden && (v.Err != nil || len(got) < len(peer.sent)) {
+		if !canceled && !v.aborted && !peer.aborted && (v.Err != nil || len(got) < len(peer.sent)) {
 			t.Errorf("end %d has received %d bytes of %d, %v", i, len(got), len(peer.sent), v.Err)
 		}
 	}
 }
 
-// attach makes a transport of the connection.
-func (v *victim) attach(ctx context.Context) error {
+// attach makes a transport for the connection.
+func (v *randomEnd) attach(ctx context.Context) error {
 	c := &protocoltest.Checker{T: v.t, Size: 1 + v.random.IntN(3000)}
-	c.OnEOF = func() bool { return true } // what is to be sent still goes out
+	c.OnEOF = func() bool { return true } // so that the rest is still sent
 	if v.Checker != nil {
 		v.received = append(v.received, v.Data...)
 	}
@@ -131,10 +130,10 @@ func (v *victim) attach(ctx context.Context) error {
 	return err
 }
 
-// live does n things, and then ends the connection.
-func (v *victim) live(ctx context.Context, n int) error {
+// callRandomly makes n random calls, and then ends the connection.
+func (v *randomEnd) callRandomly(ctx context.Context, n int) error {
 	if v.attach(ctx) != nil {
-		return nil // the scope is cancelled
+		return nil // the scope was cancelled
 	}
 	for range n {
 		for range v.random.IntN(4) {
@@ -159,7 +158,7 @@ func (v *victim) live(ctx context.Context, n int) error {
 				return nil
 			}
 		case 1:
-			timed, release := await.WithTimeout(ctx, time.Second) // the peer may be paused
+			timed, release := await.WithTimeout(ctx, time.Second) // the peer may not read
 			_ = v.Transport.Drain(timed)
 			release()
 		default:
@@ -170,8 +169,8 @@ func (v *victim) live(ctx context.Context, n int) error {
 	return nil
 }
 
-// detach takes the connection, if the peer reads what is still to be sent.
-func (v *victim) detach(ctx context.Context) (*netio.Detached, error) {
+// detach takes the connection out of the transport, if the peer read what is still to be sent.
+func (v *randomEnd) detach(ctx context.Context) (*netio.Detached, error) {
 	timed, release := await.WithTimeout(ctx, time.Second)
 	defer release()
 	v.detaching = true
@@ -179,9 +178,8 @@ func (v *victim) detach(ctx context.Context) (*netio.Detached, error) {
 	return v.Transport.Detach(timed)
 }
 
-// end ends the connection in order: the last of the two to read the end of the stream
-// closes it.
-func (v *victim) end(ctx context.Context) {
+// end ends the connection in order: the end that reads the end of the stream last closes it.
+func (v *randomEnd) end(ctx context.Context) {
 	if v.Transport.IsClosing() {
 		return
 	}
@@ -196,11 +194,11 @@ func (v *victim) end(ctx context.Context) {
 	if eof {
 		v.Transport.Close()
 	}
-	_ = v.UntilLost(ctx) // or the scope is cancelled
+	_ = v.UntilLost(ctx) // fails only if the scope was cancelled
 }
 
-// act does one thing, in a callback or in a task.
-func (v *victim) act() {
+// act makes one random call, in a callback or in a task.
+func (v *randomEnd) act() {
 	tr := v.Transport
 	if tr == nil || v.ending || tr.IsClosing() {
 		return
@@ -212,7 +210,7 @@ func (v *victim) act() {
 			return // Write is misuse
 		}
 		had := len(v.sent)
-		v.sent = append(v.sent, p...) // before PauseWriting may write more
+		v.sent = append(v.sent, p...) // first, because PauseWriting may write more
 		if _, err := tr.Write(p); err != nil {
 			v.sent = v.sent[:had]
 		}
@@ -227,12 +225,12 @@ func (v *victim) act() {
 		tr.SetWriteBufferLimits(high, high/3)
 	case 18:
 		if v.random.IntN(20) == 0 {
-			v.sudden = true
+			v.aborted = true
 			tr.Close()
 		}
 	case 19:
 		if v.random.IntN(20) == 0 {
-			v.sudden = true
+			v.aborted = true
 			tr.Abort()
 		}
 	}

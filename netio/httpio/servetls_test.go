@@ -51,9 +51,9 @@ func keyPair(t *testing.T) (certFile, keyFile string) {
 	return certFile, keyFile
 }
 
-// ServeTLS takes a certificate from files or from TLSConfig; files come first. Without any,
-// or with a file that is not there, it fails at once and has closed the listener. So does
-// http.Server.ServeTLS, but for the listener.
+// ServeTLS takes a certificate from files or from TLSConfig; files come first. Without a
+// certificate, or with a missing file, it fails at once and closes the listener.
+// http.Server.ServeTLS also fails, but does not close the listener.
 func TestServeTLS(t *testing.T) {
 	certFile, keyFile := keyPair(t)
 	good, client := certificate()
@@ -124,7 +124,7 @@ func TestListenAndServeTLS(t *testing.T) {
 		serving := task.StartErr(ctx, func(ctx context.Context) error {
 			return srv.ListenAndServeTLS(ctx, "unix", path, certFile, keyFile)
 		})
-		if err := task.Yield(ctx); err != nil { // it listens at its first step
+		if err := task.Yield(ctx); err != nil { // it listens in its first step
 			return err
 		}
 		c, err := netio.DialTLS(ctx, "unix", path, client)
@@ -149,8 +149,8 @@ func TestListenAndServeTLS(t *testing.T) {
 	}
 }
 
-// A request that is not encrypted is answered so on a port for TLS, as by package net/http,
-// and logged once. Other bytes that are no TLS get no answer.
+// On a port for TLS, a request that is not encrypted gets a response that is not encrypted, as in
+// package net/http, and is logged once. Other bytes that are not TLS get no response.
 func TestPlainRequestsOnATLSPort(t *testing.T) {
 	config, _ := certificate()
 	for sent, logged := range map[string]string{
@@ -171,7 +171,7 @@ func TestPlainRequestsOnATLSPort(t *testing.T) {
 		peer.Config.ErrorLog = log.New(io.Discard, "", 0)
 		peer.StartTLS()
 		srv := &httpio.Server{Handler: http.HandlerFunc(greet), TLSConfig: config, ErrorLog: log.New(&log1, "", 0)}
-		ours, theirs := beside(t, srv, peer, func(addr string) string { return exchange(t, addr, sent) })
+		ours, theirs := askBoth(t, srv, peer, func(addr string) string { return exchange(t, addr, sent) })
 		if ours != theirs {
 			t.Errorf("%q\nours   %q\ntheirs %q", sent, ours, theirs)
 		}
@@ -181,9 +181,9 @@ func TestPlainRequestsOnATLSPort(t *testing.T) {
 	}
 }
 
-// A connection has one net.Conn for all functions of the user, over TLS as well. ConnState
-// counts a connection from before its handshake, as in package net/http.
-func TestAConnectionHasOneNetConn(t *testing.T) {
+// A connection has one net.Conn for all functions of the user, with and without TLS. ConnState
+// reports a connection before its handshake, as in package net/http.
+func TestConnectionHasOneNetConn(t *testing.T) {
 	certificate()
 	for _, secure := range []bool{false, true} {
 		var conns []net.Conn
@@ -207,18 +207,18 @@ func TestAConnectionHasOneNetConn(t *testing.T) {
 			}
 			fmt.Fprint(c, "raw")
 			_ = c.Close()
-			_ = c.Close() // a second one does nothing
+			_ = c.Close() // a second Close does nothing
 		}, func(srv *httpio.Server) {
 			srv.ConnState = func(c net.Conn, state http.ConnState) { note(c, state.String()) }
 			srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 				note(c, "context")
-				_ = await.Sleep(ctx, 1) // it may switch
+				_ = await.Sleep(ctx, 1) // ConnContext may switch
 				return ctx
 			}
 			if secure {
 				srv.TLSConfig, _ = certificate()
 			}
-		}, func(s *site) {
+		}, func(s *simServer) {
 			if secure {
 				_, s.tls = certificate()
 			}
@@ -240,13 +240,13 @@ func TestAConnectionHasOneNetConn(t *testing.T) {
 	}
 }
 
-// A server offers HTTP/1.1 whatever its TLSConfig lists, and never HTTP/2. Another protocol, as
-// that of ACME, gets its handshake and nothing else. It is so with package net/http.
+// A server offers HTTP/1.1 whatever its TLSConfig lists, and never HTTP/2. Another protocol, such
+// as that of ACME, gets its handshake and nothing else, as in package net/http.
 func TestProtocolsOverTLS(t *testing.T) {
 	good, client := certificate()
 	for _, c := range []struct {
 		offered, asked []string
-		want           string // the protocol, and whether a request is answered
+		want           string // the protocol, and whether a request gets a response
 	}{
 		{nil, nil, " true"},
 		{nil, []string{"h2", "http/1.1"}, "http/1.1 true"},
@@ -262,7 +262,7 @@ func TestProtocolsOverTLS(t *testing.T) {
 				return err.Error()
 			}
 			defer conn.Close()
-			_, _ = io.WriteString(conn, getClose) // the server may have left
+			_, _ = io.WriteString(conn, getClose) // the server may have closed the connection
 			got, _ := io.ReadAll(conn)
 			return fmt.Sprint(conn.ConnectionState().NegotiatedProtocol, " ", strings.HasSuffix(string(got), "hello"))
 		}
@@ -275,7 +275,7 @@ func TestProtocolsOverTLS(t *testing.T) {
 		peer.StartTLS()
 		config := good.Clone()
 		config.NextProtos = c.offered
-		ours, theirs := beside(t, &httpio.Server{Handler: http.HandlerFunc(greet), TLSConfig: config}, peer, ask)
+		ours, theirs := askBoth(t, &httpio.Server{Handler: http.HandlerFunc(greet), TLSConfig: config}, peer, ask)
 		if ours != c.want || theirs != c.want {
 			t.Errorf("%v for %v: %q, package net/http %q, want %q", c.asked, c.offered, ours, theirs, c.want)
 		}

@@ -14,21 +14,21 @@ import (
 	"baton/task"
 )
 
-// beside calls visit with the address of srv, and with that of a server of package net/http,
-// both on the loopback. It returns what visit has seen.
-func beside(t *testing.T, srv *httpio.Server, peer *httptest.Server, visit func(addr string) string) (ours, theirs string) {
+// askBoth calls ask with the address of srv and with the address of peer, a server of package
+// net/http. Both listen on loopback. It returns the results of ask.
+func askBoth(t *testing.T, srv *httpio.Server, peer *httptest.Server, ask func(addr string) string) (ours, theirs string) {
 	t.Helper()
 	defer peer.Close()
-	theirs = visit(peer.Listener.Addr().String())
+	theirs = ask(peer.Listener.Addr().String())
 	onLoopback(t, srv, func(ctx context.Context, addr string) error {
 		var err error
-		ours, err = await.Blocking(ctx, func(context.Context) (string, error) { return visit(addr), nil })
+		ours, err = await.Blocking(ctx, func(context.Context) (string, error) { return ask(addr), nil })
 		return err
 	})
 	return ours, theirs
 }
 
-// onLoopback runs fn as a task beside srv, which listens on the loopback.
+// onLoopback runs fn as a task while srv listens on loopback.
 func onLoopback(t *testing.T, srv *httpio.Server, fn func(ctx context.Context, addr string) error) {
 	t.Helper()
 	err := task.Run(t.Context(), func(ctx context.Context) error {

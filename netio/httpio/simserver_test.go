@@ -19,8 +19,8 @@ import (
 	"baton/task"
 )
 
-// A site is a server in a simulated world, and what its clients do.
-type site struct {
+// A simServer is a server in a simulated world, with functions for its clients.
+type simServer struct {
 	ctx    context.Context
 	t      *testing.T
 	srv    *httpio.Server
@@ -30,11 +30,12 @@ type site struct {
 	tls    *tls.Config
 }
 
-// inSim runs fn beside a server that calls h. Set changes the server first.
-func inSim(t *testing.T, h http.HandlerFunc, set func(*httpio.Server), fn func(s *site)) {
+// inSim runs fn while a server serves h in a simulated world. If set is not nil, it changes the
+// server first.
+func inSim(t *testing.T, h http.HandlerFunc, set func(*httpio.Server), fn func(s *simServer)) {
 	t.Helper()
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		s := &site{ctx: ctx, t: t, srv: &httpio.Server{Handler: h}, began: task.Now(ctx)}
+		s := &simServer{ctx: ctx, t: t, srv: &httpio.Server{Handler: h}, began: task.Now(ctx)}
 		if set != nil {
 			set(s.srv)
 		}
@@ -54,18 +55,18 @@ func inSim(t *testing.T, h http.HandlerFunc, set func(*httpio.Server), fn func(s
 	})
 }
 
-// since is the time since the site began.
-func (s *site) since() time.Duration { return task.Now(s.ctx).Sub(s.began) }
+// since returns the time since the start.
+func (s *simServer) since() time.Duration { return task.Now(s.ctx).Sub(s.began) }
 
-func (s *site) sleep(d time.Duration) {
+func (s *simServer) sleep(d time.Duration) {
 	s.t.Helper()
 	if err := await.Sleep(s.ctx, d); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-// dial connects a client, which has sent something.
-func (s *site) dial(sent string) *netio.Stream {
+// dial connects a client and sends text.
+func (s *simServer) dial(sent string) *netio.Stream {
 	s.t.Helper()
 	c, err := netio.Dial(s.ctx, "tcp", "127.0.0.1:80")
 	if err == nil && s.tls != nil {
@@ -78,15 +79,15 @@ func (s *site) dial(sent string) *netio.Stream {
 	return c
 }
 
-func (s *site) send(c *netio.Stream, text string) {
+func (s *simServer) send(c *netio.Stream, text string) {
 	s.t.Helper()
 	if _, err := c.Write(s.ctx, []byte(text)); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-// rest reads to the end of a connection and closes it.
-func (s *site) rest(c *netio.Stream) string {
+// rest reads until the end of the stream, and closes the connection.
+func (s *simServer) rest(c *netio.Stream) string {
 	s.t.Helper()
 	got, err := c.ReadAll(s.ctx, 10<<20)
 	if err != nil {
@@ -96,8 +97,8 @@ func (s *site) rest(c *netio.Stream) string {
 	return dates.ReplaceAllString(string(got), "")
 }
 
-// answer reads as many bytes as want has.
-func (s *site) answer(c *netio.Stream, want string) {
+// answer reads as many bytes as want has, and compares them.
+func (s *simServer) answer(c *netio.Stream, want string) {
 	s.t.Helper()
 	got := make([]byte, len(want)+len("Date: Sat, 01 Jan 2000 00:00:00 GMT\r\n"))
 	n, err := c.ReadFull(s.ctx, got)
@@ -106,7 +107,7 @@ func (s *site) answer(c *netio.Stream, want string) {
 	}
 }
 
-// ok is an answer.
+// fine returns a response with status 200.
 func fine(body string) string {
 	text := "HTTP/1.1 200 OK\r\n"
 	if body == "" {
@@ -115,7 +116,8 @@ func fine(body string) string {
 	return text + "Content-Length: " + strconv.Itoa(len(body)) + "\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + body
 }
 
-// certificate is that of package httptest, made outside of bubbles.
+// certificate returns the certificate of package httptest. The first call must come from outside a
+// bubble of package synctest.
 var certificate = sync.OnceValues(func() (server, client *tls.Config) {
 	peer := httptest.NewTLSServer(nil)
 	defer peer.Close()

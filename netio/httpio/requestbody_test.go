@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A request without a body has http.NoBody, exactly when it has in package net/http.
+// A request without a body has http.NoBody in the same cases as in package net/http.
 func TestRequestsWithoutABodyHaveNoBody(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		none := r.Body == http.NoBody

@@ -21,13 +21,13 @@ import (
 	"baton/task"
 )
 
-// An answerer is a server that answers the first request with fixed bytes, and then closes
-// the connection or waits for another request, which it answers properly.
+// An answerer is a server that sends fixed bytes as its first response. Then it closes the
+// connection, or answers another request properly.
 type answerer struct {
 	ln     net.Listener
 	answer string
 	stays  bool
-	asked  atomic.Int32 // requests, in all
+	asked  atomic.Int32 // the number of requests
 	conns  atomic.Int32
 }
 
@@ -73,8 +73,7 @@ func (a *answerer) serve(c net.Conn) {
 	}
 }
 
-// outcome is how a client reads an answer: what can be compared. The texts of errors
-// cannot.
+// outcome describes how a client reads a response, without the texts of errors, which differ.
 func outcome(ctx context.Context, rt http.RoundTripper, method, url string) string {
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
@@ -99,7 +98,7 @@ const (
 	hello = "\r\n\r\nhello"
 )
 
-// zipped is hello, compressed.
+// zipped is "hello", compressed.
 var zipped = func() string {
 	var b strings.Builder
 	w := gzip.NewWriter(&b)
@@ -110,7 +109,7 @@ var zipped = func() string {
 
 func chunk(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
 
-// strange are answers with something about them. Those that stay leave the connection open.
+// strange are unusual responses. Those with stays leave the connection open.
 var strange = []struct {
 	name, answer string
 	stays        bool
@@ -165,7 +164,7 @@ var strange = []struct {
 	{"an old answer", "HTTP/1.0 200 OK\r\nContent-Length: 5" + hello, false},
 	{"an old answer that is kept", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5" + hello, true},
 	{"close in a list", head + "Connection: x, ClosE\r\nContent-Length: 5" + hello, true},
-	{"close beside keep-alive", head + "Connection: keep-alive\r\nConnection: close\r\nContent-Length: 5" + hello, true},
+	{"close and keep-alive", head + "Connection: keep-alive\r\nConnection: close\r\nContent-Length: 5" + hello, true},
 	{"chunks", head + "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", true},
 	{"chunks in capitals", head + "Transfer-Encoding: CHUNKED\r\n\r\n5\r\nhello\r\n0\r\n\r\n", true},
 	{"chunks in an old answer", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", false},
@@ -200,7 +199,7 @@ var strange = []struct {
 	{"103 first, twice", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", 2) + head + "Content-Length: 5" + hello, true},
 	{"199 with a length", "HTTP/1.1 199 What\r\nContent-Length: 5\r\n\r\n" + head + "Content-Length: 5" + hello, true},
 	{"100 too often", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 100_000) + head + "Content-Length: 5" + hello, false},
-	{"101 that nobody asked for", "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", true},
+	{"unrequested 101", "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", true},
 	{"101 to nothing", "HTTP/1.1 101 Switching\r\n\r\n", true},
 	{"a head that is too long", head + strings.Repeat("A: "+strings.Repeat("x", 1000)+"\r\n", 2000) + "\r\n", false},
 	{"a line that is too long", head + "A: " + strings.Repeat("x", 2<<20) + "\r\n\r\n", false},
@@ -219,10 +218,10 @@ var strange = []struct {
 	{"another compression", head + "Content-Encoding: br\r\nContent-Length: 5" + hello, true},
 }
 
-// A strange answer is read as http.Transport reads it, and its connection is kept or not as
-// there.
-func TestStrangeAnswersAreReadAsByNetHTTP(t *testing.T) {
-	log.SetOutput(io.Discard) // http.Transport writes of bytes behind an answer to HEAD
+// Each strange response is read as http.Transport reads it, and its connection is kept in the same
+// cases.
+func TestStrangeResponsesAreReadAsByNetHTTP(t *testing.T) {
+	log.SetOutput(io.Discard) // http.Transport logs bytes behind a response
 	defer log.SetOutput(os.Stderr)
 	for _, c := range strange {
 		for _, method := range []string{"GET", "HEAD"} {
@@ -239,7 +238,7 @@ func TestStrangeAnswersAreReadAsByNetHTTP(t *testing.T) {
 					defer tr.CloseIdleConnections()
 					url := "http://" + ours.ln.Addr().String()
 					got = outcome(ctx, tr, method, url)
-					if c.stays && method == "GET" { // a body behind HEAD is a race with the next request
+					if c.stays && method == "GET" { // a body after HEAD races with the next request
 						want += outcome(t.Context(), std, method, "http://"+theirs.ln.Addr().String())
 						got += outcome(ctx, tr, method, url)
 						want += fmt.Sprint(theirs.conns.Load())

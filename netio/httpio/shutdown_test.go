@@ -32,15 +32,15 @@ func hijacker(t *testing.T, fn func(c net.Conn, r *http.Request)) http.HandlerFu
 	}
 }
 
-// A handler that has hijacked its connection learns of the end by netio.UntilShutdown, and
-// others by RegisterOnShutdown. Both say goodbye, and the server ends at once.
+// Hijacked connections can say goodbye: handlers learn of the shutdown by netio.UntilShutdown,
+// other code by RegisterOnShutdown. Then the server ends at once.
 func TestHijackedConnectionsSayGoodbye(t *testing.T) {
 	for _, how := range []string{"Shutdown", "cancel"} {
 		called := 0
-		var room []net.Conn // where goroutines would serve the connections
+		var others []net.Conn // in a program, goroutines would serve these connections
 		h := hijacker(t, func(c net.Conn, r *http.Request) {
-			if r.URL.Path == "/room" {
-				room = append(room, c)
+			if r.URL.Path == "/others" {
+				others = append(others, c)
 				return
 			}
 			defer c.Close()
@@ -54,17 +54,17 @@ func TestHijackedConnectionsSayGoodbye(t *testing.T) {
 		inSim(t, h, func(srv *httpio.Server) {
 			srv.RegisterOnShutdown(func(context.Context) { called++ })
 			srv.RegisterOnShutdown(func(ctx context.Context) {
-				if err := await.Sleep(ctx, time.Second); err != nil { // it may take its time
+				if err := await.Sleep(ctx, time.Second); err != nil { // it may switch
 					t.Error(err)
 				}
-				for _, c := range room {
-					io.WriteString(c, "bye, room")
+				for _, c := range others {
+					io.WriteString(c, "bye, others")
 					_ = c.Close()
 				}
 			})
-		}, func(s *site) {
+		}, func(s *simServer) {
 			handler := s.dial(getRoot)
-			room1, room2 := s.dial("GET /room HTTP/1.1\r\nHost: a\r\n\r\n"), s.dial("GET /room HTTP/1.1\r\nHost: a\r\n\r\n")
+			others1, others2 := s.dial("GET /others HTTP/1.1\r\nHost: a\r\n\r\n"), s.dial("GET /others HTTP/1.1\r\nHost: a\r\n\r\n")
 			s.sleep(time.Second)
 			began := s.since()
 			if how == "cancel" {
@@ -78,20 +78,20 @@ func TestHijackedConnectionsSayGoodbye(t *testing.T) {
 			} else if d := s.since() - began; d != time.Second {
 				t.Errorf("Shutdown took %v", d)
 			}
-			if got := s.rest(handler) + "; " + s.rest(room1) + "; " + s.rest(room2); got != "bye; bye, room; bye, room" || called != 1 {
+			if got := s.rest(handler) + "; " + s.rest(others1) + "; " + s.rest(others2); got != "bye; bye, others; bye, others" || called != 1 {
 				t.Errorf("%s: got %q", how, got)
 			}
 		})
 	}
 }
 
-// A hijacked connection that stays is cut off when the grace is over, as is a function that
-// says goodbye for ever. Close cuts at once, and says no goodbye.
+// After Grace, Shutdown cuts off a hijacked connection that stays open, and cancels a function of
+// RegisterOnShutdown. Close cuts off at once, and does not call the functions.
 func TestHijackedConnectionsAreCutOff(t *testing.T) {
 	const grace = 10 * time.Second
 	for _, shutdown := range []bool{true, false} {
 		var called, ended time.Duration
-		inSim(t, hijacker(t, func(net.Conn, *http.Request) {}), func(srv *httpio.Server) { srv.Grace = grace }, func(s *site) {
+		inSim(t, hijacker(t, func(net.Conn, *http.Request) {}), func(srv *httpio.Server) { srv.Grace = grace }, func(s *simServer) {
 			s.srv.RegisterOnShutdown(func(ctx context.Context) {
 				called = task.Now(ctx).Sub(s.began)
 				_ = await.Sleep(ctx, time.Hour)
@@ -121,9 +121,9 @@ func TestHijackedConnectionsAreCutOff(t *testing.T) {
 	}
 }
 
-// A function of RegisterOnShutdown that panics, or whose task fails, is reported, and ends
-// nothing.
-func TestAGoodbyeThatFailsIsReported(t *testing.T) {
+// A function of RegisterOnShutdown that panics, or whose task fails, is reported, and does not
+// disturb the shutdown.
+func TestFailingShutdownFunctionIsReported(t *testing.T) {
 	lost := errors.New("lost")
 	for what, f := range map[string]func(ctx context.Context){
 		"oops": func(context.Context) { panic("oops") },
@@ -133,7 +133,7 @@ func TestAGoodbyeThatFailsIsReported(t *testing.T) {
 		inSim(t, func(w http.ResponseWriter, r *http.Request) {
 			_ = await.Sleep(r.Context(), 5*time.Second)
 			io.WriteString(w, "done")
-		}, nil, func(s *site) {
+		}, nil, func(s *simServer) {
 			task.Loop(s.ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reports = append(reports, e.Err.Error()) })
 			s.srv.RegisterOnShutdown(f)
 			c := s.dial(getRoot)
@@ -151,14 +151,14 @@ func TestAGoodbyeThatFailsIsReported(t *testing.T) {
 	}
 }
 
-// The end of a server ends handshakes at once: there is no request to answer.
+// Shutdown ends TLS handshakes at once, because there is no request to answer.
 func TestShutdownEndsHandshakes(t *testing.T) {
 	for _, sent := range []string{"", "\x16\x03", "\x16\x03\x01\x00\xff\x01\x00"} {
 		var errs strings.Builder
 		inSim(t, nil, func(srv *httpio.Server) {
 			srv.TLSConfig, _ = certificate()
 			srv.ErrorLog = log.New(&errs, "", 0)
-		}, func(s *site) {
+		}, func(s *simServer) {
 			c := s.dial(sent)
 			defer c.Close()
 			s.sleep(time.Second)

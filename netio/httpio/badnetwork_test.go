@@ -24,42 +24,42 @@ import (
 	"baton/task"
 )
 
-// A weather is a bad network in a simulated world: it forwards connections from port 81 to the
-// server on port 80, in pieces that take their time, and does harm to some of them. All that
-// it does is drawn from the seed of the simulation.
-type weather struct {
+// A badNetwork is a bad network in a simulated world. It forwards connections from port 81 to the
+// server on port 80, in delayed pieces, and harms some of them. The seed of the simulation decides
+// everything that it does.
+type badNetwork struct {
 	rand   *rand.Rand
-	struck map[string]int // how often, by the harm
+	harmed map[string]int // the number of each harm
 }
 
-// harms are what a weather does to a connection.
+// harms are the ways in which a badNetwork harms a connection.
 var harms = []string{"none", "none", "cut", "reset", "stall", "end of the request", "end of the answer", "slow"}
 
-// dial is the fate of a connection to the weather.
-func (w *weather) dial(addr net.Addr) (time.Duration, error) {
+// dial decides what happens to a connection to the bad network.
+func (w *badNetwork) dial(addr net.Addr) (time.Duration, error) {
 	if w.rand == nil || addr.(*net.TCPAddr).Port != 81 {
 		return 0, nil
 	}
 	switch w.rand.IntN(20) {
 	case 0:
-		w.struck["refused"]++
+		w.harmed["refused"]++
 		return 0, syscall.ECONNREFUSED
 	case 1:
-		w.struck["late"]++
+		w.harmed["late"]++
 		return 10 * time.Second, nil
 	}
 	return time.Duration(w.rand.IntN(1000)) * time.Microsecond, nil
 }
 
 // forward serves a connection of a client.
-func (w *weather) forward(ctx context.Context, front *netio.Stream) error {
+func (w *badNetwork) forward(ctx context.Context, front *netio.Stream) error {
 	back, err := netio.Dial(ctx, "tcp", "127.0.0.1:80")
 	if err != nil {
 		return err
 	}
 	defer back.Close()
 	harm := harms[w.rand.IntN(len(harms))]
-	at := 1 << w.rand.IntN(16) // bytes that pass before, in one direction
+	at := 1 << w.rand.IntN(16) // the bytes that pass in one direction before the harm
 	way := w.rand.IntN(2)
 	switch harm {
 	case "none":
@@ -81,12 +81,13 @@ func (w *weather) forward(ctx context.Context, front *netio.Stream) error {
 	})
 }
 
-// carry forwards one direction, and does harm after so many bytes; below 0 is never.
-func (w *weather) carry(ctx context.Context, from, to *netio.Stream, harm string, left int) error {
+// carry forwards one direction, and does the harm after so many bytes. A negative number means
+// never.
+func (w *badNetwork) carry(ctx context.Context, from, to *netio.Stream, harm string, left int) error {
 	buf := make([]byte, 1<<(7+w.rand.IntN(8)))
 	for {
 		if left == 0 {
-			w.struck[harm]++
+			w.harmed[harm]++
 			switch harm {
 			case "cut":
 				_, _ = from.Close(), to.Close()
@@ -94,9 +95,9 @@ func (w *weather) carry(ctx context.Context, from, to *netio.Stream, harm string
 			case "reset":
 				_, _ = from.Abort(), to.Abort()
 				return nil
-			case "stall": // neither end learns anything
+			case "stall": // neither end notices anything
 				return await.Sleep(ctx, 10*time.Hour)
-			case "slow": // a reader that takes a byte now and then
+			case "slow": // reads a byte now and then
 				buf, left = buf[:1], -1
 			default:
 				_ = to.CloseWrite()
@@ -132,8 +133,8 @@ func (w *weather) carry(ctx context.Context, from, to *netio.Stream, harm string
 	}
 }
 
-// content is what a request or an answer with a number has: no other one has a byte of it in
-// the same place for long.
+// content returns the bytes of a request or response with a number. Two numbers have different
+// bytes at the same place.
 func content(id, size int) string {
 	part := strconv.Itoa(id) + "," + strconv.Itoa(id*7) + ";"
 	return strings.Repeat(part, size/len(part)+1)[:size]
@@ -141,12 +142,12 @@ func content(id, size int) string {
 
 var contentSizes = []int{0, 1, 100, 3000, 5000, 40_000}
 
-// sizes of the request and of the answer with a number.
+// sizes returns the sizes of the request and of the response with a number.
 func sizes(id int) (request, answer int) {
 	return contentSizes[id%len(contentSizes)], contentSizes[id/len(contentSizes)%len(contentSizes)]
 }
 
-// A counted is the server behind the weather. It counts how often each request was run.
+// A counted is the server behind the bad network. It counts how often each request was run.
 type counted struct{ runs map[string]int }
 
 func (c *counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -177,7 +178,7 @@ func (c *counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, text)
 }
 
-// call makes a request, and reports whether it was answered. A wrong answer fails the test.
+// call makes a request, and reports whether it got a response. A wrong response fails the test.
 func (c *counted) call(ctx context.Context, t *testing.T, rt http.RoundTripper, method string, id int) (answered bool) {
 	ctx, release := await.WithTimeout(ctx, time.Minute)
 	defer release()
@@ -185,7 +186,7 @@ func (c *counted) call(ctx context.Context, t *testing.T, rt http.RoundTripper, 
 	var body io.Reader
 	if method == "POST" || method == "PUT" {
 		body = strings.NewReader(content(id, in))
-		if id%5 == 0 { // of unknown length, and gone after the first try
+		if id%5 == 0 { // of unknown length; cannot be sent twice
 			body = struct{ io.Reader }{body}
 		}
 	}
@@ -200,7 +201,7 @@ func (c *counted) call(ctx context.Context, t *testing.T, rt http.RoundTripper, 
 	resp, err := rt.RoundTrip(req)
 	if err == nil {
 		var b []byte
-		if id%7 == 3 { // the rest of this answer must not be taken for the next one
+		if id%7 == 3 { // the rest of this response must not be read as the next one
 			_, _ = resp.Body.Read(make([]byte, 10))
 			_ = resp.Body.Close()
 			return false
@@ -223,13 +224,13 @@ func (c *counted) call(ctx context.Context, t *testing.T, rt http.RoundTripper, 
 	return answered
 }
 
-// In every weather a request has its own answer, whole, or an error. One that is not harmless
-// is run at most once. Nothing is left over in the end.
-func TestBadWeather(t *testing.T) {
+// In every bad network, a request gets its own response, whole, or an error. A request that is not
+// safe to repeat runs at most once. In the end nothing is left.
+func TestBadNetwork(t *testing.T) {
 	const clients, calls, tries = 6, 20, 3
-	struck, answered, failed := map[string]int{}, 0, 0
+	harmed, answered, failed := map[string]int{}, 0, 0
 	for range tries {
-		w := &weather{struck: struck}
+		w := &badNetwork{harmed: harmed}
 		sim.Config{Network: virtual.Config{Dial: w.dial}}.Test(t, func(ctx context.Context, t *testing.T) {
 			w.rand = task.Loop(ctx).Rand()
 			c := &counted{runs: map[string]int{}}
@@ -275,8 +276,8 @@ func TestBadWeather(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d requests were answered, %d were not; what has happened: %v", answered, failed, struck)
+	t.Logf("%d requests were answered, %d were not; what has happened: %v", answered, failed, harmed)
 	if answered == 0 || failed == 0 {
-		t.Error("the weather is too good or too bad")
+		t.Error("the network did too little or too much harm")
 	}
 }

@@ -15,11 +15,11 @@ const (
 	chunked   = post + "Transfer-Encoding: chunked\r\n\r\n"
 )
 
-// withField is a request with one more field.
+// withField returns a request with one more field.
 func withField(field string) string { return "GET / HTTP/1.1\r\n" + hostField + field + "\r\n\r\n" }
 
-// hostile are messages that are wrong, or that two readers may read in two ways (RFC 9112,
-// and what is known as request smuggling). Another request follows each.
+// hostile are invalid messages, and messages that two readers may read in two ways (RFC 9112;
+// known as request smuggling). Another request follows each of them.
 var hostile = []struct{ name, sent string }{
 	// The request line.
 	{"version 0.9", "GET /\r\n\r\n"},
@@ -277,8 +277,8 @@ var hostile = []struct{ name, sent string }{
 	{"OPTIONS * with a large body", "OPTIONS * HTTP/1.1\r\n" + hostField + "Content-Length: 5000\r\n\r\n" + strings.Repeat("x", 5000)},
 }
 
-// Each hostile message is read as package net/http reads it: the same answer, and the same
-// end of the connection or answer to the request behind.
+// Each hostile message is read as package net/http reads it: with the same response, and the same
+// end of the connection or response to the following request.
 func TestHostileMessagesAreReadAsByNetHTTP(t *testing.T) {
 	h := http.HandlerFunc(dump)
 	r := newRig(t, h, h)
@@ -294,7 +294,7 @@ func TestHostileMessagesAreReadAsByNetHTTP(t *testing.T) {
 		if !differs {
 			want = theirs
 		} else if want == theirs {
-			t.Errorf("%s: a decision that decides nothing", test.name)
+			t.Errorf("%s: a decision without an effect", test.name)
 		}
 		if ours != want && !changed(sent) {
 			t.Errorf("%s\nours   %.800q\nwant   %.800q\ntheirs %.800q", test.name, ours, want, theirs)
@@ -302,16 +302,16 @@ func TestHostileMessagesAreReadAsByNetHTTP(t *testing.T) {
 	}
 	for name := range decided {
 		if !names[name] {
-			t.Errorf("a decision about no test: %q", name)
+			t.Errorf("a decision without a test: %q", name)
 		}
 	}
 }
 
-// decided are the answers to hostile messages that differ from those of package net/http, and
-// why.
+// decided are the responses to hostile messages that differ from package net/http, each with its
+// reason.
 var decided = map[string]string{
-	// Package net/http leaves HTTP/2 to a handler that hijacks the connection. This server does
-	// not speak it, and says so.
+	// Package net/http passes the preface of HTTP/2 to the handler, which may hijack the connection.
+	// This server refuses it.
 	"preface of HTTP/2": "HTTP/1.1 505 HTTP Version Not Supported: unsupported protocol version\r\n" +
 		"Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" +
 		"505 HTTP Version Not Supported: unsupported protocol version",
