@@ -52,7 +52,7 @@ func TestMeasure(t *testing.T) {
 				t.Errorf("%s, %s: 7 %s are %+v", p.Name, c.name, p.Held, hold)
 			}
 			if stall.stall <= 0 || hold.stall != 0 {
-				t.Errorf("%s, %s: the stall is %v beside work, and %v without a ticker", p.Name, c.name,
+				t.Errorf("%s, %s: the stall is %v with work, and %v without a ticker", p.Name, c.name,
 					stall.stall, hold.stall)
 			}
 		}
