@@ -2,8 +2,8 @@
 
 //go:build linux || darwin || freebsd
 
-// Package examples_test runs every example as a program: as a process of its own, with
-// real sockets. What an example does in detail its own tests say, in a world in memory.
+// Package examples_test runs every example as a process, with real sockets. The tests of an
+// example check its details, in a simulated world.
 package examples_test
 
 import (
@@ -32,8 +32,8 @@ const (
 	loop4   = `127\.0\.0\.1:\d+`
 )
 
-// The table. In it, {http} is a web site, at {host}:{port}, {dir} is a directory, and
-// {stalls} a URL of the site that is never answered.
+// scenarios has a row for each run. {http} is a web site, at {host}:{port}. {dir} is a
+// directory. {stalls} is a URL of the site that has no answer.
 var scenarios = []scenario{
 	{"cachesvr", []program{
 		{command: "cachesvr --host 127.0.0.1 --port 0", ready: `socket 127.0.0.1:(?P<port>\d+)`, signal: sigterm,
@@ -280,7 +280,7 @@ var scenarios = []scenario{
 	}},
 }
 
-// TestPrograms runs the table.
+// Every scenario prints what its row says.
 func TestPrograms(t *testing.T) {
 	binaries := build(t)
 	for _, s := range scenarios {
@@ -291,9 +291,9 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestTable: the table has every example of this module. Nested modules test themselves, and
-// so does compare, whose program measures for minutes.
-func TestTable(t *testing.T) {
+// Every example of this module has a row. Nested modules and the example compare have their own
+// tests.
+func TestEveryExampleHasARow(t *testing.T) {
 	listed := make(map[string]bool)
 	for _, s := range scenarios {
 		for _, p := range s.programs {
@@ -346,11 +346,11 @@ func isProgram(t *testing.T, dir string) bool {
 	return false
 }
 
-// build builds all examples and returns the directory of the programs.
+// build builds all examples, and returns the directory of the programs.
 func build(t *testing.T) string {
 	t.Helper()
-	// go test repeats an old verdict until a directory that the test itself has read
-	// changes, and does not know what go build has read.
+	// The test reads all source files, so that go test does not use a cached result after a
+	// change: go test does not know which files go build reads.
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".." {
 			return fs.SkipDir
@@ -368,7 +368,7 @@ func build(t *testing.T) string {
 	return dir
 }
 
-// world makes what the table speaks of.
+// world makes the values that all scenarios use.
 func world(t *testing.T) map[string]string {
 	t.Helper()
 	server := httptest.NewServer(site())
@@ -396,7 +396,7 @@ func world(t *testing.T) map[string]string {
 	}
 }
 
-// site is a web site of package net/http.
+// site returns a web site of package net/http.
 func site() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {

@@ -22,48 +22,47 @@ import (
 	"time"
 )
 
-// patience bounds each scenario. It decides nothing unless a program hangs.
+// patience bounds each scenario. Only a program that hangs needs so long.
 const patience = 2 * time.Minute
 
-// A program is one run of an example, as a process of its own.
+// A program is one run of an example, as a process.
 type program struct {
-	// command is the directory of the example and its arguments. Here, and in until,
-	// stdout and stderr, {name} stands for a value.
+	// command is the directory of the example, and its arguments. In command, until, stdout and
+	// stderr, {name} stands for a value.
 	command string
 
-	// ready is printed when the next program may start, to standard output or standard
-	// error. A group (?P<name>...) in it is the value of name from then on.
+	// ready matches what the program prints, to standard output or standard error, when the
+	// next program may start. A group (?P<name>...) sets the value of name.
 	ready string
 
-	// certificate says that the program writes a certificate to standard output. The
-	// value of cafile is a file with it.
+	// certificate means that the program writes a certificate to standard output. The value of
+	// cafile is the name of a file with the certificate.
 	certificate bool
 
-	// listens is for a program that prints nothing when it is ready: an address that it
-	// listens on. Two runs of the tests at the same time take turns.
+	// listens is an address that the program listens on, for a program that prints nothing when
+	// it is ready. The tests take a lock, so that two runs of them do not use the address at
+	// the same time.
 	listens string
 
-	// signal, unless zero, is sent when the programs that started later have ended, and
-	// until has been printed.
-	// If early is true, it is sent before they have ended.
+	// signal, unless zero, is sent when the programs that started later have ended, and until
+	// has been printed. If early is true, it is sent before they have ended.
 	signal syscall.Signal
 	until  string
 	early  bool
 
-	// In the end the program has printed this, and nothing besides, and has this exit
-	// status; -1 means that a signal has ended it.
+	// stdout and stderr match the whole output of the program, and status is its exit status;
+	// -1 means that a signal has ended it.
 	stdout, stderr string
 	status         int
 }
 
-// A scenario is what runs at the same time, in the order of the starts.
+// A scenario has programs that run at the same time, in the order of their starts.
 type scenario struct {
 	name     string
 	programs []program
 }
 
-// run starts the programs one after the other, and waits for their ends in the opposite
-// order.
+// run starts the programs one after the other, and waits for their ends in reverse order.
 func (s scenario) run(t *testing.T, binaries string, values map[string]string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
@@ -85,20 +84,20 @@ func (s scenario) run(t *testing.T, binaries string, values map[string]string) {
 	}
 }
 
-// A process is a program that runs, with what it has printed.
+// A process is a running program, and its output so far.
 type process struct {
 	program
 	t    *testing.T
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
-	err  error         // of the end
+	err  error         // the error of Wait
 
 	mu             sync.Mutex
 	stdout, stderr []byte
-	printed        chan struct{} // closed when more is printed, and made anew
+	printed        chan struct{} // closed, and replaced, when the output grows
 }
 
-// A pipe appends to what a process has printed.
+// A pipe appends to the output of a process.
 type pipe struct {
 	p  *process
 	to *[]byte
@@ -113,7 +112,7 @@ func (w pipe) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// start starts a program. If the test ends before the process, the process is killed.
+// start starts a program. The end of the test kills the process.
 func start(ctx context.Context, t *testing.T, binaries string, prog program, values map[string]string) *process {
 	t.Helper()
 	for name, value := range values {
@@ -123,7 +122,7 @@ func start(ctx context.Context, t *testing.T, binaries string, prog program, val
 		}
 	}
 	if prog.listens != "" {
-		takeTurns(t)
+		lockAddresses(t)
 	}
 	p := &process{program: prog, t: t, done: make(chan struct{}), printed: make(chan struct{})}
 	args := strings.Fields(prog.command)
@@ -137,25 +136,25 @@ func start(ctx context.Context, t *testing.T, binaries string, prog program, val
 		defer close(p.done)
 		p.err = p.cmd.Wait()
 	}()
-	t.Cleanup(func() { <-p.done }) // the context of the test ends before that
+	t.Cleanup(func() { <-p.done }) // the test cancels the process's context before
 	return p
 }
 
-// takeTurns keeps other runs of the tests from the fixed addresses, until the test ends.
-func takeTurns(t *testing.T) {
+// lockAddresses makes other runs of the tests wait until this test ends.
+func lockAddresses(t *testing.T) {
 	t.Helper()
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("baton-examples-%d.lock", os.Getuid()))
 	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { lock.Close() }) // the end of the lock, too
+	t.Cleanup(func() { lock.Close() }) // this also unlocks the file
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// awaitReady waits until the next program may start.
+// awaitReady waits until the next program may start, and stores the values that the output has.
 func (p *process) awaitReady(ctx context.Context, values map[string]string) {
 	p.t.Helper()
 	if p.ready != "" {
@@ -185,12 +184,12 @@ func (p *process) awaitReady(ctx context.Context, values map[string]string) {
 			p.fail("has ended and does not listen on " + p.listens)
 		case <-ctx.Done():
 			p.fail("does not listen on " + p.listens)
-		case <-time.After(10 * time.Millisecond): // the program gives no sign
+		case <-time.After(10 * time.Millisecond): // the program prints nothing to wait for
 		}
 	}
 }
 
-// await waits until a pattern has been printed, and returns its match.
+// await waits until the output matches a pattern, and returns the match.
 func (p *process) await(ctx context.Context, pattern *regexp.Regexp) [][]byte {
 	p.t.Helper()
 	for ended := false; ; {
@@ -217,7 +216,7 @@ func (p *process) await(ctx context.Context, pattern *regexp.Regexp) [][]byte {
 	}
 }
 
-// interrupt sends the signal, if there is one.
+// interrupt waits for until and sends the signal, if the program has one.
 func (p *process) interrupt(ctx context.Context) {
 	p.t.Helper()
 	if p.until != "" {
@@ -230,7 +229,7 @@ func (p *process) interrupt(ctx context.Context) {
 	}
 }
 
-// end waits for the end of the process and checks what it has printed.
+// end waits for the end of the process, and checks its output and its status.
 func (p *process) end(ctx context.Context) {
 	p.t.Helper()
 	<-p.done
@@ -253,12 +252,12 @@ func (p *process) end(ctx context.Context) {
 	}
 }
 
-// slow finds what a program reports when the machine is busy: the watchdog's reports, with
-// their stacks, and that the end after a signal takes a while.
+// slow matches what a program reports when the machine is busy: reports of the watchdog, with
+// their stacks, and reports of tasks that have not ended after a signal.
 var slow = regexp.MustCompile(`(?m)^\S+ \S+ loop: .* has held the baton for .*\n(\S.*\n\t.*\n)*|` +
 	`^signal: \w+: the program has not ended yet; .*\n(\t.*\n)*`)
 
-// fail ends the test.
+// fail fails the test with the output of the process.
 func (p *process) fail(what string) {
 	p.t.Helper()
 	p.mu.Lock()
@@ -266,7 +265,7 @@ func (p *process) fail(what string) {
 	p.t.Fatalf("%s %s\n--- stdout:\n%s--- stderr:\n%s", p.command, what, short(p.stdout), short(p.stderr))
 }
 
-// short is the beginning and the end of a long output.
+// short returns the beginning and the end of a long output.
 func short(text []byte) []byte {
 	const most = 3000
 	if len(text) <= 2*most {

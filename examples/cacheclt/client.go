@@ -21,35 +21,36 @@ import (
 	"baton/task"
 )
 
-// A client makes the requests of any number of tasks over one connection. One more task
-// must execute run.
+// A client sends the requests of any number of tasks over one connection. Another task must
+// call run.
 type client struct {
 	tls   *tls.Config         // nil is no TLS
-	calls *locks.Queue[*call] // which are to be sent
+	calls *locks.Queue[*call] // requests to send
 }
 
-// A call is a request whose task waits for the response.
+// A call is a request and the future of its response.
 type call struct {
 	request  []byte
 	tries    int
 	response task.Future[response]
 }
 
-// A request is what cachesvr understands. It ignores the value of some.
+// A request is a request to cachesvr, as JSON. The server ignores a value in "get" and
+// "delete".
 type request struct {
 	Type  string `json:"type"`
 	Key   string `json:"key"`
 	Value string `json:"value"`
 }
 
-// A response is what cachesvr answers.
+// A response is a response of cachesvr, as JSON.
 type response struct {
 	Status string `json:"status"`
 	Value  string `json:"value"`
 	Error  string `json:"error"`
 }
 
-// maxResponse is how long a response may be.
+// maxResponse is the most bytes that a response may have.
 const maxResponse = 2 << 20
 
 func newClient() *client { return &client{calls: locks.NewQueue[*call](locks.Unbounded)} }
@@ -63,19 +64,19 @@ func (c *client) get(ctx context.Context, key string) (string, error) {
 	return res.Value, err
 }
 
-// set sets the value of a key and reports whether the server has done so.
+// set sets the value of a key and reports whether the server has set it.
 func (c *client) set(ctx context.Context, key, value string) (bool, error) {
 	res, err := c.do(ctx, request{Type: "set", Key: key, Value: value})
 	return res.Status == "ok", err
 }
 
-// delete deletes a key and reports whether there was a value.
+// delete deletes a key and reports whether the key had a value.
 func (c *client) delete(ctx context.Context, key string) (bool, error) {
 	res, err := c.do(ctx, request{Type: "delete", Key: key})
 	return res.Status == "ok", err
 }
 
-// do makes a request and waits for the response, but not longer than -timeout.
+// do makes a request and waits for the response. It gives up after -timeout.
 func (c *client) do(ctx context.Context, req request) (response, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
@@ -89,7 +90,7 @@ func (c *client) do(ctx context.Context, req request) (response, error) {
 	}
 	res, err := this.response.Await(ctx)
 	if err != nil {
-		this.response.TryFail(err) // so that it is not sent any more
+		this.response.TryFail(err) // send skips a call whose response has failed
 		return response{}, err
 	}
 	if res.Error != "" {
@@ -98,8 +99,7 @@ func (c *client) do(ctx context.Context, req request) (response, error) {
 	return res, nil
 }
 
-// run connects to the server, and connects again whenever the connection fails, until ctx
-// is cancelled.
+// run connects to the server until ctx is cancelled. It connects again when a connection fails.
 func (c *client) run(ctx context.Context) error {
 	var backoff time.Duration
 	for {
@@ -128,11 +128,11 @@ func (c *client) connect(ctx context.Context) (*netio.Stream, error) {
 	return netio.DialTLS(ctx, "tcp", address, c.tls)
 }
 
-// exchange sends calls and receives their responses, until the connection fails. Calls
-// without a response are left for the next connection.
+// exchange sends calls and receives their responses until the connection fails. It puts the
+// calls without a response back, for the next connection.
 func (c *client) exchange(ctx context.Context, s *netio.Stream) error {
 	defer s.Close()
-	pending := map[int]*call{} // by the number of the request
+	pending := map[int]*call{} // by request number
 	err := task.Scope(ctx, func(ctx context.Context) error {
 		task.Go(ctx, func(ctx context.Context) error { return receive(ctx, s, pending) })
 		return c.send(ctx, s, pending)
@@ -143,7 +143,7 @@ func (c *client) exchange(ctx context.Context, s *netio.Stream) error {
 	return err
 }
 
-// again leaves a call for the next connection, unless it was tried often enough.
+// again puts a call back for the next connection. A call that was sent -ntries times fails.
 func (c *client) again(this *call, cause error) {
 	if this.tries++; this.tries < *ntries {
 		c.calls.TryPut(this)
@@ -152,7 +152,7 @@ func (c *client) again(this *call, cause error) {
 	}
 }
 
-// send sends calls as they come.
+// send sends calls as they arrive in the queue.
 func (c *client) send(ctx context.Context, s *netio.Stream, pending map[int]*call) error {
 	id := 0
 	for this, err := range c.calls.All(ctx) {
@@ -160,7 +160,7 @@ func (c *client) send(ctx context.Context, s *netio.Stream, pending map[int]*cal
 			return err
 		}
 		if this.response.Done() {
-			continue // its task has given up
+			continue // the task has given up
 		}
 		id++
 		pending[id] = this
@@ -172,7 +172,7 @@ func (c *client) send(ctx context.Context, s *netio.Stream, pending map[int]*cal
 	return nil
 }
 
-// receive receives responses and gives them to the tasks that wait for them.
+// receive receives responses and completes their calls.
 func receive(ctx context.Context, s *netio.Stream, pending map[int]*call) error {
 	for {
 		line, err := s.ReadLine(ctx)
@@ -193,7 +193,7 @@ func receive(ctx context.Context, s *netio.Stream, pending map[int]*call) error 
 		}
 		if this := pending[id]; this != nil {
 			delete(pending, id)
-			this.response.TrySet(res) // its task may have given up
+			this.response.TrySet(res) // has no effect if the task has given up
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Cacheclt is a client of cachesvr. Ten tasks set, get and delete a key each, again and
-// again, over one connection that is made anew when it fails.
+// again, over one connection. When the connection fails, the client connects again.
 //
 //	go run ./examples/cachesvr
 //	go run ./examples/cacheclt   # in another terminal; Ctrl-C ends it
@@ -28,10 +28,10 @@ var (
 	cafile     = flag.String("cafile", "", "with -tls, trust the certificates in this file instead of the system's")
 	host       = flag.String("host", "localhost", "host name")
 	port       = flag.Int("port", 54321, "port number")
-	timeout    = flag.Duration("timeout", 5*time.Second, "give a request up after this time")
-	maxBackoff = flag.Duration("max_backoff", 5*time.Second, "wait at most so long before connecting again")
+	timeout    = flag.Duration("timeout", 5*time.Second, "how long to wait for a response")
+	maxBackoff = flag.Duration("max_backoff", 5*time.Second, "the longest wait before connecting again")
 	ntasks     = flag.Int("ntasks", 10, "number of tasks")
-	ntries     = flag.Int("ntries", 5, "send a request at most so often, if connections fail")
+	ntries     = flag.Int("ntries", 5, "how often to send a request, if connections fail")
 )
 
 func main() {
@@ -58,8 +58,8 @@ func run(ctx context.Context) (err error) {
 	})
 }
 
-// exercise makes requests until one fails. A request that has timed out is no reason to
-// stop.
+// exercise makes requests until one fails. After a request that has timed out, exercise goes
+// on.
 func exercise(ctx context.Context, c *client, label int) error {
 	for {
 		log.Print(label, " ", strings.Repeat("-", 20))
@@ -76,7 +76,7 @@ func exercise(ctx context.Context, c *client, label int) error {
 	}
 }
 
-// round makes each request once, and then checks that the key is gone.
+// round makes each kind of request once, and then checks that the key has no value.
 func round(ctx context.Context, c *client, label int) error {
 	key := fmt.Sprintf("foo-%d", label)
 	ok, err := c.set(ctx, key, fmt.Sprintf("hello-%d-world", label))

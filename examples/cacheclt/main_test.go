@@ -30,13 +30,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// A server plays cachesvr: it answers each request after a second, in their order.
+// A server replaces cachesvr. It answers the requests in their order, each after a second.
 type server struct {
 	netio.Server
 	table    map[string]string
 	conns    int
 	received []string
-	wrong    func(id int) string // returns what to answer instead, unless it is ""
+	wrong    func(id int) string // returns the answer to send instead; "" changes nothing
 }
 
 // start starts the server as a task.
@@ -101,7 +101,7 @@ func (sv *server) answer(body []byte) string {
 	return `{"status": "ok"}`
 }
 
-// both runs the client beside a server, for some time.
+// both runs the client and a server for d.
 func both(ctx context.Context, sv *server, d time.Duration) error {
 	sv.Grace = -1
 	return await.Timeout(ctx, d, func(ctx context.Context) error {
@@ -115,7 +115,7 @@ func both(ctx context.Context, sv *server, d time.Duration) error {
 	})
 }
 
-// play runs both in a world in memory, and prints the log.
+// play runs the client and a server in a simulated world for d, and prints the log.
 func play(sv *server, d time.Duration) error {
 	log.SetOutput(os.Stdout)
 	defer log.SetOutput(os.Stderr)
@@ -123,7 +123,7 @@ func play(sv *server, d time.Duration) error {
 	return runner.Run(context.Background(), func(ctx context.Context) error { return both(ctx, sv, d) })
 }
 
-// set changes flags for a test, and returns what changes them back.
+// set sets flags for a test, and returns a function that resets them.
 func set(tasks int, limit time.Duration) (reset func()) {
 	*ntasks, *timeout = tasks, limit
 	return func() { *ntasks, *timeout = 10, 5*time.Second }
@@ -152,7 +152,7 @@ func Example() {
 	// 1
 }
 
-// A request whose time is over is given up, and its late response is dropped.
+// The client gives up a request after the timeout, and drops its late response.
 func Example_timeout() {
 	defer set(1, 500*time.Millisecond)()
 	fmt.Println(play(&server{}, 2*time.Second))
@@ -167,7 +167,7 @@ func Example_timeout() {
 	// await: timeout after 2s: context deadline exceeded
 }
 
-// A client whose connection fails makes another, and sends the requests again that had no
+// When a connection fails, the client connects again. It sends the requests again that have no
 // response.
 func Example_again() {
 	defer set(2, 5*time.Second)()
@@ -198,8 +198,7 @@ func Example_again() {
 	// {"type":"delete","key":"foo-0","value":""}
 }
 
-// A request that no connection gets through is given up, and its task ends; so does the
-// client.
+// When a request has failed on too many connections, its task ends. The client then ends too.
 func Example_tries() {
 	defer set(1, time.Hour)()
 	sv := &server{wrong: func(int) string { return "nonsense\n" }}
@@ -215,7 +214,7 @@ func Example_tries() {
 	// <nil>
 }
 
-// Without a server the client tries to connect ever less often.
+// Without a server the client waits longer before each attempt to connect.
 func Example_refused() {
 	defer set(1, 10*time.Second)()
 	log.SetOutput(os.Stdout)
@@ -237,7 +236,7 @@ func Example_refused() {
 	// await: timeout after 20s: context deadline exceeded
 }
 
-// A request that was given up before there was a connection is not sent.
+// The client does not send a request that was given up before there was a connection.
 func Example_late() {
 	defer set(1, 5*time.Second)()
 	log.SetOutput(os.Stdout)
@@ -270,8 +269,8 @@ func Example_late() {
 	// {"type":"get","key":"foo-0","value":""}
 }
 
-// However the tasks are scheduled, and however often connections fail, no request gets
-// the response to another.
+// No request gets the response to another request, for every schedule and however often
+// connections fail.
 func TestMixUp(t *testing.T) {
 	var said strings.Builder
 	log.SetOutput(&said)
@@ -298,13 +297,13 @@ func TestMixUp(t *testing.T) {
 		for line := range strings.Lines(said.String()) {
 			label, rest, _ := strings.Cut(strings.TrimSpace(line), " get ")
 			if rest != "" && rest != fmt.Sprintf("hello-%s-world", label) {
-				t.Errorf("a wrong line: %s", line)
+				t.Errorf("unexpected line: %s", line)
 			}
 		}
 	})
 }
 
-// With --tls the client trusts the certificate in its file.
+// With --tls the client trusts the certificate in the file of --cafile.
 func TestTLS(t *testing.T) {
 	var said strings.Builder
 	log.SetOutput(&said)

@@ -7,26 +7,26 @@ import (
 	"errors"
 )
 
-// A request is what clients send.
+// A request is a request of a client, as JSON.
 type request struct {
 	Type  *string `json:"type"`
 	Key   *string `json:"key"`
 	Value *string `json:"value"`
 }
 
-// A response is what clients get.
+// A response is a response to a client, as JSON.
 type response struct {
 	Status string  `json:"status,omitempty"`
 	Value  *string `json:"value,omitempty"`
 	Error  string  `json:"error,omitempty"`
 }
 
-// A cache is the table of the server. The tasks of all connections use it without a lock,
-// because one task runs at a time and no method of a cache switches.
+// A cache has the values by their keys. The tasks of all connections use the cache without a
+// lock, because one task runs at a time and no method of a cache switches.
 type cache map[string]string
 
-// respond returns the response to a request, in JSON. The error is a frameError if the
-// request is no JSON.
+// respond returns the response to a request, both in JSON. The error is a frameError if the
+// request is not JSON.
 func (c cache) respond(body []byte) ([]byte, error) {
 	var req request
 	err := json.Unmarshal(body, &req)
@@ -42,7 +42,7 @@ func (c cache) respond(body []byte) ([]byte, error) {
 	return json.Marshal(c.execute(req))
 }
 
-// execute performs a request.
+// execute executes a request.
 func (c cache) execute(req request) response {
 	switch {
 	case req.Type == nil:

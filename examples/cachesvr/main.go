@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Cachesvr is a server that keeps strings under keys, as memcached does, in memory. It
-// shows a protocol with frames, timeouts, TLS, and a server that ends in order: after
-// Ctrl-C it sends the answers that it has begun, and disconnects its clients.
+// Cachesvr is a server that stores strings under keys in memory, as memcached does. It shows
+// a protocol with frames, timeouts, TLS, and a graceful end: after Ctrl-C the server sends
+// the responses that it has begun, and disconnects its clients.
 //
 //	go run ./examples/cachesvr                  # Ctrl-C ends it
-//	go run ./examples/cachesvr --tls >cert.pem  # writes its new certificate there
+//	go run ./examples/cachesvr --tls >cert.pem  # writes its new certificate to cert.pem
 //	go run ./examples/cacheclt                  # in another terminal
 //
-// A connection is for many requests. A client that sends no request for five seconds, or
-// does not read its answer, is disconnected.
+// A client sends any number of requests over a connection. The server disconnects a client
+// that sends no request for five seconds, or does not read its response.
 //
-// A request is a frame: the word "request", the number of the request, which is 1 for the
-// first of the connection, the number of bytes that follow, and a line feed; then a JSON
-// object in so many bytes. A response is a frame, too, with the word "response" and the
-// number of its request. The requests are:
+// A request is a frame. A frame begins with a line of three words: "request", the number of
+// the request, and the number of bytes that follow. The first request of a connection has
+// the number 1. A JSON object of this many bytes follows. A response is a frame as well,
+// with the word "response" and the number of its request. The requests are:
 //
 //	{"type": "get", "key": KEY}
 //	{"type": "set", "key": KEY, "value": VALUE}
 //	{"type": "delete", "key": KEY}
 //
 // The responses are {"status": "ok"}, with the "value" after a get, and {"status":
-// "notfound"}. The response to an object that is no request is {"error": TEXT}. If a frame
-// is wrong, the server sends a line that begins with "error", and closes the connection.
+// "notfound"}. The response to any other object is {"error": TEXT}. If a frame is wrong, the
+// server sends a line that begins with "error", and closes the connection.
 package main
 
 import (
@@ -49,13 +49,13 @@ var (
 	useTLS        = flag.Bool("tls", false, "use TLS, and write the certificate to standard output")
 	host          = flag.String("host", "localhost", "host name")
 	port          = flag.Int("port", 54321, "port number")
-	timeout       = flag.Duration("timeout", 5*time.Second, "disconnect clients that are idle for so long")
+	timeout       = flag.Duration("timeout", 5*time.Second, "disconnect clients that are idle for this long")
 	failPercent   = flag.Float64("random_failure_percent", 0, "fail randomly, N percent of the time")
-	failSleep     = flag.Duration("random_failure_sleep", 0, "sleep at most so long before failing randomly")
-	responseSleep = flag.Duration("random_response_sleep", 0, "sleep at most so long before responding")
+	failSleep     = flag.Duration("random_failure_sleep", 0, "the longest sleep before failing randomly")
+	responseSleep = flag.Duration("random_response_sleep", 0, "the longest sleep before responding")
 )
 
-// maxRequest bounds the memory that a client can make the server use.
+// maxRequest is the most bytes that a request may have. It bounds the memory for a client.
 const maxRequest = 1 << 20
 
 func main() {
@@ -89,11 +89,11 @@ func (c cache) handle(ctx context.Context, s *netio.Stream) error {
 	} else {
 		log.Println("end connection from", s.RemoteAddr())
 	}
-	return nil // the error is logged already
+	return nil // the error has been logged
 }
 
-// frames answers the frames of a connection, until the client leaves or the server is
-// shut down.
+// frames answers the frames of a connection until the client disconnects or the server shuts
+// down.
 func (c cache) frames(ctx context.Context, s *netio.Stream) error {
 	waiting, release := netio.UntilShutdown(ctx)
 	defer release()
@@ -116,7 +116,7 @@ func (c cache) frames(ctx context.Context, s *netio.Stream) error {
 	}
 }
 
-// A frameError says what is wrong with a frame.
+// A frameError says what is wrong with a frame. The client receives it.
 type frameError string
 
 func (e frameError) Error() string { return string(e) }
@@ -151,7 +151,7 @@ func (c cache) answer(ctx context.Context, s *netio.Stream, id int, header strin
 	return err
 }
 
-// parse returns the size in the header of frame id.
+// parse returns the size in a header. The header must have the number id.
 func parse(header string, id int) (size int, err error) {
 	fields := strings.Fields(header)
 	if len(fields) != 3 {
@@ -171,7 +171,7 @@ func parse(header string, id int) (size int, err error) {
 	return size, nil
 }
 
-// randomSleep sleeps at most so long.
+// randomSleep sleeps for a random time up to most.
 func randomSleep(ctx context.Context, most time.Duration) error {
 	return await.Sleep(ctx, time.Duration(rand.Float64()*float64(most)))
 }

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// logged returns where the log goes during a test.
+// logged redirects the log to a string until the test ends.
 func logged(t *testing.T) *strings.Builder {
 	var b strings.Builder
 	log.SetOutput(&b)
@@ -35,7 +35,7 @@ func logged(t *testing.T) *strings.Builder {
 	return &b
 }
 
-// start starts the server, and returns when it listens.
+// start starts the server, and returns when the server listens.
 func start(ctx context.Context, t *testing.T) *task.Task[struct{}] {
 	t.Helper()
 	server := task.StartErr(ctx, serve)
@@ -55,7 +55,7 @@ func dial(ctx context.Context, t *testing.T) *netio.Stream {
 	return s
 }
 
-// ask sends text, and wants the answer.
+// ask sends text, and fails the test if the answer is not want.
 func ask(ctx context.Context, t *testing.T, s *netio.Stream, text, want string) {
 	t.Helper()
 	if _, err := s.Write(ctx, []byte(text)); err != nil {
@@ -67,23 +67,23 @@ func ask(ctx context.Context, t *testing.T, s *netio.Stream, text, want string) 
 	}
 }
 
-// ended wants the server to end the connection without a further word.
+// ended fails the test if the server sends anything before the end of the connection.
 func ended(ctx context.Context, t *testing.T, s *netio.Stream) {
 	t.Helper()
 	if rest, err := s.ReadAll(ctx, 100); err != nil || len(rest) > 0 {
-		t.Errorf("the server sends %q, %v, want the end", rest, err)
+		t.Errorf("the server sends %q, %v, want the end of the connection", rest, err)
 	}
 }
 
-// frame is a request, and answer a response.
+// frame returns a request, and answer a response.
 func frame(id int, body string) string { return fmt.Sprintf("request %d %d\n%s", id, len(body), body) }
 
 func answer(id int, body string) string {
 	return fmt.Sprintf("response %d %d\r\n%s\r\n", id, len(body)+2, body)
 }
 
-// Requests are answered in their order, each connection has numbers of its own, and all
-// share the table.
+// The server answers requests in their order. Each connection has its own numbers, and all
+// connections share the values.
 func TestRequests(t *testing.T) {
 	said := logged(t)
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -129,7 +129,7 @@ got a connection from 127.0.0.1:49153
 	}
 }
 
-// A bad frame is answered by a line, and ends the connection.
+// The server answers a bad frame with an error line, and closes the connection.
 func TestBadFrames(t *testing.T) {
 	said := logged(t)
 	for frame, message := range map[string]string{
@@ -163,7 +163,7 @@ func TestBadFrames(t *testing.T) {
 	}
 }
 
-// Clients that are idle are disconnected, also in the middle of a frame.
+// The server disconnects a client that is idle, also in the middle of a frame.
 func TestTimeout(t *testing.T) {
 	for _, begin := range []string{"", "request 1", "request 1 2\n", "request 1 2\n{"} {
 		said := logged(t)
@@ -176,7 +176,7 @@ func TestTimeout(t *testing.T) {
 			ask(ctx, t, s, begin, "")
 			ended(ctx, t, s)
 			if took := task.Now(ctx).Sub(began); took != *timeout {
-				t.Errorf("after %q the server waits for %v", begin, took)
+				t.Errorf("after %q the server disconnects the client after %v", begin, took)
 			}
 		})
 		if !strings.Contains(said.String(), "i/o timeout from 127.0.0.1:49152\n") {
@@ -185,8 +185,8 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// A client that leaves between two frames is no error, and one that leaves in a frame is.
-func TestLeave(t *testing.T) {
+// It is no error if a client disconnects between two frames. In a frame it is an error.
+func TestClientDisconnects(t *testing.T) {
 	for begin, want := range map[string]string{
 		"":                "end connection from",
 		"request 1":       "error unexpected EOF from",
@@ -214,8 +214,8 @@ func TestLeave(t *testing.T) {
 	}
 }
 
-// A server that is cancelled finishes an answer that it has begun, and says goodbye to
-// clients that are idle.
+// A server that is cancelled finishes the responses that it has begun, and disconnects idle
+// clients.
 func TestShutdown(t *testing.T) {
 	*responseSleep = 10 * time.Second
 	defer func() { *responseSleep = 0 }()
@@ -261,8 +261,8 @@ func TestRandomFailure(t *testing.T) {
 	})
 }
 
-// With --tls the server writes its certificate to standard output, and a client that
-// trusts it is served.
+// With --tls the server writes its certificate to standard output. A client that trusts the
+// certificate can connect.
 func TestTLS(t *testing.T) {
 	*useTLS = true
 	stdout := os.Stdout

@@ -13,43 +13,41 @@ import (
 	"baton/task"
 )
 
-// A crawler finds and fetches pages. Its tasks share its fields, and there is
-// not one lock: only one of them runs at a time, and it can lose its turn only
-// in calls that take a ctx.
+// A crawler finds and fetches pages. Its tasks share its fields without a lock, because one
+// task runs at a time and switches only in calls that take a ctx.
 type crawler struct {
 	config
 	transport *httpio.Transport
 	todo      *locks.Queue[*page]
-	pages     map[string]*page // every page that was ever found, by its URL
-	hosts     map[string]bool  // where the crawl stays
+	pages     map[string]*page // every page that was found, by its URL
+	hosts     map[string]bool  // the hosts of the crawl
 
 	busy, done, bytes int
-	opened, reused    int // connections
+	opened, reused    int // numbers of connections
 	began, ended      time.Time
 	cut               bool // the crawl was cancelled
-	inProgress        bool // the progress line is being written
+	inProgress        bool // the progress line is on the terminal
 }
 
-// A page is a URL on its way through the crawl.
+// A page is a URL that was found, and what is known of it.
 type page struct {
 	URL       *url.URL
-	Redirects int // how many more may follow one another
-	Tries     int // how often it was asked for
+	Redirects int // how many more redirects may follow
+	Tries     int // how many requests were made for it
 	Done      bool
 
-	// What became of it: an error or a response, and what that brought.
+	// The result: an error, or what a response has brought.
 	Err      error
 	Status   int
 	Type     string // the media type
-	Encoding string // the charset
+	Encoding string // the character set
 	Size     int
 	Next     *url.URL // where it redirects to
 	Links    int      // how many URLs of the crawl it has
-	New      int      // how many of them nobody had seen before
+	New      int      // how many of them were not known before
 }
 
-// newCrawler returns a crawler that has nothing to do yet: addRoots gives it that,
-// crawl does it.
+// newCrawler returns a crawler without pages. Call addRoots and then crawl.
 func newCrawler(cfg config) *crawler {
 	return &crawler{
 		config: cfg,
@@ -58,7 +56,7 @@ func newCrawler(cfg config) *crawler {
 			MaxIdleConnsPerHost: cfg.MaxTasks,
 			MaxIdleConns:        cfg.MaxPool,
 			DisableKeepAlives:   cfg.MaxPool == 0,
-			DisableCompression:  true, // so that sizes are those of the site
+			DisableCompression:  true, // so that sizes are the sizes that the site sends
 		},
 		todo:  locks.NewQueue[*page](locks.Unbounded),
 		pages: map[string]*page{},
@@ -66,16 +64,15 @@ func newCrawler(cfg config) *crawler {
 	}
 }
 
-// crawl fetches all pages that can be reached from the roots. It ends when
-// there is nothing left to do, or when ctx is cancelled, and in either case not
-// before all of its tasks have ended: what they did is then there to be reported.
+// crawl fetches all pages that can be reached from the roots. It returns when there is nothing
+// left to do, or when ctx is cancelled. All of its tasks have ended then, so their results can
+// be reported.
 //
-// The queue counts: a page that is found is one more to do, and one that is
-// visited one less, but only after what it leads to was added. So Join returns
-// when all is done, and not when the queue is empty for a moment.
+// The queue counts the pages to do. A page is done only after the pages that it links to were
+// added. So Join returns when all pages are done, and not when the queue is empty for a moment.
 func (c *crawler) crawl(ctx context.Context) error {
 	c.began = task.Now(ctx)
-	defer c.transport.CloseIdleConnections() // after the scope: its tasks still give connections back
+	defer c.transport.CloseIdleConnections() // after the scope, whose tasks still return connections
 	err := task.Scope(ctx, func(ctx context.Context) error {
 		for range c.MaxTasks {
 			task.Go(ctx, c.work)
@@ -84,23 +81,23 @@ func (c *crawler) crawl(ctx context.Context) error {
 		if err := c.todo.Join(ctx); err != nil {
 			return err
 		}
-		watcher.Cancel(nil)    // it would go on for ever, and the scope waits for it
-		c.todo.Shutdown(false) // the workers go home
+		watcher.Cancel(nil)    // the scope waits for it, and it does not end by itself
+		c.todo.Shutdown(false) // ends the workers
 		return nil
 	})
 	c.ended, c.cut = task.Now(ctx), err != nil
 	return err
 }
 
-// work is one of the MaxTasks workers: it takes pages from the queue until that
-// is shut down.
+// work is one of the MaxTasks workers. It processes pages from the queue until the queue is
+// shut down.
 func (c *crawler) work(ctx context.Context) error {
 	for p, err := range c.todo.All(ctx) {
 		if err != nil {
 			return err
 		}
 		c.busy++
-		err = c.visit(ctx, p)
+		err = c.process(ctx, p)
 		c.busy--
 		if err != nil {
 			return err
@@ -110,15 +107,15 @@ func (c *crawler) work(ctx context.Context) error {
 	return nil
 }
 
-// visit fetches a page and adds what it leads to. A page that cannot be had is
-// a result and not an error: it must not end the crawl.
-func (c *crawler) visit(ctx context.Context, p *page) error {
+// process fetches a page and adds the pages that it links to. A page that cannot be fetched is
+// a result and no error: an error would end the crawl.
+func (c *crawler) process(ctx context.Context, p *page) error {
 	c.log(2, "fetching %v", p.URL)
 	res, err := c.fetch(ctx, p)
-	// Between here and the end nothing switches, so no other task, and no report,
-	// ever sees a page that is done by half.
+	// Nothing switches from here to the end, so no other task and no report sees a page that is
+	// half done.
 	if cancelled := task.Check(ctx); cancelled != nil {
-		return cancelled // it is the crawl that has ended, not this page
+		return cancelled // the crawl has ended, and not this page
 	}
 	p.Done, p.Err = true, err
 	c.done++
@@ -131,8 +128,8 @@ func (c *crawler) visit(ctx context.Context, p *page) error {
 	return nil
 }
 
-// digest keeps what is to be known of a response, and queues the pages that it
-// leads to. Nothing here switches.
+// digest stores what a response says, and queues the pages that it links to. digest does not
+// switch.
 func (c *crawler) digest(p *page, res *response) {
 	p.Status, p.Size = res.Status, len(res.Body)
 	p.Type, p.Encoding = res.media()
@@ -156,7 +153,7 @@ func (c *crawler) digest(p *page, res *response) {
 	}
 }
 
-// follow adds where a page redirects to, unless that is one redirect too many.
+// follow adds the page that p redirects to, unless that is one redirect too many.
 func (c *crawler) follow(p *page) {
 	if p.Redirects == 0 {
 		p.Err = fmt.Errorf("more than %d redirects, the next is %v", c.MaxRedirect, p.Next)
@@ -166,15 +163,14 @@ func (c *crawler) follow(p *page) {
 	c.add(p.Next, p.Redirects-1)
 }
 
-// add queues a URL, unless it is known already or not wanted, and reports
-// whether it did. To look a page up and to enter it are one step, since nothing
-// in between can switch: no page is fetched twice.
+// add queues a URL, unless it is known or not wanted, and reports whether it has queued it.
+// Nothing switches between the look-up and the store, so no page is fetched twice.
 //
-// A page may be met at the end of many redirects first and in a link later. So
-// that the order does not matter, it has the most redirects that anybody leaves
-// it, also if it was fetched already and the chain has ended there. Then add and
-// follow call each other along the chain, and come to an end: each round leaves
-// one redirect less, and follow stops at none.
+// A page may be found at the end of many redirects first, and in a link later. So that the order
+// does not matter, Redirects is the largest number that any of them allows. That is also so if
+// the page has been fetched and its chain of redirects has stopped there: then add and follow
+// call each other along the chain. This ends, because each round allows one redirect less, and
+// follow stops at zero.
 func (c *crawler) add(u *url.URL, redirects int) bool {
 	if !c.wanted(u) {
 		return false

@@ -23,7 +23,7 @@ import (
 	"baton/task"
 )
 
-// defaults is the configuration without flags, which keeps quiet.
+// defaults is the configuration without flags, and without output.
 func defaults() config {
 	return config{
 		MaxRedirect: 10, MaxTries: 4, MaxTasks: 100, MaxPool: 100, Timeout: demoTime,
@@ -37,7 +37,7 @@ func crawlSite(ctx context.Context, t *testing.T, cfg config) *crawler {
 	return crawlServer(ctx, t, cfg, &netio.Server{}, "127.0.0.1:8080")
 }
 
-// crawlServer crawls the demo site from root, with a server for it.
+// crawlServer crawls the demo site from root, and serves the site with server.
 func crawlServer(ctx context.Context, t *testing.T, cfg config, server *netio.Server, root string) *crawler {
 	t.Helper()
 	c := newCrawler(cfg)
@@ -61,7 +61,7 @@ func crawlServer(ctx context.Context, t *testing.T, cfg config, server *netio.Se
 	return c
 }
 
-// siteTotals is what a crawl of the demo site comes to, whatever the schedule.
+// siteTotals returns the totals of the demo site. They are the same for every schedule.
 func siteTotals() map[string]int {
 	html := len(goodbye)
 	for n := range sitePages {
@@ -69,17 +69,17 @@ func siteTotals() map[string]int {
 	}
 	missing := sitePages / missingEvery
 	return map[string]int{
-		"html":        sitePages + 1, // with goodbye
+		"html":        sitePages + 1, // with the page "goodbye"
 		"html_bytes":  html,
 		"other":       1,
 		"other_bytes": len(style),
-		"redirect":    1 + sitePages/oldEvery + 10, // the root, what has moved, the maze
-		"fail":        3,                           // the maze, the stall, the port where nobody listens
+		"redirect":    1 + sitePages/oldEvery + 10, // the root, the moved pages, the maze
+		"fail":        3,                           // the maze, the stall, the port without a server
 		"error":       missing + 1,
 		"error_bytes": missing*len(notFound) + len(crash),
 		"status_404":  missing,
 		"status_500":  1,
-		"retries":     sitePages/cutEvery + 3, // and the port where nobody listens
+		"retries":     sitePages/cutEvery + 3, // and the port without a server
 	}
 }
 
@@ -102,7 +102,7 @@ func TestDemoSite(t *testing.T) {
 				if want := siteTotals(); !maps.Equal(got, want) {
 					t.Errorf("totals = %v\nwant %v", got, want)
 				}
-				// Every try but those of the closed port has a connection.
+				// Every try has a connection, except the tries of the closed port.
 				if tries := len(done.pages) + got["retries"] - 4; opened+reused != tries {
 					t.Errorf("%d connections opened and %d reused, want %d together", opened, reused, tries)
 				}
@@ -114,9 +114,8 @@ func TestDemoSite(t *testing.T) {
 	}
 }
 
-// TestSlots: the pages that are fetched at a time are as many as there are
-// tasks, and no more.
-func TestSlots(t *testing.T) {
+// The crawler fetches as many pages at a time as it has tasks.
+func TestTasksFetchInParallel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		cfg := defaults()
 		cfg.Level, cfg.MaxTasks = 2, 7
@@ -144,9 +143,9 @@ func (f logTo) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestReplay: with one seed, two crawls are the same to the last line of the
-// report, with the order of events and the time they took.
-func TestReplay(t *testing.T) {
+// Two crawls with the same seed have the same report, the same order of events, and take the
+// same time.
+func TestSameSeedSameCrawl(t *testing.T) {
 	var reports [2]bytes.Buffer
 	for i := range reports {
 		sim.Config{Seed: 7}.Test(t, func(ctx context.Context, t *testing.T) {
@@ -165,9 +164,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestInterrupt: a crawl that is cancelled reports what is done, and that the
-// rest is not.
-func TestInterrupt(t *testing.T) {
+// A crawl that is cancelled reports the pages that are done, and that the others are pending.
+func TestReportAfterCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var report, progress bytes.Buffer
 		cfg := defaults()
@@ -189,9 +187,9 @@ func TestInterrupt(t *testing.T) {
 	})
 }
 
-// TestBounds: links and redirects that leave the crawl are not followed, and
-// links not even counted.
-func TestBounds(t *testing.T) {
+// The crawler does not follow links and redirects to other hosts, and does not count such
+// links.
+func TestStaysOnTheHosts(t *testing.T) {
 	c := newCrawler(defaults())
 	if err := c.addRoots([]string{"http://example.com"}); err != nil {
 		t.Fatal(err)
@@ -212,8 +210,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestRedirectOrder: a page that is found at the end of too many redirects, and in
-// a link as well, is followed, whichever comes first.
+// The crawler follows a page that is found both in a link and at the end of too many redirects,
+// in either order.
 func TestRedirectOrder(t *testing.T) {
 	answers := map[string]response{
 		"/":  {Status: 200, Body: []byte("<a href=/a>, <a href=/z>")},
@@ -246,7 +244,7 @@ func TestRedirectOrder(t *testing.T) {
 	}
 }
 
-// TestBackoff: each pause between tries is twice as long as the one before.
+// Each pause between tries is twice as long as the pause before.
 func TestBackoff(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		c := newCrawler(defaults())
@@ -262,9 +260,9 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
-// TestGivenUp: a page whose time is over says so and says how long it had, also if
-// it was still on its way to the server, on the last try.
-func TestGivenUp(t *testing.T) {
+// A page that takes too long fails with errTimeout and the time that it had, also if it has not
+// connected, and if the try is its last.
+func TestPageTimeout(t *testing.T) {
 	silent := sim.Config{Network: virtual.Config{
 		Dial: func(net.Addr) (time.Duration, error) { return -1, nil },
 	}}
@@ -288,12 +286,12 @@ func TestGivenUp(t *testing.T) {
 	})
 }
 
-// TestPermanent: what another try cannot mend is tried once.
-func TestPermanent(t *testing.T) {
+// The crawler does not repeat a request that would fail again.
+func TestPermanentErrors(t *testing.T) {
 	for root, tries := range map[string]int{
 		"http://127.0.0.1:99999/": 1, // no port
 		"http://nowhere.example/": 1, // no such host
-		"http://127.0.0.1:1/":     4, // nobody listens there, yet
+		"http://127.0.0.1:1/":     4, // no server listens there yet
 	} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			c := newCrawler(defaults())
@@ -310,8 +308,8 @@ func TestPermanent(t *testing.T) {
 	}
 }
 
-// TestHTTPS: the demo site over TLS comes to the same as without, if its certificate is
-// trusted. Otherwise its root fails, at the first try.
+// The demo site over TLS has the same totals as without, if its certificate is trusted.
+// Otherwise its root fails at the first try.
 func TestHTTPS(t *testing.T) {
 	for _, trusted := range []bool{true, false} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {

@@ -22,20 +22,19 @@ import (
 	"baton/netio"
 )
 
-// pause is how long a page waits after its first try; after each further one it
-// is twice as long.
+// pause is the pause after the first try. Each further pause is twice as long.
 const pause = 10 * time.Millisecond
 
-// maxBody is how much of a page is taken, in bytes.
+// maxBody is the most bytes that a body may have.
 const maxBody = 16 << 20
 
 var errTimeout = errors.New("given up")
 
-// fetch gets a page, and gives it up when its time is over. The time is for all
-// tries together: a server that stalls once will do so again.
+// fetch gets a page, and gives up after the timeout. The timeout is for all tries together,
+// because a server that has stalled once will stall again.
 //
-// When it is over, whatever the page is waiting for, a connection, a head or the
-// rest of a body, returns with an error, and the connection is closed.
+// After the timeout, every wait for a connection, a header or a body returns an error, and the
+// connection is closed.
 func (c *crawler) fetch(ctx context.Context, p *page) (*response, error) {
 	ctx, release := await.WithTimeout(ctx, c.Timeout)
 	defer release()
@@ -47,7 +46,7 @@ func (c *crawler) fetch(ctx context.Context, p *page) (*response, error) {
 	return res, err
 }
 
-// try asks for a page again and again, as long as connections break.
+// try requests a page, and requests it again while connections fail.
 func (c *crawler) try(ctx context.Context, p *page) (*response, error) {
 	for wait := pause; ; wait *= 2 {
 		res, err := c.get(ctx, p)
@@ -61,10 +60,9 @@ func (c *crawler) try(ctx context.Context, p *page) (*response, error) {
 	}
 }
 
-// broken reports whether it was the connection that failed, so that another one
-// may do better: it could not be made, or it ended too early. An address that is
-// none, a name that does not exist, or a certificate that is refused, is no better the
-// next time.
+// broken reports whether the connection has failed, so that a new connection may succeed. An
+// invalid address, a name that does not exist and a refused certificate fail the next time as
+// well.
 func broken(err error) bool {
 	if _, ok := errors.AsType[*net.AddrError](err); ok {
 		return false
@@ -79,8 +77,8 @@ func broken(err error) bool {
 	return ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// get asks for a page once, or again if a connection of the pool turns out to be closed:
-// the trace counts each time as a try.
+// get requests a page once, and again if a connection of the pool was closed. trace counts each
+// of these requests as a try.
 func (c *crawler) get(ctx context.Context, p *page) (*response, error) {
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, c.trace(p)), "GET", p.URL.String(), nil)
 	if err != nil {
@@ -103,7 +101,7 @@ func (c *crawler) get(ctx context.Context, p *page) (*response, error) {
 	return &response{res.StatusCode, res.Header, body}, err
 }
 
-// trace counts tries and connections, and tells of them.
+// trace counts tries and connections, and logs them.
 func (c *crawler) trace(p *page) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn: func(string) { p.Tries++ },
@@ -119,11 +117,11 @@ func (c *crawler) trace(p *page) *httptrace.ClientTrace {
 	}
 }
 
-// Enough of HTML to find links in it: attributes with their value in quotes, or
-// without. With blanks around the = the latter could be the code of a script.
+// href finds links in HTML: attributes with their value in quotes or without quotes. Without
+// quotes there must be no blanks around the =, because such text may be code of a script.
 var href = regexp.MustCompile(`(?i)\s(?:href|src)(?:\s*=\s*(?:"([^"]*)"|'([^']*)')|=([^\s"'<>]+))`)
 
-// links returns the URLs that a page refers to, each once, in their order.
+// links returns the URLs that a page links to, each once, in their order.
 func links(page *url.URL, body []byte) []*url.URL {
 	var all []*url.URL
 	seen := map[string]bool{}
@@ -142,9 +140,8 @@ func links(page *url.URL, body []byte) []*url.URL {
 	return all
 }
 
-// clean brings equal URLs to one form: a fragment is the browser's business, a
-// blank is sent as %20 (url.URL sees to that in the path alone), and no path is
-// the same as the shortest one (RFC 3986, 6.2.3).
+// clean brings equal URLs to one form. It removes the fragment, and replaces an empty path by "/"
+// (RFC 3986, 6.2.3). It encodes a blank in the query as %20; url.URL does that in the path only.
 func clean(u *url.URL) *url.URL {
 	c := *u
 	c.Fragment, c.RawFragment = "", ""

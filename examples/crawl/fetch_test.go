@@ -46,14 +46,14 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestGet: a page is what its server answers, or an error that says whether another try may
-// do better.
+// get returns what the server answers, or an error. broken reports whether another try may
+// succeed.
 func TestGet(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	for _, test := range []struct {
 		name, raw, body string
-		err             error // or, if there is no response
-		broken          bool  // another try may do better
+		err             error // the error, if there is no response
+		broken          bool  // another try may succeed
 	}{
 		{"counted", ok + "Content-Length: 5\r\n\r\nhello", "hello", nil, false},
 		{"to the end", ok + "\r\nall of it", "all of it", nil, false},
@@ -86,7 +86,7 @@ func TestGet(t *testing.T) {
 
 var errAny = errors.New("some error")
 
-// speak serves one request by saying raw, and returns the URL.
+// speak serves one request with the bytes raw, and returns the URL.
 func speak(ctx context.Context, t *testing.T, raw string) *url.URL {
 	t.Helper()
 	ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -103,7 +103,7 @@ func speak(ctx context.Context, t *testing.T, raw string) *url.URL {
 		if _, err := server.ReadUntil(ctx, []byte("\r\n\r\n")); err != nil {
 			return err
 		}
-		server.Write(ctx, []byte(raw)) // the client may have had enough
+		server.Write(ctx, []byte(raw)) // fails if the client has closed the connection
 		return nil
 	})
 	return &url.URL{Scheme: "http", Host: ln.Addr().String(), Path: "/"}

@@ -15,19 +15,19 @@ import (
 	"baton/examples/internal/selfsigned"
 )
 
-// Times that a page may take: one of a real site is given more than one of the
-// demo site, where whatever takes so long is the page that stalls.
+// The default timeouts of a page. The timeout of the demo site is shorter, because there only
+// the page that stalls takes long.
 const (
 	pageTime = 30 * time.Second
 	demoTime = time.Second
 )
 
-// parse reads the command line: flags, with one dash or two, and URLs, in any
-// order. What is wrong with it is written to out, with the usage, and returned;
-// flag.ErrHelp is the wish to see the usage.
+// parse parses the command line: flags, with one dash or two, and URLs, in any order. It writes
+// an error and the usage to out, and returns the error. The error is flag.ErrHelp if the user
+// asks for the usage.
 func parse(args []string, out io.Writer) (cfg config, roots []string, err error) {
 	flags := flag.NewFlagSet("crawl", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // package flag would write errors in its own way
+	flags.SetOutput(io.Discard) // package flag would write errors in another form
 	flags.IntVar(&cfg.MaxRedirect, "max_redirect", 10, "follow at most so many redirects in a row")
 	flags.IntVar(&cfg.MaxTries, "max_tries", 4, "try a page so often while connections break")
 	flags.IntVar(&cfg.MaxTasks, "max_tasks", 100, "fetch so many pages at a time")
@@ -75,7 +75,8 @@ func parse(args []string, out io.Writer) (cfg config, roots []string, err error)
 	return cfg, nil, err
 }
 
-// count is a flag without a value that adds by to p each time it is given.
+// count returns the function of a flag without a value that adds by to *p each time it is
+// given.
 func count(p *int, by int) func(string) error {
 	return func(s string) error {
 		on, err := strconv.ParseBool(s)
@@ -86,12 +87,11 @@ func count(p *int, by int) func(string) error {
 	}
 }
 
-// Letters that are counted may stand behind one dash.
+// counted matches repeated letters behind one dash, such as -vv.
 var counted = regexp.MustCompile(`^-[vq]{2,}$`)
 
-// split tells the flags, with their values, from the URLs. Package flag takes all
-// that follows the first URL for URLs, and knows no -vv. After -- there are only
-// URLs.
+// split separates the flags, with their values, from the URLs. Package flag takes every
+// argument after the first URL for a URL, and does not know -vv. After -- there are only URLs.
 func split(known *flag.FlagSet, args []string) (flags, roots []string) {
 	for i := 0; i < len(args); i++ {
 		switch arg := args[i]; {
@@ -114,9 +114,9 @@ func split(known *flag.FlagSet, args []string) (flags, roots []string) {
 	return flags, roots
 }
 
-// takesNext reports whether the value of a flag is the argument after it.
+// takesNext reports whether the next argument is the value of the flag arg.
 func takesNext(known *flag.FlagSet, arg string) bool {
-	f := known.Lookup(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")) // with =value it is unknown
+	f := known.Lookup(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")) // not found with =value
 	if f == nil {
 		return false
 	}
@@ -124,7 +124,7 @@ func takesNext(known *flag.FlagSet, arg string) bool {
 	return !ok || !alone.IsBoolFlag()
 }
 
-// check says what is wrong with the numbers.
+// check returns an error if a number is out of range.
 func (cfg config) check() error {
 	switch {
 	case cfg.MaxTasks < 1:

@@ -65,7 +65,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// What cannot be meant is refused, and said before the usage.
+// parse refuses wrong arguments. It writes the error before the usage.
 func TestBadFlags(t *testing.T) {
 	for line, message := range map[string]string{
 		"-x":                "not defined: -x",

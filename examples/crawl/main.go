@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Crawl fetches all pages of web sites, many at a time, and reports what it
-// found. It shows tasks over real sockets: a queue and its workers, an HTTP client with
-// a pool of connections, timeouts, retries, and a server on the same loop.
+// Crawl fetches all pages of web sites, many at a time, and reports what it has found. It
+// shows tasks over real sockets: a queue and its workers, an HTTP client with a pool of
+// connections, timeouts, retries, and a server on the same loop.
 //
-//	go run ./examples/crawl                       # crawls a demo site of its own
+//	go run ./examples/crawl                       # crawls its own demo site
 //	go run ./examples/crawl -v                    # reports every URL, not only failures
 //	go run ./examples/crawl http://localhost:8080 # crawls that site
 //	go run ./examples/crawl --cafile cert.pem https://localhost:8443
 //
-// Ctrl-C ends the crawl early, with the report of what is done.
+// Ctrl-C ends the crawl early, with a report of the pages that are done.
 //
-// Where to begin reading: crawl in crawl.go is the whole plan, and visit is what a
-// worker does with one page. Below it are three layers, each with one concern:
-// fetch (the page's time), try (again) and get (one request). The rest is
-// httpio.Transport.
+// Start reading with crawl in crawl.go, which is the whole plan, and process, which is what a
+// worker does with one page. Below process are three layers: fetch (the timeout), try (the
+// retries) and get (one request). The rest is httpio.Transport.
 //
-// The program is Tulip's examples/crawl.py, told anew.
+// The program is a new version of Tulip's examples/crawl.py.
 package main
 
 import (
@@ -49,8 +48,8 @@ func main() {
 	})
 }
 
-// run crawls roots, or the demo site if there are none, and prints the report,
-// of a crawl that was cancelled too.
+// run crawls roots, or the demo site if there are none. It prints the report, also if the crawl
+// was cancelled.
 func run(ctx context.Context, cfg config, roots []string) error {
 	if len(roots) > 0 {
 		return crawl(ctx, cfg, roots)
@@ -62,8 +61,8 @@ func run(ctx context.Context, cfg config, roots []string) error {
 		}
 		var server netio.Server
 		task.Go(ctx, func(ctx context.Context) error {
-			// The site ends after the crawl, also if that is cancelled: when nobody is
-			// left to be cut off.
+			// The site ends after the crawl, also if the crawl is cancelled, so that it does
+			// not interrupt requests of the crawl.
 			ctx, release := task.Shield(ctx, 0)
 			defer release()
 			return server.ServeListener(ctx, ln, newSite().serve)
@@ -73,7 +72,7 @@ func run(ctx context.Context, cfg config, roots []string) error {
 	})
 }
 
-// crawl crawls roots and prints what became of their pages.
+// crawl crawls roots and prints the report.
 func crawl(ctx context.Context, cfg config, roots []string) error {
 	c := newCrawler(cfg)
 	task.Loop(ctx).SetExceptionHandler(c.exception)
@@ -88,23 +87,22 @@ func crawl(ctx context.Context, cfg config, roots []string) error {
 	return err
 }
 
-// errNothing is about a crawl that never came into a site: none of its roots could
-// be had, nor what they redirect to.
+// errNothing is the error of a crawl that has fetched no page.
 var errNothing = errors.New("crawl: no page could be fetched")
 
-// config is what the command line chooses.
+// config is the configuration from the command line.
 type config struct {
 	MaxRedirect int
 	MaxTries    int
 	MaxTasks    int
 	MaxPool     int
-	Timeout     time.Duration  // of one page, with all tries
+	Timeout     time.Duration  // for one page with all tries
 	Exclude     *regexp.Regexp // nil excludes nothing
 	Lenient     bool           // see crawler.domain
 	TLS         *tls.Config    // for https; nil trusts what the system trusts
-	Level       int            // how much to say: 0 is progress and errors
+	Level       int            // how much to print: 0 is progress and errors
 
-	Log      io.Writer // progress and what goes on
-	Progress bool      // Log can write a line over itself
+	Log      io.Writer // for progress and events
+	Progress bool      // Log is a terminal, which can overwrite a line
 	Report   io.Writer
 }

@@ -19,9 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestNothing: a crawl that has fetched no page is an error, whatever the reason,
-// and reports all the same.
-func TestNothing(t *testing.T) {
+// A crawl that has fetched no page is an error. It still prints the report.
+func TestNoPageIsAnError(t *testing.T) {
 	for name, test := range map[string]struct {
 		root   string
 		cfg    func(*config)
@@ -44,7 +43,7 @@ func TestNothing(t *testing.T) {
 				if test.root != "" {
 					roots = []string{test.root}
 				}
-				// No word of the demo site: that it ends now is no news.
+				// The error does not mention the end of the demo site.
 				if err := run(ctx, cfg, roots); !errors.Is(err, errNothing) || err.Error() != errNothing.Error() {
 					t.Errorf("run = %v, want errNothing alone", err)
 				}
@@ -56,9 +55,9 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// TestCancel: a crawl that is cancelled, whenever it is, returns the cancel alone.
-// That the demo site ends with it is no news.
-func TestCancel(t *testing.T) {
+// A crawl that is cancelled returns only the cancel, at whatever time the cancel comes. The end
+// of the demo site adds no error.
+func TestCancelReturnsTheCancel(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Nanosecond, slowTime / 2, 3 * slowTime} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			crawling := task.Start(ctx, func(ctx context.Context) (struct{}, error) {

@@ -13,11 +13,11 @@ import (
 	"baton/task"
 )
 
-// watch keeps the progress line up to date until it is cancelled. It needs no
-// word from the workers: whenever it runs, they are between two steps.
+// watch keeps the progress line up to date until it is cancelled. It reads the fields of the
+// crawler without a lock, because the workers do not run at the same time.
 func (c *crawler) watch(ctx context.Context) error {
 	if !c.Progress || c.Level < 0 || c.Level > 1 {
-		return nil // it has no place, nobody wants it, or the log would bury it
+		return nil // Log is no terminal, -q is set, or log lines would overwrite it
 	}
 	defer c.endProgress()
 	for {
@@ -29,8 +29,8 @@ func (c *crawler) watch(ctx context.Context) error {
 	}
 }
 
-// progress writes the progress line over itself: the carriage return goes back to
-// its beginning, and all numbers have a width, so that nothing is left behind.
+// progress overwrites the progress line. The carriage return goes back to the beginning of the
+// line, and all numbers have a fixed width, so that no characters are left behind.
 func (c *crawler) progress(now time.Time) {
 	c.inProgress = true
 	elapsed := now.Sub(c.began).Seconds()
@@ -38,8 +38,7 @@ func (c *crawler) progress(now time.Time) {
 		elapsed, c.done, c.busy, c.todo.Len(), float64(c.bytes)/1000)
 }
 
-// endProgress ends the progress line, if there is one: what follows it begins a
-// line of its own.
+// endProgress ends the progress line, if there is one. The next output begins on a new line.
 func (c *crawler) endProgress() {
 	if c.inProgress {
 		fmt.Fprintln(c.Log)
@@ -47,7 +46,7 @@ func (c *crawler) endProgress() {
 	}
 }
 
-// log says what goes on to those who asked for so much.
+// log writes a message if the level is high enough.
 func (c *crawler) log(level int, format string, args ...any) {
 	if c.Level >= level {
 		c.endProgress()
@@ -55,14 +54,13 @@ func (c *crawler) log(level int, format string, args ...any) {
 	}
 }
 
-// exception is the loop's exception handler: errors that have no caller to go to
-// are told to everybody.
+// exception is the loop's exception handler. It logs the error at every level.
 func (c *crawler) exception(_ *loop.Loop, e loop.Exception) {
 	c.log(c.Level, "%v", e)
 }
 
-// terminal reports whether f is a terminal, or at least a device. In a file or a
-// pipe, a line that is written over itself is left behind every time.
+// terminal reports whether f is a terminal or another device. The progress line cannot
+// overwrite itself in a file or a pipe.
 func terminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0

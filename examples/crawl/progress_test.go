@@ -18,9 +18,8 @@ import (
 	"baton/task"
 )
 
-// TestException: an error without a caller, and whatever else is said, begins a
-// line of its own, below the progress line.
-func TestException(t *testing.T) {
+// Errors of the exception handler and log messages begin on a new line below the progress line.
+func TestMessagesBeginOnANewLine(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var said strings.Builder
 		cfg := defaults()
@@ -54,8 +53,8 @@ func TestException(t *testing.T) {
 	})
 }
 
-// TestQuiet: without a terminal, and with -q or -vv, there is no progress line.
-func TestQuiet(t *testing.T) {
+// Without a terminal, and with -q or -vv, there is no progress line.
+func TestNoProgressLine(t *testing.T) {
 	for name, set := range map[string]func(*config){
 		"no terminal": func(c *config) { c.Progress = false },
 		"-q":          func(c *config) { c.Level = -1 },
@@ -76,7 +75,7 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// TestTerminal: a file and a pipe are none.
+// Files and pipes are no terminals.
 func TestTerminal(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {

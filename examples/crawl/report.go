@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// report writes what became of the pages: those that failed, or all if the level
-// is high enough, or none if it is low; and the totals. It takes no ctx, since it
-// is to be had after a cancel, too. A slow terminal holds it up, and with it the
-// loop, on which nothing is left to do.
+// report writes the results of the pages and the totals. With a level above 0 it writes all pages,
+// with level 0 the pages that failed, and otherwise no pages. It takes no ctx, because it also
+// runs after a cancel. If the terminal is slow, report blocks the loop, which has no other task by
+// then.
 func (c *crawler) report(out io.Writer) {
 	w := bufio.NewWriter(out)
 	defer w.Flush()
@@ -41,10 +41,9 @@ func (c *crawler) report(out io.Writer) {
 	}
 }
 
-// totals counts the pages by kind, with their bytes, and what it took: tries
-// beyond the first of each page, and connections. If the crawl has finished, and
-// the site answers the same to all, they do not depend on the order in which pages
-// were fetched, but for the connections.
+// totals counts the pages and bytes of each kind, the tries after the first of each page, and
+// the connections. The order of the pages changes only the number of connections, if the crawl
+// has finished and the site gives all requests the same answers.
 func (c *crawler) totals() map[string]int {
 	totals := map[string]int{
 		"connections": c.opened,
@@ -66,7 +65,7 @@ func (c *crawler) totals() map[string]int {
 	return totals
 }
 
-// kind is what a page counts as.
+// kind is the kind of page for the totals.
 func (p *page) kind() string {
 	switch {
 	case !p.Done:
@@ -84,13 +83,13 @@ func (p *page) kind() string {
 	}
 }
 
-// String is the page's line in the report.
+// String returns the line of the page in the report.
 func (p *page) String() string {
 	switch p.kind() {
 	case "pending":
 		return fmt.Sprintf("%v pending", p.URL)
 	case "fail":
-		// An error may have lines of its own.
+		// The error may have several lines.
 		return fmt.Sprintf("%v error %s (try %d)", p.URL, strings.ReplaceAll(p.Err.Error(), "\n", "; "), p.Tries)
 	case "redirect":
 		return fmt.Sprintf("%v %d redirect %v", p.URL, p.Status, p.Next)

@@ -8,15 +8,15 @@ import (
 	"net/url"
 )
 
-// A response is what a server answers.
+// A response is a response of a server.
 type response struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// media returns the media type and the charset of the body, as the server says.
-// A "-" stands for a charset that it leaves open.
+// media returns the media type and the charset of the body as the server reports them. The
+// charset is "-" if the server reports none.
 func (r *response) media() (kind, charset string) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
@@ -28,8 +28,8 @@ func (r *response) media() (kind, charset string) {
 	return kind, charset
 }
 
-// location returns where a redirect leads to, and nil for other responses. A
-// redirect that does not say where to counts as any other response.
+// location returns the target of a redirect, and nil for other responses. A redirect without a
+// location is not a redirect.
 func (r *response) location(from *url.URL) *url.URL {
 	switch r.Status {
 	case 301, 302, 303, 307, 308:

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// addRoots queues the URLs where the crawl begins; their hosts are where it
-// stays.
+// addRoots queues the URLs where the crawl begins, and adds their hosts to the hosts of the
+// crawl.
 func (c *crawler) addRoots(roots []string) error {
 	for _, root := range roots {
 		u, err := parseRoot(root)
@@ -27,14 +27,14 @@ func (c *crawler) addRoots(roots []string) error {
 	return nil
 }
 
-// parseRoot reads a URL as a user types it: without a scheme it is for http.
+// parseRoot parses a URL as a user types it. Without a scheme the scheme is http.
 func parseRoot(root string) (*url.URL, error) {
 	if !strings.Contains(root, "://") {
 		root = "http://" + root
 	}
 	u, err := url.Parse(root)
 	if bad, ok := errors.AsType[*url.Error](err); ok {
-		return nil, bad.Err // without the URL that we have made of it
+		return nil, bad.Err // without the URL, to which parseRoot has added a scheme
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
@@ -51,8 +51,8 @@ func (c *crawler) wanted(u *url.URL) bool {
 		(c.Exclude == nil || !c.Exclude.MatchString(u.String()))
 }
 
-// domain is what the URLs of a crawl have in common: the host, where neither www
-// nor the dot that ends a full name counts; in a lenient crawl its last two labels.
+// domain is the part of a URL that is the same for all URLs of a crawl. It is the host without
+// "www." and without a final dot. In a lenient crawl it is the last two labels of the host.
 func (c *crawler) domain(u *url.URL) string {
 	host := strings.ToLower(u.Hostname())
 	host = strings.TrimPrefix(strings.TrimSuffix(host, "."), "www.")
@@ -63,7 +63,7 @@ func (c *crawler) domain(u *url.URL) string {
 	return host
 }
 
-// numeric reports whether the last label of a host is that of an IP address.
+// numeric reports whether label is the last label of an IP address.
 func numeric(label string) bool {
 	return label != "" && strings.Trim(label, "0123456789") == ""
 }

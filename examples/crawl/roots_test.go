@@ -79,7 +79,7 @@ func TestExclude(t *testing.T) {
 	})
 }
 
-// TestBadRoot: what is wrong with a URL is told of what was typed.
+// The error for a bad URL quotes what the user has typed.
 func TestBadRoot(t *testing.T) {
 	for root, want := range map[string]string{
 		"":              `crawl: "" is not an http URL: there is no host`,
@@ -92,8 +92,8 @@ func TestBadRoot(t *testing.T) {
 	}
 }
 
-// TestExcludedRoot: a root that is excluded is not fetched, and that is said.
-func TestExcludedRoot(t *testing.T) {
+// A root that is excluded is not fetched, and the crawl logs that.
+func TestExcludedRootIsLogged(t *testing.T) {
 	var said strings.Builder
 	cfg := defaults()
 	cfg.Exclude, cfg.Log = regexp.MustCompile("/a"), &said

@@ -13,22 +13,22 @@ import (
 	"baton/netio"
 )
 
-// The demo site is a tree of pages, numbered as in a heap: page n links to
-// pages fanout*n+1 to fanout*n+fanout. Some pages link to trouble besides; how
-// often, the site's test derives from these numbers.
+// The demo site is a tree of pages with the numbers of a heap: page n links to the pages
+// fanout*n+1 to fanout*n+fanout. Some pages also link to pages that fail. The tests compute
+// their totals from these numbers.
 const (
 	sitePages = 500
 	fanout    = 4
 
 	slowEvery    = 25 // pages that take slowTime
-	oldEvery     = 20 // pages with a link that has moved
-	missingEvery = 50 // pages with a link to nothing
+	oldEvery     = 20 // pages with a link to a moved page
+	missingEvery = 50 // pages with a link to a missing page
 	cutEvery     = 50 // pages whose first request ends with a closed connection
 	slowTime     = 200 * time.Millisecond
 )
 
-// Pages that are not in the tree. A crawler that follows the links of an error
-// gets lost in this one: it is relative, and leads to the same error further down.
+// The pages outside the tree. The link of the error page is relative, so a crawler that follows
+// the links of error pages never ends: each link leads to the same error one level deeper.
 const (
 	goodbye  = "<p>No more questions.</p>\n"
 	notFound = "<h1>Not Found</h1>\n<a href=was/it/here>Here?</a>\n"
@@ -36,21 +36,22 @@ const (
 	style    = "body { font-family: serif }\n"
 )
 
-// A site is the demo web site. It remembers which pages it has cut off.
+// A site is the demo web site. It remembers the pages whose first request it has answered with
+// a closed connection.
 type site struct {
 	cut map[int]bool
 }
 
 func newSite() *site { return &site{cut: map[int]bool{}} }
 
-// serve answers the requests of one connection, one after another, until the
-// client has enough. It is a netio.Handler: it runs as a task of its own, and an
-// error ends this connection only.
+// serve answers the requests of one connection, one after another, until the client closes the
+// connection. It is a netio.Handler: it runs as its own task, and an error ends this connection
+// only.
 func (st *site) serve(ctx context.Context, s *netio.Stream) error {
 	for {
 		head, err := s.ReadUntil(ctx, []byte("\r\n\r\n"))
 		if err != nil {
-			return err // most often io.EOF or net.ErrClosed: the client has closed, or we have
+			return err // mostly io.EOF or net.ErrClosed: the client or serve has closed the connection
 		}
 		request, _, _ := strings.Cut(string(head), "\r\n")
 		fields := strings.Fields(request) // "GET", the path, "HTTP/1.1"
@@ -63,7 +64,7 @@ func (st *site) serve(ctx context.Context, s *netio.Stream) error {
 	}
 }
 
-// answer serves one path. It may close the connection.
+// answer answers a request for path. It may close the connection.
 func (st *site) answer(ctx context.Context, s *netio.Stream, path string) error {
 	kind, number, numbered := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	n, err := strconv.Atoi(number)
@@ -75,19 +76,19 @@ func (st *site) answer(ctx context.Context, s *netio.Stream, path string) error 
 		return redirect(ctx, s, 301, "/page/0")
 	case "page":
 		return st.page(ctx, s, n)
-	case "old": // it has moved
+	case "old": // a redirect
 		return redirect(ctx, s, 302, fmt.Sprintf("/page/%d", n))
-	case "maze": // no way out
+	case "maze": // redirects without end
 		return redirect(ctx, s, 307, fmt.Sprintf("/maze/%d", n+1))
 	case "style.css":
 		return respond(ctx, s, 200, "text/css", style)
-	case "goodbye": // says that it closes, and does
+	case "goodbye": // announces that it closes the connection, and closes it
 		err := send(ctx, s, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n%s", goodbye)
 		if err == nil {
 			err = s.Close()
 		}
 		return err
-	case "stall": // promises a body that never comes; ends when the client does
+	case "stall": // announces a body and never sends it; ends when the client disconnects
 		err := send(ctx, s, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\n<p>Just a")
 		if err == nil {
 			_, err = s.Peek(ctx, 1)
@@ -100,11 +101,11 @@ func (st *site) answer(ctx context.Context, s *netio.Stream, path string) error 
 	}
 }
 
-// page serves page n of the tree, every second one in chunks.
+// page serves page n of the tree. It sends every second page in chunks.
 func (st *site) page(ctx context.Context, s *netio.Stream, n int) error {
 	if n%cutEvery == cutEvery-1 && !st.cut[n] {
 		st.cut[n] = true
-		return s.Close() // without a word
+		return s.Close() // without an answer
 	}
 	if n%slowEvery == slowEvery-1 {
 		if err := await.Sleep(ctx, slowTime); err != nil {
@@ -120,7 +121,7 @@ func (st *site) page(ctx context.Context, s *netio.Stream, n int) error {
 		"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n", half, body[:half], len(body)-half, body[half:])
 }
 
-// text is the HTML of page n.
+// text returns the HTML of page n.
 func text(n int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<html><head><title>Page %d</title><link rel=stylesheet href=/style.css></head>\n<body>\n", n)
@@ -136,7 +137,7 @@ func text(n int) string {
 		link(fmt.Sprintf("/old/%d", n))
 	}
 	if n%missingEvery == 0 {
-		link(fmt.Sprintf("missing/%d", n)) // below /page: a wrong relative link
+		link(fmt.Sprintf("missing/%d", n)) // relative to /page, so the link is wrong
 	}
 	switch n {
 	case 1:
@@ -146,9 +147,9 @@ func text(n int) string {
 		link("/maze/1")
 		link("/goodbye")
 	case 3:
-		link("http://127.0.0.1:1/")           // nobody listens there
+		link("http://127.0.0.1:1/")           // no server listens there
 		link("http://elsewhere.example/?a&b") // beyond the crawl
-		link("mailto:nobody@elsewhere.example")
+		link("mailto:person@elsewhere.example")
 	}
 	b.WriteString("</ul></body></html>\n")
 	return b.String()
@@ -160,13 +161,13 @@ func respond(ctx context.Context, s *netio.Stream, status int, kind, body string
 		status, reasons[status], kind, len(body), body)
 }
 
-// redirect sends the client elsewhere.
+// redirect sends a redirect to the client.
 func redirect(ctx context.Context, s *netio.Stream, status int, to string) error {
 	return send(ctx, s, "HTTP/1.1 %d %s\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
 		status, reasons[status], to)
 }
 
-// send writes what is formatted all at once, and so mostly in one packet.
+// send formats and writes in one call, so mostly in one packet.
 func send(ctx context.Context, s *netio.Stream, format string, args ...any) error {
 	_, err := s.Write(ctx, fmt.Appendf(nil, format, args...))
 	return err

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Curl fetches a URL. It prints host, path and scheme, the status, the header, an empty
-// line, and the body. It follows redirects, with a first line for each. It shows
-// httpio.Transport in an http.Client.
+// line, and the body. It follows redirects, and prints a first line for each of them. It
+// shows httpio.Transport in an http.Client.
 //
 //	go run ./examples/curl http://python.org/
 //	go run ./examples/curl --cafile cert.pem https://localhost:8443/
@@ -65,10 +65,10 @@ func run(ctx context.Context, url string) error {
 	return err
 }
 
-// announce prints what is fetched.
+// announce prints the URL that is fetched.
 func announce(u *url.URL) { fmt.Println(u.Host, u.RequestURI(), u.Scheme) }
 
-// redirect is the rule for redirects, which is that of package net/http.
+// redirect is the CheckRedirect of the client. It allows as many redirects as package net/http.
 func redirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return fmt.Errorf("more than %d redirects", len(via)-1)

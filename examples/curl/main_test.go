@@ -64,8 +64,8 @@ func Example_bad() {
 	// Get "http://python.com/": dial tcp python.com:80: lookup python.com: no such host
 }
 
-// A loop of redirects ends.
-func TestALoopOfRedirects(t *testing.T) {
+// A loop of redirects is an error.
+func TestRedirectLoop(t *testing.T) {
 	site := fetchtest.Site{Port: "80", Pages: map[string]string{
 		"/": "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
 	}}
@@ -74,12 +74,12 @@ func TestALoopOfRedirects(t *testing.T) {
 	}
 }
 
-// A server of https is trusted if the user has its certificate.
+// The client trusts a server only with its certificate.
 func TestHTTPS(t *testing.T) {
 	config, file := fetchtest.Certificate(t)
 	site := fetchtest.Site{Port: "443", TLS: config, Pages: map[string]string{"/": "HTTP/1.0 200 OK\r\n\r\n"}}
 	if err := play("https://python.org/", site); err == nil {
-		t.Error("any certificate will do")
+		t.Error("the client trusts an unknown certificate")
 	}
 	*cafile = file
 	defer func() { *cafile = "" }()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Echo sends back whatever it is sent: the smallest server, that of the README.
-// Every connection has a task of its own. Ctrl-C ends it, as soon as the clients
-// have left, or after 30 seconds; another Ctrl-C at once.
+// Echo sends back what its clients send. It is the smallest server, and the README shows it.
+// Every connection has its own task. Ctrl-C ends the server when the clients have
+// disconnected, or after 30 seconds. A second Ctrl-C ends it at once.
 //
 //	go run ./examples/echo
 //	nc localhost 7000      # in another terminal

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start starts the server and returns when it listens.
+// start starts the server and returns when the server listens.
 func start(ctx context.Context, t *testing.T) *task.Task[struct{}] {
 	server := task.Start(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, serve(ctx) })
 	if err := await.Sleep(ctx, time.Second); err != nil {
@@ -28,8 +28,8 @@ func start(ctx context.Context, t *testing.T) *task.Task[struct{}] {
 	return server
 }
 
-// exchange sends a message, ends its own direction, and wants the message back
-// and then the end.
+// exchange sends a message and closes its writing direction. It returns an error unless the
+// server sends the message back and then closes.
 func exchange(ctx context.Context, message []byte) error {
 	s, err := netio.Dial(ctx, "tcp", "localhost:7000")
 	if err != nil {
@@ -48,14 +48,13 @@ func exchange(ctx context.Context, message []byte) error {
 			return err
 		}
 		if !bytes.Equal(back.Bytes(), message) {
-			return errors.New("an answer is not what was sent")
+			return errors.New("the answer is not the message")
 		}
 		return nil
 	})
 }
 
-// Every client gets back what it has sent: nothing, little, or more than any
-// buffer on the way holds.
+// Every client receives what it has sent: nothing, a little, or more than the buffers hold.
 func TestEcho(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		server := start(ctx, t)
@@ -76,9 +75,9 @@ func TestEcho(t *testing.T) {
 	})
 }
 
-// A server that is told to end does so when its clients have left, and after 30
-// seconds at the latest.
-func TestEnd(t *testing.T) {
+// A server that is cancelled ends when its clients have disconnected, after 30 seconds at the
+// latest.
+func TestCancelWaitsForClients(t *testing.T) {
 	for stays, wanted := range map[time.Duration]time.Duration{
 		10 * time.Second: 10 * time.Second,
 		time.Hour:        30 * time.Second,
@@ -93,7 +92,7 @@ func TestEnd(t *testing.T) {
 			began := task.Now(ctx)
 			server.Cancel(nil)
 			s.SetReadTimeout(stays)
-			_, _ = s.ReadLine(ctx) // until it leaves, or the server has
+			_, _ = s.ReadLine(ctx) // until the client or the server disconnects
 			s.Close()
 			_, err = server.Await(ctx)
 			var left *netio.LeftError

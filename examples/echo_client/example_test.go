@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// play runs the client in a world in memory, with a server that handles its connection.
+// play runs the client in a simulated world, with a server that handles its connection.
 func play(handle netio.Handler) error {
 	runner := task.Runner{Config: loop.Config{Poller: virtual.New(virtual.Config{})}}
 	return runner.Run(context.Background(), func(ctx context.Context) error {
@@ -46,7 +46,7 @@ func Example() {
 	// <nil>
 }
 
-// The server leaves after a line, and in the middle of a line.
+// The server disconnects after a line, and in the middle of a line.
 func Example_left() {
 	for _, answer := range []string{"Hello\n", "Hel"} {
 		fmt.Println(play(func(ctx context.Context, s *netio.Stream) error {
@@ -60,7 +60,7 @@ func Example_left() {
 	// unexpected EOF
 }
 
-// Without a server the client is refused.
+// Without a server the connection is refused.
 func Example_refused() {
 	runner := task.Runner{Config: loop.Config{Poller: virtual.New(virtual.Config{})}}
 	fmt.Println(runner.Run(context.Background(), talk))

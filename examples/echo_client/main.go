@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Echo_client sends three lines to echo_server and prints what comes back, up to the last
-// of the lines.
+// Echo_client sends three lines to echo_server and prints the answers, up to the last of the
+// lines.
 //
 //	go run ./examples/echo_server   # Ctrl-C ends it
 //	go run ./examples/echo_client   # in another terminal

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Echo_server sends back what its clients send. It reads and writes in a loop of its own;
-// the example echo leaves that to netio.Copy.
+// Echo_server sends back what its clients send. It reads and writes in its own loop; the
+// example echo calls netio.Copy instead.
 //
 //	go run ./examples/echo_server   # Ctrl-C ends it
 //	go run ./examples/echo_client   # in another terminal
@@ -40,7 +40,7 @@ func handle(ctx context.Context, s *netio.Stream) error {
 	for {
 		n, err := s.Read(ctx, buf)
 		if err != nil {
-			return err // io.EOF, if the client has left: the server does not report that
+			return err // io.EOF if the client has disconnected; the server does not report it
 		}
 		if _, err := s.Write(ctx, buf[:n]); err != nil {
 			return err

@@ -20,12 +20,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Three clients at once get back what each has sent: nothing, a line, and more than the
+// Three clients at once receive what each of them has sent: nothing, a line, and more than the
 // server's buffer holds.
 func TestEcho(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		server := task.StartErr(ctx, serve)
-		if err := await.Sleep(ctx, time.Second); err != nil { // until it listens
+		if err := await.Sleep(ctx, time.Second); err != nil { // until the server listens
 			t.Fatal(err)
 		}
 		messages := [][]byte{{}, []byte("hello\n"), bytes.Repeat([]byte("0123456"), 100_000)}

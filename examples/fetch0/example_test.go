@@ -28,8 +28,8 @@ func Example() {
 	// <nil>
 }
 
-// A server that leaves in the middle of the head.
-func Example_short() {
+// The server closes the connection in the middle of the header.
+func Example_shortHeader() {
 	fmt.Println(play("HTTP/1.0 200 OK\r\nContent-Ty"))
 	// Output:
 	// > GET / HTTP/1.0

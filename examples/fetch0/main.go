@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Fetch0 is the simplest HTTP client: it prints the front page of python.org, and what
-// goes over the connection before that, the latter to standard error. The examples fetch1,
-// fetch2 and fetch3 are each a step further.
+// Fetch0 is the simplest HTTP client. It prints the front page of python.org to standard
+// output, and the request and the header of the response to standard error. The examples
+// fetch1, fetch2 and fetch3 each add something.
 //
 //	go run ./examples/fetch0
 //	go run ./examples/fetch0 --host localhost --port 8080

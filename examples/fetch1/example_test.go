@@ -42,12 +42,12 @@ func Example_verbose() {
 	// <nil>
 }
 
-// A server of https is trusted if the user has its certificate.
+// The client trusts a server only with its certificate.
 func TestHTTPS(t *testing.T) {
 	config, file := fetchtest.Certificate(t)
 	site := fetchtest.Site{Port: "443", TLS: config, Pages: map[string]string{"/": page}}
 	if err := play("https://python.org/", site); err == nil {
-		t.Error("any certificate will do")
+		t.Error("the client trusts an unknown certificate")
 	}
 	*cafile = file
 	defer func() { *cafile = "" }()

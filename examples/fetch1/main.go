@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Fetch1 fetches a URL and prints the body. To fetch0 it adds URLs, also those of https, and
-// a type for the response.
+// Fetch1 fetches a URL and prints the body. It adds to fetch0 URLs, HTTPS, and a type for the
+// response.
 //
 //	go run ./examples/fetch1 -v http://python.org/
 //	go run ./examples/fetch1 --cafile cert.pem https://localhost:8443/
@@ -30,7 +30,7 @@ var (
 	cafile  = flag.String("cafile", "", "for https, trust the certificates in this file instead of the system's")
 )
 
-// maxBody is how long a body may be.
+// maxBody is the most bytes that a body may have.
 const maxBody = 16 << 20
 
 func main() {
@@ -52,7 +52,7 @@ func run(ctx context.Context, rawURL string) error {
 	return err
 }
 
-// fetch gets a URL.
+// fetch fetches a URL.
 func fetch(ctx context.Context, rawURL string) (*response, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -86,7 +86,7 @@ func connect(ctx context.Context, u *url.URL) (*netio.Stream, error) {
 	return nil, errors.New("the URL must use http or https")
 }
 
-// A response is what a server answers.
+// A response is the response of a server.
 type response struct {
 	version string // HTTP/1.1
 	status  int    // 200
@@ -95,7 +95,7 @@ type response struct {
 	body    []byte
 }
 
-// readResponse reads a response. Its body ends with the connection.
+// readResponse reads a response. The end of the connection ends the body.
 func readResponse(ctx context.Context, s *netio.Stream) (*response, error) {
 	line, err := s.ReadLine(ctx)
 	if err != nil {
@@ -119,7 +119,7 @@ func readResponse(ctx context.Context, s *netio.Stream) (*response, error) {
 	return &response{version, status, reason, header, body}, nil
 }
 
-// readHeader reads the fields of a header and the empty line behind them.
+// readHeader reads the fields of a header, and the empty line after them.
 func readHeader(ctx context.Context, s *netio.Stream) (textproto.MIMEHeader, error) {
 	header := textproto.MIMEHeader{}
 	for {
@@ -140,7 +140,7 @@ func readHeader(ctx context.Context, s *netio.Stream) (textproto.MIMEHeader, err
 	}
 }
 
-// say prints a line for users who want to know what goes on.
+// say prints to standard error, with -v only.
 func say(args ...any) {
 	if *verbose {
 		fmt.Fprintln(os.Stderr, args...)

@@ -22,7 +22,7 @@ func Example() {
 	*verbose = true
 	defer func() { *verbose = false }()
 	site := fetchtest.Site{Port: "80", Pages: map[string]string{
-		"/a?b=c": "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<h1>Python</h1>, and what belongs to nobody",
+		"/a?b=c": "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<h1>Python</h1>, and bytes after the body",
 	}}
 	fmt.Println(play("http://python.org/a?b=c", site))
 	// Output:
@@ -37,8 +37,8 @@ func Example() {
 	// <h1>Python</h1><nil>
 }
 
-// Without a length, the body ends with the connection.
-func Example_rest() {
+// Without a length, the end of the connection ends the body.
+func Example_noLength() {
 	site := fetchtest.Site{Port: "80", Pages: map[string]string{
 		"/": "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<h1>Python</h1>\n",
 	}}
@@ -75,12 +75,12 @@ func Example_bad() {
 	// dial tcp 10.0.0.1:81: connect: connection refused
 }
 
-// A server of https is trusted if the user has its certificate.
+// The client trusts a server only with its certificate.
 func TestHTTPS(t *testing.T) {
 	config, file := fetchtest.Certificate(t)
 	site := fetchtest.Site{Port: "8443", TLS: config, Pages: map[string]string{"/": "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}}
 	if err := play("https://python.org:8443/", site); err == nil {
-		t.Error("any certificate will do")
+		t.Error("the client trusts an unknown certificate")
 	}
 	*cafile = file
 	defer func() { *cafile = "" }()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Fetch2 fetches a URL and prints the body. To fetch1 it adds a type for the request, and
-// HTTP/1.1 with bodies that say how long they are.
+// Fetch2 fetches a URL and prints the body. It adds to fetch1 a type for the request, and
+// HTTP/1.1, where the header has the length of the body.
 //
 //	go run ./examples/fetch2 -v http://python.org/
 //	go run ./examples/fetch2 --cafile cert.pem https://localhost:8443/
@@ -30,7 +30,7 @@ var (
 	cafile  = flag.String("cafile", "", "for https, trust the certificates in this file instead of the system's")
 )
 
-// maxBody is how long a body may be.
+// maxBody is the most bytes that a body may have.
 const maxBody = 16 << 20
 
 func main() {
@@ -52,7 +52,7 @@ func run(ctx context.Context, rawURL string) error {
 	return err
 }
 
-// fetch gets the body of a URL.
+// fetch fetches the body of a URL.
 func fetch(ctx context.Context, rawURL string) ([]byte, error) {
 	req, err := newRequest(rawURL)
 	if err != nil {
@@ -73,7 +73,7 @@ func fetch(ctx context.Context, rawURL string) ([]byte, error) {
 	return res.readBody(ctx, s)
 }
 
-// A request asks for a URL.
+// A request is a request for a URL.
 type request struct {
 	url    *url.URL
 	method string
@@ -88,7 +88,7 @@ func newRequest(rawURL string) (*request, error) {
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("the URL must use http or https")
 	}
-	// This program makes one request, so the server need not wait for another one.
+	// This program makes one request, so the server may close the connection after it.
 	return &request{url: u, method: "GET", header: []string{"Host: " + u.Host, "Connection: close"}}, nil
 }
 
@@ -131,7 +131,7 @@ func (r *request) send(ctx context.Context, s *netio.Stream) error {
 	return err
 }
 
-// A response is what a server answers. Its body comes behind it.
+// A response is the response of a server. The body follows it on the connection.
 type response struct {
 	version string // HTTP/1.1
 	status  int    // 200
@@ -139,7 +139,7 @@ type response struct {
 	header  textproto.MIMEHeader
 }
 
-// readResponse reads a response up to the body.
+// readResponse reads a response without its body.
 func readResponse(ctx context.Context, s *netio.Stream) (*response, error) {
 	line, err := s.ReadLine(ctx)
 	if err != nil {
@@ -159,7 +159,7 @@ func readResponse(ctx context.Context, s *netio.Stream) (*response, error) {
 	return &response{version, status, reason, header}, nil
 }
 
-// readHeader reads the fields of a header and the empty line behind them.
+// readHeader reads the fields of a header, and the empty line after them.
 func readHeader(ctx context.Context, s *netio.Stream) (textproto.MIMEHeader, error) {
 	header := textproto.MIMEHeader{}
 	for {
@@ -180,7 +180,7 @@ func readHeader(ctx context.Context, s *netio.Stream) (textproto.MIMEHeader, err
 	}
 }
 
-// readBody reads the body. Without a length, it ends with the connection.
+// readBody reads the body. Without a length, the end of the connection ends the body.
 func (r *response) readBody(ctx context.Context, s *netio.Stream) ([]byte, error) {
 	if coding := r.header.Get("Transfer-Encoding"); coding != "" {
 		return nil, fmt.Errorf("the body is %s: try fetch3", coding)
@@ -198,7 +198,7 @@ func (r *response) readBody(ctx context.Context, s *netio.Stream) ([]byte, error
 	return body, err
 }
 
-// say prints a line for users who want to know what goes on.
+// say prints to standard error, with -v only.
 func say(args ...any) {
 	if *verbose {
 		fmt.Fprintln(os.Stderr, args...)

@@ -24,7 +24,7 @@ func play(url string, sites ...fetchtest.Site) error {
 	return fetchtest.Play(func(ctx context.Context) error { return run(ctx, url) }, sites...)
 }
 
-// A redirect to the same host uses the same connection, and one to another host does not.
+// A redirect to the same host reuses the connection. A redirect to another host does not.
 func Example() {
 	*verbose = true
 	defer func() { *verbose = false }()
@@ -75,7 +75,8 @@ func Example() {
 	// <nil>
 }
 
-// A connection is not used again if the server says so, or has closed it without a word.
+// A connection is not reused if the server announces that it closes the connection, or has
+// closed it.
 func Example_closed() {
 	*verbose = true
 	defer func() { *verbose = false }()
@@ -126,7 +127,7 @@ func Example_closed() {
 	// <nil>
 }
 
-// A site may redirect only so often.
+// Too many redirects are an error.
 func Example_redirects() {
 	fmt.Println(play("http://python.org/",
 		fetchtest.Site{Port: "80", Pages: map[string]string{"/": moved + "Location: /\r\n\r\n"}}))
@@ -144,7 +145,7 @@ func Example_redirects() {
 	// more than 10 redirects
 }
 
-// The ways in which a body can end.
+// A length, the last chunk, the end of the connection or the status ends a body.
 func Example_bodies() {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	for _, answer := range []string{
@@ -205,13 +206,13 @@ func Example_bad() {
 	// dial tcp 10.0.0.1:81: connect: connection refused
 }
 
-// A server of https is trusted if the user has its certificate.
+// The client trusts a server only with its certificate.
 func TestHTTPS(t *testing.T) {
 	config, file := fetchtest.Certificate(t)
 	http := fetchtest.Site{Port: "80", Pages: map[string]string{"/": moved + "Location: https://python.org/\r\n\r\n"}}
 	https := fetchtest.Site{Port: "443", TLS: config, Pages: map[string]string{"/": page}}
 	if err := play("http://python.org/", http, https); err == nil {
-		t.Error("any certificate will do")
+		t.Error("the client trusts an unknown certificate")
 	}
 	*cafile = file
 	defer func() { *cafile = "" }()

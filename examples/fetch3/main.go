@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Fetch3 fetches a URL and prints the body. To fetch2 it adds redirects, a pool of
-// connections, so that a redirect to the same host needs no new one, and chunked bodies.
-// The example crawl goes on from here.
+// Fetch3 fetches a URL and prints the body. It adds to fetch2 redirects, chunked bodies, and a
+// pool of connections, so that a redirect to the same host needs no new connection. The
+// example crawl adds more.
 //
 //	go run ./examples/fetch3 -v http://python.org/
 //	go run ./examples/fetch3 --cafile cert.pem https://localhost:8443/
@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	verbose = flag.Bool("v", false, "print what goes on, and what is sent and received before the body, to standard error")
+	verbose = flag.Bool("v", false, "print connections, requests and headers to standard error")
 	cafile  = flag.String("cafile", "", "for https, trust the certificates in this file instead of the system's")
 )
 
@@ -53,7 +53,7 @@ func run(ctx context.Context, rawURL string) error {
 	return err
 }
 
-// fetch gets the body of a URL, or of what the URL redirects to.
+// fetch fetches the body of a URL, and follows redirects.
 func fetch(ctx context.Context, u *url.URL) ([]byte, error) {
 	config, err := selfsigned.Client(*cafile)
 	if err != nil {
@@ -80,8 +80,8 @@ func fetch(ctx context.Context, u *url.URL) ([]byte, error) {
 	}
 }
 
-// get makes one request. It gives the connection back to the pool if the response was read
-// to its end, so that the next response begins where this one ends.
+// get makes one request. It returns the connection to the pool if it has read the whole
+// response, so that the next response is next on the connection.
 func get(ctx context.Context, p *pool, u *url.URL) (*response, error) {
 	req, err := newRequest(u)
 	if err != nil {
@@ -104,7 +104,7 @@ func get(ctx context.Context, p *pool, u *url.URL) (*response, error) {
 	return res, nil
 }
 
-// say prints a line for users who want to know what goes on.
+// say prints to standard error, with -v only.
 func say(args ...any) {
 	if *verbose {
 		fmt.Fprintln(os.Stderr, args...)

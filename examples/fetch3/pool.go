@@ -12,19 +12,19 @@ import (
 	"baton/netio"
 )
 
-// A pool keeps a connection to each target for the next request.
+// A pool keeps one idle connection for each target.
 type pool struct {
 	tls  *tls.Config // for targets with TLS
 	idle map[target]*netio.Stream
 }
 
-// A target is where a connection leads to.
+// A target is a host and port, with TLS or without.
 type target struct {
 	address string
 	tls     bool
 }
 
-// get returns a connection to a target: the one in the pool, or a new one.
+// get returns a connection to a target, from the pool or a new one.
 func (p *pool) get(ctx context.Context, to target) (*netio.Stream, error) {
 	say("* Connecting to", to.address)
 	if s := p.idle[to]; s != nil {
@@ -50,7 +50,8 @@ func (p *pool) dial(ctx context.Context, to target) (*netio.Stream, error) {
 	return netio.Dial(ctx, "tcp", to.address)
 }
 
-// put gives a connection back. The pool closes the one that it had before, if there is one.
+// put returns a connection to the pool. The pool closes the connection that it had for the
+// target.
 func (p *pool) put(to target, s *netio.Stream) {
 	if old := p.idle[to]; old != nil {
 		old.Close()
@@ -65,8 +66,8 @@ func (p *pool) close() {
 	}
 }
 
-// usable reports whether an idle connection is open and silent, so that a timeout is all
-// that comes of reading. The server may still close it a moment later.
+// usable reports whether an idle connection is open, and no data has arrived on it: reading
+// times out. The server may still close the connection later.
 func usable(ctx context.Context, s *netio.Stream) bool {
 	s.SetReadTimeout(time.Nanosecond)
 	defer s.SetReadTimeout(0)

@@ -12,7 +12,7 @@ import (
 	"baton/netio"
 )
 
-// A request asks for a URL.
+// A request is a request for a URL.
 type request struct {
 	url    *url.URL
 	target target

@@ -12,17 +12,17 @@ import (
 	"baton/netio"
 )
 
-// A response is what a server answers.
+// A response is the response of a server.
 type response struct {
 	version string // HTTP/1.1
 	status  int    // 200
 	reason  string // OK
 	header  textproto.MIMEHeader
 	body    []byte
-	last    bool // the connection is not for another request
+	last    bool // the connection cannot be reused
 }
 
-// readResponse reads a response with its body.
+// readResponse reads a response and its body.
 func readResponse(ctx context.Context, s *netio.Stream) (*response, error) {
 	line, err := s.ReadLine(ctx)
 	if err != nil {
@@ -45,7 +45,7 @@ func readResponse(ctx context.Context, s *netio.Stream) (*response, error) {
 	return r, err
 }
 
-// readHeader reads the fields of a header and the empty line behind them.
+// readHeader reads the fields of a header, and the empty line after them.
 func readHeader(ctx context.Context, s *netio.Stream) (textproto.MIMEHeader, error) {
 	header := textproto.MIMEHeader{}
 	for {
@@ -66,7 +66,7 @@ func readHeader(ctx context.Context, s *netio.Stream) (textproto.MIMEHeader, err
 	}
 }
 
-// readBody reads the body, which ends as the header says (RFC 9112, section 6.3).
+// readBody reads the body. The header decides what ends the body (RFC 9112, section 6.3).
 func (r *response) readBody(ctx context.Context, s *netio.Stream) ([]byte, error) {
 	coding, length := r.header.Get("Transfer-Encoding"), r.header.Get("Content-Length")
 	switch {
@@ -89,8 +89,8 @@ func (r *response) readBody(ctx context.Context, s *netio.Stream) ([]byte, error
 	return body, err
 }
 
-// readChunks reads a chunked body: each chunk has its size before it and a line end behind
-// it, the last one is empty, and fields of a header may follow.
+// readChunks reads a chunked body. A line with its size precedes each chunk, and a line end
+// follows it. The last chunk is empty, and header fields may follow it.
 func readChunks(ctx context.Context, s *netio.Stream) ([]byte, error) {
 	var body []byte
 	for {
@@ -118,7 +118,7 @@ func readChunks(ctx context.Context, s *netio.Stream) ([]byte, error) {
 	}
 }
 
-// redirect returns where the response redirects to, or "".
+// redirect returns the location of a redirect, or "".
 func (r *response) redirect() string {
 	switch r.status {
 	case 301, 302, 303, 307, 308:

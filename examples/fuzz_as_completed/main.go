@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Fuzz_as_completed checks that await.Each returns tasks in the order in which
-// they end: all 120 orders of five delays, then 20 times 100 random delays, then
-// 20 times 200 with a consumer that takes its time. It prints a dot for each, or
-// FAIL, and exits with 1 if anything has failed.
+// Fuzz_as_completed checks that await.Each returns tasks in the order in which they end. It
+// checks all 120 orders of five delays, then 20 times 100 random delays, and then 20 times
+// 200 random delays with a slow consumer. It prints a dot for each check, or FAIL. If a check
+// has failed, the exit status is 1.
 //
-// The delays add up to more than a minute. They pass at once, because the program
-// runs on a loop whose clock jumps when everybody waits.
+// The delays add up to more than a minute, but take no time: the program runs on a virtual
+// clock, which advances when all tasks wait.
 //
 //	go run ./examples/fuzz_as_completed
-//	go run ./examples/fuzz_as_completed -seed 7  # the random delays of that seed
+//	go run ./examples/fuzz_as_completed -seed 7  # the random delays of this seed
 package main
 
 import (
@@ -29,7 +29,7 @@ import (
 )
 
 func main() {
-	seed := flag.Uint64("seed", rand.Uint64(), "of the random delays")
+	seed := flag.Uint64("seed", rand.Uint64(), "seed of the random delays")
 	flag.Parse()
 
 	runner := task.Runner{Config: loop.Config{Poller: virtual.New(virtual.Config{})}}
@@ -40,7 +40,7 @@ func main() {
 	}
 }
 
-// unit is the step between delays: many tasks have the same one.
+// unit is the step between delays. Many tasks have the same delay.
 const unit = 100 * time.Millisecond
 
 type fuzz struct {
@@ -76,14 +76,14 @@ func (f *fuzz) run(ctx context.Context) error {
 	return nil
 }
 
-// permute calls visit with every order of delays[from:].
-func permute(delays []time.Duration, from int, visit func([]time.Duration) error) error {
+// permute calls do with every order of delays[from:].
+func permute(delays []time.Duration, from int, do func([]time.Duration) error) error {
 	if from == len(delays) {
-		return visit(delays)
+		return do(delays)
 	}
 	for i := from; i < len(delays); i++ {
 		delays[from], delays[i] = delays[i], delays[from]
-		if err := permute(delays, from+1, visit); err != nil {
+		if err := permute(delays, from+1, do); err != nil {
 			return err
 		}
 		delays[from], delays[i] = delays[i], delays[from]
@@ -100,8 +100,8 @@ func (f *fuzz) delays(n int) []time.Duration {
 	return delays
 }
 
-// check starts a task for each delay, and checks that they come back sorted, to a
-// consumer that pauses for up to slack after each.
+// check starts a task for each delay, and checks that the tasks end in the order of their
+// delays. The consumer pauses for up to slack after each task.
 func (f *fuzz) check(ctx context.Context, delays []time.Duration, slack time.Duration) error {
 	return task.Scope(ctx, func(ctx context.Context) error {
 		var tasks []*task.Task[time.Duration]

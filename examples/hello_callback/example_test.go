@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The clock jumps from one greeting to the next.
+// The virtual clock advances from one greeting to the next.
 func Example() {
 	l, err := loop.New(loop.Config{Poller: virtual.New(virtual.Config{})})
 	if err != nil {

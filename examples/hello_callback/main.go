@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Hello_callback prints a greeting every two seconds, by a callback that
-// schedules itself again. It shows the loop alone, without a task; see
-// hello_coroutine for the same with one.
+// Hello_callback prints a greeting every two seconds, from a callback that schedules itself
+// again. It shows the loop without tasks. The example hello_coroutine does the same with a
+// task.
 //
-//	go run ./examples/hello_callback       # for ever, until Ctrl-C
+//	go run ./examples/hello_callback       # until Ctrl-C
 //	go run ./examples/hello_callback -n 2  # twice
 package main
 
@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	n := flag.Int("n", 0, "greet so many times; 0 is for ever")
+	n := flag.Int("n", 0, "number of greetings; 0 is without end")
 	flag.Parse()
 
 	l, err := loop.New(loop.Config{})
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// greet greets in the loop's next turn, and then every two seconds.
+// greet prints a greeting in the loop's next turn, and then every two seconds.
 func greet(l *loop.Loop, n int) {
 	greeted := 0
 	var hello func()

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The clock jumps from one greeting to the next.
+// The virtual clock advances from one greeting to the next.
 func Example() {
 	*n = 3
 	world := virtual.New(virtual.Config{})

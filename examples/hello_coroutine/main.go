@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Hello_coroutine prints a greeting every two seconds, by a task that sleeps in
-// between. It does what hello_callback does, told as a sequence.
+// Hello_coroutine prints a greeting every two seconds, from a task that sleeps in between. It
+// does the same as hello_callback, as one sequence of calls.
 //
-//	go run ./examples/hello_coroutine       # for ever, until Ctrl-C
+//	go run ./examples/hello_coroutine       # until Ctrl-C
 //	go run ./examples/hello_coroutine -n 2  # twice
 package main
 
@@ -17,7 +17,7 @@ import (
 	"baton/task"
 )
 
-var n = flag.Int("n", 0, "greet so many times; 0 is for ever")
+var n = flag.Int("n", 0, "number of greetings; 0 is without end")
 
 func main() {
 	flag.Parse()

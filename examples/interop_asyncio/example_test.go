@@ -40,7 +40,7 @@ func Example() {
 	// <nil>
 }
 
-// The chain is the same in every schedule.
+// The output is the same for every schedule.
 func TestSchedules(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var out strings.Builder
@@ -53,7 +53,7 @@ func TestSchedules(t *testing.T) {
 	})
 }
 
-// A cancel ends the chain at its last task, and each caller gets the error.
+// A cancel ends the last task, and each caller receives the error.
 func TestCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var out strings.Builder

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Interop_asyncio shows how tasks, callbacks and goroutines call each other on one loop.
-// There are six ways from one of the three to another, and one chain of calls takes all
-// of them. The last task returns the number 1, and each caller doubles what it gets.
+// Interop_asyncio shows how tasks, callbacks and goroutines call each other on one loop. There
+// are six kinds of call between two of the three, and one chain of calls has all of them. The
+// last task returns 1, and each caller doubles the result.
 //
 //	go run ./examples/interop_asyncio
 //
-// The example of Tulip with this name let the coroutines of asyncio and of Trollius call
-// each other.
+// Tulip's example of this name showed coroutines of asyncio and of Trollius that call each
+// other.
 package main
 
 import (
@@ -39,19 +39,19 @@ func show(ctx context.Context, out io.Writer) error {
 	})
 }
 
-// A chain is what the functions need to call each other.
+// A chain has what the functions need to call each other.
 type chain struct {
-	loop   *loop.Loop     // tasks have it run callbacks, and callbacks have it run goroutines
+	loop   *loop.Loop     // tasks schedule callbacks on it, and callbacks start goroutines
 	scope  *task.ScopeRef // callbacks start tasks in it
-	portal *task.Portal   // goroutines start tasks by it
+	portal *task.Portal   // goroutines start tasks with it
 
-	// Tasks and callbacks of a loop run one at a time. Goroutines run beside them, so
-	// what goroutines use as well needs a lock.
+	// Tasks and callbacks of a loop run one at a time. Goroutines run in parallel, so a lock
+	// protects what goroutines use as well.
 	mu  sync.Mutex
 	out io.Writer
 }
 
-// A task waits for a goroutine by await.Blocking. Other tasks run meanwhile.
+// A task calls await.Blocking to run a goroutine and to wait for it. Other tasks run meanwhile.
 func (c *chain) taskCallsGoroutine(ctx context.Context) (int, error) {
 	defer c.call(0, "task", "goroutine")()
 	n, err := await.Blocking(ctx, func(context.Context) (int, error) {
@@ -60,8 +60,8 @@ func (c *chain) taskCallsGoroutine(ctx context.Context) (int, error) {
 	return 2 * n, err
 }
 
-// A goroutine has a callback run by CallSoonThreadsafe. It may wait for the result, for it
-// does not hold up the loop.
+// A goroutine calls CallSoonThreadsafe to run a callback. The goroutine may block until the
+// callback has run, because the loop goes on.
 func (c *chain) goroutineCallsCallback() (int, error) {
 	defer c.call(1, "goroutine", "callback")()
 	var n int
@@ -80,7 +80,7 @@ func (c *chain) goroutineCallsCallback() (int, error) {
 	return 2 * n, err
 }
 
-// A callback must not wait. RunInExecutor has another callback run after the goroutine.
+// A callback must not block. RunInExecutor runs a goroutine, and then another callback.
 func (c *chain) callbackCallsGoroutine(then func(int, error)) {
 	returns := c.call(2, "callback", "goroutine")
 	var n int
@@ -93,7 +93,7 @@ func (c *chain) callbackCallsGoroutine(then func(int, error)) {
 		})
 }
 
-// A goroutine has a task run by a portal, and waits for it.
+// A goroutine runs a task through a portal, and waits for it.
 func (c *chain) goroutineCallsTask() (n int, err error) {
 	defer c.call(3, "goroutine", "task")()
 	err = c.portal.Do(func(ctx context.Context) (err error) {
@@ -103,7 +103,7 @@ func (c *chain) goroutineCallsTask() (n int, err error) {
 	return 2 * n, err
 }
 
-// A task awaits a future, which the callback sets.
+// A task awaits a future, and a callback sets the future.
 func (c *chain) taskCallsCallback(ctx context.Context) (int, error) {
 	defer c.call(4, "task", "callback")()
 	var result task.Future[int]
@@ -120,7 +120,7 @@ func (c *chain) taskCallsCallback(ctx context.Context) (int, error) {
 	return 2 * n, err
 }
 
-// A callback starts a task in the scope, and has another callback run when it has ended.
+// A callback starts a task in the scope. Another callback runs when the task has ended.
 func (c *chain) callbackCallsTask(then func(int, error)) {
 	returns := c.call(5, "callback", "task")
 	var n int
@@ -135,20 +135,20 @@ func (c *chain) callbackCallsTask(then func(int, error)) {
 	})
 }
 
-// The last task calls no one, and takes its time.
+// The last task sleeps and calls nothing.
 func (c *chain) lastTask(ctx context.Context) (int, error) {
 	c.print(6, "task", "sleeps")
 	return 1, await.Sleep(ctx, 10*time.Millisecond)
 }
 
-// call prints that a call begins, and returns a function that prints that it has ended.
+// call prints the begin of a call, and returns a function that prints its end.
 func (c *chain) call(depth int, caller, callee string) (returns func()) {
 	c.print(depth, caller, "calls a "+callee)
 	return func() { c.print(depth, caller, "has the result of the "+callee) }
 }
 
-func (c *chain) print(depth int, who, what string) {
+func (c *chain) print(depth int, caller, what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fmt.Fprintf(c.out, "%-10s %s%s\n", who+":", strings.Repeat("  ", depth), what)
+	fmt.Fprintf(c.out, "%-10s %s%s\n", caller+":", strings.Repeat("  ", depth), what)
 }

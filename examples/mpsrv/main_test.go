@@ -161,11 +161,16 @@ func TestGracefulEnd(t *testing.T) {
 	}
 }
 
-// The supervisor starts no workers for a directory that does not exist.
-func TestNoDirectory(t *testing.T) {
-	cmd := programtest.Command(t.Context(), "--port", "0", "--dir", filepath.Join(t.TempDir(), "none"))
-	output, err := cmd.CombinedOutput()
-	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(output), "no such file") {
-		t.Errorf("%v: %s", err, output)
+// The supervisor fails at once if the directory does not exist, or if there are no workers.
+func TestWrongFlags(t *testing.T) {
+	for want, flags := range map[string][]string{
+		"no such file":                {"--dir", filepath.Join(t.TempDir(), "none")},
+		"set --workers to at least 1": {"--workers", "0"},
+	} {
+		cmd := programtest.Command(t.Context(), append(flags, "--port", "0")...)
+		output, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(output), want) {
+			t.Errorf("%v: %v: %s", flags, err, output)
+		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// In a world in memory, where only waiting takes time.
+// On a virtual clock only waiting takes time.
 func Example() {
 	runner := task.Runner{Config: loop.Config{Poller: virtual.New(virtual.Config{})}}
 	fmt.Println(runner.Run(context.Background(), measure))
@@ -28,9 +28,8 @@ func Example() {
 	// <nil>
 }
 
-// TestPass: every item arrives once, in any schedule, be they more or fewer than
-// the consumers.
-func TestPass(t *testing.T) {
+// Every item arrives once, in every schedule, with fewer and with more items than consumers.
+func TestEveryItemArrivesOnce(t *testing.T) {
 	for _, c := range []struct {
 		n   int
 		sum int64
@@ -43,8 +42,8 @@ func TestPass(t *testing.T) {
 	}
 }
 
-// TestPassCancel: a cancel ends producer and consumers.
-func TestPassCancel(t *testing.T) {
+// A cancel ends the producer and the consumers.
+func TestCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		err := await.Timeout(ctx, 0, func(ctx context.Context) error {
 			_, err := pass(ctx, items)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Qspeed measures how fast a queue passes items from one task to ten others.
-// The queue has room for one item, so the tasks switch for nearly every item.
+// Qspeed measures how fast a queue passes items from one task to ten other tasks. The queue
+// has space for one item, so the tasks switch for nearly every item.
 //
 //	go run ./examples/qspeed
 //	BATON_HANDOFF=coroutine go run ./examples/qspeed
@@ -38,8 +38,8 @@ func measure(ctx context.Context) error {
 	return nil
 }
 
-// pass sends the numbers below n through a queue, and returns the sum of what came
-// out.
+// pass sends the numbers below n through a queue, and returns the sum of the items that the
+// consumers receive.
 func pass(ctx context.Context, n int) (sum int64, err error) {
 	queue := locks.NewQueue[int](maxsize)
 	err = task.Scope(ctx, func(ctx context.Context) error {
@@ -59,7 +59,7 @@ func pass(ctx context.Context, n int) (sum int64, err error) {
 				return err
 			}
 		}
-		queue.Shutdown(false) // ends the consumers' ranges, and so the scope
+		queue.Shutdown(false) // ends the loops of the consumers, and so the scope
 		return nil
 	})
 	return sum, err

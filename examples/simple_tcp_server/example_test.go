@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Both sides in a world in memory.
+// Server and client run in a simulated world.
 func Example() {
 	stderr := os.Stderr
 	os.Stderr = os.Stdout
@@ -43,7 +43,7 @@ func Example() {
 	// <nil>
 }
 
-// A command that the server does not know has no answer.
+// The server sends no answer to an unknown command.
 func Example_bad() {
 	stderr := os.Stderr
 	os.Stderr = os.Stdout
@@ -71,7 +71,7 @@ func TestExecute(t *testing.T) {
 	}
 }
 
-// A command with wrong arguments ends its own connection, and is reported.
+// A command with wrong arguments ends its connection. The server reports the error.
 func TestFailure(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -91,7 +91,7 @@ func TestFailure(t *testing.T) {
 			t.Fatal(err)
 		}
 		if line, err := s.ReadLine(ctx); err != io.EOF {
-			t.Errorf("the server answers %q, %v, want the end", line, err)
+			t.Errorf("the server answers %q, %v, want the end of the connection", line, err)
 		}
 		if want := `bad arguments in "add 1": `; reported == nil || !strings.HasPrefix(reported.Error(), want) {
 			t.Errorf("the server reports %v, want %s", reported, want)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Simple_tcp_server is a server with a protocol of lines, and its client, in one program.
-// It shows how a server ends in order: the client leaves, the listener is closed, and
-// ServeListener returns when the last connection has ended.
+// Simple_tcp_server is a server with a protocol of lines, and its client, in one program. It
+// shows a graceful end: the client disconnects, the listener is closed, and ServeListener
+// returns when the last connection has ended.
 //
-// The commands are "add a b", which is answered by the sum, and "repeat n msg", which is
-// answered by n numbered lines between the lines begin and end.
+// The command "add a b" has the sum as its answer. The answer to "repeat n msg" is n numbered
+// lines between the lines begin and end.
 //
 //	go run ./examples/simple_tcp_server
 package main
@@ -43,7 +43,7 @@ func run(ctx context.Context) error {
 	})
 }
 
-// handle serves a client. It runs as a task of its own for each connection.
+// handle serves a client. The server calls it in a new task for each connection.
 func handle(ctx context.Context, s *netio.Stream) error {
 	defer fmt.Fprintln(os.Stderr, "client task done:", task.Self(ctx))
 	for line, err := range s.Lines(ctx) {
@@ -54,8 +54,8 @@ func handle(ctx context.Context, s *netio.Stream) error {
 		if err != nil {
 			return err
 		}
-		// Write waits while the client reads slowly, so the server does not read its
-		// next command either.
+		// Write waits while the client reads slowly. Meanwhile the server does not read the
+		// next command.
 		if _, err := s.Write(ctx, answer); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// play runs the sink in a world in memory, and client beside it.
+// play runs the sink in a simulated world, and then client.
 func play(client func(ctx context.Context) error) {
 	world := virtual.New(virtual.Config{})
 	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
@@ -46,7 +46,8 @@ func play(client func(ctx context.Context) error) {
 	fmt.Println(err)
 }
 
-// send sends data to the sink, over TLS if that is on, and waits until the sink hangs up.
+// send sends data to the sink, with TLS if --tls is set, and waits until the sink closes the
+// connection.
 func send(ctx context.Context, data ...string) error {
 	s, err := netio.Dial(ctx, "tcp", "127.0.0.1:1111")
 	if err != nil {
@@ -80,7 +81,7 @@ func send(ctx context.Context, data ...string) error {
 
 var cafile = new(string)
 
-// The sink counts what its clients send, until one of them sends stop.
+// The sink counts the bytes that its clients send, until a client sends stop.
 func Example() {
 	dir, _ := os.MkdirTemp("", "sink")
 	defer os.RemoveAll(dir)
@@ -106,7 +107,7 @@ func Example() {
 	// <nil>
 }
 
-// A client that sends too much is cut off. This one speaks TLS.
+// The sink closes the connection of a client that sends too much. This client uses TLS.
 func Example_tooMuch() {
 	dir, _ := os.MkdirTemp("", "sink")
 	defer os.RemoveAll(dir)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Sink is a server that discards what it receives. It shows transports and protocols: the
-// methods of a protocol are called when something has happened, and none of them waits. A
+// Sink is a server that discards what it receives. It shows transports and protocols: the loop
+// calls the methods of a protocol when something has happened, and the methods do not wait. A
 // client that sends the word stop ends the server.
 //
 //	go run ./examples/sink                    # Ctrl-C ends it
@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	useTLS  = flag.Bool("tls", false, "use TLS, with a new certificate, which goes to standard output")
+	useTLS  = flag.Bool("tls", false, "use TLS, with a new certificate that is written to standard output")
 	host    = flag.String("host", "", "host name (default: all addresses of this machine)")
 	port    = flag.Int("port", 1111, "port number")
 	maxSize = flag.Int("maxsize", 16<<20, "bytes that one client may send")
@@ -45,7 +45,7 @@ func serve(ctx context.Context, certificate, log io.Writer) error {
 		serving = "serving TLS"
 	}
 	address := net.JoinHostPort(*host, strconv.Itoa(*port))
-	var server *protocol.Server // set before a client can be served
+	var server *protocol.Server // set before the first connection
 	factory := func() protocol.Base { return &sink{server: server, log: log} }
 	server, err = config.CreateServer(ctx, "tcp", address, factory)
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// play runs the source in a world in memory, beside a server that serves one client. It
-// returns what the source prints.
+// play runs the source in a simulated world, with a server that serves one client. It returns
+// the output of the source.
 func play(serve netio.Handler) (string, error) {
 	var log strings.Builder
 	world := virtual.New(virtual.Config{})
@@ -45,7 +45,7 @@ func play(serve netio.Handler) (string, error) {
 	return log.String(), err
 }
 
-// The source writes on and on, whatever the server reads, until the server hangs up.
+// The source writes until the server closes the connection, whether or not the server reads.
 func TestSource(t *testing.T) {
 	log, err := play(func(ctx context.Context, s *netio.Stream) error {
 		if _, err := s.ReadFull(ctx, make([]byte, 3**size)); err != nil {
@@ -70,7 +70,7 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// With --stop the source sends one word.
+// With --stop the source sends the word stop.
 func Example_stop() {
 	*stop = true
 	defer func() { *stop = false }()

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Source sends data to a server that discards it, and never asks whether the server reads
-// as fast. It shows a protocol that schedules its own next step by CallSoon, and what
-// happens without flow control: the transport keeps what the server has not read, and the
-// program grows. Source1 does the same with a stream, which waits.
+// Source sends data to a server that discards it, and does not wait for the server to read. It
+// shows a protocol that schedules its next step with CallSoon, and what happens without flow
+// control: the transport stores what the server has not read, and the memory of the program
+// grows. The example source1 does the same with a stream, which waits.
 //
 //	go run ./examples/sink            # the server
 //	go run ./examples/source          # in another terminal; Ctrl-C ends it
@@ -80,7 +80,7 @@ func (s *source) ConnectionMade(t *protocol.Transport) {
 	s.writeSome()
 }
 
-// writeSome writes once, and again in the next turn of the loop.
+// writeSome writes once, and schedules itself for the next turn of the loop.
 func (s *source) writeSome() {
 	if s.lost.Done() {
 		s.print("lost already")
@@ -91,7 +91,7 @@ func (s *source) writeSome() {
 	s.transport.Loop().CallSoon(s.writeSome)
 }
 
-// DataReceived ignores what a sink should not send.
+// DataReceived ignores data. A sink sends none.
 func (s *source) DataReceived([]byte) {}
 
 func (s *source) ConnectionLost(err error) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Source1 sends data to a server that discards it, as fast as the server reads. It shows
-// back pressure: Write waits until the kernel has taken everything, so the memory of the
-// program does not grow, however slow the server is. It ends when the server hangs up.
+// Source1 sends data to a server that discards it, as fast as the server reads. It shows flow
+// control: Write waits until the kernel has taken all bytes, so the memory of the program does
+// not grow if the server is slow. The program ends when the server closes the connection.
 //
 //	go run ./examples/sink             # the server
 //	go run ./examples/source1          # in another terminal; Ctrl-C ends it
@@ -70,7 +70,7 @@ func run(ctx context.Context, p *printer) error {
 	}
 }
 
-// connect connects to the server, over TLS if the user wants that.
+// connect connects to the server, with TLS if --tls is set.
 func connect(ctx context.Context) (*netio.Stream, error) {
 	address := net.JoinHostPort(*host, strconv.Itoa(*port))
 	if !*useTLS {
@@ -83,14 +83,14 @@ func connect(ctx context.Context) (*netio.Stream, error) {
 	return netio.DialTLS(ctx, "tcp", address, config)
 }
 
-// A printer writes lines. It shows the first two lines of a series, and writes each further
-// line of the series over the one before.
+// A printer writes lines. It shows the first two lines of a series, and then overwrites the
+// last line with each further line of the series.
 type printer struct {
 	out   io.Writer
-	lines int // of the series
+	lines int // of the current series
 }
 
-// print ends a series and writes a line.
+// print ends the series and writes a line.
 func (p *printer) print(format string, args ...any) {
 	if p.lines > 2 {
 		fmt.Fprintln(p.out)

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// play runs the source against a server, and returns what the source prints.
+// play runs the source against a server, and returns the output of the source.
 func play(ctx context.Context, t *testing.T, server *netio.Server, handle netio.Handler) (string, error) {
 	t.Helper()
 	ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:1111")
@@ -40,7 +40,7 @@ func play(ctx context.Context, t *testing.T, server *netio.Server, handle netio.
 	return out.String(), err
 }
 
-// read reads n bytes of a stream.
+// read reads n bytes from a stream.
 func read(ctx context.Context, s *netio.Stream, n int) error {
 	_, err := s.ReadFull(ctx, make([]byte, n))
 	return err
@@ -48,8 +48,8 @@ func read(ctx context.Context, s *netio.Stream, n int) error {
 
 const connected = "stream1: connected 127.0.0.1:49152->127.0.0.1:1111\n"
 
-// Lines that repeat themselves are collapsed, a pause is reported, and the source ends when
-// the server hangs up.
+// The source overwrites repeated lines, reports a pause, and ends when the server closes the
+// connection.
 func TestSource(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		got, err := play(ctx, t, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
@@ -70,12 +70,12 @@ func TestSource(t *testing.T) {
 			t.Errorf("the source prints %q, want a pause of a second", got)
 		}
 		if !strings.Contains(got, "stream1: caught write tcp 127.0.0.1:49152->127.0.0.1:1111: ") {
-			t.Errorf("the source prints %q, want that the server hung up", got)
+			t.Errorf("the source prints %q, want a report that the server has closed the connection", got)
 		}
 	})
 }
 
-// With --stop the word stop is all that is sent.
+// With --stop the source sends only the word stop.
 func TestStop(t *testing.T) {
 	*stop = true
 	defer func() { *stop = false }()
@@ -89,12 +89,12 @@ func TestStop(t *testing.T) {
 			t.Errorf("the source prints %q, %v, want %q", got, err, connected)
 		}
 		if string(data) != "stop" {
-			t.Errorf("the server gets %q", data)
+			t.Errorf("the server receives %q", data)
 		}
 	})
 }
 
-// With --tls the source trusts the certificate in its file, and without the file it
+// With --tls the source trusts the certificate in the file of --cafile. Without the file it
 // refuses the server.
 func TestTLS(t *testing.T) {
 	*stop, *useTLS = true, true

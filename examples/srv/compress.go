@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// compressed compresses answers that are text for clients that take gzip. A range is a part
-// of the file as it is, so such an answer is left alone.
+// compressed compresses answers with text for clients that accept gzip. It does not compress a
+// range, because a range is a part of the file.
 func compressed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != "GET" || r.Header.Get("Range") != "" || !takesGzip(r) {
+		if r.Method != "GET" || r.Header.Get("Range") != "" || !acceptsGzip(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -23,8 +23,9 @@ func compressed(next http.Handler) http.Handler {
 	})
 }
 
-// takesGzip reports whether a client takes gzip, in the usual form of that.
-func takesGzip(r *http.Request) bool {
+// acceptsGzip reports whether a client accepts gzip. It knows only the usual form of
+// Accept-Encoding.
+func acceptsGzip(r *http.Request) bool {
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
 		if coding, weight, _ := strings.Cut(strings.TrimSpace(part), ";"); coding == "gzip" {
 			return strings.TrimSpace(weight) != "q=0"
@@ -33,11 +34,11 @@ func takesGzip(r *http.Request) bool {
 	return false
 }
 
-// A compressor is a ResponseWriter that compresses if the answer is text.
+// A compressor is a ResponseWriter that compresses answers with text.
 type compressor struct {
 	http.ResponseWriter
 	decided bool
-	zip     *gzip.Writer // or nil
+	zip     *gzip.Writer // nil if the answer is not compressed
 }
 
 // WriteHeader decides whether the answer is compressed.
@@ -65,7 +66,8 @@ func (c *compressor) Write(p []byte) (int, error) {
 	return c.ResponseWriter.Write(p)
 }
 
-// ReadFrom copies a file into the answer: as it is, if the server can send it so.
+// ReadFrom copies a file into the answer. The kernel sends the file if it can and the answer is
+// not compressed.
 func (c *compressor) ReadFrom(src io.Reader) (int64, error) {
 	if !c.decided {
 		c.WriteHeader(http.StatusOK)
@@ -76,7 +78,8 @@ func (c *compressor) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(c.ResponseWriter, src)
 }
 
-// close writes what gzip holds back. An error is that of the client, which has gone.
+// close writes the bytes that gzip has buffered. It ignores the error, because the client has
+// disconnected then.
 func (c *compressor) close() {
 	if c.zip != nil {
 		_ = c.zip.Close()

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Srv serves a directory by HTTP: files, with ranges and conditional requests, and lists of
-// directories. It compresses text for clients that take it, and prints the head of each
+// Srv serves a directory over HTTP: files, with ranges and conditional requests, and lists of
+// directories. It compresses text for clients that accept that, and prints the header of each
 // request. It shows httpio.Server with a handler of package net/http.
 //
 //	go run ./examples/srv                        # Ctrl-C ends it
 //	go run ./examples/srv --ssl >cert.pem        # writes its certificate, for curl --cafile
 //	go run ./examples/srv --ssl --sslcert cert.pem --sslkey key.pem
 //
-// The kernel sends what is not compressed from its own memory, if it can. The handlers read
-// the other files on their tasks. Both hold up the loop for as long as the disk
-// does. That is short for a local one, mostly none for what the system has in memory. With
-// httpio.Blocking they would run beside the loop, where a slow client would keep one of a
-// bounded number of goroutines for as long as it reads. For a directory on a network, whose
-// reads may take seconds, that would be the better choice.
+// If it can, the kernel sends files that are not compressed, without copying them to the
+// program. The handlers read all other files on their tasks. Both block the loop while the disk
+// is busy: not at all for files in the page cache, and for a short time on a local disk. With
+// httpio.Blocking the handlers would run on goroutines of their own, whose number is bounded,
+// and a slow client would occupy one of these goroutines. That is better for a network file
+// system, where a read may take seconds.
 package main
 
 import (
@@ -40,23 +40,23 @@ import (
 var (
 	host    = flag.String("host", "127.0.0.1", "host name")
 	port    = flag.Int("port", 8080, "port number")
-	dir     = flag.String("dir", ".", "what to serve")
-	ssl     = flag.Bool("ssl", false, "use TLS; without --sslcert with a new certificate, which goes to standard output")
+	dir     = flag.String("dir", ".", "directory to serve")
+	ssl     = flag.Bool("ssl", false, "use TLS; without --sslcert a new certificate is written to standard output")
 	sslCert = flag.String("sslcert", "", "file of the certificate")
-	sslKey  = flag.String("sslkey", "", "file of its key (default: that of the certificate)")
+	sslKey  = flag.String("sslkey", "", "file of the key (default: the file of the certificate)")
 )
 
 func main() {
 	flag.Parse()
 	log := io.Writer(os.Stdout)
 	if *ssl && *sslCert == "" {
-		log = os.Stderr // standard output gets the certificate
+		log = os.Stderr // standard output is for the certificate
 	}
 	task.Main(func(ctx context.Context) error { return serve(ctx, os.Stdout, log) })
 }
 
 func serve(ctx context.Context, certificate, log io.Writer) error {
-	root, err := os.OpenRoot(*dir) // no link leads out of it
+	root, err := os.OpenRoot(*dir) // links that lead out of the directory are not followed
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func tlsConfig(certificate io.Writer) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}}, err
 }
 
-// printed prints the head of each request.
+// printed prints the header of each request.
 func printed(log io.Writer, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var b strings.Builder

@@ -24,8 +24,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// with serves a directory in a simulated world, and returns what the server prints.
-func with(t *testing.T, visit func(ctx context.Context, t *testing.T, client *http.Client)) string {
+// with serves a directory in a simulated world, calls do, and returns the output of the server.
+func with(t *testing.T, do func(ctx context.Context, t *testing.T, client *http.Client)) string {
 	t.Helper()
 	*dir = t.TempDir()
 	defer func() { *dir, *ssl = ".", false }()
@@ -52,7 +52,7 @@ func with(t *testing.T, visit func(ctx context.Context, t *testing.T, client *ht
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var certificate strings.Builder
 		server := task.StartErr(ctx, func(ctx context.Context) error { return serve(ctx, &certificate, &log) })
-		if err := await.Sleep(ctx, time.Second); err != nil { // until it listens
+		if err := await.Sleep(ctx, time.Second); err != nil { // until the server listens
 			t.Fatal(err)
 		}
 		transport := &httpio.Transport{DisableCompression: true}
@@ -67,7 +67,7 @@ func with(t *testing.T, visit func(ctx context.Context, t *testing.T, client *ht
 			}
 			transport.TLSClientConfig = config
 		}
-		visit(ctx, t, &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		do(ctx, t, &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}})
 		transport.CloseIdleConnections()
@@ -83,10 +83,10 @@ func TestRequests(t *testing.T) {
 	with(t, func(ctx context.Context, t *testing.T, client *http.Client) {
 		modified := ""
 		for _, c := range []struct {
-			path, name, value string // a field of the request
+			path, name, value string // a header field of the request
 			status            int
-			want              string // in the body, or after "!" not
-			field, fieldWant  string // of the answer
+			want              string // text of the body; after "!", text that is not in the body
+			field, fieldWant  string // a header field of the response
 		}{
 			{"/page.txt", "", "", 200, "hello\nhello\n", "Content-Length", "6000"},
 			{"/page.txt", "Range", "bytes=0-4", 206, "hello", "Content-Range", "bytes 0-4/6000"},
@@ -138,7 +138,7 @@ func TestRequests(t *testing.T) {
 	})
 }
 
-func TestWhatItPrints(t *testing.T) {
+func TestLog(t *testing.T) {
 	got := with(t, func(ctx context.Context, t *testing.T, client *http.Client) {
 		for _, path := range []string{"/small.bin", "/.secret"} {
 			req, err := http.NewRequestWithContext(ctx, "GET", "http://127.0.0.1:8080"+path, nil)

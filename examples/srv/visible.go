@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// hidden reports whether a path has a part that begins with a dot.
+// hidden reports whether an element of a path begins with a dot.
 func hidden(path string) bool { return strings.Contains(path, "/.") }
 
-// A visible has the files of a directory that are not hidden.
+// A visible is a file system with the files of root that are not hidden.
 type visible struct{ root *os.Root }
 
-// Open opens a file. A hidden one does not exist. A plain file is an *os.File, which the
-// kernel can send.
+// Open opens a file. Hidden files do not exist. A regular file is returned as an *os.File,
+// which the kernel can send.
 func (v visible) Open(name string) (http.File, error) {
 	if hidden(name) {
 		return nil, fs.ErrNotExist
@@ -38,10 +38,10 @@ func (v visible) Open(name string) (http.File, error) {
 	return f, nil
 }
 
-// A visibleDir is a directory without what is hidden.
+// A visibleDir is a directory without its hidden files.
 type visibleDir struct{ http.File }
 
-// Readdir lists the directory.
+// Readdir lists the files that are not hidden.
 func (d visibleDir) Readdir(n int) ([]fs.FileInfo, error) {
 	list, err := d.File.Readdir(n)
 	return slices.DeleteFunc(list, func(info fs.FileInfo) bool { return hidden("/" + info.Name()) }), err

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Stacks prints the stacks of all tasks before, during and after the life of a
-// task that fails: it shows where a parked task stands, and what it waits for.
+// Stacks prints the stacks of all tasks before, during and after the life of a task that fails.
+// It shows where a parked task is in its code, and what it waits for.
 //
 //	go run ./examples/stacks        # the frames of this file
 //	go run ./examples/stacks -full  # all frames
@@ -65,8 +65,7 @@ func show(ctx context.Context, w io.Writer) error {
 	fmt.Fprintln(w, frames(panicked.Stack))
 	stacks(ctx, w, "after: it has ended")
 
-	// A program that handles a panic reports it; otherwise the loop does at the end,
-	// so that no crash is hidden.
+	// Without this handler the loop prints the panic at the end.
 	task.Loop(ctx).SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
 		fmt.Fprintln(w, "the exception handler gets:", e.Message, e.Err)
 	})
@@ -89,8 +88,8 @@ func divide(ctx context.Context, w io.Writer, s *netio.Stream) error {
 	return nil
 }
 
-// stacks prints the stack of every task of the loop. It never switches, so they
-// all belong to the same moment.
+// stacks prints the stack of every task of the loop. It does not switch, so all stacks are of
+// the same moment.
 func stacks(ctx context.Context, w io.Writer, title string) {
 	fmt.Fprintf(w, "--- %s ---\n", title)
 	for _, t := range task.Tasks(ctx) {
@@ -102,8 +101,8 @@ func stacks(ctx context.Context, w io.Writer, title string) {
 	}
 }
 
-// frames returns the frames of a stack that are in this file, or all with -full.
-// A frame is two lines: the function, and where it stands.
+// frames returns the frames of a stack that are in this file, or all frames with -full. A frame
+// is two lines: the function and the position.
 func frames(stack []byte) string {
 	if *full {
 		return string(stack)

@@ -17,8 +17,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestShow: what is shown at each moment of the task's life, in a world in memory.
-func TestShow(t *testing.T) {
+// The output has the stacks at each moment of the task's life.
+func TestStacksOfATask(t *testing.T) {
 	var out strings.Builder
 	runner := task.Runner{Config: loop.Config{Poller: virtual.New(virtual.Config{})}}
 	err := runner.Run(context.Background(), func(ctx context.Context) error { return show(ctx, &out) })
@@ -37,15 +37,15 @@ func TestShow(t *testing.T) {
 		_, shown, found := strings.Cut(out.String(), "--- "+m.title+" ---\n")
 		shown, _, _ = strings.Cut(shown, "--- ")
 		if !found || !regexp.MustCompile(m.want).MatchString(shown) {
-			t.Errorf("%s: %q is not found in\n%s", m.title, m.want, shown)
+			t.Errorf("%s: %q is missing in\n%s", m.title, m.want, shown)
 		}
 		if m.title == "after: it has ended" && strings.Contains(shown, "divide), ") {
-			t.Errorf("%s: the task is still there:\n%s", m.title, shown)
+			t.Errorf("%s: the ended task has a stack:\n%s", m.title, shown)
 		}
 	}
 }
 
-// TestFrames: those of main.go, or all of them.
+// frames returns the frames of main.go, or all frames.
 func TestFrames(t *testing.T) {
 	var stack []byte
 	err := task.Run(context.Background(), func(ctx context.Context) error {
@@ -55,7 +55,7 @@ func TestFrames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := frames(stack); got != "" { // this is another file
+	if got := frames(stack); got != "" { // this file is not main.go
 		t.Errorf("the frames of main.go are\n%s", got)
 	}
 	*full = true

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Both sides in a world in memory, where the five seconds pass at once.
+// Server and client run in a simulated world, where five seconds take no time.
 func Example() {
 	*asServer, *asClient = true, true
 	world := virtual.New(virtual.Config{})
@@ -38,8 +38,8 @@ func Example() {
 	// 5s <nil>
 }
 
-// Both sides are cancelled after a second: the client leaves, and the server has
-// nobody to hang up on.
+// Server and client are cancelled after a second. The client disconnects first, so the server
+// closes no idle connection.
 func Example_cancelled() {
 	*asServer, *asClient = true, true
 	world := virtual.New(virtual.Config{})
@@ -59,7 +59,7 @@ func Example_cancelled() {
 	// await: timeout after 1s: context deadline exceeded
 }
 
-// The server is cancelled while a client is idle: it hangs up at once.
+// The server is cancelled while a client is idle. It closes the connection at once.
 func Example_shutdown() {
 	*asServer, *asClient = true, false
 	world := virtual.New(virtual.Config{})

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Tcp_echo is an echo server that closes idle connections after five seconds,
-// and a client that says one thing and leaves ten seconds after the answer, so
-// that it is always the server who hangs up. Ctrl-C ends the server at once, without
-// waiting for clients that are idle. It shows timeouts of streams and UntilShutdown.
+// Tcp_echo is an echo server that closes idle connections after five seconds, and its client.
+// The client sends one message, and disconnects ten seconds after the answer. So the server
+// always closes first. Ctrl-C ends the server at once, without waiting for idle clients. The
+// example shows timeouts of streams and UntilShutdown.
 //
 //	go run ./examples/tcp_echo --server   # Ctrl-C ends it
 //	go run ./examples/tcp_echo --client   # in another terminal
@@ -33,7 +33,7 @@ var (
 	idle     = flag.Duration("idle", 5*time.Second, "how long the server waits for data")
 )
 
-// linger is how long the client stays after an answer.
+// linger is how long the client stays connected after an answer.
 const linger = 10 * time.Second
 
 func main() {
@@ -62,12 +62,12 @@ func run(ctx context.Context) error {
 	}
 	return task.Scope(ctx, func(ctx context.Context) error {
 		task.Go(ctx, func(ctx context.Context) error { return server.ServeListener(ctx, ln, answer) })
-		defer ln.Close() // the server ends with its last connection
+		defer ln.Close() // ends the server when the last connection has ended
 		return talk(ctx, ln.Addr().String())
 	})
 }
 
-// answer is the server's side of a connection.
+// answer serves a connection.
 func answer(ctx context.Context, s *netio.Stream) (err error) {
 	fmt.Println("server: connection made")
 	defer func() { fmt.Println("server: connection lost:", err) }()

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Both sides in a world in memory.
+// Server and client run in a simulated world.
 func Example() {
 	*asServer, *asClient = true, true
 	runner := task.Runner{Config: loop.Config{Poller: virtual.New(virtual.Config{})}}
@@ -40,7 +40,7 @@ func Example() {
 	// <nil>
 }
 
-// A server that hangs up ends the client.
+// The client ends when the server closes the connection.
 func Example_disconnected() {
 	*asServer, *asClient = false, true
 	runner := task.Runner{Config: loop.Config{Poller: virtual.New(virtual.Config{})}}
@@ -64,7 +64,7 @@ func Example_disconnected() {
 	// <nil>
 }
 
-// Messages are recognized however they are cut into packets.
+// The packets that a message arrives in make no difference.
 func TestReceive(t *testing.T) {
 	for _, c := range []struct {
 		raw  string
@@ -101,7 +101,7 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// trickle sends a byte a second.
+// trickle sends one byte a second.
 func trickle(ctx context.Context, address, raw string) error {
 	s, err := netio.Dial(ctx, "tcp", address)
 	if err != nil {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Tcp_protocol_parser is a server and a client that exchange messages of four kinds: ping,
-// pong, text and stop. A parser needs no states and no buffer of its own: it is a function
-// that reads from the stream and waits wherever data is missing.
+// pong, text and stop. The parser has no state and no buffer. It is a function that reads from
+// the stream, and waits where data is missing.
 //
 //	go run ./examples/tcp_protocol_parser --server   # Ctrl-C ends it
 //	go run ./examples/tcp_protocol_parser --client   # in another terminal
@@ -55,7 +55,7 @@ func run(ctx context.Context) error {
 	}
 	return task.Scope(ctx, func(ctx context.Context) error {
 		task.Go(ctx, func(ctx context.Context) error { return server.ServeListener(ctx, ln, answer) })
-		defer ln.Close() // the server ends with its last connection
+		defer ln.Close() // ends the server when the last connection has ended
 		return talk(ctx, ln.Addr().String())
 	})
 }
@@ -63,10 +63,10 @@ func run(ctx context.Context) error {
 // A message is a line of the protocol, such as "text:hello".
 type message struct {
 	kind string // ping, pong, text or stop
-	text string // only of kind text
+	text string // of the kind text only
 }
 
-// receive reads a message. The error is io.EOF if the peer has left.
+// receive reads a message. The error is io.EOF if the peer has disconnected.
 func receive(ctx context.Context, s *netio.Stream) (message, error) {
 	line, err := s.ReadLine(ctx)
 	if err != nil {
@@ -88,7 +88,7 @@ func send(ctx context.Context, s *netio.Stream, m message) error {
 	return err
 }
 
-// answer is the server's side of a connection.
+// answer serves a connection.
 func answer(ctx context.Context, s *netio.Stream) error {
 	fmt.Println("Connection made")
 	defer fmt.Println("Connection lost")

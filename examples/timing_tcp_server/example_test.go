@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Both sides in a world in memory, where only waiting takes time.
+// Server and client run in a simulated world, where only waiting takes time.
 func Example() {
 	limit = 20_000
 	stderr := os.Stderr
@@ -42,7 +42,7 @@ func Example() {
 	// <nil>
 }
 
-// An answer has every line once, in order, also if it takes many writes.
+// An answer has every line once, in order, also if the server sends it in many writes.
 func TestRepeat(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Timing_tcp_server is a variant of simple_tcp_server that measures how long the answer
-// to "repeat n msg" takes, for growing n. The time per line should not grow with n.
+// Timing_tcp_server is a variant of simple_tcp_server. It measures how long the answer to
+// "repeat n msg" takes, for growing n. The time per line should not grow with n.
 //
 //	go run ./examples/timing_tcp_server
 package main
@@ -22,7 +22,7 @@ import (
 
 var port = flag.Int("port", 12345, "port number; 0 chooses one")
 
-// limit ends the growth of n. Tests make it smaller.
+// limit is the largest n. Tests set a smaller limit.
 var limit = 100_000
 
 func main() {
@@ -43,7 +43,7 @@ func run(ctx context.Context) error {
 	})
 }
 
-// handle serves a client. It runs as a task of its own for each connection.
+// handle serves a client. The server calls it in a new task for each connection.
 func handle(ctx context.Context, s *netio.Stream) error {
 	defer fmt.Fprintln(os.Stderr, "client task done:", task.Self(ctx))
 	for line, err := range s.Lines(ctx) {
@@ -80,8 +80,8 @@ func execute(ctx context.Context, s *netio.Stream, line string) error {
 	}
 }
 
-// repeat writes n lines that begin with msg, many with each Write. Its memory does not grow
-// with n, since Write waits until the kernel has taken everything.
+// repeat writes n lines that begin with msg, many lines in each Write. Its memory does not grow
+// with n, because Write waits until the kernel has taken all bytes.
 func repeat(ctx context.Context, s *netio.Stream, n int, msg string) error {
 	buf := []byte("begin\n")
 	for i := range n {

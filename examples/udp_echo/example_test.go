@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// play runs the example in a world in memory, for at most a second.
+// play runs the example in a simulated world, for a second at most.
 func play(server, client bool, faults virtual.Faults) error {
 	*asServer, *asClient = server, client
 	world := virtual.New(virtual.Config{Faults: faults})
@@ -27,7 +27,7 @@ func play(server, client bool, faults virtual.Faults) error {
 	})
 }
 
-// Both sides in a world in memory.
+// Server and client run in a simulated world.
 func Example() {
 	fmt.Println(play(true, true, virtual.Faults{}))
 	// Output:
@@ -41,7 +41,7 @@ func Example() {
 	// <nil>
 }
 
-// Without a server the client is refused.
+// Without a server the message is refused.
 func Example_refused() {
 	fmt.Println(play(false, true, virtual.Faults{}))
 	// Output:
@@ -52,7 +52,7 @@ func Example_refused() {
 	// <nil>
 }
 
-// What is lost is waited for until the end.
+// The client waits for the answer to a lost message until the end.
 func Example_lost() {
 	fmt.Println(play(false, true, virtual.Faults{Loss: 1}))
 	// Output:

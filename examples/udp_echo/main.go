@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Udp_echo is a server that sends datagrams back to where they came from, and a client
-// that sends one and waits for the answer.
+// Udp_echo is a server that sends each datagram back to its source, and a client that sends
+// one datagram and waits for the answer.
 //
 //	go run ./examples/udp_echo --server   # Ctrl-C ends it
 //	go run ./examples/udp_echo --client   # in another terminal
@@ -56,7 +56,7 @@ func run(ctx context.Context) error {
 	return ask(ctx, c.LocalAddr().String())
 }
 
-// serve sends back what comes to c, until it is cancelled.
+// serve sends back what c receives, until it is cancelled.
 func serve(ctx context.Context, c *netio.PacketConn) (err error) {
 	defer func() { fmt.Println("stop", err) }()
 	defer c.Close()
@@ -68,7 +68,7 @@ func serve(ctx context.Context, c *netio.PacketConn) (err error) {
 			err = c.Send(ctx, p)
 		}
 		if world, ok := errors.AsType[*net.OpError](err); ok {
-			fmt.Println("Error received:", world) // of one peer; the others go on
+			fmt.Println("Error received:", world) // an error of one peer; serve goes on for the others
 			continue
 		}
 		if err != nil {

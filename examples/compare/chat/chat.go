@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package chat is the contract of a chat room over TCP that is written twice: package
-// tasks has it with Baton, package goroutines with the standard library. The tests here
-// run against both.
+// Package chat is the contract of a chat room over TCP. The room is written twice: package
+// tasks uses Baton, package goroutines uses the standard library. The tests in this package run
+// against both.
 //
-// Clients and the room send lines. The room asks for a name first. Then each line of the
-// client is a message to all others, except these commands:
+// Clients and the room send lines. The room asks for a name first. Each later line of the
+// client is a message to all other clients, except these commands:
 //
 //	/who   lists the clients in the room
 //	/quit  leaves
 //
-// Lines of the room itself begin with "* ", lines of a client with "<name> ". All clients
-// see the lines of others in the same order.
+// Lines of the room begin with "* ", lines of a client with "<name> ". All clients receive the
+// lines of other clients in the same order.
 //
-// Each client has a queue of lines. A client that does not read while its queue is full
-// is too slow, and leaves. So does one that sends no line for IdleTimeout, or a line that
-// is too long. Whatever the reason to leave, the client gets the lines that are queued,
-// and then one with the reason. It has Grace to read them and to close its end; then it is
-// cut off.
+// Each client has a queue of lines. A client that does not read while its queue is full is too
+// slow, and leaves. A client also leaves if it sends no line for IdleTimeout, or a line that is
+// too long. A client that leaves receives the lines in its queue, and then a line with the
+// reason. It has Grace to read them and to close its end. Then the room resets the connection.
 //
-// A cancel of Serve's ctx closes the room: no client can join any more, and all clients leave.
+// A cancel of Serve's ctx closes the room: no client can join after that, and all clients leave.
 package chat
 
 import (
@@ -30,37 +29,37 @@ import (
 	"time"
 )
 
-// Config says how to serve. The zero value is the default.
+// Config configures Serve. The zero value is the default.
 type Config struct {
-	// MaxClients bounds the connections, with those that have no name yet and those that
-	// are leaving. Further connections get the line Full and are closed. Default 1000.
+	// MaxClients bounds the connections, including clients without a name and clients that are
+	// leaving. Further connections receive the line Full and are closed. Default 1000.
 	MaxClients int
 
 	// Queue bounds the lines that wait for a client. Default 64.
 	Queue int
 
-	// MaxLine bounds a line of a client, in bytes without its end. Default 512.
+	// MaxLine bounds a line of a client, in bytes without the line end. Default 512.
 	MaxLine int
 
 	// IdleTimeout is how long a client may send no line. Default 10 minutes.
 	IdleTimeout time.Duration
 
-	// Grace is how long a client that leaves has to read its last lines. Default 5 s.
+	// Grace is how long a client that leaves may take to read its last lines. Default 5 s.
 	Grace time.Duration
 
-	// Ready, if it is not nil, is called once, when the room can be joined. It must not block.
-	// The function stats may be called until Serve has returned: with tasks, by tasks and
-	// callbacks of the loop; with goroutines, by every goroutine.
+	// Ready, if it is not nil, is called once, when clients can join. It must not block. The
+	// function stats may be called until Serve has returned. With tasks, only tasks and
+	// callbacks of the loop may call it; with goroutines, every goroutine may.
 	Ready func(addr net.Addr, stats func() Stats)
 }
 
-// Stats is what a room knows about itself.
+// Stats are the statistics of a room.
 type Stats struct {
-	Clients  int // with a name, and not leaving
-	Messages int // that clients have sent to the others
+	Clients  int // clients with a name that are not leaving
+	Messages int // messages that clients have sent to the others
 }
 
-// Defaults returns c with the defaults in place of zeros.
+// Defaults returns c with the default for each field that is zero.
 func (c Config) Defaults() Config {
 	c.MaxClients = cmp.Or(c.MaxClients, 1000)
 	c.Queue = cmp.Or(c.Queue, 64)
@@ -73,7 +72,7 @@ func (c Config) Defaults() Config {
 	return c
 }
 
-// Lines of the room.
+// The lines of the room.
 const (
 	Ask     = "* what is your name?\n"
 	Taken   = "* that name is taken\n"
@@ -82,7 +81,7 @@ const (
 	Full    = "* the room is full\n"
 )
 
-// Reasons to leave.
+// The reasons to leave.
 const (
 	Quit    = "as you wish"
 	Gone    = "the connection has ended"
@@ -95,10 +94,10 @@ const (
 // Welcome greets a client that has joined.
 func Welcome(name string) string { return "* welcome, " + name + "\n" }
 
-// Joined says to the others that a client has joined.
+// Joined is the line to the others when a client has joined.
 func Joined(name string) string { return "* " + name + " has joined\n" }
 
-// Left says to the others that a client has left.
+// Left is the line to the others when a client has left.
 func Left(name, why string) string { return "* " + name + " has left: " + why + "\n" }
 
 // Bye is the last line for a client that leaves.
@@ -107,12 +106,12 @@ func Bye(why string) string { return "* goodbye: " + why + "\n" }
 // Said is a message.
 func Said(name, text string) string { return "<" + name + "> " + text + "\n" }
 
-// Who answers /who. The names are in the order of joining.
+// Who is the answer to /who. The names are in the order of joining.
 func Who(names []string) string {
 	return fmt.Sprintf("* %d here: %s\n", len(names), strings.Join(names, " "))
 }
 
-// IsName reports whether a client may have that name.
+// IsName reports whether a client may have the name s.
 func IsName(s string) bool {
 	const most, allowed = 20, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	return 0 < len(s) && len(s) <= most && strings.Trim(s, allowed) == ""

@@ -19,34 +19,34 @@ import (
 	"baton/examples/compare/chat/load"
 )
 
-// Clients join, talk and leave, and the others see it.
+// Clients join, send messages and leave, and the others receive that.
 func TestTalk(t *testing.T) {
 	both(t, chat.Config{}, func(t *testing.T, r *room) {
 		ann := r.join(t, "ann")
-		ann.says("", "/who", "alone")
+		ann.sends("", "/who", "alone")
 		ann.wants(chat.Who([]string{"ann"}))
 
 		bob := r.dial(t)
 		bob.wants(chat.Ask)
-		bob.says("", "two words", "bob!", "a1234567890123456789b", "ann")
+		bob.sends("", "two words", "bob!", "a1234567890123456789b", "ann")
 		bob.wants(chat.BadName, chat.BadName, chat.BadName, chat.BadName, chat.Taken)
-		bob.says("Bob2\r")
+		bob.sends("Bob2\r")
 		bob.wants(chat.Welcome("Bob2"))
 		ann.wants(chat.Joined("Bob2"))
 
-		bob.says("/who", "/me waves", "hello", " /quit \r")
+		bob.sends("/who", "/me waves", "hello", " /quit \r")
 		bob.wants(chat.Who([]string{"ann", "Bob2"}), chat.Unknown)
 		ann.wants(chat.Said("Bob2", "hello"), chat.Said("Bob2", " /quit "))
-		ann.says("hello yourself")
+		ann.sends("hello yourself")
 		bob.wants(chat.Said("ann", "hello yourself"))
 		if got, want := r.stats(), (chat.Stats{Clients: 2, Messages: 4}); got != want {
 			t.Errorf("stats: %v, want %v", got, want)
 		}
 
-		bob.says("/quit")
+		bob.sends("/quit")
 		bob.leaves(chat.Quit)
 		ann.wants(chat.Left("Bob2", chat.Quit))
-		ann.says("/who")
+		ann.sends("/who")
 		ann.wants(chat.Who([]string{"ann"}))
 
 		r.join(t, "Bob2") // the name is free again
@@ -54,7 +54,7 @@ func TestTalk(t *testing.T) {
 	})
 }
 
-// Clients without a name see nothing, are not seen, and can leave.
+// Clients without a name receive nothing and are not announced. They can leave.
 func TestNameless(t *testing.T) {
 	both(t, chat.Config{}, func(t *testing.T, r *room) {
 		ann := r.join(t, "ann")
@@ -62,19 +62,19 @@ func TestNameless(t *testing.T) {
 		nameless.wants(chat.Ask)
 		bob := r.join(t, "bob")
 		ann.wants(chat.Joined("bob"))
-		bob.says("hello")
+		bob.sends("hello")
 		ann.wants(chat.Said("bob", "hello"))
 		if got := r.stats().Clients; got != 2 {
 			t.Errorf("%d clients, want 2", got)
 		}
-		nameless.says("/quit")
+		nameless.sends("/quit")
 		nameless.leaves(chat.Quit)
-		bob.says("again")
+		bob.sends("again")
 		ann.wants(chat.Said("bob", "again"))
 	})
 }
 
-// All clients see the messages in one order. Each sees all but its own.
+// All clients receive the messages in one order. A client does not receive its own messages.
 func TestOrder(t *testing.T) {
 	const clients, messages = 8, 50
 	both(t, chat.Config{Queue: clients * messages}, func(t *testing.T, r *room) {
@@ -93,7 +93,7 @@ func TestOrder(t *testing.T) {
 		for i, g := range guests {
 			running.Go(func() {
 				for n := range messages {
-					g.says(fmt.Sprint(n))
+					g.sends(fmt.Sprint(n))
 				}
 			})
 			running.Go(func() {
@@ -126,12 +126,12 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// A client that does not read leaves, and holds up no other. All others see it leave at the
-// same place: the line that is too much for it comes before. When it reads again, it gets
-// the lines that were queued, and the reason.
+// A client that does not read leaves, and the others do not wait for it. All others receive its
+// leaving at the same place: after the line for which its queue had no space. When the client
+// reads again, it receives the lines in its queue, and the reason.
 func TestSlow(t *testing.T) {
 	const queue = 16
-	text := strings.Repeat(".", 20000) // much, for the kernel keeps megabytes of it
+	text := strings.Repeat(".", 20000) // long, because the kernel buffers megabytes of it
 	both(t, chat.Config{Queue: queue, MaxLine: len(text), Grace: time.Minute}, func(t *testing.T, r *room) {
 		first, slow := r.join(t, "first"), r.join(t, "slow")
 		first.wants(chat.Joined("slow"))
@@ -140,10 +140,10 @@ func TestSlow(t *testing.T) {
 		last.wants(chat.Joined("talker"))
 		slow.wants(chat.Joined("last"), chat.Joined("talker"))
 
-		// The talker waits for the others to have the messages, so they are not too slow.
+		// The talker waits until the others have the messages, so the others are not too slow.
 		sent := 0
 		for r.stats().Clients == 4 {
-			talker.says(text)
+			talker.sends(text)
 			sent++
 			first.wants(chat.Said("talker", text))
 			last.wants(chat.Said("talker", text))
@@ -151,8 +151,8 @@ func TestSlow(t *testing.T) {
 		for _, g := range []*guest{first, last, talker} {
 			g.wants(chat.Left("slow", chat.Slow))
 		}
-		slow.says("unheard")
-		talker.says("the end")
+		slow.sends("unheard")
+		talker.sends("the end")
 		first.wants(chat.Said("talker", "the end"))
 		last.wants(chat.Said("talker", "the end"))
 
@@ -190,7 +190,7 @@ func TestFlood(t *testing.T) {
 	})
 }
 
-// A client that sends no line for too long leaves, with a name and without.
+// A client that sends no line for too long leaves, with or without a name.
 func TestIdle(t *testing.T) {
 	both(t, chat.Config{IdleTimeout: 50 * time.Millisecond}, func(t *testing.T, r *room) {
 		nameless := r.dial(t)
@@ -198,12 +198,12 @@ func TestIdle(t *testing.T) {
 		nameless.leaves(chat.Idle)
 		begun := r.dial(t)
 		begun.wants(chat.Ask)
-		fmt.Fprint(begun.conn, "beg") // is no line
+		fmt.Fprint(begun.conn, "beg") // this is no line
 		begun.leaves(chat.Idle)
 	})
 }
 
-// More clients than the limit are sent away, until one has left.
+// If there are too many clients, the room closes further connections until a client has left.
 func TestFull(t *testing.T) {
 	both(t, chat.Config{MaxClients: 2}, func(t *testing.T, r *room) {
 		ann := r.join(t, "ann")
@@ -212,9 +212,9 @@ func TestFull(t *testing.T) {
 		late := r.dial(t)
 		late.wants(chat.Full)
 		late.ends()
-		nameless.says("/quit")
+		nameless.sends("/quit")
 		nameless.leaves(chat.Quit)
-		ann.says("/who") // when the answer comes, the room knows that the connection has ended
+		ann.sends("/who") // after the answer, the room knows that the connection has ended
 		ann.wants(chat.Who([]string{"ann"}))
 		for {
 			bob := r.dial(t)
@@ -227,25 +227,25 @@ func TestFull(t *testing.T) {
 	})
 }
 
-// A line may have MaxLine bytes, without its end.
+// A line may have MaxLine bytes without the line end.
 func TestLongLine(t *testing.T) {
 	const most = 100
 	both(t, chat.Config{MaxLine: most}, func(t *testing.T, r *room) {
 		ann, bob := r.join(t, "ann"), r.join(t, "bob")
 		ann.wants(chat.Joined("bob"))
 		text := strings.Repeat(".", most)
-		bob.says(text, text[1:]+"\r")
+		bob.sends(text, text[1:]+"\r")
 		ann.wants(chat.Said("bob", text), chat.Said("bob", text[1:]))
-		fmt.Fprint(bob.conn, text, ".") // and no end
+		fmt.Fprint(bob.conn, text, ".") // without the line end
 		bob.leaves(chat.TooLong)
 		ann.wants(chat.Left("bob", chat.TooLong))
-		ann.says(text + ".\nunheard")
+		ann.sends(text + ".\nunheard")
 		ann.leaves(chat.TooLong)
 	})
 }
 
-// A client that ends its direction leaves, and gets its last lines. One that resets the
-// connection leaves as well. A line without an end is no line.
+// A client that closes its writing direction leaves, and receives its last lines. A client that
+// resets the connection leaves as well. Text without a line end is not a line.
 func TestGone(t *testing.T) {
 	both(t, chat.Config{}, func(t *testing.T, r *room) {
 		ann, bob, cid := r.join(t, "ann"), r.join(t, "bob"), r.join(t, "cid")
@@ -262,7 +262,7 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// When the room closes, all clients get what is queued and the reason. The room
+// When the room closes, all clients receive the lines in their queues and the reason. The room
 // does not announce that they leave.
 func TestClose(t *testing.T) {
 	both(t, chat.Config{}, func(t *testing.T, r *room) {
@@ -270,12 +270,12 @@ func TestClose(t *testing.T) {
 		ann.wants(chat.Joined("bob"))
 		nameless := r.dial(t)
 		nameless.wants(chat.Ask)
-		ann.says("last words", "/who")
+		ann.sends("last words", "/who")
 		ann.wants(chat.Who([]string{"ann", "bob"}))
 		r.close()
 		for _, g := range []*guest{ann, nameless} {
 			g.wants(chat.Bye(chat.Closing))
-			g.says("more") // is not heard, and does no harm
+			g.sends("more") // has no effect
 		}
 		ann.ends()
 		nameless.ends()
@@ -291,8 +291,8 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// Clients that come while the room closes leave as well, or are not accepted.
-func TestCloseAtTheDoor(t *testing.T) {
+// Clients that connect while the room closes leave as well, or are not accepted.
+func TestConnectWhileTheRoomCloses(t *testing.T) {
 	for i := range 20 {
 		t.Run(fmt.Sprint("round", i), func(t *testing.T) {
 			both(t, chat.Config{Grace: time.Minute}, func(t *testing.T, r *room) {
@@ -302,7 +302,7 @@ func TestCloseAtTheDoor(t *testing.T) {
 				}
 				r.close()
 				for _, g := range late {
-					io.Copy(io.Discard, g.in) // up to the end, whatever it is
+					io.Copy(io.Discard, g.in) // to the end of the connection, after any text
 					g.conn.Close()
 				}
 			})
@@ -310,12 +310,12 @@ func TestCloseAtTheDoor(t *testing.T) {
 	}
 }
 
-// A client that does not close its end is cut off when the grace is over.
+// The room resets the connection of a client that does not close its end within the grace.
 func TestCut(t *testing.T) {
 	both(t, chat.Config{Grace: 50 * time.Millisecond}, func(t *testing.T, r *room) {
 		stays, quits := r.join(t, "stays"), r.join(t, "quits")
 		stays.wants(chat.Joined("quits"))
-		quits.says("/quit")
+		quits.sends("/quit")
 		quits.wants(chat.Bye(chat.Quit))
 		stays.wants(chat.Left("quits", chat.Quit))
 		r.close()
@@ -326,7 +326,7 @@ func TestCut(t *testing.T) {
 	})
 }
 
-// An address that cannot be listened at is an error.
+// Serve returns an error if it cannot listen.
 func TestListen(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -335,7 +335,7 @@ func TestListen(t *testing.T) {
 	defer ln.Close()
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
-			ready := func(net.Addr, func() chat.Stats) { t.Error("it is ready") }
+			ready := func(net.Addr, func() chat.Stats) { t.Error("Ready is called") }
 			err := v.serve(context.Background(), ln.Addr().String(), chat.Config{Ready: ready})
 			if !errors.Is(err, syscall.EADDRINUSE) {
 				t.Errorf("Serve: %v", err)
@@ -344,7 +344,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// The load gets all messages to all others.
+// The load delivers each message to all other clients.
 func TestLoad(t *testing.T) {
 	both(t, chat.Config{}, func(t *testing.T, r *room) {
 		got, err := load.Run(t.Context(), r.addr.String(), load.Config{Clients: 10, Messages: 50})

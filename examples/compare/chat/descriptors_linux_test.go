@@ -19,13 +19,13 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// All descriptors of connections are closed, however the connections have ended.
+// All descriptors of connections are closed, for every way in which a connection ends.
 func TestDescriptors(t *testing.T) {
 	both(t, chat.Config{}, func(t *testing.T, r *room) {
 		before := descriptors(t)
 		for range 20 {
 			quits, goes, breaks := r.join(t, "quits"), r.dial(t), r.dial(t)
-			quits.says("/quit")
+			quits.sends("/quit")
 			quits.leaves(chat.Quit)
 			goes.wants(chat.Ask)
 			goes.conn.CloseWrite()
@@ -33,7 +33,7 @@ func TestDescriptors(t *testing.T) {
 			breaks.conn.SetLinger(0)
 			breaks.conn.Close()
 		}
-		// The last ones may end a moment later.
+		// The last connections may end a moment later.
 		if after := descriptors(t); after > before+10 {
 			t.Errorf("%d descriptors are open, and %d were before", after, before)
 		}

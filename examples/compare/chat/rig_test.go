@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// versions are the implementations. All tests run with each.
+// versions are the two implementations. All tests run against both.
 var versions = []struct {
 	name  string
 	serve func(ctx context.Context, address string, cfg chat.Config) error
@@ -32,8 +32,8 @@ var versions = []struct {
 	{"goroutines", goroutines.Serve},
 }
 
-// serveTasks runs the version with tasks on a loop of its own. Its statistics belong to
-// the loop, so other goroutines get them through a portal.
+// serveTasks runs the version with tasks on its own loop. Only the loop may read its
+// statistics, so other goroutines read them through a portal.
 func serveTasks(ctx context.Context, address string, cfg chat.Config) error {
 	return task.Run(ctx, func(ctx context.Context) error {
 		portal := task.OpenPortal(ctx)
@@ -48,17 +48,17 @@ func serveTasks(ctx context.Context, address string, cfg chat.Config) error {
 	})
 }
 
-// A room is a server that runs.
+// A room is a running server.
 type room struct {
 	addr  net.Addr
 	stats func() chat.Stats
 	close context.CancelFunc
-	over  chan error // gets what Serve returns
+	over  chan error // receives what Serve returns
 
 	guests []*guest
 }
 
-// both runs a test with each version.
+// both runs a test against both versions.
 func both(t *testing.T, cfg chat.Config, test func(t *testing.T, r *room)) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func both(t *testing.T, cfg chat.Config, test func(t *testing.T, r *room)) {
 			<-ready
 			test(t, r)
 			for _, g := range r.guests {
-				g.conn.Close() // or else the room waits for the grace
+				g.conn.Close() // otherwise the room waits for the grace
 			}
 			r.close()
 			if err := <-r.over; err != nil {
@@ -85,7 +85,7 @@ func both(t *testing.T, cfg chat.Config, test func(t *testing.T, r *room)) {
 	}
 }
 
-// A guest is a client of a test.
+// A guest is a client in a test.
 type guest struct {
 	t    *testing.T
 	name string
@@ -107,26 +107,26 @@ func (r *room) dial(t *testing.T) *guest {
 	return g
 }
 
-// join is dial, and joins the room.
+// join connects to the room and joins it.
 func (r *room) join(t *testing.T, name string) *guest {
 	t.Helper()
 	g := r.dial(t)
 	g.wants(chat.Ask)
-	g.says(name)
+	g.sends(name)
 	g.wants(chat.Welcome(name))
 	g.name = name
 	return g
 }
 
-// says sends lines.
-func (g *guest) says(lines ...string) {
+// sends sends lines.
+func (g *guest) sends(lines ...string) {
 	g.t.Helper()
 	if _, err := io.WriteString(g.conn, strings.Join(lines, "\n")+"\n"); err != nil {
-		g.t.Errorf("%s says: %v", g.name, err)
+		g.t.Errorf("%s sends: %v", g.name, err)
 	}
 }
 
-// wants reads lines.
+// wants reads lines, and fails the test if they are different.
 func (g *guest) wants(lines ...string) {
 	g.t.Helper()
 	for _, want := range lines {
@@ -136,7 +136,7 @@ func (g *guest) wants(lines ...string) {
 	}
 }
 
-// leaves wants the last line, and then the end of the connection.
+// leaves fails the test unless the next line is the last line and the connection ends.
 func (g *guest) leaves(why string) {
 	g.t.Helper()
 	g.wants(chat.Bye(why))

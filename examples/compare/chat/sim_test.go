@@ -20,10 +20,10 @@ import (
 	"baton/task"
 )
 
-// schedules is how many schedules each sim test tries.
+// schedules is how many schedules each simulated test tries.
 const schedules = 50
 
-// A world is a room with tasks in a simulated world, where minutes pass at once.
+// A world is a room with tasks in a simulated world.
 type world struct {
 	ctx     context.Context
 	t       *testing.T
@@ -32,8 +32,8 @@ type world struct {
 	serving *task.Task[struct{}]
 }
 
-// simulate runs fn in many worlds, each with a schedule of its own. When fn has
-// returned, the room is closed, and has to be empty.
+// simulate runs fn in many worlds, each with another schedule. After fn, simulate closes the
+// room, which must be empty at the end.
 func simulate(t *testing.T, cfg chat.Config, fn func(w *world)) {
 	for range schedules {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -53,7 +53,7 @@ func simulate(t *testing.T, cfg chat.Config, fn func(w *world)) {
 	}
 }
 
-// close closes the room and waits for the end.
+// close closes the room, and waits until Serve returns.
 func (w *world) close() {
 	w.t.Helper()
 	w.serving.Cancel(nil)
@@ -68,7 +68,7 @@ func (w *world) sleep(d time.Duration) {
 	}
 }
 
-// took wants so much time to have passed since began.
+// took fails the test if the time since began is not want.
 func (w *world) took(what string, began time.Time, want time.Duration) {
 	w.t.Helper()
 	if took := task.Now(w.ctx).Sub(began); took != want {
@@ -76,34 +76,34 @@ func (w *world) took(what string, began time.Time, want time.Duration) {
 	}
 }
 
-// A visitor is a client in a simulated world.
-type visitor struct {
+// A simClient is a client in a simulated world.
+type simClient struct {
 	*netio.Stream
 	w    *world
 	name string
 }
 
-func (w *world) join(name string) *visitor {
+func (w *world) join(name string) *simClient {
 	w.t.Helper()
 	s, err := netio.Dial(w.ctx, "tcp", w.address)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	v := &visitor{s, w, name}
+	v := &simClient{s, w, name}
 	v.wants(chat.Ask)
-	v.says(w.ctx, name)
+	v.sends(w.ctx, name)
 	v.wants(chat.Welcome(name))
 	return v
 }
 
-func (v *visitor) says(ctx context.Context, line string) {
+func (v *simClient) sends(ctx context.Context, line string) {
 	v.w.t.Helper()
 	if _, err := v.Write(ctx, []byte(line+"\n")); err != nil {
-		v.w.t.Errorf("%s says: %v", v.name, err)
+		v.w.t.Errorf("%s sends: %v", v.name, err)
 	}
 }
 
-func (v *visitor) wants(lines ...string) {
+func (v *simClient) wants(lines ...string) {
 	v.w.t.Helper()
 	for _, want := range lines {
 		if got, err := v.ReadLine(v.w.ctx); err != nil || got+"\n" != want {
@@ -112,8 +112,9 @@ func (v *visitor) wants(lines ...string) {
 	}
 }
 
-// leaves wants the last line and the end, and closes the connection.
-func (v *visitor) leaves(why string) {
+// leaves fails the test unless the next line is the last line and the connection ends. Then it
+// closes the connection.
+func (v *simClient) leaves(why string) {
 	v.w.t.Helper()
 	v.wants(chat.Bye(why))
 	if line, err := v.ReadLine(v.w.ctx); err != io.EOF {
@@ -122,12 +123,12 @@ func (v *visitor) leaves(why string) {
 	v.Close()
 }
 
-// rest reads all lines up to the end.
-func (v *visitor) rest(ctx context.Context) []string {
+// rest reads all lines to the end of the connection.
+func (v *simClient) rest(ctx context.Context) []string {
 	var lines []string
 	for line, err := range v.Lines(ctx) {
 		if err != nil {
-			break // a line that was cut off
+			break // an incomplete line
 		}
 		lines = append(lines, line+"\n")
 	}
@@ -135,7 +136,7 @@ func (v *visitor) rest(ctx context.Context) []string {
 	return lines
 }
 
-// Whatever the schedule, all clients see messages, arrivals and departures in one order.
+// In every schedule all clients receive messages, arrivals and departures in one order.
 func TestSimOrder(t *testing.T) {
 	const clients, messages = 5, 10
 	simulate(t, chat.Config{Queue: 1000, IdleTimeout: time.Hour}, func(w *world) {
@@ -150,9 +151,9 @@ func TestSimOrder(t *testing.T) {
 					v := g.join(fmt.Sprint("guest", i))
 					for n := range messages {
 						await.Sleep(ctx, time.Duration(random.Int64N(int64(time.Minute))))
-						v.says(ctx, fmt.Sprint(n))
+						v.sends(ctx, fmt.Sprint(n))
 					}
-					v.says(ctx, "/quit")
+					v.sends(ctx, "/quit")
 					seen[i] = v.rest(ctx)
 					return nil
 				})
@@ -182,8 +183,8 @@ func TestSimOrder(t *testing.T) {
 	})
 }
 
-// A client that does not read costs the others no time. If it reads again within the
-// grace, it gets its queue and the reason; later, only what was on the way.
+// A client that does not read costs the others no time. If it reads again within the grace, it
+// receives its queue and the reason. Later it receives only what the network holds.
 func TestSimSlow(t *testing.T) {
 	const queue, grace = 8, 2 * time.Minute
 	text := strings.Repeat(".", 5000)
@@ -195,7 +196,7 @@ func TestSimSlow(t *testing.T) {
 			began := task.Now(w.ctx)
 			sent := 0
 			for w.stats().Clients == 3 {
-				talker.says(w.ctx, text)
+				talker.sends(w.ctx, text)
 				reader.wants(chat.Said("talker", text))
 				sent++
 			}
@@ -207,7 +208,7 @@ func TestSimSlow(t *testing.T) {
 			if all := got[n-1] == chat.Bye(chat.Slow); all != reads {
 				w.t.Errorf("slow reads %d lines, the last is %.50q", n, got[n-1])
 			}
-			if reads { // the line that was too much is lost, and no line before it
+			if reads { // only the line for which the queue had no space is lost
 				want := append(slices.Repeat([]string{chat.Said("talker", text)}, sent-1), chat.Bye(chat.Slow))
 				if !slices.Equal(got, want) {
 					w.t.Errorf("slow reads %d lines, want %d", n, len(want))
@@ -220,15 +221,15 @@ func TestSimSlow(t *testing.T) {
 	}
 }
 
-// Whatever the schedule, a client that has left is not heard any more.
-func TestSimSilence(t *testing.T) {
+// In every schedule a client that has left sends no further messages.
+func TestSimNoMessageAfterLeaving(t *testing.T) {
 	text := strings.Repeat(".", 5000)
 	simulate(t, chat.Config{Queue: 4, MaxLine: len(text)}, func(w *world) {
 		slow, talker, reader := w.join("slow"), w.join("talker"), w.join("reader")
 		reading := task.Start(w.ctx, func(ctx context.Context) ([]string, error) { return reader.rest(ctx), nil })
 		for w.stats().Clients == 3 {
-			slow.says(w.ctx, "still here")
-			talker.says(w.ctx, text)
+			slow.sends(w.ctx, "still here")
+			talker.sends(w.ctx, text)
 			w.sleep(1)
 		}
 		slow.Close()
@@ -242,8 +243,7 @@ func TestSimSilence(t *testing.T) {
 	})
 }
 
-// A client leaves when it has been idle for the timeout, and not a moment before. What it
-// reads does not count.
+// A client leaves exactly when it has been idle for the timeout. Reading does not count.
 func TestSimIdle(t *testing.T) {
 	const timeout = 10 * time.Minute // the default
 	simulate(t, chat.Config{}, func(w *world) {
@@ -251,8 +251,8 @@ func TestSimIdle(t *testing.T) {
 		idle.wants(chat.Joined("busy"))
 		began := task.Now(w.ctx)
 		w.sleep(timeout - 1)
-		busy.says(w.ctx, "")
-		busy.says(w.ctx, "still here")
+		busy.sends(w.ctx, "")
+		busy.sends(w.ctx, "still here")
 		idle.wants(chat.Said("busy", "still here"), chat.Bye(chat.Idle))
 		w.took("to be idle", began, timeout)
 		idle.Close()
@@ -262,7 +262,7 @@ func TestSimIdle(t *testing.T) {
 	})
 }
 
-// A room that closes is over when the last client has read its lines, or with the grace.
+// A room that closes ends when the last client has read its lines, or after the grace.
 func TestSimClose(t *testing.T) {
 	const grace = time.Minute
 	for late, want := range map[time.Duration]time.Duration{0: 0, grace - 1: grace - 1, grace + 1: grace} {
@@ -289,15 +289,15 @@ func TestSimClose(t *testing.T) {
 	}
 }
 
-// A client that leaves and does not close its end is cut off when the grace is over, and
-// not before, whether it is idle or sends something.
+// The room resets the connection of a client that leaves and does not close its end, exactly
+// after the grace. It makes no difference whether the client sends something.
 func TestSimCut(t *testing.T) {
 	const grace = time.Minute
 	cfg := chat.Config{Grace: grace, IdleTimeout: grace / 4, MaxClients: 1}
 	simulate(t, cfg, func(w *world) {
 		began := task.Now(w.ctx)
 		v := w.join("stays")
-		v.says(w.ctx, "/quit")
+		v.sends(w.ctx, "/quit")
 		w.sleep(grace/2 + time.Second/2)
 		for {
 			if _, err := v.Write(w.ctx, []byte("more\n")); err != nil {
@@ -307,6 +307,6 @@ func TestSimCut(t *testing.T) {
 		}
 		w.took("to be cut off", began, grace+time.Second/2)
 		v.Close()
-		w.join("next").Close() // there is room
+		w.join("next").Close() // the room has space again
 	})
 }

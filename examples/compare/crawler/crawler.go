@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package crawler is what two web crawlers have in common: their configuration,
-// their report, and the functions that need neither tasks nor goroutines.
+// Package crawler is the common part of two web crawlers: their configuration, their report,
+// and the functions that need neither tasks nor goroutines.
 //
-// Package tasks is the crawler with Baton, package goroutines the one with
-// goroutines and channels. The tests of this package run against both.
+// Package tasks is the crawler with Baton, and package goroutines is the crawler with goroutines
+// and channels. The tests in this package run against both.
 package crawler
 
 import (
@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// MaxBody is how much of a page a crawler reads, in bytes. It ignores the rest.
+// MaxBody is how many bytes of a page a crawler reads. It ignores the rest.
 const MaxBody = 1 << 20
 
-// A Config says what to crawl, and how. A zero field means its default.
+// A Config configures a crawl. A field that is zero means its default.
 type Config struct {
 	// Roots are the URLs where the crawl begins. The crawl stays on their hosts.
 	Roots []string
@@ -30,13 +30,13 @@ type Config struct {
 	Exclude *regexp.Regexp
 
 	MaxTasks     int           // how many pages are fetched at the same time; default 10
-	MaxTries     int           // how often a page is fetched until there is an answer; default 3
+	MaxTries     int           // how often a page without an answer is fetched; default 3
 	MaxRedirects int           // how many redirects are followed one after another; default 10
-	Pause        time.Duration // the pause after the first try, doubled after each further one; default 10 ms
+	Pause        time.Duration // after the first try, doubled after each further one; default 10 ms
 	Timeout      time.Duration // bounds each try; default 30 s
 
-	// Progress, unless nil, is called every Interval (default 1 s) while the crawl runs,
-	// never twice at the same time. It must not block.
+	// Progress, unless nil, is called every Interval (default 1 s) while the crawl runs. There
+	// is one call at a time. It must not block.
 	Progress func(Progress)
 	Interval time.Duration
 }
@@ -53,9 +53,9 @@ type Page struct {
 
 	base *url.URL // URL, parsed
 
-	// What became of the page. Status and Err are zero until it was fetched.
+	// The result. Status and Err are zero until the page was fetched.
 	Tries  int
-	Err    error // why there is no answer, or why its redirect is not followed
+	Err    error // why there is no answer, or why the redirect is not followed
 	Status int
 	Type   string // Content-Type
 	Size   int
@@ -63,8 +63,8 @@ type Page struct {
 
 // A Report is the result of a crawl.
 type Report struct {
-	Pages   []*Page // those with an answer or an error, in the order of their URLs
-	Pending int     // how many pages were found and not fetched, because the crawl was cancelled
+	Pages   []*Page // pages with an answer or an error, in the order of their URLs
+	Pending int     // pages that were found and not fetched, because the crawl was cancelled
 }
 
 // A Scope is a Config with its defaults, and the hosts of its roots.
@@ -103,7 +103,7 @@ func (s *Scope) appendWanted(pages []*Page, u *url.URL, redirects int) []*Page {
 	page := *u
 	page.Fragment, page.RawFragment = "", ""
 	if page.Path == "" {
-		page.Path = "/" // the same page (RFC 3986, 6.2.3)
+		page.Path = "/" // an equal URL (RFC 3986, 6.2.3)
 	}
 	if page.Scheme != "http" && page.Scheme != "https" || !s.hosts[page.Host] {
 		return pages
@@ -115,8 +115,8 @@ func (s *Scope) appendWanted(pages []*Page, u *url.URL, redirects int) []*Page {
 	return append(pages, &Page{URL: full, Redirects: redirects, base: &page})
 }
 
-// Read records an answer in p, and returns the pages that it leads to, which may
-// be known already: the target of a redirect, or the links of an HTML page.
+// Read records an answer in p, and returns the pages that p links to or redirects to. These
+// pages may be known already.
 func (s *Scope) Read(p *Page, res *http.Response, body []byte) []*Page {
 	p.Status, p.Type, p.Size = res.StatusCode, res.Header.Get("Content-Type"), len(body)
 	switch {

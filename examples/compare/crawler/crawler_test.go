@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// crawlFunc is the function that is written twice.
+// crawlFunc is the type of the function that both implementations have.
 type crawlFunc func(ctx context.Context, cfg crawler.Config) (*crawler.Report, error)
 
 // both runs a test against each implementation.
@@ -41,7 +41,7 @@ func both(t *testing.T, test func(t *testing.T, crawl crawlFunc)) {
 	t.Run("goroutines", func(t *testing.T) { test(t, goroutines.Crawl) })
 }
 
-// wait waits on a goroutine.
+// wait blocks a goroutine for d, or until ctx ends.
 func wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -56,7 +56,7 @@ func serve(t *testing.T, s *site) string {
 	return server.URL
 }
 
-// config is the configuration for a site: small, for tests.
+// config returns a small configuration for a site.
 func config(url string) crawler.Config {
 	return crawler.Config{
 		Roots:        []string{url},
@@ -67,7 +67,7 @@ func config(url string) crawler.Config {
 	}
 }
 
-// checkReport compares a report with what a crawl of the whole site comes to.
+// checkReport fails the test if a report is not the report of the whole site.
 func checkReport(t *testing.T, s *site, cfg crawler.Config, r *crawler.Report) {
 	t.Helper()
 	status, failed, tries := map[int]int{}, map[string]error{}, 0
@@ -117,8 +117,8 @@ func checkReport(t *testing.T, s *site, cfg crawler.Config, r *crawler.Report) {
 	}
 }
 
-// TestSite: a crawl fetches each page of a site once, follows redirects as far as
-// it may, tries again what fails, and stays where it should.
+// A crawl fetches each page of a site once, and stays on the hosts of its roots. It follows a
+// limited number of redirects, and repeats failed requests.
 func TestSite(t *testing.T) {
 	both(t, func(t *testing.T, crawl crawlFunc) {
 		for _, maxTasks := range []int{1, 3, 50} {
@@ -134,9 +134,9 @@ func TestSite(t *testing.T) {
 	})
 }
 
-// TestAtOnce: MaxTasks pages are fetched at the same time, and a crawl that is
-// cancelled returns at once, and reports what was fetched and how much was not.
-func TestAtOnce(t *testing.T) {
+// The crawler fetches MaxTasks pages at the same time. A crawl that is cancelled returns at
+// once. Its report has the pages that were fetched, and the number of the others.
+func TestParallelAndCancelled(t *testing.T) {
 	both(t, func(t *testing.T, crawl crawlFunc) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -170,7 +170,7 @@ func TestAtOnce(t *testing.T) {
 	})
 }
 
-// TestCancelPause: a cancel ends the pause between two tries.
+// A cancel ends the pause between two tries.
 func TestCancelPause(t *testing.T) {
 	both(t, func(t *testing.T, crawl crawlFunc) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -188,7 +188,7 @@ func TestCancelPause(t *testing.T) {
 			if requests.Load() > 0 {
 				ticks++
 			}
-			if ticks == 10 { // so that the crawl has time to do what it must not
+			if ticks == 10 { // so that the crawl has time for a wrong request
 				cancel()
 			}
 		}
@@ -202,7 +202,7 @@ func TestCancelPause(t *testing.T) {
 	})
 }
 
-// TestLongBody: of a page that is too long the crawler reads MaxBody bytes.
+// The crawler reads MaxBody bytes of a page that is too long.
 func TestLongBody(t *testing.T) {
 	both(t, func(t *testing.T, crawl crawlFunc) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -216,7 +216,7 @@ func TestLongBody(t *testing.T) {
 	})
 }
 
-// TestTimeout: a page that stalls is given up after Timeout.
+// The crawler gives up a page that stalls after Timeout.
 func TestTimeout(t *testing.T) {
 	both(t, func(t *testing.T, crawl crawlFunc) {
 		cfg := config(serve(t, newSite(wait)) + "/stall")
@@ -231,7 +231,7 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// TestProgress: Progress sees a crawl grow.
+// Progress shows how the crawl grows.
 func TestProgress(t *testing.T) {
 	both(t, func(t *testing.T, crawl crawlFunc) {
 		ticks := 0
@@ -268,8 +268,7 @@ func TestProgress(t *testing.T) {
 	})
 }
 
-// TestRoots: a crawl of what is no URL fails, and one of a port that is closed
-// reports the error.
+// A root that is not a URL is an error. The report of a root at a closed port has the error.
 func TestRoots(t *testing.T) {
 	both(t, func(t *testing.T, crawl crawlFunc) {
 		for _, root := range []string{"", "example.com", "ftp://example.com/", "http://%", "http:///path"} {

@@ -14,8 +14,8 @@ func isHTML(mediaType string) bool {
 	return strings.TrimSpace(kind) == "text/html"
 }
 
-// references returns the values of href and src in a page: of attributes that are
-// written as the comparison's sites write them, href="value".
+// references returns the values of href and src in a page. It only finds attributes in the form
+// href="value", which the sites of the comparison use.
 func references(body []byte) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for {

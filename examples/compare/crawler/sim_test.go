@@ -19,14 +19,14 @@ import (
 	"baton/task"
 )
 
-// schedules is how many schedules each sim test tries.
+// schedules is how many schedules each simulated test tries.
 const schedules = 50
 
 // connecting is how long it takes to connect.
 const connecting = time.Millisecond
 
-// simulate runs fn in so many worlds, each with a schedule of its own. Each world has
-// the site, which fn crawls by root.
+// simulate runs fn in many worlds, each with another schedule. Each world has a site, with its
+// root for fn.
 func simulate(t *testing.T, fn func(ctx context.Context, t *testing.T, s *site, root string)) {
 	world := sim.Config{Network: virtual.Config{
 		Dial: func(net.Addr) (time.Duration, error) { return connecting, nil },
@@ -46,7 +46,7 @@ func simulate(t *testing.T, fn func(ctx context.Context, t *testing.T, s *site, 
 	}
 }
 
-// TestSimSite: the report does not depend on the schedule.
+// The report does not depend on the schedule.
 func TestSimSite(t *testing.T) {
 	simulate(t, func(ctx context.Context, t *testing.T, s *site, root string) {
 		cfg := config(root)
@@ -58,8 +58,8 @@ func TestSimSite(t *testing.T) {
 	})
 }
 
-// TestSimCancel: wherever a cancel comes, each page is either reported as fetched,
-// with all its links, or pending, and nothing is left.
+// For a cancel at any time, each page is either reported as fetched, with all its links, or
+// pending. No task is left.
 func TestSimCancel(t *testing.T) {
 	at := time.Duration(0)
 	simulate(t, func(ctx context.Context, t *testing.T, s *site, root string) {
@@ -83,8 +83,8 @@ func TestSimCancel(t *testing.T) {
 	})
 }
 
-// TestSimPauses: each pause is twice as long as the one before, and a page that stalls
-// has Timeout for each try. Time is virtual, so the sum is exact.
+// Each pause is twice as long as the pause before, and each try of a page that stalls has
+// Timeout. The sum is exact, because time is virtual.
 func TestSimPauses(t *testing.T) {
 	for path, want := range map[string]time.Duration{
 		"/cut":   3*connecting + (1+2)*time.Second,

@@ -12,26 +12,26 @@ import (
 	"time"
 )
 
-// sitePages is how many pages the tree of a site has: page n links to the pages
-// 3n+1 to 3n+3.
+// sitePages is the number of pages in the tree of a site. Page n links to the pages 3n+1 to
+// 3n+3.
 const sitePages = 60
 
-// A site is a web site with some trouble. Its handler runs on goroutines and on tasks.
+// A site is a web site, some of whose pages fail. Its handler runs on goroutines and on tasks.
 type site struct {
-	// wait waits, for slow pages, as goroutines or as tasks do.
+	// wait waits on a goroutine or in a task, for slow pages.
 	wait func(ctx context.Context, d time.Duration)
 
-	mu      sync.Mutex // held between two waits only, so it never stops a loop
+	mu      sync.Mutex // never held during a wait, so that it does not block a loop
 	fetched map[string]int
 	busy    int
-	most    int // pages at the same time
+	most    int // most pages at the same time
 }
 
 func newSite(wait func(context.Context, time.Duration)) *site {
 	return &site{wait: wait, fetched: map[string]int{}}
 }
 
-// begin counts a request, and returns how many there were for its path.
+// begin counts a request. It returns the number of requests for the path so far.
 func (s *site) begin(path string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,8 +47,7 @@ func (s *site) end() {
 	s.busy--
 }
 
-// counts returns what the site has counted: requests for each path, and the most pages
-// at the same time.
+// counts returns the number of requests for each path, and the most pages at the same time.
 func (s *site) counts() (fetched map[string]int, most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +67,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, n, times)
 	case "old":
 		http.Redirect(w, r, fmt.Sprintf("/page/%d", n), http.StatusFound)
-	case "maze": // no way out
+	case "maze": // redirects without end
 		http.Redirect(w, r, fmt.Sprintf("/maze/%d", n+1), http.StatusTemporaryRedirect)
 	case "cut":
 		cut(w)
@@ -84,14 +83,14 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// cut answers with less than is promised. The server closes the connection then. (If
-// nothing were sent, a Transport would try again by itself.)
+// cut sends less than it has announced. The server then closes the connection. (If cut sent
+// nothing, a Transport would repeat the request.)
 func cut(w http.ResponseWriter) {
 	w.Header().Set("Content-Length", "1000")
 	fmt.Fprint(w, "less than promised")
 }
 
-// page answers with page n of the tree. The first request for every tenth one fails.
+// page sends page n of the tree. The first request for every tenth page fails.
 func (s *site) page(w http.ResponseWriter, r *http.Request, n, times int) {
 	if n%10 == 9 && times == 1 {
 		cut(w)

@@ -20,7 +20,7 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// All descriptors of connections are closed, however the connections have ended.
+// All descriptors of connections are closed, for every way in which a connection ends.
 func TestDescriptors(t *testing.T) {
 	both(t, 1, proxy.Config{}, nil, func(t *testing.T, s *site) {
 		before := descriptors(t)
@@ -39,7 +39,7 @@ func TestDescriptors(t *testing.T) {
 			client.Close()
 		}
 		s.until(t, "all have ended", func(s proxy.Stats) bool { return s.Backends[0].Active == 0 })
-		// The last client, and a health check, may end a moment later.
+		// The last client and a health check may end a moment later.
 		if after := descriptors(t); after > before+10 {
 			t.Errorf("%d descriptors are open, and %d were before", after, before)
 		}

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package proxy is the contract of a TCP proxy that limits connections. It is written
-// twice: package tasks has it with Baton, package goroutines with the standard library.
-// The tests here run against both.
+// Package proxy is the contract of a TCP proxy that limits connections. The proxy is written
+// twice: package tasks uses Baton, package goroutines uses the standard library. The tests in
+// this package run against both.
 //
-// A connection needs a slot: one of MaxConns, and one of a healthy backend's MaxPerBackend.
-// Backends take turns; one that is full or not healthy misses its turn. If there is no slot,
-// the connection waits for one, behind those that wait already. It is closed if too many
-// wait, or when it has waited for WaitTimeout. A client that leaves meanwhile keeps its place.
+// A connection needs a slot: one of MaxConns, and one of the MaxPerBackend of a healthy backend.
+// The proxy chooses the backends in rotation, and skips a backend that is full or not healthy.
+// If no slot is free, the connection waits for one, after the connections that wait already. The
+// proxy closes the connection if too many wait, or after WaitTimeout. If its client disconnects
+// while the connection waits, the connection keeps its place in the queue.
 //
-// With its slot the connection dials the backend. If that fails, it gives the slot back,
-// pauses, and asks for another one, as if it were new. Then bytes go in both directions. An
-// end of one direction is passed on, and the other one goes on. If one end fails, or no byte
-// has moved for IdleTimeout, both ends are reset.
+// With a slot, the proxy dials the backend. If the dial fails, the proxy frees the slot, pauses,
+// and takes another slot, as for a new connection. After the dial, bytes are sent on in both
+// directions. The end of one direction is sent on, and the other direction goes on. If one end
+// fails, or no byte has moved for IdleTimeout, the proxy resets both ends.
 //
-// All backends are healthy at first. At once and then at each HealthInterval, a backend is
-// dialed to see whether it accepts. Fall failures in a row make it sick, and Rise successes
-// in a row make it healthy again.
+// All backends are healthy at first. At once, and then at each HealthInterval, the proxy dials a
+// backend to check that it accepts. After Fall failures in a row the backend is sick, and after
+// Rise successes in a row it is healthy again.
 //
-// A cancel of Serve's ctx ends the proxy: connections that have no backend yet are closed;
-// the others may go on for Grace, and are cut off then.
+// A cancel of Serve's ctx ends the proxy. It closes the connections without a backend. The other
+// connections may go on for Grace, and are then cut off.
 package proxy
 
 import (
@@ -29,14 +30,14 @@ import (
 	"time"
 )
 
-// Config says how to serve. The zero value is the default.
+// Config configures Serve. The zero value is the default.
 type Config struct {
 	MaxConns      int // connections in all; default 1000
 	MaxPerBackend int // connections of a backend; default 100
 	MaxWaiting    int // connections that wait for a slot; default 100
 
-	WaitTimeout time.Duration // of a wait for a slot; default 10 s
-	DialTimeout time.Duration // of one dial to a backend, checks included; default 2 s
+	WaitTimeout time.Duration // for a slot; default 10 s
+	DialTimeout time.Duration // for one dial to a backend, also of a check; default 2 s
 	Attempts    int           // dials for a connection, before it is closed; default 3
 	Backoff     time.Duration // pause after the first failed dial; doubled after each; default 50 ms
 	IdleTimeout time.Duration // default 5 minutes
@@ -47,22 +48,22 @@ type Config struct {
 
 	Grace time.Duration // default 30 s
 
-	// Ready, if it is not nil, is called once, when the proxy accepts connections. It must not block.
-	// The function stats may be called until Serve has returned: with tasks, by tasks and
-	// callbacks of the loop; with goroutines, by every goroutine.
+	// Ready, if it is not nil, is called once, when the proxy accepts connections. It must not
+	// block. The function stats may be called until Serve has returned. With tasks, only tasks
+	// and callbacks of the loop may call it; with goroutines, every goroutine may.
 	Ready func(addr net.Addr, stats func() Stats)
 }
 
-// Stats is what a proxy knows about itself.
+// Stats are the statistics of a proxy.
 type Stats struct {
 	Waiting  int // connections that wait for a slot now
-	Refused  int // connections closed since too many waited
-	TimedOut int // connections closed since they had waited for too long
-	Failed   int // connections closed since all dials had failed
+	Refused  int // connections closed because too many waited
+	TimedOut int // connections closed because they had waited for too long
+	Failed   int // connections closed because all dials had failed
 	Backends []BackendStats
 }
 
-// BackendStats is what a proxy knows about a backend.
+// BackendStats are the statistics of a backend.
 type BackendStats struct {
 	Address string
 	Healthy bool
@@ -70,14 +71,14 @@ type BackendStats struct {
 	Served  int // connections that it has accepted
 }
 
-// A CutError says that the grace was over before all connections had ended.
+// A CutError reports that connections had not ended within the grace.
 type CutError struct {
-	Conns int // that were cut off
+	Conns int // connections that were cut off
 }
 
 func (e *CutError) Error() string { return fmt.Sprintf("proxy: cut off %d connections", e.Conns) }
 
-// Defaults returns c with the defaults in place of zeros.
+// Defaults returns c with the default for each field that is zero.
 func (c Config) Defaults() Config {
 	c.MaxConns = cmp.Or(c.MaxConns, 1000)
 	c.MaxPerBackend = cmp.Or(c.MaxPerBackend, 100)

@@ -17,12 +17,12 @@ import (
 	"baton/examples/compare/proxy/load"
 )
 
-// Backends take turns.
-func TestTurns(t *testing.T) {
+// The proxy chooses the backends in rotation.
+func TestRotation(t *testing.T) {
 	both(t, 3, proxy.Config{}, nil, func(t *testing.T, s *site) {
 		for range 2 {
 			for _, b := range s.backends {
-				s.dial(t).hears(b.name)
+				s.dial(t).receives(b.name)
 			}
 		}
 		for i, b := range s.stats().Backends {
@@ -33,7 +33,7 @@ func TestTurns(t *testing.T) {
 	})
 }
 
-// Bytes go in both directions, and arrive as they were sent.
+// Bytes arrive in both directions as they were sent.
 func TestBytes(t *testing.T) {
 	both(t, 1, proxy.Config{}, nil, func(t *testing.T, s *site) {
 		client, server := s.pair(t, s.backends[0])
@@ -60,28 +60,29 @@ func TestBytes(t *testing.T) {
 	})
 }
 
-// Each end may end its direction, and go on to read.
+// Each end may close its writing direction, and still read.
 func TestHalfClose(t *testing.T) {
 	both(t, 1, proxy.Config{}, nil, func(t *testing.T, s *site) {
 		client, server := s.pair(t, s.backends[0])
 		client.CloseWrite()
 		server.ends(nil)
-		server.says("an answer")
-		client.hears("an answer")
+		server.sends("an answer")
+		client.receives("an answer")
 		server.CloseWrite()
 		client.ends(nil)
 
 		client, server = s.pair(t, s.backends[0])
 		server.CloseWrite()
 		client.ends(nil)
-		client.says("a word more")
-		server.hears("a word more")
+		client.sends("a word more")
+		server.receives("a word more")
 		client.CloseWrite()
 		server.ends(nil)
 	})
 }
 
-// A reset of one end is a reset for the other, also if it has ended its direction.
+// A reset of one end resets the other end, also if the first end has closed its writing
+// direction.
 func TestReset(t *testing.T) {
 	both(t, 1, proxy.Config{}, nil, func(t *testing.T, s *site) {
 		client, server := s.pair(t, s.backends[0])
@@ -105,7 +106,7 @@ func TestReset(t *testing.T) {
 	})
 }
 
-// Connections that find no slot wait, and get one in the order in which they came.
+// Connections wait if no slot is free. They get slots in the order in which they came.
 func TestWait(t *testing.T) {
 	for name, cfg := range map[string]proxy.Config{
 		"in all":    {MaxConns: 2},
@@ -115,9 +116,9 @@ func TestWait(t *testing.T) {
 			both(t, 2, cfg, nil, func(t *testing.T, s *site) {
 				a, b := s.backends[0].name, s.backends[1].name
 				first := s.dial(t)
-				first.hears(a)
+				first.receives(a)
 				second := s.dial(t)
-				second.hears(b)
+				second.receives(b)
 				var late []*conn
 				for i := range 3 {
 					late = append(late, s.dial(t))
@@ -127,25 +128,25 @@ func TestWait(t *testing.T) {
 				s.until(t, "two wait", waiting(2))
 				first.Close()
 				s.until(t, "one waits", waiting(1))
-				if cfg.MaxConns > 0 { // both backends have room, and a is next
-					late[0].hears(a)
-					late[1].hears(b)
+				if cfg.MaxConns > 0 { // both backends have free slots, and a is next
+					late[0].receives(a)
+					late[1].receives(b)
 				} else {
-					late[0].hears(b)
-					late[1].hears(a)
+					late[0].receives(b)
+					late[1].receives(a)
 				}
 				late[1].Close()
-				late[2].hears(a) // in all cases: it is next, or the only one with room
+				late[2].receives(a) // in all cases: a is next, or only a has a free slot
 			})
 		})
 	}
 }
 
-// When too many wait, further connections are closed.
+// If too many connections wait, further connections are closed.
 func TestRefuse(t *testing.T) {
 	both(t, 1, proxy.Config{MaxConns: 1, MaxWaiting: 1}, nil, func(t *testing.T, s *site) {
 		served := s.dial(t)
-		served.hears(s.backends[0].name)
+		served.receives(s.backends[0].name)
 		waits := s.dial(t)
 		s.until(t, "one waits", waiting(1))
 		s.dial(t).ends(nil)
@@ -153,16 +154,17 @@ func TestRefuse(t *testing.T) {
 			t.Errorf("%d are refused, want 1", got)
 		}
 		served.Close()
-		waits.hears(s.backends[0].name)
+		waits.receives(s.backends[0].name)
 	})
 }
 
-// A connection that has waited for too long is closed, and its place is free.
+// A connection that has waited for too long is closed. Another connection may wait in its
+// place.
 func TestWaitTimeout(t *testing.T) {
 	both(t, 1, proxy.Config{MaxConns: 1, MaxWaiting: 1, WaitTimeout: 50 * time.Millisecond}, nil,
 		func(t *testing.T, s *site) {
 			served := s.dial(t)
-			served.hears(s.backends[0].name)
+			served.receives(s.backends[0].name)
 			for i := range 2 {
 				s.dial(t).ends(nil)
 				if got := s.stats(); got.TimedOut != i+1 || got.Waiting != 0 || got.Refused != 0 {
@@ -171,16 +173,16 @@ func TestWaitTimeout(t *testing.T) {
 			}
 			served.Close()
 			s.until(t, "the slot is free", func(s proxy.Stats) bool { return s.Backends[0].Active == 0 })
-			s.dial(t).hears(s.backends[0].name)
+			s.dial(t).receives(s.backends[0].name)
 		})
 }
 
-// A connection whose backend does not accept goes to the next one.
+// If a backend does not accept a connection, the connection goes to the next backend.
 func TestRetry(t *testing.T) {
 	both(t, 3, proxy.Config{Backoff: time.Millisecond}, nil, func(t *testing.T, s *site) {
 		s.backends[0].ln.Close()
 		s.backends[1].ln.Close()
-		s.dial(t).hears(s.backends[2].name)
+		s.dial(t).receives(s.backends[2].name)
 		if got := s.stats(); got.Failed != 0 || got.Backends[0].Active != 0 || got.Backends[1].Served != 0 {
 			t.Errorf("%+v", got)
 		}
@@ -199,8 +201,8 @@ func TestNoBackend(t *testing.T) {
 	})
 }
 
-// A backend that does not accept misses its turns, until it accepts again. Connections
-// wait while none is healthy.
+// The proxy skips a backend that does not accept, until the backend accepts again. Connections
+// wait while no backend is healthy.
 func TestHealth(t *testing.T) {
 	both(t, 2, proxy.Config{HealthInterval: time.Millisecond}, nil, func(t *testing.T, s *site) {
 		healthy := func(want ...bool) func(s proxy.Stats) bool {
@@ -212,20 +214,21 @@ func TestHealth(t *testing.T) {
 		s.until(t, "both are healthy", healthy(true, true))
 		a.ln.Close()
 		s.until(t, "a is sick", healthy(false, true))
-		s.dial(t).hears(b.name)
-		s.dial(t).hears(b.name)
+		s.dial(t).receives(b.name)
+		s.dial(t).receives(b.name)
 		b.ln.Close()
 		s.until(t, "both are sick", healthy(false, false))
 		first, second := s.dial(t), s.dial(t)
 		s.until(t, "they wait", waiting(2))
 		listen(t, "the new a", a.ln.Addr().String())
-		first.hears("the new a")
-		second.hears("the new a")
+		first.receives("the new a")
+		second.receives("the new a")
 		s.until(t, "a is healthy", healthy(true, false))
 	})
 }
 
-// A connection on which no byte moves is reset, also if it has ended one direction.
+// A connection on which no byte moves is reset, also if an end has closed its writing
+// direction.
 func TestIdle(t *testing.T) {
 	both(t, 1, proxy.Config{IdleTimeout: 50 * time.Millisecond}, nil, func(t *testing.T, s *site) {
 		client, server := s.pair(t, s.backends[0])
@@ -238,8 +241,8 @@ func TestIdle(t *testing.T) {
 	})
 }
 
-// After a cancel connections that have a backend go on, the others are closed, and new
-// ones are refused.
+// After a cancel, connections with a backend go on. The other connections are closed, and new
+// connections are refused.
 func TestClose(t *testing.T) {
 	both(t, 1, proxy.Config{MaxConns: 1}, nil, func(t *testing.T, s *site) {
 		client, server := s.pair(t, s.backends[0])
@@ -259,17 +262,17 @@ func TestClose(t *testing.T) {
 				c.Close()
 			}
 		}
-		client.says("are you there?")
-		server.hears("are you there?")
-		server.says("yes")
-		client.hears("yes")
+		client.sends("are you there?")
+		server.receives("are you there?")
+		server.sends("yes")
+		client.receives("yes")
 		client.Close()
 		server.Close()
 		s.ends(t, nil)
 	})
 }
 
-// When the grace is over connections are cut off, and Serve says how many.
+// After the grace the connections are cut off, and the error of Serve has their number.
 func TestCut(t *testing.T) {
 	want := &proxy.CutError{Conns: 2}
 	both(t, 1, proxy.Config{Grace: 50 * time.Millisecond}, want, func(t *testing.T, s *site) {
@@ -281,7 +284,7 @@ func TestCut(t *testing.T) {
 	})
 }
 
-// An address that cannot be listened at is an error.
+// Serve returns an error if it cannot listen.
 func TestListen(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -290,7 +293,7 @@ func TestListen(t *testing.T) {
 	defer ln.Close()
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
-			ready := func(net.Addr, func() proxy.Stats) { t.Error("it is ready") }
+			ready := func(net.Addr, func() proxy.Stats) { t.Error("Ready is called") }
 			err := v.serve(context.Background(), ln.Addr().String(), nil, proxy.Config{Ready: ready})
 			if !errors.Is(err, syscall.EADDRINUSE) {
 				t.Errorf("Serve: %v", err)
@@ -299,7 +302,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// The load gets all messages back, also if most of its clients have to wait.
+// The load receives all messages back, also if most of its clients have to wait.
 func TestLoad(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// versions are the implementations. All tests run with each.
+// versions are the two implementations. All tests run against both.
 var versions = []struct {
 	name  string
 	serve func(ctx context.Context, address string, backends []string, cfg proxy.Config) error
@@ -34,8 +34,8 @@ var versions = []struct {
 	{"goroutines", goroutines.Serve},
 }
 
-// serveTasks runs the version with tasks on a loop of its own. Its statistics belong to
-// the loop, so other goroutines get them through a portal.
+// serveTasks runs the version with tasks on its own loop. Only the loop may read its
+// statistics, so other goroutines read them through a portal.
 func serveTasks(ctx context.Context, address string, backends []string, cfg proxy.Config) error {
 	return task.Run(ctx, func(ctx context.Context) error {
 		portal := task.OpenPortal(ctx)
@@ -50,19 +50,19 @@ func serveTasks(ctx context.Context, address string, backends []string, cfg prox
 	})
 }
 
-// A site is a proxy that runs, with its backends.
+// A site is a running proxy with its backends.
 type site struct {
 	addr     net.Addr
 	backends []*backend
 	stats    func() proxy.Stats
 	close    context.CancelFunc
-	over     chan error // gets what Serve returns
+	over     chan error // receives what Serve returns
 
-	conns []*conn // of clients
+	conns []*conn // to the proxy, of clients
 }
 
-// both runs a test with each version, in front of so many backends. At the end all
-// connections are closed, and Serve has to return want.
+// both runs a test against both versions, with a number of backends. At the end it closes all
+// connections, and fails the test if Serve does not return want.
 func both(t *testing.T, backends int, cfg proxy.Config, want error, test func(t *testing.T, s *site)) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
@@ -86,7 +86,7 @@ func both(t *testing.T, backends int, cfg proxy.Config, want error, test func(t 
 			test(t, s)
 			if want == nil {
 				for _, c := range s.conns {
-					c.Close() // or else the proxy waits for the grace
+					c.Close() // otherwise the proxy waits for the grace
 				}
 			}
 			s.close()
@@ -95,7 +95,7 @@ func both(t *testing.T, backends int, cfg proxy.Config, want error, test func(t 
 	}
 }
 
-// ends waits for the end of Serve.
+// ends waits until Serve returns, and fails the test if Serve does not return want.
 func (s *site) ends(t *testing.T, want error) {
 	t.Helper()
 	if err := <-s.over; fmt.Sprint(err) != fmt.Sprint(want) {
@@ -104,7 +104,7 @@ func (s *site) ends(t *testing.T, want error) {
 	s.over <- want // for the next call
 }
 
-// until waits for something about the statistics.
+// until waits until is returns true for the statistics.
 func (s *site) until(t *testing.T, what string, is func(proxy.Stats) bool) {
 	t.Helper()
 	look := time.NewTicker(time.Millisecond)
@@ -121,7 +121,7 @@ func waiting(n int) func(proxy.Stats) bool {
 	return func(s proxy.Stats) bool { return s.Waiting == n }
 }
 
-// A conn is a connection of a test. One that waits for too long fails the test.
+// A conn is a connection in a test. A conn that waits for too long fails the test.
 type conn struct {
 	*net.TCPConn
 	t    *testing.T
@@ -147,43 +147,43 @@ func (s *site) dial(t *testing.T) *conn {
 	return client
 }
 
-// says sends a line.
-func (c *conn) says(line string) {
+// sends sends a line.
+func (c *conn) sends(line string) {
 	c.t.Helper()
 	if _, err := io.WriteString(c, line+"\n"); err != nil {
-		c.t.Errorf("%s says: %v", c.name, err)
+		c.t.Errorf("%s sends: %v", c.name, err)
 	}
 }
 
-// hears wants a line from the other end.
-func (c *conn) hears(want string) {
+// receives reads a line, and fails the test if it is not want.
+func (c *conn) receives(want string) {
 	c.t.Helper()
 	if got, err := c.in.ReadString('\n'); err != nil || got != want+"\n" {
-		c.t.Fatalf("%s hears %q, %v, want %q", c.name, got, err, want)
+		c.t.Fatalf("%s receives %q, %v, want %q", c.name, got, err, want)
 	}
 }
 
-// ends wants the end of what the other end sends: an orderly one, or a reset.
+// ends fails the test unless the other end closes the connection (io.EOF) or resets it.
 func (c *conn) ends(want error) {
 	c.t.Helper()
 	if rest, err := io.ReadAll(c.in); !errors.Is(err, want) || len(rest) > 0 {
-		c.t.Errorf("%s hears %q, %v, want %v", c.name, rest, err, want)
+		c.t.Errorf("%s receives %q, %v, want %v", c.name, rest, err, want)
 	}
 }
 
-// A backend is a server behind the proxy. It greets each connection with its name, and
-// waits for a line. Most connections are health checks, and end without a line.
+// A backend is a server behind the proxy. It sends its name to each connection, and reads a
+// line. Most connections are health checks, and end without a line.
 type backend struct {
 	name    string
 	ln      net.Listener
-	talking chan *conn // connections that have sent a line, which is read
+	talking chan *conn // connections that have sent a line
 	running sync.WaitGroup
 
 	mu    sync.Mutex
 	conns []net.Conn
 }
 
-// listen starts a backend, which ends with the test.
+// listen starts a backend. It ends with the test.
 func listen(t *testing.T, name, address string) *backend {
 	t.Helper()
 	ln, err := net.Listen("tcp", address)
@@ -228,11 +228,12 @@ func (b *backend) accept(t *testing.T) {
 	}
 }
 
-// pair returns the two ends of a new connection through the proxy to b, which is next.
+// pair returns the two ends of a new connection through the proxy to b. The next backend must
+// be b.
 func (s *site) pair(t *testing.T, b *backend) (client, server *conn) {
 	t.Helper()
 	client = s.dial(t)
-	client.hears(b.name)
-	client.says("hello")
+	client.receives(b.name)
+	client.sends("hello")
 	return client, <-b.talking
 }

@@ -21,11 +21,11 @@ import (
 	"baton/task"
 )
 
-// schedules is how many schedules each sim test tries.
+// schedules is how many schedules each simulated test tries.
 const schedules = 50
 
-// A world is a proxy with tasks in a simulated world, where minutes pass at once, and two
-// backends that can be switched off.
+// A world is a proxy with tasks in a simulated world, and two backends that can be switched
+// off.
 type world struct {
 	ctx     context.Context
 	t       *testing.T
@@ -35,10 +35,10 @@ type world struct {
 	stats   func() proxy.Stats
 	serving *task.Task[struct{}]
 
-	fate map[string]fate // of dials, by the address; the zero fate is to succeed
+	fate map[string]fate // of dials, by address; with the zero fate they succeed
 }
 
-// A fate is what becomes of dials to an address.
+// A fate decides what happens to the dials to an address.
 type fate struct {
 	delay time.Duration
 	err   error
@@ -46,8 +46,8 @@ type fate struct {
 
 const proxyAddress, a, b = "127.0.0.1:7000", "127.0.0.1:7001", "127.0.0.1:7002"
 
-// simulate runs fn in many worlds, each with a schedule of its own. When fn has returned,
-// the proxy ends, and Serve has to return want.
+// simulate runs fn in many worlds, each with another schedule. After fn, simulate ends the
+// proxy, and fails the test if Serve does not return want.
 func simulate(t *testing.T, cfg proxy.Config, want error, fn func(w *world)) {
 	for range schedules {
 		w := &world{fate: map[string]fate{}}
@@ -85,8 +85,8 @@ func (w *world) serve(cfg proxy.Config) {
 	w.began = w.began.Add(1)
 }
 
-// backend starts a backend, which sends its address, and then back what comes, unless that
-// begins with "mute".
+// backend starts a backend. It sends its address, and then sends back what it receives, unless
+// that begins with "mute".
 func (w *world) backend(address string) {
 	task.Go(w.ctx, func(ctx context.Context) error {
 		server := netio.Server{Grace: -1}
@@ -96,7 +96,7 @@ func (w *world) backend(address string) {
 			}
 			begin, err := s.Peek(ctx, 4)
 			if err != nil {
-				return nil // a health check, or a client without a word
+				return nil // a health check, or a client that sends nothing
 			}
 			if string(begin) == "mute" {
 				_, err = netio.Copy(ctx, nowhere{}, s)
@@ -118,7 +118,7 @@ func (w *world) sleep(d time.Duration) {
 	}
 }
 
-// at wants the time since the start, and goes on from there.
+// at fails the test if the time since the start is not want, and then restarts the clock.
 func (w *world) at(what string, want time.Duration) {
 	w.t.Helper()
 	if got := task.Now(w.ctx).Sub(w.began); got != want {
@@ -136,61 +136,61 @@ func (w *world) dial(ctx context.Context) *netio.Stream {
 	return s
 }
 
-// hears wants a line, or an error.
-func (w *world) hears(s *netio.Stream, want string, failure error) {
+// receives reads a line, and fails the test if it is not want, or if the error is not failure.
+func (w *world) receives(s *netio.Stream, want string, failure error) {
 	w.t.Helper()
 	if got, err := s.ReadLine(w.ctx); got != want || !errors.Is(err, failure) {
-		w.t.Errorf("a client hears %q, %v, want %q, %v", got, err, want, failure)
+		w.t.Errorf("a client receives %q, %v, want %q, %v", got, err, want, failure)
 	}
 }
 
-// A connection that waits is closed after the timeout, and not a moment before.
+// A connection that waits is closed exactly after the timeout.
 func TestSimWait(t *testing.T) {
 	const timeout = time.Hour
 	cfg := proxy.Config{MaxConns: 1, WaitTimeout: timeout, IdleTimeout: 2 * timeout, HealthInterval: timeout}
 	simulate(t, cfg, nil, func(w *world) {
 		first := w.dial(w.ctx)
-		w.hears(first, a, nil)
+		w.receives(first, a, nil)
 		second := w.dial(w.ctx)
 		w.sleep(1)
 		third := w.dial(w.ctx)
 		w.sleep(timeout - 2)
 		first.Close()
-		w.hears(second, b, nil)
+		w.receives(second, b, nil)
 		w.at("the second one is served", timeout-1)
-		w.hears(third, "", io.EOF)
+		w.receives(third, "", io.EOF)
 		w.at("the third one is closed", 2)
 		second.Close()
 		third.Close()
 	})
 }
 
-// A slot that becomes free in the moment in which a wait ends is not lost.
+// A slot that becomes free at the moment at which a wait ends is not lost.
 func TestSimWaitRace(t *testing.T) {
 	const timeout = time.Minute
 	simulate(t, proxy.Config{MaxConns: 1, WaitTimeout: timeout}, nil, func(w *world) {
 		first := w.dial(w.ctx)
-		w.hears(first, a, nil)
+		w.receives(first, a, nil)
 		second := w.dial(w.ctx)
 		w.sleep(timeout)
 		first.Close()
 		line, err := second.ReadLine(w.ctx)
 		if line != b && err != io.EOF {
-			w.t.Errorf("the second client hears %q, %v", line, err)
+			w.t.Errorf("the second client receives %q, %v", line, err)
 		}
 		w.at("the wait ends", timeout)
 		second.Close()
 		w.sleep(1)
 		third := w.dial(w.ctx)
 		if line, err := third.ReadLine(w.ctx); line != a && line != b {
-			w.t.Errorf("the third client hears %q, %v", line, err)
+			w.t.Errorf("the third client receives %q, %v", line, err)
 		}
 		third.Close()
 	})
 }
 
-// Dials that fail and dials that are never answered go to the next backend, after pauses
-// that double.
+// After a dial that fails or has no answer, the proxy pauses and dials the next backend. The
+// pauses double.
 func TestSimRetry(t *testing.T) {
 	const timeout, pause = 2 * time.Second, 50 * time.Millisecond // the defaults
 	cfg := proxy.Config{Attempts: 4, HealthInterval: time.Hour, Fall: 10}
@@ -198,7 +198,7 @@ func TestSimRetry(t *testing.T) {
 		w.fate[a] = fate{delay: -1}
 		w.fate[b] = fate{err: syscall.EHOSTUNREACH}
 		s := w.dial(w.ctx)
-		w.hears(s, "", io.EOF)
+		w.receives(s, "", io.EOF)
 		w.at("all dials have failed", timeout+pause+0+2*pause+timeout+4*pause+0)
 		s.Close()
 		if got := w.stats().Failed; got != 1 {
@@ -206,14 +206,14 @@ func TestSimRetry(t *testing.T) {
 		}
 		w.fate[b] = fate{delay: time.Second}
 		s = w.dial(w.ctx)
-		w.hears(s, b, nil)
+		w.receives(s, b, nil)
 		w.at("the other backend accepts", timeout+pause+time.Second)
 		s.Close()
 	})
 }
 
-// A backend gets sick and healthy by Fall and Rise checks in a row. Connections wait for a
-// healthy one.
+// Fall failed checks in a row make a backend sick, and Rise successful checks in a row make it
+// healthy. Connections wait for a healthy backend.
 func TestSimHealth(t *testing.T) {
 	const interval = time.Minute
 	cfg := proxy.Config{HealthInterval: interval, WaitTimeout: time.Hour, Rise: 3, Fall: 2}
@@ -248,20 +248,20 @@ func TestSimHealth(t *testing.T) {
 		w.sleep(2 * interval) // both succeed twice
 		health(false, false)
 		w.fate[a] = refused
-		w.hears(s, b, nil)
+		w.receives(s, b, nil)
 		w.at("b is healthy", 3*interval-1)
 		health(false, true)
 		s.Close()
 	})
 }
 
-// A connection is reset when it has been idle for the timeout. It is not idle while bytes
-// move in one direction.
+// A connection is reset when it has been idle for the timeout. It is not idle while bytes move
+// in one direction.
 func TestSimIdle(t *testing.T) {
 	const timeout = 5 * time.Minute // the default
 	simulate(t, proxy.Config{HealthInterval: time.Hour}, nil, func(w *world) {
 		s := w.dial(w.ctx)
-		w.hears(s, a, nil)
+		w.receives(s, a, nil)
 		for range 10 {
 			if _, err := s.Write(w.ctx, []byte("mute")); err != nil {
 				w.t.Fatal(err)
@@ -270,14 +270,14 @@ func TestSimIdle(t *testing.T) {
 		}
 		w.sleep(1)
 		w.at("the last byte", 10*timeout-9)
-		w.hears(s, "", syscall.ECONNRESET)
+		w.receives(s, "", syscall.ECONNRESET)
 		w.at("the connection is reset", 0)
 		s.Close()
 	})
 }
 
-// After a cancel connections have the grace to end. Serve returns when the last one has
-// ended, or has been cut off.
+// After a cancel, connections have the grace to end. Serve returns when the last connection has
+// ended or was cut off.
 func TestSimGrace(t *testing.T) {
 	const grace = 30 * time.Second // the default
 	for late, cut := range map[time.Duration]error{grace - 1: nil, grace + 1: &proxy.CutError{Conns: 1}} {
@@ -291,7 +291,7 @@ func TestSimGrace(t *testing.T) {
 			waits := w.dial(w.ctx)
 			w.sleep(1)
 			w.serving.Cancel(nil)
-			w.hears(waits, "", io.EOF)
+			w.receives(waits, "", io.EOF)
 			w.sleep(grace / 2)
 			first.Close()
 			waits.Close()
@@ -302,7 +302,7 @@ func TestSimGrace(t *testing.T) {
 	}
 }
 
-// Whatever clients do and when, the limits hold, and in the end all slots are free.
+// The limits hold for random clients at random times, and at the end all slots are free.
 func TestSimCrowd(t *testing.T) {
 	const clients = 40
 	cfg := proxy.Config{
@@ -311,7 +311,7 @@ func TestSimCrowd(t *testing.T) {
 	}
 	simulate(t, cfg, nil, func(w *world) {
 		random := task.Loop(w.ctx).Rand()
-		some := func(d time.Duration) time.Duration { // a few values, so that things coincide
+		some := func(d time.Duration) time.Duration { // few values, so that events coincide
 			return time.Duration(random.IntN(10)) * d / 10
 		}
 		err := task.Scope(w.ctx, func(ctx context.Context) error {
@@ -321,7 +321,7 @@ func TestSimCrowd(t *testing.T) {
 					return nil
 				})
 			}
-			task.Go(ctx, func(ctx context.Context) error { // the weather
+			task.Go(ctx, func(ctx context.Context) error { // makes backends fail and recover
 				for range 10 {
 					await.Sleep(ctx, some(20*time.Second))
 					w.fate[a] = fate{delay: some(5 * time.Second)}
@@ -336,17 +336,18 @@ func TestSimCrowd(t *testing.T) {
 			w.t.Error(err)
 		}
 		w.sleep(time.Minute)
-		for range cfg.MaxConns { // all slots are there
+		for range cfg.MaxConns { // all slots are free
 			s := w.dial(w.ctx)
 			defer s.Close()
 			if line, err := s.ReadLine(w.ctx); line != a && line != b {
-				w.t.Errorf("a client hears %q, %v", line, err)
+				w.t.Errorf("a client receives %q, %v", line, err)
 			}
 		}
 	})
 }
 
-// talk is a client that comes late, talks for as long as it can, and leaves.
+// talk is a client that waits for late, sends messages for long or until an error, and
+// disconnects.
 func (w *world) talk(ctx context.Context, late, long time.Duration) {
 	await.Sleep(ctx, late)
 	s := w.dial(ctx)
@@ -364,7 +365,7 @@ func (w *world) talk(ctx context.Context, late, long time.Duration) {
 	w.limits()
 }
 
-// limits wants the limits to hold.
+// limits fails the test if a limit is exceeded.
 func (w *world) limits() {
 	s := w.stats()
 	active := 0

@@ -13,8 +13,8 @@ import (
 	"baton/examples/compare/chat/tasks"
 )
 
-// grace is that of chat and proxy: clients that are held do not go by themselves, so a
-// cancel takes this long and the time to cut them off.
+// grace is the grace of chat and proxy. Clients that are held do not disconnect by themselves,
+// so a cancel takes the grace and the time to cut them off.
 const grace = time.Millisecond
 
 var chatProgram = Program{
@@ -34,10 +34,11 @@ func chatSide(serve func(context.Context, string, chat.Config) error) Side {
 	}
 }
 
-// guests are the partner of the chat room. Each sends so many messages, which all others get.
+// guests are the partner of the chat room. Each guest sends a number of messages, and all
+// others receive them.
 type guests struct {
 	messages int
-	release  func() // the clients that are held
+	release  func() // disconnects the clients that are held
 }
 
 func (g *guests) Address() string { return "" }

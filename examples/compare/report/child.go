@@ -16,28 +16,28 @@ import (
 	"baton/task"
 )
 
-// A stage says what a child process is measured by.
+// A stage says what a child process measures.
 type stage string
 
 const (
 	workStage  stage = "work"  // the CPU time of the process
-	holdStage  stage = "hold"  // its goroutines and memory, and how soon a cancel ends it
-	stallStage stage = "stall" // how long a ticker beside the work waits
+	holdStage  stage = "hold"  // goroutines and memory, and how long the end after a cancel takes
+	stallStage stage = "stall" // how long a ticker waits while the side works
 )
 
 // tick is the interval of the ticker in stallStage.
 const tick = time.Millisecond
 
-// A child is what a process of its own does: it runs one side of a program. It prints
-// "ready ADDRESS", and answers the lines that it reads: "look" with the goroutines and
-// the memory of the side, "cancel" with how long the end took and with the longest stall.
-// Then it ends.
+// A child runs one side of a program in its own process. It prints "ready ADDRESS", and answers
+// the lines that it reads. The answer to "look" has the goroutines and the memory of the side.
+// The answer to "cancel" has the time until the end and the longest stall. Then the process
+// ends.
 type child struct {
 	side  Side
 	job   Job
 	stage stage
 
-	// handoff is that of the tasks, or AnyHandoff for goroutines.
+	// handoff is the hand-over of the tasks, and AnyHandoff for goroutines.
 	handoff task.Handoff
 
 	longest time.Duration // between two ticks
@@ -85,14 +85,14 @@ func (c *child) run(in io.Reader, out io.Writer) error {
 				}
 				fmt.Fprintln(out, cancelled.Nanoseconds(), time.Since(began).Nanoseconds(), c.longest.Nanoseconds())
 				return nil
-			default: // the end of in, too
+			default: // also at the end of in
 				return fmt.Errorf("the report says %q", line)
 			}
 		}
 	}
 }
 
-// both runs the side, and in stallStage a ticker beside it.
+// both runs the side, and in stallStage a ticker as well.
 func (c *child) both(ctx context.Context) error {
 	if c.handoff == task.AnyHandoff {
 		if c.stage != stallStage {
@@ -118,7 +118,7 @@ func (c *child) both(ctx context.Context) error {
 	})
 }
 
-// tick keeps the longest time between two sleeps, until ctx is cancelled.
+// tick records the longest time between two sleeps, until ctx is cancelled.
 func (c *child) tick(ctx context.Context, sleep func() error) error {
 	for last := time.Now(); ctx.Err() == nil; {
 		if err := sleep(); err != nil {
@@ -131,21 +131,21 @@ func (c *child) tick(ctx context.Context, sleep func() error) error {
 	return nil
 }
 
-// A size is how large a process is.
+// A size is the size of a process.
 type size struct {
 	goroutines int
-	memory     int // bytes of the heap, without garbage, and of stacks
+	memory     int // bytes of the heap without garbage, and of stacks
 }
 
 func look() size {
 	runtime.GC()
-	runtime.GC() // what pools and finalizers have kept
+	runtime.GC() // a second time, for pools and finalizers
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return size{runtime.NumGoroutine(), int(m.HeapAlloc + m.StackInuse)}
 }
 
-// waitFor waits until no more goroutines are left than there were.
+// waitFor waits until there are no more goroutines than in s.
 func (s size) waitFor(bound time.Duration) error {
 	for began := time.Now(); runtime.NumGoroutine() > s.goroutines; time.Sleep(10 * time.Microsecond) {
 		if time.Since(began) > bound {

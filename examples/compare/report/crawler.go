@@ -32,15 +32,14 @@ func crawlSide(crawl func(context.Context, crawler.Config) (*crawler.Report, err
 
 var filler = strings.Repeat("<p>A line of a page, which is about as long as lines are.</p>\n", 64)
 
-// A webSite is the partner of the crawler: a site with so many pages of about 4 KiB, of
-// which page n links to its parent and to the pages 4n+1 to 4n+4. Its root answers when
-// it is known what the crawl is for: with a link to page 0, or with links to pages that
-// never answer.
+// A webSite is the partner of the crawler: a site with a number of pages of about 4 KiB. Page n
+// links to its parent and to the pages 4n+1 to 4n+4. The root waits until Work or Hold is
+// called, and then links to page 0, or to pages that never answer.
 type webSite struct {
 	pages   int
 	server  *httptest.Server
 	root    chan string   // the answer of the root
-	fetched chan struct{} // a page was asked for
+	fetched chan struct{} // receives a value for each request
 }
 
 func newWebSite(pages int) *webSite {
@@ -51,7 +50,7 @@ func newWebSite(pages int) *webSite {
 
 func (s *webSite) Address() string { return s.server.URL }
 
-// Close closes the connections first: handlers may wait for the client.
+// Close closes the connections first, because handlers may wait for the client.
 func (s *webSite) Close() {
 	s.server.CloseClientConnections()
 	s.server.Close()
@@ -71,7 +70,7 @@ func (s *webSite) Hold(ctx context.Context, _ string, n int) error {
 	return s.wait(ctx, n)
 }
 
-// wait waits until n pages, without the root, were asked for.
+// wait waits for n requests, without the request for the root.
 func (s *webSite) wait(ctx context.Context, n int) error {
 	for i := range n {
 		select {

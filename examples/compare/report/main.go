@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Report compares the programs that are written twice, with tasks and with goroutines,
-// and prints tables in Markdown: what the sources need, what running costs, and with
-// -mutants what tests, race detector and simulation find in sources with one statement
-// less.
+// Report compares the programs that are written twice, with tasks and with goroutines. It prints
+// tables in Markdown: what the sources need, and what running costs. With -mutants it deletes
+// statements from the sources, and the table shows what tests, race detector and simulation
+// find.
 //
 //	go run ./examples/compare/report
 //	go run ./examples/compare/report -write docs/goroutines.md
 //	go run ./examples/compare/report -mutants
 //
-// The first takes about two minutes, the last one fifteen. The report reads the sources,
-// so it runs in the directory of the module. Each measurement is a process of its own,
-// which the report serves; the sides take turns.
+// The first command takes about two minutes, the last one fifteen. The report reads the sources,
+// so it must run in the directory of the module. Each measurement has its own process, and the
+// report serves it. The measurements of the two sides alternate.
 package main
 
 import (
@@ -104,8 +104,8 @@ func (o options) report(ctx context.Context, out io.Writer) error {
 	})
 }
 
-// print prints tables, or writes them into the file of -write, between the lines that
-// mark the place.
+// print prints tables, or writes them into the file of -write, between the lines that mark the
+// place.
 func (o options) print(out io.Writer, place string, tables func(out io.Writer) error) error {
 	if o.write == "" {
 		return tables(out)

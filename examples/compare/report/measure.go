@@ -20,7 +20,7 @@ import (
 // A contestant is a side with the settings of its process.
 type contestant struct {
 	name    string
-	handoff task.Handoff // AnyHandoff is for goroutines
+	handoff task.Handoff // AnyHandoff for goroutines
 }
 
 var contestants = []contestant{
@@ -49,7 +49,7 @@ type sample struct {
 	stall      float64 // nanoseconds
 }
 
-// measure runs one side in a process of its own.
+// measure runs one side in its own process.
 func measure(ctx context.Context, p Program, c contestant, st stage, procs int) (sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
@@ -178,7 +178,7 @@ func (p *process) kill() {
 	}
 }
 
-// A spread is the median of several values, with the least and the greatest.
+// A spread is the median of several values, with the least and the greatest value.
 type spread struct{ median, least, greatest float64 }
 
 func spreadOf(values []float64) spread {

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A finding is a way in which tests find a mutant. A mutant may be found in several ways.
+// A finding is a way in which tests find a mutant. Several ways may find the same mutant.
 type finding string
 
 const (
@@ -35,7 +35,7 @@ const (
 
 var findings = []finding{failure, race, leak, deadlock, hang, again}
 
-// patterns say how a finding looks in the output of a test.
+// patterns match the output of a test that has a finding.
 var patterns = map[finding]*regexp.Regexp{
 	failure:  regexp.MustCompile(`(?m)_test\.go:\d+: |^panic: |^fatal error: `),
 	race:     regexp.MustCompile(`WARNING: DATA RACE`),
@@ -43,17 +43,17 @@ var patterns = map[finding]*regexp.Regexp{
 	deadlock: regexp.MustCompile(`task: deadlock: |all goroutines are asleep`),
 }
 
-// timedOut is what package testing prints when a test does not end. The stacks that
-// follow are no findings.
+// timedOut is what package testing prints when a test does not end. Findings do not count in
+// the stacks that follow.
 const timedOut = "panic: test timed out"
 
 // A study deletes statements and runs the tests.
 type study struct {
 	seed uint64
-	most int    // mutants for each side
-	dir  string // for what is built
+	most int    // most mutants for each side
+	dir  string // directory of the test binaries
 
-	// How long the two runs may take, after which they count as tests that do not end.
+	// The bounds of the two runs. A test run that takes longer counts as a hang.
 	first, second time.Duration
 }
 
@@ -80,8 +80,8 @@ func (s study) run(ctx context.Context, out io.Writer, chosen []Program) error {
 	return nil
 }
 
-// setBounds runs the tests without a mutant. They must pass, and a mutant may take four
-// times as long, and ten seconds.
+// setBounds measures the tests without a mutant, and fails if they fail. A mutant may take four
+// times as long, plus ten seconds.
 func (s *study) setBounds(ctx context.Context, p Program, side string) error {
 	s.first, s.second = 10*time.Minute, 10*time.Minute
 	binary := filepath.Join(s.dir, "test")
@@ -105,7 +105,7 @@ func (s *study) setBounds(ctx context.Context, p Program, side string) error {
 	return nil
 }
 
-// side studies one side, and writes its row, and one more for its locks.
+// side studies one side. It writes a row, and another row for the locks.
 func (s study) side(ctx context.Context, out io.Writer, p Program, side string) error {
 	if err := s.setBounds(ctx, p, side); err != nil {
 		return err
@@ -161,7 +161,7 @@ func (s study) row(ctx context.Context, out io.Writer, p Program, side, title st
 	return nil
 }
 
-// choose draws mutants that compile: with a statement less, or with a forgotten lock.
+// choose draws mutants that compile: with a deleted statement, or with a forgotten lock.
 func (s study) choose(ctx context.Context, p Program, side string, lock bool) ([]mutant, error) {
 	dir := "./examples/compare/" + p.Name + "/" + side
 	all, err := mutants(dir)
@@ -189,7 +189,7 @@ func (s study) choose(ctx context.Context, p Program, side string, lock bool) ([
 	return chosen, nil
 }
 
-// overlay writes the file by which the go command takes the source of a mutant.
+// overlay writes the overlay file with which the go command builds a mutant.
 func (s study) overlay(m mutant, number int) (string, error) {
 	text, err := m.source()
 	if err != nil {
@@ -211,7 +211,7 @@ func (s study) overlay(m mutant, number int) (string, error) {
 	return name, os.WriteFile(name, overlay, 0o600)
 }
 
-// try builds the tests of a program with a mutant, under the race detector, and runs them.
+// try builds the tests of a program with a mutant, with the race detector, and runs them.
 func (s study) try(ctx context.Context, p Program, side string, m mutant, number int) ([]finding, error) {
 	overlay, err := s.overlay(m, number)
 	if err != nil {
@@ -227,13 +227,13 @@ func (s study) try(ctx context.Context, p Program, side string, m mutant, number
 	return s.test(ctx, p, side, binary)
 }
 
-// repeats is how often the tests of goroutines are repeated: so that they have about the
-// time that simulation has, which tries many schedules.
+// repeats is how often the tests of goroutines run. Together they take about as long as the
+// simulated tests, which try many schedules.
 const repeats = "20"
 
-// runs are the arguments of the two runs of the tests of a side: first the tests that
-// both sides have; then, for tasks, the simulations, or, for goroutines, the same tests
-// repeatedly.
+// runs returns the arguments of the two runs of the tests of a side. The first run has the
+// tests that both sides have. The second run has the simulated tests for tasks, and repeats the
+// first run for goroutines.
 func runs(side string) [2][]string {
 	other := sides[1-slices.Index(sides, side)]
 	same := "-test.skip=^TestSim|/^" + other + "$|//^" + other + "$"
@@ -251,7 +251,7 @@ func (s study) test(ctx context.Context, p Program, side, binary string) ([]find
 		return nil, err
 	}
 	if side == "goroutines" && strings.Contains(first, timedOut) {
-		return classify(first, ""), nil // it would hang again
+		return classify(first, ""), nil // the second run would hang as well
 	}
 	second, err := s.once(ctx, p, binary, s.second, args[1]...)
 	if err != nil {
@@ -260,8 +260,8 @@ func (s study) test(ctx context.Context, p Program, side, binary string) ([]find
 	return classify(first, second), nil
 }
 
-// classify returns the ways in which the output of two runs shows a mutant, which is
-// empty for a run that passes.
+// classify returns the findings in the output of two runs. The output of a run that passes is
+// empty.
 func classify(first, second string) []finding {
 	var how []finding
 	one, _, hangs := strings.Cut(first, timedOut)
@@ -283,7 +283,7 @@ func classify(first, second string) []finding {
 	return how
 }
 
-// once runs tests, and returns the output of those that fail, and "" if all pass.
+// once runs tests. It returns the output of tests that fail, and "" if all pass.
 func (s study) once(
 	ctx context.Context, p Program, binary string, bound time.Duration, args ...string,
 ) (string, error) {

@@ -4,17 +4,17 @@ package main
 
 import "context"
 
-// programs are those that are written twice.
+// programs are the programs that are written twice.
 var programs = []Program{crawlerProgram, chatProgram, proxyProgram}
 
-// A Program is one that is written twice.
+// A Program is a program that is written twice.
 type Program struct {
 	Name string // its directory below examples/compare
-	Unit string // a unit of its work: page, message, ...
-	Held string // what Hold begins: pages, clients, ...
+	Unit string // unit of its work: page, message, ...
+	Held string // unit of what Hold starts: pages, clients, ...
 
-	Working int // how many at a time Work uses
-	Holding int // how many Hold begins
+	Working int // how many units Work does at a time
+	Holding int // how many units Hold starts
 
 	Tasks, Goroutines Side
 
@@ -22,39 +22,38 @@ type Program struct {
 	Partner func() (Partner, error)
 }
 
-// A Side is one of the two implementations. It runs in a process of its own, until its
-// work is done or ctx is cancelled. For Tasks, ctx is that of a task.
+// A Side is one of the two implementations. It runs in its own process until its work is done
+// or ctx is cancelled. For the side of tasks, ctx is the context of a task.
 type Side func(ctx context.Context, job Job) error
 
-// A Job is what a Side gets.
+// A Job is the argument of a Side.
 type Job struct {
-	Partner string // what Partner.Address returns
+	Partner string // the result of Partner.Address
 	AtOnce  int    // Working or Holding
 
-	// Ready must be called once: by a server with its address when it listens, by a
-	// client with "" at once. It does not block.
+	// Ready must be called once. A server calls it with its address when it listens. A client
+	// calls it with "" at once. It does not block.
 	Ready func(address string)
 }
 
-// A Partner is the other end of a program. It runs with goroutines, in the process of
-// the report.
+// A Partner is the other end of a program. It runs with goroutines, in the process of the
+// report.
 type Partner interface {
-	// Address is for the side. It is "" if the partner is no server.
+	// Address returns the address for the side. It is "" if the partner is not a server.
 	Address() string
 
-	// Work has the side do work, n units at a time, and returns how many units it has
-	// done when all are done. Address is what the side was ready with.
+	// Work makes the side work, n units at a time. It returns the number of units when all are
+	// done. Address is the argument of the side's Ready.
 	Work(ctx context.Context, address string, n int) (units int, err error)
 
-	// Hold has the side begin n pieces of work that do not end, and returns when all
-	// have begun.
+	// Hold makes the side start n units that do not end. It returns when all have started.
 	Hold(ctx context.Context, address string, n int) error
 
-	// Close ends the partner and all that it holds.
+	// Close ends the partner and everything that it holds.
 	Close()
 }
 
-// program returns the program of this name.
+// program returns the program called name.
 func program(name string) (Program, bool) {
 	for _, p := range programs {
 		if p.Name == name {

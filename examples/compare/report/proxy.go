@@ -33,14 +33,14 @@ func proxySide(serve func(context.Context, string, []string, proxy.Config) error
 	}
 }
 
-// endpoints are the partner of the proxy: a backend that echoes, and the clients, each of
-// which sends so many messages.
+// endpoints are the partner of the proxy: an echo server as the backend, and the clients. Each
+// client sends a number of messages.
 type endpoints struct {
 	messages int
 	backend  string
 	end      context.CancelFunc
 	wait     func()
-	release  func() // the connections that are held
+	release  func() // closes the connections that are held
 }
 
 func newEndpoints(messages int) (*endpoints, error) {

@@ -15,7 +15,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain lets the tests start processes: a side is this program again.
+// TestMain runs a side if the process is a child of a test.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "-side" {
 		if err := run(context.Background(), os.Args[1:]); err != nil {
@@ -34,9 +34,9 @@ var small = map[string]func() (Partner, error){
 	"proxy":   func() (Partner, error) { return newEndpoints(3) },
 }
 
-// TestMeasure: each stage of each program measures what it is for.
+// Each stage of each program measures its values.
 func TestMeasure(t *testing.T) {
-	t.Setenv("GORACE", "atexit_sleep_ms=0") // each process would sleep for a second
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each process would sleep for a second
 	for _, p := range programs {
 		p.Working, p.Holding, p.Partner = 3, 7, small[p.Name]
 		for _, c := range contestants {
@@ -52,14 +52,14 @@ func TestMeasure(t *testing.T) {
 				t.Errorf("%s, %s: 7 %s are %+v", p.Name, c.name, p.Held, hold)
 			}
 			if stall.stall <= 0 || hold.stall != 0 {
-				t.Errorf("%s, %s: the stall is %v beside work, and %v without a ticker", p.Name, c.name,
+				t.Errorf("%s, %s: the stall is %v with work, and %v without a ticker", p.Name, c.name,
 					stall.stall, hold.stall)
 			}
 		}
 	}
 }
 
-// TestSideFails: a side that fails ends its process, and the report says why it has no sample.
+// A side that fails ends its process, and the report returns the error of the side.
 func TestSideFails(t *testing.T) {
 	p := crawlerProgram
 	p.Partner = func() (Partner, error) { return noPartner{}, nil }
@@ -123,8 +123,8 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// TestMutants: there is a mutant for each statement and for each lock, and its source
-// lacks that only.
+// There is a mutant for each statement and for each lock. Its source lacks only the statement
+// or the lock.
 func TestMutants(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "example.go"), []byte(example), 0o600); err != nil {
@@ -203,11 +203,11 @@ func TestWrite(t *testing.T) {
 		t.Errorf("the page is %q, want %q", got, want)
 	}
 	if err := o.print(io.Discard, "mutants", tables); err == nil {
-		t.Error("a page without the place was written")
+		t.Error("a page without the marks was written")
 	}
 }
 
-// TestPage: the page shows the sources as they are, and has all rows of the other tables.
+// The page has the counts of the current sources, and all rows of the other tables.
 func TestPage(t *testing.T) {
 	t.Chdir("../../..")
 	page, err := os.ReadFile("docs/goroutines.md")

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// samples are those of one contestant in one program, of all rounds.
+// samples are the samples of one contestant in one program, of all rounds.
 type samples struct {
-	work, alone []sample // with GOMAXPROCS as it is, and with 1
+	work, alone []sample // with GOMAXPROCS unchanged, and with 1
 	hold, stall []sample
 }
 
@@ -73,7 +73,7 @@ func running(ctx context.Context, out io.Writer, chosen []Program, rounds int) e
 	return err
 }
 
-// best is the CPU time with the better GOMAXPROCS.
+// best returns the CPU time with the better GOMAXPROCS.
 func (s *samples) best() float64 {
 	return min(spreadBy(s.work, cpu).median, spreadBy(s.alone, cpu).median)
 }
@@ -88,7 +88,7 @@ func (s *samples) row(out io.Writer, p Program, c contestant) {
 		duration(spreadBy(s.stall, func(s sample) float64 { return s.stall })))
 }
 
-// duration writes nanoseconds with a unit that suits the median.
+// duration formats nanoseconds with a unit that suits the median.
 func duration(s spread) string {
 	unit, name := float64(time.Microsecond), "µs"
 	if s.median >= float64(time.Millisecond) {
@@ -102,7 +102,7 @@ func memory(s spread) string {
 	return fmt.Sprintf("%.1f MiB (%.1f–%.1f)", s.median/unit, s.least/unit, s.greatest/unit)
 }
 
-// number writes a count, with its spread only if there is one.
+// number formats a count. It writes the spread only if the values differ.
 func number(s spread) string {
 	if s.least == s.greatest {
 		return fmt.Sprint(s.median)

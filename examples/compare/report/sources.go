@@ -20,13 +20,12 @@ import (
 // sides are the directories of the two implementations.
 var sides = []string{"tasks", "goroutines"}
 
-// A construct is something that concurrent programs need, and that is counted by syntax.
-// A name of a package counts wherever it is written: where a field is declared, and where
-// its value is made.
+// A construct is something that concurrent programs use. The report counts constructs in the
+// syntax. A name of a package counts everywhere, also in the type of a field.
 type construct struct {
 	name  string
-	names []string            // as written, with the package
-	match func(ast.Node) bool // or by syntax, if not nil
+	names []string            // with the package
+	match func(ast.Node) bool // matches by syntax, if not nil
 }
 
 var constructs = []construct{
@@ -75,7 +74,7 @@ func sets(n ast.Node) bool {
 		"SetIdleTimeout", "SetReadTimeout", "SetWriteTimeout", "CallLater", "CallAt"}, method.Sel.Name)
 }
 
-// selector is "x.Name", or "" for every other node.
+// selector returns "x.Name", or "" for other nodes.
 func selector(n ast.Node) string {
 	if s, ok := n.(*ast.SelectorExpr); ok {
 		if x, ok := s.X.(*ast.Ident); ok {
@@ -85,9 +84,9 @@ func selector(n ast.Node) string {
 	return ""
 }
 
-// A tally is what was counted in the sources of a side.
+// A tally has the counts of the sources of a side.
 type tally struct {
-	lines  int // with code
+	lines  int // lines with code
 	counts []int
 }
 
@@ -110,7 +109,7 @@ func count(dir string) (tally, error) {
 	return total, nil
 }
 
-// sources are the Go files in dir that are not tests.
+// sources returns the Go files in dir that are not tests.
 func sources(dir string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	files = slices.DeleteFunc(files, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
@@ -151,7 +150,7 @@ func codeLines(text []byte) int {
 			return len(lines)
 		}
 		if tok == token.SEMICOLON && literal == "\n" {
-			continue // which the scanner has added
+			continue // a semicolon that the scanner has added
 		}
 		first := file.Line(pos)
 		for i := range strings.Count(literal, "\n") + 1 {

@@ -14,13 +14,13 @@ import (
 	"strings"
 )
 
-// A mutant is a source with one statement less, or with a forgotten lock: without a Lock
-// and the deferred Unlock after it.
+// A mutant is a source with a deleted statement, or with a forgotten lock: without a Lock and
+// the deferred Unlock after it.
 type mutant struct {
 	lock       bool
 	file       string
 	line       int
-	begin, end int // of the statement, in bytes
+	begin, end int // the position of the statement, in bytes
 	statement  string
 }
 
@@ -28,9 +28,9 @@ func (m mutant) String() string {
 	return fmt.Sprintf("%s:%d: %s", filepath.Base(m.file), m.line, m.statement)
 }
 
-// mutants returns a mutant for each statement of the sources in dir: for those inside
-// of others, too, and for each case of a select or switch; and one for each lock that can
-// be forgotten. Not all of them compile.
+// mutants returns a mutant for each statement of the sources in dir, also for inner statements
+// and for the cases of a select or switch. It also returns a mutant for each lock that can be
+// forgotten. Some mutants do not compile.
 func mutants(dir string) ([]mutant, error) {
 	files, err := sources(dir)
 	if err != nil {
@@ -66,7 +66,7 @@ func mutants(dir string) ([]mutant, error) {
 	return all, nil
 }
 
-// list is the list of statements that a node has.
+// list returns the list of statements of a node.
 func list(n ast.Node) []ast.Stmt {
 	switch n := n.(type) {
 	case *ast.BlockStmt:
@@ -87,7 +87,7 @@ func locks(first, second ast.Stmt) bool {
 		strings.HasSuffix(types.ExprString(unlock.Call), ".Unlock()")
 }
 
-// brief is the first line of a statement.
+// brief returns the first line of a statement.
 func brief(text []byte) string {
 	first, rest, _ := bytes.Cut(text, []byte("\n"))
 	if len(rest) > 0 {
@@ -96,8 +96,8 @@ func brief(text []byte) string {
 	return string(first)
 }
 
-// source is the file without the statement. Blanks take its place, so that the other
-// statements stay in their lines.
+// source returns the file without the statement. Blanks replace the statement, so that the
+// other statements keep their lines.
 func (m mutant) source() ([]byte, error) {
 	text, err := os.ReadFile(m.file)
 	if err != nil {

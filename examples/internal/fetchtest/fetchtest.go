@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fetchtest runs the fetch examples in a world in memory, beside a web site whose
-// every answer is written down.
+// Package fetchtest runs the fetch examples in a simulated world, with web sites that send
+// fixed answers.
 package fetchtest
 
 import (
@@ -21,15 +21,15 @@ import (
 	"baton/task"
 )
 
-// A Site is what the world has besides the example. Its host is python.org.
+// A Site is a web site. Its host is python.org.
 type Site struct {
 	Port  string
-	TLS   *tls.Config       // nil is no TLS
-	Pages map[string]string // answers, byte for byte, by the target of the request
+	TLS   *tls.Config       // nil means without TLS
+	Pages map[string]string // the bytes to send, by the target of the request
 }
 
-// Certificate makes a certificate for the host. It returns the configuration of the server
-// and the file that clients need.
+// Certificate makes a certificate for the host. It returns the configuration of the server, and
+// the name of the certificate's file for clients.
 func Certificate(t *testing.T) (server *tls.Config, cafile string) {
 	t.Helper()
 	file, err := os.Create(filepath.Join(t.TempDir(), "cert.pem"))
@@ -44,8 +44,8 @@ func Certificate(t *testing.T) (server *tls.Config, cafile string) {
 	return server, file.Name()
 }
 
-// Play runs an example. What the example writes to standard error goes to standard output
-// instead, for the Output of the test.
+// Play runs an example. It redirects standard error to standard output, where the Output of the
+// test reads it.
 func Play(fetch func(ctx context.Context) error, sites ...Site) error {
 	stderr := os.Stderr
 	os.Stderr = os.Stdout
@@ -60,7 +60,7 @@ func Play(fetch func(ctx context.Context) error, sites ...Site) error {
 					return err
 				}
 				defer ln.Close()
-				// That a client refuses the certificate is for the client to say.
+				// If a client refuses the certificate, the client reports it.
 				server := &netio.Server{TLS: site.TLS, OnError: func(*netio.Stream, error) {}}
 				task.Go(ctx, func(ctx context.Context) error { return server.ServeListener(ctx, ln, site.handle) })
 			}
@@ -69,7 +69,7 @@ func Play(fetch func(ctx context.Context) error, sites ...Site) error {
 	})
 }
 
-// handle answers the requests of a connection, and closes it after an answer that says so.
+// handle answers the requests of a connection, and closes it after an answer that ends it.
 func (site Site) handle(ctx context.Context, s *netio.Stream) error {
 	for {
 		request, err := s.ReadUntil(ctx, []byte("\r\n\r\n"))

@@ -55,6 +55,9 @@ func Flags(workers int) *Supervisor {
 // Run runs the workers, which serve the sockets of ln, until ctx is cancelled and all workers
 // have ended. Run does not accept connections itself.
 func (s *Supervisor) Run(ctx context.Context, ln *netio.Listener) error {
+	if s.Workers < 1 {
+		return fmt.Errorf("prefork: %d workers; set --workers to at least 1", s.Workers)
+	}
 	return task.Scope(ctx, func(ctx context.Context) error {
 		for range s.Workers {
 			task.Go(ctx, func(ctx context.Context) error { return s.keepWorker(ctx, ln) })
@@ -64,7 +67,8 @@ func (s *Supervisor) Run(ctx context.Context, ln *netio.Listener) error {
 }
 
 // keepWorker runs one worker after the other until ctx is cancelled. It replaces a worker at
-// once, or after a pause if the worker died before it served. The pause doubles each time.
+// once, or after a pause if the worker died before it served. The pause doubles each time. If
+// the system does not support workers, keepWorker returns that error.
 func (s *Supervisor) keepWorker(ctx context.Context, ln *netio.Listener) error {
 	pause := minPause
 	for {
@@ -72,6 +76,9 @@ func (s *Supervisor) keepWorker(ctx context.Context, ln *netio.Listener) error {
 		died := task.Scope(ctx, func(ctx context.Context) error { return w.run(ctx, ln) })
 		if err := task.Check(ctx); err != nil {
 			return err
+		}
+		if errors.Is(died, errors.ErrUnsupported) {
+			return died // the system does not pass sockets to children
 		}
 		if w.served {
 			pause = minPause

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package selfsigned makes the TLS configurations of the examples. A server makes a
-// certificate of its own when it starts, and a client trusts the file that holds it.
+// Package selfsigned makes the TLS configurations of the examples. A server makes its own
+// certificate when it starts, and a client trusts the certificate in a file.
 package selfsigned
 
 import (
@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// Server returns the configuration of a server with a new certificate for host and for
-// this machine. It writes the certificate to w, as clients want it in a file.
+// Server returns the configuration of a server with a new certificate for host and for this
+// machine. It writes the certificate to w, as PEM.
 func Server(w io.Writer, host string) (*tls.Config, error) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -28,7 +28,7 @@ func Server(w io.Writer, host string) (*tls.Config, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
 		Subject:      pkix.Name{CommonName: "an example of Baton"},
-		NotBefore:    time.Now().Add(-time.Hour), // for clients whose clock is late
+		NotBefore:    time.Now().Add(-time.Hour), // for clients whose clock is slow
 		NotAfter:     time.Now().AddDate(1, 0, 0),
 		DNSNames:     []string{"localhost"},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
@@ -48,8 +48,8 @@ func Server(w io.Writer, host string) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: private}}}, nil
 }
 
-// Client returns the configuration of a client that trusts the certificates in the file
-// cafile and no others. Without a file it trusts those that the system trusts.
+// Client returns the configuration of a client that trusts only the certificates in the file
+// cafile. If cafile is empty, the client trusts what the system trusts.
 func Client(cafile string) (*tls.Config, error) {
 	if cafile == "" {
 		return &tls.Config{}, nil

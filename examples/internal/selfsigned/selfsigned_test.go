@@ -22,8 +22,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// certificate makes a certificate for host, and returns the server's configuration and
-// the file with the certificate.
+// certificate makes a certificate for host. It returns the server's configuration, and the name
+// of the certificate's file.
 func certificate(t *testing.T, host string) (*tls.Config, string) {
 	t.Helper()
 	file, err := os.Create(filepath.Join(t.TempDir(), "cert.pem"))
@@ -38,8 +38,9 @@ func certificate(t *testing.T, host string) (*tls.Config, string) {
 	return config, file.Name()
 }
 
-// A client that has the certificate accepts the server under the host's name and as this
-// machine, and under no other name. A client without the certificate accepts nothing.
+// A client that has the certificate accepts the server under the host's name and under the
+// names of this machine, and under no other name. A client without the certificate refuses the
+// server.
 func TestHandshake(t *testing.T) {
 	for _, c := range []struct {
 		host, name, trusts string
@@ -101,13 +102,13 @@ func connect(ctx context.Context, t *testing.T, server, client *tls.Config) erro
 
 func TestBadFile(t *testing.T) {
 	if _, err := selfsigned.Client(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Client = %v, want that there is no file", err)
+		t.Errorf("Client = %v, want an error about the missing file", err)
 	}
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := selfsigned.Client(empty); err == nil || !strings.HasSuffix(err.Error(), "empty.pem has no certificate") {
-		t.Errorf("Client = %v, want that the file has no certificate", err)
+		t.Errorf("Client = %v, want an error about the missing certificate", err)
 	}
 }

@@ -11,12 +11,12 @@ import (
 	"baton/examples/compare/chat"
 )
 
-// A room has the clients.
+// A room has the clients that are connected.
 type room struct {
 	cfg chat.Config
 
-	mu       sync.Mutex // protects what follows, and parts of each client
-	clients  []*client  // in the order of their coming
+	mu       sync.Mutex // protects the fields below, and some fields of each client
+	clients  []*client  // in the order in which they connected
 	messages int
 	closed   bool
 }
@@ -51,14 +51,14 @@ func (r *room) exit(c *client) {
 	r.clients = slices.Delete(r.clients, i, i+1)
 }
 
-// leave has c leave, if it has not left already.
+// leave makes c leave, if c has not left already.
 func (r *room) leave(c *client, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.drop(c, why)
 }
 
-// close has all clients leave. Clients that come later leave at once.
+// close makes all clients leave. Clients that connect later leave at once.
 func (r *room) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +68,7 @@ func (r *room) close() {
 	}
 }
 
-// handle does what a line of c says. It reports whether c is still in the room.
+// handle handles a line of c. It reports whether c is still in the room.
 func (r *room) handle(c *client, line string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,23 +84,23 @@ func (r *room) handle(c *client, line string) bool {
 		r.send(c, chat.Unknown)
 	case line != "":
 		r.messages++
-		r.tell(c, chat.Said(c.name, line))
+		r.tellAll(c, chat.Said(c.name, line))
 	}
 	r.extend(c)
 	return !c.left
 }
 
-// The methods below are called with the mutex locked.
+// The caller of a method below holds the mutex.
 
-// extend gives c another IdleTimeout. A client that has left has its last deadline, which
-// drop has set.
+// extend gives c another IdleTimeout. It does not change the deadline of a client that has
+// left: drop has set it.
 func (r *room) extend(c *client) {
 	if !c.left {
 		c.conn.SetReadDeadline(time.Now().Add(r.cfg.IdleTimeout))
 	}
 }
 
-// join gives c a name.
+// join sets the name of c.
 func (r *room) join(c *client, name string) {
 	switch {
 	case !chat.IsName(name):
@@ -110,11 +110,11 @@ func (r *room) join(c *client, name string) {
 	default:
 		c.name = name
 		r.send(c, chat.Welcome(name))
-		r.tell(c, chat.Joined(name))
+		r.tellAll(c, chat.Joined(name))
 	}
 }
 
-// names returns the names of the clients that are present.
+// names returns the names of the clients in the room.
 func (r *room) names() []string {
 	var names []string
 	for _, c := range r.clients {
@@ -125,9 +125,9 @@ func (r *room) names() []string {
 	return names
 }
 
-// tell sends a line of c to all others. A client whose queue is full leaves when all others
-// have the line, so that all see the lines in the same order.
-func (r *room) tell(c *client, line string) {
+// tellAll sends a line of c to all others. A client whose queue is full leaves only after all
+// others have the line, so that all receive the lines in the same order.
+func (r *room) tellAll(c *client, line string) {
 	var slow []*client
 	for _, other := range r.clients {
 		if other != c && other.present() && !other.put(line) {
@@ -139,14 +139,14 @@ func (r *room) tell(c *client, line string) {
 	}
 }
 
-// send sends a line to c alone.
+// send sends a line to c only.
 func (r *room) send(c *client, line string) {
 	if !c.left && !c.put(line) {
 		r.drop(c, chat.Slow)
 	}
 }
 
-// drop is leave. The writer of c goes on with the lines that are queued.
+// drop makes c leave. The writer of c still sends the lines in the queue.
 func (r *room) drop(c *client, why string) {
 	if c.left {
 		return
@@ -157,11 +157,11 @@ func (r *room) drop(c *client, why string) {
 	close(c.lines)
 	c.conn.SetDeadline(time.Now().Add(r.cfg.Grace))
 	if announce {
-		r.tell(c, chat.Left(c.name, why))
+		r.tellAll(c, chat.Left(c.name, why))
 	}
 }
 
-// put puts a line into the queue. It reports whether there was room.
+// put puts a line into the queue. It reports whether the queue had space.
 func (c *client) put(line string) bool {
 	select {
 	case c.lines <- line:
@@ -171,5 +171,5 @@ func (c *client) put(line string) bool {
 	}
 }
 
-// present reports whether the other clients know c.
+// present reports whether c is in the room: it has a name and has not left.
 func (c *client) present() bool { return c.name != "" && !c.left }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package goroutines is the chat room with the standard library. A mutex protects the
-// room.
+// Package goroutines is the chat room with the standard library. A mutex protects the room.
 package goroutines
 
 import (
@@ -17,8 +16,8 @@ import (
 	"baton/examples/compare/chat"
 )
 
-// Serve serves a room at address. It returns nil after a cancel of ctx, when all clients
-// have left, or an error if it cannot listen or accept.
+// Serve serves a room at address. After a cancel of ctx it returns nil when all clients have
+// left. It returns an error if it cannot listen or accept.
 func Serve(ctx context.Context, address string, cfg chat.Config) error {
 	cfg = cfg.Defaults()
 	r := &room{cfg: cfg}
@@ -47,15 +46,16 @@ func Serve(ctx context.Context, address string, cfg chat.Config) error {
 	return err
 }
 
-// A client is one connection. One goroutine reads from it and another one writes to it.
+// A client is one connection. One goroutine reads from the connection, and another one writes.
 type client struct {
 	conn  *net.TCPConn
 	lines chan string // for the writer; closed when the client leaves
 
-	// The room's mutex protects the rest. The writer reads farewell when lines is closed.
+	// The room's mutex protects the fields below. The writer reads farewell when lines is
+	// closed.
 	name     string // "" before it has joined
 	farewell string // the last line
-	left     bool   // it may still be reading its last lines
+	left     bool   // the client may still be reading its last lines
 }
 
 // serve serves a connection.
@@ -74,13 +74,12 @@ func (r *room) serve(conn *net.TCPConn) {
 		}
 	})
 	r.leave(c, r.read(c))
-	// Without this, the last lines could be lost: a connection that is closed with
-	// something left to read is reset.
+	// Closing a connection with unread data resets it, and the last lines could be lost.
 	io.Copy(io.Discard, conn)
 	writer.Wait()
 }
 
-// read handles the lines of a client, and returns why it leaves.
+// read handles the lines of a client. It returns why the client leaves.
 func (r *room) read(c *client) (why string) {
 	in := bufio.NewReaderSize(c.conn, r.cfg.MaxLine+len("\n"))
 	for {
@@ -100,7 +99,8 @@ func (r *room) read(c *client) (why string) {
 	}
 }
 
-// write writes the lines of a client until it leaves, several at a time if it can.
+// write writes the lines of a client until the client leaves, several lines at a time if
+// possible.
 func (c *client) write() error {
 	out := bufio.NewWriter(c.conn)
 	for line := range c.lines {

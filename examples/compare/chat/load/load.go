@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package load drives a chat room with ordinary connections.
+// Package load sends messages through a chat room, over ordinary connections.
 package load
 
 import (
@@ -18,23 +18,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config says how much to send. The zero value is the default.
+// Config says how many messages to send. The zero value is the default.
 type Config struct {
 	Clients  int // default 10
-	Messages int // of each client; default 100
-	Size     int // of a message, in bytes, at least; default 64
+	Messages int // for each client; default 100
+	Size     int // least bytes of a message; default 64
 }
 
-// Result is what came of it.
+// Result is the result of Run.
 type Result struct {
-	Deliveries int             // messages times the clients that got them
+	Deliveries int             // messages times the clients that received them
 	Elapsed    time.Duration   // without joining and leaving
-	Latencies  []time.Duration // of each delivery, from before it is sent until it is read; sorted
+	Latencies  []time.Duration // of each delivery, from before the send to the read; sorted
 }
 
-// Run has clients join the room at address, send messages in rounds, and leave. In a round
-// each client sends one message and reads the messages of all others. So a client is at most a
-// round ahead of the others, and no queue ever holds more than two lines for each client.
+// Run makes clients join the room at address, send messages in rounds, and leave. In a round
+// each client sends one message and reads the messages of all others. So a client is one round
+// ahead of the others at most, and a queue has two lines for each client at most.
 func Run(ctx context.Context, address string, cfg Config) (Result, error) {
 	cfg.Clients = cmp.Or(cfg.Clients, 10)
 	cfg.Messages = cmp.Or(cfg.Messages, 100)
@@ -62,13 +62,14 @@ func Run(ctx context.Context, address string, cfg Config) (Result, error) {
 	return result, nil
 }
 
-// Hold has n clients join the room, which stay until release is called and say nothing.
+// Hold makes n clients join the room. They stay, and send nothing, until the caller calls
+// release.
 func Hold(ctx context.Context, address string, n int) (release func(), err error) {
 	clients, err := joinAll(ctx, address, n)
 	return func() { leaveAll(clients) }, err
 }
 
-// joinAll has n clients join the room, one after the other.
+// joinAll makes n clients join the room, one after the other.
 func joinAll(ctx context.Context, address string, n int) ([]*client, error) {
 	var clients []*client
 	for i := range n {
@@ -82,11 +83,11 @@ func joinAll(ctx context.Context, address string, n int) ([]*client, error) {
 	return clients, nil
 }
 
-// leaveAll has the clients leave. When it returns, the room knows that they have left.
+// leaveAll makes the clients leave. When it returns, the room knows that they have left.
 func leaveAll(clients []*client) {
 	for _, c := range clients {
 		fmt.Fprintln(c.conn, "/quit")
-		io.Copy(io.Discard, c.in) // up to the end of the connection
+		io.Copy(io.Discard, c.in) // to the end of the connection
 	}
 	cutAll(clients)
 }
@@ -97,14 +98,14 @@ func cutAll(clients []*client) {
 	}
 }
 
-// A client is one end of a connection.
+// A client is the client's end of a connection.
 type client struct {
 	conn      net.Conn
 	in        *bufio.Reader
 	latencies []time.Duration
 }
 
-// join connects, and returns when the room has let the client in.
+// join connects, and returns when the client has joined the room.
 func join(ctx context.Context, address, name string) (*client, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -119,7 +120,7 @@ func join(ctx context.Context, address, name string) (*client, error) {
 }
 
 func (c *client) enter(name string) error {
-	if _, err := c.in.ReadString('\n'); err != nil { // it asks for a name
+	if _, err := c.in.ReadString('\n'); err != nil { // the room asks for a name
 		return err
 	}
 	if _, err := fmt.Fprintln(c.conn, name); err != nil {
@@ -151,7 +152,7 @@ func (c *client) talk(cfg Config) error {
 				return fmt.Errorf("the room says %q", line)
 			}
 			if strings.HasPrefix(line, "* ") {
-				continue // others have joined or left
+				continue // a line about a client that has joined or left
 			}
 			now := time.Now().UnixNano()
 			then, err := strconv.ParseInt(strings.Fields(line)[1], 10, 64)

@@ -9,11 +9,11 @@ import (
 	"baton/examples/compare/chat"
 )
 
-// A room has the clients. None of its methods switches, so no other task runs during a
-// call.
+// A room has the clients that are connected. No method of a room switches, so no other task
+// runs during a call.
 type room struct {
 	cfg      chat.Config
-	clients  []*client // in the order of their coming
+	clients  []*client // in the order in which they connected
 	messages int
 }
 
@@ -37,10 +37,10 @@ func (r *room) exit(c *client) {
 	r.clients = slices.Delete(r.clients, i, i+1)
 }
 
-// handle does what a line of c says.
+// handle handles a line of c.
 func (r *room) handle(c *client, line string) {
 	switch {
-	case c.left(): // between the end of the read and this call
+	case c.left(): // since read has returned the line
 	case line == "/quit":
 		r.leave(c, chat.Quit)
 	case c.name == "":
@@ -51,11 +51,11 @@ func (r *room) handle(c *client, line string) {
 		r.send(c, chat.Unknown)
 	case line != "":
 		r.messages++
-		r.tell(c, chat.Said(c.name, line))
+		r.tellAll(c, chat.Said(c.name, line))
 	}
 }
 
-// join gives c a name.
+// join sets the name of c.
 func (r *room) join(c *client, name string) {
 	switch {
 	case !chat.IsName(name):
@@ -65,11 +65,11 @@ func (r *room) join(c *client, name string) {
 	default:
 		c.name = name
 		r.send(c, chat.Welcome(name))
-		r.tell(c, chat.Joined(name))
+		r.tellAll(c, chat.Joined(name))
 	}
 }
 
-// names returns the names of the clients that are present.
+// names returns the names of the clients in the room.
 func (r *room) names() []string {
 	var names []string
 	for _, c := range r.clients {
@@ -80,9 +80,9 @@ func (r *room) names() []string {
 	return names
 }
 
-// tell sends a line of c to all others. A client whose queue is full leaves when all others
-// have the line, so that all see the lines in the same order.
-func (r *room) tell(c *client, line string) {
+// tellAll sends a line of c to all others. A client whose queue is full leaves only after all
+// others have the line, so that all receive the lines in the same order.
+func (r *room) tellAll(c *client, line string) {
 	var slow []*client
 	for _, other := range r.clients {
 		if other != c && other.present() && !other.lines.TryPut(line) {
@@ -94,15 +94,15 @@ func (r *room) tell(c *client, line string) {
 	}
 }
 
-// send sends a line to c alone.
+// send sends a line to c only.
 func (r *room) send(c *client, line string) {
 	if !c.lines.TryPut(line) {
 		r.leave(c, chat.Slow)
 	}
 }
 
-// leave has c leave, if c has not left already. The reader of c stops, and the writer goes
-// on with the lines that are queued.
+// leave makes c leave, if c has not left already. The reader of c stops. The writer still sends
+// the lines in the queue.
 func (r *room) leave(c *client, why string) {
 	if c.left() {
 		return
@@ -112,12 +112,12 @@ func (r *room) leave(c *client, why string) {
 	c.lines.Shutdown(false)
 	c.stop()
 	if announce {
-		r.tell(c, chat.Left(c.name, why))
+		r.tellAll(c, chat.Left(c.name, why))
 	}
 }
 
-// left reports whether c has left, and may still be reading its last lines.
+// left reports whether c has left. It may still be reading its last lines.
 func (c *client) left() bool { return c.lines.IsShutdown() }
 
-// present reports whether the other clients know c.
+// present reports whether c is in the room: it has a name and has not left.
 func (c *client) present() bool { return c.name != "" && !c.left() }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tasks is the chat room with Baton. The room is plain data: a task switches
-// only in calls with a ctx, and the room makes none.
+// Package tasks is the chat room with Baton. The room needs no lock: a task switches only in
+// calls with a ctx, and the room makes no such call.
 package tasks
 
 import (
@@ -16,8 +16,8 @@ import (
 	"baton/task"
 )
 
-// Serve serves a room at address. It returns nil after a cancel of ctx, when all clients
-// have left, or an error if it cannot listen or accept.
+// Serve serves a room at address. After a cancel of ctx it returns nil when all clients have
+// left. It returns an error if it cannot listen or accept.
 func Serve(ctx context.Context, address string, cfg chat.Config) error {
 	cfg = cfg.Defaults()
 	r := &room{cfg: cfg}
@@ -34,10 +34,10 @@ func Serve(ctx context.Context, address string, cfg chat.Config) error {
 	return err
 }
 
-// A client is one connection. One task reads from it and another one writes to it.
+// A client is one connection. One task reads from the connection, and another one writes.
 type client struct {
 	lines    *locks.Queue[string] // for the writer; shut down when the client leaves
-	stop     context.CancelFunc   // ends the reading; called when the client leaves
+	stop     context.CancelFunc   // ends the reader; called when the client leaves
 	name     string               // "" before it has joined
 	farewell string               // the last line
 }
@@ -57,17 +57,17 @@ func (r *room) serve(ctx context.Context, s *netio.Stream) error {
 		r.leave(c, r.read(open, c, s))
 		s.SetReadTimeout(0)
 		return await.Timeout(ctx, r.cfg.Grace, func(ctx context.Context) error {
-			// Without this, the last lines could be lost: a connection that is closed
-			// with something left to read is reset.
+			// Closing a connection with unread data resets it, and the last lines could be
+			// lost.
 			netio.Copy(ctx, discard{}, s)
 			_, err := writer.Await(ctx)
 			return err
 		})
 	})
-	return nil // however it has ended
+	return nil // an error of one client does not matter to the server
 }
 
-// read handles the lines of a client, and returns why it leaves.
+// read handles the lines of a client. It returns why the client leaves.
 func (r *room) read(ctx context.Context, c *client, s *netio.Stream) (why string) {
 	for line, err := range s.Lines(ctx) {
 		switch {
@@ -85,12 +85,13 @@ func (r *room) read(ctx context.Context, c *client, s *netio.Stream) (why string
 	return chat.Gone
 }
 
-// discard is a netio.Writer, as io.Discard is an io.Writer.
+// discard is a netio.Writer that discards all bytes, as io.Discard does.
 type discard struct{}
 
 func (discard) Write(_ context.Context, p []byte) (n int, err error) { return len(p), nil }
 
-// write writes the lines of a client until it leaves, several at a time if it can.
+// write writes the lines of a client until the client leaves, several lines at a time if
+// possible.
 func (c *client) write(ctx context.Context, s *netio.Stream) error {
 	const batch = 4096
 	var buf []byte

@@ -2,9 +2,9 @@
 
 // Package goroutines is the crawler with goroutines and channels.
 //
-// The goroutine that calls Crawl owns all that the workers would have to share: the
-// pages that were found and the queue. The workers fetch and parse pages. Each page
-// goes to a worker and comes back, and belongs to the goroutine that has it.
+// The goroutine that calls Crawl owns what the workers would have to share: the pages that were
+// found, and the queue. The workers fetch and parse pages. A channel passes each page to a
+// worker, and another channel returns it. The goroutine that has a page owns it.
 package goroutines
 
 import (
@@ -22,15 +22,15 @@ type crawl struct {
 	*crawler.Scope
 	transport *http.Transport
 	todo      chan *crawler.Page
-	results   chan []*crawler.Page     // what a page leads to
-	pages     map[string]*crawler.Page // all that were found
+	results   chan []*crawler.Page     // the pages that a page links to
+	pages     map[string]*crawler.Page // all pages that were found
 	queue     []*crawler.Page
 	done      int
 }
 
-// Crawl fetches the pages that can be reached from the roots of cfg, and returns
-// when all workers have ended. If ctx is cancelled, Crawl returns the report of the
-// pages that were fetched until then, and the error of ctx.
+// Crawl fetches the pages that can be reached from the roots of cfg. It returns when all
+// workers have ended. If ctx is cancelled, Crawl returns the error of ctx, and the report of
+// the pages that were fetched before.
 func Crawl(ctx context.Context, cfg crawler.Config) (*crawler.Report, error) {
 	scope, roots, err := crawler.NewScope(cfg)
 	if err != nil {
@@ -66,8 +66,8 @@ func (c *crawl) add(found []*crawler.Page) {
 	}
 }
 
-// coordinate gives pages to the workers, and takes their results, until all is done.
-// If ctx is cancelled, coordinate waits for the results of the busy workers only.
+// coordinate passes pages to the workers and takes their results, until all pages are done. If
+// ctx is cancelled, coordinate only waits for the results of the busy workers.
 func (c *crawl) coordinate(ctx context.Context) error {
 	var tick <-chan time.Time
 	if c.Progress != nil {
@@ -76,7 +76,7 @@ func (c *crawl) coordinate(ctx context.Context) error {
 		tick = ticker.C
 	}
 	for busy := 0; busy > 0 || len(c.queue) > 0 && ctx.Err() == nil; {
-		var todo chan<- *crawler.Page // nil, which is never ready, if there is nothing to give
+		var todo chan<- *crawler.Page // nil, which is never ready, if the queue is empty
 		var next *crawler.Page
 		if len(c.queue) > 0 && ctx.Err() == nil {
 			todo, next = c.todo, c.queue[0]
@@ -96,16 +96,16 @@ func (c *crawl) coordinate(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// work is one of MaxTasks goroutines, which fetch pages until todo is closed.
+// work runs on each of the MaxTasks goroutines. It fetches pages until todo is closed.
 func (c *crawl) work(ctx context.Context) {
 	for p := range c.todo {
-		c.results <- c.visit(ctx, p)
+		c.results <- c.process(ctx, p)
 	}
 }
 
-// visit fetches a page, with several tries, and returns the pages that it leads to.
-// If ctx is cancelled, visit leaves the page without an answer and without an error.
-func (c *crawl) visit(ctx context.Context, p *crawler.Page) []*crawler.Page {
+// process fetches a page, with several tries, and returns the pages that it links to. If ctx is
+// cancelled, process leaves the page without an answer and without an error.
+func (c *crawl) process(ctx context.Context, p *crawler.Page) []*crawler.Page {
 	for pause := c.Pause; ; pause *= 2 {
 		p.Tries++
 		found, err := c.fetch(ctx, p)
@@ -124,7 +124,7 @@ func (c *crawl) visit(ctx context.Context, p *crawler.Page) []*crawler.Page {
 	}
 }
 
-// fetch fetches a page once, and returns the pages that it leads to.
+// fetch fetches a page once, and returns the pages that it links to.
 func (c *crawl) fetch(ctx context.Context, p *crawler.Page) ([]*crawler.Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()

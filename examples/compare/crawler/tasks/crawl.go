@@ -2,9 +2,9 @@
 
 // Package tasks is the crawler with Baton.
 //
-// The tasks share the fields of a crawl without a lock: one task of a loop runs at
-// a time, and it can lose its turn only in a call that waits. Here these are the
-// calls with a ctx, RoundTrip and the reads of a Body.
+// The tasks share the fields of a crawl without a lock: one task of a loop runs at a time, and
+// it switches only in a call that waits. Here these are the calls with a ctx, RoundTrip, and
+// the reads of a Body.
 package tasks
 
 import (
@@ -24,13 +24,13 @@ type crawl struct {
 	*crawler.Scope
 	transport *httpio.Transport
 	todo      *locks.Queue[*crawler.Page]
-	pages     map[string]*crawler.Page // all that were found
+	pages     map[string]*crawler.Page // all pages that were found
 	done      int
 }
 
-// Crawl fetches the pages that can be reached from the roots of cfg, and returns
-// when all tasks have ended. If ctx is cancelled, Crawl returns the report of the
-// pages that were fetched until then, and the error of ctx.
+// Crawl fetches the pages that can be reached from the roots of cfg. It returns when all tasks
+// have ended. If ctx is cancelled, Crawl returns the error of ctx, and the report of the pages
+// that were fetched before.
 func Crawl(ctx context.Context, cfg crawler.Config) (*crawler.Report, error) {
 	scope, roots, err := crawler.NewScope(cfg)
 	if err != nil {
@@ -70,24 +70,24 @@ func (c *crawl) add(found []*crawler.Page) {
 	}
 }
 
-// work is one of MaxTasks tasks, which fetch pages until the queue is shut down.
+// work runs in each of the MaxTasks tasks. It fetches pages until the queue is shut down.
 func (c *crawl) work(ctx context.Context) error {
 	for p, err := range c.todo.All(ctx) {
 		if err != nil {
 			return err
 		}
-		if err := c.visit(ctx, p); err != nil {
+		if err := c.process(ctx, p); err != nil {
 			return err
 		}
 		c.done++
-		c.todo.TaskDone() // after add: Join returns when all is done
+		c.todo.TaskDone() // after add, so that Join returns when all pages are done
 	}
 	return nil
 }
 
-// visit fetches a page, with several tries, and queues the pages that it leads to.
-// It returns an error only if the crawl is cancelled.
-func (c *crawl) visit(ctx context.Context, p *crawler.Page) error {
+// process fetches a page, with several tries, and queues the pages that it links to. It returns
+// an error only if the crawl is cancelled.
+func (c *crawl) process(ctx context.Context, p *crawler.Page) error {
 	for pause := c.Pause; ; pause *= 2 {
 		p.Tries++
 		found, err := c.fetch(ctx, p)
@@ -108,7 +108,7 @@ func (c *crawl) visit(ctx context.Context, p *crawler.Page) error {
 	}
 }
 
-// fetch fetches a page once, and returns the pages that it leads to.
+// fetch fetches a page once, and returns the pages that it links to.
 func (c *crawl) fetch(ctx context.Context, p *crawler.Page) ([]*crawler.Page, error) {
 	ctx, release := await.WithTimeout(ctx, c.Timeout)
 	defer release()

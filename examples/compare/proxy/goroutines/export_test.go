@@ -8,16 +8,16 @@ import (
 	"baton/examples/compare/proxy"
 )
 
-// A Pool is the part of the proxy without sockets. So it can be tested in a bubble of
-// testing/synctest, where time jumps. The rest cannot: in a bubble, a goroutine that waits
-// for a socket keeps the time from passing.
+// A Pool is the part of the proxy without sockets. It can be tested in a bubble of
+// testing/synctest, where time is virtual. The rest cannot: while a goroutine of a bubble waits
+// for a socket, the time of the bubble does not advance.
 type Pool struct{ p *pool }
 
 func NewPool(addresses []string, cfg proxy.Config) Pool {
 	return Pool{newPool(addresses, cfg.Defaults())}
 }
 
-// Acquire takes a slot, and returns the address of its backend, or "" if there is none.
+// Acquire takes a slot. It returns the address of the slot's backend, or "" if there is none.
 func (p Pool) Acquire(ctx context.Context) (address string, release func()) {
 	b := p.p.acquire(ctx)
 	if b == nil {
@@ -26,7 +26,7 @@ func (p Pool) Acquire(ctx context.Context) (address string, release func()) {
 	return b.address, func() { p.p.release(b) }
 }
 
-// Checked is the result of a check of backend i.
+// Checked records the result of a check of backend i.
 func (p Pool) Checked(i int, ok bool) { p.p.checked(p.p.backends[i], ok) }
 
 func (p Pool) Stats() proxy.Stats { return p.p.stats() }

@@ -11,15 +11,15 @@ import (
 	"baton/examples/compare/proxy"
 )
 
-// A pool gives out the slots. While connections wait there is no slot for them.
+// A pool has the slots. While connections wait, no slot is free for them.
 type pool struct {
 	cfg      proxy.Config
 	backends []*backend
 
-	mu      sync.Mutex      // protects what follows, and the backends
-	next    int             // the index of the backend whose turn it is
+	mu      sync.Mutex      // protects the fields below, and the backends
+	next    int             // the index of the backend that is next
 	active  int             // slots that are taken
-	waiting []chan *backend // each has room for one
+	waiting []chan *backend // each has space for one backend
 
 	refused, timedOut, failed int
 }
@@ -27,7 +27,7 @@ type pool struct {
 type backend struct {
 	address string
 	healthy bool
-	streak  int // checks in a row that say otherwise
+	streak  int // checks in a row with the opposite result
 	active  int // slots that are taken
 	served  int
 }
@@ -59,7 +59,7 @@ func (p *pool) taken() int {
 	return p.active
 }
 
-// acquire takes a slot, and waits for one if it must. It returns nil if there is none.
+// acquire takes a slot, and waits for one if necessary. It returns nil if there is none.
 func (p *pool) acquire(ctx context.Context) *backend {
 	p.mu.Lock()
 	if b := p.pick(); b != nil {
@@ -86,7 +86,7 @@ func (p *pool) acquire(ctx context.Context) *backend {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := slices.Index(p.waiting, slot)
-	if i < 0 { // it was granted meanwhile
+	if i < 0 { // grant has sent a backend meanwhile
 		return <-slot
 	}
 	p.waiting = slices.Delete(p.waiting, i, i+1)
@@ -96,7 +96,7 @@ func (p *pool) acquire(ctx context.Context) *backend {
 	return nil
 }
 
-// release gives a slot back.
+// release frees a slot.
 func (p *pool) release(b *backend) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,21 +105,21 @@ func (p *pool) release(b *backend) {
 	p.grant()
 }
 
-// accepted takes note of a connection to a backend.
+// accepted counts a connection to a backend.
 func (p *pool) accepted(b *backend) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b.served++
 }
 
-// gaveUp takes note of a connection without a backend.
+// gaveUp counts a connection without a backend.
 func (p *pool) gaveUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.failed++
 }
 
-// checked takes note of the result of a check.
+// checked records the result of a check.
 func (p *pool) checked(b *backend, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,9 +134,9 @@ func (p *pool) checked(b *backend, ok bool) {
 	}
 }
 
-// The methods below are called with the mutex locked.
+// The caller of a method below holds the mutex.
 
-// grant gives free slots to the connections that wait.
+// grant gives free slots to waiting connections.
 func (p *pool) grant() {
 	for len(p.waiting) > 0 {
 		b := p.pick()
@@ -148,7 +148,7 @@ func (p *pool) grant() {
 	}
 }
 
-// pick takes a slot of the next backend that has one, or returns nil.
+// pick takes a slot of the next backend with a free slot. It returns nil if there is none.
 func (p *pool) pick() *backend {
 	if p.active >= p.cfg.MaxConns {
 		return nil

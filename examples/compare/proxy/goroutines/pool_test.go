@@ -25,7 +25,7 @@ func newPool() goroutines.Pool {
 	return goroutines.NewPool([]string{"a", "b"}, proxy.Config{MaxConns: 1, WaitTimeout: timeout, Fall: 2, Rise: 2})
 }
 
-// take takes a slot of the backend that is wanted.
+// take takes a slot, and fails the test if it is not a slot of the backend want.
 func take(t *testing.T, p goroutines.Pool, want string) (release func()) {
 	t.Helper()
 	got, release := p.Acquire(t.Context())
@@ -35,7 +35,8 @@ func take(t *testing.T, p goroutines.Pool, want string) (release func()) {
 	return release
 }
 
-// Slots are given in the order of the waits. A wait ends with the timeout, and not before.
+// Waiting connections get slots in the order in which they came. A wait ends exactly after the
+// timeout.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool()
@@ -64,8 +65,8 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// A slot that becomes free in the moment in which a wait ends is not lost. The bubble does
-// not choose which of the two comes first, so this is tried often.
+// A slot that becomes free at the moment at which a wait ends is not lost. Which of the two comes
+// first is random, so the test repeats this.
 func TestWaitRace(t *testing.T) {
 	for range 1000 {
 		synctest.Test(t, func(t *testing.T) {
@@ -100,7 +101,7 @@ func TestHealth(t *testing.T) {
 		p.Checked(0, true)
 		p.Checked(1, true)
 		p.Checked(0, false)
-		p.Checked(0, true) // the second one, but not in a row
+		p.Checked(0, true) // the second success, but not in a row
 		p.Checked(1, true)
 		waiting.Wait()
 	})

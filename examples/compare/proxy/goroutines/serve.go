@@ -14,7 +14,7 @@ import (
 )
 
 // Serve serves the backends at address. After a cancel of ctx it returns nil, or a
-// *proxy.CutError if connections were cut off. It returns an error if it cannot listen or
+// *proxy.CutError if it had to cut connections off. It returns an error if it cannot listen or
 // accept.
 func Serve(ctx context.Context, address string, backends []string, cfg proxy.Config) error {
 	cfg = cfg.Defaults()
@@ -63,8 +63,8 @@ func Serve(ctx context.Context, address string, backends []string, cfg proxy.Con
 	return err
 }
 
-// serve serves a connection. The end of open ends it unless it has a backend, and that of
-// uncut ends it anyway.
+// serve serves a connection. When open ends, serve returns unless the connection has a backend.
+// When uncut ends, serve always returns.
 func (p *pool) serve(open, uncut context.Context, client *net.TCPConn) {
 	defer client.Close()
 	server, b := p.connect(open)
@@ -74,7 +74,7 @@ func (p *pool) serve(open, uncut context.Context, client *net.TCPConn) {
 	defer p.release(b)
 	defer server.Close()
 
-	cut := sync.OnceFunc(func() { // by resets, so that no end takes what it has got for all
+	cut := sync.OnceFunc(func() { // a reset shows that data may be missing
 		reset(client)
 		reset(server)
 	})
@@ -92,8 +92,7 @@ func (p *pool) serve(open, uncut context.Context, client *net.TCPConn) {
 	other.Wait()
 }
 
-// forward passes on what src sends, and the end of it. It calls moved when bytes have
-// moved.
+// forward sends on what src sends, and the end of it. It calls moved after bytes have moved.
 func forward(dst, src *net.TCPConn, moved func()) error {
 	buf := make([]byte, 32<<10)
 	for {
@@ -119,7 +118,7 @@ func reset(conn *net.TCPConn) {
 	conn.Close()
 }
 
-// connect connects to a backend, and returns nil if it could not. The end of ctx ends it.
+// connect connects to a backend. It returns nil if it could not, or if ctx has ended.
 func (p *pool) connect(ctx context.Context) (*net.TCPConn, *backend) {
 	pause := p.cfg.Backoff
 	for attempt := range p.cfg.Attempts {
@@ -151,7 +150,7 @@ func (p *pool) dial(ctx context.Context, b *backend) (net.Conn, error) {
 	return dialer.DialContext(ctx, "tcp", b.address)
 }
 
-// check looks after the health of a backend until ctx ends.
+// check checks the health of a backend until ctx ends.
 func (p *pool) check(ctx context.Context, b *backend) {
 	ticker := time.NewTicker(p.cfg.HealthInterval)
 	defer ticker.Stop()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package load drives a proxy with ordinary connections, and has a backend to put behind
-// it.
+// Package load sends messages through a proxy, over ordinary connections, and has a backend for
+// the proxy.
 package load
 
 import (
@@ -18,23 +18,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config says how much to send. The zero value is the default.
+// Config says how many messages to send. The zero value is the default.
 type Config struct {
 	Clients  int // connections at a time; default 10
-	Conns    int // of each client, one after the other; default 1
-	Messages int // of each connection; default 100
-	Size     int // of a message, in bytes; default 1024
+	Conns    int // for each client, one after the other; default 1
+	Messages int // for each connection; default 100
+	Size     int // bytes of a message; default 1024
 }
 
-// Result is what came of it.
+// Result is the result of Run.
 type Result struct {
 	Messages  int
 	Elapsed   time.Duration
 	Latencies []time.Duration // of each message, until it has come back; sorted
 }
 
-// Run has clients send messages to a proxy at address in front of backends that echo, each
-// message when the one before has come back.
+// Run makes clients send messages to a proxy at address, in front of echo servers. A client
+// sends a message when the message before has come back.
 func Run(ctx context.Context, address string, cfg Config) (Result, error) {
 	cfg.Clients = cmp.Or(cfg.Clients, 10)
 	cfg.Conns = cmp.Or(cfg.Conns, 1)
@@ -64,7 +64,7 @@ func Run(ctx context.Context, address string, cfg Config) (Result, error) {
 	return result, nil
 }
 
-// Hold opens n connections through the proxy, which stay until release is called.
+// Hold opens n connections through the proxy. They stay open until the caller calls release.
 func Hold(ctx context.Context, address string, n int) (release func(), err error) {
 	var conns []net.Conn
 	release = func() {
@@ -78,14 +78,14 @@ func Hold(ctx context.Context, address string, n int) (release func(), err error
 			return release, err
 		}
 		conns = append(conns, conn)
-		if _, err := exchange(conn, []byte{1}, make([]byte, 1)); err != nil { // has a backend
+		if _, err := exchange(conn, []byte{1}, make([]byte, 1)); err != nil { // it has a backend now
 			return release, err
 		}
 	}
 	return release, nil
 }
 
-// converse sends the messages of one connection. It returns how long each took.
+// converse sends the messages of one connection, and returns their times.
 func converse(ctx context.Context, address string, cfg Config) ([]time.Duration, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -104,7 +104,7 @@ func converse(ctx context.Context, address string, cfg Config) ([]time.Duration,
 	return latencies, nil
 }
 
-// exchange sends a message and reads it back, and returns how long that took.
+// exchange sends a message and reads it back, and returns the time between.
 func exchange(conn net.Conn, message, answer []byte) (time.Duration, error) {
 	began := time.Now()
 	if _, err := conn.Write(message); err != nil {
@@ -119,8 +119,8 @@ func exchange(conn net.Conn, message, answer []byte) (time.Duration, error) {
 	return time.Since(began), nil
 }
 
-// Echo listens at a port of the loopback and sends back what comes, until ctx ends. The
-// returned function waits for the end.
+// Echo runs an echo server on a port of the loopback interface until ctx ends. The returned
+// function waits for the end.
 func Echo(ctx context.Context) (address string, wait func(), err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

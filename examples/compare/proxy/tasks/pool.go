@@ -12,12 +12,12 @@ import (
 	"baton/task"
 )
 
-// A pool gives out the slots. While connections wait there is no slot for them.
+// A pool has the slots. While connections wait, no slot is free for them.
 type pool struct {
 	cfg      proxy.Config
 	dialer   netio.Dialer
 	backends []*backend
-	next     int // the index of the backend whose turn it is
+	next     int // the index of the backend that is next
 	active   int // slots that are taken
 
 	waiting task.WaitQueue
@@ -29,7 +29,7 @@ type pool struct {
 type backend struct {
 	address string
 	healthy bool
-	streak  int // checks in a row that say otherwise
+	streak  int // checks in a row with the opposite result
 	active  int // slots that are taken
 	served  int
 }
@@ -52,7 +52,7 @@ func (p *pool) stats() proxy.Stats {
 	return s
 }
 
-// acquire takes a slot, and waits for one if it must. It returns nil if there is none.
+// acquire takes a slot, and waits for one if necessary. It returns nil if there is none.
 func (p *pool) acquire(ctx context.Context) *backend {
 	if b := p.pick(); b != nil {
 		return b
@@ -74,14 +74,14 @@ func (p *pool) acquire(ctx context.Context) *backend {
 	return b
 }
 
-// release gives a slot back.
+// release frees a slot.
 func (p *pool) release(b *backend) {
 	p.active--
 	b.active--
 	p.grant()
 }
 
-// grant gives free slots to the connections that wait.
+// grant gives free slots to waiting connections.
 func (p *pool) grant() {
 	for p.waiting.Len() > 0 {
 		b := p.pick()
@@ -93,7 +93,7 @@ func (p *pool) grant() {
 	}
 }
 
-// pick takes a slot of the next backend that has one, or returns nil.
+// pick takes a slot of the next backend with a free slot. It returns nil if there is none.
 func (p *pool) pick() *backend {
 	if p.active >= p.cfg.MaxConns {
 		return nil
@@ -110,7 +110,7 @@ func (p *pool) pick() *backend {
 	return nil
 }
 
-// checked takes note of the result of a check.
+// checked records the result of a check.
 func (p *pool) checked(b *backend, ok bool) {
 	if ok == b.healthy {
 		b.streak = 0

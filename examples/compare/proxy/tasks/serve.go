@@ -14,7 +14,7 @@ import (
 )
 
 // Serve serves the backends at address. After a cancel of ctx it returns nil, or a
-// *proxy.CutError if connections were cut off. It returns an error if it cannot listen or
+// *proxy.CutError if it had to cut connections off. It returns an error if it cannot listen or
 // accept.
 func Serve(ctx context.Context, address string, backends []string, cfg proxy.Config) error {
 	cfg = cfg.Defaults()
@@ -53,14 +53,14 @@ func (p *pool) serve(ctx context.Context, client *netio.Stream) error {
 		task.Go(ctx, func(ctx context.Context) error { return forward(ctx, server, client) })
 		return forward(ctx, client, server)
 	})
-	if err != nil { // reset both, so that no end takes what it has got for all
+	if err != nil { // a reset shows that data may be missing
 		client.Abort()
 		server.Abort()
 	}
 	return nil
 }
 
-// forward passes on what src sends, and the end of it.
+// forward sends on what src sends, and the end of it.
 func forward(ctx context.Context, dst, src *netio.Stream) error {
 	if _, err := netio.Copy(ctx, dst, src); err != nil {
 		return err
@@ -68,8 +68,7 @@ func forward(ctx context.Context, dst, src *netio.Stream) error {
 	return dst.CloseWrite()
 }
 
-// connect connects to a backend, and returns nil if it could not. The end of the server
-// ends it.
+// connect connects to a backend. It returns nil if it could not, or if the server ends.
 func (p *pool) connect(ctx context.Context) (*netio.Stream, *backend) {
 	ctx, release := netio.UntilShutdown(ctx)
 	defer release()
@@ -96,7 +95,7 @@ func (p *pool) connect(ctx context.Context) (*netio.Stream, *backend) {
 	return nil, nil
 }
 
-// check looks after the health of a backend.
+// check checks the health of a backend.
 func (p *pool) check(ctx context.Context, b *backend) error {
 	ticker := await.NewTicker(ctx, p.cfg.HealthInterval)
 	for {
