@@ -4,7 +4,7 @@ package loop
 
 // The bits of Loop.marks, by who sets them.
 const (
-	dogMark = 1 << iota
+	watchdogMark = 1 << iota
 	probeMark
 )
 

@@ -15,19 +15,19 @@ import (
 	"baton/loop"
 )
 
-// mortal is the environment variable with the name of the test that a signal is to end.
+// mortalVar is the environment variable with the name of the test that a signal is to end.
 // That test runs in a child process.
-const mortal = "BATON_TEST_MORTAL"
+const mortalVar = "BATON_TEST_MORTAL"
 
-// dies runs the calling test in a child process, which must end by the signal. In the
-// child, dies returns true.
-func dies(t *testing.T, by syscall.Signal) (child bool) {
+// diesBySignal runs the calling test in a child process, which must end by the signal. In the
+// child, diesBySignal returns true.
+func diesBySignal(t *testing.T, by syscall.Signal) (child bool) {
 	t.Helper()
-	if os.Getenv(mortal) == t.Name() {
+	if os.Getenv(mortalVar) == t.Name() {
 		return true
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
-	cmd.Env = append(os.Environ(), mortal+"="+t.Name())
+	cmd.Env = append(os.Environ(), mortalVar+"="+t.Name())
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != by {
@@ -47,7 +47,7 @@ func TestSignalDefaultIsRestored(t *testing.T) {
 		{"Close", func(l *loop.Loop) { l.Close() }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if !dies(t, syscall.SIGTERM) {
+			if !diesBySignal(t, syscall.SIGTERM) {
 				return
 			}
 			l, err := loop.New(loop.Config{})

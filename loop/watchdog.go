@@ -139,7 +139,7 @@ func (d *watchdog) watch() {
 		}
 		l.pollRequested.Store(true)
 		now := time.Now() // this goroutine may run long after the tick
-		if l.marks.Or(dogMark)&dogMark == 0 {
+		if l.marks.Or(watchdogMark)&watchdogMark == 0 {
 			since, reported = now, false
 		} else if held := now.Sub(since); held >= limit && !reported {
 			reported = true
@@ -179,10 +179,10 @@ func (d *watchdog) slowStep() (who string, stack []byte) {
 	if name := d.name.Load(); name != nil {
 		who = (*name)(d.loop.word.G())
 	}
-	if d.loop.marks.Load()&dogMark == 0 {
+	if d.loop.marks.Load()&watchdogMark == 0 {
 		return "", nil
 	}
-	if stack = d.stack(); d.loop.marks.Load()&dogMark == 0 {
+	if stack = d.stack(); d.loop.marks.Load()&watchdogMark == 0 {
 		return who, nil
 	}
 	return who, stack

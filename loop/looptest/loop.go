@@ -51,19 +51,19 @@ type Loop[H Handle] interface {
 // A target is a Loop without its type parameter, so that the cases do not need it.
 type target interface{ Loop[Handle] }
 
-// erased makes a target from a Loop.
-type erased[H Handle] struct{ Loop[H] }
+// untyped makes a target from a Loop.
+type untyped[H Handle] struct{ Loop[H] }
 
-func (e erased[H]) CallSoon(fn func()) Handle { return e.Loop.CallSoon(fn) }
+func (e untyped[H]) CallSoon(fn func()) Handle { return e.Loop.CallSoon(fn) }
 
-func (e erased[H]) CallLater(d time.Duration, fn func()) Handle { return e.Loop.CallLater(d, fn) }
+func (e untyped[H]) CallLater(d time.Duration, fn func()) Handle { return e.Loop.CallLater(d, fn) }
 
-func (e erased[H]) CallAt(when time.Time, fn func()) Handle { return e.Loop.CallAt(when, fn) }
+func (e untyped[H]) CallAt(when time.Time, fn func()) Handle { return e.Loop.CallAt(when, fn) }
 
-func (e erased[H]) CallRepeatedly(interval time.Duration, fn func()) Handle {
+func (e untyped[H]) CallRepeatedly(interval time.Duration, fn func()) Handle {
 	return e.Loop.CallRepeatedly(interval, fn)
 }
 
-func (e erased[H]) CallSoonThreadsafe(fn func()) (Handle, error) {
+func (e untyped[H]) CallSoonThreadsafe(fn func()) (Handle, error) {
 	return e.Loop.CallSoonThreadsafe(fn)
 }

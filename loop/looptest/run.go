@@ -30,7 +30,7 @@ func Run[H Handle](t *testing.T, open func(t testing.TB, report func(error)) Loo
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			r := &rig{t: t}
-			r.loop = erased[H]{open(t, func(err error) { r.reported = append(r.reported, err) })}
+			r.loop = untyped[H]{open(t, func(err error) { r.reported = append(r.reported, err) })}
 			c.test(r)
 		})
 	}
