@@ -14,7 +14,7 @@ import (
 
 // This file declares the data of a tree of tasks: the types refer to each other. The
 // other files use only what earlier files declare, in the order that a test in
-// internal/rooms lists. All data belongs to the holder of the baton, unless a comment says
+// internal/layers lists. All data belongs to the holder of the baton, unless a comment says
 // otherwise.
 
 // State is the state of a task.
