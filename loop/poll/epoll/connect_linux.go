@@ -107,9 +107,9 @@ func (s *socket) opened(op *poll.Op) bool {
 			s.remote = netAddr(remote) // the kernel has chosen loopback
 		}
 	}
-	// A TCP socket that connects to an unused ephemeral port of this machine may, very rarely,
-	// get that port as its local port and connect to itself (RFC 9293, section 3.5:
-	// simultaneous open). There is no listener, so the connect is refused.
+	// TCP allows both ends to open at the same time (RFC 9293, section 3.5). So a socket that
+	// connects to an unused ephemeral port of this machine may, very rarely, get that local
+	// port and connect to itself. There is no listener, so the connect is refused.
 	if op.Choices().Local == nil && s.tcp && s.local.String() == s.remote.String() {
 		return s.refused(op, os.NewSyscallError("connect", unix.ECONNREFUSED))
 	}

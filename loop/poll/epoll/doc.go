@@ -45,5 +45,5 @@
 // [poll.Dozer]). A loop that has its own thread and is nearly always busy may always block in
 // the kernel (see [Config]).
 //
-// On other systems the package is empty. Package portable works everywhere.
+// On other systems the package is empty, and a loop uses package portable.
 package epoll

@@ -49,8 +49,8 @@ func (l *lookups) open(resolver *net.Resolver) {
 }
 
 // close cancels all lookups and waits for their goroutines. Go's own resolver returns at once.
-// If the resolver is that of the C library, its call continues on a thread of the runtime, and
-// no goroutine of this package waits for it.
+// A call of the C library's resolver continues on a thread of the runtime; no goroutine of this
+// package waits for it.
 func (l *lookups) close() {
 	l.stop()
 	l.running.Wait()

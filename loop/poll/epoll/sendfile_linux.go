@@ -17,8 +17,8 @@ import (
 // sendFile sends until everything is sent, the file ends, the kernel accepts no more, or
 // yieldBytes are sent, like write.
 //
-// If data of the file are not in memory, the call blocks until the kernel has read them from
-// the disk, even if the socket is non-blocking.
+// If data of the file are not in memory, the kernel reads them from the disk. The call blocks
+// during that, even if the socket is non-blocking.
 func (s *socket) sendFile(op *poll.Op) bool {
 	for sent := 0; op.N < op.File.Count; {
 		if !s.canWrite {

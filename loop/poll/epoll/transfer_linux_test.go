@@ -70,8 +70,8 @@ func TestLargeWriteMovesInPieces(t *testing.T) {
 	}
 }
 
-// The buffer that the poller provides is larger after a Read that filled its buffer, and
-// smaller after a Read that would have fitted into the next smaller size.
+// After a Read that filled its buffer, the poller provides a larger one. After a Read that
+// would have fitted into the next smaller size, it provides a smaller one.
 func TestProvidedBuffersAdaptToReads(t *testing.T) {
 	l := newLoopback(t, open(t, epoll.Config{}))
 	for i, c := range []struct{ message, buffer int }{

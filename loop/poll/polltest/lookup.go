@@ -12,7 +12,7 @@ import (
 )
 
 // lookupCases are about names. They use names that every machine knows without a network, and a
-// name that does not exist (RFC 6761), so that the results hardly depend on the resolver.
+// name that does not exist (RFC 6761). So the results hardly depend on the resolver.
 var lookupCases = []testCase{
 	{
 		name:        "lookup/localhost",

@@ -16,8 +16,8 @@ import (
 // for. It only ends cases that fail anyway, so it may be long.
 const patience = 10 * time.Second
 
-// A rig is a poller under test. Cases use it for all calls, so that it can check in every case
-// that an operation is reported once, and only if it was in flight.
+// A rig is a poller under test. Cases use it for all calls. So it can check in every case that
+// an operation is reported once, and only if it was in flight.
 type rig struct {
 	t        testing.TB
 	open     func(t testing.TB) poll.Poller

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package portable is a poller that uses the standard library, on every system that Go
-// supports. A loop uses it by default on systems other than Linux. A program can also choose
-// it:
+// Package portable is a poller that uses package net instead of the interface of one system.
+// A loop uses it by default if the system is not Linux. A program can also choose it:
 //
 //	package main
 //

@@ -50,8 +50,8 @@ func newNetwork() network {
 }
 
 // choosePort returns the next unused port, or false if all are in use. The caller must call
-// hold. The search continues after the last port, instead of taking the lowest unused one, so
-// that a port which has just become free stays unused as long as possible.
+// hold. The search continues after the last chosen port, and does not take the lowest unused
+// one. So a port that has just become free stays unused as long as possible.
 //
 // No other process uses ports, so a program gets the same ports in every run.
 func (n *network) choosePort() (uint16, bool) {
