@@ -305,8 +305,8 @@ func (t *Transport) unread(data []byte) {
 	}
 }
 
-// stopWork cancels the task of Receive.
-func (t *Transport) stopWork() {
+// stopReceive cancels the task of Receive.
+func (t *Transport) stopReceive() {
 	if t.receiveTask == nil {
 		return
 	}
