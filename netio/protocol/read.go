@@ -40,7 +40,8 @@ func (t *Transport) PauseReading() {
 	t.readPaused = true
 }
 
-// ResumeReading ends PauseReading. The protocol receives the bytes that were kept in the next turn.
+// ResumeReading ends PauseReading. In the next turn, the protocol receives the bytes that were
+// kept.
 func (t *Transport) ResumeReading() {
 	t.checkHeld("ResumeReading")
 	t.readPaused = false
