@@ -22,7 +22,7 @@ import (
 )
 
 // smallBody is the longest body, in bytes, that is sent before the response is read: the kernel
-// takes it without a wait. A task of its own sends a longer body, because the server may answer
+// takes it without a wait. Another task sends a longer body, because the server may answer
 // meanwhile.
 const smallBody = 32 << 10
 
@@ -49,7 +49,7 @@ type exchange struct {
 	timer         *loop.Handle // of ResponseHeaderTimeout
 	headTimedOut  bool         // timer has closed the connection
 	released      bool         // the connection was given back to the Transport or closed
-	holdUpgraded  bool         // an upgraded connection gets a task of its own
+	holdUpgraded  bool         // an upgraded connection gets its own task
 }
 
 // try sends a request on a connection, and reads the head of the response. With an error, it

@@ -54,7 +54,7 @@ type Server struct {
 	TLSConfig *tls.Config
 
 	// TLSNextProto has functions for other protocols that clients may choose by ALPN, such as
-	// "h2" for golang.org/x/net/http2. The server calls the function on a goroutine of its own,
+	// "h2" for golang.org/x/net/http2. The server calls the function on its own goroutine,
 	// where it may block, and closes the connection when the function returns.
 	//
 	// The net.Conn has a method ConnectionState. The http.Handler runs the server's handler on
@@ -152,7 +152,7 @@ func (srv *Server) Shutdown(ctx context.Context) error { return srv.netioServer(
 
 // RegisterOnShutdown registers a function that, for example, says goodbye on hijacked connections.
 // When Shutdown, or a cancel of Serve's ctx, begins the end, the server calls each registered
-// function in a task of its own. Serve and Shutdown wait for these tasks. The end of Grace cancels
+// function in its own task. Serve and Shutdown wait for these tasks. The end of Grace cancels
 // their ctx, and so does a panic in one of them, which goes to the loop's exception handler. Close
 // does not call f.
 func (srv *Server) RegisterOnShutdown(f func(ctx context.Context)) {

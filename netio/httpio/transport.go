@@ -93,7 +93,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.roundTrip(req, false)
 }
 
-// roundTrip is RoundTrip. If holdUpgraded is true, an upgraded connection gets a task of its own,
+// roundTrip is RoundTrip. If holdUpgraded is true, an upgraded connection gets its own task,
 // in the scope of the request's context.
 func (t *Transport) roundTrip(req *http.Request, holdUpgraded bool) (*http.Response, error) {
 	ctx, err := t.checkRequest(req)
