@@ -113,6 +113,24 @@ func TestCancelFunction(t *testing.T) {
 	})
 }
 
+// A Cancel that finds its stream closed has asked the child before: it is not killed at once.
+func TestCancelFunctionOfClosedStream(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		c := shell("read line; exit 7")
+		in := must(c.StdinPipe(ctx))(t)
+		c.Cancel = func() error {
+			want(t, "Close", in.Close(), nil)
+			return in.Close()
+		}
+		timed, release := await.WithTimeout(ctx, time.Hour)
+		want(t, "Start", c.Start(timed), nil)
+		release()
+		if err := c.Wait(ctx); status(err) != 7 {
+			t.Errorf("Wait: %v, want the status 7", err)
+		}
+	})
+}
+
 // Run does not return before the child, when it is cancelled.
 func TestRunIsCancelled(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {

@@ -6,11 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 
 	"baton/await"
-	"baton/internal/stack"
 	"baton/loop"
 	"baton/loop/poll"
 	"baton/task"
@@ -83,7 +83,7 @@ func (c *child) watch(ctx, shielded context.Context) (canceled, failure error) {
 		grace = DefaultGrace
 	}
 	if grace > 0 {
-		if failure = c.ask(); failure == nil {
+		if failure = c.ask(shielded); failure == nil {
 			timed, release := await.WithTimeout(shielded, grace)
 			_ = c.until(timed, ended)
 			release()
@@ -96,20 +96,21 @@ func (c *child) watch(ctx, shielded context.Context) (canceled, failure error) {
 	return canceled, failure
 }
 
-// ask asks the process to end. A panic of Cancel must not leave it without a guard.
-func (c *child) ask() (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: "the Cancel function of " + c.cmd.name()}
-		}
-		if errors.Is(err, os.ErrProcessDone) {
-			err = nil
-		}
-	}()
-	if c.cmd.Cancel != nil {
-		return c.cmd.Cancel()
+// ask asks the process to end. Cancel runs in a task of its own, so that a panic or Goexit
+// of it leaves the guard running.
+func (c *child) ask(ctx context.Context) error {
+	cancel := c.cmd.Cancel
+	if cancel == nil {
+		cancel = c.cmd.Terminate
 	}
-	return c.signal(terminate)
+	err := task.Scope(ctx, func(ctx context.Context) error {
+		task.Go(ctx, func(context.Context) error { return cancel() }).SetName("process.Cancel")
+		return nil
+	})
+	if errors.Is(err, os.ErrProcessDone) || errors.Is(err, net.ErrClosed) {
+		return nil // the end of the child was noticed, or asked for, before
+	}
+	return err
 }
 
 // discard ends a process that Start does not return.

@@ -64,8 +64,8 @@ type Cmd struct {
 	Group bool
 
 	// Cancel is called in place of Terminate when the ctx of Start ends. It must not
-	// switch. If it returns an error other than os.ErrProcessDone, the child is killed at
-	// once, and Wait returns the error unless the child has failed.
+	// switch. If it returns an error other than os.ErrProcessDone or net.ErrClosed, the child
+	// is killed at once, and Wait returns the error unless the child has failed.
 	Cancel func() error
 
 	// Grace is how long the child may go on after that, on the loop's clock. Then it is
@@ -134,45 +134,57 @@ func (c *Cmd) name() string {
 // [*task.Canceled]. It forks on a goroutine of the executor, so the loop goes on. In a
 // simulated world it is errors.ErrUnsupported.
 func (c *Cmd) Start(ctx context.Context) error {
+	if err := c.start(ctx); err != nil {
+		return err
+	}
+	c.child.guardian = task.Go(ctx, c.child.guard)
+	c.child.guardian.SetName("process." + c.name())
+	return nil
+}
+
+// start starts the child. The caller runs its guard.
+func (c *Cmd) start(ctx context.Context) (err error) {
 	r, err := task.Checkpoint(ctx)
+	if c.started {
+		if err == nil {
+			err = errors.New("process: already started")
+		}
+		return err
+	}
+	defer func() {
+		c.closeInner()
+		if err != nil {
+			c.closeOurs()
+		}
+		c.ours = nil
+	}()
 	if err != nil {
 		return err
 	}
-	if c.started {
-		return errors.New("process: already started")
-	}
 	c.started = true
 	if r.Loop().Poller().Caps().Has(poll.Virtual) {
-		err = fmt.Errorf("process: start %s in %v: %w", c.name(), r.Loop(), errors.ErrUnsupported)
+		return fmt.Errorf("process: start %s in %v: %w", c.name(), r.Loop(), errors.ErrUnsupported)
 	}
 	command := c.exec()
-	var pumps []pump
-	if err == nil {
-		command.SysProcAttr, err = c.attributes()
+	if command.SysProcAttr, err = c.attributes(); err != nil {
+		return err
 	}
-	if err == nil {
-		pumps, err = c.connect(ctx, command)
-	}
-	if err == nil {
-		c.Process, err = await.Blocking(ctx, func(context.Context) (*os.Process, error) {
-			err := command.Start()
-			return command.Process, err
-		})
-	}
-	c.closeInner()
+	pumps, err := c.connect(ctx, command)
 	if err != nil {
-		c.closeOurs()
+		return err
+	}
+	c.Process, err = await.Blocking(ctx, func(context.Context) (*os.Process, error) {
+		err := command.Start()
+		return command.Process, err
+	})
+	if err != nil {
 		return err
 	}
 	c.child = newChild(r.Loop(), c, pumps)
 	if err := task.Check(ctx); err != nil {
 		c.child.discard(ctx)
-		c.closeOurs()
 		return err
 	}
-	c.ours = nil
-	c.child.guardian = task.Go(ctx, c.child.guard)
-	c.child.guardian.SetName("process." + c.name())
 	return nil
 }
 
@@ -220,12 +232,19 @@ var errNotStarted = errors.New("process: not started")
 // Run starts the command and waits for its end. It does not return before the child has
 // ended, also if ctx is cancelled. Errors are those of Start and Wait.
 func (c *Cmd) Run(ctx context.Context) error {
-	return task.Scope(ctx, func(ctx context.Context) error {
-		if err := c.Start(ctx); err != nil {
-			return err
-		}
-		return c.Wait(ctx)
-	})
+	return c.run(ctx, func() []pump { return nil })
+}
+
+// run is Run with more pumps, which are made when the child was started.
+func (c *Cmd) run(ctx context.Context, more func() []pump) error {
+	if err := c.start(ctx); err != nil {
+		return err
+	}
+	c.child.pumps = append(c.child.pumps, more()...)
+	if err := c.child.guard(ctx); err != nil {
+		return err
+	}
+	return c.child.err
 }
 
 // Signal sends a signal to the child, or to its Group. After its end the error is

@@ -252,8 +252,8 @@ func TestSignal(t *testing.T) {
 			{func(c *process.Cmd) error { return c.Signal(syscall.SIGHUP) }, -int(syscall.SIGHUP)},
 		} {
 			for _, group := range []bool{false, true} {
-				cmd := shell("echo sleeping; sleep 60; exit 0")
-				cmd.Group = true
+				cmd := shell("echo sleeping; exec sleep 60")
+				cmd.Group = group
 				out := must(cmd.StdoutPipe(ctx))(t)
 				want(t, "Start", cmd.Start(ctx), nil)
 				if line, err := out.ReadLine(ctx); line != "sleeping" {

@@ -73,67 +73,59 @@ func (c *Cmd) Communicate(ctx context.Context, input []byte) (stdout, stderr []b
 	if c.Stdin != nil && c.stdinPipe == nil && len(input) > 0 {
 		return nil, nil, errors.New("process: Stdin already set")
 	}
+	var out, errs bytes.Buffer
+	pumps := func() []pump { return c.pumps(input, &out, &errs) }
 	if c.child != nil {
-		return c.exchange(ctx, input)
+		err = c.exchange(ctx, pumps())
+		return out.Bytes(), errs.Bytes(), err
 	}
-	err = task.Scope(ctx, func(ctx context.Context) (err error) {
-		if err = c.startWithPipes(ctx); err == nil {
-			stdout, stderr, err = c.exchange(ctx, input)
-		}
-		return err
-	})
-	return stdout, stderr, err
+	if c.Stdin == nil && len(input) > 0 {
+		c.Stdin = bytes.NewReader(input)
+	}
+	if c.Stdout == nil {
+		c.Stdout = &out
+	}
+	if c.Stderr == nil {
+		c.Stderr = &errs
+	}
+	err = c.run(ctx, pumps)
+	return out.Bytes(), errs.Bytes(), err
 }
 
-// startWithPipes starts the command with a pipe for each of its files that is not set.
-func (c *Cmd) startWithPipes(ctx context.Context) (err error) {
-	if c.Stdin == nil {
-		_, err = c.StdinPipe(ctx)
-	}
-	if c.Stdout == nil && err == nil {
-		_, err = c.StdoutPipe(ctx)
-	}
-	if c.Stderr == nil && err == nil {
-		_, err = c.StderrPipe(ctx)
-	}
-	if err != nil {
-		c.closeInner()
-		c.closeOurs()
-		return err
-	}
-	return c.Start(ctx)
-}
-
-// exchange is Communicate of a command that was started.
-func (c *Cmd) exchange(ctx context.Context, input []byte) (stdout, stderr []byte, err error) {
-	r, err := task.Checkpoint(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	c.child.mustBe(r)
-	var pumps []pump
+// pumps returns those for the streams of StdinPipe, StdoutPipe and StderrPipe.
+func (c *Cmd) pumps(input []byte, out, errs *bytes.Buffer) (pumps []pump) {
 	if c.stdinPipe != nil {
 		pumps = append(pumps, feeder(c.stdinPipe, bytes.NewReader(input)))
 	}
-	var out, errs bytes.Buffer
 	if c.stdoutPipe != nil {
-		pumps = append(pumps, collector(c.stdoutPipe, &out))
+		pumps = append(pumps, collector(c.stdoutPipe, out))
 	}
 	if c.stderrPipe != nil {
-		pumps = append(pumps, collector(c.stderrPipe, &errs))
+		pumps = append(pumps, collector(c.stderrPipe, errs))
 	}
+	return pumps
+}
+
+// exchange is Communicate of a child that was started.
+func (c *Cmd) exchange(ctx context.Context, pumps []pump) error {
+	r, err := task.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	c.child.mustBe(r)
 	err = c.child.transfer(ctx, pumps, func(ctx context.Context) error {
 		return c.child.until(ctx, func() bool { return c.child.exited })
 	})
-	if !isCancel(err) {
-		for _, p := range pumps {
-			_ = p.stream.Close() // unless it is closed
-		}
-		if failed := c.Wait(ctx); failed != nil {
-			err = failed
-		}
+	if isCancel(err) {
+		return err
 	}
-	return out.Bytes(), errs.Bytes(), err
+	for _, p := range pumps {
+		_ = p.stream.Close() // unless it is closed
+	}
+	if failed := c.Wait(ctx); failed != nil {
+		return failed
+	}
+	return err
 }
 
 // An excerpt keeps the beginning and the end of what is written to it.

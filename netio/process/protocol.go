@@ -78,6 +78,25 @@ func (c *Cmd) Connect(ctx context.Context, p Protocol) (*Transport, error) {
 	return t, nil
 }
 
+// startWithPipes starts the command with a pipe for each of its files that is not set.
+func (c *Cmd) startWithPipes(ctx context.Context) (err error) {
+	if c.Stdin == nil {
+		_, err = c.StdinPipe(ctx)
+	}
+	if c.Stdout == nil && err == nil {
+		_, err = c.StdoutPipe(ctx)
+	}
+	if c.Stderr == nil && err == nil {
+		_, err = c.StderrPipe(ctx)
+	}
+	if err != nil {
+		c.closeInner()
+		c.closeOurs()
+		return err
+	}
+	return c.Start(ctx)
+}
+
 // attach makes transports of the pipes, which do not read before ConnectionMade.
 func (t *Transport) attach(ctx context.Context) error {
 	for fd, s := range []*netio.Stream{t.cmd.stdinPipe, t.cmd.stdoutPipe, t.cmd.stderrPipe} {

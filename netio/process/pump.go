@@ -105,30 +105,11 @@ func (c *child) transfer(ctx context.Context, pumps []pump, exit func(ctx contex
 	if len(pumps) == 0 {
 		return exit(ctx)
 	}
-	var failed error
-	left, running := false, len(pumps)
+	t := transfer{child: c, running: len(pumps)}
 	err := task.Scope(ctx, func(ctx context.Context) error {
 		var feeder *task.Ref
 		for _, p := range pumps {
-			ref := task.Go(ctx, func(ctx context.Context) error {
-				ended := true // also if p panics
-				defer func() {
-					if ended {
-						_ = p.stream.Close()
-					}
-					running--
-					c.news.WakeAll()
-				}()
-				err := p.move(ctx)
-				ended = !isCancel(err)
-				switch {
-				case c.cut && errors.Is(err, os.ErrDeadlineExceeded):
-					left = true
-				case ended && failed == nil:
-					failed = err
-				}
-				return nil
-			})
+			ref := task.Go(ctx, func(ctx context.Context) error { t.pump(ctx, p); return nil })
 			ref.SetName("process.pump")
 			if p.feeds {
 				feeder = ref
@@ -145,28 +126,63 @@ func (c *child) transfer(ctx context.Context, pumps []pump, exit func(ctx contex
 				p.stream.SetIdleTimeout(idleBound)
 			}
 		}
-		bounded, release := ctx, context.CancelFunc(func() {})
-		if d := c.cmd.delay(); d >= 0 {
-			bounded, release = await.WithTimeout(ctx, d)
-		}
-		defer release()
-		if c.until(bounded, func() bool { return running == 0 }) != nil {
-			if err := task.Check(ctx); err != nil {
-				return err
-			}
-			left = true
-			task.ScopeOf(ctx).Cancel(nil)
-		}
-		return nil
+		return t.drain(ctx)
 	})
 	switch {
 	case err != nil:
 		return err
-	case failed != nil:
-		return failed
-	case left:
+	case t.failed != nil:
+		return t.failed
+	case t.left:
 		return exec.ErrWaitDelay
 	}
+	return nil
+}
+
+// A transfer is the state of the pumps of one call of the method transfer.
+type transfer struct {
+	child   *child
+	running int   // pumps
+	failed  error // the first failure of one
+	left    bool  // one has not come to its end
+}
+
+// pump runs a pump, and closes its pipe when it has come to its end.
+func (t *transfer) pump(ctx context.Context, p pump) {
+	ended := true // also if p panics
+	defer func() {
+		if ended {
+			_ = p.stream.Close()
+		}
+		t.running--
+		t.child.news.WakeAll()
+	}()
+	err := p.move(ctx)
+	ended = !isCancel(err)
+	switch {
+	case t.child.cut && errors.Is(err, os.ErrDeadlineExceeded):
+		t.left = true
+	case ended && t.failed == nil:
+		t.failed = err
+	}
+}
+
+// drain waits for the pumps, and cancels them after WaitDelay.
+func (t *transfer) drain(ctx context.Context) error {
+	bounded := ctx
+	if d := t.child.cmd.delay(); d >= 0 {
+		var release context.CancelFunc
+		bounded, release = await.WithTimeout(ctx, d)
+		defer release()
+	}
+	if t.child.until(bounded, func() bool { return t.running == 0 }) == nil {
+		return nil
+	}
+	if err := task.Check(ctx); err != nil {
+		return err
+	}
+	t.left = true
+	task.ScopeOf(ctx).Cancel(nil)
 	return nil
 }
 

@@ -102,11 +102,11 @@ func (c *Cmd) connect(ctx context.Context, command *exec.Cmd) ([]pump, error) {
 		pumps = append(pumps, feeder(s, c.Stdin))
 	}
 	output := func(what string, w io.Writer) (io.Writer, error) {
-		if f, ok := w.(*os.File); ok || w == nil {
-			if w == nil {
-				return nil, nil
-			}
-			return f, nil
+		switch w := w.(type) {
+		case nil:
+			return nil, nil
+		case *os.File:
+			return w, nil
 		}
 		f, s, err := c.newPipe(ctx, what, poll.Read)
 		if err != nil {

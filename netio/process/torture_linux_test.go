@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,41 +22,6 @@ import (
 	"baton/netio/process"
 	"baton/task"
 )
-
-// footprint is what must be as before: descriptors, goroutines and children.
-type footprint struct{ descriptors, goroutines, children int }
-
-func take(t testing.TB) footprint {
-	t.Helper()
-	f := footprint{descriptors: descriptors(t), goroutines: runtime.NumGoroutine()}
-	const options = unix.WEXITED | unix.WSTOPPED | unix.WNOHANG | unix.WNOWAIT
-	if err := unix.Waitid(unix.P_ALL, 0, nil, options, nil); err != unix.ECHILD {
-		f.children = 1
-	}
-	return f
-}
-
-func descriptors(t testing.TB) int {
-	t.Helper()
-	return len(must(os.ReadDir("/proc/self/fd"))(t))
-}
-
-// back reports an error if more is left than there was before. Some goroutines may be
-// about to end.
-func back(t *testing.T, before footprint) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
-		after := take(t)
-		if after.descriptors <= before.descriptors && after.goroutines <= before.goroutines &&
-			after.children <= before.children {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("before %+v, after %+v", before, after)
-			return
-		}
-	}
-}
 
 // Children that are stopped, killed, cancelled and cut off at random moments leave no
 // zombie, no descriptor and no goroutine (124). They are 200, or 10,000 if the environment
@@ -77,9 +41,16 @@ func TestTorture(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 				defer cancel()
 				err := task.Run(ctx, func(ctx context.Context) error {
+					if err := victim(ctx, random); err != nil { // opens what the loop keeps open
+						return err
+					}
+					files, tasks := descriptors(t), len(task.Tasks(ctx))
 					_, err := await.MapN(ctx, 16, make([]struct{}, n), func(ctx context.Context, _ struct{}) (struct{}, error) {
 						return struct{}{}, victim(ctx, random)
 					})
+					if f, n := descriptors(t), len(task.Tasks(ctx)); f != files || n != tasks {
+						t.Errorf("%d descriptors and %d tasks are left in the loop, want %d and %d", f, n, files, tasks)
+					}
 					return err
 				})
 				if err != nil {
@@ -189,64 +160,6 @@ func use(ctx context.Context, c *process.Cmd, random *rand.Rand) (run func(conte
 		return wait(ctx)
 	}
 	return run, release, err
-}
-
-// A child that cannot be started for want of descriptors leaves nothing behind, whichever
-// descriptor it is that is missing. The limit is for a process of its own.
-func TestNoDescriptors(t *testing.T) {
-	const marker = "PROCESS_TEST_NO_DESCRIPTORS"
-	if os.Getenv(marker) == "" {
-		for _, poller := range []string{"epoll", "portable"} {
-			child := exec.Command(os.Args[0], "-test.run=^TestNoDescriptors$")
-			child.Env = append(os.Environ(), marker+"=1", "BATON_POLLER="+poller)
-			if out, err := child.CombinedOutput(); err != nil {
-				t.Errorf("%s: %v\n%s", poller, err, out)
-			}
-		}
-		return
-	}
-	err := task.Run(context.Background(), func(ctx context.Context) error {
-		run := func() error {
-			c := process.Command("/bin/cat")
-			c.Stdin = bytes.NewReader([]byte("hello"))
-			out, err := c.Output(ctx)
-			if err == nil && string(out) != "hello" {
-				t.Errorf("the output is %q", out)
-			}
-			return err
-		}
-		want(t, "the first child", run(), nil)
-		before := descriptors(t)
-		failures := 0
-		for more := range 20 {
-			limit := syscall.Rlimit{Cur: uint64(before + more - 1), Max: 1000}
-			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-				return err
-			}
-			err := run()
-			if err != nil {
-				failures++
-				want(t, "a child too many", err, syscall.EMFILE)
-			}
-			limit.Cur = 1000
-			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-				return err
-			}
-			if after := descriptors(t); after != before {
-				t.Errorf("%d more descriptors: %d are open, %d before; the error was %v", more, after, before, err)
-			}
-			if more == 19 {
-				want(t, "the last child", err, nil)
-			}
-		}
-		if failures == 0 {
-			t.Error("no child was one too many")
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
 }
 
 // A child that is stopped is killed after Grace.
