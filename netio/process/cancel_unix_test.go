@@ -20,8 +20,8 @@ import (
 	"baton/task"
 )
 
-// The end of the ctx of Start asks the child to end, and the scope waits for that.
-func TestScopeEnds(t *testing.T) {
+// When the scope of Start ends, the child is asked to end, and the scope waits for it.
+func TestScopeEndsItsChild(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := shell("trap 'echo asked; exit 9' TERM; echo ready; while :; do sleep 60 & wait; done")
 		c.Group = true
@@ -33,13 +33,13 @@ func TestScopeEnds(t *testing.T) {
 				return err
 			}
 			if line, err := out.ReadLine(ctx); line != "ready" {
-				t.Errorf("the child says %q, %v", line, err)
+				t.Errorf("the child wrote %q, %v", line, err)
 			}
 			return reason
 		})
 		want(t, "the scope", err, reason)
 		if c.ProcessState == nil {
-			t.Fatal("the scope has ended before the child")
+			t.Fatal("the scope ended before the child")
 		}
 		if err := c.Wait(ctx); status(err) != 9 {
 			t.Errorf("Wait: %v, want the status 9", err)
@@ -50,8 +50,8 @@ func TestScopeEnds(t *testing.T) {
 	})
 }
 
-// A child that does not obey is killed after Grace.
-func TestGrace(t *testing.T) {
+// A child that ignores SIGTERM is killed after Grace.
+func TestChildIsKilledAfterGrace(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		for _, grace := range []time.Duration{time.Millisecond, -1} {
 			c := shell("trap '' TERM; echo ready; while :; do sleep 1; done")
@@ -60,7 +60,7 @@ func TestGrace(t *testing.T) {
 			timed, release := await.WithTimeout(ctx, time.Hour)
 			want(t, "Start", c.Start(timed), nil)
 			if line, err := out.ReadLine(ctx); line != "ready" {
-				t.Errorf("the child says %q, %v", line, err)
+				t.Errorf("the child wrote %q, %v", line, err)
 			}
 			release()
 			if err := c.Wait(ctx); status(err) != -int(syscall.SIGKILL) {
@@ -71,7 +71,7 @@ func TestGrace(t *testing.T) {
 	})
 }
 
-// Cancel takes the place of SIGTERM. With an error, or a panic, the child is killed at once.
+// Cancel is called instead of SIGTERM. If Cancel fails or panics, the child is killed at once.
 func TestCancelFunction(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		refused := errors.New("refused")
@@ -104,17 +104,17 @@ func TestCancelFunction(t *testing.T) {
 		})
 		var panicked *task.PanicError
 		if !errors.As(err, &panicked) || c.ProcessState == nil {
-			t.Errorf("the scope of a Cancel that panics: %v, with the child %v", err, c.ProcessState)
+			t.Errorf("after a panic of Cancel: the scope returned %v, the state of the child is %v", err, c.ProcessState)
 		} else {
 			panicked.Report(ctx)
 			task.Yield(ctx)
 		}
-		want(t, "the report", reported, refused)
+		want(t, "the reported panic", reported, refused)
 	})
 }
 
-// A Cancel that finds its stream closed has asked the child before: it is not killed at once.
-func TestCancelFunctionOfClosedStream(t *testing.T) {
+// A child is not killed at once if Cancel closes a stream that is closed already.
+func TestCancelFunctionClosesAgain(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := shell("read line; exit 7")
 		in := must(c.StdinPipe(ctx))(t)
@@ -131,21 +131,21 @@ func TestCancelFunctionOfClosedStream(t *testing.T) {
 	})
 }
 
-// Run does not return before the child, when it is cancelled.
-func TestRunIsCancelled(t *testing.T) {
+// A cancelled Run returns after the end of the child.
+func TestCancelledRunWaitsForChild(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := process.Command("sleep", "60")
 		err := await.Timeout(ctx, time.Millisecond, c.Run)
 		want(t, "Run", err, context.DeadlineExceeded)
 		if c.Process != nil && c.ProcessState == nil {
-			t.Error("Run has returned before the child")
+			t.Error("Run returned before the child had ended")
 		}
 	})
 }
 
-// Wait returns at the exit of the child when another process holds its pipe, after
-// WaitDelay, and says so (128). A stream of StdoutPipe is not waited for.
-func TestGrandchildHoldsPipe(t *testing.T) {
+// If another process holds a pipe of the child, Wait returns WaitDelay after the exit, and
+// reports it. Wait does not wait for a stream of StdoutPipe.
+func TestWaitDelayWhileGrandchildHoldsPipe(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		script := "sleep 60 & echo $!"
 		var out bytes.Buffer
@@ -178,9 +178,9 @@ func TestGrandchildHoldsPipe(t *testing.T) {
 	})
 }
 
-// After a cancel what the child has written is read, and what another process may still
-// write is not waited for.
-func TestOutputOfCancelled(t *testing.T) {
+// After a cancel, Wait reads what the child has written, but does not wait for what another
+// process may still write.
+func TestOutputOfCancelledChildIsRead(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		var out bytes.Buffer
 		c := shell("head -c 50000 /dev/zero; sleep 60 & echo $! >&2; kill -STOP $$")
@@ -198,7 +198,7 @@ func TestOutputOfCancelled(t *testing.T) {
 	})
 }
 
-// kill ends a process that the test's child has left.
+// kill ends a process that the child of a test has left.
 func kill(t *testing.T, pid string) {
 	t.Helper()
 	if out, err := exec.Command("kill", strings.TrimSpace(pid)).CombinedOutput(); err != nil {
@@ -206,8 +206,8 @@ func kill(t *testing.T, pid string) {
 	}
 }
 
-// After a cancel no process of a Group is left.
-func TestGroup(t *testing.T) {
+// After a cancel, no process of a Group is left.
+func TestCancelEndsGroup(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := shell("sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1; done' & wait")
 		c.Group = true
@@ -216,13 +216,13 @@ func TestGroup(t *testing.T) {
 		timed, release := await.WithTimeout(ctx, time.Hour)
 		want(t, "Start", c.Start(timed), nil)
 		if line, err := out.ReadLine(ctx); line != "ready" {
-			t.Errorf("the child says %q, %v", line, err)
+			t.Errorf("the child wrote %q, %v", line, err)
 		}
 		release()
 		if err := c.Wait(ctx); status(err) != -int(syscall.SIGTERM) {
 			t.Errorf("Wait: %v, want SIGTERM", err)
 		}
-		// The end of the pipe says that the grandchild has gone as well.
+		// The pipe ends when the grandchild has ended, too.
 		if _, err := out.ReadAll(ctx, 100); err != nil {
 			t.Error(err)
 		}

@@ -16,22 +16,24 @@ import (
 	"baton/task"
 )
 
-// A child is a process that runs. It belongs to the loop.
+// A child is a process that was started. It belongs to the loop.
 type child struct {
 	loop  *loop.Loop
 	cmd   *Cmd
 	pumps []pump
 
-	guardian  *task.Ref  // the task of guard
+	guardTask *task.Ref  // the task of guard; nil if Run calls guard
 	transport *Transport // of Connect, or nil
 
-	notice notice         // of the exit
-	cut    bool           // the ctx of Start has ended before the process
-	zombie bool           // the process has ended
-	exited bool           // and its state was collected
-	done   bool           // and the pumps have ended, too
-	err    error          // what Wait returns, then
-	news   task.WaitQueue // for changes of these
+	notice exitNotice
+
+	// The rest changes during the life of the child, in this order, and changed is woken.
+	canceled bool  // the ctx of Start has ended before the process
+	zombie   bool  // the process has ended
+	reaped   bool  // its state was collected: its number may be reused
+	done     bool  // the pumps have ended, too
+	err      error // what Wait returns once done is set
+	changed  task.WaitQueue
 }
 
 func newChild(l *loop.Loop, c *Cmd, pumps []pump) *child {
@@ -40,8 +42,8 @@ func newChild(l *loop.Loop, c *Cmd, pumps []pump) *child {
 	return ch
 }
 
-// guard is the task of the child in the scope of Start. It returns the cancel that has
-// ended the child: then the scope was cut short.
+// guard waits for the child, ends it when ctx ends, and cleans up. It returns the cancel that
+// has ended the child, if any: a scope whose child was ended has not done all its work.
 func (c *child) guard(ctx context.Context) error {
 	shielded, release := task.Shield(ctx, -1)
 	defer release()
@@ -61,7 +63,7 @@ func (c *child) guard(ctx context.Context) error {
 		c.err = err
 	}
 	c.done = true
-	c.news.WakeAll()
+	c.changed.WakeAll()
 	_ = c.until(shielded, func() bool { return c.transport == nil || c.transport.lost })
 	var panicked *task.PanicError
 	if errors.As(failure, &panicked) || errors.As(err, &panicked) {
@@ -70,14 +72,14 @@ func (c *child) guard(ctx context.Context) error {
 	return canceled
 }
 
-// watch waits for the end of the process. If ctx ends before, it returns the cancel, and
-// ends the process; failure is what Cancel has returned.
+// watch waits until the process has ended. If ctx ends before, watch ends the process and
+// returns the cancel; failure is then the error of the function Cancel.
 func (c *child) watch(ctx, shielded context.Context) (canceled, failure error) {
 	ended := func() bool { return c.zombie }
 	if canceled = c.until(ctx, ended); canceled == nil {
 		return nil, nil
 	}
-	c.cut = true
+	c.canceled = true
 	grace := c.cmd.Grace
 	if grace == 0 {
 		grace = DefaultGrace
@@ -90,14 +92,14 @@ func (c *child) watch(ctx, shielded context.Context) (canceled, failure error) {
 		}
 	}
 	if !c.zombie || c.cmd.Group {
-		_ = c.signal(os.Kill) // fails if it is too late
+		_ = c.signal(os.Kill) // fails if no process is left
 	}
 	_ = c.until(shielded, ended)
 	return canceled, failure
 }
 
-// ask asks the process to end. Cancel runs in a task of its own, so that a panic or Goexit
-// of it leaves the guard running.
+// ask asks the process to end. Cancel runs in its own task, so that the guard survives a
+// panic or a Goexit of Cancel.
 func (c *child) ask(ctx context.Context) error {
 	cancel := c.cmd.Cancel
 	if cancel == nil {
@@ -108,12 +110,12 @@ func (c *child) ask(ctx context.Context) error {
 		return nil
 	})
 	if errors.Is(err, os.ErrProcessDone) || errors.Is(err, net.ErrClosed) {
-		return nil // the end of the child was noticed, or asked for, before
+		return nil // the child has ended, or was asked to end before
 	}
 	return err
 }
 
-// discard ends a process that Start does not return.
+// discard kills and reaps the process of a Start that fails.
 func (c *child) discard(ctx context.Context) {
 	shielded, release := task.Shield(ctx, -1)
 	defer release()
@@ -123,7 +125,7 @@ func (c *child) discard(ctx context.Context) {
 	c.done = true
 }
 
-// reap collects the state of the process, which has ended: that does not wait.
+// reap collects the state of the process. It does not block, because the process has ended.
 func (c *child) reap() {
 	state, err := c.notice.collect(c.cmd.Process)
 	c.cmd.ProcessState = state
@@ -133,27 +135,27 @@ func (c *child) reap() {
 	case !state.Success():
 		c.err = &exec.ExitError{ProcessState: state}
 	}
-	c.exited = true
-	c.news.WakeAll()
+	c.reaped = true
+	c.changed.WakeAll()
 	if c.transport != nil {
 		c.loop.CallSoon(c.transport.exit)
 	}
 }
 
-// until waits until a condition holds, which changes with c.news.
+// until waits until the condition holds. Every change of the condition must wake c.changed.
 func (c *child) until(ctx context.Context, holds func() bool) error {
 	for !holds() {
-		if err := c.news.Wait(ctx, c); err != nil {
+		if err := c.changed.Wait(ctx, c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// signal sends a signal to the process or its group, unless it was collected: the number
-// may be that of another process then.
+// signal sends a signal to the process or its group. It does nothing after reap, because the
+// number may then belong to another process.
 func (c *child) signal(sig os.Signal) error {
-	if c.exited {
+	if c.reaped {
 		return os.ErrProcessDone
 	}
 	if c.cmd.Group {
@@ -162,41 +164,40 @@ func (c *child) signal(sig os.Signal) error {
 	return c.cmd.Process.Signal(sig)
 }
 
-// Complete and Wake take the notice of the exit, from the poller or from a goroutine. They
-// are the loop's to call.
+// Complete and Wake report the end of the process. The loop calls Complete for the operation
+// of a poller, and Wake for a goroutine that waits for the process.
 func (c *child) Complete(*poll.Op) { c.end() }
 func (c *child) Wake()             { c.end() }
 
 func (c *child) end() {
 	c.notice.close(c.loop)
 	c.zombie = true
-	c.news.WakeAll()
+	c.changed.WakeAll()
 }
 
-// mustBe panics unless r is a task of the loop.
-func (c *child) mustBe(r *task.Ref) {
+// mustOwn panics unless r is a task of the child's loop.
+func (c *child) mustOwn(r *task.Ref) {
 	if r.Loop() != c.loop {
-		misuse("%v of %v waits for %v of %v; use a Portal between loops", r, r.Loop(), c, c.loop)
+		misuse("%v of %v waits for %v, which belongs to %v; use a task.Portal between loops", r, r.Loop(), c, c.loop)
 	}
 }
 
-// held panics unless the caller may use the child: it has the baton, or the loop does not
-// run.
-func (c *child) held(call string) {
+// mustHold panics unless the caller holds the baton or the loop does not run.
+func (c *child) mustHold(call string) {
 	if word := c.loop.Driver().Holder(); !word.Held() && !word.Free() {
-		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal", call, c, c.loop)
+		misuse("%s of %v was called from a goroutine that does not hold the baton of %v; use a task.Portal", call, c, c.loop)
 	}
 }
 
 func misuse(format string, args ...any) { panic("process: " + fmt.Sprintf(format, args...)) }
 
-// String names the child, as in "process 1234 (cat)".
+// String returns a name such as "process 1234 (cat)".
 func (c *child) String() string {
 	return fmt.Sprintf("process %d (%s)", c.cmd.Process.Pid, c.cmd.name())
 }
 
-// Reason and Owners are for reports.
+// Reason and Owners make a child a task.Reason, for reports of tasks that wait for it.
 func (c *child) Reason() string { return "the end of " + c.String() }
 
-// Owners returns nil: no task of this loop.
+// Owners returns nil, because no task of this loop ends the wait.
 func (c *child) Owners() []*task.Ref { return nil }

@@ -19,15 +19,14 @@ import (
 	"baton/task"
 )
 
-// DefaultGrace is the Grace of a Cmd that has not said otherwise, and DefaultWaitDelay its
-// WaitDelay.
+// DefaultGrace and DefaultWaitDelay are used if Grace and WaitDelay of a Cmd are zero.
 const (
 	DefaultGrace     = 5 * time.Second
 	DefaultWaitDelay = 5 * time.Second
 )
 
-// A Cmd is a program to run as a child process, like that of package os/exec. Its fields
-// are set before Start, and it is started once.
+// A Cmd is a program to run as a child process, like the Cmd of package os/exec. Set its
+// fields before Start. A Cmd can be started once.
 //
 // A Cmd belongs to the loop of the task that starts it. Methods that take a ctx may switch;
 // the others never do.
@@ -40,69 +39,73 @@ type Cmd struct {
 	ExtraFiles  []*os.File
 	SysProcAttr *syscall.SysProcAttr
 
-	// Stdin is what the child reads. If it is nil, the child reads from os.DevNull, and
-	// an *os.File is given to the child as it is. Everything else is read by a task and
-	// written to a pipe until the end of Stdin, or of the child. Reads from a
-	// bytes.Buffer, bytes.Reader or strings.Reader are made by the loop, and all others on
-	// a goroutine of the executor, since they may wait. If a Read does not return, its
-	// goroutine is left alone after the end of the child.
+	// Stdin is the standard input of the child. If Stdin is nil, the child reads from
+	// os.DevNull. If Stdin is an *os.File, the child gets that file. Otherwise a task reads
+	// Stdin and writes to a pipe, until Stdin or the child ends. The loop itself reads from
+	// a bytes.Buffer, bytes.Reader or strings.Reader. All other readers may wait, so they
+	// are read on a goroutine of the executor. If a Read has not returned when the child
+	// ends, its goroutine is left alone.
 	Stdin io.Reader
 
-	// Stdout and Stderr are where the child writes. If one is nil, that is os.DevNull, and
-	// an *os.File is given to the child as it is. Everything else is read by a task from
-	// a pipe, and written there. Writes to a bytes.Buffer, a strings.Builder or io.Discard
-	// are made by the loop, and all others on a goroutine of the executor, as with
-	// package os/exec. If both are the same, of a type that can be compared, they share
-	// one pipe, and one Write is made at a time.
+	// Stdout and Stderr are the standard output and standard error of the child. If one is
+	// nil, the child writes to os.DevNull. If one is an *os.File, the child gets that file.
+	// Otherwise a task reads a pipe and writes to Stdout or Stderr. The loop itself writes
+	// to a bytes.Buffer, a strings.Builder or io.Discard. All other writers may wait, so
+	// they are called on a goroutine of the executor. As in package os/exec, if both are
+	// the same writer, of a type that can be compared, they share one pipe, and only one
+	// Write is called at a time.
 	Stdout io.Writer
 	Stderr io.Writer
 
-	// Group makes the child the leader of a process group of its own. Signal, Terminate
-	// and Kill then go to all of the group, and so does the end of the ctx of Start,
-	// after which no process of the group is left. Ctrl-C on a terminal does not reach the
-	// group. On systems not of the UNIX sort, Start fails with errors.ErrUnsupported.
+	// Group makes the child the leader of its own process group. Signal, Terminate and Kill
+	// then go to the whole group. When the ctx of Start ends, no process of the group is
+	// left. Ctrl-C on a terminal does not reach the group. On systems other than UNIX, Start
+	// fails with errors.ErrUnsupported.
 	Group bool
 
-	// Cancel is called in place of Terminate when the ctx of Start ends. It must not
-	// switch. If it returns an error other than os.ErrProcessDone or net.ErrClosed, the child
-	// is killed at once, and Wait returns the error unless the child has failed.
+	// Cancel is called instead of Terminate when the ctx of Start ends. It must not switch.
+	// If it returns an error other than os.ErrProcessDone or net.ErrClosed, the child is
+	// killed at once, and Wait returns the error unless the child has failed.
 	Cancel func() error
 
-	// Grace is how long the child may go on after that, on the loop's clock. Then it is
-	// killed. Zero is DefaultGrace; if Grace is negative, the child is killed at once.
+	// Grace is how long the child may go on after Terminate or Cancel, on the loop's clock.
+	// Then it is killed. Zero means DefaultGrace. If Grace is negative, the child is killed
+	// at once.
 	Grace time.Duration
 
-	// WaitDelay bounds how long Wait goes on reading after the exit of the child: a
-	// process that the child has started may hold the pipes of Stdout and Stderr. Then
-	// the error is exec.ErrWaitDelay, unless the child has failed. Zero is
-	// DefaultWaitDelay; negative is no bound. After the end of the ctx of Start, Wait
-	// reads what is in the pipes, and also ends when nothing has come for 100 ms.
+	// WaitDelay bounds how long Wait goes on reading after the exit of the child, because
+	// another process that the child has started may hold the pipes of Stdout and Stderr.
+	// After this time the error is exec.ErrWaitDelay, unless the child has failed. Zero
+	// means DefaultWaitDelay; a negative WaitDelay means no bound. If the ctx of Start has
+	// ended, Wait also stops reading when nothing has come for 100 ms.
 	WaitDelay time.Duration
 
-	// Process is the child after Start. It is for its Pid: the methods of Cmd wait for it
-	// and signal it. ProcessState is set when the child has ended.
+	// Process is the child after Start. Use it for its Pid; to signal the child or to wait
+	// for it, use the methods of Cmd. ProcessState is set when the child has ended.
 	Process      *os.Process
 	ProcessState *os.ProcessState
 
-	// Err is the error of the search for the program, by Command, if any. Start returns
-	// it. See exec.ErrDot.
+	// Err is the error of Command if it did not find the program. Start returns it. See
+	// exec.ErrDot.
 	Err error
 
-	started                           bool
-	child                             *child
-	inner                             []*os.File      // the child's ends of pipes, until Start
-	ours                              []*netio.Stream // our ends, if Start fails
-	stdinPipe, stdoutPipe, stderrPipe *netio.Stream   // of the methods
+	started   bool
+	child     *child
+	childEnds []*os.File      // the child's ends of the pipes, closed by Start
+	ourEnds   []*netio.Stream // the other ends, closed if Start fails
+
+	// The streams of the methods of the same name, or nil.
+	stdinPipe, stdoutPipe, stderrPipe *netio.Stream
 }
 
-// Command returns a Cmd to run the named program. If name has no path separators, it is
-// searched for as by exec.LookPath, when Command is called. Nothing is started.
+// Command returns a Cmd that runs the named program. If name has no path separators, Command
+// searches for the program as exec.LookPath does. Command starts nothing.
 func Command(name string, arg ...string) *Cmd {
 	c := exec.Command(name, arg...)
 	return &Cmd{Path: c.Path, Args: c.Args, Err: c.Err}
 }
 
-// exec returns c as package os/exec knows it, without Stdin, Stdout and Stderr.
+// exec returns c as an exec.Cmd without Stdin, Stdout and Stderr.
 func (c *Cmd) exec() *exec.Cmd {
 	return &exec.Cmd{
 		Path: c.Path, Args: c.Args, Env: c.Env, Dir: c.Dir, ExtraFiles: c.ExtraFiles,
@@ -110,13 +113,13 @@ func (c *Cmd) exec() *exec.Cmd {
 	}
 }
 
-// String returns the command for people, as that of exec.Cmd does.
+// String returns the command as text for people, as the String method of exec.Cmd does.
 func (c *Cmd) String() string { return c.exec().String() }
 
 // Environ returns the environment in which the command would run now.
 func (c *Cmd) Environ() []string { return c.exec().Environ() }
 
-// name is a short name for reports.
+// name returns a short name for reports.
 func (c *Cmd) name() string {
 	if len(c.Args) > 0 {
 		return filepath.Base(c.Args[0])
@@ -124,25 +127,25 @@ func (c *Cmd) name() string {
 	return filepath.Base(c.Path)
 }
 
-// Start starts the child. It belongs to the scope of ctx, as a task does: the scope does
-// not end before the child, and when ctx ends, also by a deadline, the child is asked to
-// terminate (SIGTERM, or Cancel), killed after Grace, and waited for. A failed child is
-// no failure of the scope: Wait returns it.
+// Start starts the child. Like a task, the child belongs to the scope of ctx: the scope does
+// not end before the child. When ctx ends, by a cancel or a deadline, the child is asked to
+// terminate (SIGTERM, or Cancel), killed after Grace, and waited for. A child that fails
+// does not fail the scope: Wait returns its error.
 //
-// Start returns when the program runs, or with the error of package os/exec and without a
-// child. If ctx ends meanwhile, the child is killed and waited for, and the error is the
-// [*task.Canceled]. It forks on a goroutine of the executor, so the loop goes on. In a
-// simulated world it is errors.ErrUnsupported.
+// Start returns when the program runs. If it cannot be started, Start returns the error of
+// package os/exec, and there is no child. If ctx ends during Start, the child is killed and
+// waited for, and the error is a [*task.Canceled]. Start forks on a goroutine of the
+// executor, so the loop goes on. In a simulated world the error is errors.ErrUnsupported.
 func (c *Cmd) Start(ctx context.Context) error {
 	if err := c.start(ctx); err != nil {
 		return err
 	}
-	c.child.guardian = task.Go(ctx, c.child.guard)
-	c.child.guardian.SetName("process." + c.name())
+	c.child.guardTask = task.Go(ctx, c.child.guard)
+	c.child.guardTask.SetName("process." + c.name())
 	return nil
 }
 
-// start starts the child. The caller runs its guard.
+// start starts the child. The caller must run the guard of the child.
 func (c *Cmd) start(ctx context.Context) (err error) {
 	r, err := task.Checkpoint(ctx)
 	if c.started {
@@ -152,11 +155,11 @@ func (c *Cmd) start(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() {
-		c.closeInner()
+		c.closeChildEnds()
 		if err != nil {
-			c.closeOurs()
+			c.closeOurEnds()
 		}
-		c.ours = nil
+		c.ourEnds = nil
 	}()
 	if err != nil {
 		return err
@@ -188,30 +191,32 @@ func (c *Cmd) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// closeInner closes the child's ends of the pipes.
-func (c *Cmd) closeInner() {
-	for _, f := range c.inner {
+// closeChildEnds closes the child's ends of the pipes.
+func (c *Cmd) closeChildEnds() {
+	for _, f := range c.childEnds {
 		_ = f.Close()
 	}
-	c.inner = nil
+	c.childEnds = nil
 }
 
-// closeOurs closes the other ends.
-func (c *Cmd) closeOurs() {
-	for _, s := range c.ours {
-		_ = s.Close() // unless its user has
+// closeOurEnds closes the other ends.
+func (c *Cmd) closeOurEnds() {
+	for _, s := range c.ourEnds {
+		_ = s.Close() // fails if the user has closed it
 	}
-	c.ours = nil
+	c.ourEnds = nil
 }
 
-// Wait waits for the end of the child, and until everything that it has written is in
-// Stdout and Stderr, but not longer than WaitDelay. The error is nil if the child has
-// succeeded, and an [*exec.ExitError] if not; if reading Stdin or writing to Stdout or
-// Stderr has failed, it is that error. Every task of the loop may call Wait, any number of
-// times, and gets the same error. A cancel ends the call only, with a [*task.Canceled], and
-// does nothing to the child unless ctx is also that of Start.
+// Wait waits until the child has ended and everything that it has written is in Stdout and
+// Stderr, but not longer than WaitDelay after the end. The error is nil if the child has
+// succeeded, and an [*exec.ExitError] if the child has failed. If the child has succeeded but
+// reading Stdin or writing to Stdout or Stderr has failed, Wait returns that error. Every
+// task of the loop may call Wait, any number of times, and gets the same error. A cancel of
+// ctx only ends the call, with a [*task.Canceled]. It does not end the child unless ctx is
+// also the ctx of Start.
 //
-// Streams of StdinPipe, StdoutPipe and StderrPipe are not waited for and not closed.
+// Wait does not wait for the streams of StdinPipe, StdoutPipe and StderrPipe, and does not
+// close them.
 func (c *Cmd) Wait(ctx context.Context) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -220,7 +225,7 @@ func (c *Cmd) Wait(ctx context.Context) error {
 	if c.child == nil {
 		return errNotStarted
 	}
-	c.child.mustBe(r)
+	c.child.mustOwn(r)
 	if err := c.child.until(ctx, func() bool { return c.child.done }); err != nil {
 		return err
 	}
@@ -229,13 +234,14 @@ func (c *Cmd) Wait(ctx context.Context) error {
 
 var errNotStarted = errors.New("process: not started")
 
-// Run starts the command and waits for its end. It does not return before the child has
-// ended, also if ctx is cancelled. Errors are those of Start and Wait.
+// Run starts the command and waits until it ends. If ctx is cancelled, Run ends the child as
+// [Cmd.Start] does, and still returns after the child has ended. Errors are those of Start
+// and Wait.
 func (c *Cmd) Run(ctx context.Context) error {
 	return c.run(ctx, func() []pump { return nil })
 }
 
-// run is Run with more pumps, which are made when the child was started.
+// run is Run with more pumps, which are created after the start of the child.
 func (c *Cmd) run(ctx context.Context, more func() []pump) error {
 	if err := c.start(ctx); err != nil {
 		return err
@@ -247,18 +253,18 @@ func (c *Cmd) run(ctx context.Context, more func() []pump) error {
 	return c.child.err
 }
 
-// Signal sends a signal to the child, or to its Group. After its end the error is
-// os.ErrProcessDone.
+// Signal sends a signal to the child, or to its process group if Group is set. After the end
+// of the child the error is os.ErrProcessDone.
 func (c *Cmd) Signal(sig os.Signal) error {
 	if c.child == nil {
 		return errNotStarted
 	}
-	c.child.held("Signal")
+	c.child.mustHold("Signal")
 	return c.child.signal(sig)
 }
 
-// Terminate asks the child to end: SIGTERM, and where there is none, Kill.
+// Terminate asks the child to end, by SIGTERM. Where there is no SIGTERM it calls Kill.
 func (c *Cmd) Terminate() error { return c.Signal(terminate) }
 
-// Kill ends the child.
+// Kill ends the child at once, by SIGKILL.
 func (c *Cmd) Kill() error { return c.Signal(os.Kill) }

@@ -23,12 +23,13 @@ import (
 	"baton/task"
 )
 
-// shell is a script for /bin/sh.
+// shell returns a command that runs a script with /bin/sh.
 func shell(script string, args ...string) *process.Cmd {
 	return process.Command("/bin/sh", append([]string{"-c", script, "sh"}, args...)...)
 }
 
-// status is the exit code or, negative, the signal that has ended a child.
+// status returns the exit code of a child or, if a signal has ended it, the negated number of
+// the signal. For other errors it returns 1000.
 func status(err error) int {
 	failed, ok := errors.AsType[*exec.ExitError](err)
 	switch {
@@ -43,8 +44,8 @@ func status(err error) int {
 	return failed.ExitCode()
 }
 
-// The outcome of a child is that of package os/exec (118).
-func TestOutcome(t *testing.T) {
+// The error of Run has the exit code of the child, or the signal that has ended it.
+func TestExitStatus(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		for script, want := range map[string]int{
 			"exit 0": 0, "exit 7": 7, "kill -KILL $$": -int(syscall.SIGKILL), "kill -TERM $$": -int(syscall.SIGTERM),
@@ -60,7 +61,7 @@ func TestOutcome(t *testing.T) {
 	})
 }
 
-// Output and CombinedOutput are those of package os/exec.
+// Output and CombinedOutput return the same as those of package os/exec.
 func TestOutput(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		if out, err := process.Command("echo", "hello").Output(ctx); string(out) != "hello\n" || err != nil {
@@ -83,8 +84,8 @@ func TestOutput(t *testing.T) {
 	})
 }
 
-// Input and outputs of a megabyte move at the same time (119).
-func TestLargeTraffic(t *testing.T) {
+// A megabyte of input and of each output moves at the same time, without a deadlock.
+func TestLargeInputAndOutputs(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		input := bytes.Repeat([]byte("0123456789abcde\n"), 64<<10)
 		out, errs, err := shell("tee /dev/stderr").Communicate(ctx, input)
@@ -100,7 +101,7 @@ func TestLargeTraffic(t *testing.T) {
 	})
 }
 
-// An empty input is the end at once, and a child need not read its input (119).
+// With an empty input the child finds the end at once. A child need not read its input.
 func TestCommunicate(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		if out, _, err := process.Command("cat").Communicate(ctx, nil); len(out) > 0 || err != nil {
@@ -120,8 +121,8 @@ func TestCommunicate(t *testing.T) {
 	})
 }
 
-// A Communicate that is cancelled leaves a child that goes on (131).
-func TestCommunicateCancel(t *testing.T) {
+// If the ctx of Communicate is not the ctx of Start, a cancel leaves the child running.
+func TestCancelledCommunicateLeavesChild(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := shell("echo first; read line; echo $line")
 		in, out := must(c.StdinPipe(ctx))(t), must(c.StdoutPipe(ctx))(t)
@@ -129,7 +130,7 @@ func TestCommunicateCancel(t *testing.T) {
 			t.Fatal(err)
 		}
 		if line, err := out.ReadLine(ctx); line != "first" || err != nil {
-			t.Errorf("the child writes %q, %v", line, err)
+			t.Errorf("the child wrote %q, %v", line, err)
 		}
 		call := task.StartErr(ctx, func(ctx context.Context) error {
 			_, _, err := c.Communicate(ctx, make([]byte, 0))
@@ -139,7 +140,7 @@ func TestCommunicateCancel(t *testing.T) {
 		call.Cancel(nil)
 		var canceled *task.Canceled
 		if _, err := call.Await(ctx); !errors.As(err, &canceled) {
-			t.Errorf("the Communicate that was cancelled: %v", err)
+			t.Errorf("the cancelled Communicate: %v", err)
 		}
 		_ = in.Close()
 		if stdout, _, err := c.Communicate(ctx, nil); string(stdout) != "\n" || status(err) != 0 {
@@ -148,8 +149,8 @@ func TestCommunicateCancel(t *testing.T) {
 	})
 }
 
-// Environment, directory, files and attributes reach the child (129).
-func TestAttributes(t *testing.T) {
+// The child gets the environment, the directory and the files of its Cmd.
+func TestEnvironmentDirectoryAndFiles(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		dir := must(filepath.EvalSymlinks(t.TempDir()))(t)
 		r, w := files(t)
@@ -158,13 +159,13 @@ func TestAttributes(t *testing.T) {
 		c.Dir, c.Env, c.ExtraFiles = dir, append(os.Environ(), "NAME=value"), []*os.File{w}
 		out, err := c.Output(ctx)
 		if lines := strings.Split(string(out), "\n"); err != nil || lines[0] != dir || lines[1] != "value" {
-			t.Errorf("the child says %q, %v", out, err)
+			t.Errorf("the child wrote %q, %v", out, err)
 		}
 		w.Close()
 		s := must(process.ReadPipe(ctx, r))(t)
 		defer s.Close()
 		if extra, err := s.ReadAll(ctx, 100); string(extra) != "extra\n" || err != nil {
-			t.Errorf("the extra file has %q, %v", extra, err)
+			t.Errorf("the extra file contains %q, %v", extra, err)
 		}
 		file := must(os.Create(filepath.Join(dir, "out")))(t)
 		defer file.Close()
@@ -172,12 +173,12 @@ func TestAttributes(t *testing.T) {
 		c.Stdout, c.Stderr = file, file
 		want(t, "Run", c.Run(ctx), nil)
 		if data := must(os.ReadFile(file.Name()))(t); string(data) != "to a file\ntoo\n" {
-			t.Errorf("the file has %q", data)
+			t.Errorf("the file contains %q", data)
 		}
 	})
 }
 
-// What cannot be started is the error of package os/exec (126).
+// If a command cannot be started, Start returns the error of package os/exec.
 func TestStartFails(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		var out bytes.Buffer
@@ -208,9 +209,9 @@ func TestStartFails(t *testing.T) {
 	})
 }
 
-// Any number of tasks wait for a child, a cancelled Wait can be made again, and a child
-// that has ended is waited for as well (123, 129).
-func TestWait(t *testing.T) {
+// Any number of tasks can wait for a child. Wait can be called again after a cancelled Wait,
+// and after the end of the child.
+func TestWaitByManyTasks(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := shell("read line; exit 5")
 		in := must(c.StdinPipe(ctx))(t)
@@ -220,7 +221,7 @@ func TestWait(t *testing.T) {
 		task.Yield(ctx)
 		first.Cancel(nil)
 		if _, err := first.Await(ctx); !errors.As(err, &canceled) {
-			t.Errorf("the Wait that was cancelled: %v", err)
+			t.Errorf("the cancelled Wait: %v", err)
 		}
 		var waits []*task.Task[struct{}]
 		for range 10 {
@@ -240,7 +241,7 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// Signals reach the child (118).
+// Kill, Terminate and Signal send their signals to the child.
 func TestSignal(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		for _, c := range []struct {
@@ -257,7 +258,7 @@ func TestSignal(t *testing.T) {
 				out := must(cmd.StdoutPipe(ctx))(t)
 				want(t, "Start", cmd.Start(ctx), nil)
 				if line, err := out.ReadLine(ctx); line != "sleeping" {
-					t.Errorf("the child says %q, %v", line, err)
+					t.Errorf("the child wrote %q, %v", line, err)
 				}
 				want(t, "the signal", c.send(cmd), nil)
 				if err := cmd.Wait(ctx); status(err) != c.status {
@@ -268,7 +269,7 @@ func TestSignal(t *testing.T) {
 		}
 		want := func(what string, err error) {
 			if err == nil {
-				t.Errorf("%s of a command that was not started succeeds", what)
+				t.Errorf("%s before Start succeeds", what)
 			}
 		}
 		want("Kill", shell("").Kill())
@@ -276,8 +277,8 @@ func TestSignal(t *testing.T) {
 	})
 }
 
-// A child whose output is not read waits, and loses nothing (121).
-func TestBackPressure(t *testing.T) {
+// A child whose output is not read has to wait, and loses no output.
+func TestFullPipeBlocksChild(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := shell("head -c 1000000 /dev/zero; echo done >&2")
 		out, errs := must(c.StdoutPipe(ctx))(t), must(c.StderrPipe(ctx))(t)
@@ -289,20 +290,20 @@ func TestBackPressure(t *testing.T) {
 			task.Yield(ctx)
 		}
 		if done.Done() {
-			t.Error("the child has written everything, though nobody reads")
+			t.Error("the child has written everything before a read")
 		}
 		if data, err := out.ReadAll(ctx, 1<<20); len(data) != 1000000 || err != nil {
 			t.Errorf("read %d bytes, %v", len(data), err)
 		}
 		if line, err := done.Await(ctx); line != "done" || err != nil {
-			t.Errorf("the child says %q, %v", line, err)
+			t.Errorf("the child wrote %q, %v", line, err)
 		}
 		want(t, "Wait", c.Wait(ctx), nil)
 	})
 }
 
-// Children do not inherit each other's pipes: the first one finds the end of its input
-// while the second one runs (122).
+// Children do not inherit each other's pipes: the first child finds the end of its input while
+// the second child runs.
 func TestPipesAreNotInherited(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		first := process.Command("cat")
@@ -319,14 +320,14 @@ func TestPipesAreNotInherited(t *testing.T) {
 	})
 }
 
-// gate is a Reader and a Writer that waits for a goroutine.
+// A gate is a Reader and a Writer that blocks until the channel is closed.
 type gate chan struct{}
 
 func (g gate) Read(p []byte) (int, error)  { <-g; return copy(p, "x"), nil }
 func (g gate) Write(p []byte) (int, error) { <-g; return len(p), nil }
 
-// A Reader or Writer that waits does not stop the loop, and is left when the child ends.
-func TestForeignReaderAndWriter(t *testing.T) {
+// A Reader or Writer that blocks does not stop the loop, and is abandoned when the child ends.
+func TestBlockingReaderAndWriter(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		in, out := make(gate), make(gate)
 		defer close(in)
@@ -345,7 +346,7 @@ func TestForeignReaderAndWriter(t *testing.T) {
 		want(t, "Run", c.Run(ctx), exec.ErrWaitDelay)
 		c = process.Command("true")
 		c.Stdin, c.WaitDelay = in, -1
-		want(t, "Run of a child that reads nothing", c.Run(ctx), nil)
+		want(t, "Run of a child that does not read", c.Run(ctx), nil)
 		other.Cancel(nil)
 		if turns < 2 {
 			t.Error("the other task did not run")
@@ -353,14 +354,14 @@ func TestForeignReaderAndWriter(t *testing.T) {
 	})
 }
 
-// The error of a Writer is that of Wait, and the child learns that its output is not
-// wanted.
+// A broken Writer fails.
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errBroken }
 
 var errBroken = errors.New("broken")
 
+// Wait returns the error of a Writer that fails. The pipe is closed, so that the child ends.
 func TestWriterFails(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := shell("trap '' PIPE; while echo y; do :; done 2>/dev/null; exit 0")

@@ -20,10 +20,11 @@ import (
 	"baton/task"
 )
 
-// footprint is what must be as before: descriptors, goroutines and children.
+// A footprint counts what a test must not leave behind.
 type footprint struct{ descriptors, goroutines, children int }
 
-func take(t testing.TB) footprint {
+// takeFootprint counts descriptors, goroutines and children of this process.
+func takeFootprint(t testing.TB) footprint {
 	t.Helper()
 	f := footprint{descriptors: descriptors(t), goroutines: runtime.NumGoroutine()}
 	const options = unix.WEXITED | unix.WSTOPPED | unix.WNOHANG | unix.WNOWAIT
@@ -33,30 +34,32 @@ func take(t testing.TB) footprint {
 	return f
 }
 
+// descriptors returns how many descriptors are open.
 func descriptors(t testing.TB) int {
 	t.Helper()
 	return len(must(os.ReadDir("/proc/self/fd"))(t))
 }
 
-// back reports an error if more is left than there was before. Some goroutines may be
-// about to end.
-func back(t *testing.T, before footprint) {
+// checkFootprint reports an error if the footprint is larger than before. It waits a while,
+// because some goroutines may be about to end.
+func checkFootprint(t *testing.T, before footprint) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
-		after := take(t)
+		after := takeFootprint(t)
 		if after.descriptors <= before.descriptors && after.goroutines <= before.goroutines &&
 			after.children <= before.children {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Errorf("before %+v, after %+v", before, after)
+			t.Errorf("the footprint was %+v before, and is %+v now", before, after)
 			return
 		}
 	}
 }
 
-// A child that cannot be started for want of descriptors leaves nothing behind, whichever
-// descriptor it is that is missing. The limit is for a process of its own.
+// If a child cannot be started because there are no descriptors left, no descriptor stays
+// open, whichever descriptor is missing. The test needs a low limit, so it runs in a process
+// that it starts.
 func TestNoDescriptors(t *testing.T) {
 	const marker = "PROCESS_TEST_NO_DESCRIPTORS"
 	if os.Getenv(marker) == "" {
@@ -90,21 +93,21 @@ func TestNoDescriptors(t *testing.T) {
 			err := run()
 			if err != nil {
 				failures++
-				want(t, "a child too many", err, syscall.EMFILE)
+				want(t, "Output without enough descriptors", err, syscall.EMFILE)
 			}
 			limit.Cur = 1000
 			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 				return err
 			}
 			if after := descriptors(t); after != before {
-				t.Errorf("%d more descriptors: %d are open, %d before; the error was %v", more, after, before, err)
+				t.Errorf("with %d free descriptors: %d are open now, %d before; the error was %v", more, after, before, err)
 			}
 			if more == 19 {
 				want(t, "the last child", err, nil)
 			}
 		}
 		if failures == 0 {
-			t.Error("no child was one too many")
+			t.Error("no call has failed")
 		}
 		return nil
 	})

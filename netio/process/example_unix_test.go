@@ -18,7 +18,7 @@ import (
 	"baton/task"
 )
 
-// A program that lets other tasks run while it waits for a child.
+// This program runs a command and prints its output. Other tasks could run meanwhile.
 func Example() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		out, err := process.Command("echo", "hello").Output(ctx)
@@ -31,7 +31,7 @@ func Example() {
 	// <nil>
 }
 
-// Several commands at a time; the first failure ends the others.
+// Several commands run at the same time. The first failure ends the others.
 func ExampleCmd_Run() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		return task.Scope(ctx, func(ctx context.Context) error {
@@ -58,7 +58,7 @@ func ExampleCmd_Run_timeout() {
 	// true
 }
 
-// Input and output of a child at the same time.
+// Communicate writes the input of a child and reads its output at the same time.
 func ExampleCmd_Communicate() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		out, _, err := process.Command("sort").Communicate(ctx, []byte("b\nc\na\n"))
@@ -73,7 +73,7 @@ func ExampleCmd_Communicate() {
 	// <nil>
 }
 
-// A dialogue, line by line.
+// A program writes to a child and reads its answers, line by line.
 func ExampleCmd_StdinPipe() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		cmd := process.Command("cat")
@@ -100,7 +100,7 @@ func ExampleCmd_StdinPipe() {
 			}
 			fmt.Println(answer)
 		}
-		if err := in.CloseWrite(); err != nil { // the end for cat
+		if err := in.CloseWrite(); err != nil { // cat finds the end of its input
 			return err
 		}
 		return cmd.Wait(ctx)
@@ -112,7 +112,7 @@ func ExampleCmd_StdinPipe() {
 	// <nil>
 }
 
-// The lines of a pipe.
+// A stream reads the lines of a pipe.
 func ExampleReadPipe() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		r, w, err := os.Pipe() // or os.Stdin
@@ -139,5 +139,35 @@ func ExampleReadPipe() {
 	// Output:
 	// FIRST
 	// SECOND
+	// <nil>
+}
+
+// A child gets one more pipe, as its descriptor 3. Such a pipe is made with os.Pipe: one end
+// goes to ExtraFiles, and WritePipe makes a stream of the other end.
+func ExampleWritePipe() {
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		in, err := process.WritePipe(ctx, w)
+		w.Close() // the stream has a duplicate
+		if err != nil {
+			return err
+		}
+		if _, err := in.Write(ctx, []byte("from descriptor 3\n")); err != nil {
+			return err
+		}
+		in.Close() // the child finds the end of the pipe
+		cmd := process.Command("/bin/sh", "-c", "cat <&3")
+		cmd.ExtraFiles = []*os.File{r}
+		out, err := cmd.Output(ctx)
+		fmt.Printf("%s", out)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// from descriptor 3
 	// <nil>
 }

@@ -11,15 +11,16 @@ import (
 	"baton/loop/poll"
 )
 
-// A notice tells the end of a process: its pidfd becomes readable (pidfd_open(2)), and
-// the poller waits for that. Where that is not possible, a goroutine waits.
-type notice struct {
+// An exitNotice reports the end of a process. The pidfd of the process becomes readable then
+// (pidfd_open(2)), and the poller waits for that. Where that is not possible, a goroutine
+// waits.
+type exitNotice struct {
 	op     poll.Op
 	handle poll.Handle // nil if a goroutine waits
 	pidfd  int
 }
 
-// observe has c notified of the end of the process.
+// observe arranges that the loop calls c.Complete or c.Wake at the end of the process.
 func (c *child) observe() {
 	n := &c.notice
 	if n.adopt(c.loop.Poller(), c.cmd.Process) {
@@ -33,12 +34,13 @@ func (c *child) observe() {
 	l, pid := c.loop, c.cmd.Process.Pid
 	go func() {
 		awaitZombie(pid)
-		_ = l.Driver().Post(c) // the loop runs, for the guard is a task of it
+		_ = l.Driver().Post(c) // cannot fail: a task of the loop waits for c
 	}()
 }
 
-// adopt gives the poller a duplicate of the pidfd that package os has, if both can do that.
-func (n *notice) adopt(p poll.Poller, process *os.Process) bool {
+// adopt gives the poller a duplicate of the pidfd of process. It reports whether the poller
+// and package os support that.
+func (n *exitNotice) adopt(p poll.Poller, process *os.Process) bool {
 	if !p.Caps().Has(poll.Adopts | poll.Readiness) {
 		return false
 	}
@@ -57,19 +59,19 @@ func (n *notice) adopt(p poll.Poller, process *os.Process) bool {
 	return true
 }
 
-// awaitZombie waits for the end of a child, and leaves its state to be collected. So the
-// number remains its own.
+// awaitZombie blocks until a child has ended. It does not reap the child, so the number still
+// belongs to it.
 func awaitZombie(pid int) {
 	for {
 		var info unix.Siginfo
 		if err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil); err != unix.EINTR {
-			return // an error, too: collect has the same one
+			return // also after an error: collect returns it
 		}
 	}
 }
 
-// close is the end of the waiting.
-func (n *notice) close(l *loop.Loop) {
+// close releases what observe has taken.
+func (n *exitNotice) close(l *loop.Loop) {
 	if n.handle == nil {
 		l.Driver().Shut()
 		return
@@ -78,5 +80,5 @@ func (n *notice) close(l *loop.Loop) {
 	unix.Close(n.pidfd)
 }
 
-// collect returns the state of the process, which has ended.
-func (*notice) collect(p *os.Process) (*os.ProcessState, error) { return p.Wait() }
+// collect reaps the process, which has ended, and returns its state.
+func (*exitNotice) collect(p *os.Process) (*os.ProcessState, error) { return p.Wait() }

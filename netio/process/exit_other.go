@@ -10,26 +10,26 @@ import (
 	"baton/loop"
 )
 
-// A notice tells the end of a process, for which a goroutine waits. It collects the status
-// a moment before the loop knows of it. A signal to the Group in that moment could only go
-// astray if the number were given to the leader of another group at once.
-type notice struct {
-	state *os.ProcessState // set before the notice is posted
+// An exitNotice reports the end of a process. A goroutine waits for the process and reaps it,
+// a moment before the loop knows of the end. In that moment a signal to the Group could reach
+// other processes, but only if the number were given at once to the leader of another group.
+type exitNotice struct {
+	state *os.ProcessState // set before Post, as is err
 	err   error
 }
 
-// observe has c notified of the end of the process.
+// observe arranges that the loop calls c.Wake at the end of the process.
 func (c *child) observe() {
 	c.loop.Driver().Open()
 	l, process := c.loop, c.cmd.Process
 	go func() {
 		c.notice.state, c.notice.err = process.Wait()
-		_ = l.Driver().Post(c) // the loop runs, for the guard is a task of it
+		_ = l.Driver().Post(c) // cannot fail: a task of the loop waits for c
 	}()
 }
 
-// close is the end of the waiting.
-func (n *notice) close(l *loop.Loop) { l.Driver().Shut() }
+// close releases what observe has taken.
+func (n *exitNotice) close(l *loop.Loop) { l.Driver().Shut() }
 
-// collect returns the state of the process, which has ended.
-func (n *notice) collect(*os.Process) (*os.ProcessState, error) { return n.state, n.err }
+// collect returns the state of the process, which the goroutine has reaped.
+func (n *exitNotice) collect(*os.Process) (*os.ProcessState, error) { return n.state, n.err }

@@ -22,24 +22,24 @@ import (
 	"baton/task"
 )
 
-// fullDiskVar names the directory in which the process that the test starts mounts its disk.
+// fullDiskVar is the environment variable with the directory where the disk is to be mounted.
 const fullDiskVar = "PROCESS_TEST_FULL_DISK"
 
-// diskBytes is the size of that disk.
+// diskBytes is the size of the disk.
 const diskBytes = 1 << 20
 
-// Writing more than a disk holds reports ENOSPC, and leaves no descriptor, no goroutine, no
-// task and no child. The disk is a tmpfs that a process of its own mounts in its own mount
-// namespace, so it vanishes with the process.
+// Writing more than a disk holds returns ENOSPC, and leaves no descriptor, no goroutine, no
+// task and no child. The disk is a tmpfs. The test starts a process that mounts it in a new
+// mount namespace, so the mount vanishes with the process.
 func TestFullDisk(t *testing.T) {
 	if dir := os.Getenv(fullDiskVar); dir != "" {
 		if err := mountDisk(dir); err != nil {
 			t.Fatal(err)
 		}
 		must(exec.Command("true").Output())(t) // opens what package os keeps open
-		before := take(t)
+		before := takeFootprint(t)
 		everywhere(t, func(ctx context.Context, t *testing.T) { fillDisk(ctx, t, dir) })
-		back(t, before)
+		checkFootprint(t, before)
 		return
 	}
 	self := exec.Command(os.Args[0], "-test.run=^TestFullDisk$", "-test.v")
@@ -62,10 +62,9 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// cannotMount says why the disk of the test is /dev/full instead, and runs the parts that
-// need no mount.
+// cannotMount logs why there is no tmpfs, and tests with /dev/full instead.
 func cannotMount(t *testing.T, err error) {
-	t.Logf("no tmpfs can be mounted here, so only /dev/full is tested: %v", err)
+	t.Logf("this process cannot mount a tmpfs, so the test uses /dev/full only: %v", err)
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		want(t, "WriteFile", file.WriteFile(ctx, "/dev/full", []byte("x"), 0), syscall.ENOSPC)
 		full := must(os.OpenFile("/dev/full", os.O_WRONLY, 0))(t)
@@ -76,8 +75,8 @@ func cannotMount(t *testing.T, err error) {
 
 const noMount = "the tmpfs was not mounted"
 
-// mountDisk mounts a small tmpfs at dir. What the mount namespace shares with its parent
-// becomes private first.
+// mountDisk mounts a small tmpfs at dir. First it makes all mounts private, so that the parent
+// namespace does not see the new mount.
 func mountDisk(dir string) error {
 	err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 	if err == nil {
@@ -89,7 +88,7 @@ func mountDisk(dir string) error {
 	return nil
 }
 
-// fillDisk fills the disk at dir in several ways.
+// fillDisk writes too much to the disk at dir, in several ways.
 func fillDisk(ctx context.Context, t *testing.T, dir string) {
 	name, other := filepath.Join(dir, "file"), filepath.Join(t.TempDir(), "other")
 	data := bytes.Repeat([]byte("0123456789abcdef"), diskBytes/8) // twice what the disk holds
@@ -146,8 +145,8 @@ func copyFromPipe(ctx context.Context, t *testing.T, f *file.File, data []byte) 
 	return err
 }
 
-// childOutput gives children a full disk for their output: one writes to f itself, and
-// reports the error, and what the other one writes is copied to f.
+// childOutput runs two children whose output goes to f, on a full disk. The first child writes
+// to f itself, and reports the error. The output of the second child is copied to f.
 func childOutput(ctx context.Context, t *testing.T, f *os.File) {
 	t.Helper()
 	c := shell("LC_ALL=C exec head -c 3000000 /dev/zero")

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newPipe makes a pipe, which no other child inherits. Its ends block: os.Pipe would
-// have Go's own poller watch both, and undo that for the child.
+// newPipe makes a pipe that children do not inherit by accident. Both ends block: os.Pipe
+// would register both with the poller of the Go runtime, and undo that for the child.
 func newPipe() (r, w *os.File, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {

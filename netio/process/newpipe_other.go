@@ -6,5 +6,5 @@ package process
 
 import "os"
 
-// newPipe makes a pipe, which no other child inherits.
+// newPipe makes a pipe that children do not inherit by accident.
 func newPipe() (r, w *os.File, err error) { return os.Pipe() }

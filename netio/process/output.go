@@ -13,10 +13,11 @@ import (
 	"baton/task"
 )
 
-// excerptBytes is how much of the beginning and of the end of Stderr is in an error.
+// excerptBytes is how much of the beginning, and how much of the end, of Stderr an ExitError
+// keeps.
 const excerptBytes = 32 << 10
 
-// delay is the WaitDelay, or a negative time.
+// delay returns the WaitDelay; a negative one means no bound.
 func (c *Cmd) delay() time.Duration {
 	if c.WaitDelay == 0 {
 		return DefaultWaitDelay
@@ -24,9 +25,9 @@ func (c *Cmd) delay() time.Duration {
 	return c.WaitDelay
 }
 
-// Output runs the command and returns its standard output, beside an error too. If Stderr
-// is nil and the error is an [*exec.ExitError], its Stderr has the beginning and the end of
-// the standard error. Otherwise it is like Run.
+// Output runs the command and returns its standard output, also if there is an error. If
+// Stderr is nil and the error is an [*exec.ExitError], the Stderr of the error holds the
+// beginning and the end of the standard error. Otherwise Output is like Run.
 func (c *Cmd) Output(ctx context.Context) ([]byte, error) {
 	if c.Stdout != nil {
 		return nil, errors.New("process: Stdout already set")
@@ -45,8 +46,8 @@ func (c *Cmd) Output(ctx context.Context) ([]byte, error) {
 	return stdout.Bytes(), err
 }
 
-// CombinedOutput runs the command and returns its standard output and standard error as
-// one, beside an error too. Otherwise it is like Run.
+// CombinedOutput runs the command and returns its standard output and standard error in one
+// slice, also if there is an error. Otherwise it is like Run.
 func (c *Cmd) CombinedOutput(ctx context.Context) ([]byte, error) {
 	if c.Stdout != nil || c.Stderr != nil {
 		return nil, errors.New("process: Stdout or Stderr already set")
@@ -57,18 +58,17 @@ func (c *Cmd) CombinedOutput(ctx context.Context) ([]byte, error) {
 	return both.Bytes(), err
 }
 
-// Communicate writes input to the standard input of the command and closes that, reads
-// its output to the end, both at the same time, and waits for the end of the child. The
-// outputs are returned beside an error, too. That the child does not read its input is no
-// error.
+// Communicate writes input to the standard input of the command and closes it. At the same
+// time it reads the outputs of the command to their ends. Then it waits until the child has
+// ended. It returns the outputs also if there is an error. It is no error if the child does
+// not read its input.
 //
-// If the command was not started, Communicate runs it, like Run. Otherwise it uses the
-// streams of StdinPipe, StdoutPipe and StderrPipe, as far as there are any, and closes
-// them. A cancel then ends the call only, unless ctx is also that of Start: what was not
-// read is still in the streams, and the child goes on.
+// If the command was not started, Communicate runs it as Run does. If the command was
+// started, Communicate uses those of the streams of StdinPipe, StdoutPipe and StderrPipe that
+// were created, and closes them. A cancel then ends only the call, unless ctx is also the ctx
+// of Start: what was not read stays in the streams, and the child goes on.
 //
-// If Stdin is set otherwise, input must be empty. An output that is set otherwise is
-// returned as nil.
+// If Stdin is set, input must be empty. For an output that is set Communicate returns nil.
 func (c *Cmd) Communicate(ctx context.Context, input []byte) (stdout, stderr []byte, err error) {
 	if c.Stdin != nil && c.stdinPipe == nil && len(input) > 0 {
 		return nil, nil, errors.New("process: Stdin already set")
@@ -92,7 +92,7 @@ func (c *Cmd) Communicate(ctx context.Context, input []byte) (stdout, stderr []b
 	return out.Bytes(), errs.Bytes(), err
 }
 
-// pumps returns those for the streams of StdinPipe, StdoutPipe and StderrPipe.
+// pumps returns the pumps for the streams of StdinPipe, StdoutPipe and StderrPipe.
 func (c *Cmd) pumps(input []byte, out, errs *bytes.Buffer) (pumps []pump) {
 	if c.stdinPipe != nil {
 		pumps = append(pumps, feeder(c.stdinPipe, bytes.NewReader(input)))
@@ -106,21 +106,21 @@ func (c *Cmd) pumps(input []byte, out, errs *bytes.Buffer) (pumps []pump) {
 	return pumps
 }
 
-// exchange is Communicate of a child that was started.
+// exchange runs the pumps of a Communicate whose child was started before.
 func (c *Cmd) exchange(ctx context.Context, pumps []pump) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return err
 	}
-	c.child.mustBe(r)
+	c.child.mustOwn(r)
 	err = c.child.transfer(ctx, pumps, func(ctx context.Context) error {
-		return c.child.until(ctx, func() bool { return c.child.exited })
+		return c.child.until(ctx, func() bool { return c.child.reaped })
 	})
 	if isCancel(err) {
 		return err
 	}
 	for _, p := range pumps {
-		_ = p.stream.Close() // unless it is closed
+		_ = p.stream.Close() // fails if it is closed
 	}
 	if failed := c.Wait(ctx); failed != nil {
 		return failed
@@ -128,17 +128,17 @@ func (c *Cmd) exchange(ctx context.Context, pumps []pump) error {
 	return err
 }
 
-// An excerpt keeps the beginning and the end of what is written to it.
+// An excerpt is an io.Writer that keeps the beginning and the end of what is written.
 type excerpt struct {
 	head, tail []byte
 	skipped    int
 }
 
-// Write makes it an io.Writer.
+// Write implements io.Writer.
 func (e *excerpt) Write(p []byte) (int, error) {
 	n := len(p)
-	room := min(excerptBytes-len(e.head), len(p))
-	e.head, p = append(e.head, p[:room]...), p[room:]
+	free := min(excerptBytes-len(e.head), len(p))
+	e.head, p = append(e.head, p[:free]...), p[free:]
 	e.tail = append(e.tail, p...)
 	if more := len(e.tail) - excerptBytes; more > 0 {
 		e.skipped += more

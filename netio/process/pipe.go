@@ -14,37 +14,39 @@ import (
 	"baton/task"
 )
 
-// ReadPipe returns a stream that reads from f: a pipe, a named pipe, a terminal or another
-// character device, or a connected stream socket. A regular file is no pipe, and the error
-// is EINVAL: package file reads it. The stream reads from a duplicate of f, which stays
-// the caller's. ReadPipe may switch, and waits for nothing.
+// ReadPipe returns a stream that reads from f. File f must be a pipe, a named pipe, a terminal
+// or another character device, or a connected stream socket. For a regular file the error is
+// EINVAL: use package file. The stream reads from a duplicate of f; the caller keeps f and
+// closes it. ReadPipe may switch, but waits for nothing.
 //
-// Write fails on the stream with EBADF, unless f is a socket. Methods of sockets, such as
-// SetNoDelay, do nothing or fail. LocalAddr and RemoteAddr return the name of f.
+// Write on the stream fails with EBADF unless f is a socket. Methods for sockets, such as
+// SetNoDelay, fail or do nothing. LocalAddr and RemoteAddr return the name of f. The stream
+// of a pipe returns io.EOF when all writers of the pipe have closed it.
 //
-// On Linux the stream of a pipe or terminal has an open file of its own, so that other
-// programs that share f (the shell, if f is os.Stdin) find it as it was. Where that is not
-// possible, f does not block from then on, for everyone who shares it: for sockets, where
-// /proc is not mounted, and on other systems. A pipe is read to its end when all its
-// writers have closed it.
+// On Linux the stream of a pipe or terminal opens the file again, so nothing changes for
+// other programs that share f, such as the shell if f is os.Stdin. In all other cases f is
+// made non-blocking, also for every program that shares it: for sockets, where /proc is not
+// mounted, and on other systems.
 //
-// Errors are [*net.OpError] of the operation "file". In a simulated world, and on systems
-// not of the UNIX sort, it is errors.ErrUnsupported. PEP 3156's connect_read_pipe.
+// Errors are [*net.OpError] with the operation "file". In a simulated world, and on systems
+// other than UNIX, the error is errors.ErrUnsupported. ReadPipe is the connect_read_pipe of
+// PEP 3156.
 func ReadPipe(ctx context.Context, f *os.File) (*netio.Stream, error) {
 	return openPipe(ctx, f, poll.Read, nameOf(f))
 }
 
-// WritePipe returns a stream that writes to f, like [ReadPipe]. The reader finds the end
-// of the pipe when the stream and f are both closed; CloseWrite closes the stream for
-// writing. Once the reader has gone, Write fails with EPIPE. To learn of that without
-// writing, call Read: it waits for the end of the reader, and returns io.EOF.
+// WritePipe returns a stream that writes to f. Otherwise it is like [ReadPipe]. The reader of
+// the pipe finds the end when both the stream and f are closed. CloseWrite closes the stream
+// for writing. When the reader has closed the pipe, Write fails with EPIPE. To notice that
+// without writing, call Read: it waits until the reader has closed the pipe, and returns
+// io.EOF.
 //
-// PEP 3156's connect_write_pipe.
+// WritePipe is the connect_write_pipe of PEP 3156.
 func WritePipe(ctx context.Context, f *os.File) (*netio.Stream, error) {
 	return openPipe(ctx, f, poll.Write, nameOf(f))
 }
 
-// openPipe makes a stream of f, which may be nil if ctx is cancelled.
+// openPipe returns a stream for f. File f may be nil if ctx is cancelled.
 func openPipe(ctx context.Context, f *os.File, kind poll.Kind, name string) (*netio.Stream, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -64,14 +66,15 @@ func openPipe(ctx context.Context, f *os.File, kind poll.Kind, name string) (*ne
 	return d.Stream(netio.StreamConfig{}), nil
 }
 
-// A pipeAddr is the name of a pipe as a net.Addr. Each stream has its own.
+// A pipeAddr is the name of a pipe as a net.Addr. Each stream has its own pipeAddr.
 type pipeAddr struct{ name string }
 
-// Network and String make it a net.Addr.
+// Network and String implement net.Addr.
 func (*pipeAddr) Network() string  { return "pipe" }
 func (a *pipeAddr) String() string { return a.name }
 
-// nameOf is the name of f. A nil f has none: under a cancelled ctx a call looks no further.
+// nameOf returns the name of f. It accepts nil, so that a call with a nil f under a cancelled
+// ctx returns the cancel and does not panic.
 func nameOf(f *os.File) string {
 	if f == nil {
 		return ""

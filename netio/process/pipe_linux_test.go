@@ -13,8 +13,8 @@ import (
 	"baton/netio/process"
 )
 
-// On Linux a pipe or terminal that others share blocks for them as before.
-func TestPipeFlags(t *testing.T) {
+// On Linux a stream of a pipe or terminal leaves the original file blocking.
+func TestStreamLeavesFileBlocking(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		r, w := files(t)
 		defer r.Close()
@@ -35,7 +35,7 @@ func TestPipeFlags(t *testing.T) {
 	})
 }
 
-// terminal returns the ends of a pseudo terminal, which are closed in the end.
+// terminal returns both ends of a pseudo terminal. They are closed at the end of the test.
 func terminal(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	master = must(os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0))(t)
@@ -47,13 +47,13 @@ func terminal(t *testing.T) (master, slave *os.File) {
 	n := must(unix.IoctlGetInt(fd, unix.TIOCGPTN))(t)
 	slave = must(os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0))(t)
 	t.Cleanup(func() { slave.Close() })
-	slave.Fd() // it blocks from here on
+	slave.Fd() // makes it blocking
 	return master, slave
 }
 
-// A terminal gives its lines, from both ends, and the master is the same one and not
-// another terminal.
-func TestTerminal(t *testing.T) {
+// Streams of both ends of a pseudo terminal transfer lines. The stream of the master belongs
+// to the same terminal as the slave.
+func TestTerminalStreams(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		master, slave := terminal(t)
 		keyboard, screen := must(process.WritePipe(ctx, master))(t), must(process.ReadPipe(ctx, master))(t)
@@ -63,7 +63,7 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("the program reads %q, %v", line, err)
 		}
 		must(out.Write(ctx, []byte("shown\n")))(t)
-		for _, line := range []string{"typed", "shown"} { // the first is the echo
+		for _, line := range []string{"typed", "shown"} { // the terminal shows what is typed
 			if got, err := screen.ReadLine(ctx); got != line || err != nil {
 				t.Errorf("the screen shows %q, %v, want %q", got, err, line)
 			}

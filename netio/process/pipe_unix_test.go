@@ -27,7 +27,7 @@ import (
 	"baton/task"
 )
 
-// pipe returns both ends of a pipe as streams, which are closed in the end.
+// pipe returns both ends of a pipe as streams. The caller closes them.
 func pipe(ctx context.Context, t *testing.T) (r, w *netio.Stream) {
 	t.Helper()
 	rf, wf := files(t)
@@ -36,7 +36,7 @@ func pipe(ctx context.Context, t *testing.T) (r, w *netio.Stream) {
 	return must(process.ReadPipe(ctx, rf))(t), must(process.WritePipe(ctx, wf))(t)
 }
 
-// files returns both ends of a pipe that blocks, as those that a program inherits do.
+// files returns both ends of a blocking pipe. A program usually inherits blocking pipes.
 func files(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	var fds [2]int
@@ -46,7 +46,7 @@ func files(t *testing.T) (r, w *os.File) {
 	return os.NewFile(uintptr(fds[0]), "reader"), os.NewFile(uintptr(fds[1]), "writer")
 }
 
-// blocks reports whether the open file of f blocks.
+// blocks reports whether f is blocking: whether O_NONBLOCK is not set.
 func blocks(t *testing.T, f *os.File) bool {
 	t.Helper()
 	raw := must(f.SyscallConn())(t)
@@ -57,8 +57,8 @@ func blocks(t *testing.T, f *os.File) bool {
 	return flags&unix.O_NONBLOCK == 0
 }
 
-// A pipe has the calls of every stream: lines, limits, the end.
-func TestPipe(t *testing.T) {
+// The stream of a pipe has lines and an end, like every stream.
+func TestPipeLines(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		r, w := pipe(ctx, t)
 		defer r.Close()
@@ -78,8 +78,8 @@ func TestPipe(t *testing.T) {
 	})
 }
 
-// A Write that does not fit waits, and everything arrives in order.
-func TestPipeIsFull(t *testing.T) {
+// A Write to a full pipe waits, and all bytes arrive in order.
+func TestWriteToFullPipeWaits(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		r, w := pipe(ctx, t)
 		defer r.Close()
@@ -98,8 +98,8 @@ func TestPipeIsFull(t *testing.T) {
 	})
 }
 
-// A cancel ends calls that wait at a pipe, and loses nothing (123).
-func TestPipeCancel(t *testing.T) {
+// A cancel ends calls that wait for a pipe, and no byte is lost.
+func TestCancelledReadLosesNothing(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		r, w := pipe(ctx, t)
 		defer r.Close()
@@ -117,7 +117,7 @@ func TestPipeCancel(t *testing.T) {
 		writer.Cancel(nil)
 		for _, call := range []*task.Task[struct{}]{reader, writer} {
 			if _, err := call.Await(ctx); !errors.As(err, &canceled) {
-				t.Errorf("a call that was cancelled: %v", err)
+				t.Errorf("a cancelled call: %v", err)
 			}
 		}
 		must(w.Write(ctx, []byte("line\n")))(t)
@@ -127,9 +127,8 @@ func TestPipeCancel(t *testing.T) {
 	})
 }
 
-// A write pipe notices that its reader has gone, with nothing to write and with a Write
-// under way (116).
-func TestReaderGoes(t *testing.T) {
+// When the reader closes the pipe, a Read and a Write of the writing stream return.
+func TestWriterNoticesClosedReader(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		r, w := pipe(ctx, t)
 		defer w.Close()
@@ -145,7 +144,7 @@ func TestReaderGoes(t *testing.T) {
 			task.Yield(ctx)
 		}
 		if watch.Done() || full.Done() {
-			t.Error("a call has ended before the reader")
+			t.Error("a call returned before the reader was closed")
 		}
 		want(t, "Close", r.Close(), nil)
 		_, err := watch.Await(ctx)
@@ -158,7 +157,7 @@ func TestReaderGoes(t *testing.T) {
 	})
 }
 
-// CloseWrite ends the pipe for the reader, and leaves the stream to be closed.
+// CloseWrite ends the pipe for its reader. The stream still has to be closed.
 func TestPipeCloseWrite(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		r, w := pipe(ctx, t)
@@ -176,9 +175,9 @@ func TestPipeCloseWrite(t *testing.T) {
 	})
 }
 
-// What is no pipe, or was not opened for the direction, is refused and left as it was
-// (117).
-func TestPipeRefused(t *testing.T) {
+// ReadPipe and WritePipe refuse a file that is not a pipe or was not opened for the direction,
+// and leave the file unchanged.
+func TestWrongFilesAreRefused(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		regular := must(os.Create(filepath.Join(t.TempDir(), "regular")))(t)
 		defer regular.Close()
@@ -205,7 +204,7 @@ func TestPipeRefused(t *testing.T) {
 			s, err := c.open(ctx, c.file)
 			want(t, c.name, err, c.want)
 			if s != nil {
-				t.Errorf("%s: a stream beside the error", c.name)
+				t.Errorf("%s: a stream was returned with the error", c.name)
 			}
 			if c.file != gone && !blocks(t, c.file) {
 				t.Errorf("%s: O_NONBLOCK is set", c.name)
@@ -218,8 +217,8 @@ func TestPipeRefused(t *testing.T) {
 	})
 }
 
-// Named pipes, devices and sockets are read and written like pipes.
-func TestPipeSorts(t *testing.T) {
+// Named pipes, devices and sockets can be read and written like pipes.
+func TestNamedPipesDevicesAndSockets(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		name := filepath.Join(t.TempDir(), "fifo")
 		if err := unix.Mkfifo(name, 0o600); err != nil {
@@ -254,8 +253,8 @@ func TestPipeSorts(t *testing.T) {
 	})
 }
 
-// Timeouts, files and net.Conns work on pipes as on sockets.
-func TestPipeCalls(t *testing.T) {
+// Timeouts, SendFile and NetConn work for pipes as for sockets.
+func TestPipeTimeoutSendFileAndNetConn(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		r, w := pipe(ctx, t)
 		defer r.Close()
@@ -285,7 +284,7 @@ func TestPipeCalls(t *testing.T) {
 	})
 }
 
-// events is a protocol that keeps what it is called with.
+// events is a protocol that records its calls.
 type events struct {
 	data []byte
 	lost chan error
@@ -295,8 +294,8 @@ func (e *events) ConnectionMade(*protocol.Transport) {}
 func (e *events) DataReceived(data []byte)           { e.data = append(e.data, data...) }
 func (e *events) ConnectionLost(err error)           { e.lost <- err }
 
-// A transport of a pipe calls ConnectionLost at the end of the pipe, and when the reader
-// has gone (116).
+// A transport of a pipe calls ConnectionLost at the end of the pipe, and when the reader has
+// closed the pipe.
 func TestPipeTransport(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		attach := func(s *netio.Stream) (*protocol.Transport, *events) {
@@ -318,13 +317,13 @@ func TestPipeTransport(t *testing.T) {
 		ended("the writer, closed", writer)
 		ended("the reader, at the end", reader)
 		if string(reader.data) != "written, and then closed" {
-			t.Errorf("the reader was given %q", reader.data)
+			t.Errorf("the reader received %q", reader.data)
 		}
 
 		r, w = pipe(ctx, t)
 		_, writer = attach(w)
 		r.Close()
-		ended("the writer, when the reader has gone", writer)
+		ended("the writer, after its reader was closed", writer)
 	})
 }
 

@@ -11,49 +11,50 @@ import (
 	"baton/task"
 )
 
-// A Protocol is called when something happens to a child, in the style of package
-// protocol: its methods run on the loop's goroutine, one at a time, and must not switch.
-// It may be a [protocol.FlowController], for the input of the child. PEP 3156's
-// SubprocessProtocol.
+// A Protocol receives the output and the end of a child, in the callback style of package
+// protocol. The loop calls its methods on its own goroutine, one at a time. They must not
+// switch. To control the flow of the child's input, also implement
+// [protocol.FlowController]. Protocol is the SubprocessProtocol of PEP 3156.
 //
-// A panic in a method is given to the loop's exception handler, and closes the transport.
+// If a method panics, the loop's exception handler receives the panic, and the transport is
+// closed.
 type Protocol interface {
 	// ConnectionMade is the first call, when the child runs.
 	ConnectionMade(t *Transport)
 
 	// PipeDataReceived is called with what the child has written to its standard output
-	// (fd 1) or standard error (2). Data is valid until it returns.
+	// (fd 1) or standard error (fd 2). Data is valid until the call returns.
 	PipeDataReceived(fd int, data []byte)
 
-	// PipeConnectionLost is called at the end of a pipe, once for each: fd is 0, 1 or 2.
-	// Err is nil, or what has ended it, as for ConnectionLost of package protocol.
+	// PipeConnectionLost is called once for each pipe, when it has ended. Fd is 0, 1 or 2.
+	// Err is nil or says why the pipe has ended, as for ConnectionLost of package protocol.
 	PipeConnectionLost(fd int, err error)
 
-	// ProcessExited is called once, when the child has ended. Its pipes may have ended
-	// before, or bring more after that: another process may hold them.
+	// ProcessExited is called once, when the child has ended. Pipes may end before that.
+	// They may also bring more data after that, because another process may hold them.
 	ProcessExited()
 
 	// ConnectionLost is the last call, after ProcessExited and the end of all pipes.
 	ConnectionLost()
 }
 
-// A Transport is a child and its pipes, for a protocol. It belongs to the loop.
+// A Transport is a child and its pipes, as a Protocol uses them. It belongs to the loop.
 type Transport struct {
 	cmd      *Cmd
 	protocol Protocol
 	pipes    [3]*protocol.Transport
-	open     int // pipes
-	made     bool
+	open     int  // how many pipes have not ended
+	made     bool // ConnectionMade was called
 	exited   bool // ProcessExited was called
-	lost     bool // ConnectionLost was called
+	lost     bool // ConnectionLost was called, or Connect has failed
 }
 
-// Connect starts the command for a protocol, with pipes for those of Stdin, Stdout and
-// Stderr that are nil. ConnectionMade has returned when Connect returns. The child belongs
-// to the scope of ctx as with [Cmd.Start], and the scope does not end before
-// ConnectionLost. After an error of a later step than Start the child is ended.
+// Connect starts the command for a protocol. It creates a pipe for each of Stdin, Stdout and
+// Stderr that is nil. ConnectionMade has returned when Connect returns. As with [Cmd.Start],
+// the child belongs to the scope of ctx; the scope does not end before ConnectionLost was
+// called. If Connect fails after the start of the child, it ends the child.
 //
-// PEP 3156's subprocess_exec.
+// Connect is the subprocess_exec of PEP 3156.
 func (c *Cmd) Connect(ctx context.Context, p Protocol) (*Transport, error) {
 	if _, err := task.Checkpoint(ctx); err != nil {
 		return nil, err
@@ -71,7 +72,7 @@ func (c *Cmd) Connect(ctx context.Context, p Protocol) (*Transport, error) {
 		err = c.child.until(ctx, func() bool { return t.made })
 	}
 	if err != nil {
-		t.lost = true // no call comes any more
+		t.lost = true // so that no method of the protocol is called
 		t.Close()
 		return nil, err
 	}
@@ -90,14 +91,14 @@ func (c *Cmd) startWithPipes(ctx context.Context) (err error) {
 		_, err = c.StderrPipe(ctx)
 	}
 	if err != nil {
-		c.closeInner()
-		c.closeOurs()
+		c.closeChildEnds()
+		c.closeOurEnds()
 		return err
 	}
 	return c.Start(ctx)
 }
 
-// attach makes transports of the pipes, which do not read before ConnectionMade.
+// attach makes transports of the pipes. They do not read before ConnectionMade was called.
 func (t *Transport) attach(ctx context.Context) error {
 	for fd, s := range []*netio.Stream{t.cmd.stdinPipe, t.cmd.stdoutPipe, t.cmd.stderrPipe} {
 		if s == nil {
@@ -120,17 +121,17 @@ func (t *Transport) begin() {
 	if t.lost {
 		return
 	}
-	defer func() { // also after a panic
+	defer func() { // runs also if ConnectionMade panics
 		t.made = true
 		c := t.cmd.child
 		c.transport = t
-		c.news.WakeAll()
+		c.changed.WakeAll()
 		for _, pipe := range t.pipes {
 			if pipe != nil {
 				pipe.ResumeReading()
 			}
 		}
-		if c.exited {
+		if c.reaped {
 			c.loop.CallSoon(t.exit)
 		}
 	}()
@@ -144,18 +145,18 @@ func (t *Transport) exit() {
 	t.call(t.protocol.ProcessExited)
 }
 
-// finish calls ConnectionLost when all has ended.
+// finish calls ConnectionLost if the child and all its pipes have ended.
 func (t *Transport) finish() {
 	if !t.exited || t.open > 0 || t.lost {
 		return
 	}
 	t.lost = true
-	t.cmd.child.news.WakeAll()
+	t.cmd.child.changed.WakeAll()
 	t.call(t.protocol.ConnectionLost)
 }
 
-// call calls a method of the protocol. If that does not return, the child ends, and the
-// panic goes on: to the exception handler of the loop.
+// call calls a method of the protocol. If the method panics, call closes the transport and
+// passes the panic on, to the exception handler of the loop.
 func (t *Transport) call(method func()) {
 	returned := false
 	defer func() {
@@ -167,45 +168,47 @@ func (t *Transport) call(method func()) {
 	returned = true
 }
 
-// Cmd returns the command, for its Process and ProcessState, and to signal or wait for it.
+// Cmd returns the command. Use it to signal the child, to wait for it, and for its Process and
+// ProcessState.
 func (t *Transport) Cmd() *Cmd { return t.cmd }
 
-// Pipe returns the transport of a pipe to the child: of its input for 0, to be written
-// to, and of its output for 1 and its standard error for 2. It is nil if there is no pipe.
+// Pipe returns the transport of one pipe: the standard input of the child for fd 0, which the
+// program writes to, its standard output for 1, and its standard error for 2. Pipe returns
+// nil if there is no such pipe.
 func (t *Transport) Pipe(fd int) *protocol.Transport { return t.pipes[fd] }
 
-// Close closes the pipes, and ends the child as a cancel does: it is asked to terminate,
-// and killed after the Grace. What was written to the input is still sent, if the child
-// reads it. A second Close does nothing.
+// Close closes the pipes, and ends the child as a cancel does: the child is asked to
+// terminate, and killed after Grace. Data that was written to the input is still sent if the
+// child reads it. A second Close does nothing.
 func (t *Transport) Close() {
-	t.cmd.child.held("Transport.Close")
+	t.cmd.child.mustHold("Transport.Close")
 	for fd, s := range []*netio.Stream{t.cmd.stdinPipe, t.cmd.stdoutPipe, t.cmd.stderrPipe} {
 		if t.pipes[fd] != nil {
 			t.pipes[fd].Close()
 		} else if s != nil {
-			_ = s.Close() // of a Connect that fails
+			_ = s.Close() // Connect has failed before it made a transport
 		}
 	}
-	t.cmd.child.guardian.Cancel(nil)
+	t.cmd.child.guardTask.Cancel(nil)
 }
 
-// A side is the protocol of one pipe.
+// A side is the protocol.Protocol and protocol.FlowController of one pipe.
 type side struct {
 	t  *Transport
 	fd int
 }
 
-// ConnectionMade makes it a protocol.Protocol.
+// ConnectionMade stops reading until the Protocol's ConnectionMade was called.
 func (s *side) ConnectionMade(pipe *protocol.Transport) { pipe.PauseReading() }
 
-// DataReceived makes it a protocol.Protocol. From a pipe that writes nothing comes.
+// DataReceived passes data on. It is never called for a pipe that writes.
 func (s *side) DataReceived(data []byte) {
 	s.t.call(func() { s.t.protocol.PipeDataReceived(s.fd, data) })
 }
 
-// ConnectionLost makes it a protocol.Protocol.
+// ConnectionLost passes the end of the pipe on.
 func (s *side) ConnectionLost(err error) {
-	if s.t.lost { // a Connect that fails
+	if s.t.lost { // Connect has failed
 		return
 	}
 	s.t.open--
@@ -213,7 +216,7 @@ func (s *side) ConnectionLost(err error) {
 	s.t.call(func() { s.t.protocol.PipeConnectionLost(s.fd, err) })
 }
 
-// PauseWriting and ResumeWriting make it a protocol.FlowController.
+// PauseWriting and ResumeWriting are passed on if the Protocol is a FlowController.
 func (s *side) PauseWriting() {
 	if p, ok := s.t.protocol.(protocol.FlowController); ok {
 		s.t.call(p.PauseWriting)

@@ -21,48 +21,49 @@ import (
 	"baton/task"
 )
 
-// A diary is a protocol that writes down its calls.
-type diary struct {
-	calls []string
-	data  [3]bytes.Buffer
-	made  func(t *process.Transport)
-	lost  bool
-	news  task.WaitQueue
+// A recorder is a Protocol that records its calls.
+type recorder struct {
+	calls   []string
+	data    [3]bytes.Buffer
+	made    func(t *process.Transport)
+	lost    bool
+	changed task.WaitQueue
 }
 
-func (d *diary) note(format string, args ...any) {
+func (d *recorder) note(format string, args ...any) {
 	d.calls = append(d.calls, fmt.Sprintf(format, args...))
-	d.news.WakeAll()
+	d.changed.WakeAll()
 }
 
-func (d *diary) ConnectionMade(t *process.Transport) {
+func (d *recorder) ConnectionMade(t *process.Transport) {
 	d.note("made")
 	if d.made != nil {
 		d.made(t)
 	}
 }
 
-func (d *diary) PipeDataReceived(fd int, data []byte) {
+func (d *recorder) PipeDataReceived(fd int, data []byte) {
 	d.data[fd].Write(data)
-	d.news.WakeAll()
+	d.changed.WakeAll()
 }
 
-func (d *diary) PipeConnectionLost(fd int, err error) { d.note("pipe %d: %v", fd, err) }
-func (d *diary) ProcessExited()                       { d.note("exited") }
-func (d *diary) ConnectionLost()                      { d.lost = true; d.note("lost") }
+func (d *recorder) PipeConnectionLost(fd int, err error) { d.note("pipe %d: %v", fd, err) }
+func (d *recorder) ProcessExited()                       { d.note("exited") }
+func (d *recorder) ConnectionLost()                      { d.lost = true; d.note("lost") }
 
-// wait waits for a condition.
-func (d *diary) wait(ctx context.Context, t *testing.T, holds func() bool) {
+// wait waits until a condition holds.
+func (d *recorder) wait(ctx context.Context, t *testing.T, holds func() bool) {
 	t.Helper()
 	for !holds() {
-		if err := d.news.Wait(ctx, task.Text("the diary")); err != nil {
+		if err := d.changed.Wait(ctx, task.Text("a call of the protocol")); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// check looks at the order of the calls: the first and the last one, and each once.
-func (d *diary) check(t *testing.T, want ...string) {
+// check checks that "made" was the first call, "lost" the last, and that there was each of the
+// wanted calls once.
+func (d *recorder) check(t *testing.T, want ...string) {
 	t.Helper()
 	if len(d.calls) == 0 || d.calls[0] != "made" || d.calls[len(d.calls)-1] != "lost" {
 		t.Errorf("the calls are %q", d.calls)
@@ -73,11 +74,11 @@ func (d *diary) check(t *testing.T, want ...string) {
 	}
 }
 
-// A protocol is given the output of the child, and its end: the last call comes after the
-// exit and the end of each pipe (118, 128).
-func TestProtocol(t *testing.T) {
+// A protocol receives the output of the child and its end. ConnectionLost comes after the exit
+// and the end of each pipe.
+func TestProtocolCalls(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
-		d := &diary{made: func(tr *process.Transport) {
+		d := &recorder{made: func(tr *process.Transport) {
 			tr.Pipe(0).Write([]byte("in"))
 			tr.Pipe(0).Close()
 		}}
@@ -97,20 +98,20 @@ func TestProtocol(t *testing.T) {
 	})
 }
 
-// The child may end before its pipes, which another process holds (128), and the pipes
-// before the child.
-func TestProtocolOrder(t *testing.T) {
+// A child may end before its pipes, if another process holds them. Pipes may end before their
+// child.
+func TestProtocolOrderOfExitAndPipes(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
-		d := &diary{}
+		d := &recorder{}
 		must(shell("sleep 60 & echo $!").Connect(ctx, d))(t)
 		d.wait(ctx, t, func() bool { return slices.Contains(d.calls, "exited") && d.data[1].Len() > 0 })
 		if d.lost {
-			t.Error("the connection is lost before its pipes")
+			t.Error("ConnectionLost was called before the end of the pipes")
 		}
 		kill(t, d.data[1].String())
 		d.wait(ctx, t, func() bool { return d.lost })
 
-		d = &diary{}
+		d = &recorder{}
 		tr := must(shell("exec <&- >&- 2>&-; exec sleep 60").Connect(ctx, d))(t)
 		d.wait(ctx, t, func() bool { return len(d.calls) == 4 })
 		d.calls = d.calls[:1]
@@ -120,17 +121,17 @@ func TestProtocolOrder(t *testing.T) {
 	})
 }
 
-// Close, and the end of the scope, end the child.
-func TestProtocolClose(t *testing.T) {
+// Close ends the child, and so does the end of the scope.
+func TestCloseAndScopeEndChildOfProtocol(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
-		d := &diary{}
+		d := &recorder{}
 		tr := must(process.Command("cat").Connect(ctx, d))(t)
 		tr.Close()
 		tr.Close()
 		d.wait(ctx, t, func() bool { return d.lost })
 		d.check(t, "made", "pipe 0: <nil>", "pipe 1: <nil>", "pipe 2: <nil>", "exited", "lost")
 
-		d = &diary{}
+		d = &recorder{}
 		over := errors.New("over")
 		err := task.Scope(ctx, func(ctx context.Context) error {
 			tr = must(process.Command("sleep", "60").Connect(ctx, d))(t)
@@ -140,20 +141,20 @@ func TestProtocolClose(t *testing.T) {
 		if !d.lost || status(tr.Cmd().Wait(ctx)) != -int(syscall.SIGTERM) {
 			t.Errorf("after the scope: lost %v, the status %v", d.lost, tr.Cmd().ProcessState)
 		}
-		_, err = process.Command("no-such-program").Connect(ctx, &diary{})
-		want(t, "a program that is not there", err, exec.ErrNotFound)
+		_, err = process.Command("no-such-program").Connect(ctx, &recorder{})
+		want(t, "a program that does not exist", err, exec.ErrNotFound)
 	})
 }
 
-// A writer is a diary with flow control.
-type writer struct{ diary }
+// A writer is a recorder that is a protocol.FlowController, too.
+type writer struct{ recorder }
 
 func (w *writer) PauseWriting()  { w.note("pause") }
 func (w *writer) ResumeWriting() { w.note("resume") }
 
-// A protocol that writes faster than the child reads is paused, and resumed. The child reads
-// nothing before it has a line on its descriptor 3.
-func TestProtocolIsPaused(t *testing.T) {
+// A protocol that writes faster than the child reads is paused, and later resumed. The child
+// waits for a line on its descriptor 3 before it reads its input.
+func TestFastProtocolIsPaused(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		w := &writer{}
 		w.made = func(tr *process.Transport) {
@@ -170,7 +171,7 @@ func TestProtocolIsPaused(t *testing.T) {
 		c.ExtraFiles = []*os.File{r}
 		tr := must(c.Connect(ctx, w))(t)
 		if !tr.Pipe(0).WritePaused() {
-			t.Error("writing is not paused, and nothing was read")
+			t.Error("writing is not paused, although the child has read nothing")
 		}
 		must(start.WriteString("\n"))(t)
 		w.wait(ctx, t, func() bool { return slices.Contains(w.calls, "resume") })
@@ -183,7 +184,7 @@ func TestProtocolIsPaused(t *testing.T) {
 	})
 }
 
-// A panic in a method is reported, and ends the child.
+// A panic in a method of the protocol is reported, and ends the child.
 func TestProtocolPanics(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		var reported []string
@@ -191,7 +192,7 @@ func TestProtocolPanics(t *testing.T) {
 			reported = append(reported, fmt.Sprint(e.Err))
 		})
 		defer task.Loop(ctx).SetExceptionHandler(nil)
-		d := &diary{made: func(*process.Transport) { panic("in ConnectionMade") }}
+		d := &recorder{made: func(*process.Transport) { panic("in ConnectionMade") }}
 		must(process.Command("sleep", "60").Connect(ctx, d))(t)
 		d.wait(ctx, t, func() bool { return d.lost })
 		if len(reported) != 1 || !strings.Contains(reported[0], "in ConnectionMade") {
@@ -200,11 +201,11 @@ func TestProtocolPanics(t *testing.T) {
 	})
 }
 
-// A Connect that is cancelled leaves no child.
-func TestConnectIsCancelled(t *testing.T) {
+// A cancelled Connect leaves no child.
+func TestCancelledConnectLeavesNoChild(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		for yields := range 12 {
-			d := &diary{}
+			d := &recorder{}
 			cmd := process.Command("sleep", "60")
 			err := task.Scope(ctx, func(ctx context.Context) error {
 				connect := task.StartErr(ctx, func(ctx context.Context) error {
@@ -222,7 +223,7 @@ func TestConnectIsCancelled(t *testing.T) {
 				return nil
 			})
 			if cmd.Process != nil && cmd.ProcessState == nil {
-				t.Errorf("after %d yields the child is left; the error was %v", yields, err)
+				t.Errorf("after %d yields the child still runs; the error was %v", yields, err)
 			}
 			if len(d.calls) > 0 && !d.lost {
 				t.Errorf("after %d yields the calls are %q", yields, d.calls)

@@ -18,22 +18,22 @@ import (
 	"baton/task"
 )
 
-// pumpBytes is how much of Stdin is read at a time: what a pipe holds, by default.
+// pumpBytes is how much of Stdin is read at a time. It is the default capacity of a pipe.
 const pumpBytes = 64 << 10
 
-// idleBound is how long a pump of a child that was cancelled waits for the next bytes. What is
-// in the pipe comes sooner.
+// idleBound is how long a pump of a cancelled child waits for the next bytes. Bytes that are
+// in the pipe already come sooner.
 const idleBound = 100 * time.Millisecond
 
-// A pump moves the bytes of one pipe.
+// A pump moves bytes between one pipe of a child and a reader or writer of the program.
 type pump struct {
 	stream *netio.Stream
-	feeds  bool // the child, which need not take it all
-	move   func(ctx context.Context) error
+	feeds  bool                            // it writes to the child, which need not read everything
+	move   func(ctx context.Context) error // moves all bytes
 }
 
-// feeder returns a pump that writes what r brings to the child. That the child reads no
-// more is no failure.
+// feeder returns a pump that reads from r and writes to the child. The pump does not fail if
+// the child has closed its end.
 func feeder(s *netio.Stream, r io.Reader) pump {
 	return pump{s, true, func(ctx context.Context) error {
 		buf := make([]byte, pumpBytes)
@@ -55,7 +55,7 @@ func feeder(s *netio.Stream, r io.Reader) pump {
 	}}
 }
 
-// collector returns a pump that writes what the child brings to w.
+// collector returns a pump that reads what the child writes, and writes it to w.
 func collector(s *netio.Stream, w io.Writer) pump {
 	return pump{s, false, func(ctx context.Context) error {
 		_, err := netio.Copy(ctx, writer{w}, s)
@@ -63,7 +63,7 @@ func collector(s *netio.Stream, w io.Writer) pump {
 	}}
 }
 
-// read reads from r: here if it never waits, or else beside the loop.
+// read reads from r: on the loop if r never waits, and otherwise in the executor.
 func read(ctx context.Context, r io.Reader, buf []byte) (int, error) {
 	switch r.(type) {
 	case *bytes.Buffer, *bytes.Reader, *strings.Reader:
@@ -72,11 +72,11 @@ func read(ctx context.Context, r io.Reader, buf []byte) (int, error) {
 	return await.Abandon(ctx, func(context.Context) (int, error) { return r.Read(buf) }, nil)
 }
 
-// A writer is an io.Writer as a netio.Writer.
+// A writer makes an io.Writer a netio.Writer.
 type writer struct{ w io.Writer }
 
-// Write writes to w: here if it never waits, or else beside the loop. What it gives away
-// there is a copy, since a cancel does not wait for the return.
+// Write writes to w: on the loop if w never waits, and otherwise in the executor. The executor
+// gets a copy of p, because a cancelled Write returns before w has returned.
 func (w writer) Write(ctx context.Context, p []byte) (n int, err error) {
 	switch w.w.(type) {
 	case *bytes.Buffer, *strings.Builder, *excerpt:
@@ -94,13 +94,13 @@ func (w writer) Write(ctx context.Context, p []byte) (n int, err error) {
 	return n, err
 }
 
-// transfer runs the pumps. When one has come to its end, or has failed, it closes the
-// pipe, so that the child learns of that; after a cancel the pipe can be used again.
+// transfer runs the pumps until they have ended, and calls exit, which must return when the
+// child has ended. A pump that ends closes its pipe, so that the child notices. A pump that
+// is cancelled leaves its pipe open, to be used again.
 //
-// Exit returns when the child has ended. From then on nothing is fed to it, and the other
-// pumps have WaitDelay to come to their end. If the child was cancelled, a pump also ends
-// when nothing has come for idleBound. The error is that of exit, the first one of a pump, or
-// exec.ErrWaitDelay.
+// After the end of the child nothing is fed to it, and the other pumps may run for WaitDelay.
+// If the child was cancelled, a pump also ends when nothing has come for idleBound. The error
+// is the error of exit, the first error of a pump, or exec.ErrWaitDelay.
 func (c *child) transfer(ctx context.Context, pumps []pump, exit func(ctx context.Context) error) error {
 	if len(pumps) == 0 {
 		return exit(ctx)
@@ -121,7 +121,7 @@ func (c *child) transfer(ctx context.Context, pumps []pump, exit func(ctx contex
 		if feeder != nil {
 			feeder.Cancel(nil)
 		}
-		if c.cut {
+		if c.canceled {
 			for _, p := range pumps {
 				p.stream.SetIdleTimeout(idleBound)
 			}
@@ -139,35 +139,35 @@ func (c *child) transfer(ctx context.Context, pumps []pump, exit func(ctx contex
 	return nil
 }
 
-// A transfer is the state of the pumps of one call of the method transfer.
+// A transfer is the state of one call of child.transfer.
 type transfer struct {
 	child   *child
-	running int   // pumps
-	failed  error // the first failure of one
-	left    bool  // one has not come to its end
+	running int   // how many pumps have not ended
+	failed  error // the first error of a pump
+	left    bool  // a pump was ended before the end of its pipe
 }
 
-// pump runs a pump, and closes its pipe when it has come to its end.
+// pump runs p. It closes the pipe unless p was cancelled.
 func (t *transfer) pump(ctx context.Context, p pump) {
-	ended := true // also if p panics
+	ended := true // stays true if p panics
 	defer func() {
 		if ended {
 			_ = p.stream.Close()
 		}
 		t.running--
-		t.child.news.WakeAll()
+		t.child.changed.WakeAll()
 	}()
 	err := p.move(ctx)
 	ended = !isCancel(err)
 	switch {
-	case t.child.cut && errors.Is(err, os.ErrDeadlineExceeded):
+	case t.child.canceled && errors.Is(err, os.ErrDeadlineExceeded):
 		t.left = true
 	case ended && t.failed == nil:
 		t.failed = err
 	}
 }
 
-// drain waits for the pumps, and cancels them after WaitDelay.
+// drain waits until the pumps have ended, and cancels them after WaitDelay.
 func (t *transfer) drain(ctx context.Context) error {
 	bounded := ctx
 	if d := t.child.cmd.delay(); d >= 0 {

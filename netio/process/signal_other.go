@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// terminate is Kill: there is no way to ask.
+// terminate is the signal of Terminate. This system has only Kill.
 var terminate = os.Kill
 
-// attributes returns the SysProcAttr. There are no process groups.
+// attributes returns the SysProcAttr of the child. This system has no process groups.
 func (c *Cmd) attributes() (*syscall.SysProcAttr, error) {
 	if c.Group {
 		return nil, fmt.Errorf("process: process groups: %w", errors.ErrUnsupported)

@@ -11,11 +11,12 @@ import (
 	"syscall"
 )
 
+// terminate is the signal of Terminate.
 const terminate = syscall.SIGTERM
 
-// attributes returns the SysProcAttr with that of Group.
+// attributes returns the SysProcAttr of the child, with a new process group if Group is set.
 func (c *Cmd) attributes() (*syscall.SysProcAttr, error) {
-	if !c.Group || c.SysProcAttr != nil && c.SysProcAttr.Setsid { // a session is a group, too
+	if !c.Group || c.SysProcAttr != nil && c.SysProcAttr.Setsid { // a new session is a new group
 		return c.SysProcAttr, nil
 	}
 	attr := &syscall.SysProcAttr{}
@@ -26,7 +27,7 @@ func (c *Cmd) attributes() (*syscall.SysProcAttr, error) {
 	return attr, nil
 }
 
-// signalGroup sends a signal to the process group of a leader that was not collected.
+// signalGroup sends a signal to the process group of leader, a process that was not reaped.
 func signalGroup(leader int, sig os.Signal) error {
 	number, ok := sig.(syscall.Signal)
 	if !ok {

@@ -14,10 +14,10 @@ import (
 	"baton/task"
 )
 
-// StdinPipe returns a stream that writes to the standard input of the command. It is
-// called before Start. The child finds the end of its input when the stream is closed.
-// Once the child reads no more, Write fails with EPIPE. The stream must be closed; if
-// Start fails, it is closed. Without pipes it is errors.ErrUnsupported: see [WritePipe].
+// StdinPipe returns a stream that writes to the standard input of the command. Call it before
+// Start. Close the stream to end the input of the child, and in any case: only a Start that
+// fails closes it. When the child has closed its end, Write fails with EPIPE. On systems and
+// in worlds without pipes the error is errors.ErrUnsupported: see [WritePipe].
 func (c *Cmd) StdinPipe(ctx context.Context) (*netio.Stream, error) {
 	if c.Stdin != nil {
 		return nil, errors.New("process: Stdin already set")
@@ -30,10 +30,11 @@ func (c *Cmd) StdinPipe(ctx context.Context) (*netio.Stream, error) {
 	return s, nil
 }
 
-// StdoutPipe returns a stream that reads the standard output of the command. It is called
-// before Start. A child that writes faster than the program reads is made to wait. The
-// stream must be closed; if Start fails, it is closed. Unlike that of package os/exec it
-// can be read after Wait, too. Without pipes it is errors.ErrUnsupported: see [ReadPipe].
+// StdoutPipe returns a stream that reads the standard output of the command. Call it before
+// Start. A child that writes faster than the program reads has to wait. The user must close
+// the stream; a Start that fails closes it. Unlike with package os/exec, the stream can still
+// be read after Wait. On systems and in worlds without pipes the error is
+// errors.ErrUnsupported: see [ReadPipe].
 func (c *Cmd) StdoutPipe(ctx context.Context) (*netio.Stream, error) {
 	if c.Stdout != nil {
 		return nil, errors.New("process: Stdout already set")
@@ -46,7 +47,7 @@ func (c *Cmd) StdoutPipe(ctx context.Context) (*netio.Stream, error) {
 	return s, nil
 }
 
-// StderrPipe is StdoutPipe for the standard error of the command.
+// StderrPipe is like StdoutPipe, for the standard error of the command.
 func (c *Cmd) StderrPipe(ctx context.Context) (*netio.Stream, error) {
 	if c.Stderr != nil {
 		return nil, errors.New("process: Stderr already set")
@@ -59,7 +60,7 @@ func (c *Cmd) StderrPipe(ctx context.Context) (*netio.Stream, error) {
 	return s, nil
 }
 
-// pipe makes a pipe of which the child gets one end. Kind is what the other end does.
+// pipe makes a pipe before Start. See newPipe.
 func (c *Cmd) pipe(ctx context.Context, what string, kind poll.Kind) (*os.File, *netio.Stream, error) {
 	if _, err := task.Checkpoint(ctx); err != nil {
 		return nil, nil, err
@@ -70,6 +71,8 @@ func (c *Cmd) pipe(ctx context.Context, what string, kind poll.Kind) (*os.File, 
 	return c.newPipe(ctx, what, kind)
 }
 
+// newPipe makes a pipe, and returns the file for the child and the stream for the program.
+// Kind says whether the stream reads or writes.
 func (c *Cmd) newPipe(ctx context.Context, what string, kind poll.Kind) (*os.File, *netio.Stream, error) {
 	theirs, ours, err := newPipe()
 	if err != nil {
@@ -84,11 +87,11 @@ func (c *Cmd) newPipe(ctx context.Context, what string, kind poll.Kind) (*os.Fil
 		_ = theirs.Close()
 		return nil, nil, err
 	}
-	c.inner, c.ours = append(c.inner, theirs), append(c.ours, s)
+	c.childEnds, c.ourEnds = append(c.childEnds, theirs), append(c.ourEnds, s)
 	return theirs, s, nil
 }
 
-// connect gives the command its files, and returns the pumps for those that are pipes.
+// connect sets the files of the command, and returns the pumps for those that are pipes.
 func (c *Cmd) connect(ctx context.Context, command *exec.Cmd) ([]pump, error) {
 	var pumps []pump
 	if f, ok := c.Stdin.(*os.File); ok {
@@ -127,8 +130,9 @@ func (c *Cmd) connect(ctx context.Context, command *exec.Cmd) ([]pump, error) {
 	return pumps, err
 }
 
-// same reports whether both writers are one, as far as they can be compared.
+// same reports whether a and b are the same writer. It returns false if their type cannot be
+// compared.
 func same(a, b io.Writer) bool {
-	defer func() { _ = recover() }() // of a type that cannot
+	defer func() { _ = recover() }() // == panics for such a type
 	return a == b
 }

@@ -23,9 +23,9 @@ import (
 	"baton/task"
 )
 
-// Children that are stopped, killed, cancelled and cut off at random moments leave no
-// zombie, no descriptor and no goroutine (124). They are 200, or 10,000 if the environment
-// variable NETIO_TEST_SCALE is full.
+// Children that are stopped, killed, cancelled and cut off at random moments leave no zombie,
+// no descriptor, no task and no goroutine. The test starts 200 children, or 10,000 if the
+// environment variable NETIO_TEST_SCALE is "full".
 func TestTorture(t *testing.T) {
 	n := 200
 	if os.Getenv("NETIO_TEST_SCALE") == "full" {
@@ -57,15 +57,16 @@ func TestTorture(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			run(1) // what the first run opens and keeps
-			before := take(t)
+			run(1) // opens what the process keeps open
+			before := takeFootprint(t)
 			run(n)
-			back(t, before)
+			checkFootprint(t, before)
 		})
 	}
 }
 
-// victim runs one child, to which something happens. Its error is of the test's making.
+// victim runs one child and sends it signals at random moments, within a random time limit.
+// It returns only errors that the test does not expect.
 func victim(ctx context.Context, random *rand.Rand) error {
 	scripts := []string{
 		"cat", "exec cat", "exec sleep 60", "trap '' TERM; while :; do sleep 0.01; done", "yes", "exec yes >&2",
@@ -74,7 +75,7 @@ func victim(ctx context.Context, random *rand.Rand) error {
 	script := scripts[random.IntN(len(scripts))]
 	c := shell(script)
 	c.Grace, c.WaitDelay = time.Millisecond, time.Millisecond
-	// Without a Group a child must not leave processes of its own behind.
+	// A child without a Group must not start processes that it may leave behind.
 	c.Group = !strings.HasPrefix(script, "exec ") || random.IntN(2) == 0
 	actions := []func(){
 		func() { _ = c.Signal(syscall.SIGSTOP) }, func() { _ = c.Kill() }, func() { _ = c.Terminate() },
@@ -110,8 +111,8 @@ func victim(ctx context.Context, random *rand.Rand) error {
 	return err
 }
 
-// use gives a child its files in one of several ways. Run starts the child and waits for it,
-// or leaves that to the scope, and release closes what is ours.
+// use prepares the files of a child in one of several ways. Run starts the child, and usually
+// waits for it. Release closes the streams.
 func use(ctx context.Context, c *process.Cmd, random *rand.Rand) (run func(context.Context) error, release func(), err error) {
 	var streams []*netio.Stream
 	release = func() {
@@ -146,12 +147,12 @@ func use(ctx context.Context, c *process.Cmd, random *rand.Rand) (run func(conte
 		wait = communicate
 		err = open(c.StdinPipe, c.StdoutPipe)
 	case 4:
-		return communicate, release, nil // which starts the child
+		return communicate, release, nil // Communicate starts the child
 	case 5:
 		return c.Run, release, nil
 	}
 	if random.IntN(8) == 0 {
-		wait = func(context.Context) error { return nil } // only the scope waits
+		wait = func(context.Context) error { return nil } // the scope waits for the child
 	}
 	run = func(ctx context.Context) error {
 		if err := c.Start(ctx); err != nil {
@@ -162,8 +163,8 @@ func use(ctx context.Context, c *process.Cmd, random *rand.Rand) (run func(conte
 	return run, release, err
 }
 
-// A child that is stopped is killed after Grace.
-func TestGraceOfStopped(t *testing.T) {
+// A stopped child is killed after Grace.
+func TestStoppedChildIsKilledAfterGrace(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := process.Command("sleep", "60")
 		c.Grace = time.Millisecond
@@ -180,14 +181,14 @@ func TestGraceOfStopped(t *testing.T) {
 	})
 }
 
-// The status of a child that another part of the program has collected is not known, and
-// Wait says so (129).
-func TestCollectedElsewhere(t *testing.T) {
+// If another part of the program reaps the child, Wait cannot know the status, and returns
+// ECHILD.
+func TestChildReapedElsewhere(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := process.Command("sleep", "60")
 		want(t, "Start", c.Start(ctx), nil)
 		want(t, "Kill", c.Kill(), nil)
-		if _, err := unix.Wait4(c.Process.Pid, nil, 0, nil); err != nil { // with the baton: it is first
+		if _, err := unix.Wait4(c.Process.Pid, nil, 0, nil); err != nil { // before the loop does
 			t.Error(err)
 		}
 		want(t, "Wait", c.Wait(ctx), syscall.ECHILD)
