@@ -14,8 +14,8 @@ import (
 	"baton/task"
 )
 
-// What a call costs beside package os, of files that are in memory: whole small files, and
-// one large file by reads of several sizes.
+// BenchmarkRead compares calls with package os, for files that are in memory: a whole small
+// file, and a large file with reads of several sizes.
 func BenchmarkRead(b *testing.B) {
 	name := filepath.Join(b.TempDir(), "file")
 	if err := os.WriteFile(name, pattern(4<<10), 0o666); err != nil {
@@ -60,7 +60,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// onLoop runs a benchmark as the root task of a loop.
+// onLoop runs fn as a benchmark, in the root task of a loop.
 func onLoop(b *testing.B, name string, fn func(ctx context.Context, b *testing.B)) {
 	b.Run(name, func(b *testing.B) {
 		err := task.Run(context.Background(), func(ctx context.Context) error { fn(ctx, b); return nil })

@@ -11,20 +11,20 @@ import (
 	"baton/netio"
 )
 
-// ReadFile reads a whole file, as os.ReadFile does. After a cancel it returns what was read
-// by then, and the [*task.Canceled].
+// ReadFile reads a whole file, as os.ReadFile does. If ReadFile is cancelled, it returns what
+// it has read so far, and a [*task.Canceled].
 func ReadFile(ctx context.Context, name string) ([]byte, error) {
 	return SystemOf(ctx).ReadFile(ctx, name)
 }
 
-// WriteFile creates a file, or truncates the one that is there, and writes data to it, as
-// os.WriteFile does. After a cancel a part of the data is in the file.
+// WriteFile writes data to a file, as os.WriteFile does. It creates the file, or truncates an
+// existing one. If WriteFile is cancelled, the file contains a part of the data.
 func WriteFile(ctx context.Context, name string, data []byte, perm fs.FileMode) error {
 	return SystemOf(ctx).WriteFile(ctx, name, data, perm)
 }
 
-// Lines returns the lines of a file, for use with range: it opens the file, reads it by a
-// [netio.LineReader], and closes it when the range ends. An error is the last step, except
+// Lines returns the lines of a file, for use with range. The range opens the file, reads it
+// with a [netio.LineReader], and closes it at its end. An error ends the range, except
 // netio.ErrTooLong. Each step may switch.
 func Lines(ctx context.Context, name string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
@@ -33,7 +33,7 @@ func Lines(ctx context.Context, name string) iter.Seq2[string, error] {
 			yield("", err)
 			return
 		}
-		// An error of Close says nothing about lines that were read.
+		// An error of Close does not concern the lines that were read.
 		defer func() { _ = f.Close(ctx) }()
 		netio.NewLineReader(f).Lines(ctx)(yield)
 	}
@@ -44,7 +44,7 @@ func Stat(ctx context.Context, name string) (fs.FileInfo, error) {
 	return SystemOf(ctx).Stat(ctx, name)
 }
 
-// Lstat describes a file, and does not follow a symbolic link, as os.Lstat does.
+// Lstat describes a file, as os.Lstat does. It does not follow a symbolic link.
 func Lstat(ctx context.Context, name string) (fs.FileInfo, error) {
 	return SystemOf(ctx).Lstat(ctx, name)
 }
@@ -59,7 +59,7 @@ func Mkdir(ctx context.Context, name string, perm fs.FileMode) error {
 	return SystemOf(ctx).Mkdir(ctx, name, perm)
 }
 
-// MkdirAll makes a directory with those that it is in, as os.MkdirAll does.
+// MkdirAll makes a directory and all its missing parents, as os.MkdirAll does.
 func MkdirAll(ctx context.Context, name string, perm fs.FileMode) error {
 	return SystemOf(ctx).MkdirAll(ctx, name, perm)
 }
@@ -67,14 +67,14 @@ func MkdirAll(ctx context.Context, name string, perm fs.FileMode) error {
 // Remove removes a file or an empty directory, as os.Remove does.
 func Remove(ctx context.Context, name string) error { return SystemOf(ctx).Remove(ctx, name) }
 
-// RemoveAll removes a file or a directory with all that is in it, as os.RemoveAll does. A
+// RemoveAll removes a file, or a directory with everything in it, as os.RemoveAll does. A
 // cancel does not interrupt it.
 func RemoveAll(ctx context.Context, name string) error { return SystemOf(ctx).RemoveAll(ctx, name) }
 
-// Rename renames a file, and replaces one that is there, as os.Rename does.
+// Rename renames a file, as os.Rename does. It replaces an existing file.
 func Rename(ctx context.Context, from, to string) error { return SystemOf(ctx).Rename(ctx, from, to) }
 
-// Link makes another name of a file, as os.Link does.
+// Link makes to another name of the file from, as os.Link does.
 func Link(ctx context.Context, from, to string) error { return SystemOf(ctx).Link(ctx, from, to) }
 
 // Symlink makes a symbolic link to target, as os.Symlink does.

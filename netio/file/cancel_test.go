@@ -16,8 +16,8 @@ import (
 	"baton/task"
 )
 
-// A file is closed under a cancelled ctx, too, and when the executor is full.
-func TestCloseAfterCancel(t *testing.T) {
+// Close closes the file although its ctx is cancelled.
+func TestCloseUnderCancelledContext(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		f := must(file.Create(ctx, filepath.Join(t.TempDir(), "file")))(t)
 		timed, release := await.WithTimeout(ctx, 0)
@@ -32,8 +32,8 @@ func TestCloseAfterCancel(t *testing.T) {
 	})
 }
 
-// While the executor has no place for a call, a cancel ends it without an effect.
-func TestFullExecutor(t *testing.T) {
+// While the executor is full, a cancel ends a call before the call has had an effect.
+func TestCancelWhileExecutorIsFull(t *testing.T) {
 	r := task.Runner{Config: loop.Config{MaxJobs: 1}}
 	err := r.Run(context.Background(), func(ctx context.Context) error {
 		name := filepath.Join(t.TempDir(), "file")
@@ -59,8 +59,8 @@ func TestFullExecutor(t *testing.T) {
 	want(t, "Run", err, nil)
 }
 
-// Other tasks run while a call reads.
-func TestOthersRun(t *testing.T) {
+// Other tasks run while a call reads a file.
+func TestOtherTasksRunDuringReadFile(t *testing.T) {
 	hosts(t, func(ctx context.Context, t *testing.T) {
 		name := filepath.Join(t.TempDir(), "large")
 		want(t, "WriteFile", os.WriteFile(name, nil, 0o666), nil)

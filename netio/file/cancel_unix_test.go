@@ -18,9 +18,9 @@ import (
 	"baton/task"
 )
 
-// A cancel during a Write is noticed after the piece that the kernel has. The pipe stands
-// for a slow disk.
-func TestCancelWrite(t *testing.T) {
+// A cancelled Write returns after the piece that the kernel is writing. The test uses a pipe,
+// which behaves like a slow disk.
+func TestCancelledWriteEndsAfterPiece(t *testing.T) {
 	hosts(t, func(ctx context.Context, t *testing.T) {
 		var fds [2]int
 		want(t, "Pipe", syscall.Pipe(fds[:]), nil)
@@ -43,8 +43,8 @@ func TestCancelWrite(t *testing.T) {
 	})
 }
 
-// A cancel during a ReadFile is noticed after the next read, and what was read comes back.
-func TestCancelReadFile(t *testing.T) {
+// A cancelled ReadFile returns after the read that the kernel has begun, with what was read.
+func TestCancelledReadFileReturnsBytes(t *testing.T) {
 	hosts(t, func(ctx context.Context, t *testing.T) {
 		name := filepath.Join(t.TempDir(), "fifo")
 		want(t, "Mkfifo", syscall.Mkfifo(name, 0o600), nil)
@@ -65,9 +65,9 @@ func TestCancelReadFile(t *testing.T) {
 	})
 }
 
-// A Read that a cancel cuts short has what it has read, and no error. It may have read all
-// by then.
-func TestCancelRead(t *testing.T) {
+// A cancelled Read returns the bytes that it has read, and no error. It may have read all bytes
+// before the cancel.
+func TestCancelledReadReturnsBytes(t *testing.T) {
 	hosts(t, func(ctx context.Context, t *testing.T) {
 		f := must(file.Open(ctx, "/dev/zero"))(t)
 		defer f.Close(ctx)

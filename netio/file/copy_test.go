@@ -18,7 +18,7 @@ import (
 	"baton/task"
 )
 
-// pair returns two ends of a connection, in whatever world.
+// pair returns both ends of a connection.
 func pair(ctx context.Context, t *testing.T) (near, far *netio.Stream) {
 	t.Helper()
 	ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
@@ -30,8 +30,8 @@ func pair(ctx context.Context, t *testing.T) (near, far *netio.Stream) {
 	return must(dialed.Await(ctx))(t), far
 }
 
-// A file goes through a stream into another file.
-func TestCopyStream(t *testing.T) {
+// A file is copied into a stream, and the stream into another file.
+func TestCopyThroughStream(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		dir := t.TempDir()
 		data := pattern(3<<20 + 7)
@@ -63,13 +63,13 @@ func TestCopyStream(t *testing.T) {
 		}
 		want(t, "Close", to.Close(ctx), nil)
 		if got := must(os.ReadFile(filepath.Join(dir, "to")))(t); !bytes.Equal(got, data[5:]) {
-			t.Errorf("the copy has %d bytes, perhaps others", len(got))
+			t.Errorf("the copy has %d bytes, want %d, or its content is wrong", len(got), len(data)-5)
 		}
 	})
 }
 
-// When a stream ends early, the offset is after what it took.
-func TestCopyIntoClosedStream(t *testing.T) {
+// If a stream fails, the offset of the file is at the end of what the stream has taken.
+func TestOffsetAfterFailedCopy(t *testing.T) {
 	hosts(t, func(ctx context.Context, t *testing.T) {
 		name := filepath.Join(t.TempDir(), "from")
 		want(t, "WriteFile", os.WriteFile(name, nil, 0o666), nil)
@@ -91,8 +91,8 @@ func TestCopyIntoClosedStream(t *testing.T) {
 	})
 }
 
-// From file to file, and from files to what only writes.
-func TestCopyFile(t *testing.T) {
+// A file is copied to another file, and to a Writer that is not a file.
+func TestCopyFromFile(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		dir := t.TempDir()
 		data := pattern(17<<20 + 3)
@@ -113,15 +113,15 @@ func TestCopyFile(t *testing.T) {
 		}
 		want(t, "Close", to.Close(ctx), nil)
 		if got := must(os.ReadFile(to.Name()))(t); !bytes.Equal(got, data[3:]) {
-			t.Errorf("the file has %d bytes, perhaps others", len(got))
+			t.Errorf("the file has %d bytes, want %d, or its content is wrong", len(got), len(data)-3)
 		}
 		if !bytes.Equal(memory.data, data[3:]) {
-			t.Errorf("memory has %d bytes, perhaps others", len(memory.data))
+			t.Errorf("memory has %d bytes, want %d, or its content is wrong", len(memory.data), len(data)-3)
 		}
 	})
 }
 
-// memory is a Writer.
+// memory is a netio.Writer that keeps what is written.
 type memory struct{ data []byte }
 
 func (m *memory) Write(ctx context.Context, p []byte) (int, error) {

@@ -4,31 +4,43 @@
 //
 // Its calls have the names, flags and errors of package os, and take a ctx first:
 //
-//	data, err := file.ReadFile(ctx, "config.json")
+//	package main
 //
-//	for line, err := range file.Lines(ctx, "words") {
-//		…
+//	import (
+//		"context"
+//		"fmt"
+//
+//		"baton/netio/file"
+//		"baton/task"
+//	)
+//
+//	func main() {
+//		task.Main(func(ctx context.Context) error {
+//			for line, err := range file.Lines(ctx, "/etc/hosts") {
+//				if err != nil {
+//					return err
+//				}
+//				fmt.Println(line)
+//			}
+//			return nil
+//		})
 //	}
 //
-//	f, err := file.Create(ctx, "page.html")
-//	if err != nil {
-//		return err
-//	}
-//	defer f.Close(ctx)
-//	n, err := netio.Copy(ctx, f, s) // from a stream into a file
+// [ReadFile] and [WriteFile] transfer whole files. [Open] and [Create] return a [File], whose
+// methods transfer parts. [netio.Copy] copies a stream into a File, and a File into a stream;
+// the kernel sends the file where it can.
 //
-// [netio.Copy] from a File into a stream has the kernel send the file, where it can.
+// A read of a file may take as long as the disk needs, and the kernel has no way to wait for
+// that: a poller always reports a file as ready. So calls run in the executor of the loop.
+// The executor is bounded (loop.Config.MaxJobs); further calls wait until a goroutine is
+// free. On Linux, short reads of what is in memory need no executor. A cancel does not
+// interrupt an operation that the kernel has begun, but it ends a call that has not begun.
+// For pipes, terminals and other files that are not regular files or directories, use package
+// process.
 //
-// The kernel has no way to wait for a file: a file is always "ready", and a read of it may
-// take as long as the disk does. So calls run in the executor of the loop, which is bounded
-// (loop.Config.MaxJobs): the rest wait for their turn. On Linux short reads of what is in
-// memory need no executor. A cancel does not interrupt what the
-// kernel has begun, but a call that has not begun ends at once. What is not a regular file
-// or a directory, such as a pipe or a terminal, is for package process.
+// # Other file systems
 //
-// # Where the files are
-//
-// A [System] is where the files are, by default [Host]. Under [WithSystem] there is another
-// one: for tests of what a program does when the disk is full, or for files in memory. In a
-// simulated world (package sim) the files are the host's, too.
+// A [System] is where the files are. The default is [Host]. [WithSystem] sets another System
+// for a context: to test what a program does when the disk is full, or to keep files in
+// memory. In a simulated world (package sim) the default is also Host.
 package file

@@ -23,7 +23,7 @@ import (
 	"baton/task"
 )
 
-// A comparison is one operation by package os and by package file, on the same file.
+// A comparison is an operation of package os, and the same operation of package file.
 type comparison struct {
 	name string
 	os   func(name string) error
@@ -97,8 +97,8 @@ func ended(ctx context.Context, f *file.File, err error) error {
 	return err
 }
 
-// compare has both operate on a case, which is made anew for each, and reports where they
-// differ.
+// compare runs both operations of each comparison and reports different errors. Before each
+// operation it calls make, which prepares a file and returns its name.
 func compare(ctx context.Context, report func(format string, args ...any), what string, make func() (name string)) {
 	kinds := []error{fs.ErrExist, fs.ErrNotExist, fs.ErrPermission, fs.ErrInvalid, fs.ErrClosed}
 	for _, c := range comparisons {
@@ -117,7 +117,7 @@ func compare(ctx context.Context, report func(format string, args ...any), what 
 	}
 }
 
-// text is an error without its numbers, which differ in temporary names.
+// text returns the text of an error without digits, which differ between temporary names.
 func text(err error) string {
 	if err == nil {
 		return ""
@@ -130,8 +130,8 @@ func text(err error) string {
 	}, err.Error())
 }
 
-// Errors are those of package os, letter by letter.
-func TestErrorsOfOS(t *testing.T) {
+// Calls on names return the errors of package os, with the same text.
+func TestErrorsOfNames(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		dir := t.TempDir()
 		at := func(name string, prepare func(name string) error) func() string {
@@ -160,8 +160,8 @@ func TestErrorsOfOS(t *testing.T) {
 	})
 }
 
-// Errors of open files.
-func TestErrorsOfHandles(t *testing.T) {
+// Calls on open files return the errors of package os, with the same text.
+func TestErrorsOfOpenFiles(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		name := filepath.Join(t.TempDir(), "file")
 		want(t, "WriteFile", os.WriteFile(name, []byte("x"), 0o666), nil)
@@ -175,7 +175,7 @@ func TestErrorsOfHandles(t *testing.T) {
 					t.Errorf("%s of a file that %s: %v, want %v", call, what, got, wanted)
 				}
 			}
-			for range 2 { // open, and then closed
+			for range 2 { // first open, then closed
 				_, wanted := theirs.Read(buf)
 				_, got := ours.Read(ctx, buf)
 				check("Read", got, wanted)
@@ -201,8 +201,8 @@ func TestErrorsOfHandles(t *testing.T) {
 	})
 }
 
-// A full disk ends a Write, and nothing of it is counted.
-func TestFullDisk(t *testing.T) {
+// A Write to /dev/full returns ENOSPC and has written no bytes.
+func TestFullDevice(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("this system has no /dev/full")
 	}
@@ -220,13 +220,13 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
-// poorly names the tests that run in a process of their own: without rights and with few
-// descriptors.
-const poorly = "BATON_TEST_POOR"
+// limitedVar is the environment variable that makes the test binary run as a limited process:
+// without privileges, with a small file size and with few descriptors.
+const limitedVar = "BATON_TEST_LIMITED"
 
-// poor does what such a process does, and reports whether this is one.
-func poor() bool {
-	dir := os.Getenv(poorly)
+// runLimited runs the tests of a limited process. It reports whether this is such a process.
+func runLimited() bool {
+	dir := os.Getenv(limitedVar)
 	if dir == "" {
 		return false
 	}
@@ -256,11 +256,12 @@ func poor() bool {
 	return true
 }
 
-// tooLarge writes a file that has room for a part of it. That part is counted, and is there.
+// tooLarge writes more to a file than the limit allows. The part that fits is written and
+// counted.
 func tooLarge(ctx context.Context) error {
-	const room, size = 1<<20 + 5000, 3 << 20
+	const limit, size = 1<<20 + 5000, 3 << 20
 	signal.Ignore(syscall.SIGXFSZ)
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: room, Max: room}); err != nil {
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
 		return err
 	}
 	f, err := file.CreateTemp(ctx, "", "large")
@@ -270,23 +271,23 @@ func tooLarge(ctx context.Context) error {
 	defer f.Close(ctx)
 	defer file.Remove(ctx, f.Name())
 	n, err := f.Write(ctx, pattern(size))
-	if n != room || !errors.Is(err, syscall.EFBIG) {
-		return fmt.Errorf("Write = %d, %v, want %d and EFBIG", n, err, room)
+	if n != limit || !errors.Is(err, syscall.EFBIG) {
+		return fmt.Errorf("Write = %d, %v, want %d and EFBIG", n, err, limit)
 	}
-	// Package os does not count what was written of the piece that has failed.
+	// Package os does not count the written part of the piece that has failed.
 	if n, err := f.WriteAt(ctx, pattern(size), 100); n != 1<<20 || !errors.Is(err, syscall.EFBIG) {
 		return fmt.Errorf("WriteAt = %d, %v, want one piece and EFBIG", n, err)
 	}
-	if got, err := file.ReadFile(ctx, f.Name()); len(got) != room || !bytes.Equal(got[100:], pattern(room-100)) || err != nil {
-		return fmt.Errorf("ReadFile: %d bytes, perhaps others, %v", len(got), err)
+	if got, err := file.ReadFile(ctx, f.Name()); len(got) != limit || !bytes.Equal(got[100:], pattern(limit-100)) || err != nil {
+		return fmt.Errorf("ReadFile: %d bytes, want %d, or its content is wrong, %v", len(got), limit, err)
 	}
 	return nil
 }
 
-// tooMany opens a file until there are no descriptors left. The error is EMFILE; with one
-// file closed there is one to be had again.
+// tooMany opens a file until Open returns EMFILE. After one file was closed, Open succeeds
+// again.
 func tooMany(ctx context.Context, name string) error {
-	// Some of them the process has already.
+	// The process has some descriptors already.
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 40, Max: 40}); err != nil {
 		return err
 	}
@@ -315,9 +316,10 @@ func tooMany(ctx context.Context, name string) error {
 	return nil
 }
 
-// What a process gets without rights, with little room in a file, and with few descriptors.
-func TestPoorProcess(t *testing.T) {
-	dir, err := os.MkdirTemp("", "poor") // that of the test is closed for others
+// Without privileges, with a small file size and with few descriptors, calls return the errors
+// of the system.
+func TestLimitedProcess(t *testing.T) {
+	dir, err := os.MkdirTemp("", "limited") // other users cannot enter the directory of t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +336,7 @@ func TestPoorProcess(t *testing.T) {
 	}
 	for _, poller := range []string{"epoll", "portable"} {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), poorly+"="+dir, "BATON_POLLER="+poller)
+		cmd.Env = append(os.Environ(), limitedVar+"="+dir, "BATON_POLLER="+poller)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v: %s", poller, err, out)
 		}

@@ -13,7 +13,7 @@ import (
 	"baton/task"
 )
 
-// A file is written and read.
+// A program writes a file, and reads it line by line.
 func Example() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		dir, err := file.MkdirTemp(ctx, "", "example")
@@ -40,7 +40,7 @@ func Example() {
 	// <nil>
 }
 
-// A file is sent to a client, and what the client sends is stored.
+// A server sends a file, and its client stores it in another file.
 func ExampleFile_WriteTo() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		dir, err := file.MkdirTemp(ctx, "", "example")
@@ -67,7 +67,7 @@ func ExampleFile_WriteTo() {
 				return err
 			}
 			defer f.Close(ctx)
-			_, err = netio.Copy(ctx, s, f) // by sendfile(2), where the kernel has it
+			_, err = netio.Copy(ctx, s, f) // uses sendfile(2) where the kernel has it
 			return err
 		})
 		s, err := netio.Dial(ctx, "tcp", ln.Addr().String())

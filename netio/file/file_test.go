@@ -17,7 +17,7 @@ import (
 	"baton/netio/file"
 )
 
-// The life of a file: created, written, read, moved about in, cut, closed.
+// A file is created, written, read, truncated and closed.
 func TestFile(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		name := filepath.Join(t.TempDir(), "file")
@@ -60,7 +60,7 @@ func TestFile(t *testing.T) {
 	})
 }
 
-// Appended lines come after those that are there, wherever the offset is.
+// With os.O_APPEND, Write appends at the end of the file, wherever the offset is.
 func TestAppend(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		name := filepath.Join(t.TempDir(), "log")
@@ -76,8 +76,8 @@ func TestAppend(t *testing.T) {
 	})
 }
 
-// The calls on names do what those of package os do.
-func TestNames(t *testing.T) {
+// The calls on names do what the calls of package os do.
+func TestCallsOnNames(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		dir := t.TempDir()
 		in := func(name string) string { return filepath.Join(dir, name) }
@@ -122,7 +122,8 @@ func TestNames(t *testing.T) {
 	})
 }
 
-func TestTemporary(t *testing.T) {
+// CreateTemp and MkdirTemp use the pattern and the directory that they are given.
+func TestTemporaryNames(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		dir := t.TempDir()
 		a, b := must(file.CreateTemp(ctx, dir, "a*.txt"))(t), must(file.CreateTemp(ctx, dir, "a*.txt"))(t)
@@ -145,15 +146,16 @@ func TestTemporary(t *testing.T) {
 	})
 }
 
-// Sizes around a piece, and files of /proc, which have no size.
-func TestReadFile(t *testing.T) {
+// Files of sizes around the size of a piece are read completely, and so are files in /proc,
+// which have no size.
+func TestReadFileOfAnySize(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		name := filepath.Join(t.TempDir(), "file")
 		for _, size := range []int{0, 1, 511, 512, 513, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3<<20 + 5} {
 			data := pattern(size)
 			want(t, "WriteFile", file.WriteFile(ctx, name, data, 0o666), nil)
 			if got, err := file.ReadFile(ctx, name); !bytes.Equal(got, data) || got == nil || err != nil {
-				t.Errorf("ReadFile: %d bytes, perhaps others, want %d, %v", len(got), size, err)
+				t.Errorf("ReadFile: %d bytes, want %d, or the content is wrong, %v", len(got), size, err)
 			}
 			f := must(file.Open(ctx, name))(t)
 			buf := make([]byte, size+1)
@@ -175,7 +177,7 @@ func TestReadFile(t *testing.T) {
 	})
 }
 
-// pattern returns n bytes whose period no power of two is a multiple of.
+// pattern returns n bytes with the period 251, so that no block of a power of two repeats.
 func pattern(n int) []byte {
 	data := make([]byte, n)
 	for i := range data {
@@ -184,7 +186,7 @@ func pattern(n int) []byte {
 	return data
 }
 
-// Lines of a file are those of bufio.Scanner.
+// Lines returns the lines that bufio.Scanner returns.
 func TestLines(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		name := filepath.Join(t.TempDir(), "file")
@@ -205,7 +207,7 @@ func TestLines(t *testing.T) {
 			}
 		}
 		for range file.Lines(ctx, name) {
-			break // closes the file, which goleak and the race detector cannot see, but OS can
+			break // closes the file
 		}
 		for _, err := range file.Lines(ctx, filepath.Join(name, "none")) {
 			if _, ok := errors.AsType[*fs.PathError](err); !ok {

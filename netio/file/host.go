@@ -15,20 +15,20 @@ import (
 	"baton/task"
 )
 
-// Host is the System of the machine: package os, called in the executor of the loop, so that
+// Host is the System of the machine. It calls package os in the executor of the loop, so that
 // other tasks run meanwhile.
 //
-// In a simulated world it is still the machine's, and package os is called on the loop,
-// after one switch, because the turn in which a goroutine of the executor comes back is not
-// the same in each replay. No virtual time passes.
+// In a simulated world Host also uses the files of the machine. There it calls package os on
+// the loop, after one switch: a goroutine of the executor would not come back in the same
+// turn in each replay. No virtual time passes.
 var Host System = host{}
 
-// piece is how much is read or written at a time: after each piece a cancel is noticed.
-const piece = 1 << 20
+// pieceBytes is how much one operation reads or writes. A cancel takes effect between pieces.
+const pieceBytes = 1 << 20
 
 type host struct{}
 
-// call calls fn where it may block.
+// call calls fn in the executor, or on the loop in a simulated world.
 func call[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	if !task.Loop(ctx).Poller().Caps().Has(poll.Virtual) {
 		return await.Blocking(ctx, fn)
@@ -40,36 +40,36 @@ func call[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (
 	return fn(ctx)
 }
 
-// do is call for a function that returns only an error.
+// do is like call, for a function that returns only an error.
 func do(ctx context.Context, fn func() error) error {
 	_, err := call(ctx, func(context.Context) (struct{}, error) { return struct{}{}, fn() })
 	return err
 }
 
-// errCut says that a function in the executor has ended early because of a cancel. The
-// error that the caller gets is the task's: only the task can make it.
-var errCut = errors.New("file: cancelled")
+// errCanceled is returned by a function in the executor that has ended early because of a
+// cancel. Only the task can make the *task.Canceled for the caller: see taskError.
+var errCanceled = errors.New("file: cancelled")
 
-// uncut returns err, or the *task.Canceled if err is errCut.
-func uncut(ctx context.Context, err error) error {
-	if err == errCut {
+// taskError returns err, or the *task.Canceled of the task if err is errCanceled.
+func taskError(ctx context.Context, err error) error {
+	if err == errCanceled {
 		return task.Check(ctx)
 	}
 	return err
 }
 
-// inPieces calls move for one piece of p after another, until it returns an error or fewer
-// bytes than it was given, or until ctx ends, which is errCut.
+// inPieces calls move for the pieces of p, one after another. It ends when move returns an
+// error or moves fewer bytes than it was given. If ctx ends, inPieces returns errCanceled.
 func inPieces(ctx context.Context, p []byte, move func(part []byte, at int64) (int, error)) (n int, err error) {
 	for {
-		part := p[n:min(n+piece, len(p))]
+		part := p[n:min(n+pieceBytes, len(p))]
 		m, err := move(part, int64(n))
 		n += m
 		switch {
 		case err != nil || m < len(part) || n == len(p):
 			return n, err
 		case ctx.Err() != nil:
-			return n, errCut
+			return n, errCanceled
 		}
 	}
 }
@@ -91,21 +91,21 @@ func (host) ReadFile(ctx context.Context, name string) ([]byte, error) {
 		defer f.Close()
 		return readAll(ctx, f)
 	})
-	return data, uncut(ctx, err)
+	return data, taskError(ctx, err)
 }
 
-// readAll reads f to its end. The size of f is a hint only: the file may grow meanwhile, and
-// files of /proc have none.
+// readAll reads f to its end. The size of f is only a hint, because the file may grow meanwhile
+// and files in /proc have the size 0.
 func readAll(ctx context.Context, f *os.File) ([]byte, error) {
 	data := make([]byte, 0, 512)
 	if info, err := f.Stat(); err == nil && int64(int(info.Size())) == info.Size() {
-		data = make([]byte, 0, max(512, int(info.Size())+1)) // one more, to see the end
+		data = make([]byte, 0, max(512, int(info.Size())+1)) // space for one more byte, to find the end
 	}
 	for {
 		if len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]
 		}
-		n, err := f.Read(data[len(data):min(cap(data), len(data)+piece)])
+		n, err := f.Read(data[len(data):min(cap(data), len(data)+pieceBytes)])
 		data = data[:len(data)+n]
 		switch {
 		case err == io.EOF:
@@ -113,7 +113,7 @@ func readAll(ctx context.Context, f *os.File) ([]byte, error) {
 		case err != nil:
 			return data, err
 		case ctx.Err() != nil:
-			return data, errCut
+			return data, errCanceled
 		}
 	}
 }
@@ -130,7 +130,7 @@ func (host) WriteFile(ctx context.Context, name string, data []byte, perm fs.Fil
 		}
 		return struct{}{}, err
 	})
-	return uncut(ctx, err)
+	return taskError(ctx, err)
 }
 
 func (host) Stat(ctx context.Context, name string) (fs.FileInfo, error) {

@@ -15,30 +15,33 @@ import (
 	"baton/task"
 )
 
-// copyPiece is how much is copied between two looks at the ctx: more than piece, since the
-// file system may copy no bytes at all.
-const copyPiece = 16 << 20
+// copyBytes is how much copyHost copies before it checks the ctx. It is larger than pieceBytes,
+// because a file system may share the data and copy nothing.
+const copyBytes = 16 << 20
 
-// mostNow is how much is read on the loop, if it is in memory: the time of some switches.
-const mostNow = 64 << 10
+// maxNowBytes is how much a read on the loop may copy from memory. It takes as long as a few
+// switches.
+const maxNowBytes = 64 << 10
 
-// A hostFile is an open file of the host. Package os lets several goroutines use it.
+// A hostFile is an open file of the host. Several goroutines may use it at the same time, as
+// they may use its os.File.
 type hostFile struct {
 	f    *os.File
-	conn syscall.RawConn // of f, or nil
+	conn syscall.RawConn // of f; nil if readNow cannot be used
 	slow atomic.Bool     // readNow does not work for this file
 }
 
-// transfer moves p in pieces, in the executor. A short transfer says why.
+// transfer moves p in pieces, in the executor. If it moves fewer than len(p) bytes, it returns
+// an error.
 func transfer(ctx context.Context, p []byte, move func(part []byte, at int64) (int, error)) (int, error) {
 	n, err := call(ctx, func(ctx context.Context) (int, error) { return inPieces(ctx, p, move) })
-	return n, uncut(ctx, err)
+	return n, taskError(ctx, err)
 }
 
-// now is readNow where that is allowed. A simulated world has the same turns in each replay,
-// whatever is in memory.
+// now tries readNow if p is short. It does not in a simulated world, where the schedule must not
+// depend on what is in memory.
 func (h *hostFile) now(ctx context.Context, p []byte, offset int64) (n int, ok bool, err error) {
-	if len(p) == 0 || len(p) > mostNow {
+	if len(p) == 0 || len(p) > maxNowBytes {
 		return 0, false, nil
 	}
 	r, err := task.Checkpoint(ctx)
@@ -49,7 +52,8 @@ func (h *hostFile) now(ctx context.Context, p []byte, offset int64) (n int, ok b
 	return n, ok, nil
 }
 
-// Read returns what it has if a cancel comes between two pieces: the next call tells of it.
+// Read returns the bytes that it has if a cancel comes between two pieces. The next call returns
+// the cancel.
 func (h *hostFile) Read(ctx context.Context, p []byte) (int, error) {
 	if n, ok, err := h.now(ctx, p, -1); err != nil {
 		return 0, err
@@ -61,13 +65,13 @@ func (h *hostFile) Read(ctx context.Context, p []byte) (int, error) {
 	n, err := call(ctx, func(ctx context.Context) (int, error) {
 		return inPieces(ctx, p, func(part []byte, _ int64) (int, error) { return h.f.Read(part) })
 	})
-	if n > 0 && (err == io.EOF || err == errCut) {
+	if n > 0 && (err == io.EOF || err == errCanceled) {
 		err = nil
 	}
 	return n, err
 }
 
-// ReadAt reads in the executor what was not in memory.
+// ReadAt reads in the executor what readNow has not read.
 func (h *hostFile) ReadAt(ctx context.Context, p []byte, offset int64) (int, error) {
 	done := 0
 	if offset >= 0 {
@@ -97,8 +101,8 @@ func (h *hostFile) WriteAt(ctx context.Context, p []byte, offset int64) (int, er
 	return transfer(ctx, p, func(part []byte, at int64) (int, error) { return h.f.WriteAt(part, offset+at) })
 }
 
-// Seek calls lseek(2) on the loop: only for the end of a file on another machine it may have
-// to ask.
+// Seek calls lseek(2) on the loop, because it does not block. The exception is io.SeekEnd: a
+// network file system may have to ask its server for the size.
 func (h *hostFile) Seek(ctx context.Context, offset int64, whence int) (int64, error) {
 	if whence == io.SeekEnd {
 		return call(ctx, func(context.Context) (int64, error) { return h.f.Seek(offset, whence) })
@@ -127,8 +131,8 @@ func (h *hostFile) Chmod(ctx context.Context, mode fs.FileMode) error {
 	return do(ctx, func() error { return h.f.Chmod(mode) })
 }
 
-// Close closes the file in the executor, or, if a cancel does not leave it the time to wait
-// for a place there, on the loop.
+// Close closes the file in the executor. If the task is cancelled and the executor is full,
+// Close does not wait for the executor and closes the file on the loop.
 func (h *hostFile) Close(ctx context.Context) error {
 	ctx, release := task.Shield(ctx, 0)
 	defer release()
@@ -139,11 +143,11 @@ func (h *hostFile) Close(ctx context.Context) error {
 	return err
 }
 
-// copyHost copies from the offset of one file to that of another one, in the executor.
+// copyHost copies the rest of one file to the offset of another file, in the executor.
 func copyHost(ctx context.Context, to, from *os.File) (int64, error) {
 	n, err := call(ctx, func(ctx context.Context) (n int64, err error) {
 		for {
-			m, err := io.CopyN(to, from, copyPiece)
+			m, err := io.CopyN(to, from, copyBytes)
 			n += m
 			switch {
 			case err == io.EOF:
@@ -151,9 +155,9 @@ func copyHost(ctx context.Context, to, from *os.File) (int64, error) {
 			case err != nil:
 				return n, err
 			case ctx.Err() != nil:
-				return n, errCut
+				return n, errCanceled
 			}
 		}
 	})
-	return n, uncut(ctx, err)
+	return n, taskError(ctx, err)
 }

@@ -16,20 +16,20 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if poor() {
+	if runLimited() {
 		return
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// everywhere runs fn as the root task of a loop on each poller, and in a simulated world. The
-// time limit is against hangs only.
+// everywhere runs fn in a simulated world, and as hosts does.
 func everywhere(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	t.Run("sim", func(t *testing.T) { sim.Test(t, fn) })
 	hosts(t, fn)
 }
 
-// hosts is everywhere without the simulated world.
+// hosts runs fn as the root task of a loop, once with each poller of this system. The time limit
+// only ends tests that hang.
 func hosts(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	pollers := []string{"portable"}
 	if runtime.GOOS == "linux" {
@@ -51,7 +51,7 @@ func hosts(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	}
 }
 
-// must is for calls that are only to prepare a test.
+// must ends the test if err is not nil. It is for calls that prepare a test.
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -62,7 +62,7 @@ func must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-// want reports an error that is not the wanted one; nil wants none.
+// want reports a failure unless errors.Is(got, want). A nil want means no error.
 func want(t testing.TB, what string, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) || want == nil && got != nil {

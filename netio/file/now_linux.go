@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readNow reads what is in the memory of the kernel, from the offset on, or from that of the
-// file, which moves, if it is -1. It reports false if the kernel would have to wait, cannot
-// tell, or has an error, which the call in the executor finds then (RWF_NOWAIT of
-// preadv2(2)).
+// readNow reads what is in the memory of the kernel, starting at offset. If offset is -1, it
+// reads at the offset of the file and moves it. It reports false if the kernel would
+// have to wait, cannot say, or fails; the call in the executor then finds the same error. It
+// uses RWF_NOWAIT of preadv2(2).
 func (h *hostFile) readNow(p []byte, offset int64) (n int, ok bool) {
 	if h.conn == nil || h.slow.Load() {
 		return 0, false
@@ -27,6 +27,6 @@ func (h *hostFile) readNow(p []byte, offset int64) (n int, ok bool) {
 
 // newHostFile returns the handle of f.
 func newHostFile(f *os.File) *hostFile {
-	conn, _ := f.SyscallConn() // without one, as of a nil file, all is done in the executor
+	conn, _ := f.SyscallConn() // fails for a nil file; then everything runs in the executor
 	return &hostFile{f: f, conn: conn}
 }

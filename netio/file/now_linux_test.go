@@ -17,8 +17,8 @@ import (
 	"baton/task"
 )
 
-// What is in memory is read without the executor, if the file system can tell.
-func TestReadOfMemory(t *testing.T) {
+// What is in memory is read without the executor, if the file system supports that.
+func TestReadFromMemory(t *testing.T) {
 	r := task.Runner{Config: loop.Config{MaxJobs: 1}}
 	err := r.Run(context.Background(), func(ctx context.Context) error {
 		f := must(file.Create(ctx, filepath.Join(t.TempDir(), "file")))(t)
@@ -27,7 +27,7 @@ func TestReadOfMemory(t *testing.T) {
 		must(f.Write(ctx, data))(t)
 		must(f.Seek(ctx, 0, io.SeekStart))(t)
 		if _, err := unix.Preadv2(int(f.OS().Fd()), [][]byte{make([]byte, 1)}, 0, unix.RWF_NOWAIT); err != nil {
-			t.Logf("this file system cannot tell: %v", err)
+			t.Logf("this file system does not support RWF_NOWAIT: %v", err)
 			return nil
 		}
 		leave := make(chan struct{})
@@ -54,7 +54,7 @@ func TestReadOfMemory(t *testing.T) {
 		})
 		task.Yield(ctx)
 		if !done {
-			t.Error("the reads have waited")
+			t.Error("the reads have waited for the executor")
 		}
 		close(leave)
 		return nil
@@ -62,8 +62,8 @@ func TestReadOfMemory(t *testing.T) {
 	want(t, "Run", err, nil)
 }
 
-// What is partly in memory is read as a whole.
-func TestReadOfPartlyMemory(t *testing.T) {
+// ReadAt reads all bytes, also if only a part of them is in memory.
+func TestReadPartlyFromMemory(t *testing.T) {
 	hosts(t, func(ctx context.Context, t *testing.T) {
 		f := must(file.Create(ctx, filepath.Join(t.TempDir(), "file")))(t)
 		defer f.Close(ctx)
@@ -75,7 +75,7 @@ func TestReadOfPartlyMemory(t *testing.T) {
 		buf := make([]byte, 64<<10)
 		for i := range int64(8) {
 			offset := i * 16 << 10
-			forget := func() { // all but the first pages
+			forget := func() { // drops all but the first pages from memory
 				want(t, "fadvise", unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED), nil)
 				must(f.ReadAt(ctx, buf[:4<<10], offset))(t)
 			}

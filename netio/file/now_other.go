@@ -6,7 +6,7 @@ package file
 
 import "os"
 
-// readNow reports false: this system has no read that does not wait for a disk.
+// readNow reports false: this system has no read that returns instead of waiting for a disk.
 func (h *hostFile) readNow([]byte, int64) (n int, ok bool) { return 0, false }
 
 // newHostFile returns the handle of f.

@@ -8,21 +8,17 @@ import (
 	"time"
 )
 
-// A System is where files are: the operations that the calls of this package stand on. The
-// default is [Host]. A scope has another one by [WithSystem]: files in memory, or a disk
-// that fails.
+// A System is where files are. The functions of this package call its methods. The default is
+// [Host]; [WithSystem] sets another one, such as files in memory or a disk that fails.
 //
-// The methods are called by tasks and may switch. Each does what the function of the same
-// name in package os does, and returns what that returns, errors included. A System that
-// changes only some of them embeds another one.
-//
-// The operations of files are in this interface and in [Handle], and those of the host in
-// one file of this package. So a poller that has operations for files changes no more than
-// that file.
+// Tasks call the methods, and the methods may switch. Each method does what the function of
+// the same name in package os does, and returns the same results and errors. A System that
+// changes only some methods embeds another System, usually Host.
 type System interface {
 	OpenFile(ctx context.Context, name string, flag int, perm fs.FileMode) (Handle, error)
 
-	// ReadFile and WriteFile are here because one operation is cheaper than four.
+	// ReadFile and WriteFile are methods because one call of the executor is cheaper than
+	// four.
 	ReadFile(ctx context.Context, name string) ([]byte, error)
 	WriteFile(ctx context.Context, name string, data []byte, perm fs.FileMode) error
 
@@ -42,8 +38,8 @@ type System interface {
 	Chtimes(ctx context.Context, name string, access, modified time.Time) error
 }
 
-// A Handle is an open file of a [System]. Its methods are those of [File], which documents
-// them; several tasks may call them at a time.
+// A Handle is an open file of a [System]. [File] documents its methods. Several tasks may call
+// the methods of a Handle at the same time.
 type Handle interface {
 	Read(ctx context.Context, p []byte) (n int, err error)
 	ReadAt(ctx context.Context, p []byte, offset int64) (n int, err error)
@@ -58,20 +54,20 @@ type Handle interface {
 	Close(ctx context.Context) error
 }
 
-// systemKey is the key of the System in a context.
+// systemKey is the context key of the System.
 type systemKey struct{}
 
-// WithSystem returns a context under which the calls of this package use s, also in the
-// tasks that are started under it. It does not switch. Files that are open stay where they
-// are.
+// WithSystem returns a context with which the calls of this package use s. Tasks started with
+// this context use s, too. Files that are open keep their System. WithSystem does not switch.
 func WithSystem(ctx context.Context, s System) context.Context {
 	if s == nil {
-		panic("file: WithSystem of a nil System; file.Host is the default")
+		panic("file: WithSystem was called with a nil System; use file.Host for the files of the machine")
 	}
 	return context.WithValue(ctx, systemKey{}, s)
 }
 
-// SystemOf returns the System of ctx: that of the nearest [WithSystem], or [Host].
+// SystemOf returns the System that the innermost [WithSystem] has set for ctx, or [Host]. It does
+// not switch.
 func SystemOf(ctx context.Context) System {
 	if s, ok := ctx.Value(systemKey{}).(System); ok {
 		return s

@@ -14,13 +14,13 @@ import (
 	"baton/task"
 )
 
-// temporaries is how many names are tried.
-const temporaries = 10_000
+// maxTries is how many names are tried.
+const maxTries = 10_000
 
-// CreateTemp creates a file in dir (or in os.TempDir, if dir is empty), and opens it for
-// reading and writing, as os.CreateTemp does: a random number takes the place of the last
-// asterisk of the pattern, or its end. The caller removes the file. In a simulated world the
-// number is drawn from the seed.
+// CreateTemp creates a file in dir and opens it for reading and writing, as os.CreateTemp does.
+// An empty dir means os.TempDir. The name is the pattern with a random number in the place of
+// the last asterisk, or at the end if there is none. The caller removes the file. In a
+// simulated world the seed determines the number.
 func CreateTemp(ctx context.Context, dir, pattern string) (f *File, err error) {
 	_, err = temporary(ctx, "createtemp", dir, pattern, func(name string) error {
 		f, err = OpenFile(ctx, name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -29,15 +29,16 @@ func CreateTemp(ctx context.Context, dir, pattern string) (f *File, err error) {
 	return f, err
 }
 
-// MkdirTemp makes a directory in dir, and returns its path, as os.MkdirTemp does; the name is
-// that of [CreateTemp].
+// MkdirTemp makes a directory in dir and returns its path, as os.MkdirTemp does. It chooses the
+// name as [CreateTemp] does. The caller removes the directory.
 func MkdirTemp(ctx context.Context, dir, pattern string) (string, error) {
 	return temporary(ctx, "mkdirtemp", dir, pattern, func(name string) error {
 		return Mkdir(ctx, name, 0o700)
 	})
 }
 
-// temporary calls create with one random name after another until there was no such file.
+// temporary calls create with random names until create finds a name that is not in use. It
+// returns that name.
 func temporary(ctx context.Context, op, dir, pattern string, create func(name string) error) (string, error) {
 	if strings.ContainsFunc(pattern, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(byte(r)) }) {
 		return "", &fs.PathError{Op: op, Path: pattern, Err: errors.New("pattern contains path separator")}
@@ -55,7 +56,7 @@ func temporary(ctx context.Context, op, dir, pattern string, create func(name st
 		switch err := create(name); {
 		case err == nil:
 			return name, nil
-		case errors.Is(err, fs.ErrExist) && try < temporaries:
+		case errors.Is(err, fs.ErrExist) && try < maxTries:
 		case errors.Is(err, fs.ErrExist):
 			return "", &fs.PathError{Op: op, Path: prefix + "*" + suffix, Err: fs.ErrExist}
 		default:
