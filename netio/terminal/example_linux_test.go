@@ -71,13 +71,12 @@ func ExampleRaw() {
 
 // A program prints the size of the window whenever it changes.
 func ExampleSizes() {
-	show := func(s terminal.Size) { fmt.Println(s.Columns, "columns and", s.Rows, "rows") }
 	task.Main(func(ctx context.Context) error {
 		for size, err := range terminal.Sizes(ctx, os.Stdout) {
 			if err != nil {
 				return err
 			}
-			show(size)
+			fmt.Println(size.Columns, "columns and", size.Rows, "rows")
 		}
 		return nil
 	})
