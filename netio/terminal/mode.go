@@ -30,9 +30,9 @@ func IsTerminal(f *os.File) bool { return isTerminal(f) }
 //     which ends the process;
 //   - while the process is stopped by SIGTSTP. After SIGCONT the terminal is raw again.
 //
-// The terminal stays raw if another signal, such as SIGKILL or SIGQUIT, ends the process, if
-// the process calls os.Exit, or if it panics outside of Baton's tasks. The user can then type
-// "stty sane". While the process is in the background, Raw does not change the mode. Raw mode
+// The terminal stays raw if another signal, such as SIGKILL or SIGQUIT, ends the process. It
+// also stays raw after os.Exit, and after a panic outside of Baton's tasks. The user can then
+// type "stty sane". While the process is in the background, Raw does not change the mode. Raw mode
 // also affects other programs that use the same terminal.
 //
 // Raw may switch, and so may fn. Raw returns the error of fn, or a [*fs.PathError]: ENOTTY if f
