@@ -80,7 +80,7 @@ narrow() {
 }
 runs386() { GOARCH=386 CGO_ENABLED=0 go test -count=1 -run='^$' ./internal/gid >/dev/null 2>&1; }
 # The emulator cannot start the program of a test again, and has no epoll_pwait2.
-not_emulated="TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestProgram|TestSignals|TestSignalDefaultIsRestored|TestNoDescriptors|TestEveryKindOfSleepEnds|TestWaitLimitsBytesRead|TestBlockingIsPrecise|TestSuiteDetectsFaults|TestCrowd|TestFilesForChildren|TestFilesWithoutDescriptors"
+not_emulated="TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestHowProgramsEnd|TestHowMainHandlesSignals|TestSignalDefaultIsRestored|TestNoDescriptors|TestEveryKindOfSleepEnds|TestWaitLimitsBytesRead|TestBlockingIsPrecise|TestSuiteDetectsFaults|TestCrowd|TestFilesForChildren|TestFilesWithoutDescriptors"
 foreign() {
 	[ $# -gt 0 ] || set -- arm64 s390x
 	for arch in "$@"; do
