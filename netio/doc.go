@@ -67,15 +67,15 @@
 // A call that takes a ctx may switch to other tasks. A call that takes no ctx never does.
 //
 // Streams, sockets, listeners and servers belong to the loop of the task that made them.
-// Tasks and callbacks of that loop may use them, and no other goroutine may. The types of
-// package net that NetConn and its like return are safe for other goroutines.
+// Tasks and callbacks of that loop may use them, and no other goroutine may. Other goroutines
+// use the values of package net that [Stream.NetConn] and similar methods return.
 //
 // One task at a time reads from a stream, and one writes to it. A second reader or writer
 // gets a [*BusyError] that names both tasks.
 //
-// While a call reads or writes, its buffer belongs to the call: the caller must not touch
-// it until the call returns, even after a cancel or a timeout. After the return the buffer
-// is the caller's again.
+// A call owns its buffer until it returns, even after a cancel or a timeout. Until then the
+// caller must not touch a buffer that is read into, and must not change a buffer that is
+// written.
 //
 // # Errors
 //

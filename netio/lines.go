@@ -115,7 +115,7 @@ func (s *Stream) ReadUntil(ctx context.Context, delim []byte) ([]byte, error) {
 		return nil, err
 	}
 	if len(delim) == 0 {
-		misuse("ReadUntil with an empty delimiter; use Read for what is there")
+		misuse("ReadUntil with an empty delimiter; use Read to read what is available")
 	}
 	if err := s.begin(&s.in, r); err != nil {
 		return nil, err

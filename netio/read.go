@@ -71,7 +71,7 @@ func (s *Stream) Peek(ctx context.Context, n int) ([]byte, error) {
 		return nil, err
 	}
 	if n < 0 {
-		misuse("Peek of %d bytes", n)
+		misuse("Peek of %d bytes; the number must not be negative", n)
 	}
 	if n > s.limit {
 		return nil, fmt.Errorf("netio: peek at %d bytes: %w of %d", n, ErrTooLong, s.limit)

@@ -42,7 +42,7 @@ func (s *Stream) Unread(p []byte) {
 		return
 	}
 	if s.in.user != nil || s.early != nil && s.early.inFlight {
-		misuse("Unread of %v during a read", s)
+		misuse("Unread of %v during a read; call it when no call reads", s)
 	}
 	all := append(slices.Clone(p), s.ahead.bytes()...)
 	s.ahead.drop(s.ahead.len())

@@ -22,7 +22,7 @@ func (s *Stream) ReadAll(ctx context.Context, limit int) ([]byte, error) {
 		return nil, err
 	}
 	if limit < 0 {
-		misuse("ReadAll of at most %d bytes", limit)
+		misuse("ReadAll of at most %d bytes; the limit must not be negative", limit)
 	}
 	if err := s.begin(&s.in, r); err != nil {
 		return nil, err

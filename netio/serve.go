@@ -168,7 +168,7 @@ func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Hand
 
 func mustHaveHandler(handler Handler) {
 	if handler == nil {
-		misuse("a server needs a handler")
+		misuse("a server needs a handler; pass a Handler that is not nil")
 	}
 }
 

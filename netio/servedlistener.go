@@ -110,7 +110,7 @@ func (l *servedListener) serve(ctx context.Context) error {
 			return err
 		}
 	}
-	return task.Check(ctx) // ctx may have been cancelled since the listener was closed
+	return task.Check(ctx) // ctx may have been cancelled in the turn in which the listener was closed
 }
 
 func (l *servedListener) isFull() bool {

@@ -46,8 +46,9 @@ func (srv *Server) Close() error {
 }
 
 // Shutdown ends the server gracefully: it closes the listeners, and waits until the
-// handlers have ended, at most for Grace. Then it does what Close does and returns the
-// [*LeftError].
+// handlers have ended. If they have not ended when Grace is over, the server does what
+// Close does, and Shutdown returns a [*LeftError]. Otherwise it returns nil, unless a
+// listener could not be closed.
 //
 // If ctx is cancelled while Shutdown waits, the server does not wait for the rest of Grace.
 // Shutdown returns the [*task.Canceled], joined with the LeftError. If ctx is already

@@ -54,19 +54,24 @@ func (c StreamConfig) socketOptions() poll.SocketOptions {
 	return o
 }
 
-// A Stream is one connection: bytes in order, in both directions.
+// A Stream is one connection: bytes in order, in both directions. A Stream must be closed.
 //
-// A stream belongs to one loop. One task may read while another writes. A second reader, or
-// a second writer, gets a [*BusyError], and the first one continues.
+// A stream belongs to one loop. Tasks and callbacks of that loop may call its methods, and
+// no other goroutine may, except LocalAddr and RemoteAddr. Methods that take a ctx may
+// switch; the others never do. Other goroutines use [Stream.NetConn].
 //
-// Methods that take a ctx may switch; the others never do. A cancel ends a waiting call
-// with a [*task.Canceled]. The call returns only after the kernel has released the buffer,
-// and it reports what it has read or written: no byte is lost.
+// One task may read while another writes. A second reader, or a second writer, gets a
+// [*BusyError], and the first one continues.
+//
+// A call owns its buffer until it returns. Until then the caller must not touch a buffer
+// that is read into, and must not change a buffer that is written.
+//
+// A cancel ends a waiting call with a [*task.Canceled], and a timeout ends it with
+// os.ErrDeadlineExceeded. The stream stays usable afterwards, and no byte is lost: the call
+// reports what it has read or written.
 //
 // Errors of the network are [*net.OpError] around the kernel's error, except the end of the
 // stream, which is io.EOF.
-//
-// A Stream must be closed.
 type Stream struct {
 	loop   *loop.Loop
 	closed bool

@@ -152,7 +152,7 @@ func (t *streamTLS) decrypt(p []byte) (n int, err error) {
 	for m := n; m >= firstSize && n < len(p) && err == nil; n += m {
 		m, err = t.layer.Read(p[n:])
 	}
-	return n, err // the next Read returns the error again
+	return n, err // if n > 0, the next call returns err again
 }
 
 // expected returns about how many bytes decrypt can return.
@@ -180,8 +180,8 @@ func (t *streamTLS) endError(err error) error {
 	return t.stream.opError("read", err)
 }
 
-// fill reads more records, or sets end. If it returns an error, the caller can try again
-// after a cancel or a timeout; otherwise the stream is closed. It may switch.
+// fill reads more records, or sets end. An error is a cancel or a timeout, after which the
+// caller can try again, or net.ErrClosed. It may switch.
 func (t *streamTLS) fill(ctx context.Context) error {
 	s := t.stream
 	s.in.op.Buf = t.raw.space()
@@ -192,7 +192,7 @@ func (t *streamTLS) fill(ctx context.Context) error {
 	case s.closed:
 		return s.opError("read", net.ErrClosed)
 	case n > 0:
-		t.raw.add(buf, n) // the next read returns an error again
+		t.raw.add(buf, n) // the next operation reports an error again
 		return nil
 	case s.in.failed != nil:
 		t.end = s.in.failed

@@ -94,7 +94,7 @@ func (s *Stream) startTLS(ctx context.Context, config *tls.Config, side record.S
 		return err
 	}
 	if config == nil {
-		misuse("TLS without a tls.Config")
+		misuse("TLS without a tls.Config; pass one that is not nil")
 	}
 	if err := s.begin(&s.in, r); err != nil {
 		return err

@@ -10,13 +10,13 @@ import (
 	"baton/task"
 )
 
-// Blocking returns a handler that runs h on a goroutine of the loop's executor: for code that
-// waits for channels, for locks, or for connections that do not belong to Baton. In net/http,
+// Blocking returns a handler that runs h on a goroutine of the loop's executor. It is for code
+// that waits for channels, for locks, or for connections that do not belong to Baton. In net/http,
 // http.TimeoutHandler and httputil.ReverseProxy wait in that way. Such a ReverseProxy needs the
 // http.RoundTripper of [Transport.Foreign].
 //
 // The goroutine may use the http.ResponseWriter and the Body. The context of the request is
-// cancelled as usual, but belongs to no task: to make calls of Baton that take a ctx, the
+// cancelled as usual, but belongs to no task. To make calls of Baton that take a ctx, the
 // goroutine needs a task.Portal.
 //
 // Config.MaxJobs of package loop bounds the number of such goroutines. If the request is cancelled

@@ -782,3 +782,46 @@ func TestBadRequestsAreNotSent(t *testing.T) {
 		}
 	})
 }
+
+// After the end of a body, and after an error of the connection, each Read returns the same error.
+// Close does not replace it.
+func TestResponseBodyRepeatsItsError(t *testing.T) {
+	for _, row := range []struct {
+		name, response string
+		want           error
+	}{
+		{"end", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", io.EOF},
+		{"truncated", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", io.ErrUnexpectedEOF},
+		{"truncated chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", io.ErrUnexpectedEOF},
+		{"timeout", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", context.DeadlineExceeded},
+	} {
+		simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
+			var sc script
+			sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, _ int) error {
+				_, err := s.Write(ctx, []byte(row.response))
+				if row.want == context.DeadlineExceeded {
+					return await.Sleep(ctx, time.Hour)
+				}
+				return errors.Join(err, errEnd)
+			})
+			ctx, release := await.WithTimeout(ctx, time.Second)
+			defer release()
+			resp, err := tr.RoundTrip(must(http.NewRequestWithContext(ctx, "GET", "http://127.0.0.1/", nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			buf := make([]byte, 100)
+			if n, err := io.ReadFull(resp.Body, buf[:2]); n != 2 || err != nil {
+				t.Fatal(n, err)
+			}
+			for i := range 4 {
+				if i == 3 {
+					resp.Body.Close()
+				}
+				if n, err := resp.Body.Read(buf); n > 0 || !errors.Is(err, row.want) {
+					t.Errorf("%s: Read %d: %d, %v, want %v", row.name, i, n, err, row.want)
+				}
+			}
+		})
+	}
+}

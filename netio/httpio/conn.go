@@ -29,7 +29,7 @@ type conn struct {
 	s     *netio.Stream
 	ctx   context.Context // of the task
 	base  context.Context // the parent of the contexts of requests
-	home  *task.Ref       // the task
+	task  *task.Ref       // the task
 	nc    net.Conn        // the stream as a *userConn or *secureConn, for every goroutine
 	clock poll.Poller     // gives the time, to every goroutine
 	br    *bufio.Reader   // of the request in progress, or nil
@@ -51,7 +51,7 @@ type conn struct {
 }
 
 func newConn(ctx context.Context, srv *Server, s *netio.Stream, secure bool) *conn {
-	c := &conn{srv: srv, s: s, ctx: ctx, home: task.Self(ctx), clock: task.Loop(ctx).Poller()}
+	c := &conn{srv: srv, s: s, ctx: ctx, task: task.Self(ctx), clock: task.Loop(ctx).Poller()}
 	c.remote, c.onClientGone = s.RemoteAddr().String(), c.clientGone
 	if secure {
 		c.nc = &secureConn{userConn: userConn{Conn: s.NetConn(ctx), c: c}}
@@ -239,10 +239,10 @@ func (c *conn) callHandler(w *response) (aborted bool) {
 // watchClient makes the loop cancel the request when the client goes away. The body must have been
 // read. Any goroutine may call it.
 func (c *conn) watchClient(w *response) {
-	if c.home.Loop().Held() {
+	if c.task.Loop().Held() {
 		c.readAhead(w)
 	} else {
-		_, _ = c.home.Loop().CallSoonThreadsafe(func() { c.readAhead(w) })
+		_, _ = c.task.Loop().CallSoonThreadsafe(func() { c.readAhead(w) })
 	}
 }
 
@@ -321,7 +321,7 @@ func (c *conn) linger() error {
 
 // write writes all of bufs, on the task of the connection or on any other task or goroutine.
 func (c *conn) write(bufs ...[]byte) error {
-	if c.atHome() {
+	if c.onTask() {
 		_, err := c.s.WriteBuffers(c.ctx, bufs...)
 		return err
 	}
@@ -333,14 +333,14 @@ func (c *conn) write(bufs ...[]byte) error {
 	return nil
 }
 
-// atHome reports whether the caller is the task of the connection.
-func (c *conn) atHome() bool {
-	r, _ := c.home.Running()
-	return r == c.home
+// onTask reports whether the caller is the task of the connection.
+func (c *conn) onTask() bool {
+	r, _ := c.task.Running()
+	return r == c.task
 }
 
-// isDraining reports whether the end of the server has begun.
-func (c *conn) isDraining() bool { return c.untilShutdown.Err() != nil }
+// isEnding reports whether the end of the server has begun.
+func (c *conn) isEnding() bool { return c.untilShutdown.Err() != nil }
 
 // logf logs a mistake of a handler.
 func (c *conn) logf(format string, args ...any) {
@@ -361,12 +361,12 @@ func (c *conn) report(err error) {
 		c.srv.ErrorLog.Printf("http: serving %v: %v", c.remote, err)
 		return
 	}
-	c.home.Loop().CallExceptionHandler(loop.Exception{Message: fmt.Sprintf("httpio: serving %v", c.remote), Err: err})
+	c.task.Loop().CallExceptionHandler(loop.Exception{Message: fmt.Sprintf("httpio: serving %v", c.remote), Err: err})
 }
 
 // reportPanic reports a panic of a handler.
 func (c *conn) reportPanic(v any) {
-	p := &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: c.home.String()}
+	p := &task.PanicError{Value: v, Stack: stack.OfPanic(), Task: c.task.String()}
 	if c.srv.ErrorLog != nil {
 		c.srv.ErrorLog.Printf("http: panic serving %v: %v\n%s", c.remote, v, p.Stack)
 		return

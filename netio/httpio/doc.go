@@ -48,8 +48,8 @@
 // The context of a request belongs to the connection's task. Pass it to the calls that take a ctx.
 // It is cancelled when the client goes away. The loop notices that without a task that reads.
 //
-// A handler may stream its response, for example as server-sent events: http.Flusher sends what
-// was written, and Write returns an error after the client has gone. The kernel sends the file of
+// A handler may stream its response, for example as server-sent events. http.Flusher sends what
+// was written. Write returns an error after the client has gone. The kernel sends the file of
 // http.ServeContent or http.ServeFile.
 //
 // # Clients

@@ -25,9 +25,9 @@ func TestShutdown(t *testing.T) {
 		want  time.Duration
 		left  bool
 	}{
-		"idle":    {0, 0, false},
-		"at work": {5 * time.Second, 4 * time.Second, false},
-		"stalled": {time.Hour, 10 * time.Second, true},
+		"idle":        {0, 0, false},
+		"in progress": {5 * time.Second, 4 * time.Second, false},
+		"stalled":     {time.Hour, 10 * time.Second, true},
 	} {
 		inSim(t, func(w http.ResponseWriter, r *http.Request) {
 			_ = await.Sleep(r.Context(), test.works)
@@ -46,7 +46,7 @@ func TestShutdown(t *testing.T) {
 				s.t.Errorf("%s: %v after %v, want %v", name, err, d, test.want)
 			}
 			got, err := c.ReadAll(s.ctx, 1000)
-			if finished := strings.Contains(string(got), "\r\nConnection: close\r\n"); finished != (name == "at work") {
+			if finished := strings.Contains(string(got), "\r\nConnection: close\r\n"); finished != (name == "in progress") {
 				s.t.Errorf("%s: %q, %v", name, got, err)
 			}
 			_ = c.Close()

@@ -22,7 +22,7 @@ import (
 )
 
 // smallBody is the longest body, in bytes, that is sent before the response is read: the kernel
-// takes it without a wait. A task of its own sends a longer body, because the server may answer
+// takes it without a wait. Another task sends a longer body, because the server may answer
 // meanwhile.
 const smallBody = 32 << 10
 
@@ -32,7 +32,7 @@ type exchange struct {
 	conn     *clientConn
 	req      *http.Request
 	ctx      context.Context // of the request
-	home     *task.Ref       // the task that made the request
+	task     *task.Ref       // the task that made the request
 	br       *bufio.Reader
 	headLeft int64 // bytes that the head of the response may still have; negative after the head
 
@@ -49,7 +49,7 @@ type exchange struct {
 	timer         *loop.Handle // of ResponseHeaderTimeout
 	headTimedOut  bool         // timer has closed the connection
 	released      bool         // the connection was given back to the Transport or closed
-	holdUpgraded  bool         // an upgraded connection gets a task of its own
+	holdUpgraded  bool         // an upgraded connection gets its own task
 }
 
 // try sends a request on a connection, and reads the head of the response. With an error, it
@@ -64,7 +64,7 @@ func (t *Transport) try(ctx context.Context, req *http.Request, r route, holdUpg
 		closeBody(req)
 		return nil, false, err
 	}
-	e := &exchange{t: t, conn: c, req: req, ctx: ctx, holdUpgraded: holdUpgraded, home: task.Self(ctx)}
+	e := &exchange{t: t, conn: c, req: req, ctx: ctx, holdUpgraded: holdUpgraded, task: task.Self(ctx)}
 	e.br = readers.Get().(*bufio.Reader)
 	e.br.Reset(e)
 	var resp *http.Response
@@ -190,14 +190,15 @@ func (e *exchange) canKeep(resp *http.Response) bool {
 }
 
 // readerContext returns the context for a read by the calling task: the request's context if the
-// task made the request, and otherwise the task's own.
+// task made the request, and otherwise the task's own. If the request's context has ended, another
+// task gets its cause as the error. A goroutine gets an error.
 func (e *exchange) readerContext() (context.Context, error) {
-	switch r, own := e.home.Running(); {
+	switch r, own := e.task.Running(); {
 	case r == nil:
 		return nil, errors.New("httpio: a goroutine that is no task of the loop read the Body of a response; use Transport.Foreign")
-	case r == e.home:
+	case r == e.task:
 		return e.ctx, nil
-	case e.ctx.Err() != nil && !e.home.Done():
+	case e.ctx.Err() != nil && !e.task.Done():
 		return own, context.Cause(e.ctx)
 	default:
 		return own, nil

@@ -277,8 +277,8 @@ var hostile = []struct{ name, sent string }{
 	{"OPTIONS * with a large body", "OPTIONS * HTTP/1.1\r\n" + hostField + "Content-Length: 5000\r\n\r\n" + strings.Repeat("x", 5000)},
 }
 
-// Each hostile message is read as package net/http reads it: with the same response, and the same
-// end of the connection or response to the following request.
+// Each hostile message is read as package net/http reads it. The response is the same, and so is
+// the end of the connection or the response to the following request.
 func TestHostileMessagesAreReadAsByNetHTTP(t *testing.T) {
 	h := http.HandlerFunc(dump)
 	r := newRig(t, h, h)

@@ -27,7 +27,7 @@ func (lr *loopRequest) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error)
 			return err
 		}
 		lr.hijacked = true
-		conn = &loopConn{Conn: inner, offload: &offload{home: lr.home}}
+		conn = &loopConn{Conn: inner, offload: &offload{task: lr.task}}
 		ahead, _ := innerRW.Reader.Peek(innerRW.Reader.Buffered())
 		rw = bufio.NewReadWriter(bufio.NewReader(io.MultiReader(bytes.NewReader(ahead), conn)), bufio.NewWriter(conn))
 		return nil

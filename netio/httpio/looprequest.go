@@ -77,7 +77,7 @@ func (lr *loopRequest) serve(portal *task.Portal, h http.Handler) {
 
 // run is the function of the request's task. It waits for the tasks that the handler has started.
 func (lr *loopRequest) run(ctx context.Context, h http.Handler) {
-	lr.home, lr.ctx = task.Self(ctx), ctx
+	lr.task, lr.ctx = task.Self(ctx), ctx
 	base := lr.r.Context()
 	err := task.Scope(bridge.WithValues(ctx, base), func(ctx context.Context) error {
 		lr.scope = task.ScopeOf(ctx)
@@ -102,7 +102,7 @@ func (lr *loopRequest) run(ctx context.Context, h http.Handler) {
 // begins.
 func (lr *loopRequest) postEnd() {
 	if lr.begun.Load() {
-		_ = lr.home.Loop().Driver().Post(lr)
+		_ = lr.task.Loop().Driver().Post(lr)
 	}
 }
 
@@ -122,7 +122,7 @@ func (lr *loopRequest) callHandler(h http.Handler) {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
 				lr.panicked, _ = p.(*task.PanicError) // of a goroutine of the handler
 				if lr.panicked == nil {
-					lr.panicked = &task.PanicError{Value: p, Stack: stack.OfPanic(), Task: lr.home.String()}
+					lr.panicked = &task.PanicError{Value: p, Stack: stack.OfPanic(), Task: lr.task.String()}
 				}
 			}
 		}
@@ -140,5 +140,5 @@ func (lr *loopRequest) report(ctx context.Context, err error) {
 		return
 	}
 	message := fmt.Sprintf("httpio: serving %v", lr.r.RemoteAddr)
-	lr.home.Loop().CallExceptionHandler(loop.Exception{Message: message, Err: err})
+	lr.task.Loop().CallExceptionHandler(loop.Exception{Message: message, Err: err})
 }

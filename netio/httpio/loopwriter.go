@@ -32,7 +32,7 @@ func (lr *loopRequest) Header() http.Header { return lr.w.Header() }
 // exclusive calls fn while no other task is in exclusive. After the handler has returned, or after
 // Hijack, it returns an error and does not call fn.
 func (lr *loopRequest) exclusive(fn func() error) error {
-	if caller, ctx := lr.home.Running(); caller != nil {
+	if caller, ctx := lr.task.Running(); caller != nil {
 		if lr.busy {
 			if err := lr.waitQueue.Wait(ctx, task.Text("another task's call of the ResponseWriter")); err != nil {
 				return err

@@ -42,7 +42,7 @@ func (c *conn) serveNext(fn func(context.Context, net.Conn, http.Handler)) error
 		until, release := netio.UntilShutdown(ctx)
 		defer release()
 		h := OnLoop(task.OpenPortal(ctx), c.srv.handler())
-		err := (&offload{home: c.home}).do("a server of another protocol", nil, func() error {
+		err := (&offload{task: c.task}).do("a server of another protocol", nil, func() error {
 			fn(until, c.nc, h)
 			return nil
 		})

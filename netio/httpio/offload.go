@@ -18,7 +18,7 @@ var longAgo = time.Unix(1, 0)
 // An offload makes the calls of package net/http that may block. A task's call runs on a
 // goroutine without the baton, while the task waits.
 type offload struct {
-	home   *task.Ref           // a task of the loop
+	task   *task.Ref           // a task of the loop
 	ctx    context.Context     // its end interrupts the calls that goroutines make; may be nil
 	calls  chan *offloadedCall // to the goroutine in loopRequest.serve; see there; may be nil
 	others sync.WaitGroup      // the other goroutines that make calls
@@ -30,7 +30,7 @@ type offload struct {
 // interrupt must make fn return soon. do returns the *task.Canceled if the task was cancelled
 // before fn, or if fn failed after an interrupt. If the caller is no task, do calls fn directly.
 func (o *offload) do(what string, interrupt func(), fn func() error) error {
-	caller, ctx := o.home.Running()
+	caller, ctx := o.task.Running()
 	if caller == nil {
 		return o.direct(what, interrupt, fn)
 	}
@@ -61,7 +61,7 @@ func (o *offload) do(what string, interrupt func(), fn func() error) error {
 // direct is do for a caller that is not a task.
 func (o *offload) direct(what string, interrupt func(), fn func() error) error {
 	if l := loop.Current(); l != nil {
-		misuse("a callback, or a task of another loop, waits for %s on %v; use a task of %v, or a goroutine", what, l, o.home.Loop())
+		misuse("a callback, or a task of another loop, waits for %s on %v; use a task of %v, or a goroutine", what, l, o.task.Loop())
 	}
 	switch {
 	case o.ended.Load():

@@ -16,13 +16,14 @@ import (
 // The goroutine that package net/http has started for the request waits for h. It also makes the
 // calls that may wait for the client, and the calling task parks meanwhile. So a slow client
 // delays only its own request. All methods of the http.ResponseWriter and of the request's Body
-// are such calls, with three exceptions: Header, a Write that is buffered, and WriteHeader with a
-// final status, unless the request has the field Expect. OnLoop buffers up to 8 KiB of a response,
-// in addition to the buffers of package net/http. Flush and the return of h send the buffer.
+// are such calls, with three exceptions. Header does not wait, nor does a Write that is buffered,
+// nor does WriteHeader with a final status, unless the request has the field Expect. OnLoop
+// buffers up to 8 KiB of a response, in addition to the buffers of package net/http. Flush and the
+// return of h send the buffer.
 //
 // The context of the request belongs to the task. It has the values and the deadline of the
-// context from package net/http, and is cancelled when that context ends: when the client has
-// gone, or an http.TimeoutHandler around OnLoop has timed out. This cancel does not interrupt a
+// context from package net/http. It is cancelled when that context ends, because the client has
+// gone or an http.TimeoutHandler around OnLoop has timed out. This cancel does not interrupt a
 // Read or Write; package net/http ends those. When h returns, the tasks that h has started are
 // cancelled, and the portal's scope waits for them. Their errors go to the loop's exception
 // handler.

@@ -22,8 +22,8 @@ import (
 	"baton/task"
 )
 
-// When the client goes away, its request is cancelled: while the handler waits for something else,
-// for the body, or for the client to read the response.
+// When the client goes away, its request is cancelled. The handler may be waiting for something
+// else, for the body, or for the client to read the response.
 func TestOnLoopClientGoesAway(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
 		for _, how := range []string{"wait", "read", "write"} {

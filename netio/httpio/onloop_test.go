@@ -150,7 +150,7 @@ func (results results) steps(w http.ResponseWriter, r *http.Request) {
 type results chan string
 
 // For any calls of the ResponseWriter, the client gets the same bytes as from package net/http
-// without OnLoop: chunks have the same lengths, the header is taken at the same moment, and errors
+// without OnLoop. Chunks have the same lengths, the header is taken at the same moment, and errors
 // come from the same call.
 func TestOnLoopSendsTheBytesOfNetHTTP(t *testing.T) {
 	theirs, ours := make(results, 1), make(results, 1)

@@ -53,12 +53,12 @@ func (w *outboxWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	u, ok := nc.(interface{ of() *conn })
-	if !ok || !u.of().atHome() {
+	u, ok := nc.(interface{ conn() *conn })
+	if !ok || !u.conn().onTask() {
 		_ = nc.Close()
 		return nil, nil, errors.New("httpio: Outbox needs a handler of a Server that hijacks on its own task; do not use it with Blocking or OnLoop")
 	}
-	o := &outbox{Conn: nc, c: u.of(), limit: w.limit}
+	o := &outbox{Conn: nc, c: u.conn(), limit: w.limit}
 	task.Go(o.c.ctx, o.run)
 	rw.Writer.Reset(o)
 	return o, rw, nil
@@ -143,7 +143,7 @@ func (o *outbox) SetWriteDeadline(time.Time) error { return nil }
 
 // wake calls fn on the loop.
 func (o *outbox) wake(fn func()) {
-	if l := o.c.home.Loop(); l.Held() {
+	if l := o.c.task.Loop(); l.Held() {
 		fn()
 	} else {
 		_, _ = l.CallSoonThreadsafe(fn)

@@ -113,7 +113,7 @@ func (b *body) beginResponse(c *conn) {
 	if continueWritten == nil {
 		return
 	}
-	if caller, ctx := c.home.Running(); caller != nil {
+	if caller, ctx := c.task.Running(); caller != nil {
 		_, _, _ = await.Receive(ctx, continueWritten)
 	} else {
 		<-continueWritten

@@ -86,8 +86,8 @@ func (r *connReader) Read(p []byte) (int, error) {
 }
 
 // A headScanner finds the Host field in the bytes that http.ReadRequest reads. ReadRequest deletes
-// the field: an absent Host then looks like an empty one, and if the target has a host, the value
-// of the field is lost. ReadRequest refuses a head with two Host fields.
+// the field, so an absent Host looks like an empty one. If the target has a host, the value of the
+// field is lost. ReadRequest refuses a head with two Host fields.
 type headScanner struct {
 	left     int  // how many bytes the head may still have
 	limited  bool // left is in effect

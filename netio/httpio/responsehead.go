@@ -128,7 +128,7 @@ type extras struct {
 // decideClose decides whether the connection ends after the response.
 func (w *response) decideClose(extra *extras) {
 	h := w.sent
-	keep := !w.noKeep && !w.c.isDraining()
+	keep := !w.noKeep && !w.c.isEnding()
 	if w.wants10 && (w.req.Method == "HEAD" || w.length >= 0 || !bodyAllowed(w.status)) {
 		if !h.has("Connection") {
 			extra.connection = "keep-alive"

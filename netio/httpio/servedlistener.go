@@ -26,7 +26,7 @@ func (l *servedListener) serve(ctx context.Context, s *netio.Stream) error {
 	defer release()
 	c.untilShutdown = until
 	if l.tls != nil {
-		if err := c.shakeHands(l.tls); err != nil {
+		if err := c.handshake(l.tls); err != nil {
 			return err
 		}
 		if fn := c.nextProto(); fn != nil {

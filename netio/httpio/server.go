@@ -27,8 +27,8 @@ const headerSlop = 4096
 // name of a field of http.Server have the same meaning.
 //
 // Close ends a server at once. Shutdown, or a cancel of Serve's ctx, closes the listeners and the
-// idle connections, lets requests in progress finish, and after Grace does what Close does. Serve
-// returns when the last connection has ended.
+// idle connections, and lets requests in progress finish; after Grace, the server does what Close
+// does. Serve returns when the last connection has ended.
 //
 // Until the handler returns, any task or goroutine may use the http.ResponseWriter, one at a time.
 // Later calls fail and change nothing.
@@ -54,7 +54,7 @@ type Server struct {
 	TLSConfig *tls.Config
 
 	// TLSNextProto has functions for other protocols that clients may choose by ALPN, such as
-	// "h2" for golang.org/x/net/http2. The server calls the function on a goroutine of its own,
+	// "h2" for golang.org/x/net/http2. The server calls the function on its own goroutine,
 	// where it may block, and closes the connection when the function returns.
 	//
 	// The net.Conn has a method ConnectionState. The http.Handler runs the server's handler on
@@ -84,8 +84,8 @@ type Server struct {
 	//
 	// There is no BaseContext: ctx has the values of Serve's ctx, and two more. The value of
 	// http.LocalAddrContextKey is the local address. The value of http.ServerContextKey is an
-	// *http.Server with the fields of this Server; it serves nothing, and is there because
-	// package httputil and others look for it.
+	// *http.Server with the fields of this Server. It serves nothing; package httputil and others
+	// look for it.
 	ConnContext func(ctx context.Context, c net.Conn) context.Context
 
 	// ErrorLog gets panics of handlers, failed handshakes, and wrong calls of the
@@ -150,11 +150,11 @@ func (srv *Server) serveListener(ctx context.Context, ln *netio.Listener, config
 // request's context; other code learns of it by RegisterOnShutdown.
 func (srv *Server) Shutdown(ctx context.Context) error { return srv.netioServer().Shutdown(ctx) }
 
-// RegisterOnShutdown registers f. When Shutdown, or a cancel of Serve's ctx, begins the end, the
-// server calls each registered function in a task of its own, for example to say goodbye on
-// hijacked connections. Serve and Shutdown wait for these tasks. The end of Grace cancels their
-// ctx, and so does a panic in one of them, which goes to the loop's exception handler. Close does
-// not call f.
+// RegisterOnShutdown registers a function that, for example, says goodbye on hijacked connections.
+// When Shutdown, or a cancel of Serve's ctx, begins the end, the server calls each registered
+// function in its own task. Serve and Shutdown wait for these tasks. The end of Grace cancels
+// their ctx, and so does a panic in one of them, which goes to the loop's exception handler. Close
+// does not call f.
 func (srv *Server) RegisterOnShutdown(f func(ctx context.Context)) {
 	srv.onShutdown = append(srv.onShutdown, f)
 }

@@ -26,7 +26,7 @@ import (
 // dates matches the Date field, which differs between two servers.
 var dates = regexp.MustCompile(`Date: [^\r]*\r\n`)
 
-// sides sends the same bytes to this server and to a server of package net/http, and returns what
+// sides sends the same bytes to this server and to a server of package net/http. It returns what
 // each has sent until it closed the connection.
 func sides(t *testing.T, h, peers http.Handler, sent string) (ours, theirs string) {
 	t.Helper()

@@ -57,9 +57,9 @@ func (srv *Server) configTLS(ctx context.Context, certFile, keyFile string) (*tl
 // handshakeTime bounds a handshake if the server has no timeout that does.
 const handshakeTime = time.Minute
 
-// shakeHands performs the TLS handshake. As in package net/http, the shortest timeout of the server
+// handshake performs the TLS handshake. As in package net/http, the shortest timeout of the server
 // bounds it. It fails when the end of the server begins.
-func (c *conn) shakeHands(config *tls.Config) error {
+func (c *conn) handshake(config *tls.Config) error {
 	var least time.Duration
 	for _, d := range []time.Duration{c.srv.ReadHeaderTimeout, c.srv.ReadTimeout, c.srv.WriteTimeout} {
 		if d > 0 && (least == 0 || d < least) {

@@ -149,8 +149,8 @@ func TestListenAndServeTLS(t *testing.T) {
 	}
 }
 
-// On a port for TLS, a request that is not encrypted gets a response that is not encrypted, as in
-// package net/http, and is logged once. Other bytes that are not TLS get no response.
+// On a port for TLS, a request that is not encrypted gets a response in plaintext, as in package
+// net/http, and is logged once. Other bytes that are not TLS get no response.
 func TestPlainRequestsOnATLSPort(t *testing.T) {
 	config, _ := certificate()
 	for sent, logged := range map[string]string{

@@ -145,9 +145,10 @@ func (s *Session) Upload(ctx context.Context, url string, form url.Values, files
 }
 
 // Download sends a GET request, and writes the body of the response to a file, which it creates or
-// truncates. If progress is not nil, Download calls it after each write with the number of bytes
-// written so far, and of all bytes, or -1 if that is unknown. Progress must not switch. After an
-// error, the file holds the bytes that were written. The file is written in the executor.
+// truncates. The file is written in the executor. If progress is not nil, Download calls it after
+// each write. Done is the number of bytes written so far, and all the number of bytes in the body,
+// or -1 if that is unknown. Progress must not switch. After an error, the file holds the bytes
+// that were written.
 func (s *Session) Download(ctx context.Context, url, path string, progress func(done, all int64)) (err error) {
 	resp, err := s.Get(ctx, url)
 	if err != nil {

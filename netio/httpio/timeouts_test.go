@@ -23,7 +23,7 @@ const (
 func greet(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }
 
 // A head that arrives byte by byte is cut off when ReadHeaderTimeout has passed since its first
-// byte: for a first and for a later request.
+// byte. This holds for a first and for a later request.
 func TestSlowHeadIsCutOff(t *testing.T) {
 	for _, before := range []string{"", getRoot} {
 		inSim(t, greet, func(srv *httpio.Server) { srv.ReadHeaderTimeout = 5 * time.Second }, func(s *simServer) {

@@ -25,9 +25,9 @@ import (
 // http.DefaultTransport, it uses no proxy, and has no limits and no timeouts.
 //
 // A Transport belongs to the loop that uses it first. RoundTrip runs on the calling task and may
-// switch, although it takes no ctx: the request has one, which must be a context of the calling
-// task. Make the request with http.NewRequestWithContext, because http.Get has no such context.
-// Goroutines use a Transport through [Transport.Foreign].
+// switch, although it takes no ctx. The request has a context, which must be a context of the
+// calling task. Make the request with http.NewRequestWithContext, because http.Get has no such
+// context. Goroutines use a Transport through [Transport.Foreign].
 //
 // A task of the loop reads the Body of the response, which may switch, and must close it. After
 // io.EOF, or after an error of the connection, each Read returns the same error again. After Close,
@@ -37,10 +37,10 @@ import (
 // the reading task did not make the request, only the cancel of its own context ends a Read that
 // has begun.
 //
-// The Body of a request is read on the calling task if it is short and in memory, and otherwise on
-// another task, because the server may answer before it has read the Body. The Body may switch, as
-// the Body of another response does, or of a request to a [Server]. It must not wait in another
-// way, nor with the request's context, which belongs to the calling task.
+// The Body of a request is read on the calling task if it is short and in memory. Otherwise
+// another task reads it, because the server may answer before it has read the Body. The Body may
+// switch, as the Body of another response does, or of a request to a [Server]. It must not wait in
+// another way, nor with the request's context, which belongs to the calling task.
 //
 // Idle connections have no task; CloseIdleConnections closes them. After a response with status
 // 101, the Body is the net.Conn of the connection. It may be used until the request's context ends,
@@ -86,14 +86,14 @@ type Transport struct {
 const maxResponseHeader = 1 << 20
 
 // RoundTrip sends a request, and returns the response when its head has arrived. It does not
-// follow redirects. If a kept connection turns out to be closed, RoundTrip sends the request again
-// on another connection, if it is safe to repeat (RFC 9110, section 9.2.2). Errors are those of
+// follow redirects. If a kept connection turns out to be closed, and the request is safe to repeat
+// (RFC 9110, section 9.2.2), RoundTrip sends it again on another connection. Errors are those of
 // package netio, or describe what is wrong with the request or the response.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.roundTrip(req, false)
 }
 
-// roundTrip is RoundTrip. If holdUpgraded is true, an upgraded connection gets a task of its own,
+// roundTrip is RoundTrip. If holdUpgraded is true, an upgraded connection gets its own task,
 // in the scope of the request's context.
 func (t *Transport) roundTrip(req *http.Request, holdUpgraded bool) (*http.Response, error) {
 	ctx, err := t.checkRequest(req)

@@ -35,8 +35,8 @@ func (u *userConn) Close() error {
 	return err
 }
 
-// of returns the conn of this net.Conn.
-func (u *userConn) of() *conn { return u.c }
+// conn returns the conn of this net.Conn.
+func (u *userConn) conn() *conn { return u.c }
 
 // CloseWrite ends the writing direction.
 func (u *userConn) CloseWrite() error {

@@ -34,7 +34,7 @@ func (t *Transport) close() {
 		return
 	}
 	t.closing = true
-	t.stopWork()
+	t.stopReceive()
 	if t.tls != nil {
 		t.alertOnly = t.out == nil
 		t.tls.Close()
@@ -69,7 +69,7 @@ func (t *Transport) abort(err error) {
 	}
 	t.closing = true
 	t.closeHandle(poll.Handle.Abort)
-	t.stopWork()
+	t.stopReceive()
 	t.waiters.wake()
 }
 

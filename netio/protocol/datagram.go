@@ -256,7 +256,7 @@ func (t *DatagramTransport) receive() {
 		case t.closing:
 		case err == nil:
 			t.callMethod("DatagramReceived", func() { t.protocol.DatagramReceived(t.packets[0]) })
-		case isPassing(err):
+		case isTransient(err):
 			t.errorReceived("read", nil, err)
 		default:
 			t.abort(t.socket.OpError("read", nil, err))
@@ -278,8 +278,8 @@ func (t *DatagramTransport) Complete(*poll.Op) {
 	t.queue()
 }
 
-// isPassing reports whether the socket remains usable after err.
-func isPassing(err error) bool {
+// isTransient reports whether the socket remains usable after err.
+func isTransient(err error) bool {
 	return isAny(err, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EHOSTUNREACH, syscall.EHOSTDOWN,
 		syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EMSGSIZE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM,
 		syscall.EACCES, syscall.EADDRNOTAVAIL, syscall.ENOENT, syscall.ENOTCONN, syscall.EDESTADDRREQ, syscall.EPROTO)
@@ -333,8 +333,8 @@ func (t *DatagramTransport) Multicaster() poll.Multicaster {
 	return m
 }
 
-// retry is how long a sender waits after a UNIX socket's queue was full. The kernel reports no
+// retryDelay is how long a sender waits after a UNIX socket's queue was full. The kernel reports no
 // event when the queue has space again.
-const retry = 5 * time.Millisecond
+const retryDelay = 5 * time.Millisecond
 
 var _ fmt.Stringer = (*DatagramTransport)(nil)

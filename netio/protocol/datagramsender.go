@@ -104,9 +104,9 @@ func (s *datagramSender) takeResult() {
 		return
 	case err != nil && t.socket.Network() == "unixgram" && errors.Is(err, syscall.EAGAIN):
 		s.pausing = true
-		t.loop.Driver().StartTimer(&s.timer, saturate.Add(t.loop.Time(), retry))
+		t.loop.Driver().StartTimer(&s.timer, saturate.Add(t.loop.Time(), retryDelay))
 		return
-	case err != nil && !isPassing(err):
+	case err != nil && !isTransient(err):
 		t.abort(t.socket.OpError("write", &s.waiting[0], err))
 		return
 	case err != nil:

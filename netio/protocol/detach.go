@@ -90,7 +90,7 @@ func (t *Transport) startTLS(ctx context.Context, config *tls.Config, shake func
 				t.err = err
 			}
 			t.closing, t.closed = true, true
-			t.stopWork()
+			t.stopReceive()
 			t.waiters.wake()
 		}
 		t.suspended = false

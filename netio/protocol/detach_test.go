@@ -177,9 +177,9 @@ func TestDetachThatIsCancelled(t *testing.T) {
 		if len(c.Data) > 0 {
 			t.Errorf("%q during Detach", c.Data)
 		}
-		wantPanic(t, "protocol: Transport.Write of "+tr.String()+" during its StartTLS or Detach",
+		wantPanic(t, "protocol: Transport.Write of "+tr.String()+" during its StartTLS or Detach; wait until that has returned",
 			func() { tr.Write([]byte("x")) })
-		wantPanic(t, "protocol: Transport.CloseWrite of "+tr.String()+" during its StartTLS or Detach", tr.CloseWrite)
+		wantPanic(t, "protocol: Transport.CloseWrite of "+tr.String()+" during its StartTLS or Detach; wait until that has returned", tr.CloseWrite)
 		detach.Cancel(nil)
 		if _, err := detach.Await(ctx); err == nil {
 			t.Error("Detach has succeeded")

@@ -83,7 +83,7 @@ func ExampleReceiver() {
 	// <nil>
 }
 
-// A counter counts bytes until the end of the stream. It receives them in memory of its own.
+// A counter counts bytes until the end of the stream. It receives them in its own memory.
 type counter struct {
 	buf   [512]byte
 	n     int

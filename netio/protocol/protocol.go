@@ -35,7 +35,7 @@ type Protocol interface {
 	DataReceived(data []byte)
 }
 
-// A BufferedProtocol receives bytes in memory of its own.
+// A BufferedProtocol receives bytes in its own memory.
 type BufferedProtocol interface {
 	Base
 

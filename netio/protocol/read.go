@@ -40,7 +40,8 @@ func (t *Transport) PauseReading() {
 	t.readPaused = true
 }
 
-// ResumeReading ends PauseReading. The protocol receives the bytes that were kept in the next turn.
+// ResumeReading ends PauseReading. In the next turn, the protocol receives the bytes that were
+// kept.
 func (t *Transport) ResumeReading() {
 	t.checkHeld("ResumeReading")
 	t.readPaused = false
@@ -305,8 +306,8 @@ func (t *Transport) unread(data []byte) {
 	}
 }
 
-// stopWork cancels the task of Receive.
-func (t *Transport) stopWork() {
+// stopReceive cancels the task of Receive.
+func (t *Transport) stopReceive() {
 	if t.receiveTask == nil {
 		return
 	}

@@ -144,7 +144,7 @@ func TestCloseWithinReceiveSendsWhatWasWritten(t *testing.T) {
 			_, err := tr.Write([]byte("x"))
 			return err
 		}, nil},
-		{"an error of its own", func(context.Context, *protocol.Transport) error { return errBoom }, errBoom},
+		{"the error of Receive", func(context.Context, *protocol.Transport) error { return errBoom }, errBoom},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			eachWorld(t, func(ctx context.Context, t *testing.T) {

@@ -206,7 +206,7 @@ func TestScopeHasTransportsAgain(t *testing.T) {
 // it.
 func TestUnreferencedPausedTransportIsADeadlock(t *testing.T) {
 	c := &protocoltest.Checker{T: t}
-	err := task.Run(context.Background(), func(ctx context.Context) error { // without a door
+	err := task.Run(context.Background(), func(ctx context.Context) error { // without an external source
 		near, far := streams(ctx, t)
 		d, err := near.Detach(ctx)
 		must(t, err)

@@ -14,10 +14,10 @@ import (
 
 // A Server makes a transport and a protocol for each connection that it accepts.
 //
-// Close stops accepting; open connections go on. Wait returns when the server has stopped accepting
-// and its last transport has ended. A server belongs to the scope of the ctx that it was made with:
-// a cancel of the scope closes the server and aborts its transports, and the scope does not end
-// before Close.
+// Close stops accepting; open connections go on. Wait returns when the server has stopped
+// accepting and its last transport has ended. A server belongs to the scope of the ctx that it was
+// made with. A cancel of the scope closes the server and aborts its transports. The scope does not
+// end before Close.
 type Server struct {
 	loop     *loop.Loop
 	config   Config

@@ -41,7 +41,7 @@ func (t *Transport) send(call string, bufs ...[]byte) (n int, err error) {
 	case t.writeClosed:
 		return 0, t.opError("write", os.NewSyscallError("write", syscall.EPIPE))
 	case t.suspended:
-		misuse("Transport.%s of %v during its StartTLS or Detach", call, t)
+		misuse("Transport.%s of %v during its StartTLS or Detach; wait until that has returned", call, t)
 	}
 	for _, p := range bufs {
 		n += len(p)
@@ -69,7 +69,7 @@ func (t *Transport) CloseWrite() {
 	case t.closing || t.writeClosed:
 		return
 	case t.suspended:
-		misuse("Transport.CloseWrite of %v during its StartTLS or Detach", t)
+		misuse("Transport.CloseWrite of %v during its StartTLS or Detach; wait until that has returned", t)
 	}
 	t.writeClosed = true
 	if t.tls != nil {

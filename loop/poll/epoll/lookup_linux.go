@@ -72,7 +72,7 @@ func (p *Poller) lookup(op *poll.Op) bool {
 	if addr, err := netip.ParseAddr(op.Host); err == nil {
 		addr = addr.Unmap()
 		if op.Network == "ip4" && !addr.Is4() || op.Network == "ip6" && !addr.Is6() {
-			return fail(op, &net.DNSError{Err: "no address of network " + op.Network, Name: op.Host, IsNotFound: true})
+			return fail(op, &net.DNSError{Err: "the address is not of network " + op.Network, Name: op.Host, IsNotFound: true})
 		}
 		op.Addrs = []netip.Addr{addr}
 		return true

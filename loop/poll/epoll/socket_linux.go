@@ -132,7 +132,7 @@ func (s *socket) begin(op *poll.Op) error {
 	case *s.direction(op.Kind) != nil:
 		return poll.ErrBusy
 	case s.datagrams && (op.Kind < poll.Readable || op.Kind == poll.SendFile):
-		return fmt.Errorf("epoll: %v of a socket of datagrams: %w", op.Kind, errors.ErrUnsupported)
+		return fmt.Errorf("epoll: %v is not possible on a datagram socket: %w", op.Kind, errors.ErrUnsupported)
 	}
 	if op.Kind == poll.Write {
 		s.next = 0

@@ -118,5 +118,5 @@ func lookupAddr(op *poll.Op, addr netip.Addr) ([]netip.Addr, error) {
 	case op.Network == "ip", op.Network == "ip4" && addr.Is4(), op.Network == "ip6" && addr.Is6():
 		return []netip.Addr{addr}, nil
 	}
-	return nil, &net.DNSError{Err: "no address of network " + op.Network, Name: op.Host, IsNotFound: true}
+	return nil, &net.DNSError{Err: "the address is not of network " + op.Network, Name: op.Host, IsNotFound: true}
 }

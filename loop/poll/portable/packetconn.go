@@ -133,7 +133,7 @@ func (c *packetConn) start(op *poll.Op) bool {
 	case d.busy:
 		return fail(op, poll.ErrBusy)
 	case op.Kind != poll.Receive && op.Kind != poll.Send:
-		return fail(op, wrongKind(op.Kind, "a socket of datagrams"))
+		return fail(op, wrongKind(op.Kind, "a datagram socket"))
 	case len(*op.Packets) == 0:
 		return true
 	}
@@ -242,7 +242,7 @@ func (c *packetConn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
 // CloseWrite returns an error: a datagram socket cannot signal an end to its peer.
 func (c *packetConn) CloseWrite() error {
-	err := wrongKind(poll.Write, "a socket of datagrams")
+	err := wrongKind(poll.Write, "a datagram socket")
 	if c.closed {
 		err = net.ErrClosed
 	}

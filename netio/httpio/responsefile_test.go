@@ -45,8 +45,9 @@ func files(t *testing.T, sizes ...int) string {
 // boundaries are random in each response with several ranges.
 var boundaries = regexp.MustCompile(`[0-9a-f]{60}`)
 
-// Responses with files match package net/http byte for byte: whole files, ranges and HEAD; io.Copy
-// with too small a Content-Length, too large a one, or none; a handler on a goroutine.
+// Responses with files match package net/http byte for byte. The rows are whole files, ranges and
+// HEAD; io.Copy with too small a Content-Length, too large a one, or none; and a handler on a
+// goroutine.
 func TestFileResponsesMatchNetHTTP(t *testing.T) {
 	sizes := []int{0, 511, 512, 513, 5000, 100_000}
 	dir := files(t, append(sizes, 1)...)

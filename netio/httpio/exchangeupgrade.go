@@ -34,7 +34,7 @@ func (e *exchange) upgrade() (net.Conn, error) {
 	return s.NetConn(e.ctx), nil
 }
 
-// A heldConn is an upgraded connection with a task of its own, which lives until Close.
+// A heldConn is an upgraded connection with its own task, which lives until Close.
 type heldConn struct {
 	net.Conn
 	once   sync.Once

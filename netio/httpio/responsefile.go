@@ -52,7 +52,7 @@ func (w *response) copy(src io.Reader) (int64, error) {
 // isFile reports whether the calling task may send src as a file.
 func (w *response) isFile(src io.Reader) bool {
 	f, _ := fileOf(src)
-	if f == nil || w.ended.Load() || w.hijacked || w.req.Method == http.MethodHead || !w.c.atHome() {
+	if f == nil || w.ended.Load() || w.hijacked || w.req.Method == http.MethodHead || !w.c.onTask() {
 		return false
 	}
 	info, err := f.Stat()
