@@ -23,7 +23,8 @@ help() {
 		                          (Debian's qemu-user)
 		  nested [ARG...]         the tests of the nested modules but the next two, under the race detector
 		  browser [ARG...]        those of interop/browser, which need Debian's chromium
-		  drivers [ARG...]        those of interop/drivers, which need Debian's redis-server and postgresql
+		  drivers [ARG...]        those of interop/drivers, which need Debian's redis-server, postgresql,
+		                          openssh-server and openssh-client
 		  scale                   the tests of many connections and of many child processes with all of them,
 		                          which prints the memory of the former
 		  fuzz [COUNT]            each fuzz test, COUNT inputs (default 20000x)
