@@ -46,7 +46,7 @@ type fault struct {
 
 var faults = []fault{
 	{"a stop, shorter than the limit of a call", func(ctx context.Context, s *server, c *calls) error {
-		return stopped(ctx, s, func() error { return await.Sleep(ctx, rand.N(c.limit/2)) })
+		return stopped(ctx, s, func() error { return await.Sleep(ctx, c.moment(c.limit/2)) })
 	}},
 	{"a stop, until all calls have failed", func(ctx context.Context, s *server, c *calls) error {
 		return stopped(ctx, s, func() error { return c.wait(ctx, 1, func(c *caller) int { return c.failed }) })
@@ -58,7 +58,7 @@ var faults = []fault{
 		if err := c.wait(ctx, 1, func(c *caller) int { return c.failed }); err != nil {
 			return err
 		}
-		return on(ctx, func(context.Context) error { s.start(); return nil })
+		return on(ctx, func(context.Context) error { return s.start() })
 	}},
 }
 

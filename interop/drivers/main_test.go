@@ -32,9 +32,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// within runs fn as a task of a loop. Another task of the loop ticks, because the library under test
-// must not stop the loop. within prints the longest gap between ticks; no test depends on the gap.
-// The time limit only ends a test that hangs.
+// within runs fn as a task of a loop. Another task of the loop ticks, because the library under
+// test must not stop the loop. within prints the longest gap between ticks; no test depends on the
+// gap. The time limit only ends a test that hangs.
 func within(t *testing.T, fn func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)

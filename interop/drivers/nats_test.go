@@ -228,7 +228,7 @@ func TestNATSReconnect(t *testing.T) {
 		if err := publish("in between"); err != nil {
 			return err
 		}
-		if err := on(ctx, func(context.Context) error { s.start(); return nil }); err != nil {
+		if err := on(ctx, func(context.Context) error { return s.start() }); err != nil {
 			return err
 		}
 		if _, _, err := await.Receive(ctx, again); err != nil {

@@ -195,8 +195,8 @@ func TestPgxNotify(t *testing.T) {
 	})
 }
 
-// A timeout or a cancel ends the query and closes the connection. Pgx also asks the server to cancel
-// the query.
+// A timeout or a cancel ends the query and closes the connection. Pgx also asks the server to
+// cancel the query.
 func TestPgxCancel(t *testing.T) {
 	url := startPostgres(t)
 	within(t, func(ctx context.Context) error {

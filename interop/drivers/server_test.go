@@ -5,6 +5,7 @@ package drivers_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -18,7 +19,6 @@ import (
 
 // A server is a process that a test starts, and may stop, kill and start again.
 type server struct {
-	t       *testing.T
 	address string // where it listens, also after a restart
 	ready   string // a part of the line that it prints when it accepts connections
 	command func(ctx context.Context) *exec.Cmd
@@ -30,28 +30,32 @@ type server struct {
 // end of the test sends an interrupt to the server, and kills it ten seconds later.
 func launch(t *testing.T, address, ready string, command func(ctx context.Context) *exec.Cmd) *server {
 	t.Helper()
-	s := &server{t: t, address: address, ready: ready, command: command}
-	s.start()
+	s := &server{address: address, ready: ready, command: command}
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { s.end() })
 	return s
 }
 
 // start starts the process, for the first time or after kill.
-func (s *server) start() {
-	s.t.Helper()
+func (s *server) start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cmd = s.command(ctx)
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(os.Interrupt) }
 	s.cmd.WaitDelay = 10 * time.Second
 	r, w, err := os.Pipe()
 	if err != nil {
-		s.t.Fatal(err)
+		cancel()
+		return err
 	}
 	s.cmd.Stdout, s.cmd.Stderr = w, w
 	err = s.cmd.Start()
 	w.Close()
 	if err != nil {
-		s.t.Fatal(err)
+		cancel()
+		r.Close()
+		return err
 	}
 	output, drained := bufio.NewScanner(r), make(chan struct{})
 	s.end = func() {
@@ -69,13 +73,13 @@ func (s *server) start() {
 				for output.Scan() {
 				}
 			}()
-			return
+			return nil
 		}
 		seen = append(seen, output.Text())
 	}
 	close(drained)
 	s.end()
-	s.t.Fatalf("the server did not print %q but:\n%s", s.ready, strings.Join(seen, "\n"))
+	return fmt.Errorf("the server did not print %q but:\n%s", s.ready, strings.Join(seen, "\n"))
 }
 
 // pause stops the processes of the server. They keep their connections, and the kernel still
