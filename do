@@ -23,7 +23,8 @@ help() {
 		                          (Debian's qemu-user)
 		  nested [ARG...]         the tests of the nested modules with the race detector, without the next two
 		  browser [ARG...]        the tests of interop/browser, which need Debian's chromium
-		  drivers [ARG...]        the tests of interop/drivers, which need Debian's redis-server and postgresql
+		  drivers [ARG...]        the tests of interop/drivers, which need Debian's redis-server, postgresql,
+		                          openssh-server and openssh-client
 		  scale                   the tests of many connections and child processes at their full size
 		  fuzz [COUNT]            each fuzz target with COUNT inputs (default 20000x)
 		  bench [ARG...]          the benchmarks; arguments go to them
