@@ -17,14 +17,15 @@ import (
 )
 
 const (
-	// childCommand is what the rows of children run. It does nothing.
+	// childCommand is the command that the rows of children run. It does nothing.
 	childCommand = "true"
 
-	// childBatch is how many children are started before the last one is waited for.
+	// childBatch is the number of children of one operation of a meter.
 	childBatch = 64
 )
 
-// childShape: children that end at once, so many at a time, and their output.
+// childShape measures children that end at once, a number of them at a time, and reads their
+// output.
 func childShape(width int, limit float64) shape {
 	return shape{
 		name: fmt.Sprintf("child/%d", width), unit: "ns/child", limit: limits(limit, limit),
@@ -33,7 +34,7 @@ func childShape(width int, limit float64) shape {
 	}
 }
 
-// childCPUShape is the same in time of the processors, that of the children included.
+// childCPUShape measures the CPU time of childShape, including the children.
 func childCPUShape(width int, limit float64) shape {
 	return shape{
 		name: fmt.Sprintf("child/%d/cpu", width), unit: "ns CPU/child", limit: limits(limit, limit),
@@ -42,10 +43,10 @@ func childCPUShape(width int, limit float64) shape {
 	}
 }
 
-// A meter measures what one of the operations that do does costs.
+// A meter measures the cost of one of the operations that do performs.
 type meter func(least time.Duration, do func(n int) error) (float64, error)
 
-// childTasks runs children by tasks.
+// childTasks runs children from tasks.
 func childTasks(h task.Handoff, width int, m meter) side {
 	return func(r round) (float64, error) {
 		return inTask(h, func(ctx context.Context) (float64, error) {
@@ -61,7 +62,7 @@ func childTasks(h task.Handoff, width int, m meter) side {
 	}
 }
 
-// childGoroutines runs children by goroutines, with package os/exec.
+// childGoroutines runs children from goroutines, with package os/exec.
 func childGoroutines(width int, m meter) side {
 	return func(r round) (float64, error) {
 		cost, err := m(r.least, func(n int) error {
@@ -79,7 +80,7 @@ func childGoroutines(width int, m meter) side {
 	}
 }
 
-// burned is a meter of the time of processors, of this process and of its children.
+// burned is a meter of CPU time, of this process and its children.
 func burned(least time.Duration, do func(n int) error) (float64, error) {
 	before, err := cpuWithChildren()
 	if err != nil {
@@ -97,8 +98,7 @@ func burned(least time.Duration, do func(n int) error) (float64, error) {
 	return float64(after-before) / float64(done), err
 }
 
-// cpuWithChildren is the time that this process has used, and its children that have
-// ended.
+// cpuWithChildren returns the CPU time of this process and of its children that have ended.
 func cpuWithChildren() (time.Duration, error) {
 	own, err := cpuTime(os.Getpid())
 	if err != nil {
