@@ -59,8 +59,9 @@ func (s *sideProcess) end() error {
 }
 
 // measureRounds runs in the child process of a sideProcess. Each line of in is the minimum time of
-// a round in nanoseconds. For each line, measureRounds measures a round and prints the value. A round
-// begins with a garbage collection, so that the garbage of the previous round costs it nothing.
+// a round in nanoseconds. For each line, measureRounds measures a round and prints the value. A
+// round begins with a garbage collection, so that the garbage of the previous round costs it
+// nothing.
 func measureRounds(name string, in io.Reader, out io.Writer) error {
 	measure, err := sideOf(name)
 	if err != nil {
