@@ -27,18 +27,18 @@ import (
 	"baton/task"
 )
 
-// A client is what TestFaults knows of a library.
+// A client is a library as TestFaults uses it.
 type client struct {
 	// call makes one call that reaches the server. The call must return soon after limit.
 	call func(ctx context.Context, limit time.Duration) error
-	// close releases what the client holds.
+	// close closes the client.
 	close func(ctx context.Context) error
 }
 
 // callers is the number of tasks of TestFaults that call a library at a time.
 const callers = 4
 
-// A fault is what happens to a server. It returns when the server is there again.
+// A fault is a function that disturbs a server. It returns when the server runs again.
 type fault struct {
 	name string
 	do   func(ctx context.Context, s *server, c *calls) error
@@ -71,9 +71,9 @@ func stopped(ctx context.Context, s *server, fn func() error) error {
 	return fn()
 }
 
-// Servers are stopped and killed at random moments while tasks call them. Every call returns
-// about when its limit says, the calls succeed again when the server is there again, and at the
-// end no descriptor and no process is left. TestMain looks for goroutines that are left.
+// The test stops and kills servers at random moments while tasks call them. Every call returns at
+// about its limit. The calls succeed again after the server has resumed or restarted. At the end no
+// descriptor and no process is left, and TestMain checks that no goroutine is left.
 func TestFaults(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -123,7 +123,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// calls are the calls of several tasks. They belong to the loop.
+// calls are the calls of several tasks. The loop owns them.
 type calls struct {
 	client  client
 	random  *rand.Rand
@@ -158,7 +158,7 @@ func (c *calls) moment(most time.Duration) time.Duration {
 	return time.Duration(c.random.Int64N(int64(most)))
 }
 
-// run makes calls until they are over.
+// run makes calls until over is set.
 func (c *calls) run(ctx context.Context, who *caller) error {
 	for !c.over {
 		began := time.Now()
@@ -183,7 +183,7 @@ func (c *calls) run(ctx context.Context, who *caller) error {
 	return nil
 }
 
-// suffer makes a fault happen, and returns when all callers succeed again.
+// suffer causes a fault, and returns when all callers succeed again.
 func (c *calls) suffer(ctx context.Context, t *testing.T, f fault, s *server) error {
 	c.longest, c.odd = 0, nil
 	clear(c.errs)
@@ -218,7 +218,7 @@ func (c *calls) wait(ctx context.Context, n int, count func(*caller) int) error 
 	return nil
 }
 
-// timedOut reports whether err says that a call took longer than its limit.
+// timedOut reports whether err means that a call took longer than its limit.
 func timedOut(err error) bool {
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return true
@@ -226,7 +226,7 @@ func timedOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded
 }
 
-// lost reports whether err says that the connection or the server is gone, or that the server is
+// lost reports whether err means that the connection or the server is gone, or that the server is
 // still starting.
 func lost(err error) bool {
 	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
@@ -241,7 +241,7 @@ func lost(err error) bool {
 	if _, ok := errors.AsType[*ssh.ExitMissingError](err); ok {
 		return true
 	}
-	return status.Code(err) == codes.Unavailable ||
+	return status.Code(err) == codes.Unavailable || pgconn.SafeToRetry(err) ||
 		strings.HasPrefix(err.Error(), "ssh: unexpected packet") || strings.HasPrefix(err.Error(), "LOADING")
 }
 

@@ -83,7 +83,7 @@ func newGRPC(ctx context.Context, address string, backoff backoff.Config) (*grpc
 	dial := netio.Dialer{}.DialFunc(ctx) // connections live as long as ctx
 	return grpc.NewClient("passthrough:///"+address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff}),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff, MinConnectTimeout: 20 * time.Second}),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			return dial(ctx, "tcp", address)
 		}))

@@ -111,7 +111,7 @@ func (s *server) signal(sig syscall.Signal) []int {
 	return all
 }
 
-// A processInfo is what the kernel says of a process in /proc.
+// A processInfo is what /proc reports about a process.
 type processInfo struct {
 	pid, parent int
 	state       byte
