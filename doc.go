@@ -41,7 +41,8 @@
 //   - [baton/loop]: the event loop itself, for callbacks and for other event loops.
 //   - [baton/loop/poll]: the interface of pollers, and its implementations.
 //
-// A call that takes a context.Context may switch to another task; a call without
-// one never does. Between two switch points a task has all state of its loop to
-// itself.
+// A call that takes a context.Context may switch to another task; a call without one never
+// does. The only exceptions are interfaces of the standard library that have no place for a
+// ctx, such as net.Conn and http.ResponseWriter. Between two switch points a task has all
+// state of its loop to itself.
 package baton

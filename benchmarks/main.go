@@ -11,7 +11,7 @@
 //	go run ./benchmarks -here                  all rows in this process
 //	go run ./benchmarks -wrk                   the rows of HTTP servers, with wrk as their client
 //
-// A row is named shape/H, where H is the hand-over: channel or coroutine. Both sides are measured
+// A row is named shape/H, where H is the handoff: channel or coroutine. Both sides are measured
 // with the current GOMAXPROCS and with 1. The better of the peer's two medians counts. A ratio
 // below 1 means that Baton is faster or needs less memory. Rounds of all sides alternate, so that
 // other load of the machine affects all sides in the same way. Trust the ratios, not the

@@ -50,7 +50,7 @@ type contestant struct {
 }
 
 // measure measures the rows of s whose names are wanted. In each round all contestants run one
-// after another: our side with each hand-over, and the peers, each at each GOMAXPROCS.
+// after another: our side with each handoff, and the peers, each at each GOMAXPROCS.
 func (p plan) measure(s shape, wanted func(name string) bool) []line {
 	ours := make(map[task.Handoff][]*contestant)
 	for _, h := range handoffs {

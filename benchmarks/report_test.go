@@ -119,7 +119,7 @@ func TestBrokenOutput(t *testing.T) {
 	}
 }
 
-// TestMarkdown: each shape has one row with both hand-overs and only the peer of the limit.
+// TestMarkdown: each shape has one row with both handoffs and only the peer of the limit.
 func TestMarkdown(t *testing.T) {
 	other := func(change func(l *line)) line {
 		l := measured

@@ -18,7 +18,7 @@ type round struct {
 	procs int           // GOMAXPROCS: already set in this process; the side sets it in other processes
 }
 
-// A shape is a kind of work that tasks and their peers do. With each of the two hand-overs it is a
+// A shape is a kind of work that tasks and their peers do. With each of the two handoffs it is a
 // row.
 type shape struct {
 	name  string
@@ -61,7 +61,7 @@ var (
 // handoffs are the values of H in the names of rows, in the order of the table.
 var handoffs = []task.Handoff{task.Channel, task.Coroutine}
 
-// row returns the name of a shape with one hand-over.
+// row returns the name of a shape with one handoff.
 func (s *shape) row(h task.Handoff) string { return s.name + "/" + h.String() }
 
 // shapes returns all shapes in the order of the report. The limits are targets of the project: no
@@ -128,7 +128,7 @@ func shapes() []shape {
 	}
 }
 
-// limits returns the limits of a shape for each hand-over.
+// limits returns the limits of a shape for each handoff.
 func limits(channel, coroutine float64) map[task.Handoff]float64 {
 	return map[task.Handoff]float64{task.Channel: channel, task.Coroutine: coroutine}
 }

@@ -18,7 +18,7 @@ import (
 // A sideProcess is the process in which one contestant measures all its rounds, with -fresh.
 type sideProcess struct {
 	shape string
-	who   string // the hand-over, or the name of the peer
+	who   string // the handoff, or the name of the peer
 	procs int    // GOMAXPROCS of the process
 	child *program
 }

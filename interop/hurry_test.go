@@ -44,7 +44,7 @@ func TestHurriedTasksAtOurServer(t *testing.T) {
 	}
 	upload := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			if n, err := io.Copy(io.Discard, r.Body); err == nil && n != large { // an error means that the client has gone
+			if n, err := io.Copy(io.Discard, r.Body); err == nil && n != large { // an error means that the client has disconnected
 				t.Errorf("an upload of %d bytes", n)
 			}
 			w.WriteHeader(status)

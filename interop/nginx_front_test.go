@@ -155,7 +155,7 @@ func TestNginxInFront(t *testing.T) {
 	})
 }
 
-// When a client goes away, its request ends at our server too, through nginx.
+// When a client disconnects, its request ends at our server too, through nginx.
 func TestAClientOfNginxGoesAway(t *testing.T) {
 	id := newIdentity(t)
 	for _, path := range []string{"/wait", "/straight/wait"} {

@@ -141,12 +141,12 @@ func TestCancelsLoseNoPermit(t *testing.T) {
 }
 
 // A bounded semaphore panics if it is released too often, and a negative number of permits
-// panics. A semaphore without a bound accepts any number of releases.
+// panics. A semaphore without a limit accepts any number of releases.
 func TestBoundedSemaphorePanicsAtTheBound(t *testing.T) {
 	panics(t, func() { locks.NewSemaphore(-1) }, "-1")
 	panics(t, func() { locks.NewBoundedSemaphore(-1) }, "-1")
 
-	var zero locks.Semaphore // without a bound
+	var zero locks.Semaphore // without a limit
 	zero.Release()
 	zero.Release()
 	if zero.Free() != 2 {

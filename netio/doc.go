@@ -64,7 +64,8 @@
 //
 // # Who may call what
 //
-// A call that takes a ctx may switch to other tasks. A call that takes no ctx never does.
+// A call that takes a ctx may switch to other tasks. A call that takes no ctx never does,
+// except the methods of a net.Conn, net.PacketConn or net.Listener of this package.
 //
 // Streams, sockets, listeners and servers belong to the loop of the task that made them.
 // Tasks and callbacks of that loop may use them, and no other goroutine may. Other goroutines

@@ -39,7 +39,7 @@ func TestAfterFunc(t *testing.T) {
 	}
 }
 
-// Done, Err, Value and AfterFunc are safe from every goroutine, even during the cancel and
+// Done, Err, Value and AfterFunc are safe for concurrent use, even during the cancel and
 // after the task has ended.
 func TestContextFromGoroutines(t *testing.T) {
 	type key struct{}

@@ -37,7 +37,9 @@
 // A task switches only inside a call that takes a [context.Context]: a switch point.
 // Between two switch points no other task of the loop runs, so tasks can share variables
 // without locks. A call that takes no ctx never switches. Some calls that take a ctx never
-// switch either; their documentation says so.
+// switch either; their documentation says so. The only calls that switch without a ctx are
+// those of interfaces of the standard library, such as net.Conn and http.ResponseWriter, in
+// packages netio and httpio.
 //
 // # Who may call what
 //
@@ -60,7 +62,8 @@
 // cancels the other tasks, and Scope returns it. The error of a task of [Start] belongs to
 // the function that called Start, which awaits the task; an error that was not awaited
 // when that function returns belongs to the scope. The error of a call through a portal
-// belongs to the [Call]. A panic in a task always fails the scope, and finally Run panics.
+// belongs to the [Call]. A panic in a task always fails the scope, and finally Run panics. A
+// panic in a callback belongs to the exception handler of the loop.
 //
 // # Cancellation
 //

@@ -24,11 +24,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// handoffs are the kinds of hand-over. Tests of hand-overs use both; the others use the one
+// handoffs are the kinds of handoff. Tests of handoffs use both; the others use the one
 // that BATON_HANDOFF selects.
 var handoffs = []task.Handoff{task.Channel, task.Coroutine}
 
-// eachHandoff runs a test under both hand-overs.
+// eachHandoff runs a test under both handoffs.
 func eachHandoff(t *testing.T, fn func(t *testing.T, r task.Runner)) {
 	for _, h := range handoffs {
 		t.Run(h.String(), func(t *testing.T) { fn(t, task.Runner{Handoff: h}) })
@@ -83,7 +83,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // forever parks until the task is cancelled, and returns the *Canceled.
 func forever(ctx context.Context) error {
 	var q task.WaitQueue
-	return q.Wait(ctx, task.Text("for ever"))
+	return q.Wait(ctx, task.Text("forever"))
 }
 
 // turns yields n times.

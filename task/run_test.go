@@ -131,7 +131,7 @@ func TestDeadlockReportsWaits(t *testing.T) {
 				for i, want := range []task.Wait{
 					{Reason: "the end of task 2 (romeo)", On: []string{"task 2 (romeo)"}},
 					{Task: "task 2 (romeo)", Reason: "the end of task 3 (juliet)", On: []string{"task 3 (juliet)"}},
-					{Task: "task 3 (juliet)", Reason: "for ever"},
+					{Task: "task 3 (juliet)", Reason: "forever"},
 				} {
 					got := d.Waits[i]
 					if i > 0 && got.Task != want.Task || got.Reason != want.Reason || strings.Join(got.On, "") != strings.Join(want.On, "") {

@@ -84,7 +84,7 @@ func TestWaitsListsParkedTasks(t *testing.T) {
 		lost.SetName("lost")
 		sleep(ctx, 3*time.Second)
 		want := []task.Wait{
-			{Task: "task 2 (lost)", Reason: "for ever", Since: 3 * time.Second},
+			{Task: "task 2 (lost)", Reason: "forever", Since: 3 * time.Second},
 			{Task: "task 3 (loyal)", Reason: "the end of task 2 (lost)", Since: 3 * time.Second, On: []string{"task 2 (lost)"}},
 			{Task: "task 4 (parent)", Reason: "the tasks of its scope", Since: 3 * time.Second, On: []string{"task 5 (late)"}},
 			{Task: "task 5 (late)", Reason: "its timer", Since: 3 * time.Second},

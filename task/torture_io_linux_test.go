@@ -65,7 +65,7 @@ func (p *program) socket(ctx context.Context, depth int) error {
 }
 
 // echo serves one connection. It always closes the listener and the connection, so that no
-// client waits for ever.
+// client waits forever.
 func (p *program) echo(ctx context.Context, ln poll.Handle) error {
 	defer ln.Close()
 	o, err := p.do(ctx, poll.Op{Kind: poll.Accept, Handle: ln})

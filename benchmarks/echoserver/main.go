@@ -47,7 +47,7 @@ func main() {
 	var (
 		port     = flag.Int("port", 7000, "`port` on 127.0.0.1; 0 is any free port")
 		style    = flag.String("style", "baton", "baton, protocol or goroutines")
-		handoff  = flag.String("handoff", "channel", "hand-over of style baton: channel or coroutine")
+		handoff  = flag.String("handoff", "channel", "handoff of style baton: channel or coroutine")
 		poller   = flag.String("poller", "", "poller of style baton: epoll or portable (default: the best available)")
 		buffer   = flag.Int("buffer", 4<<10, "maximum `bytes` of a read")
 		copies   = flag.Bool("copy", false, "use netio.Copy (style baton)")

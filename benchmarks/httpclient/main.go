@@ -39,7 +39,7 @@ func main() {
 	var (
 		url     = flag.String("url", "http://127.0.0.1:7000/", "`URL` of the requests")
 		style   = flag.String("style", "baton", "baton or nethttp")
-		handoff = flag.String("handoff", "channel", "hand-over of style baton: channel or coroutine")
+		handoff = flag.String("handoff", "channel", "handoff of style baton: channel or coroutine")
 		workers = flag.Int("workers", 50, "number of concurrent requests")
 		size    = flag.Int("size", 12, "`bytes` in a body")
 		bound   = flag.Duration("for", time.Second, "how long to send requests")

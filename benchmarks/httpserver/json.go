@@ -42,6 +42,6 @@ func answerJSON(size int) http.Handler {
 			panic(err)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(b) // an error means that the client has gone
+		_, _ = w.Write(b) // an error means that the client has disconnected
 	})
 }

@@ -33,7 +33,7 @@ func main() {
 	var (
 		port     = flag.Int("port", 7000, "`port` on 127.0.0.1; 0 is any free port")
 		style    = flag.String("style", "baton", "baton or nethttp")
-		handoff  = flag.String("handoff", "channel", "hand-over of style baton: channel or coroutine")
+		handoff  = flag.String("handoff", "channel", "handoff of style baton: channel or coroutine")
 		size     = flag.Int("size", 12, "`bytes` in a body")
 		asJSON   = flag.Bool("json", false, "encode the body as JSON")
 		collects = flag.Bool("collect", false, "free memory for each line of standard input and print \"collected\"")
@@ -57,7 +57,7 @@ func answer(size int, asJSON bool) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
-		_, _ = w.Write(body) // an error means that the client has gone
+		_, _ = w.Write(body) // an error means that the client has disconnected
 	})
 }
 

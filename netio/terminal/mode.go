@@ -31,7 +31,7 @@ func IsTerminal(f *os.File) bool { return isTerminal(f) }
 //   - while the process is stopped by SIGTSTP. After SIGCONT the terminal is raw again.
 //
 // The terminal stays raw if another signal, such as SIGKILL or SIGQUIT, ends the process. It
-// also stays raw after os.Exit, and after a panic outside of Baton's tasks. The user can then
+// also stays raw after os.Exit, and after a panic outside Baton's tasks. The user can then
 // type "stty sane". While the process is in the background, Raw does not change the mode. Raw mode
 // also affects other programs that use the same terminal.
 //

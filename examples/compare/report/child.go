@@ -37,7 +37,7 @@ type child struct {
 	job   Job
 	stage stage
 
-	// handoff is the hand-over of the tasks, and AnyHandoff for goroutines.
+	// handoff is the handoff of the tasks, and AnyHandoff for goroutines.
 	handoff task.Handoff
 
 	longest time.Duration // between two ticks
