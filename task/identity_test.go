@@ -234,7 +234,7 @@ func TestMisusedRunPanics(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			mustMisuse(t, runHere, l.String(), "which runs")
+			mustMisuse(t, runHere, l.String(), "which is already running")
 		}()
 		<-done
 	})
