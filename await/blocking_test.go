@@ -147,7 +147,7 @@ func TestBlockingFunctionCannotSwitch(t *testing.T) {
 		var inner context.Context
 		_, err := await.Blocking(context.WithValue(ctx, key{}, 1), func(ctx context.Context) (int, error) {
 			inner = ctx
-			panics(t, func() { await.Sleep(ctx, 0) }, "use a Portal")
+			panics(t, func() { await.Sleep(ctx, 0) }, "use a task.Portal")
 			if ctx.Value(key{}) != 1 {
 				t.Error("the context of the function has lost its values")
 			}

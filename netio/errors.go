@@ -70,7 +70,7 @@ func mustHold(l *loop.Loop, call string, what fmt.Stringer) {
 		misuse("%s of a zero value; %s", call, howToMake)
 	}
 	if word := l.Driver().Holder(); !word.Held() && !word.Free() {
-		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal, or the net.Conn of Stream.NetConn",
+		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a task.Portal, or the net.Conn of Stream.NetConn",
 			call, what, l)
 	}
 }
@@ -80,7 +80,7 @@ func panicWrongLoop(r *task.Ref, l *loop.Loop, what string) {
 	if l == nil {
 		misuse("%v uses a zero %s; %s", r, what, howToMake)
 	}
-	misuse("%v of %v uses a %s of %v; use a Portal between loops", r, r.Loop(), what, l)
+	misuse("%v of %v uses a %s of %v; use a task.Portal between loops", r, r.Loop(), what, l)
 }
 
 // howToMake says what to use instead of a zero value.

@@ -27,7 +27,7 @@ type loopCall struct {
 // waiting would block that loop.
 func (c *loopCall) send(l *loop.Loop, do func()) bool {
 	if other := loop.Current(); other != nil {
-		misuse("a net.Conn, net.PacketConn, net.Listener or dial function of %v is used by a task of %v; use a Portal between loops", l, other)
+		misuse("a net.Conn, net.PacketConn, net.Listener or dial function of %v is used by a task of %v; use a task.Portal between loops", l, other)
 	}
 	c.loop, c.do, c.done = l, do, make(chan struct{})
 	return l.Driver().Post(c) == nil

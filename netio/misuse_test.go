@@ -47,10 +47,10 @@ func TestMisuse(t *testing.T) {
 		panics(t, "Dial", func() { netio.Dial(no, "tcp", "127.0.0.1:1") }, "netio: Dial with a context that does not belong")
 		return outside(ctx, func() error {
 			real(t, func(ctx context.Context) error {
-				panics(t, "Read on another loop", func() { near.Read(ctx, nil) }, "use a Portal")
-				panics(t, "Write on another loop", func() { near.Write(ctx, nil) }, "use a Portal")
-				panics(t, "Accept on another loop", func() { ln.Accept(ctx) }, "use a Portal")
-				panics(t, "NetConn on another loop", func() { near.NetConn(ctx) }, "use a Portal")
+				panics(t, "Read on another loop", func() { near.Read(ctx, nil) }, "use a task.Portal")
+				panics(t, "Write on another loop", func() { near.Write(ctx, nil) }, "use a task.Portal")
+				panics(t, "Accept on another loop", func() { ln.Accept(ctx) }, "use a task.Portal")
+				panics(t, "NetConn on another loop", func() { near.NetConn(ctx) }, "use a task.Portal")
 				return nil
 			})
 			return nil
@@ -109,7 +109,7 @@ func TestMisuseWithoutBaton(t *testing.T) {
 	}
 	refused := func() {
 		for name, call := range calls {
-			panics(t, name, call, name+" of 127.0.0.1:", "does not hold the baton", "use a Portal")
+			panics(t, name, call, name+" of 127.0.0.1:", "does not hold the baton", "use a task.Portal")
 		}
 	}
 	real(t, func(ctx context.Context) error {

@@ -308,9 +308,9 @@ func TestNetPacketConnMisuse(t *testing.T) {
 		must(done.Await(ctx))(t)
 		return outside(ctx, func() error {
 			real(t, func(ctx context.Context) error {
-				panics(t, "NetPacketConn on another loop", func() { c.NetPacketConn(ctx) }, "use a Portal")
+				panics(t, "NetPacketConn on another loop", func() { c.NetPacketConn(ctx) }, "use a task.Portal")
 				panics(t, "NetPacketConn of a zero value", func() { new(netio.PacketConn).NetPacketConn(ctx) }, "uses a zero PacketConn")
-				panics(t, "ReadFrom on another loop", func() { conn.ReadFrom(nil) }, "use a Portal")
+				panics(t, "ReadFrom on another loop", func() { conn.ReadFrom(nil) }, "use a task.Portal")
 				return nil
 			})
 			return nil

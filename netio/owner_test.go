@@ -82,8 +82,8 @@ func TestServerLoop(t *testing.T) {
 		}
 		refused := func(other context.Context) {
 			panics(t, "Close", func() { srv.Close() }, "does not hold the baton")
-			panics(t, "Shutdown on another loop", func() { srv.Shutdown(other) }, "use a Portal")
-			panics(t, "Serve on another loop", func() { srv.Serve(other, "tcp", "127.0.0.1:0", echo) }, "use a Portal")
+			panics(t, "Shutdown on another loop", func() { srv.Shutdown(other) }, "use a task.Portal")
+			panics(t, "Serve on another loop", func() { srv.Serve(other, "tcp", "127.0.0.1:0", echo) }, "use a task.Portal")
 		}
 		want(t, "outside", outside(ctx, func() error {
 			panics(t, "Close", func() { srv.Close() }, "Server.Close of 127.0.0.1:", "does not hold the baton")
@@ -91,10 +91,10 @@ func TestServerLoop(t *testing.T) {
 			panics(t, "ServeListener", serves(ctx), "goroutine that is not this task")
 			real(t, func(other context.Context) error {
 				refused(other)
-				panics(t, "ServeListener on another loop", serves(other), "serves a listener of", "use a Portal")
+				panics(t, "ServeListener on another loop", serves(other), "serves a listener of", "use a task.Portal")
 				mine := must(netio.Listen(other, "tcp", "127.0.0.1:0"))(t)
 				defer mine.Close()
-				panics(t, "another server on another loop", func() { srv.ServeListener(other, mine, echo) }, "use a Portal")
+				panics(t, "another server on another loop", func() { srv.ServeListener(other, mine, echo) }, "use a task.Portal")
 				return nil
 			})
 			return nil

@@ -145,7 +145,7 @@ func (srv *Server) ServeListener(ctx context.Context, ln *Listener, handler Hand
 	mustHaveHandler(handler)
 	r, _ := task.Checkpoint(ctx) // counts the call; run handles a cancel
 	if r.Loop() != ln.loop {
-		misuse("%v of %v serves a listener of %v; use a Portal between loops", r, r.Loop(), ln.loop)
+		misuse("%v of %v serves a listener of %v; use a task.Portal between loops", r, r.Loop(), ln.loop)
 	}
 	srv.mustOwn(r)
 	err := ln.busy(r)
@@ -175,7 +175,7 @@ func mustHaveHandler(handler Handler) {
 // mustOwn panics if r, which uses the server, belongs to another loop.
 func (srv *Server) mustOwn(r *task.Ref) {
 	if srv.loop != nil && srv.loop != r.Loop() {
-		misuse("%v of %v uses a server of %v; use a Portal between loops, or a server for each loop", r, r.Loop(), srv.loop)
+		misuse("%v of %v uses a server of %v; use a task.Portal between loops, or a server for each loop", r, r.Loop(), srv.loop)
 	}
 }
 

@@ -47,7 +47,7 @@ func (f *Future[T]) bind(l *loop.Loop, who string) {
 	if f.loop == nil {
 		f.loop = l
 	} else if f.loop != l {
-		misuse("%s of %v uses a future of %v; use a Portal between loops", who, l, f.loop)
+		misuse("%s of %v uses a future of %v; use a task.Portal between loops", who, l, f.loop)
 	}
 }
 
@@ -97,7 +97,7 @@ func (f *Future[T]) finish(v T, err error) bool {
 // does not run, may be used by any goroutine.
 func (f *Future[T]) held(what string) {
 	if f.loop != nil && !f.loop.Held() && f.loop.IsRunning() {
-		misuse("a future of %v is %s by a goroutine that does not hold its baton; use a Portal", f.loop, what)
+		misuse("a future of %v is %s by a goroutine that does not hold its baton; use a task.Portal", f.loop, what)
 	}
 }
 

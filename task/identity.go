@@ -56,9 +56,9 @@ func panicWrongCaller(n *node) {
 		panicWrongContext("the context of %s from %v; a task must use the ctx that its own function received", owner, b.cur)
 	}
 	if other := loop.Current(); other != nil {
-		panicWrongContext("the context of %v, a task of %v, from a goroutine of %v; use a Portal between loops", n.ref, b.loop, other)
+		panicWrongContext("the context of %v, a task of %v, from a goroutine of %v; use a task.Portal between loops", n.ref, b.loop, other)
 	}
-	panicWrongContext("the context of %v from a goroutine that is not this task; start a task instead of the goroutine, or use a Portal", n.ref)
+	panicWrongContext("the context of %v from a goroutine that is not this task; start a task instead of the goroutine, or use a task.Portal", n.ref)
 }
 
 // panicWrongContext panics because of a call with a context that is not the caller's. Most
@@ -97,6 +97,6 @@ func publicCall() (pkg, call string) {
 // not run, any goroutine may call, because nothing else uses the data.
 func (r *Ref) held(call string) {
 	if word := r.b.word; !word.Held() && !word.Free() {
-		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal", call, r, r.b.loop)
+		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a task.Portal", call, r, r.b.loop)
 	}
 }

@@ -50,7 +50,7 @@ func TestIteratorAroundBlock(t *testing.T) {
 						t.Errorf("the sum is %d and the block returned %v, want 6 and %v", sum, outcome, errOops)
 					}
 					next, stop := iter.Pull(iter.Seq[int](numbers))
-					mustMisuse(t, func() { next() }, "the context of task 1", "from a goroutine that is not this task", "use a Portal")
+					mustMisuse(t, func() { next() }, "the context of task 1", "from a goroutine that is not this task", "use a task.Portal")
 					stop()
 					if _, left := task.Loop(ctx).NextDeadline(); left {
 						t.Error("a timer is left")

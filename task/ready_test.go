@@ -93,7 +93,7 @@ func TestReadyOnOtherGoroutinePanics(t *testing.T) {
 		report := func(ready func(int)) {
 			done := make(chan any)
 			go func() { done <- panicOf(func() { ready(7) }) }()
-			if v := <-done; v == nil || !strings.Contains(fmt.Sprint(v), "use a Portal") {
+			if v := <-done; v == nil || !strings.Contains(fmt.Sprint(v), "use a task.Portal") {
 				t.Errorf("ready on another goroutine panicked with %v", v)
 			}
 		}

@@ -61,6 +61,6 @@ func (s *ScopeRef) String() string { return s.s.String() }
 // held panics if the loop runs and the caller does not hold its baton.
 func (s *ScopeRef) held(call string) {
 	if b := s.s.ref.b; !b.word.Held() && !b.word.Free() {
-		misuse("ScopeRef.%s of %v from a goroutine that does not hold the baton; use a Portal", call, s.s)
+		misuse("ScopeRef.%s of %v from a goroutine that does not hold the baton; use a task.Portal", call, s.s)
 	}
 }

@@ -68,7 +68,7 @@ func (t *Task[T]) function() any { return t.fn }
 func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	n := enter(ctx)
 	if n.ref.b != t.b {
-		misuse("%v of %v awaits %v of %v; use a Portal between loops", n.ref, n.ref.b.loop, &t.Ref, t.b.loop)
+		misuse("%v of %v awaits %v of %v; use a task.Portal between loops", n.ref, n.ref.b.loop, &t.Ref, t.b.loop)
 	}
 	if n.ref == &t.Ref {
 		misuse("%v awaits itself; await it in another task", &t.Ref)

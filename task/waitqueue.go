@@ -84,7 +84,7 @@ func (q *WaitQueue) join(r *Ref, why Reason) {
 
 // panicOtherLoop panics because r and the waiting tasks have different loops.
 func (q *WaitQueue) panicOtherLoop(r *Ref, why Reason) {
-	misuse("%v of %v waits for %s in the same queue as %v of %v; use a Portal between loops",
+	misuse("%v of %v waits for %s in the same queue as %v of %v; use a task.Portal between loops",
 		r, r.b.loop, why.Reason(), q.line.head, q.line.head.b.loop)
 }
 

@@ -104,7 +104,7 @@ func (c Config) Attach(ctx context.Context, d *netio.Detached, p Base) (*Transpo
 	modeOf(p)
 	limits(c.HighWater, c.LowWater)
 	if l := task.Loop(ctx); l != d.Loop {
-		misuse("a task of %v attaches a connection of %v; use a Portal between loops", l, d.Loop)
+		misuse("a task of %v attaches a connection of %v; use a task.Portal between loops", l, d.Loop)
 	}
 	return newTransport(&c, &settings{c.CloseTimeout, c.Dialer.Stream.TLS}, d, p, groupOf(ctx)).begin(ctx)
 }

@@ -218,7 +218,7 @@ func TestGoroutineWithoutTheBatonPanics(t *testing.T) {
 				defer func() { done <- recover() }()
 				fn()
 			}()
-			if v, _ := (<-done).(string); !strings.Contains(v, "protocol: "+call+" of ") || !strings.Contains(v, "use a Portal") {
+			if v, _ := (<-done).(string); !strings.Contains(v, "protocol: "+call+" of ") || !strings.Contains(v, "use a task.Portal") {
 				t.Errorf("panic %v", v)
 			}
 		}

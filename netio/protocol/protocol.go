@@ -108,7 +108,7 @@ func modeOf(p Base) mode {
 // mustHold panics unless the caller may use t, which belongs to l.
 func mustHold(l *loop.Loop, call string, t fmt.Stringer) {
 	if word := l.Driver().Holder(); !word.Held() && !word.Free() {
-		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a Portal", call, t, l)
+		misuse("%s of %v from a goroutine that does not hold the baton of %v; use a task.Portal", call, t, l)
 	}
 }
 
