@@ -31,8 +31,8 @@ import (
 // When the last receiver of a signal has ended, the previous action is restored.
 //
 // Several tasks and loops may receive the same signal: each gets it. If a signal comes
-// several times while the body of the range runs, the range returns it once, like the
-// kernel does (signal(7)). Different signals come in the order in which the loop received
+// several times while the body of the range runs, the range returns it once, as in the
+// kernel (signal(7)). Different signals come in the order in which the loop received
 // them.
 //
 // A receiver replaces the signal handling of task.Main: while a task receives os.Interrupt,

@@ -41,8 +41,9 @@
 //
 // # Common rules
 //
-// Calls that take a ctx may switch. If ctx is cancelled, they return the *task.Canceled.
-// Calls without a ctx never switch, and callbacks may make them too.
+// Calls that take a ctx may switch, and return the *task.Canceled if ctx is cancelled,
+// unless their documentation says otherwise. Calls without a ctx never switch, and
+// callbacks may make them too.
 //
 // Waiting tasks are served in the order of their arrival. A lock, permit or item passes
 // directly to the task that is woken, so no other task can overtake it. A wake-up beats a

@@ -140,7 +140,7 @@ type LimiterStats struct {
 	Capacity  int
 	Lent      int   // the tokens that borrowers have; may exceed Capacity after SetCapacity
 	Waiting   int   // the number of waiting tasks
-	Borrowers []any // who has a token: first tasks, sorted by ID, then other borrowers in no order
+	Borrowers []any // the borrowers with a token: first tasks, by ID, then others in no order
 }
 
 // Stats returns a description of the limiter. Its cost grows with the number of borrowers
