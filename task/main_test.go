@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// handoffs are the kinds of handoff. Tests of handoffs use both; the others use the one
+// handoffs are channel and coroutine. Tests of handoffs use both; the others use the one
 // that BATON_HANDOFF selects.
 var handoffs = []task.Handoff{task.Channel, task.Coroutine}
 

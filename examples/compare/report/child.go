@@ -37,7 +37,7 @@ type child struct {
 	job   Job
 	stage stage
 
-	// handoff is the handoff of the tasks, and AnyHandoff for goroutines.
+	// handoff is how the tasks pass the baton. For goroutines it is AnyHandoff.
 	handoff task.Handoff
 
 	longest time.Duration // between two ticks
