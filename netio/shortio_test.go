@@ -18,7 +18,7 @@ import (
 )
 
 // shortIOPoller is a poller with short reads and writes. It passes pieces of at most most bytes to
-// the poller below, and not before the next Wait or a later one, as if the kernel had returned EAGAIN.
+// the poller below, in the next Wait or a later one, as if the kernel had returned EAGAIN.
 type shortIOPoller struct {
 	poll.Poller
 	most   int
