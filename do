@@ -81,7 +81,7 @@ narrow() {
 }
 runs386() { GOARCH=386 CGO_ENABLED=0 go test -count=1 -run='^$' ./internal/gid >/dev/null 2>&1; }
 # The emulator cannot start the program of a test again, and has no epoll_pwait2.
-not_emulated="TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestHowProgramsEnd|TestHowMainHandlesSignals|TestSignalDefaultIsRestored|TestNoDescriptors|TestEveryKindOfSleepEnds|TestWaitLimitsBytesRead|TestBlockingIsPrecise|TestSuiteDetectsFaults|TestCrowd|TestFilesForChildren|TestFilesWithoutDescriptors"
+not_emulated="TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestHowProgramsEnd|TestHowMainHandlesSignals|TestSignalDefaultIsRestored|TestServerPausesWithoutDescriptors|TestEveryKindOfSleepEnds|TestWaitLimitsBytesRead|TestBlockingIsPrecise|TestSuiteDetectsFaults|TestManyIdleConnections|TestFilesForChildren|TestFilesWithoutDescriptors"
 foreign() {
 	[ $# -gt 0 ] || set -- arm64 s390x
 	for arch in "$@"; do
@@ -107,7 +107,7 @@ nested() {
 }
 browser() { go -C interop/browser test -race "$@" ./...; }
 drivers() { go -C interop/drivers test -race "$@" ./...; }
-scaled='TestCrowd|TestChurn|TestTorture'
+scaled='TestManyIdleConnections|TestEndedConnectionsLeaveNothing|TestTorture'
 scale() { NETIO_TEST_SCALE=full go test -count=1 -v -run "^($scaled)\$" ./netio ./netio/process; }
 # The limit is a count, not a time: Go before 1.27 may report the end of a time as a failure (go.dev/issue/75804).
 fuzz() {

@@ -45,7 +45,7 @@ func TestCopyDoesNotAllocate(t *testing.T) {
 
 // Reading and writing do not allocate, whether they wait or not, with timeouts or without.
 // ReadLine allocates only its string.
-func TestNoAllocation(t *testing.T) {
+func TestReadAndWriteDoNotAllocate(t *testing.T) {
 	if raceEnabled {
 		return // the race detector allocates
 	}

@@ -40,7 +40,7 @@ func BenchmarkNetConn(b *testing.B) {
 			_, err := task.Start(ctx, func(context.Context) (int, error) { return 0, fn() }).Await(ctx)
 			return err
 		},
-		"outside": outside,
+		"outside": offload,
 	} {
 		b.Run(name, func(b *testing.B) {
 			real(b, func(ctx context.Context) error {

@@ -13,23 +13,23 @@ import (
 	"baton/task"
 )
 
-// gauge is a poller in which every read fills its buffer with lines of 1000 bytes. It records
-// the size of the largest buffer.
-type gauge struct {
+// fullReadPoller is a poller in which every read fills its buffer with lines of 1000 bytes. It
+// records the size of the largest buffer.
+type fullReadPoller struct {
 	poll.Poller
 	provided bool
 	moved    int
 	largest  int
 }
 
-func (w *gauge) Caps() poll.Caps {
+func (w *fullReadPoller) Caps() poll.Caps {
 	if w.provided {
 		return w.Poller.Caps()
 	}
 	return w.Poller.Caps() &^ poll.Provided
 }
 
-func (w *gauge) Submit(op *poll.Op) bool {
+func (w *fullReadPoller) Submit(op *poll.Op) bool {
 	if op.Kind != poll.Read {
 		return w.Poller.Submit(op)
 	}
@@ -47,13 +47,13 @@ func (w *gauge) Submit(op *poll.Op) bool {
 	return true
 }
 
-func (w *gauge) Recycle([]byte) {}
+func (w *fullReadPoller) Recycle([]byte) {}
 
 // A stream that reads many lines reads them in large pieces: its buffer grows. With a poller
 // that provides buffers, it grows to their size, otherwise to what an idle stream may keep.
 func TestReadAheadGrows(t *testing.T) {
 	for provided, most := range map[bool]int{true: 64 << 10, false: 16 << 10} {
-		w := &gauge{Poller: virtual.New(virtual.Config{}), provided: provided}
+		w := &fullReadPoller{Poller: virtual.New(virtual.Config{}), provided: provided}
 		l := must(loop.New(loop.Config{Poller: w}))(t)
 		defer l.Close()
 		want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {

@@ -26,7 +26,7 @@ func testCancelRead(ctx context.Context, t *testing.T, near, far *netio.Stream) 
 	if line != "" || !errors.Is(err, cause) || !errors.As(err, &canceled) {
 		t.Errorf("a cancelled ReadLine = %q, %v", line, err)
 	}
-	if _, dressed := errors.AsType[*net.OpError](err); dressed {
+	if _, wrapped := errors.AsType[*net.OpError](err); wrapped {
 		t.Errorf("a cancel is wrapped in a *net.OpError: %v", err)
 	}
 	write(ctx, t, far, "\r\n")
@@ -55,7 +55,7 @@ func testCancelWrite(ctx context.Context, t *testing.T, near, far *netio.Stream)
 
 // A cancel and data may come in one turn. The call then either returns the data or has no
 // effect.
-func TestCancelOrData(t *testing.T) {
+func TestCancelRacesWithData(t *testing.T) {
 	for range 20 {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -86,7 +86,7 @@ func TestCancelOrData(t *testing.T) {
 
 // The lifetime of a net.Conn may end in the same turn in which more bytes arrive. Here the bytes
 // are part of a line that is too long, so the call has not finished.
-func TestLifetimeAndData(t *testing.T) {
+func TestLifetimeEndsTogetherWithData(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{LineLimit: 4})
 		defer near.Close()
@@ -109,13 +109,13 @@ func TestLifetimeAndData(t *testing.T) {
 	})
 }
 
-// late is a context that is cancelled after Err was called left times.
-type late struct {
+// laterCanceled is a context that is cancelled after Err was called left times.
+type laterCanceled struct {
 	context.Context
 	left int
 }
 
-func (l *late) Err() error {
+func (l *laterCanceled) Err() error {
 	if l.left--; l.left < 0 {
 		return context.Canceled
 	}
@@ -124,7 +124,7 @@ func (l *late) Err() error {
 
 // A standard context may be cancelled at any moment, even between the checkpoint and the park.
 // The call gives its buffer back even then: a later call can read.
-func TestStandardCancel(t *testing.T) {
+func TestCancelOfStandardContext(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -134,7 +134,7 @@ func TestStandardCancel(t *testing.T) {
 			if left == 2 { // while it is parked
 				time.AfterFunc(time.Millisecond, cancel)
 			}
-			_, err := near.Read(&late{std, left}, make([]byte, 1))
+			_, err := near.Read(&laterCanceled{std, left}, make([]byte, 1))
 			want(t, "Read", err, context.Canceled)
 			cancel()
 		}

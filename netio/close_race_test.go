@@ -17,7 +17,7 @@ import (
 // The end of a server and the disconnect of its last client may come in one turn, in either
 // order. The end may also come when the handler has returned but the server does not know it
 // yet. The server ends at once and does not wait for a connection that is already gone.
-func TestCloseOrDisconnect(t *testing.T) {
+func TestServerEndRacesWithDisconnect(t *testing.T) {
 	orders := map[string]func(disconnect, end func(), returned *task.Future[bool]){
 		"end first":        func(disconnect, end func(), _ *task.Future[bool]) { end(); disconnect() },
 		"disconnect first": func(disconnect, end func(), _ *task.Future[bool]) { disconnect(); end() },
@@ -26,9 +26,9 @@ func TestCloseOrDisconnect(t *testing.T) {
 			disconnect()
 		},
 	}
-	ends := map[string]func(s *site) error{
-		"Server.Close":   func(s *site) error { return s.srv.Close() },
-		"Listener.Close": func(s *site) error { return s.ln.Close() },
+	ends := map[string]func(s *testServer) error{
+		"Server.Close":   func(s *testServer) error { return s.srv.Close() },
+		"Listener.Close": func(s *testServer) error { return s.ln.Close() },
 	}
 	for order, play := range orders {
 		for name, end := range ends {
@@ -71,7 +71,7 @@ func hello(ctx context.Context, s *netio.Stream) error {
 
 // A Close and more bytes may come in one turn. A call that collects bytes fails with
 // net.ErrClosed, whichever comes first, even if it has collected some.
-func TestCloseOrData(t *testing.T) {
+func TestCloseRacesWithData(t *testing.T) {
 	for name, call := range map[string]func(ctx context.Context, s *netio.Stream) (int, error){
 		"ReadLine": func(ctx context.Context, s *netio.Stream) (int, error) {
 			line, err := s.ReadLine(ctx)
@@ -110,7 +110,7 @@ func TestCloseOrData(t *testing.T) {
 
 // A Close and the end of the stream may come in one turn. The Read that waits returns an error
 // for either. The next Read returns net.ErrClosed.
-func TestCloseOrEnd(t *testing.T) {
+func TestCloseRacesWithEOF(t *testing.T) {
 	for range 20 { // schedules
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})

@@ -11,10 +11,10 @@ import (
 	"baton/netio"
 )
 
-// stingy accepts left bytes and then fails.
-type stingy struct{ left int }
+// limitedWriter accepts left bytes and then fails.
+type limitedWriter struct{ left int }
 
-func (s *stingy) Write(ctx context.Context, p []byte) (int, error) {
+func (s *limitedWriter) Write(ctx context.Context, p []byte) (int, error) {
 	if len(p) > s.left {
 		return s.left, io.ErrShortWrite
 	}
@@ -25,7 +25,7 @@ func (s *stingy) Write(ctx context.Context, p []byte) (int, error) {
 func testCopyError(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	write(ctx, t, far, "abcdef")
 	must(near.Peek(ctx, 6))(t)
-	n, err := netio.Copy(ctx, &stingy{left: 2}, near)
+	n, err := netio.Copy(ctx, &limitedWriter{left: 2}, near)
 	want(t, "Copy", err, io.ErrShortWrite)
 	if n != 2 {
 		t.Errorf("Copy = %d, want 2", n)
@@ -35,27 +35,27 @@ func testCopyError(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	}
 }
 
-// rude accepts no bytes and panics.
-type rude struct{}
+// panicWriter accepts no bytes and panics.
+type panicWriter struct{}
 
-func (rude) Write(context.Context, []byte) (int, error) { panic("rude") }
+func (panicWriter) Write(context.Context, []byte) (int, error) { panic("no bytes") }
 
 func testCopyPanic(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	write(ctx, t, far, "abcdef")
-	panics(t, "Copy", func() { netio.Copy(ctx, rude{}, near) }, "rude")
+	panics(t, "Copy", func() { netio.Copy(ctx, panicWriter{}, near) }, "no bytes")
 	if rest := must(near.Peek(ctx, 6))(t); string(rest) != "abcdef" {
 		t.Errorf("%q is left, want \"abcdef\"", rest)
 	}
 }
 
-// closer closes the stream that Copy reads from. It makes the loop read from another stream
+// closingWriter closes the stream that Copy reads from. It makes the loop read from another stream
 // before it looks at its own bytes.
-type closer struct {
+type closingWriter struct {
 	src, other *netio.Stream
 	got        string
 }
 
-func (c *closer) Write(ctx context.Context, p []byte) (int, error) {
+func (c *closingWriter) Write(ctx context.Context, p []byte) (int, error) {
 	if err := c.src.Close(); err != nil {
 		return 0, err
 	}
@@ -67,7 +67,7 @@ func (c *closer) Write(ctx context.Context, p []byte) (int, error) {
 func testCopyClosed(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	write(ctx, t, far, "abcdef")
 	write(ctx, t, near, "ABCDEF")
-	c := &closer{src: near, other: far}
+	c := &closingWriter{src: near, other: far}
 	n, err := netio.Copy(ctx, c, near)
 	want(t, "Copy", err, net.ErrClosed)
 	if n != 6 || c.got != "abcdef" {

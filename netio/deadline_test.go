@@ -43,7 +43,7 @@ func listening(c netio.ListenConfig, address string) func(context.Context) error
 // If the caller's deadline passes during a Dial or Listen, the call returns the *task.Canceled
 // unwrapped, whatever the call waits for and whatever limits it has itself. The timeout block
 // recognizes its own cancel in it.
-func TestCallersDeadline(t *testing.T) {
+func TestCallersDeadlineIsReturnedUnwrapped(t *testing.T) {
 	const host, literal = "host:80", "10.0.0.1:80"
 	for name, call := range map[string]func(context.Context) error{
 		"connect":                        dialing(netio.Dialer{}, literal),
@@ -82,7 +82,7 @@ func TestCallersDeadline(t *testing.T) {
 }
 
 // A Dial whose own limit passes returns the error of that limit, also if limits are nested.
-func TestOwnDeadline(t *testing.T) {
+func TestDialReturnsErrorOfItsOwnLimit(t *testing.T) {
 	silent().Test(t, func(ctx context.Context, t *testing.T) {
 		for _, d := range []netio.Dialer{
 			{Timeout: time.Second},                        // shorter than the limit of the look-up

@@ -36,7 +36,7 @@ func settle(ctx context.Context, t *testing.T, n int) {
 }
 
 // A call that fails or is cancelled leaves no descriptor open.
-func TestNoDescriptorLeft(t *testing.T) {
+func TestFailedCallsLeaveNoDescriptor(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "virtual" || w.network != "tcp" {
 			return

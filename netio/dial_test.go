@@ -25,15 +25,15 @@ const never = -1 // the delay of a connect that is never answered
 
 var refused = os.NewSyscallError("connect", syscall.ECONNREFUSED)
 
-// fate is the result of a connect to an address.
-type fate struct {
+// outcome is the result of a connect to an address.
+type outcome struct {
 	delay time.Duration
 	err   error
 }
 
 // hosts returns a network in which the host named "host" has the addresses addrs. Connects end
-// as fates says. The network writes the time and the address of each connect to log.
-func hosts(addrs []string, fates map[string]fate, log *[]string) sim.Config {
+// as outcomes says. The network writes the time and the address of each connect to log.
+func hosts(addrs []string, outcomes map[string]outcome, log *[]string) sim.Config {
 	var ips []netip.Addr
 	for _, addr := range addrs {
 		ips = append(ips, netip.MustParseAddr(addr))
@@ -47,7 +47,7 @@ func hosts(addrs []string, fates map[string]fate, log *[]string) sim.Config {
 			}
 			host, _, _ := net.SplitHostPort(addr.String())
 			*log = append(*log, fmt.Sprintf("%v %s", time.Since(start), host))
-			f := fates[host]
+			f := outcomes[host]
 			return f.delay, f.err
 		},
 	}}
@@ -58,31 +58,31 @@ func hosts(addrs []string, fates map[string]fate, log *[]string) sim.Config {
 func TestHappyEyeballs(t *testing.T) {
 	const ms = time.Millisecond
 	for _, c := range []struct {
-		name   string
-		addrs  []string
-		fates  map[string]fate
-		dialer netio.Dialer
-		log    []string
-		winner string
-		took   time.Duration
-		errs   []error
+		name     string
+		addrs    []string
+		outcomes map[string]outcome
+		dialer   netio.Dialer
+		log      []string
+		winner   string
+		took     time.Duration
+		errs     []error
 	}{
 		{
-			name:   "the first one answers",
-			addrs:  []string{"fd00::1", "10.0.0.1"},
-			fates:  map[string]fate{"fd00::1": {delay: 10 * ms}},
-			log:    []string{"0s fd00::1"},
-			winner: "fd00::1", took: 10 * ms,
+			name:     "the first one answers",
+			addrs:    []string{"fd00::1", "10.0.0.1"},
+			outcomes: map[string]outcome{"fd00::1": {delay: 10 * ms}},
+			log:      []string{"0s fd00::1"},
+			winner:   "fd00::1", took: 10 * ms,
 		}, {
-			name:   "no answer, then the other family",
-			addrs:  []string{"fd00::1", "fd00::2", "10.0.0.1"},
-			fates:  map[string]fate{"fd00::1": {delay: never}, "10.0.0.1": {delay: 10 * ms}},
-			log:    []string{"0s fd00::1", "250ms 10.0.0.1"},
-			winner: "10.0.0.1", took: 260 * ms,
+			name:     "no answer, then the other family",
+			addrs:    []string{"fd00::1", "fd00::2", "10.0.0.1"},
+			outcomes: map[string]outcome{"fd00::1": {delay: never}, "10.0.0.1": {delay: 10 * ms}},
+			log:      []string{"0s fd00::1", "250ms 10.0.0.1"},
+			winner:   "10.0.0.1", took: 260 * ms,
 		}, {
 			name:  "a failure starts the next at once",
 			addrs: []string{"fd00::1", "10.0.0.1"},
-			fates: map[string]fate{
+			outcomes: map[string]outcome{
 				"fd00::1": {delay: 10 * ms, err: refused}, "10.0.0.1": {delay: 10 * ms},
 			},
 			log:    []string{"0s fd00::1", "10ms 10.0.0.1"},
@@ -90,22 +90,22 @@ func TestHappyEyeballs(t *testing.T) {
 		}, {
 			name:  "the delay begins again with every attempt",
 			addrs: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"},
-			fates: map[string]fate{
+			outcomes: map[string]outcome{
 				"10.0.0.1": {delay: never}, "10.0.0.2": {delay: 100 * ms, err: refused}, "10.0.0.3": {delay: never},
 				"10.0.0.4": {delay: 10 * ms},
 			},
 			log:    []string{"0s 10.0.0.1", "250ms 10.0.0.2", "350ms 10.0.0.3", "600ms 10.0.0.4"},
 			winner: "10.0.0.4", took: 610 * ms,
 		}, {
-			name:   "a slow first one still wins",
-			addrs:  []string{"fd00::1", "10.0.0.1"},
-			fates:  map[string]fate{"fd00::1": {delay: 300 * ms}, "10.0.0.1": {delay: 100 * ms}},
-			log:    []string{"0s fd00::1", "250ms 10.0.0.1"},
-			winner: "fd00::1", took: 300 * ms,
+			name:     "a slow first one still wins",
+			addrs:    []string{"fd00::1", "10.0.0.1"},
+			outcomes: map[string]outcome{"fd00::1": {delay: 300 * ms}, "10.0.0.1": {delay: 100 * ms}},
+			log:      []string{"0s fd00::1", "250ms 10.0.0.1"},
+			winner:   "fd00::1", took: 300 * ms,
 		}, {
 			name:  "no happy eyeballs",
 			addrs: []string{"10.0.0.1", "10.0.0.2"},
-			fates: map[string]fate{
+			outcomes: map[string]outcome{
 				"10.0.0.1": {delay: time.Hour, err: refused}, "10.0.0.2": {},
 			},
 			dialer: netio.Dialer{FallbackDelay: -1},
@@ -114,7 +114,7 @@ func TestHappyEyeballs(t *testing.T) {
 		}, {
 			name:  "all fail alike: one error",
 			addrs: []string{"10.0.0.1", "fd00::1"},
-			fates: map[string]fate{
+			outcomes: map[string]outcome{
 				"10.0.0.1": {err: refused}, "fd00::1": {err: refused},
 			},
 			log:  []string{"0s 10.0.0.1", "0s fd00::1"},
@@ -122,25 +122,25 @@ func TestHappyEyeballs(t *testing.T) {
 		}, {
 			name:  "all fail: all errors",
 			addrs: []string{"10.0.0.1", "fd00::1"},
-			fates: map[string]fate{
+			outcomes: map[string]outcome{
 				"10.0.0.1": {err: refused}, "fd00::1": {err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)},
 			},
 			log:  []string{"0s 10.0.0.1", "0s fd00::1"},
 			errs: []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH},
 		}, {
-			name:  "an address that comes twice is tried once",
-			addrs: []string{"10.0.0.1", "10.0.0.1", "::ffff:10.0.0.1"},
-			fates: map[string]fate{"10.0.0.1": {err: refused}},
-			log:   []string{"0s 10.0.0.1"},
-			errs:  []error{syscall.ECONNREFUSED},
+			name:     "an address that comes twice is tried once",
+			addrs:    []string{"10.0.0.1", "10.0.0.1", "::ffff:10.0.0.1"},
+			outcomes: map[string]outcome{"10.0.0.1": {err: refused}},
+			log:      []string{"0s 10.0.0.1"},
+			errs:     []error{syscall.ECONNREFUSED},
 		}, {
-			name:   "a timeout of the whole call",
-			addrs:  []string{"10.0.0.1", "10.0.0.2"},
-			fates:  map[string]fate{"10.0.0.1": {delay: never}, "10.0.0.2": {delay: never}},
-			dialer: netio.Dialer{Timeout: time.Minute},
-			log:    []string{"0s 10.0.0.1", "250ms 10.0.0.2"},
-			took:   time.Minute,
-			errs:   []error{os.ErrDeadlineExceeded},
+			name:     "a timeout of the whole call",
+			addrs:    []string{"10.0.0.1", "10.0.0.2"},
+			outcomes: map[string]outcome{"10.0.0.1": {delay: never}, "10.0.0.2": {delay: never}},
+			dialer:   netio.Dialer{Timeout: time.Minute},
+			log:      []string{"0s 10.0.0.1", "250ms 10.0.0.2"},
+			took:     time.Minute,
+			errs:     []error{os.ErrDeadlineExceeded},
 		}, {
 			name:   "a local address chooses the family",
 			addrs:  []string{"fd00::1", "10.0.0.1"},
@@ -151,7 +151,7 @@ func TestHappyEyeballs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log []string
-			cfg := hosts(c.addrs, c.fates, &log)
+			cfg := hosts(c.addrs, c.outcomes, &log)
 			cfg.Test(t, func(ctx context.Context, t *testing.T) {
 				ln := must(netio.Listen(ctx, "tcp", ":80"))(t)
 				defer ln.Close()
@@ -191,7 +191,7 @@ func checkDialError(t *testing.T, err error, wanted bool, n int) {
 }
 
 // A cancel during a look-up or a connect takes effect at once.
-func TestDialCancel(t *testing.T) {
+func TestDialCancelTakesEffectAtOnce(t *testing.T) {
 	for _, lookup := range []bool{true, false} {
 		cfg := sim.Config{Network: virtual.Config{
 			Hosts: map[string][]netip.Addr{"host": {netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")}},
@@ -218,7 +218,7 @@ func TestDialCancel(t *testing.T) {
 
 // A cancel and a connection may come in one turn. Whichever comes first, the connection is not
 // leaked: Dial returns it, or the peer sees it end.
-func TestDialCancelOrConnect(t *testing.T) {
+func TestDialCancelRacesWithConnect(t *testing.T) {
 	for range 20 {
 		cfg := sim.Config{Network: virtual.Config{
 			Dial: func(net.Addr) (time.Duration, error) { return time.Second, nil },
@@ -279,7 +279,7 @@ func TestResolveTimeout(t *testing.T) {
 }
 
 // An impossible address is the same error as in package net, and no socket is opened.
-func TestBadAddress(t *testing.T) {
+func TestBadAddressIsErrorOfPackageNet(t *testing.T) {
 	for _, c := range []struct {
 		network, address string
 		cause            error // by type
@@ -301,9 +301,9 @@ func TestBadAddress(t *testing.T) {
 			_, dialErr := netio.Dial(ctx, c.network, c.address)
 			_, listenErr := netio.Listen(ctx, c.network, c.address)
 			for op, err := range map[string]error{"dial": dialErr, "listen": listenErr} {
-				var dressed *net.OpError
-				if !errors.As(err, &dressed) || dressed.Op != op || dressed.Net != c.network ||
-					fmt.Sprintf("%T", dressed.Err) != fmt.Sprintf("%T", c.cause) {
+				var wrapped *net.OpError
+				if !errors.As(err, &wrapped) || wrapped.Op != op || wrapped.Net != c.network ||
+					fmt.Sprintf("%T", wrapped.Err) != fmt.Sprintf("%T", c.cause) {
 					t.Errorf("%s %s %s: %v, want a %T in a *net.OpError", op, c.network, c.address, err, c.cause)
 				}
 			}
@@ -311,7 +311,7 @@ func TestBadAddress(t *testing.T) {
 	}
 }
 
-func TestLocalAddr(t *testing.T) {
+func TestDialFromUsedLocalAddr(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "tcp" {
 			return
@@ -330,7 +330,7 @@ func TestLocalAddr(t *testing.T) {
 	})
 }
 
-func TestRefused(t *testing.T) {
+func TestDialRefused(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		address := w.address(t)
 		cause := error(syscall.ENOENT)
@@ -349,7 +349,7 @@ func TestRefused(t *testing.T) {
 }
 
 // A port may be the name of a well-known service.
-func TestService(t *testing.T) {
+func TestPortByServiceName(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:http"))(t)
 		defer ln.Close()

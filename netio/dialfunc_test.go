@@ -26,7 +26,7 @@ import (
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Many tasks and goroutines outside the loop dial and talk at once.
-func TestDialFunc(t *testing.T) {
+func TestDialFuncFromTasksAndGoroutines(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		ln := must(netio.Listen(ctx, w.network, w.address(t)))(t)
 		var srv netio.Server
@@ -50,7 +50,7 @@ func TestDialFunc(t *testing.T) {
 		for i := range 10 {
 			task.Go(ctx, func(ctx context.Context) error { return talk(ctx, fmt.Sprint("task ", i)) })
 		}
-		want(t, "outside", outside(ctx, func() error {
+		want(t, "outside", offload(ctx, func() error {
 			errs := make([]error, 20)
 			var all sync.WaitGroup
 			for i := range errs {
@@ -65,17 +65,17 @@ func TestDialFunc(t *testing.T) {
 
 // The ctx of a call ends the dial, but not the connection. A goroutine outside gets an error as
 // in package net.
-func TestDialFuncContext(t *testing.T) {
+func TestDialFuncContextEndsOnlyTheDial(t *testing.T) {
 	silent().Test(t, func(ctx context.Context, t *testing.T) {
 		dial := dialFunc(netio.Dialer{}.DialFunc(ctx))
 		for _, address := range []string{"host:80", "10.0.0.1:80"} {
-			want(t, "outside", outside(ctx, func() error {
+			want(t, "outside", offload(ctx, func() error {
 				start := time.Now()
 				std, cancel := context.WithTimeout(context.Background(), time.Second)
 				defer cancel()
 				_, err := dial(std, "tcp", address)
-				dressed, _ := err.(*net.OpError)
-				if dressed == nil || dressed.Op != "dial" || !dressed.Timeout() || dressed.Addr.String() != address {
+				wrapped, _ := err.(*net.OpError)
+				if wrapped == nil || wrapped.Op != "dial" || !wrapped.Timeout() || wrapped.Addr.String() != address {
 					t.Errorf("dial: %v, want a *net.OpError", err)
 				}
 				if took := time.Since(start); took != time.Second {
@@ -102,7 +102,7 @@ func TestDialFuncContext(t *testing.T) {
 		defer ln.Close()
 		std, cancel := context.WithCancel(context.Background())
 		dial := netio.Dialer{}.DialFunc(ctx)
-		want(t, "outside", outside(ctx, func() error {
+		want(t, "outside", offload(ctx, func() error {
 			conn, err := dial(std, "tcp", "10.0.0.1:80")
 			if err != nil {
 				return err
@@ -116,7 +116,7 @@ func TestDialFuncContext(t *testing.T) {
 }
 
 // A dial that is cancelled while it connects returns the connection or closes it.
-func TestDialFuncLeak(t *testing.T) {
+func TestDialFuncCancelRacesWithConnect(t *testing.T) {
 	cfg := sim.Config{Network: virtual.Config{
 		Dial: func(net.Addr) (time.Duration, error) { return time.Second, nil },
 	}}
@@ -135,7 +135,7 @@ func TestDialFuncLeak(t *testing.T) {
 				return 0, nil
 			})
 			dial := dialFunc(netio.Dialer{}.DialFunc(ctx))
-			want(t, "outside", outside(ctx, func() error {
+			want(t, "outside", offload(ctx, func() error {
 				std, cancel := context.WithTimeout(context.Background(), after)
 				defer cancel()
 				conn, err := dial(std, "tcp", "10.0.0.1:80")
@@ -153,7 +153,7 @@ func TestDialFuncLeak(t *testing.T) {
 }
 
 // When the ctx of DialFunc ends, its connections are closed, its dials end, and later dials fail.
-func TestDialFuncEnd(t *testing.T) {
+func TestDialFuncConnectionsEndWithContext(t *testing.T) {
 	cause := errors.New("the end")
 	for name, end := range map[string]error{"cancel": cause, "return": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -175,21 +175,21 @@ func TestDialFuncEnd(t *testing.T) {
 					return 0, err
 				})
 				user := blocked(ctx, func(ctx context.Context) (int, error) {
-					return 0, outside(ctx, func() error {
+					return 0, offload(ctx, func() error {
 						conn := must(dial(context.Background(), "tcp", "10.0.0.1:80"))(t)
 						var all sync.WaitGroup
 						all.Go(func() {
 							_, err := dial(context.Background(), "tcp", "10.0.0.1:81")
-							if _, dressed := err.(*net.OpError); !dressed || end != nil && !errors.Is(err, end) {
+							if _, wrapped := err.(*net.OpError); !wrapped || end != nil && !errors.Is(err, end) {
 								t.Errorf("dial during the end = %v", err)
 							}
 						})
 						_, err := conn.Read(make([]byte, 1))
-						if _, dressed := err.(*net.OpError); !dressed {
+						if _, wrapped := err.(*net.OpError); !wrapped {
 							t.Errorf("Read: %v", err)
 						}
 						_, err = dial(context.Background(), "tcp", "10.0.0.1:80")
-						if _, dressed := err.(*net.OpError); !dressed || end != nil && !errors.Is(err, end) {
+						if _, wrapped := err.(*net.OpError); !wrapped || end != nil && !errors.Is(err, end) {
 							t.Errorf("dial after the end = %v", err)
 						}
 						all.Wait()
@@ -210,7 +210,7 @@ func TestDialFuncEnd(t *testing.T) {
 				want(t, "Read of the peer", err, io.EOF)
 				must(user.Await(ctx))(t)
 				_, err = dial(ctx, "tcp", "10.0.0.1:80")
-				if _, dressed := err.(*net.OpError); !dressed {
+				if _, wrapped := err.(*net.OpError); !wrapped {
 					t.Errorf("dial of a task after the end = %v", err)
 				}
 			})
@@ -220,14 +220,14 @@ func TestDialFuncEnd(t *testing.T) {
 
 // A forgotten connection, from which a goroutine still reads as pools do, does not keep the
 // program from ending.
-func TestDialFuncForgotten(t *testing.T) {
+func TestForgottenConnectionDoesNotKeepProgram(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		ln := must(netio.Listen(ctx, w.network, w.address(t)))(t)
 		defer ln.Close()
 		var pool sync.WaitGroup
 		want(t, "Scope", task.Scope(ctx, func(ctx context.Context) error {
 			dial := netio.Dialer{}.DialFunc(ctx)
-			return outside(ctx, func() error {
+			return offload(ctx, func() error {
 				conn, err := dial(context.Background(), w.network, ln.Addr().String())
 				if err != nil {
 					return err
@@ -247,12 +247,12 @@ func TestDialFuncForgotten(t *testing.T) {
 		_, err := peer.Read(ctx, make([]byte, 1))
 		want(t, "Read of the peer", err, io.EOF)
 		want(t, "Close", peer.Close(), nil)
-		want(t, "outside", outside(ctx, func() error { pool.Wait(); return nil }), nil)
+		want(t, "outside", offload(ctx, func() error { pool.Wait(); return nil }), nil)
 	})
 }
 
 // Once the loop has stopped, the function fails and so do its connections.
-func TestDialFuncAfterRun(t *testing.T) {
+func TestDialFuncFailsAfterRun(t *testing.T) {
 	l := must(loop.New(loop.Config{}))(t)
 	var dial dialFunc
 	var conn net.Conn
@@ -268,7 +268,7 @@ func TestDialFuncAfterRun(t *testing.T) {
 			_, err := dial(context.Background(), "tcp", "127.0.0.1:1")
 			return err
 		})
-		if _, dressed := err.(*net.OpError); !dressed {
+		if _, wrapped := err.(*net.OpError); !wrapped {
 			t.Errorf("dial: %v", err)
 		}
 		if returns(t, "Read", func() error { _, err := conn.Read(make([]byte, 1)); return err }) == nil {
@@ -337,10 +337,10 @@ func TestDialFuncReplay(t *testing.T) {
 }
 
 // dial panics if a task of another loop calls it.
-func TestDialFuncMisuse(t *testing.T) {
+func TestDialFuncOnAnotherLoopPanics(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		dial := netio.Dialer{}.DialFunc(ctx)
-		return outside(ctx, func() error {
+		return offload(ctx, func() error {
 			real(t, func(ctx context.Context) error {
 				panics(t, "dial on another loop", func() { dial(ctx, "tcp", "127.0.0.1:1") }, "Portal")
 				return nil

@@ -20,7 +20,7 @@ func echo(ctx context.Context, s *netio.Stream) error {
 
 // Megabytes in pieces of random sizes go through an echo server in both directions at once and
 // come back unchanged.
-func TestEcho(t *testing.T) {
+func TestEchoReturnsAllBytes(t *testing.T) {
 	sent := make([]byte, 4<<20)
 	rand.NewChaCha8([32]byte{92}).Read(sent)
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {

@@ -4,23 +4,23 @@ package netio
 
 import "net"
 
-// disturbed is a socket whose system calls fail at first.
-type disturbed struct {
+// failingSocket is a socket whose system calls fail at first.
+type failingSocket struct {
 	rawSocket
 	errs     []error
 	connects int
 }
 
-// Disturb makes the next receives, sends and accepts of s fail with errs, one error per call,
-// before they reach the kernel. A connect reaches the kernel and then fails. Disturb returns a
+// FailNext makes the next receives, sends and accepts of s fail with errs, one error per call,
+// before they reach the kernel. A connect reaches the kernel and then fails. FailNext returns a
 // pointer to the number of connects.
-func Disturb(s *Socket, errs ...error) (connects *int) {
-	d := &disturbed{rawSocket: s.raw, errs: errs}
+func FailNext(s *Socket, errs ...error) (connects *int) {
+	d := &failingSocket{rawSocket: s.raw, errs: errs}
 	s.raw = d
 	return &d.connects
 }
 
-func (d *disturbed) next() error {
+func (d *failingSocket) next() error {
 	if len(d.errs) == 0 {
 		return nil
 	}
@@ -29,21 +29,21 @@ func (d *disturbed) next() error {
 	return err
 }
 
-func (d *disturbed) receive(p []byte) (int, error) {
+func (d *failingSocket) receive(p []byte) (int, error) {
 	if err := d.next(); err != nil {
 		return 0, err
 	}
 	return d.rawSocket.receive(p)
 }
 
-func (d *disturbed) send(p []byte) (int, error) {
+func (d *failingSocket) send(p []byte) (int, error) {
 	if err := d.next(); err != nil {
 		return 0, err
 	}
 	return d.rawSocket.send(p)
 }
 
-func (d *disturbed) connect(to net.Addr) error {
+func (d *failingSocket) connect(to net.Addr) error {
 	d.connects++
 	err := d.rawSocket.connect(to)
 	if disturbance := d.next(); disturbance != nil {
@@ -52,7 +52,7 @@ func (d *disturbed) connect(to net.Addr) error {
 	return err
 }
 
-func (d *disturbed) accept() (uintptr, net.Addr, error) {
+func (d *failingSocket) accept() (uintptr, net.Addr, error) {
 	if err := d.next(); err != nil {
 		return 0, nil, err
 	}

@@ -132,7 +132,7 @@ func TestFilePacketConn(t *testing.T) {
 			return
 		}
 		before := descriptors()
-		bound := file(t, must(net.ListenPacket(w.network, w.place(t)))(t).(filer))
+		bound := file(t, must(net.ListenPacket(w.network, w.packetAddress(t)))(t).(filer))
 		server := must(netio.FilePacketConn(ctx, bound))(t)
 		want(t, "Close of the file", bound.Close(), nil)
 		dialed := must(net.Dial(w.network, server.LocalAddr().String()))(t)
@@ -155,7 +155,7 @@ func TestFilePacketConn(t *testing.T) {
 }
 
 // A file that is not a socket of the wanted kind is an error, and no descriptor stays open.
-func TestFileErrors(t *testing.T) {
+func TestFileOfWrongKindIsAnError(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		f := must(os.Open(os.DevNull))(t)
 		defer f.Close()
@@ -172,8 +172,8 @@ func TestFileErrors(t *testing.T) {
 					continue
 				}
 				err := call(f)
-				var dressed *net.OpError
-				if !errors.As(err, &dressed) || dressed.Op != "file" || dressed.Addr.String() != f.Name() || !errors.Is(err, cause) {
+				var wrapped *net.OpError
+				if !errors.As(err, &wrapped) || wrapped.Op != "file" || wrapped.Addr.String() != f.Name() || !errors.Is(err, cause) {
 					t.Errorf("%s of %s: %v, want %v", name, f.Name(), err, cause)
 				}
 			}

@@ -54,7 +54,7 @@ func closeFiles(t testing.TB, files ...*os.File) {
 
 // The peer receives descriptors of the same open files, in order, together with the bytes. Its
 // children do not inherit them.
-func TestFilesPass(t *testing.T) {
+func TestFilesArriveInOrder(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		readers, writers := pipes(t, 3)
 		reading := blocked(ctx, func(ctx context.Context) ([]*os.File, error) {
@@ -90,7 +90,7 @@ func TestFilesPass(t *testing.T) {
 
 // ReadFiles reads bytes without files too, and stops before bytes that follow files. WriteFiles
 // without files is a Write.
-func TestFilesAndBytes(t *testing.T) {
+func TestReadFilesStopsBeforeBytesAfterFiles(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		readers, writers := pipes(t, 1)
 		must(near.Write(ctx, []byte("head")))(t)
@@ -121,7 +121,7 @@ func TestFilesAndBytes(t *testing.T) {
 
 // A WriteFiles that waits for space sends everything in the end. If it is cancelled before, it
 // sends nothing.
-func TestFilesWaitForRoom(t *testing.T) {
+func TestWriteFilesWaitsForSpace(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		readers, writers := pipes(t, 1)
 		filling := fill(ctx, near)
@@ -157,7 +157,7 @@ func TestFilesWaitForRoom(t *testing.T) {
 }
 
 // A cancelled ReadFiles leaves the file for the next call, or returns it.
-func TestFilesCancel(t *testing.T) {
+func TestCanceledReadFilesLosesNoFile(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		const rounds = 50
 		readers, writers := pipes(t, 1)
@@ -188,7 +188,7 @@ func TestFilesCancel(t *testing.T) {
 
 // If the reader asks for fewer files than were sent, all are closed. ReadFiles returns the bytes
 // and ErrFilesLost.
-func TestFilesLost(t *testing.T) {
+func TestReadFilesReportsLostFiles(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		readers, writers := pipes(t, 4)
 		for _, max := range []int{1, 2, 3} {
@@ -294,7 +294,7 @@ func TestReadFilesAfterReadAhead(t *testing.T) {
 
 // The program may have asked the kernel for the credentials of the peer. They take no space from
 // the files.
-func TestFilesBesideCredentials(t *testing.T) {
+func TestReadFilesWithCredentials(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		raw := must(far.SyscallConn())(t)
 		var inner error
@@ -316,7 +316,7 @@ func TestFilesBesideCredentials(t *testing.T) {
 }
 
 // A ReadAhead in flight when ReadFiles is called loses no files.
-func TestFilesPassAfterReadAhead(t *testing.T) {
+func TestReadAheadLosesNoFiles(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		readers, writers := pipes(t, 1)
 		far.ReadAhead(func(err error) { t.Errorf("the function of ReadAhead was called with %v", err) })

@@ -18,7 +18,7 @@ import (
 
 // FailNow, which calls Goexit, ends the test and not only the calling task, in every function
 // that a server calls. It does so at once, and closes what the server has open.
-func TestServerGoexit(t *testing.T) {
+func TestGoexitInServerCallbackEndsTheTest(t *testing.T) {
 	unexpected := func(_ *netio.Stream, err error) { t.Errorf("OnError: %v", err) }
 	boom := func(context.Context, *netio.Stream) error { return errBoom }
 	exits := func(*netio.Stream, error) { runtime.Goexit() }
@@ -47,7 +47,7 @@ func TestServerGoexit(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var poller poll.Poller = virtual.New(virtual.Config{})
 			if c.short {
-				poller = short{poller}
+				poller = noAcceptPoller{poller}
 			}
 			l := must(loop.New(loop.Config{Poller: poller}))(t)
 			defer l.Close()

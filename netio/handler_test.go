@@ -137,7 +137,7 @@ var handlerCases = []handlerCase{
 
 // A handler's result concerns only its own connection. Each error is reported to the function
 // that its documentation names, or to none.
-func TestHandlerErrors(t *testing.T) {
+func TestHandlerErrorsAreReported(t *testing.T) {
 	for _, c := range handlerCases {
 		t.Run(c.name, func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -197,7 +197,7 @@ func gone(s *netio.Stream, err error) error {
 
 // A handler that was cancelled may return its cancel in any form: the server does not report it.
 // It reports a cancel that came from elsewhere, and every other error.
-func TestHandlerCanceled(t *testing.T) {
+func TestHandlerCancelIsNotReported(t *testing.T) {
 	boom := errors.New("boom")
 	for _, c := range []struct {
 		name     string
@@ -241,7 +241,7 @@ func TestHandlerCanceled(t *testing.T) {
 }
 
 // Without OnError, or if OnError panics, errors go to the exception handler.
-func TestOnError(t *testing.T) {
+func TestErrorsReachExceptionHandler(t *testing.T) {
 	for _, onError := range []func(*netio.Stream, error){nil, func(*netio.Stream, error) { panic("on error") }} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			var messages []string
@@ -270,7 +270,7 @@ func TestOnError(t *testing.T) {
 }
 
 // Close ends even a handler that is in a Write to a peer that does not read.
-func TestCloseFullBuffer(t *testing.T) {
+func TestCloseEndsBlockedWriteOfHandler(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "tcp" {
 			return
@@ -295,7 +295,7 @@ func TestCloseFullBuffer(t *testing.T) {
 }
 
 // FailNow in a handler ends the test, not only the handler.
-func TestHandlerGoexit(t *testing.T) {
+func TestGoexitInHandlerEndsTheTest(t *testing.T) {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		ctx, release := task.Shield(ctx, time.Minute)
 		defer release()

@@ -18,19 +18,19 @@ import (
 	"baton/task"
 )
 
-// thrifty is a poller that gives all connections the same two addresses. Its Close fails with
-// ECONNRESET, as close(2) may on FreeBSD.
-type thrifty struct{ poll.Poller }
+// sameAddrPoller is a poller that gives all connections the same two addresses. Its Close fails
+// with ECONNRESET, as close(2) may on FreeBSD.
+type sameAddrPoller struct{ poll.Poller }
 
 var oneAddr = &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1}
 
-// shared is a handle of thrifty.
-type shared struct{ poll.Handle }
+// sameAddrHandle is a handle of sameAddrPoller.
+type sameAddrHandle struct{ poll.Handle }
 
-func (shared) LocalAddr() net.Addr  { return oneAddr }
-func (shared) RemoteAddr() net.Addr { return oneAddr }
+func (sameAddrHandle) LocalAddr() net.Addr  { return oneAddr }
+func (sameAddrHandle) RemoteAddr() net.Addr { return oneAddr }
 
-func (s shared) Close() error {
+func (s sameAddrHandle) Close() error {
 	if err := s.Handle.Close(); err != nil {
 		return err
 	}
@@ -38,14 +38,14 @@ func (s shared) Close() error {
 	return &net.OpError{Op: "close", Net: "tcp", Source: oneAddr, Addr: oneAddr, Err: reset}
 }
 
-func (p thrifty) Submit(op *poll.Op) bool {
-	if s, ok := op.Handle.(shared); ok {
+func (p sameAddrPoller) Submit(op *poll.Op) bool {
+	if s, ok := op.Handle.(sameAddrHandle); ok {
 		op.Handle = s.Handle
 	}
 	return p.Poller.Submit(op) && share(op)
 }
 
-func (p thrifty) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
+func (p sameAddrPoller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	done = p.Poller.Wait(done, d)
 	for _, op := range done {
 		share(op)
@@ -56,18 +56,18 @@ func (p thrifty) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 // share gives the connection that op has made, if any, the shared addresses.
 func share(op *poll.Op) bool {
 	if op.Err == nil && op.Kind == poll.Connect {
-		op.Handle = shared{op.Handle}
+		op.Handle = sameAddrHandle{op.Handle}
 	}
 	if op.Err == nil && op.Kind == poll.Accept {
-		op.Accepted = shared{op.Accepted}
+		op.Accepted = sameAddrHandle{op.Accepted}
 	}
 	return true
 }
 
 // The server finds out which stream an error belongs to without looking at addresses, and
 // whichever layer has wrapped the error.
-func TestIdentity(t *testing.T) {
-	l := must(loop.New(loop.Config{Poller: thrifty{virtual.New(virtual.Config{})}}))(t)
+func TestErrorBelongsToItsStream(t *testing.T) {
+	l := must(loop.New(loop.Config{Poller: sameAddrPoller{virtual.New(virtual.Config{})}}))(t)
 	defer l.Close()
 	want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
 		idle := serve(ctx, t, &netio.Server{Grace: -1}, linger(time.Hour))

@@ -15,16 +15,16 @@ import (
 	"baton/task"
 )
 
-// dribble is a Reader that returns a few bytes at a time. Some reads also return an error, after
+// slowReader is a Reader that returns a few bytes at a time. Some reads also return an error, after
 // which it continues.
-type dribble struct {
+type slowReader struct {
 	rest   string
 	random *rand.Rand
 }
 
 var errHiccup = errors.New("hiccup")
 
-func (d *dribble) Read(ctx context.Context, p []byte) (int, error) {
+func (d *slowReader) Read(ctx context.Context, p []byte) (int, error) {
 	if err := task.Yield(ctx); err != nil {
 		return 0, err
 	}
@@ -41,7 +41,7 @@ func (d *dribble) Read(ctx context.Context, p []byte) (int, error) {
 
 // Whatever the sizes of the reads, the lines are those of strings.Split. Errors lose no bytes,
 // and too long lines are skipped.
-func TestLineReader(t *testing.T) {
+func TestLineReaderSplitsLines(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		random := task.Loop(ctx).Rand()
 		for range 200 {
@@ -62,7 +62,7 @@ func TestLineReader(t *testing.T) {
 					text.WriteString("\n")
 				}
 			}
-			l := netio.NewLineReader(&dribble{text.String(), random})
+			l := netio.NewLineReader(&slowReader{text.String(), random})
 			l.SetLineLimit(limit)
 			var got strings.Builder
 			for {
@@ -87,9 +87,9 @@ func TestLineReader(t *testing.T) {
 }
 
 // Read returns the bytes that ReadLine has read ahead.
-func TestLineReaderRead(t *testing.T) {
+func TestLineReaderReadReturnsBufferedBytes(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		l := netio.NewLineReader(&dribble{"head\nbody of some length", task.Loop(ctx).Rand()})
+		l := netio.NewLineReader(&slowReader{"head\nbody of some length", task.Loop(ctx).Rand()})
 		for {
 			if line, err := l.ReadLine(ctx); err == nil {
 				if line != "head" {

@@ -19,7 +19,7 @@ import (
 
 // A range over lines ends with the stream or with a break. An error ends the range, except if it
 // concerns only one line.
-func TestLines(t *testing.T) {
+func TestRangeOverLines(t *testing.T) {
 	type end = func(ctx context.Context, s, far *netio.Stream) error
 	ends := func(_ context.Context, _, far *netio.Stream) error { return far.CloseWrite() }
 	for _, c := range []struct {
@@ -88,7 +88,7 @@ func ranged(ctx context.Context, s *netio.Stream, until string) (lines []string,
 }
 
 // A cancel ends the range. The next read returns the beginning of the line.
-func TestLinesCancel(t *testing.T) {
+func TestCancelEndsLines(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -114,7 +114,7 @@ func TestLinesCancel(t *testing.T) {
 }
 
 // An empty read does not wait, even for the rest of a line that was too long.
-func TestEmptyReadAfterTooLong(t *testing.T) {
+func TestEmptyReadDoesNotWait(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{LineLimit: 4})
 		defer near.Close()

@@ -27,7 +27,7 @@ func port(ln *netio.Listener) string {
 }
 
 // A listener of several addresses uses one port for all and accepts on each.
-func TestListenAll(t *testing.T) {
+func TestListenOnSeveralAddresses(t *testing.T) {
 	cfg := sim.Config{Network: virtual.Config{Hosts: map[string][]netip.Addr{
 		"host": {netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00::1"), netip.MustParseAddr("10.0.0.2")},
 		"twice": {
@@ -80,7 +80,7 @@ func TestListenAll(t *testing.T) {
 
 // Connections that arrive at several addresses at once are all accepted. A cancelled Accept in
 // between loses none.
-func TestAcceptOrCancel(t *testing.T) {
+func TestAcceptCancelLosesNoConnection(t *testing.T) {
 	for range 20 {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			ln := must(netio.Listen(ctx, "tcp", ":80"))(t)
@@ -138,7 +138,7 @@ func TestAcceptBusyAndClosed(t *testing.T) {
 
 // Close removes the file of a UNIX socket, but no file that another program has made. Listen
 // replaces a stale file.
-func TestUnixFile(t *testing.T) {
+func TestListenerManagesSocketFile(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "unix" || w.poller == "virtual" {
 			return
@@ -187,7 +187,7 @@ func TestUnixFile(t *testing.T) {
 	})
 }
 
-func TestUnixAbstract(t *testing.T) {
+func TestUnixAbstractName(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		return // only Linux has these names
 	}
@@ -212,7 +212,7 @@ func TestUnixAbstract(t *testing.T) {
 }
 
 // Accepting a full backlog does not starve other tasks.
-func TestAcceptMany(t *testing.T) {
+func TestAcceptOfFullBacklogYields(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)
 		defer ln.Close()
@@ -243,7 +243,7 @@ func TestAcceptMany(t *testing.T) {
 }
 
 // Close ends connections that arrived together with the one that Accept returned.
-func TestCloseLeftOver(t *testing.T) {
+func TestCloseEndsConnectionsAcceptedEarly(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", ":80"))(t)
 		accepted := blocked(ctx, ln.Accept)
@@ -265,7 +265,7 @@ func TestCloseLeftOver(t *testing.T) {
 }
 
 // Close also ends connections that arrived while Accept waits, before Accept has returned.
-func TestCloseBeforeAccept(t *testing.T) {
+func TestCloseEndsConnectionsOfWaitingAccept(t *testing.T) {
 	for range 100 {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			ln := must(netio.Listen(ctx, "tcp", ":80"))(t)
@@ -302,7 +302,7 @@ func TestCloseBeforeAccept(t *testing.T) {
 }
 
 // A Listen that fails on one of its addresses leaves none open.
-func TestListenFails(t *testing.T) {
+func TestFailedListenLeavesNothingOpen(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		taken := must(netio.Listen(ctx, "tcp", "[fd00::1]:80"))(t)
 		defer taken.Close()
@@ -314,7 +314,7 @@ func TestListenFails(t *testing.T) {
 
 // If a listener is closed when its Accept has a connection but has not returned, Accept returns
 // the connection or net.ErrClosed.
-func TestCloseDuringAccept(t *testing.T) {
+func TestCloseRacesWithAccept(t *testing.T) {
 	for range 20 {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)

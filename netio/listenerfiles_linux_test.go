@@ -134,7 +134,7 @@ func acceptOnce(t *testing.T, n int) {
 
 // The files of a closed listener still accept connections, and a listener of FileListener
 // has files as well.
-func TestFilesAfterClose(t *testing.T) {
+func TestListenerFilesOutliveClose(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "virtual" {
 			return
@@ -190,12 +190,12 @@ func TestFilesWithoutDescriptors(t *testing.T) {
 }
 
 // Files panics on a goroutine that does not hold the baton, and for a zero Listener.
-func TestFilesMisuse(t *testing.T) {
+func TestListenerFilesMisuse(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
 		defer ln.Close()
 		panics(t, "zero", func() { new(netio.Listener).Files() }, "Listener.Files of a zero value")
-		return outside(ctx, func() error {
+		return offload(ctx, func() error {
 			panics(t, "Files", func() { ln.Files() }, "Listener.Files of", "does not hold the baton")
 			return nil
 		})

@@ -76,8 +76,8 @@ func TestLocalAddrOfDatagrams(t *testing.T) {
 			}
 		}
 		if w.network == "unixgram" {
-			path := w.place(t) + "-client"
-			check(w.place(t), &net.UnixAddr{Name: path, Net: "unixgram"}, path)
+			path := w.packetAddress(t) + "-client"
+			check(w.packetAddress(t), &net.UnixAddr{Name: path, Net: "unixgram"}, path)
 			return
 		}
 		check("127.0.0.1:0", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, "127.0.0.1")
@@ -88,7 +88,7 @@ func TestLocalAddrOfDatagrams(t *testing.T) {
 }
 
 // A local address of another kind than the remote address is an error. Nothing is dialed.
-func TestLocalAddrOfAnotherSort(t *testing.T) {
+func TestLocalAddrOfAnotherNetwork(t *testing.T) {
 	locals := []net.Addr{
 		&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UnixAddr{Name: "/nowhere/s", Net: "unix"},
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // At most MaxConns connections are served at a time. The others wait and are served in the end.
-func TestMaxConns(t *testing.T) {
+func TestMaxConnsLimitsHandlers(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		now, most := 0, 0
 		s := serve(ctx, t, &netio.Server{MaxConns: 3}, func(ctx context.Context, s *netio.Stream) error {
@@ -44,7 +44,7 @@ func TestMaxConns(t *testing.T) {
 }
 
 // A server without a free slot can be ended.
-func TestMaxConnsEnd(t *testing.T) {
+func TestFullServerEnds(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{MaxConns: 1, Grace: time.Second}, linger(time.Hour))
 		defer s.greeted(ctx, t).Close()
@@ -61,31 +61,31 @@ func TestMaxConnsEnd(t *testing.T) {
 }
 
 // several serves n listeners with one server.
-func several(ctx context.Context, t *testing.T, n int, srv *netio.Server, handler netio.Handler) (sites []*site) {
+func several(ctx context.Context, t *testing.T, n int, srv *netio.Server, handler netio.Handler) (servers []*testServer) {
 	t.Helper()
 	for range n {
-		sites = append(sites, serve(ctx, t, srv, handler))
+		servers = append(servers, serve(ctx, t, srv, handler))
 	}
-	return sites
+	return servers
 }
 
 // MaxConns counts each listener separately: a full one does not delay another.
-func TestMaxConnsOfEach(t *testing.T) {
+func TestMaxConnsCountsEachListener(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		sites := several(ctx, t, 2, &netio.Server{MaxConns: 1, Grace: -1}, linger(time.Hour))
+		servers := several(ctx, t, 2, &netio.Server{MaxConns: 1, Grace: -1}, linger(time.Hour))
 		start := task.Now(ctx)
-		for _, s := range sites {
+		for _, s := range servers {
 			defer s.greeted(ctx, t).Close()
 		}
 		if took := task.Now(ctx).Sub(start); took != 0 {
 			t.Errorf("the second listener served after %v, want at once", took)
 		}
-		want(t, "Shutdown", sites[0].srv.Shutdown(ctx), nil)
+		want(t, "Shutdown", servers[0].srv.Shutdown(ctx), nil)
 	})
 }
 
 // MaxConns counts the addresses of one listener together.
-func TestMaxConnsOfAddresses(t *testing.T) {
+func TestMaxConnsCountsAddressesTogether(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		now, most, served := 0, 0, 0
 		srv := &netio.Server{MaxConns: 1, Grace: -1}
@@ -113,7 +113,7 @@ func TestMaxConnsOfAddresses(t *testing.T) {
 }
 
 // After a full listener is closed, ServeListener returns when the handler has ended.
-func TestMaxConnsListenerClosed(t *testing.T) {
+func TestCloseOfFullListener(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{MaxConns: 1}, linger(time.Minute))
 		defer s.greeted(ctx, t).Close()

@@ -29,7 +29,7 @@ func panics(t testing.TB, what string, fn func(), messages ...string) {
 }
 
 // Misuse panics with a message that says what to do.
-func TestMisuse(t *testing.T) {
+func TestMisusePanics(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -45,7 +45,7 @@ func TestMisuse(t *testing.T) {
 		panics(t, "LookupTXT", func() { netio.Resolver{}.LookupTXT(no, "x") }, "netio: Resolver.LookupTXT with a context that does not belong")
 		panics(t, "LookupHost", func() { netio.Resolver{}.LookupHost(no, "x") }, "netio: Resolver.LookupHost with a context that does not belong")
 		panics(t, "Dial", func() { netio.Dial(no, "tcp", "127.0.0.1:1") }, "netio: Dial with a context that does not belong")
-		return outside(ctx, func() error {
+		return offload(ctx, func() error {
 			real(t, func(ctx context.Context) error {
 				panics(t, "Read on another loop", func() { near.Read(ctx, nil) }, "use a task.Portal")
 				panics(t, "Write on another loop", func() { near.Write(ctx, nil) }, "use a task.Portal")
@@ -59,7 +59,7 @@ func TestMisuse(t *testing.T) {
 }
 
 // Calls of a zero Stream or Listener panic and say how to make one.
-func TestMisuseOfZero(t *testing.T) {
+func TestZeroValuesPanic(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		var s netio.Stream
 		panics(t, "Read", func() { s.Read(ctx, nil) }, "uses a zero Stream; Dial and Listener.Accept make")
@@ -76,7 +76,7 @@ func TestMisuseOfZero(t *testing.T) {
 }
 
 // Serving without a handler panics. It opens no listener and does not take one over.
-func TestServeNil(t *testing.T) {
+func TestServeWithoutHandlerPanics(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		const address = "127.0.0.1:7000"
 		var srv netio.Server
@@ -90,7 +90,7 @@ func TestServeNil(t *testing.T) {
 }
 
 // While the loop runs, only the holder of the baton may make the calls without a ctx.
-func TestMisuseWithoutBaton(t *testing.T) {
+func TestCallsWithoutBatonPanic(t *testing.T) {
 	var s *netio.Stream
 	var ln *netio.Listener
 	var srv netio.Server
@@ -119,7 +119,7 @@ func TestMisuseWithoutBaton(t *testing.T) {
 		serving := blocked(ctx, func(ctx context.Context) (int, error) {
 			return 0, srv.ServeListener(ctx, ln, echo)
 		})
-		want(t, "outside", outside(ctx, func() error {
+		want(t, "outside", offload(ctx, func() error {
 			refused()
 			real(t, func(context.Context) error { refused(); return nil })
 			return nil
@@ -160,7 +160,7 @@ func TestNetConnMisuse(t *testing.T) {
 		})
 		_, err := done.Await(ctx)
 		want(t, "Await", err, nil)
-		return outside(ctx, func() error {
+		return offload(ctx, func() error {
 			real(t, func(context.Context) error {
 				panics(t, "Read on another loop", func() { conn.Read(nil) }, "Portal")
 				return nil

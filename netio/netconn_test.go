@@ -22,7 +22,7 @@ import (
 )
 
 // A net.Conn works on its own task, on other tasks and on goroutines outside the loop.
-func TestNetConn(t *testing.T) {
+func TestNetConnFromTasksAndGoroutines(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -49,16 +49,16 @@ func TestNetConn(t *testing.T) {
 		_, err := other.Await(ctx)
 		want(t, "on another task", err, nil)
 		for range 3 {
-			want(t, "outside", outside(ctx, talk), nil)
+			want(t, "outside", offload(ctx, talk), nil)
 		}
-		want(t, "Close, outside", outside(ctx, conn.Close), nil)
-		want(t, "Read after Close", outside(ctx, talk), net.ErrClosed)
-		want(t, "Close again, outside", outside(ctx, conn.Close), net.ErrClosed)
+		want(t, "Close, outside", offload(ctx, conn.Close), nil)
+		want(t, "Read after Close", offload(ctx, talk), net.ErrClosed)
+		want(t, "Close again, outside", offload(ctx, conn.Close), net.ErrClosed)
 	})
 }
 
-// outside runs fn on a goroutine outside the loop and waits for it. The loop continues meanwhile.
-func outside(ctx context.Context, fn func() error) error {
+// offload runs fn on a goroutine outside the loop and waits for it. The loop continues meanwhile.
+func offload(ctx context.Context, fn func() error) error {
 	var done task.Future[struct{}]
 	var result error
 	task.Loop(ctx).RunInExecutor(func() { result = fn() }, func() { done.Set(struct{}{}) })
@@ -95,7 +95,7 @@ func TestNetConnDeadline(t *testing.T) {
 
 		reader := blocked(ctx, func(context.Context) (time.Duration, error) { return read() })
 		want(t, "sleep", sleep(ctx, time.Minute), nil)
-		want(t, "outside", outside(ctx, func() error { return conn.SetReadDeadline(time.Unix(1, 0)) }), nil)
+		want(t, "outside", offload(ctx, func() error { return conn.SetReadDeadline(time.Unix(1, 0)) }), nil)
 		if took, err := reader.Await(ctx); took != time.Minute || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Read whose deadline is set while it waits: %v after %v", err, took)
 		}
@@ -109,7 +109,7 @@ func TestNetConnDeadline(t *testing.T) {
 
 // A Close from outside does not wait for the loop: the caller may hold a lock that a task waits
 // for.
-func TestNetConnCloseOutside(t *testing.T) {
+func TestNetConnCloseOutsideDoesNotWait(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
 		defer far.Close()
@@ -131,19 +131,19 @@ func TestNetConnCloseOutside(t *testing.T) {
 
 // The net.Conn lives as long as ctx: when ctx is cancelled, every call of every caller ends. The
 // stream stays usable.
-func TestNetConnLifetime(t *testing.T) {
+func TestNetConnEndsWithItsContext(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
 		defer far.Close()
 		cause := errors.New("the end of a lifetime")
-		views := make(chan net.Conn, 1)
+		made := make(chan net.Conn, 1)
 		owner := task.Start(ctx, func(ctx context.Context) (int, error) {
-			views <- near.NetConn(ctx)
+			made <- near.NetConn(ctx)
 			return 0, sleep(ctx, time.Hour)
 		})
 		want(t, "Yield", errors.Join(task.Yield(ctx), task.Yield(ctx)), nil)
-		conn := <-views
+		conn := <-made
 		read := func() error {
 			_, err := conn.Read(make([]byte, 1))
 			return err
@@ -153,14 +153,14 @@ func TestNetConnLifetime(t *testing.T) {
 		_, err := inside.Await(ctx)
 		want(t, "Read on another task", err, cause)
 		want(t, "Read on another task, afterwards", read(), cause)
-		want(t, "Read outside, afterwards", outside(ctx, read), cause)
+		want(t, "Read outside, afterwards", offload(ctx, read), cause)
 		write(ctx, t, far, "x")
 		must(near.Read(ctx, make([]byte, 1)))(t)
 	})
 }
 
 // A cancel of ctx ends a call from outside. The call no longer uses its buffer then.
-func TestNetConnLifetimeOutside(t *testing.T) {
+func TestNetConnContextEndsCallsOutside(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -170,21 +170,21 @@ func TestNetConnLifetimeOutside(t *testing.T) {
 			conn := near.NetConn(ctx)
 			wait.Go(func() {
 				_, err := conn.Read(make([]byte, 1))
-				if _, dressed := err.(*net.OpError); !dressed {
+				if _, wrapped := err.(*net.OpError); !wrapped {
 					t.Errorf("Read: %v, want a *net.OpError", err)
 				}
 			})
 			return 0, sleep(ctx, time.Hour)
 		})
 		owner.Cancel(nil)
-		want(t, "outside", outside(ctx, func() error { wait.Wait(); return nil }), nil)
+		want(t, "outside", offload(ctx, func() error { wait.Wait(); return nil }), nil)
 		write(ctx, t, far, "x")
 		must(near.Read(ctx, make([]byte, 1)))(t)
 	})
 }
 
 // The end of the task of ctx, without a cancel, ends the calls as well.
-func TestNetConnEndOfTask(t *testing.T) {
+func TestNetConnEndsWithItsTask(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -198,13 +198,13 @@ func TestNetConnEndOfTask(t *testing.T) {
 		})
 		read := func() error { _, err := conn.Read(make([]byte, 1)); return err }
 		inside := blocked(ctx, func(context.Context) (error, error) { return read(), nil })
-		abroad := blocked(ctx, func(ctx context.Context) (error, error) { return outside(ctx, read), nil })
+		offloaded := blocked(ctx, func(ctx context.Context) (error, error) { return offload(ctx, read), nil })
 		want(t, "sleep", sleep(ctx, time.Second), nil)
 		leave.Set(struct{}{})
 		must(owner.Await(ctx))(t)
-		for _, reader := range []*task.Task[error]{inside, abroad} {
+		for _, reader := range []*task.Task[error]{inside, offloaded} {
 			err := must(reader.Await(ctx))(t)
-			if _, dressed := err.(*net.OpError); !dressed {
+			if _, wrapped := err.(*net.OpError); !wrapped {
 				t.Errorf("Read: %v, want a *net.OpError", err)
 			}
 		}
@@ -215,7 +215,7 @@ func TestNetConnEndOfTask(t *testing.T) {
 
 // Cancelling the calling task ends its call with the task's own *task.Canceled. No byte is lost.
 // A timeout block in that task does not end the call.
-func TestNetConnCallerCancel(t *testing.T) {
+func TestNetConnCallerCancelEndsItsCall(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -262,7 +262,7 @@ func TestNetConnCallerCancel(t *testing.T) {
 
 // A goroutine outside does not know the task that reads for it. If the scope of that task is
 // cancelled, the goroutine gets a *net.OpError around the cause, without a *task.Canceled.
-func TestNetConnScopeCancel(t *testing.T) {
+func TestNetConnScopeCancelOutside(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -274,7 +274,7 @@ func TestNetConnScopeCancel(t *testing.T) {
 			ended := blocked(ctx, func(ctx context.Context) (int, error) {
 				shielded, release := task.Shield(ctx, time.Minute)
 				defer release()
-				return 0, outside(shielded, func() error { _, reading = conn.Read(make([]byte, 1)); return nil })
+				return 0, offload(shielded, func() error { _, reading = conn.Read(make([]byte, 1)); return nil })
 			})
 			want(t, "sleep", sleep(ctx, time.Second), nil) // until the Read waits
 			task.ScopeOf(ctx).Cancel(cause)
@@ -282,7 +282,7 @@ func TestNetConnScopeCancel(t *testing.T) {
 			return nil
 		}), cause)
 		want(t, "Read", reading, cause)
-		if _, dressed := reading.(*net.OpError); !dressed {
+		if _, wrapped := reading.(*net.OpError); !wrapped {
 			t.Errorf("Read returned a %T, want a *net.OpError", reading)
 		}
 		if canceled, found := errors.AsType[*task.Canceled](reading); found {
@@ -312,7 +312,7 @@ func TestNetConnCloseAfterCancel(t *testing.T) {
 }
 
 // Once the loop or the scope of a net.Conn has ended, calls from outside fail and do not hang.
-func TestNetConnAfterTheEnd(t *testing.T) {
+func TestNetConnFailsAfterTheEnd(t *testing.T) {
 	l := must(loop.New(loop.Config{}))(t)
 	var conns []net.Conn
 	var streams []*netio.Stream
@@ -336,14 +336,14 @@ func TestNetConnAfterTheEnd(t *testing.T) {
 			}
 		}
 	}
-	run(func(ctx context.Context) error { return outside(ctx, func() error { fails(); return nil }) })
+	run(func(ctx context.Context) error { return offload(ctx, func() error { fails(); return nil }) })
 	want(t, "Close", errors.Join(streams[0].Close(), streams[1].Close()), nil)
 	want(t, "Close", l.Close(), nil)
 	fails()
 }
 
 // A Close from outside that is too late for the loop does not hang.
-func TestNetConnCloseTooLate(t *testing.T) {
+func TestNetConnLateCloseDoesNotHang(t *testing.T) {
 	l := must(loop.New(loop.Config{}))(t)
 	var conn net.Conn
 	closed := make(chan struct{})
@@ -351,7 +351,7 @@ func TestNetConnCloseTooLate(t *testing.T) {
 		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer far.Close()
 		conn = near.NetConn(ctx)
-		want(t, "SetDeadline", outside(ctx, func() error { return conn.SetDeadline(time.Time{}) }), nil)
+		want(t, "SetDeadline", offload(ctx, func() error { return conn.SetDeadline(time.Time{}) }), nil)
 		go func() {
 			conn.Close() // nil or net.ErrClosed: the loop may have ended before
 			close(closed)
@@ -367,7 +367,7 @@ func TestNetConnCloseTooLate(t *testing.T) {
 
 // Calls after the loop has stopped do not wait for it, whether the net.Conn is new, used or
 // closed.
-func TestNetConnAfterRun(t *testing.T) {
+func TestNetConnFailsAfterRun(t *testing.T) {
 	asIs := func(ctx context.Context) context.Context { return ctx }
 	cause := errors.New("the end of a lifetime")
 	for _, c := range []struct {
@@ -390,7 +390,7 @@ func TestNetConnAfterRun(t *testing.T) {
 			want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
 				near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
 				conn = near.NetConn(c.life(ctx))
-				return errors.Join(far.Close(), outside(ctx, func() error { return c.before(conn) }), c.end)
+				return errors.Join(far.Close(), offload(ctx, func() error { return c.before(conn) }), c.end)
 			}), c.end)
 			for what, call := range map[string]func() error{
 				"Read":        func() error { _, err := conn.Read(make([]byte, 1)); return err },
@@ -398,7 +398,7 @@ func TestNetConnAfterRun(t *testing.T) {
 				"SetDeadline": func() error { return conn.SetDeadline(time.Time{}) },
 			} {
 				err := returns(t, what, call)
-				if _, dressed := errors.AsType[*net.OpError](err); !dressed {
+				if _, wrapped := errors.AsType[*net.OpError](err); !wrapped {
 					t.Errorf("%s: %v, want a *net.OpError", what, err)
 				}
 			}

@@ -33,14 +33,14 @@ func TestNetListenerHTTP(t *testing.T) {
 			fmt.Fprint(w, "hello, ", r.URL.Path)
 		})}
 		serving := task.Start(ctx, func(ctx context.Context) (int, error) {
-			return 0, outside(ctx, func() error { return srv.Serve(listener) })
+			return 0, offload(ctx, func() error { return srv.Serve(listener) })
 		})
 		dial := netio.Dialer{}.DialFunc(ctx)
 		address := ln.Addr().String()
 		client := &http.Client{Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, w.network, address) },
 		}}
-		want(t, "outside", outside(ctx, func() error {
+		want(t, "outside", offload(ctx, func() error {
 			errs := make([]error, clients)
 			var all sync.WaitGroup
 			for i := range errs {
@@ -70,7 +70,7 @@ func TestNetListenerHTTP(t *testing.T) {
 
 // Any number of callers accept at the same time: the task of ctx, other tasks and goroutines
 // outside. Close ends all their calls and leaves connections open.
-func TestNetListenerCallers(t *testing.T) {
+func TestNetListenerFromTasksAndGoroutines(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		const each = 3
 		ln := must(netio.Listen(ctx, w.network, w.address(t)))(t)
@@ -86,7 +86,7 @@ func TestNetListenerCallers(t *testing.T) {
 		var callers []*task.Task[int]
 		for range each {
 			callers = append(callers, blocked(ctx, func(context.Context) (int, error) { return 0, accept() }),
-				blocked(ctx, func(ctx context.Context) (int, error) { return 0, outside(ctx, accept) }))
+				blocked(ctx, func(ctx context.Context) (int, error) { return 0, offload(ctx, accept) }))
 		}
 		dialers := task.Start(ctx, func(ctx context.Context) (int, error) {
 			for range 2*each + 1 {
@@ -117,17 +117,17 @@ func TestNetListenerCallers(t *testing.T) {
 		}
 		waiting := []*task.Task[int]{
 			blocked(ctx, func(context.Context) (int, error) { return 0, accept() }),
-			blocked(ctx, func(ctx context.Context) (int, error) { return 0, outside(ctx, accept) }),
+			blocked(ctx, func(ctx context.Context) (int, error) { return 0, offload(ctx, accept) }),
 		}
 		s := must(netio.Dial(ctx, w.network, ln.Addr().String()))(t)
 		defer s.Close()
 		_, err = waiting[0].Await(ctx)
 		want(t, "Accept", err, nil)
-		want(t, "Close, outside", outside(ctx, listener.Close), nil)
+		want(t, "Close, outside", offload(ctx, listener.Close), nil)
 		_, err = waiting[1].Await(ctx)
 		want(t, "Accept during Close", err, net.ErrClosed)
-		want(t, "Accept after Close", outside(ctx, accept), net.ErrClosed)
-		want(t, "Close again", outside(ctx, listener.Close), net.ErrClosed)
+		want(t, "Accept after Close", offload(ctx, accept), net.ErrClosed)
+		want(t, "Close again", offload(ctx, listener.Close), net.ErrClosed)
 		if b, err := s.ReadAll(ctx, 1); string(b) != "x" {
 			t.Errorf("read %q, %v", b, err)
 		}
@@ -135,33 +135,33 @@ func TestNetListenerCallers(t *testing.T) {
 }
 
 // The end of ctx ends Accept and closes the connections. The listener stays open.
-func TestNetListenerLifetime(t *testing.T) {
+func TestNetListenerEndsWithItsContext(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)
 		defer ln.Close()
 		cause := errors.New("the end of a lifetime")
-		views := make(chan net.Listener, 1)
+		made := make(chan net.Listener, 1)
 		owner := task.Start(ctx, func(ctx context.Context) (int, error) {
-			views <- ln.NetListener(ctx)
+			made <- ln.NetListener(ctx)
 			return 0, sleep(ctx, time.Hour)
 		})
 		want(t, "Yield", errors.Join(task.Yield(ctx), task.Yield(ctx)), nil)
-		listener := <-views
+		listener := <-made
 		accept := func() error {
 			_, err := listener.Accept()
 			return err
 		}
 		s := must(netio.Dial(ctx, "tcp", "10.0.0.1:80"))(t)
 		defer s.Close()
-		want(t, "Accept", outside(ctx, accept), nil)
+		want(t, "Accept", offload(ctx, accept), nil)
 		inside := blocked(ctx, func(context.Context) (int, error) { return 0, accept() })
-		abroad := blocked(ctx, func(ctx context.Context) (int, error) { return 0, outside(ctx, accept) })
+		offloaded := blocked(ctx, func(ctx context.Context) (int, error) { return 0, offload(ctx, accept) })
 		want(t, "sleep", sleep(ctx, time.Second), nil)
 		owner.Cancel(cause)
-		for what, caller := range map[string]*task.Task[int]{"a task": inside, "outside": abroad} {
+		for what, caller := range map[string]*task.Task[int]{"a task": inside, "outside": offloaded} {
 			_, err := caller.Await(ctx)
-			var dressed *net.OpError
-			if !errors.Is(err, cause) || !errors.As(err, &dressed) || dressed.Op != "accept" || dressed.Addr.String() != "10.0.0.1:80" {
+			var wrapped *net.OpError
+			if !errors.Is(err, cause) || !errors.As(err, &wrapped) || wrapped.Op != "accept" || wrapped.Addr.String() != "10.0.0.1:80" {
 				t.Errorf("Accept of %s = %v, want a *net.OpError around the cause", what, err)
 			}
 		}
@@ -169,7 +169,7 @@ func TestNetListenerLifetime(t *testing.T) {
 		if _, err := s.ReadAll(ctx, 1); err != nil {
 			t.Errorf("ReadAll = %v, want the end of the connection", err)
 		}
-		want(t, "Accept", outside(ctx, accept), cause)
+		want(t, "Accept", offload(ctx, accept), cause)
 		accepted := blocked(ctx, ln.Accept)
 		must(netio.Dial(ctx, "tcp", "10.0.0.1:80"))(t)
 		must(accepted.Await(ctx))(t)
@@ -177,7 +177,7 @@ func TestNetListenerLifetime(t *testing.T) {
 }
 
 // A connection that arrives while an Accept is cancelled is returned by it, or stays in the queue.
-func TestNetListenerCancel(t *testing.T) {
+func TestNetListenerCancelLosesNoConnection(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)
 		defer ln.Close()
@@ -215,7 +215,7 @@ func TestNetListenerMisuse(t *testing.T) {
 			done.Set(struct{}{})
 		})
 		must(done.Await(ctx))(t)
-		return outside(ctx, func() error {
+		return offload(ctx, func() error {
 			real(t, func(ctx context.Context) error {
 				panics(t, "Accept on another loop", func() { listener.Accept() }, "Portal")
 				panics(t, "NetListener on another loop", func() { ln.NetListener(ctx) }, "Portal")

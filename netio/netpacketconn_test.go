@@ -33,7 +33,7 @@ func reflect(conn net.PacketConn) error {
 }
 
 // A net.PacketConn works on its own task, on other tasks and on goroutines outside the loop.
-func TestNetPacketConn(t *testing.T) {
+func TestNetPacketConnFromTasksAndGoroutines(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, client := w.packets(ctx, t)
 		defer client.Close()
@@ -64,7 +64,7 @@ func TestNetPacketConn(t *testing.T) {
 		other := task.Start(ctx, func(context.Context) (int, error) { return 0, talk() })
 		_, err := other.Await(ctx)
 		want(t, "on another task", err, nil)
-		want(t, "outside", outside(ctx, talk), nil)
+		want(t, "outside", offload(ctx, talk), nil)
 		_, err = conn.WriteTo([]byte("x"), &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
 		want(t, "WriteTo an address of another network", err, syscall.EINVAL)
 		if _, err = conn.WriteTo([]byte("x"), nil); err == nil {
@@ -74,7 +74,7 @@ func TestNetPacketConn(t *testing.T) {
 		want(t, "Close of the other socket", server.Close(), nil)
 		_, err = reflecting.Await(ctx)
 		want(t, "ReadFrom during Close", err, net.ErrClosed)
-		want(t, "Close, outside", outside(ctx, conn.Close), nil)
+		want(t, "Close, outside", offload(ctx, conn.Close), nil)
 		for what, call := range map[string]func() error{
 			"ReadFrom":    func() error { _, _, err := conn.ReadFrom(make([]byte, 8)); return err },
 			"WriteTo":     func() error { _, err := conn.WriteTo(nil, server.LocalAddr()); return err },
@@ -82,9 +82,9 @@ func TestNetPacketConn(t *testing.T) {
 			"Close":       conn.Close,
 		} {
 			want(t, what+" after Close", call(), net.ErrClosed)
-			err := outside(ctx, call)
+			err := offload(ctx, call)
 			want(t, what+" after Close, outside", err, net.ErrClosed)
-			if _, dressed := err.(*net.OpError); !dressed {
+			if _, wrapped := err.(*net.OpError); !wrapped {
 				t.Errorf("%s after Close: %v, want a *net.OpError", what, err)
 			}
 		}
@@ -92,7 +92,7 @@ func TestNetPacketConn(t *testing.T) {
 }
 
 // With a peer, the net.PacketConn is also a net.Conn, as code that dials with package net expects.
-func TestNetPacketConnConnected(t *testing.T) {
+func TestNetPacketConnWithPeerIsNetConn(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, other := w.packets(ctx, t)
 		defer server.Close()
@@ -160,7 +160,7 @@ func TestNetPacketConnDeadline(t *testing.T) {
 			reader := blocked(ctx, func(context.Context) (time.Duration, error) { return read() })
 			want(t, "sleep", sleep(ctx, time.Minute), nil)
 			after := max(time.Minute, time.Minute+time.Until(end))
-			want(t, "outside", outside(ctx, func() error { return conn.SetReadDeadline(end) }), nil)
+			want(t, "outside", offload(ctx, func() error { return conn.SetReadDeadline(end) }), nil)
 			if took, err := reader.Await(ctx); took != after || !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("a deadline set meanwhile: %v after %v, want a timeout after %v", err, took, after)
 			}
@@ -174,7 +174,7 @@ func TestNetPacketConnDeadline(t *testing.T) {
 }
 
 // A deadline also ends the wait for space in the queue of a UNIX socket.
-func TestNetPacketConnFullQueue(t *testing.T) {
+func TestNetPacketConnDeadlineEndsWaitForSpace(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "unixgram" {
 			return
@@ -193,7 +193,7 @@ func TestNetPacketConnFullQueue(t *testing.T) {
 }
 
 // Close ends all waiting calls. The end of ctx ends them too, but keeps the socket open.
-func TestNetPacketConnEnd(t *testing.T) {
+func TestNetPacketConnEndsWithCloseOrContext(t *testing.T) {
 	cause := errors.New("the end of a lifetime")
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		for _, closed := range []bool{true, false} {
@@ -207,11 +207,11 @@ func TestNetPacketConnEnd(t *testing.T) {
 			readers := []*task.Task[error]{
 				calling(ctx, func(context.Context) (error, error) { return read(), nil }),
 				calling(ctx, func(context.Context) (error, error) { return read(), nil }), // waits behind the first
-				task.Start(ctx, func(ctx context.Context) (error, error) { return outside(ctx, read), nil }),
+				task.Start(ctx, func(ctx context.Context) (error, error) { return offload(ctx, read), nil }),
 			}
 			wanted := net.ErrClosed
 			if closed {
-				want(t, "Close, outside", outside(ctx, conn.Close), nil)
+				want(t, "Close, outside", offload(ctx, conn.Close), nil)
 			} else {
 				wanted = cause
 				owner.Cancel(cause)
@@ -219,7 +219,7 @@ func TestNetPacketConnEnd(t *testing.T) {
 			for i, r := range readers {
 				err := must(r.Await(ctx))(t)
 				want(t, fmt.Sprint("reader ", i), err, wanted)
-				if _, dressed := err.(*net.OpError); !dressed {
+				if _, wrapped := err.(*net.OpError); !wrapped {
 					t.Errorf("reader %d: %v, want a *net.OpError", i, err)
 				}
 			}
@@ -227,7 +227,7 @@ func TestNetPacketConnEnd(t *testing.T) {
 			if !closed {
 				want(t, "Send", client.Send(ctx, to(server, "hello")), nil)
 				must(server.Receive(ctx, make([]byte, 8)))(t)
-				want(t, "Close after the end of ctx", outside(ctx, conn.Close), nil)
+				want(t, "Close after the end of ctx", offload(ctx, conn.Close), nil)
 			}
 			client.Close()
 		}
@@ -235,7 +235,7 @@ func TestNetPacketConnEnd(t *testing.T) {
 }
 
 // Any number of callers may call at the same time. Each datagram reaches one of them.
-func TestNetPacketConnTurns(t *testing.T) {
+func TestNetPacketConnConcurrentCalls(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, client := w.packets(ctx, t)
 		defer server.Close()
@@ -272,7 +272,7 @@ func TestNetPacketConnTurns(t *testing.T) {
 					if caller%2 == 0 {
 						return 0, call()
 					}
-					return 0, outside(ctx, call)
+					return 0, offload(ctx, call)
 				}))
 			}
 		}
@@ -306,7 +306,7 @@ func TestNetPacketConnMisuse(t *testing.T) {
 			done.Set(struct{}{})
 		})
 		must(done.Await(ctx))(t)
-		return outside(ctx, func() error {
+		return offload(ctx, func() error {
 			real(t, func(ctx context.Context) error {
 				panics(t, "NetPacketConn on another loop", func() { c.NetPacketConn(ctx) }, "use a task.Portal")
 				panics(t, "NetPacketConn of a zero value", func() { new(netio.PacketConn).NetPacketConn(ctx) }, "uses a zero PacketConn")

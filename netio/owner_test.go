@@ -18,7 +18,7 @@ import (
 
 // A second server or Accept of a listener gets an error that names both. The first continues,
 // whether it waits for a connection or for a free slot.
-func TestServeTwice(t *testing.T) {
+func TestSecondOwnerOfListenerIsBusy(t *testing.T) {
 	for most := range 2 {
 		t.Run(fmt.Sprintf("MaxConns %d", most), func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -61,7 +61,7 @@ func TestServeDuringAccept(t *testing.T) {
 }
 
 // A listener whose server was cancelled is closed, so another server returns at once.
-func TestServeAfterServe(t *testing.T) {
+func TestServeOfClosedListenerReturns(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{}, linger(0))
 		want(t, "Yield", task.Yield(ctx), nil)
@@ -72,7 +72,7 @@ func TestServeAfterServe(t *testing.T) {
 }
 
 // A server belongs to the loop on which it serves. Calls elsewhere panic and have no effect.
-func TestServerLoop(t *testing.T) {
+func TestServerOnAnotherLoopPanics(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		srv := &netio.Server{}
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
@@ -85,7 +85,7 @@ func TestServerLoop(t *testing.T) {
 			panics(t, "Shutdown on another loop", func() { srv.Shutdown(other) }, "use a task.Portal")
 			panics(t, "Serve on another loop", func() { srv.Serve(other, "tcp", "127.0.0.1:0", echo) }, "use a task.Portal")
 		}
-		want(t, "outside", outside(ctx, func() error {
+		want(t, "outside", offload(ctx, func() error {
 			panics(t, "Close", func() { srv.Close() }, "Server.Close of 127.0.0.1:", "does not hold the baton")
 			panics(t, "Shutdown", func() { srv.Shutdown(ctx) }, "goroutine that is not this task")
 			panics(t, "ServeListener", serves(ctx), "goroutine that is not this task")
@@ -106,7 +106,7 @@ func TestServerLoop(t *testing.T) {
 		must(c.ReadLine(ctx))(t)
 		want(t, "Close", srv.Close(), nil)
 		must(serving.Await(ctx))(t)
-		return outside(ctx, func() error { // a server that has ended still belongs to its loop
+		return offload(ctx, func() error { // a server that has ended still belongs to its loop
 			real(t, func(other context.Context) error { refused(other); return nil })
 			return nil
 		})
@@ -115,12 +115,12 @@ func TestServerLoop(t *testing.T) {
 
 // A server belongs to the loop of its first ServeListener that has served. A Serve that fails
 // ties it to no loop.
-func TestServerLoops(t *testing.T) {
+func TestServerBelongsToFirstLoop(t *testing.T) {
 	srv := &netio.Server{}
 	for range 2 {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			err := srv.Serve(ctx, "tcp", "127.0.0.1:nonsense", echo)
-			if _, dressed := errors.AsType[*net.OpError](err); !dressed {
+			if _, wrapped := errors.AsType[*net.OpError](err); !wrapped {
 				t.Errorf("Serve of a bad address: %v", err)
 			}
 		})
@@ -139,7 +139,7 @@ func TestServerLoops(t *testing.T) {
 }
 
 // A handler cannot wait for its own end: Shutdown panics at once, and the server continues.
-func TestShutdownByHandler(t *testing.T) {
+func TestShutdownByHandlerPanics(t *testing.T) {
 	for name, by := range map[string]func(ctx context.Context, end func(ctx context.Context) error) error{
 		"its task": func(ctx context.Context, end func(ctx context.Context) error) error { return end(ctx) },
 		"its task, in a scope": func(ctx context.Context, end func(ctx context.Context) error) error {
@@ -158,7 +158,7 @@ func TestShutdownByHandler(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
-				var s *site
+				var s *testServer
 				first := true
 				s = serve(ctx, t, &netio.Server{}, func(ctx context.Context, c *netio.Stream) error {
 					if !first {

@@ -71,8 +71,8 @@ func TestOwnResolverAnswers(t *testing.T) {
 		{"6", []string{"[fd00::1]:80"}, []string{"0s fd00::1"}},
 	} {
 		var log []string
-		fates := map[string]fate{"10.0.0.1": {err: refused}, "10.0.0.2": {err: refused}, "fd00::1": {err: refused}}
-		hosts(nil, fates, &log).Test(t, func(ctx context.Context, t *testing.T) {
+		outcomes := map[string]outcome{"10.0.0.1": {err: refused}, "10.0.0.2": {err: refused}, "fd00::1": {err: refused}}
+		hosts(nil, outcomes, &log).Test(t, func(ctx context.Context, t *testing.T) {
 			r := hostFunc(func(_ context.Context, network, host string) ([]netip.Addr, error) {
 				if network != "ip"+c.network || host != "own.test" {
 					t.Errorf("tcp%s: the resolver was asked for %s of %s", c.network, host, network)
@@ -148,9 +148,9 @@ func TestOwnResolverErrors(t *testing.T) {
 			r := hostFunc(func(context.Context, string, string) ([]netip.Addr, error) { return c.answer, c.err })
 			for name, call := range resolving(r, 0) {
 				err := call(ctx, "4", "own.test:80")
-				op, dressed := err.(*net.OpError)
+				op, wrapped := err.(*net.OpError)
 				dns, ok := errors.AsType[*net.DNSError](err)
-				if !dressed || !ok || dns.IsNotFound != (c.err == nil) || op.Timeout() != c.timeout || c.err != nil && !errors.Is(err, c.err) {
+				if !wrapped || !ok || dns.IsNotFound != (c.err == nil) || op.Timeout() != c.timeout || c.err != nil && !errors.Is(err, c.err) {
 					t.Errorf("%s, %s: %v", c.name, name, err)
 				} else if dns != refusal && dns.Name != "own.test" {
 					t.Errorf("%s, %s: the name is %s", c.name, name, dns.Name)

@@ -24,7 +24,7 @@ func everyUDP(t *testing.T, fn func(ctx context.Context, t *testing.T, w world))
 
 // Only the system limits the size of a datagram: UDP over IPv4 to 65507 bytes, a UNIX socket to
 // its buffer. A datagram that is too long is not sent.
-func TestPacketLarge(t *testing.T) {
+func TestPacketMaximumSize(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		size := 65507
 		if w.network == "unixgram" {
@@ -66,15 +66,15 @@ func TestPacketLocalAddr(t *testing.T) {
 		}
 		for _, other := range []net.Addr{&net.UDPAddr{IP: net.IPv6loopback}, &net.UnixAddr{Name: "/x", Net: "unixgram"}} {
 			_, err = netio.PacketConfig{LocalAddr: other}.Dial(ctx, "udp", server.LocalAddr().String())
-			if dressed, ok := err.(*net.OpError); !ok || dressed.Op != "dial" {
+			if wrapped, ok := err.(*net.OpError); !ok || wrapped.Op != "dial" {
 				t.Errorf("Dial from %v: %v, want a *net.OpError of dial", other, err)
 			}
 		}
 		w.network = "unixgram"
-		mailbox := must(netio.ListenPacket(ctx, "unixgram", w.place(t)))(t)
+		mailbox := must(netio.ListenPacket(ctx, "unixgram", w.packetAddress(t)))(t)
 		defer mailbox.Close()
 		_, err = netio.PacketConfig{LocalAddr: local}.Dial(ctx, "unixgram", mailbox.LocalAddr().String())
-		if dressed, ok := err.(*net.OpError); !ok || dressed.Op != "dial" {
+		if wrapped, ok := err.(*net.OpError); !ok || wrapped.Op != "dial" {
 			t.Errorf("Dial from %v to a UNIX socket: %v, want a *net.OpError of dial", local, err)
 		}
 	})

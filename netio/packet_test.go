@@ -32,8 +32,8 @@ func everywherePackets(t *testing.T, fn func(ctx context.Context, t *testing.T, 
 	}
 }
 
-// place returns an address for a datagram socket.
-func (w world) place(t testing.TB) string {
+// packetAddress returns an address for a datagram socket.
+func (w world) packetAddress(t testing.TB) string {
 	switch {
 	case w.network == "udp":
 		return "127.0.0.1:0"
@@ -46,8 +46,8 @@ func (w world) place(t testing.TB) string {
 // packets opens two sockets. The caller closes them.
 func (w world) packets(ctx context.Context, t *testing.T) (server, client *netio.PacketConn) {
 	t.Helper()
-	server = must(netio.ListenPacket(ctx, w.network, w.place(t)))(t)
-	client = must(netio.ListenPacket(ctx, w.network, w.place(t)+map[string]string{"unixgram": "2"}[w.network]))(t)
+	server = must(netio.ListenPacket(ctx, w.network, w.packetAddress(t)))(t)
+	client = must(netio.ListenPacket(ctx, w.network, w.packetAddress(t)+map[string]string{"unixgram": "2"}[w.network]))(t)
 	return server, client
 }
 
@@ -65,7 +65,7 @@ func to(c *netio.PacketConn, text string) netio.Packet {
 
 // A received packet can be sent back unchanged. An empty datagram is received too. A datagram that
 // is longer than the buffer is marked as truncated.
-func TestPacketEcho(t *testing.T) {
+func TestPacketCanBeSentBack(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, client := w.packets(ctx, t)
 		defer server.Close()
@@ -104,14 +104,14 @@ func TestPacketEcho(t *testing.T) {
 }
 
 // A socket with a peer needs no address, accepts the address of its peer and refuses others.
-func TestPacketConnected(t *testing.T) {
+func TestPacketConnWithPeer(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, stranger := w.packets(ctx, t)
 		defer server.Close()
 		defer stranger.Close()
 		config := netio.PacketConfig{}
 		if w.network == "unixgram" {
-			config.LocalAddr = &net.UnixAddr{Name: w.place(t) + "3", Net: "unixgram"}
+			config.LocalAddr = &net.UnixAddr{Name: w.packetAddress(t) + "3", Net: "unixgram"}
 		}
 		client := must(config.Dial(ctx, w.network, server.LocalAddr().String()))(t)
 		defer client.Close()
@@ -166,7 +166,7 @@ func TestPacketRefused(t *testing.T) {
 }
 
 // A timeout and a cancel end the wait and lose no datagram.
-func TestPacketTimeout(t *testing.T) {
+func TestPacketTimeoutAndCancel(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, client := w.packets(ctx, t)
 		defer server.Close()
@@ -204,7 +204,7 @@ func TestPacketTimeout(t *testing.T) {
 
 // A Send waits until the queue of a UNIX socket has space, but no longer than its timeout. No
 // datagram is lost.
-func TestPacketBackPressure(t *testing.T) {
+func TestPacketSendWaitsForSpace(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "unixgram" {
 			return // UDP loses what is not received
@@ -273,7 +273,7 @@ func TestPacketBatch(t *testing.T) {
 
 // An answer is sent from the address that the question was sent to, with the ECN mark of the
 // question, although the socket is bound to all addresses.
-func TestPacketSource(t *testing.T) {
+func TestPacketAnswerComesFromAskedAddress(t *testing.T) {
 	for _, w := range worlds() {
 		if w.network != "tcp" || runtime.GOOS != "linux" && w.poller != "virtual" {
 			continue // the loopback may have only one address
@@ -304,7 +304,7 @@ func TestPacketSource(t *testing.T) {
 }
 
 // The members of a group receive what is sent to the group.
-func TestPacketGroups(t *testing.T) {
+func TestPacketMulticast(t *testing.T) {
 	for _, w := range []world{{"virtual", "udp"}, {"epoll", "udp"}, {"portable", "udp"}} {
 		if w.poller != "virtual" && runtime.GOOS != "linux" {
 			continue
@@ -341,7 +341,7 @@ func TestPacketGroups(t *testing.T) {
 }
 
 // Close removes the file of a UNIX socket. Listen replaces a stale file.
-func TestPacketFile(t *testing.T) {
+func TestPacketSocketFile(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		path := socketPath(t)
 		first := must(netio.PacketConfig{KeepFile: true}.Listen(ctx, "unixgram", path))(t)
@@ -392,7 +392,7 @@ func TestPacketErrors(t *testing.T) {
 }
 
 // A network in memory loses, duplicates and reorders datagrams. The seed decides which.
-func TestPacketFaults(t *testing.T) {
+func TestPacketFaultsReplay(t *testing.T) {
 	const all = 400
 	for _, c := range []struct {
 		what                   string
@@ -446,7 +446,7 @@ func TestPacketFaults(t *testing.T) {
 }
 
 // Sending and receiving a datagram does not allocate, even if the calls wait and have timeouts.
-func TestPacketNoAllocation(t *testing.T) {
+func TestPacketDoesNotAllocate(t *testing.T) {
 	if raceEnabled {
 		return // the race detector allocates
 	}

@@ -137,7 +137,7 @@ func TestSyscallConn(t *testing.T) {
 		want(t, "Write of a listener", raw.Write(receive), syscall.EINVAL)
 	})
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
-		c := must(netio.ListenPacket(ctx, w.network, w.place(t)))(t)
+		c := must(netio.ListenPacket(ctx, w.network, w.packetAddress(t)))(t)
 		defer c.Close()
 		if w.poller == "virtual" {
 			_, err := c.SyscallConn()
@@ -176,7 +176,7 @@ func TestSyscallConnMisuse(t *testing.T) {
 		defer near.Close()
 		defer far.Close()
 		raw := must(near.SyscallConn())(t)
-		return outside(ctx, func() error {
+		return offload(ctx, func() error {
 			panics(t, "SyscallConn", func() { near.SyscallConn() }, "Stream.SyscallConn of", "does not hold the baton")
 			panics(t, "Control", func() { raw.Control(func(uintptr) {}) }, "Stream's RawConn.Control of", "does not hold the baton")
 			return nil

@@ -34,8 +34,9 @@ func eachLayer(t *testing.T, fn func(ctx context.Context, t *testing.T, near, fa
 	})
 }
 
-// calm gives the loop time to receive what was sent. The tests pass even if the time is too short.
-func calm(ctx context.Context, t *testing.T) {
+// letLoopRun gives the loop time to receive what was sent. The tests pass even if the time is too
+// short.
+func letLoopRun(ctx context.Context, t *testing.T) {
 	t.Helper()
 	want(t, "sleep", sleep(ctx, 2*time.Millisecond), nil)
 }
@@ -114,14 +115,14 @@ func TestReadAheadIsTakenOver(t *testing.T) {
 			eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 				send := func(ctx context.Context) (int, error) {
 					write(ctx, t, far, "one\n")
-					calm(ctx, t)
+					letLoopRun(ctx, t)
 					write(ctx, t, far, "two")
 					return 0, far.CloseWrite()
 				}
 				near.ReadAhead(func(err error) { t.Errorf("gone was called with %v before a call has read", err) })
 				sending := task.Start(ctx, send)
 				if len(c.name)%2 == 0 { // some calls start while the read is in flight, some after it
-					calm(ctx, t)
+					letLoopRun(ctx, t)
 				}
 				got, err := c.read(ctx, near)
 				if got != "one\ntwo" || err != nil {
@@ -133,7 +134,7 @@ func TestReadAheadIsTakenOver(t *testing.T) {
 					return
 				}
 				near.ReadAhead(nil)
-				calm(ctx, t)
+				letLoopRun(ctx, t)
 				if n, err := near.Read(ctx, make([]byte, 10)); n != 0 || err != io.EOF {
 					t.Errorf("Read at the end = %d, %v", n, err)
 				}
@@ -155,20 +156,20 @@ func TestReadAheadFindsTheEnd(t *testing.T) {
 			}
 			got = append(got, err)
 		})
-		calm(ctx, t)
+		letLoopRun(ctx, t)
 		if len(got) > 0 {
 			t.Fatalf("gone was called with %v before the end", got)
 		}
 		want(t, "CloseWrite", far.CloseWrite(), nil)
 		for n := 0; len(got) == 0 && n < 1000; n++ {
-			calm(ctx, t)
+			letLoopRun(ctx, t)
 		}
-		calm(ctx, t)
+		letLoopRun(ctx, t)
 		if len(got) != 1 || got[0] != io.EOF {
 			t.Errorf("gone was called with %v, want io.EOF once", got)
 		}
 		near.ReadAhead(func(err error) { got = append(got, err) })
-		calm(ctx, t)
+		letLoopRun(ctx, t)
 		if len(got) != 2 || got[1] != io.EOF {
 			t.Errorf("after another ReadAhead gone was called with %v, want io.EOF twice", got)
 		}
@@ -194,22 +195,22 @@ func TestReadAheadIsSilentAfterARead(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 				want(t, "CloseWrite", far.CloseWrite(), nil)
-				calm(ctx, t)
+				letLoopRun(ctx, t)
 				near.ReadAhead(func(err error) { t.Errorf("gone was called with %v after a call has returned it", err) })
 				want(t, c.name, c.read(ctx, near), io.EOF)
-				calm(ctx, t)
+				letLoopRun(ctx, t)
 			})
 		})
 	}
 }
 
 // A call that has taken over a ReadAhead can be cancelled and can time out. No byte is lost.
-func TestReadAheadIsTakenOverAndEndsEarly(t *testing.T) {
+func TestReadAheadTakenOverByCanceledCall(t *testing.T) {
 	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		gone := func(err error) { t.Errorf("gone was called with %v", err) }
 		near.ReadAhead(gone)
 		reader := task.Start(ctx, near.ReadLine)
-		calm(ctx, t)
+		letLoopRun(ctx, t)
 		reader.Cancel(nil)
 		_, err := reader.Await(ctx)
 		if _, bare := err.(*task.Canceled); !bare {
@@ -249,13 +250,13 @@ func TestReadAheadAndClose(t *testing.T) {
 					reader := task.Start(ctx, near.ReadLine)
 					read = func() (string, error) { return reader.Await(ctx) }
 				}
-				calm(ctx, t)
+				letLoopRun(ctx, t)
 				want(t, "Close", end(near), nil)
 				_, err := read()
 				want(t, "ReadLine", err, net.ErrClosed)
 				near.ReadAhead(func(error) { t.Error("gone was called after Close") })
 				near.Unread([]byte("x"))
-				calm(ctx, t)
+				letLoopRun(ctx, t)
 				_, err = near.Read(ctx, make([]byte, 1))
 				want(t, "Read after Close", err, net.ErrClosed)
 			})
@@ -273,7 +274,7 @@ func TestReadAheadAndStartTLS(t *testing.T) {
 		for layer := range 2 { // the second one inside the first
 			near.ReadAhead(func(err error) { t.Errorf("gone was called with %v", err) })
 			far.ReadAhead(func(err error) { t.Errorf("gone was called with %v", err) })
-			nearErr, farErr := shake(ctx, near, far, a.client(), a.server(t))
+			nearErr, farErr := handshake(ctx, near, far, a.client(), a.server(t))
 			if nearErr != nil || farErr != nil {
 				t.Fatalf("handshake %d: %v; %v", layer, nearErr, farErr)
 			}
@@ -294,7 +295,7 @@ func TestReadAheadAndDetach(t *testing.T) {
 			near.ReadAhead(func(err error) { t.Errorf("gone was called with %v", err) })
 			write(ctx, t, far, early)
 			if early == "b" {
-				calm(ctx, t)
+				letLoopRun(ctx, t)
 			}
 			d, err := near.Detach(ctx)
 			want(t, "Detach", err, nil)
@@ -325,7 +326,7 @@ func TestDetachedStreamIsClosed(t *testing.T) {
 		d, err := near.Detach(ctx)
 		want(t, "Detach", err, nil)
 		write(ctx, t, far, "hello\n")
-		calm(ctx, t)
+		letLoopRun(ctx, t)
 		near.ReadAhead(func(err error) { t.Errorf("gone was called with %v", err) })
 		_, err = near.Read(ctx, make([]byte, 1))
 		want(t, "Read", err, net.ErrClosed)
@@ -355,7 +356,7 @@ func TestDetachedStreamIsClosed(t *testing.T) {
 }
 
 // ReadAll with the limit 0 finds out whether there are more bytes, even from a ReadAhead.
-func TestReadAheadAndReadAllOfNothing(t *testing.T) {
+func TestReadAllWithLimitZeroAfterReadAhead(t *testing.T) {
 	for _, c := range []struct {
 		sent string
 		want error
@@ -375,7 +376,7 @@ func TestReadAheadAndReadAllOfNothing(t *testing.T) {
 }
 
 // Reads return the bytes of Unread first, then the buffered ones.
-func TestUnread(t *testing.T) {
+func TestUnreadBytesComeFirst(t *testing.T) {
 	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		write(ctx, t, far, "789")
 		_, err := near.Peek(ctx, 3)
@@ -406,12 +407,12 @@ func TestUnread(t *testing.T) {
 }
 
 // Unread panics during a read.
-func TestUnreadDuringARead(t *testing.T) {
+func TestUnreadDuringReadPanics(t *testing.T) {
 	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		near.ReadAhead(nil)
 		panics(t, "Unread during a ReadAhead", func() { near.Unread([]byte("x")); panic("none") }, "during a read")
 		reader := task.Start(ctx, near.ReadLine)
-		calm(ctx, t)
+		letLoopRun(ctx, t)
 		panics(t, "Unread during a ReadLine", func() { near.Unread([]byte("x")); panic("none") }, "during a read")
 		write(ctx, t, far, "hello\n")
 		line, err := reader.Await(ctx)

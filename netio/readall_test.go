@@ -18,7 +18,7 @@ import (
 
 // ReadAll returns everything up to the end, the limit or an error. A later read returns what is
 // beyond the limit.
-func TestReadAll(t *testing.T) {
+func TestReadAllStopsAtLimitOrError(t *testing.T) {
 	type end = func(ctx context.Context, s, far *netio.Stream, reader *task.Ref) error
 	closes := func(_ context.Context, _, far *netio.Stream, _ *task.Ref) error { return far.Close() }
 	long := strings.Repeat("0123456789", 10_000)

@@ -176,7 +176,7 @@ func TestResolverTimeout(t *testing.T) {
 		silent := zone(nil).resolver(ctx, t)
 		release := make(chan struct{})
 		defer close(release)
-		deaf := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		stuck := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 			<-release
 			return nil, net.ErrClosed
 		}}
@@ -191,7 +191,7 @@ func TestResolverTimeout(t *testing.T) {
 		for _, c := range lookups {
 			if c.name == "NetIP" || c.name == "TXT" {
 				check(c.name, netio.Resolver{Net: silent, Timeout: time.Millisecond}, c.call, time.Millisecond)
-				check(c.name+" by default", netio.Resolver{Net: deaf}, c.call, 30*time.Second)
+				check(c.name+" by default", netio.Resolver{Net: stuck}, c.call, 30*time.Second)
 			}
 		}
 		check("of the poller", netio.Resolver{}, lookups[0].call, 30*time.Second)

@@ -51,7 +51,7 @@ type footprint struct {
 	memory                  int // bytes of heap and stacks in use, after a collection
 }
 
-func take() footprint {
+func measure() footprint {
 	var m runtime.MemStats
 	runtime.GC()
 	runtime.GC() // frees what a sync.Pool has kept in the first one
@@ -59,8 +59,8 @@ func take() footprint {
 	return footprint{descriptors(), runtime.NumGoroutine(), int(m.HeapAlloc + m.StackInuse)}
 }
 
-// unhurried runs fn as the root task of a real loop, for tests that take a while.
-func unhurried(t *testing.T, fn func(ctx context.Context) error) {
+// realSlow runs fn as the root task of a real loop, for tests that take a while.
+func realSlow(t *testing.T, fn func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
@@ -69,12 +69,12 @@ func unhurried(t *testing.T, fn func(ctx context.Context) error) {
 	}
 }
 
-// back fails the test if more descriptors, goroutines or memory are in use than before. It allows
-// some more memory, because the runtime keeps the descriptors of ended goroutines.
-func back(t *testing.T, before footprint, memory int) {
+// checkNothingLeft fails the test if more descriptors, goroutines or memory are in use than before.
+// It allows some more memory, because the runtime keeps the descriptors of ended goroutines.
+func checkNothingLeft(t *testing.T, before footprint, memory int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; { // some goroutines have not ended yet
-		after := take()
+		after := measure()
 		if after.descriptors <= before.descriptors && after.goroutines <= before.goroutines && after.memory <= before.memory+memory {
 			return
 		}
@@ -85,7 +85,7 @@ func back(t *testing.T, before footprint, memory int) {
 	}
 }
 
-// The environment variables of the second process of TestCrowd.
+// The environment variables of the second process of TestManyIdleConnections.
 const (
 	crowdAddress = "NETIO_TEST_CROWD_ADDRESS"
 	crowdSize    = "NETIO_TEST_CROWD_SIZE"
@@ -94,7 +94,7 @@ const (
 
 // A server has ten thousand connections at once to another process, or a thousand without
 // ./do scale. Each is served, is idle, and is served again. Afterwards nothing of them is left.
-func TestCrowd(t *testing.T) {
+func TestManyIdleConnections(t *testing.T) {
 	if os.Getenv(crowdAddress) != "" {
 		crowd(t)
 		return
@@ -109,12 +109,12 @@ func TestCrowd(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			must(net.Listen("tcp", "127.0.0.1:0"))(t).Close() // opens descriptors that the runtime keeps open
-			n, before := permitted(t, scaled(10_000)), take()
+			n, before := permitted(t, scaled(10_000)), measure()
 			goroutines, most := n, c.most
 			if os.Getenv("BATON_POLLER") == "portable" { // it has a goroutine for each operation
 				goroutines, most = 2*n, c.most+12<<10
 			}
-			unhurried(t, func(ctx context.Context) error {
+			realSlow(t, func(ctx context.Context) error {
 				var heard int
 				var news task.WaitQueue
 				s := serve(ctx, t, c.server, func(ctx context.Context, s *netio.Stream) error {
@@ -131,8 +131,8 @@ func TestCrowd(t *testing.T) {
 					}
 					return nil
 				})
-				open := take()
-				clients := exec.Command(os.Args[0], "-test.run=^TestCrowd$")
+				open := measure()
+				clients := exec.Command(os.Args[0], "-test.run=^TestManyIdleConnections$")
 				clients.Env = append(os.Environ(), crowdAddress+"="+s.ln.Addr().String(), crowdSize+"="+strconv.Itoa(n))
 				if c.server.TLS != nil {
 					clients.Env = append(clients.Env, crowdTLS+"=1")
@@ -154,7 +154,7 @@ func TestCrowd(t *testing.T) {
 					want(t, "Wait", news.Wait(ctx, task.Text("the clients")), nil)
 				}
 				must(0, task.Yield(ctx))(t)
-				idle := must(await.Blocking(ctx, func(context.Context) (footprint, error) { return take(), nil }))(t)
+				idle := must(await.Blocking(ctx, func(context.Context) (footprint, error) { return measure(), nil }))(t)
 				each := (idle.memory - open.memory) / n
 				t.Logf("%d idle connections: %d bytes each, %d goroutines", n, each, idle.goroutines)
 				if heard != n || idle.descriptors-open.descriptors < n || idle.goroutines > open.goroutines+goroutines+n/10+20 || each > most && !raceEnabled {
@@ -168,7 +168,7 @@ func TestCrowd(t *testing.T) {
 				_, err := s.serving.Await(ctx)
 				return errors.Join(append(s.errs, err)...)
 			})
-			back(t, before, 2<<20+1<<10*n)
+			checkNothingLeft(t, before, 2<<20+1<<10*n)
 		})
 	}
 }
@@ -178,7 +178,7 @@ func TestCrowd(t *testing.T) {
 func crowd(t *testing.T) {
 	n := must(strconv.Atoi(os.Getenv(crowdSize)))(t)
 	a := newAuthority(t)
-	unhurried(t, func(ctx context.Context) error {
+	realSlow(t, func(ctx context.Context) error {
 		streams := make([]*netio.Stream, n)
 		each := func(what func(ctx context.Context, i int) error) error {
 			const together = 100
@@ -234,7 +234,7 @@ func crowd(t *testing.T) {
 
 // A hundred thousand connections are opened and are ended in every possible way, or ten thousand
 // without ./do scale. Afterwards nothing of them is left.
-func TestChurn(t *testing.T) {
+func TestEndedConnectionsLeaveNothing(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		all  int
@@ -243,7 +243,7 @@ func TestChurn(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a := newAuthority(t)
 			round := func(all int) {
-				unhurried(t, func(ctx context.Context) error {
+				realSlow(t, func(ctx context.Context) error {
 					srv := &netio.Server{}
 					if c.tls {
 						srv.TLS = a.server(t)
@@ -277,15 +277,15 @@ func TestChurn(t *testing.T) {
 				})
 			}
 			round(1000) // the runtime keeps some memory of many goroutines
-			before := take()
+			before := measure()
 			round(scaled(c.all))
-			back(t, before, 1<<20)
+			checkNothingLeft(t, before, 1<<20)
 		})
 	}
 }
 
 // comeAndGo opens connection i, uses it for most values of i, and ends it.
-func comeAndGo(ctx context.Context, d netio.Dialer, s *site, i int, encrypted bool, a *authority) (err error) {
+func comeAndGo(ctx context.Context, d netio.Dialer, s *testServer, i int, encrypted bool, a *authority) (err error) {
 	c, err := d.Dial(ctx, "tcp", s.ln.Addr().String())
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ import (
 
 // SendFile works for every stream, with and without TLS, in every world. The kernel sends the file,
 // or the stream reads and writes it.
-func TestSendFile(t *testing.T) {
+func TestSendFileOnEveryStream(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		test func(ctx context.Context, t *testing.T, w world, near, far *netio.Stream)
@@ -263,16 +263,16 @@ func testSendFileErrors(ctx context.Context, t *testing.T, w world, near, far *n
 	}
 }
 
-// ringer is a poller that can send files. It completes each at once, or refuses all.
-type ringer struct {
+// filePoller is a poller that can send files. It completes each at once, or refuses all.
+type filePoller struct {
 	poll.Poller
 	refuse bool
 	counts []int
 }
 
-func (r *ringer) Caps() poll.Caps { return r.Poller.Caps() | poll.SendFiles }
+func (r *filePoller) Caps() poll.Caps { return r.Poller.Caps() | poll.SendFiles }
 
-func (r *ringer) Submit(op *poll.Op) bool {
+func (r *filePoller) Submit(op *poll.Op) bool {
 	if op.Kind != poll.SendFile {
 		return r.Poller.Submit(op)
 	}
@@ -285,7 +285,7 @@ func (r *ringer) Submit(op *poll.Op) bool {
 }
 
 // in runs fn as the root task of a loop with this poller.
-func (r *ringer) in(t *testing.T, c netio.StreamConfig, fn func(ctx context.Context, near, far *netio.Stream)) {
+func (r *filePoller) in(t *testing.T, c netio.StreamConfig, fn func(ctx context.Context, near, far *netio.Stream)) {
 	t.Helper()
 	r.Poller = virtual.New(virtual.Config{})
 	err := task.Runner{Config: loop.Config{Poller: r}}.Run(context.Background(), func(ctx context.Context) error {
@@ -299,8 +299,8 @@ func (r *ringer) in(t *testing.T, c netio.StreamConfig, fn func(ctx context.Cont
 }
 
 // If the kernel cannot send a file, the stream reads and writes it.
-func TestSendFileThatTheKernelRefuses(t *testing.T) {
-	r := &ringer{refuse: true}
+func TestSendFileFallsBackToReadAndWrite(t *testing.T) {
+	r := &filePoller{refuse: true}
 	r.in(t, netio.StreamConfig{}, func(ctx context.Context, near, far *netio.Stream) {
 		f, content := fileOf(t, 300_000)
 		reader := received(ctx, far, len(content))
@@ -315,8 +315,8 @@ func TestSendFileThatTheKernelRefuses(t *testing.T) {
 
 // With an idle timeout, SendFile sends in pieces as Write does, because the timeout counts bytes
 // only when an operation completes. SendFile yields like every long call.
-func TestIdleSendFileInPieces(t *testing.T) {
-	r := &ringer{}
+func TestSendFileWithIdleTimeoutYields(t *testing.T) {
+	r := &filePoller{}
 	r.in(t, netio.StreamConfig{IdleTimeout: time.Minute}, func(ctx context.Context, near, _ *netio.Stream) {
 		f, _ := fileOf(t, 1)
 		turns, sent := 0, false
@@ -343,7 +343,7 @@ func TestIdleSendFileInPieces(t *testing.T) {
 
 // The count of one operation fits into an int of 32 bits.
 func TestSendHugeFile(t *testing.T) {
-	r := &ringer{}
+	r := &filePoller{}
 	r.in(t, netio.StreamConfig{}, func(ctx context.Context, near, _ *netio.Stream) {
 		f, _ := fileOf(t, 1)
 		if n, err := near.SendFile(ctx, f, 0, 5<<30+1); n != 5<<30+1 || err != nil || len(r.counts) != 6 {

@@ -22,17 +22,17 @@ import (
 	"baton/task"
 )
 
-// A site is a server that serves in a task of its own.
-type site struct {
+// A testServer is a server that serves in a task of its own.
+type testServer struct {
 	srv     *netio.Server
 	ln      *netio.Listener
 	serving *task.Task[struct{}]
 	errs    []error // the errors that OnError received
 }
 
-func serve(ctx context.Context, t testing.TB, srv *netio.Server, handler netio.Handler) *site {
+func serve(ctx context.Context, t testing.TB, srv *netio.Server, handler netio.Handler) *testServer {
 	t.Helper()
-	s := &site{srv: srv, ln: must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)}
+	s := &testServer{srv: srv, ln: must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)}
 	if srv.OnError == nil {
 		srv.OnError = func(_ *netio.Stream, err error) { s.errs = append(s.errs, err) }
 	}
@@ -42,12 +42,12 @@ func serve(ctx context.Context, t testing.TB, srv *netio.Server, handler netio.H
 	return s
 }
 
-func (s *site) dial(ctx context.Context, t testing.TB) *netio.Stream {
+func (s *testServer) dial(ctx context.Context, t testing.TB) *netio.Stream {
 	t.Helper()
 	return must(netio.Dial(ctx, "tcp", s.ln.Addr().String()))(t)
 }
 
-func (s *site) end(ctx context.Context) error {
+func (s *testServer) end(ctx context.Context) error {
 	_, err := s.serving.Await(ctx)
 	return err
 }
@@ -63,7 +63,7 @@ func linger(d time.Duration) netio.Handler {
 }
 
 // greeted dials and waits until the handler runs.
-func (s *site) greeted(ctx context.Context, t testing.TB) *netio.Stream {
+func (s *testServer) greeted(ctx context.Context, t testing.TB) *netio.Stream {
 	t.Helper()
 	c := s.dial(ctx, t)
 	if line, err := c.ReadLine(ctx); line != "hello" || err != nil {
@@ -74,16 +74,16 @@ func (s *site) greeted(ctx context.Context, t testing.TB) *netio.Stream {
 
 // Each way to end a server: when the server ends, which errors its calls return, and how the
 // connections end.
-func TestServerEnd(t *testing.T) {
-	cancel := func(_ context.Context, s *site) error { s.serving.Cancel(nil); return nil }
-	shutdown := func(ctx context.Context, s *site) error { return s.srv.Shutdown(ctx) }
-	closes := func(_ context.Context, s *site) error { return s.srv.Close() }
-	listener := func(_ context.Context, s *site) error { return s.ln.Close() }
+func TestWaysToEndAServer(t *testing.T) {
+	cancel := func(_ context.Context, s *testServer) error { s.serving.Cancel(nil); return nil }
+	shutdown := func(ctx context.Context, s *testServer) error { return s.srv.Shutdown(ctx) }
+	closes := func(_ context.Context, s *testServer) error { return s.srv.Close() }
+	listener := func(_ context.Context, s *testServer) error { return s.ln.Close() }
 	for _, c := range []struct {
 		name  string
 		grace time.Duration
 		needs time.Duration // how long the handler runs
-		how   func(ctx context.Context, s *site) error
+		how   func(ctx context.Context, s *testServer) error
 		took  time.Duration
 		left  int   // the connections in the LeftError
 		err   error // of ServeListener
@@ -166,36 +166,36 @@ func TestServerEndEscalates(t *testing.T) {
 }
 
 // Closing one of several listeners only ends accepting on it.
-func TestListenerCloseOfSeveral(t *testing.T) {
+func TestCloseOfOneListener(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		sites := several(ctx, t, 2, &netio.Server{}, linger(time.Minute))
-		defer sites[0].greeted(ctx, t).Close()
+		servers := several(ctx, t, 2, &netio.Server{}, linger(time.Minute))
+		defer servers[0].greeted(ctx, t).Close()
 		start := task.Now(ctx)
-		want(t, "Close", sites[0].ln.Close(), nil)
-		want(t, "ServeListener", sites[0].end(ctx), nil)
+		want(t, "Close", servers[0].ln.Close(), nil)
+		want(t, "ServeListener", servers[0].end(ctx), nil)
 		if took := task.Now(ctx).Sub(start); took != time.Minute {
 			t.Errorf("ServeListener took %v, want 1m0s", took)
 		}
-		sites[1].greeted(ctx, t).Close()
-		want(t, "Close", sites[1].srv.Close(), nil)
-		want(t, "ServeListener", sites[1].end(ctx), nil)
+		servers[1].greeted(ctx, t).Close()
+		want(t, "Close", servers[1].srv.Close(), nil)
+		want(t, "ServeListener", servers[1].end(ctx), nil)
 	})
 }
 
 // Cancelling one ServeListener shuts the whole server down.
-func TestServeCancelOfSeveral(t *testing.T) {
+func TestCancelOfOneServeShutsServerDown(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		sites := several(ctx, t, 2, &netio.Server{Grace: time.Minute}, linger(time.Hour))
-		defer sites[0].greeted(ctx, t).Close()
-		defer sites[1].greeted(ctx, t).Close()
-		sites[0].serving.Cancel(nil)
+		servers := several(ctx, t, 2, &netio.Server{Grace: time.Minute}, linger(time.Hour))
+		defer servers[0].greeted(ctx, t).Close()
+		defer servers[1].greeted(ctx, t).Close()
+		servers[0].serving.Cancel(nil)
 		want(t, "Yield", sleep(ctx, time.Second), nil)
-		_, err := netio.Dial(ctx, "tcp", sites[1].ln.Addr().String())
+		_, err := netio.Dial(ctx, "tcp", servers[1].ln.Addr().String())
 		want(t, "Dial", err, syscall.ECONNREFUSED)
-		err = sites[0].end(ctx)
+		err = servers[0].end(ctx)
 		want(t, "ServeListener, cancelled", err, context.Canceled)
 		wantLeft(t, "ServeListener, cancelled", err, 2, time.Minute)
-		err = sites[1].end(ctx)
+		err = servers[1].end(ctx)
 		wantLeft(t, "ServeListener", err, 2, time.Minute)
 		if errors.Is(err, context.Canceled) {
 			t.Errorf("ServeListener of the other listener returned the cancel: %v", err)
@@ -204,20 +204,20 @@ func TestServeCancelOfSeveral(t *testing.T) {
 }
 
 // Cancelling ServeListener is a Shutdown, even if its listener is closed in the same turn.
-func TestServeCancelAndClose(t *testing.T) {
+func TestServeCancelWithCloseIsShutdown(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		sites := several(ctx, t, 2, &netio.Server{}, linger(time.Second))
-		defer sites[1].greeted(ctx, t).Close()
-		sites[0].serving.Cancel(nil)
-		want(t, "Close", sites[0].ln.Close(), nil)
-		want(t, "ServeListener", sites[0].end(ctx), context.Canceled)
-		want(t, "ServeListener of the other listener", sites[1].end(ctx), nil)
+		servers := several(ctx, t, 2, &netio.Server{}, linger(time.Second))
+		defer servers[1].greeted(ctx, t).Close()
+		servers[0].serving.Cancel(nil)
+		want(t, "Close", servers[0].ln.Close(), nil)
+		want(t, "ServeListener", servers[0].end(ctx), context.Canceled)
+		want(t, "ServeListener of the other listener", servers[1].end(ctx), nil)
 	})
 }
 
 // Cancelling Shutdown's ctx while it waits ends the grace. If ctx was cancelled before, Shutdown
 // does not wait, and the server keeps its grace.
-func TestShutdownCancel(t *testing.T) {
+func TestShutdownCancelEndsGrace(t *testing.T) {
 	for before, after := range map[bool]time.Duration{false: 0, true: 30 * time.Second} {
 		t.Run(fmt.Sprintf("before %v", before), func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -249,7 +249,7 @@ func TestShutdownCancel(t *testing.T) {
 }
 
 // The cancel of the handlers has ErrShutdown as its cause, whether they sleep or read.
-func TestShutdownCause(t *testing.T) {
+func TestHandlersSeeErrShutdown(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var got []error
 		s := serve(ctx, t, &netio.Server{Grace: time.Second}, func(ctx context.Context, s *netio.Stream) error {
@@ -280,10 +280,10 @@ func TestShutdownCause(t *testing.T) {
 	})
 }
 
-// short is a poller that can accept no connection.
-type short struct{ poll.Poller }
+// noAcceptPoller is a poller that can accept no connection.
+type noAcceptPoller struct{ poll.Poller }
 
-func (s short) Submit(op *poll.Op) bool {
+func (s noAcceptPoller) Submit(op *poll.Op) bool {
 	if op.Kind != poll.Accept {
 		return s.Poller.Submit(op)
 	}
@@ -292,13 +292,13 @@ func (s short) Submit(op *poll.Op) bool {
 }
 
 // A server that pauses because it has run out of descriptors can end at once.
-func TestEndInPause(t *testing.T) {
-	l := must(loop.New(loop.Config{Poller: short{virtual.New(virtual.Config{})}}))(t)
+func TestServerEndsDuringPause(t *testing.T) {
+	l := must(loop.New(loop.Config{Poller: noAcceptPoller{virtual.New(virtual.Config{})}}))(t)
 	defer l.Close()
-	for name, end := range map[string]func(ctx context.Context, s *site) error{
-		"Close":    func(_ context.Context, s *site) error { return s.srv.Close() },
-		"Shutdown": func(ctx context.Context, s *site) error { return s.srv.Shutdown(ctx) },
-		"cancel":   func(_ context.Context, s *site) error { s.serving.Cancel(nil); return nil },
+	for name, end := range map[string]func(ctx context.Context, s *testServer) error{
+		"Close":    func(_ context.Context, s *testServer) error { return s.srv.Close() },
+		"Shutdown": func(ctx context.Context, s *testServer) error { return s.srv.Shutdown(ctx) },
+		"cancel":   func(_ context.Context, s *testServer) error { s.serving.Cancel(nil); return nil },
 	} {
 		want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
 			s := serve(ctx, t, &netio.Server{}, echo)
@@ -318,7 +318,7 @@ func TestEndInPause(t *testing.T) {
 }
 
 // A server serves 1000 connections in every world.
-func TestManyClients(t *testing.T) {
+func TestServeManyClients(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "tcp" {
 			return

@@ -17,14 +17,14 @@ import (
 	"baton/task"
 )
 
-// scarce is a poller whose first Accepts fail because a resource is missing.
-type scarce struct {
+// shortagePoller is a poller whose first Accepts fail because a resource is missing.
+type shortagePoller struct {
 	poll.Poller
 	err  error
 	left int
 }
 
-func (s *scarce) Submit(op *poll.Op) bool {
+func (s *shortagePoller) Submit(op *poll.Op) bool {
 	if op.Kind == poll.Accept && s.left > 0 {
 		s.left--
 		op.Accepted, op.Err = nil, os.NewSyscallError("accept4", s.err)
@@ -34,12 +34,12 @@ func (s *scarce) Submit(op *poll.Op) bool {
 }
 
 // A server reports a shortage of any kind once and waits for its end.
-func TestShortage(t *testing.T) {
+func TestShortageIsReportedOnce(t *testing.T) {
 	for _, shortage := range []syscall.Errno{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC,
 	} {
 		t.Run(shortage.Error(), func(t *testing.T) {
-			world := &scarce{Poller: virtual.New(virtual.Config{}), err: shortage, left: 3}
+			world := &shortagePoller{Poller: virtual.New(virtual.Config{}), err: shortage, left: 3}
 			err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
 				var reported []error
 				s := serve(ctx, t, &netio.Server{OnError: func(_ *netio.Stream, err error) { reported = append(reported, err) }}, echo)
@@ -64,8 +64,8 @@ func TestShortage(t *testing.T) {
 }
 
 // A shortage that returns is reported again only after a minute without one.
-func TestShortageAgain(t *testing.T) {
-	world := &scarce{Poller: virtual.New(virtual.Config{}), err: syscall.EMFILE}
+func TestShortageIsReportedAgainAfterAMinute(t *testing.T) {
+	world := &shortagePoller{Poller: virtual.New(virtual.Config{}), err: syscall.EMFILE}
 	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
 		var reported []error
 		s := serve(ctx, t, &netio.Server{OnError: func(_ *netio.Stream, err error) { reported = append(reported, err) }}, echo)

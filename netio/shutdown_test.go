@@ -33,7 +33,7 @@ func wantLeft(t testing.TB, what string, err error, n int, grace time.Duration) 
 }
 
 // Every call that waits for the end of a server returns how many connections it cut off.
-func TestLeft(t *testing.T) {
+func TestEveryCallReturnsLeftError(t *testing.T) {
 	const grace = time.Minute
 	for _, c := range []struct {
 		name                     string
@@ -85,17 +85,17 @@ func TestLeft(t *testing.T) {
 
 // A deferred Shutdown under a ctx that is already cancelled lets handlers finish. It does not
 // wait. ServeListener reports the connections that it had to cut off.
-func TestShutdownDeferred(t *testing.T) {
+func TestDeferredShutdownDoesNotWait(t *testing.T) {
 	for _, needs := range []time.Duration{10 * time.Second, time.Hour} {
 		t.Run(fmt.Sprint(needs), func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
 				srv := &netio.Server{Grace: time.Minute}
-				site := &site{srv: srv, ln: must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)}
+				testServer := &testServer{srv: srv, ln: must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)}
 				finished := 0
 				program := task.Start(ctx, func(ctx context.Context) (int, error) {
 					return 0, task.Scope(ctx, func(ctx context.Context) error {
 						task.Go(ctx, func(ctx context.Context) error {
-							return srv.ServeListener(ctx, site.ln, func(ctx context.Context, s *netio.Stream) error {
+							return srv.ServeListener(ctx, testServer.ln, func(ctx context.Context, s *netio.Stream) error {
 								err := linger(needs)(ctx, s)
 								if err == nil {
 									finished++
@@ -111,7 +111,7 @@ func TestShutdownDeferred(t *testing.T) {
 						return sleep(ctx, time.Hour)
 					})
 				})
-				defer site.greeted(ctx, t).Close()
+				defer testServer.greeted(ctx, t).Close()
 				start := task.Now(ctx)
 				program.Cancel(nil)
 				_, err := program.Await(ctx)
@@ -128,7 +128,7 @@ func TestShutdownDeferred(t *testing.T) {
 
 // Close reports no LeftError for the connections that it cuts off, however long their handlers
 // clean up, even if a Shutdown follows.
-func TestShutdownAfterClose(t *testing.T) {
+func TestCloseReportsNoLeftError(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, c *netio.Stream) error {
 			err := linger(time.Hour)(ctx, c)
@@ -170,17 +170,17 @@ func TestShutdownLeavesNoTimer(t *testing.T) {
 }
 
 // All listeners of a server return the same LeftError. Its text has a singular.
-func TestLeftSum(t *testing.T) {
+func TestListenersShareLeftError(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		srv := &netio.Server{Grace: time.Second}
-		sites := several(ctx, t, 3, srv, linger(time.Hour))
-		for _, s := range sites[:2] {
+		servers := several(ctx, t, 3, srv, linger(time.Hour))
+		for _, s := range servers[:2] {
 			defer s.greeted(ctx, t).Close()
 		}
 		wantLeft(t, "Shutdown", srv.Shutdown(ctx), 2, time.Second)
 		wantLeft(t, "Shutdown of a server that has ended", srv.Shutdown(ctx), 2, time.Second)
 		for i, left := range []int{2, 2, 0} { // the third has ended before the others
-			wantLeft(t, fmt.Sprint("ServeListener ", i), sites[i].end(ctx), left, time.Second)
+			wantLeft(t, fmt.Sprint("ServeListener ", i), servers[i].end(ctx), left, time.Second)
 		}
 		one := &netio.LeftError{Conns: 1, Grace: time.Second}
 		if text := one.Error(); text != "netio: serve: 1 connection cut off after a grace of 1s" {
@@ -192,7 +192,7 @@ func TestLeftSum(t *testing.T) {
 // OnShutdown runs as a task from the begin of a Shutdown, at most as long as the grace. The
 // server waits for it. Close does not call it, and neither does the Shutdown of a server that
 // serves nothing.
-func TestOnShutdown(t *testing.T) {
+func TestOnShutdownRunsDuringGrace(t *testing.T) {
 	shutdown := func(ctx context.Context, srv *netio.Server) error { return srv.Shutdown(ctx) }
 	for _, c := range []struct {
 		name  string
@@ -218,11 +218,11 @@ func TestOnShutdown(t *testing.T) {
 					t.Errorf("%s: the function ended with %v, cause %v", c.name, err, context.Cause(ctx))
 				}
 			}}
-			sites := several(ctx, t, 2, srv, linger(0))
+			servers := several(ctx, t, 2, srv, linger(0))
 			want(t, "sleep", sleep(ctx, 1), nil) // until both serve
 			start := task.Now(ctx)
 			want(t, c.name, c.end(ctx, srv), nil)
-			for _, s := range sites {
+			for _, s := range servers {
 				want(t, "ServeListener", s.end(ctx), nil)
 			}
 			if took := task.Now(ctx).Sub(start); took != c.took || calls != c.calls {

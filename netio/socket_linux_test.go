@@ -126,7 +126,7 @@ func TestSocketReceive(t *testing.T) {
 				if got, err := receive(near)(ctx); got != "at once" || err != nil {
 					t.Errorf("Receive = %q, %v", got, err)
 				}
-				netio.Disturb(near, syscall.EINTR, syscall.EAGAIN, syscall.EAGAIN, syscall.EAGAIN)
+				netio.FailNext(near, syscall.EINTR, syscall.EAGAIN, syscall.EAGAIN, syscall.EAGAIN)
 				reader := blocked(ctx, receive(near))
 				must(far.SendAll(ctx, []byte("later")))(t)
 				if got, err := reader.Await(ctx); got != "later" || err != nil {
@@ -205,7 +205,7 @@ func TestSocketCancelledReceiveTakesNothing(t *testing.T) {
 			}
 			_, err := first.Await(ctx)
 			want(t, "the first Receive", err, context.Canceled)
-			if _, dressed := errors.AsType[*net.OpError](err); dressed {
+			if _, wrapped := errors.AsType[*net.OpError](err); wrapped {
 				t.Errorf("a cancel is wrapped in a *net.OpError: %v", err)
 			}
 			must(sender.Await(ctx))(t)
@@ -240,7 +240,7 @@ func TestSocketSendAll(t *testing.T) {
 			t.Errorf("SendAll of no bytes = %d, %v", n, err)
 		}
 		_, data := fileOf(t, 2<<20)
-		netio.Disturb(near, syscall.EINTR, syscall.EAGAIN)
+		netio.FailNext(near, syscall.EINTR, syscall.EAGAIN)
 		sender := blocked(ctx, func(ctx context.Context) (int, error) { return near.SendAll(ctx, data) })
 		got := make([]byte, 0, len(data)+3)
 		take := func() {
@@ -271,7 +271,7 @@ func TestSocketSendAll(t *testing.T) {
 }
 
 // A SendAll whose peer reads faster than it writes yields.
-func TestSocketSendAllGivesWay(t *testing.T) {
+func TestSocketSendAllYields(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, _ *counter) {
 		near, far := fdPair(t, unix.SOCK_STREAM)
 		want(t, "setsockopt", unix.SetsockoptInt(int(near), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 64<<20), nil)
@@ -338,7 +338,7 @@ func TestSocketConnectInterrupted(t *testing.T) {
 		defer ln.Close()
 		s := adopt(ctx, t, newFD(t, unix.AF_INET, unix.SOCK_STREAM))
 		defer s.Close()
-		connects := netio.Disturb(s, syscall.EINTR)
+		connects := netio.FailNext(s, syscall.EINTR)
 		want(t, "Connect", s.Connect(ctx, ln.Addr()), nil)
 		if *connects != 1 {
 			t.Errorf("%d calls of connect(2), want 1", *connects)
@@ -438,7 +438,7 @@ func TestSocketAccept(t *testing.T) {
 				}
 				first := blocked(ctx, accept)
 				first.Cancel(nil)
-				netio.Disturb(listener, syscall.ECONNABORTED, syscall.EINTR, syscall.EAGAIN)
+				netio.FailNext(listener, syscall.ECONNABORTED, syscall.EINTR, syscall.EAGAIN)
 				second := task.Start(ctx, accept)
 				client := must(netio.Dial(ctx, w.network, to.String()))(t)
 				defer client.Close()
@@ -619,7 +619,7 @@ func TestSocketBusyAndClosed(t *testing.T) {
 }
 
 // Reports about waiting tasks include the tasks that wait for a socket.
-func TestSocketWaits(t *testing.T) {
+func TestSocketIsInReportsOfWaits(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, _ *counter) {
 		s, peer := connectTCP(ctx, t)
 		defer peer.Close()
@@ -640,7 +640,7 @@ func TestSocketWaits(t *testing.T) {
 
 // If the socket is closed while a SendAll yields, SendAll returns net.ErrClosed and sends no more:
 // the descriptor may belong to another file by then.
-func TestSocketClosedWhileSendAllGivesWay(t *testing.T) {
+func TestSocketClosedWhileSendAllYields(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, _ *counter) {
 		s, peer := connectTCP(ctx, t)
 		defer peer.Abort()

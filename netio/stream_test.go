@@ -16,8 +16,8 @@ import (
 	"baton/task"
 )
 
-// TestStream checks what every stream does in every world.
-func TestStream(t *testing.T) {
+// TestStreamConformance checks what every stream does in every world.
+func TestStreamConformance(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		test func(ctx context.Context, t *testing.T, near, far *netio.Stream)
@@ -286,7 +286,7 @@ func testResetToWriter(ctx context.Context, t *testing.T, near, far *netio.Strea
 		want(t, "Write", err, lost)
 		_, err = near.Read(ctx, make([]byte, 1))
 		want(t, "Read", err, end)
-		if op, dressed := errors.AsType[*net.OpError](err); dressed && (op.Op != "read" || strings.Contains(err.Error(), "write")) {
+		if op, wrapped := errors.AsType[*net.OpError](err); wrapped && (op.Op != "read" || strings.Contains(err.Error(), "write")) {
 			t.Errorf("Read returned %v, which names another operation", err)
 		}
 	}

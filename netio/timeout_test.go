@@ -68,7 +68,7 @@ func TestTimeoutOfWrite(t *testing.T) {
 }
 
 // The read timeout limits a whole call, however often bytes arrive.
-func TestTimeoutOfCall(t *testing.T) {
+func TestReadTimeoutLimitsWholeCall(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{
 			ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Second,
@@ -96,7 +96,7 @@ func TestTimeoutOfCall(t *testing.T) {
 }
 
 // A Copy is one call.
-func TestTimeoutOfCopy(t *testing.T) {
+func TestReadTimeoutLimitsCopy(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
 		defer near.Close()
@@ -115,7 +115,7 @@ func TestTimeoutOfCopy(t *testing.T) {
 }
 
 // Every call has the whole timeout.
-func TestTimeoutOfNextCall(t *testing.T) {
+func TestEveryCallHasWholeTimeout(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
 		defer near.Close()
@@ -137,7 +137,7 @@ func TestTimeoutOfNextCall(t *testing.T) {
 }
 
 // A timeout that is removed during a call has no effect later.
-func TestTimeoutTakenAway(t *testing.T) {
+func TestTimeoutChangedDuringCall(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
 		defer near.Close()
@@ -161,7 +161,7 @@ func TestTimeoutTakenAway(t *testing.T) {
 }
 
 // A call that begins to wait does not restart the idle timeout.
-func TestIdleTogether(t *testing.T) {
+func TestNewCallDoesNotRestartIdleTimeout(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -184,7 +184,7 @@ func TestIdleTogether(t *testing.T) {
 }
 
 // A reader does not time out while a writer of the same stream makes progress.
-func TestIdleBothWays(t *testing.T) {
+func TestWriterDelaysIdleTimeoutOfReader(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -208,7 +208,7 @@ func TestIdleBothWays(t *testing.T) {
 }
 
 // An idle timeout that is set while a call waits begins then, and applies to that call too.
-func TestIdleSetLate(t *testing.T) {
+func TestIdleTimeoutSetDuringCall(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -240,7 +240,7 @@ func TestIdleSetLate(t *testing.T) {
 }
 
 // A long Write does not time out while its peer reads slowly. It times out when the peer stops.
-func TestIdleLongWrite(t *testing.T) {
+func TestIdleTimeoutOfLongWrite(t *testing.T) {
 	const size, step, steps = 1 << 20, 20_000, 30
 	data := make([]byte, size)
 	for i := range data {
@@ -282,10 +282,10 @@ func TestIdleLongWrite(t *testing.T) {
 	}
 }
 
-// bottomless is a poller that completes every Write at once.
-type bottomless struct{ poll.Poller }
+// instantWritePoller is a poller that completes every Write at once.
+type instantWritePoller struct{ poll.Poller }
 
-func (b bottomless) Submit(op *poll.Op) bool {
+func (b instantWritePoller) Submit(op *poll.Op) bool {
 	if op.Kind != poll.Write {
 		return b.Poller.Submit(op)
 	}
@@ -297,8 +297,8 @@ func (b bottomless) Submit(op *poll.Op) bool {
 }
 
 // A Write in pieces yields like every long call, even if no piece waits.
-func TestIdleLongWriteGivesWay(t *testing.T) {
-	world := bottomless{virtual.New(virtual.Config{})}
+func TestLongWriteWithIdleTimeoutYields(t *testing.T) {
+	world := instantWritePoller{virtual.New(virtual.Config{})}
 	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
 		near, far := worlds()[0].pair(ctx, t, netio.StreamConfig{IdleTimeout: time.Minute})
 		defer near.Close()

@@ -17,19 +17,19 @@ import (
 	"baton/task"
 )
 
-// A tally is a poller that counts the Writes submitted to it, and the calls of Wake.
-type tally struct {
+// A countingPoller is a poller that counts the Writes submitted to it, and the calls of Wake.
+type countingPoller struct {
 	poll.Poller
 	writes int
 	wakes  atomic.Int32
 }
 
-func (w *tally) Wake() {
+func (w *countingPoller) Wake() {
 	w.wakes.Add(1)
 	w.Poller.Wake()
 }
 
-func (w *tally) Submit(op *poll.Op) bool {
+func (w *countingPoller) Submit(op *poll.Op) bool {
 	if op.Kind == poll.Write {
 		w.writes++
 	}
@@ -43,7 +43,7 @@ func TestLongWriteOverTLSIsOneOperation(t *testing.T) {
 		idle   bool
 		writes int
 	}{{false, 1}, {true, 4}} {
-		w := &tally{Poller: virtual.New(virtual.Config{})}
+		w := &countingPoller{Poller: virtual.New(virtual.Config{})}
 		l := must(loop.New(loop.Config{Poller: w}))(t)
 		defer l.Close()
 		want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
@@ -83,7 +83,7 @@ func TestHandshakeLoadsRootsOnlyIfNeeded(t *testing.T) {
 		"verified server":     {func(c, _ *tls.Config) { c.RootCAs = nil }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := &tally{Poller: virtual.New(virtual.Config{})}
+			w := &countingPoller{Poller: virtual.New(virtual.Config{})}
 			l := must(loop.New(loop.Config{Poller: w}))(t)
 			defer l.Close()
 			want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
@@ -94,7 +94,7 @@ func TestHandshakeLoadsRootsOnlyIfNeeded(t *testing.T) {
 				client, server := a.client(), a.server(t)
 				c.change(client, server)
 				before := w.wakes.Load()
-				_, _ = shake(ctx, near, far, client, server) // the system does not trust the test's authority
+				_, _ = handshake(ctx, near, far, client, server) // the system does not trust the test's authority
 				if loads := w.wakes.Load() > before; loads != c.loads {
 					t.Errorf("the handshake ran outside the loop: %v, want %v", loads, c.loads)
 				}

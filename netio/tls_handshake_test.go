@@ -47,7 +47,7 @@ func TestHandshakeRefused(t *testing.T) {
 				a := newAuthority(t)
 				client, server := a.client(), a.server(t)
 				c.change(client, server, a)
-				nearErr, farErr := shake(ctx, near, far, client, server)
+				nearErr, farErr := handshake(ctx, near, far, client, server)
 				for _, side := range []struct {
 					s    *netio.Stream
 					err  error
@@ -68,7 +68,7 @@ func TestHandshakeRefused(t *testing.T) {
 }
 
 // StartTLS ends whatever the peer does.
-func TestHandshakeEnds(t *testing.T) {
+func TestHandshakeEndsWhateverThePeerDoes(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		meet func(ctx context.Context, far *netio.Stream) // what the peer does, in a task
@@ -106,10 +106,6 @@ func TestHandshakeEnds(t *testing.T) {
 		})
 	}
 }
-
-type discard struct{}
-
-func (discard) Write(_ context.Context, p []byte) (int, error) { return len(p), nil }
 
 // By default a handshake takes a minute at most.
 func TestHandshakeTimeout(t *testing.T) {

@@ -69,7 +69,7 @@ const answerBytes = 5 + 5 + 1 + 16
 // A peer that requests key updates and reads the answers may continue. If the peer does not read
 // them, the stream buffers at most 64 KiB of answers besides the data of a Write. Then reading
 // fails.
-func TestKeyUpdateFlood(t *testing.T) {
+func TestUnreadKeyUpdateAnswersAreLimited(t *testing.T) {
 	const updates = 10_000
 	for _, reads := range []bool{true, false} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -101,7 +101,7 @@ func TestKeyUpdateFlood(t *testing.T) {
 			})
 			if reads {
 				task.Go(ctx, func(ctx context.Context) error {
-					_, err := netio.Copy(ctx, deaf{}, near)
+					_, err := netio.Copy(ctx, discard{}, near)
 					if errors.Is(err, net.ErrClosed) {
 						err = nil
 					}

@@ -59,7 +59,7 @@ func traceOfTLS(ctx context.Context, t *testing.T) string {
 				}
 			})
 		}
-		nearErr, farErr := shake(ctx, front, far, a.client(), a.server(t))
+		nearErr, farErr := handshake(ctx, front, far, a.client(), a.server(t))
 		want(t, "handshake", errors.Join(nearErr, farErr), nil)
 		write(ctx, t, front, "hello")
 		must(far.ReadFull(ctx, make([]byte, 5)))(t)

@@ -25,7 +25,7 @@ func echoAll(ctx context.Context, s *netio.Stream) error {
 
 // A server with TLS makes the handshakes of its clients independently. A silent client and one that
 // sends nonsense do not disturb others. The server reports only the nonsense.
-func TestServeTLS(t *testing.T) {
+func TestServeTLSClientsAreIndependent(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		a := newAuthority(t)
 		var reports []error
@@ -89,7 +89,7 @@ func TestServeTLSCertificates(t *testing.T) {
 }
 
 // DialTLS takes the server name from the address, and refuses a certificate for another name.
-func TestDialTLSName(t *testing.T) {
+func TestDialTLSChecksName(t *testing.T) {
 	a := newAuthority(t)
 	for _, c := range []struct {
 		host string
@@ -130,7 +130,7 @@ func TestDialTLSTimeout(t *testing.T) {
 func TestDialTLSSystemRoots(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
-		nearErr, farErr := shake(ctx, near, far, &tls.Config{ServerName: "server"}, newAuthority(t).server(t))
+		nearErr, farErr := handshake(ctx, near, far, &tls.Config{ServerName: "server"}, newAuthority(t).server(t))
 		if _, ok := errors.AsType[*tls.CertificateVerificationError](nearErr); !ok || farErr == nil {
 			t.Errorf("the handshake returned %v and %v, want a *tls.CertificateVerificationError", nearErr, farErr)
 		}

@@ -9,8 +9,8 @@ import (
 	"baton/netio"
 )
 
-// An encrypted stream passes the tests of TestStream.
-func TestStreamOverTLS(t *testing.T) {
+// An encrypted stream passes the tests of TestStreamConformance.
+func TestStreamConformanceOverTLS(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		test func(ctx context.Context, t *testing.T, near, far *netio.Stream)

@@ -106,7 +106,7 @@ func TestCloseOverTLS(t *testing.T) {
 }
 
 // A connection that ends without the alert is io.EOF, or an error if the stream is strict.
-func TestTruncation(t *testing.T) {
+func TestEndWithoutAlert(t *testing.T) {
 	for _, c := range []struct {
 		strict bool
 		want   error
@@ -124,7 +124,7 @@ func TestTruncation(t *testing.T) {
 					return nil
 				})
 			}
-			nearErr, farErr := shake(ctx, front, far, a.client(), a.server(t))
+			nearErr, farErr := handshake(ctx, front, far, a.client(), a.server(t))
 			want(t, "handshake", errors.Join(nearErr, farErr), nil)
 			write(ctx, t, front, "the last words")
 			must(far.ReadFull(ctx, make([]byte, 14)))(t)
@@ -142,7 +142,7 @@ func TestTruncation(t *testing.T) {
 
 // A record that was changed in transit ends reading. The alert is sent although this endpoint does
 // not write.
-func TestTLSAlert(t *testing.T) {
+func TestChangedRecordSendsAlert(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		a := newAuthority(t)
 		front, back := w.pair(ctx, t, netio.StreamConfig{})
@@ -163,7 +163,7 @@ func TestTLSAlert(t *testing.T) {
 				}
 			})
 		}
-		nearErr, farErr := shake(ctx, front, far, a.client(), a.server(t))
+		nearErr, farErr := handshake(ctx, front, far, a.client(), a.server(t))
 		want(t, "handshake", errors.Join(nearErr, farErr), nil)
 		write(ctx, t, front, "good")
 		must(far.ReadFull(ctx, make([]byte, 4)))(t)
@@ -187,7 +187,7 @@ func TestTLSAlert(t *testing.T) {
 
 // A stream uses the protocols, client certificates, tickets and callbacks of a tls.Config. The
 // callbacks may wait.
-func TestTLSConfig(t *testing.T) {
+func TestTLSConfigIsUsed(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		a := newAuthority(t)
 		client, server := a.client(), a.server(t)
@@ -204,7 +204,7 @@ func TestTLSConfig(t *testing.T) {
 		}
 		for i := range 2 {
 			near, far := w.pair(ctx, t, netio.StreamConfig{})
-			nearErr, farErr := shake(ctx, near, far, client, server)
+			nearErr, farErr := handshake(ctx, near, far, client, server)
 			want(t, "handshake", errors.Join(nearErr, farErr), nil)
 			write(ctx, t, far, "a ticket came before this")
 			must(near.ReadFull(ctx, make([]byte, 25)))(t)
@@ -265,7 +265,7 @@ func TestTLSInsideTLS(t *testing.T) {
 		a := newAuthority(t)
 		client, server := a.client(), a.server(t)
 		client.NextProtos, server.NextProtos = []string{"inner"}, []string{"inner"}
-		nearErr, farErr := shake(ctx, near, far, client, server)
+		nearErr, farErr := handshake(ctx, near, far, client, server)
 		want(t, "handshake", errors.Join(nearErr, farErr), nil)
 		if p := far.ConnectionState().NegotiatedProtocol; p != "inner" {
 			t.Errorf("the protocol is %q, want \"inner\"", p)
@@ -283,7 +283,7 @@ func TestTLSInsideTLS(t *testing.T) {
 }
 
 // A connection with TLS needs no goroutine.
-func TestTLSGoroutines(t *testing.T) {
+func TestTLSNeedsNoGoroutines(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		return
 	}

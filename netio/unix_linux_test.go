@@ -14,7 +14,7 @@ import (
 
 // While one listener replaces a stale file, another one fails and changes nothing. The lock file of
 // a dead process does not matter.
-func TestUnixLock(t *testing.T) {
+func TestListenRespectsLockFile(t *testing.T) {
 	onDisk(t, func(ctx context.Context, t *testing.T, _ world) {
 		path := stale(ctx, t)
 		before := must(os.Lstat(path))(t)
@@ -36,7 +36,7 @@ func TestUnixLock(t *testing.T) {
 }
 
 // A server that has bound its socket but does not listen yet keeps it.
-func TestUnixBound(t *testing.T) {
+func TestListenKeepsBoundSocket(t *testing.T) {
 	onDisk(t, func(ctx context.Context, t *testing.T, _ world) {
 		path := socketPath(t)
 		fd := must(syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0))(t)

@@ -34,7 +34,7 @@ func stale(ctx context.Context, t *testing.T) (path string) {
 }
 
 // If several servers find the same stale file, exactly one replaces it.
-func TestUnixStaleRace(t *testing.T) {
+func TestStaleSocketFileHasOneWinner(t *testing.T) {
 	const rounds, servers = 50, 4
 	onDisk(t, func(ctx context.Context, t *testing.T, _ world) {
 		for range rounds {
@@ -82,8 +82,8 @@ func TestUnixStaleRace(t *testing.T) {
 	})
 }
 
-// A server is not disturbed if another one tries to listen on its socket.
-func TestUnixLiveServer(t *testing.T) {
+// A server is not failingSocket if another one tries to listen on its socket.
+func TestListenDoesNotDisturbLiveServer(t *testing.T) {
 	onDisk(t, func(ctx context.Context, t *testing.T, _ world) {
 		path := socketPath(t)
 		ln := must(netio.Listen(ctx, "unix", path))(t)

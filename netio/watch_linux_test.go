@@ -17,7 +17,7 @@ import (
 
 // The descriptor of a stream or a listener cannot be watched by other code. The error names the
 // owner.
-func TestWatchOwned(t *testing.T) {
+func TestWatchOfOwnedDescriptorFails(t *testing.T) {
 	for _, w := range []world{{"epoll", "tcp"}, {"epoll", "unix"}} {
 		w.run(t, func(ctx context.Context, t *testing.T) {
 			near, far := w.pair(ctx, t, netio.StreamConfig{})

@@ -37,10 +37,10 @@ func polite(ctx context.Context, s *netio.Stream) error {
 
 // An idle connection says bye and ends as soon as the server shuts down, whether by Shutdown or by
 // a cancel of Serve's ctx.
-func TestUntilShutdown(t *testing.T) {
-	for name, end := range map[string]func(ctx context.Context, s *site) error{
-		"Shutdown": func(ctx context.Context, s *site) error { return s.srv.Shutdown(ctx) },
-		"cancel":   func(_ context.Context, s *site) error { s.serving.Cancel(nil); return nil },
+func TestUntilShutdownEndsIdleConnections(t *testing.T) {
+	for name, end := range map[string]func(ctx context.Context, s *testServer) error{
+		"Shutdown": func(ctx context.Context, s *testServer) error { return s.srv.Shutdown(ctx) },
+		"cancel":   func(_ context.Context, s *testServer) error { s.serving.Cancel(nil); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -136,7 +136,7 @@ func TestUntilShutdownTasks(t *testing.T) {
 
 // Outside a handler, and after its release, the context ends only with its parent. The deadline of
 // the parent can be moved through it.
-func TestUntilShutdownElsewhere(t *testing.T) {
+func TestUntilShutdownOutsideAHandler(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		start := task.Now(ctx)
 		timed, release := await.WithTimeout(ctx, time.Second)
@@ -163,7 +163,7 @@ func TestUntilShutdownElsewhere(t *testing.T) {
 }
 
 // Close ends the context too, even in a handler that is shielded.
-func TestUntilShutdownClose(t *testing.T) {
+func TestUntilShutdownEndsWithClose(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
 			shielded, done := task.Shield(ctx, time.Hour)
@@ -184,10 +184,10 @@ func TestUntilShutdownClose(t *testing.T) {
 }
 
 // A Limiter in the handlers limits the connections of several listeners together.
-func TestCommonBound(t *testing.T) {
+func TestLimiterAcrossListeners(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		limit := locks.NewLimiter(1)
-		sites := several(ctx, t, 2, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
+		servers := several(ctx, t, 2, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
 			if err := limit.Acquire(ctx); err != nil {
 				return err
 			}
@@ -195,12 +195,12 @@ func TestCommonBound(t *testing.T) {
 			return linger(time.Second)(ctx, s)
 		})
 		start := task.Now(ctx)
-		for _, s := range sites {
+		for _, s := range servers {
 			defer s.greeted(ctx, t).Close()
 		}
 		if took := task.Now(ctx).Sub(start); took != time.Second {
 			t.Errorf("the second connection was served after %v, want 1s", took)
 		}
-		want(t, "Shutdown", sites[0].srv.Shutdown(ctx), nil)
+		want(t, "Shutdown", servers[0].srv.Shutdown(ctx), nil)
 	})
 }

@@ -154,20 +154,20 @@ var endings = map[string][]string{
 
 // ending returns a word for err.
 func ending(err error) string {
-	_, dressed := err.(*net.OpError)
+	_, wrapped := err.(*net.OpError)
 	_, alert := errors.AsType[tls.AlertError](err)
 	switch {
 	case err == nil:
 		return ""
 	case err == io.EOF:
 		return "end"
-	case err == io.ErrUnexpectedEOF || dressed && errors.Is(err, io.ErrUnexpectedEOF):
+	case err == io.ErrUnexpectedEOF || wrapped && errors.Is(err, io.ErrUnexpectedEOF):
 		return "truncated"
-	case dressed && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
+	case wrapped && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
 		return "reset"
-	case dressed && errors.Is(err, os.ErrDeadlineExceeded):
+	case wrapped && errors.Is(err, os.ErrDeadlineExceeded):
 		return "late"
-	case dressed && alert:
+	case wrapped && alert:
 		return "alert"
 	}
 	return "something else"
@@ -225,7 +225,7 @@ func TestFaultAtEveryByte(t *testing.T) {
 }
 
 // The same at some bytes of real connections. It does not stall, because a stall takes real time.
-func TestFaultOfSockets(t *testing.T) {
+func TestFaultOnRealConnections(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "virtual" {
 			return
@@ -250,7 +250,7 @@ func TestFaultOfSockets(t *testing.T) {
 }
 
 // An exchange succeeds, whatever the pieces in which its bytes arrive.
-func TestPieces(t *testing.T) {
+func TestDialogsInPieces(t *testing.T) {
 	for _, f := range framings {
 		for _, step := range []int{1, 2, 3, 5, 100, 1000} {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {

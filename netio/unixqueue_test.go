@@ -30,7 +30,7 @@ func fullFor(n int) sim.Config {
 }
 
 // Dial waits until a UNIX socket has space in its queue.
-func TestUnixQueue(t *testing.T) {
+func TestDialWaitsForFullQueue(t *testing.T) {
 	for refusals, took := range map[int]time.Duration{
 		0: 0, 1: 1 * time.Millisecond, 3: 7 * time.Millisecond, 9: 327 * time.Millisecond,
 	} {
@@ -47,7 +47,7 @@ func TestUnixQueue(t *testing.T) {
 }
 
 // The timeout of the Dial and a cancel end the wait for a full queue.
-func TestUnixQueueEnds(t *testing.T) {
+func TestWaitForFullQueueEnds(t *testing.T) {
 	fullFor(1<<30).Test(t, func(ctx context.Context, t *testing.T) {
 		start := task.Now(ctx)
 		_, err := netio.Dialer{Timeout: time.Minute}.Dial(ctx, "unix", "/s")

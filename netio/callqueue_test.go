@@ -20,7 +20,7 @@ import (
 
 // Writers through a net.Conn wait for each other, whether they are tasks or goroutines outside.
 // Every message arrives in one piece.
-func TestTurnsOfWriters(t *testing.T) {
+func TestNetConnWritesAreNotMixed(t *testing.T) {
 	const size = 1 << 20
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
@@ -34,7 +34,7 @@ func TestTurnsOfWriters(t *testing.T) {
 				if i%2 == 0 {
 					return send()
 				}
-				return outside(ctx, send)
+				return offload(ctx, send)
 			})
 		}
 		var seen []string
@@ -75,7 +75,7 @@ func calling[T any](ctx context.Context, fn func(ctx context.Context) (T, error)
 
 // Calls run in the order in which they are made, through any net.Conn of the stream. Reports name
 // what a call waits for and the call before it.
-func TestTurnsOrder(t *testing.T) {
+func TestNetConnCallsKeepTheirOrder(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -101,7 +101,7 @@ func TestTurnsOrder(t *testing.T) {
 }
 
 // These ends the wait of a queued call, and some end the running call as well.
-func TestTurnsEnd(t *testing.T) {
+func TestQueuedNetConnCallEnds(t *testing.T) {
 	cause := errors.New("the end of a lifetime")
 	for _, c := range []struct {
 		name string
@@ -148,7 +148,7 @@ func TestTurnsEnd(t *testing.T) {
 }
 
 // A call of the stream itself does not wait for a call of a net.Conn, nor the other way around.
-func TestTurnsBusy(t *testing.T) {
+func TestNetConnAndStreamAreBusy(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -172,7 +172,7 @@ func TestTurnsBusy(t *testing.T) {
 
 // A call that ends hands the direction over to the queued call. A call of the stream itself cannot
 // take the direction in between.
-func TestTurnsHandOver(t *testing.T) {
+func TestQueuedCallTakesOverDirection(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -207,7 +207,7 @@ func TestTurnsHandOver(t *testing.T) {
 }
 
 // The end of a net.Conn's lifetime ends only its own calls. Others continue to wait.
-func TestTurnsOfOthers(t *testing.T) {
+func TestLifetimeEndsOnlyItsOwnCalls(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -250,7 +250,7 @@ func lifetime(ctx context.Context, s *netio.Stream) *limited {
 
 // The hand-over of the direction and the end of the lifetime may come together. The hand-over then
 // wins against the cancel, and no byte is lost.
-func TestTurnsTogether(t *testing.T) {
+func TestHandOverWinsAgainstCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -282,7 +282,7 @@ func TestTurnsTogether(t *testing.T) {
 }
 
 // A call whose standard context is cancelled between the checkpoint and the park leaves the queue.
-func TestTurnsStandardCancel(t *testing.T) {
+func TestCanceledCallLeavesQueue(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -292,7 +292,7 @@ func TestTurnsStandardCancel(t *testing.T) {
 		second := task.Start(ctx, func(ctx context.Context) (byte, error) {
 			std, cancel := context.WithCancel(ctx)
 			defer cancel()
-			return readByte(near.NetConn(&late{std, 1}))(ctx)
+			return readByte(near.NetConn(&laterCanceled{std, 1}))(ctx)
 		})
 		_, err := second.Await(ctx)
 		want(t, "the cancelled call", err, context.Canceled)

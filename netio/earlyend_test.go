@@ -18,7 +18,7 @@ import (
 
 // A server may end before its task has begun to serve, or while it looks up its address. It ends
 // in the same way as a moment later.
-func TestEndBeforeServe(t *testing.T) {
+func TestServerEndsBeforeItServes(t *testing.T) {
 	world := sim.Config{Network: virtual.Config{
 		Hosts:       map[string][]netip.Addr{"host": {netip.MustParseAddr("10.0.0.1")}},
 		LookupDelay: func(string) time.Duration { return 2 * time.Second },
@@ -55,7 +55,7 @@ func TestEndBeforeServe(t *testing.T) {
 }
 
 // If a cancel comes together with an early end, ServeListener returns the cancel.
-func TestEndBeforeServeCanceled(t *testing.T) {
+func TestCancelWithEarlyEndIsReturned(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var srv netio.Server
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)

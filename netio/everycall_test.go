@@ -20,7 +20,7 @@ import (
 
 // Under a cancelled context, every call that may switch returns the *task.Canceled and has no
 // effect.
-func TestCanceledBefore(t *testing.T) {
+func TestCanceledContextStopsEveryCall(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -67,7 +67,7 @@ func TestCanceledBefore(t *testing.T) {
 
 // While one task reads, every other reading call returns ErrBusy, and likewise for writing. On a
 // closed stream every call returns net.ErrClosed, even before the blocked tasks have returned.
-func TestBusyCalls(t *testing.T) {
+func TestSecondCallOfADirectionIsBusy(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer far.Close()
@@ -87,7 +87,7 @@ func TestBusyCalls(t *testing.T) {
 			"NetConn.Write": func() error { _, err := near.NetConn(ctx).Write(make([]byte, 1)); return err },
 			"outside": func() error {
 				conn := near.NetConn(ctx)
-				return outside(ctx, func() error { _, err := conn.Read(make([]byte, 1)); return err })
+				return offload(ctx, func() error { _, err := conn.Read(make([]byte, 1)); return err })
 			},
 		}
 		for name, call := range calls {
@@ -109,7 +109,7 @@ func TestBusyCalls(t *testing.T) {
 }
 
 // A closed stream returns net.ErrClosed even if its deadline has passed, as in package net.
-func TestLateAfterClose(t *testing.T) {
+func TestCloseWinsOverPassedDeadline(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer far.Close()
@@ -126,7 +126,7 @@ func TestLateAfterClose(t *testing.T) {
 }
 
 // A parked task reports what it waits for.
-func TestReasons(t *testing.T) {
+func TestReasonsOfWaits(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{MaxConns: 1}, linger(time.Hour))
 		client := s.greeted(ctx, t)
@@ -165,7 +165,7 @@ func TestReasons(t *testing.T) {
 }
 
 // Buffered, String and CloseWrite work, and SetDeadline fails on a closed stream.
-func TestSmallCalls(t *testing.T) {
+func TestBufferedStringAndCloseWrite(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{Nagle: true})
 		defer far.Close()
@@ -192,7 +192,7 @@ func TestSmallCalls(t *testing.T) {
 }
 
 // An address without a host means this machine.
-func TestNoHost(t *testing.T) {
+func TestMissingHostIsThisMachine(t *testing.T) {
 	for _, network := range []string{"tcp", "tcp4", "tcp6"} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			ln := must(netio.Listen(ctx, network, ":80"))(t)
@@ -204,7 +204,7 @@ func TestNoHost(t *testing.T) {
 }
 
 // Accept returns a waiting connection at once, whichever of the listener's addresses has it.
-func TestAcceptWaiting(t *testing.T) {
+func TestAcceptTakesWaitingConnection(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", ":80"))(t)
 		defer ln.Close()
@@ -216,9 +216,9 @@ func TestAcceptWaiting(t *testing.T) {
 }
 
 // If two attempts of one Dial connect at the same time, Dial returns one and closes the other.
-func TestLoserConnects(t *testing.T) {
+func TestLosingDialAttemptIsClosed(t *testing.T) {
 	var log []string
-	cfg := hosts([]string{"10.0.0.1", "10.0.0.2"}, map[string]fate{
+	cfg := hosts([]string{"10.0.0.1", "10.0.0.2"}, map[string]outcome{
 		"10.0.0.1": {delay: 260 * time.Millisecond}, "10.0.0.2": {delay: 10 * time.Millisecond},
 	}, &log)
 	cfg.Test(t, func(ctx context.Context, t *testing.T) {
@@ -245,7 +245,7 @@ func TestLoserConnects(t *testing.T) {
 
 // Cancelling Serve's ctx ends a server wherever it waits: for a free slot, for handlers after
 // Close, or for a connection.
-func TestServeCancel(t *testing.T) {
+func TestCancelReachesServerWhereverItWaits(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		full := serve(ctx, t, &netio.Server{MaxConns: 1, Grace: -1}, linger(time.Hour))
 		defer full.greeted(ctx, t).Close()

@@ -17,9 +17,9 @@ import (
 	"baton/task"
 )
 
-// trickle is a poller with short reads and writes. It passes pieces of at most most bytes to the
-// poller below, and not before the next Wait or a later one, as if the kernel had returned EAGAIN.
-type trickle struct {
+// shortIOPoller is a poller with short reads and writes. It passes pieces of at most most bytes to
+// the poller below, in the next Wait or a later one, as if the kernel had returned EAGAIN.
+type shortIOPoller struct {
 	poll.Poller
 	most   int
 	storm  int // the most Waits that an operation is delayed
@@ -38,13 +38,13 @@ type part struct {
 	canceled bool
 }
 
-func newTrickle(p poll.Poller, most, storm int) *trickle {
-	return &trickle{Poller: p, most: most, storm: storm, random: rand.New(rand.NewPCG(8, 2)), flying: map[*poll.Op]*part{}}
+func newShortIOPoller(p poll.Poller, most, storm int) *shortIOPoller {
+	return &shortIOPoller{Poller: p, most: most, storm: storm, random: rand.New(rand.NewPCG(8, 2)), flying: map[*poll.Op]*part{}}
 }
 
-func (w *trickle) Caps() poll.Caps { return w.Poller.Caps() &^ (poll.Provided | poll.Vectored) }
+func (w *shortIOPoller) Caps() poll.Caps { return w.Poller.Caps() &^ (poll.Provided | poll.Vectored) }
 
-func (w *trickle) Submit(op *poll.Op) bool {
+func (w *shortIOPoller) Submit(op *poll.Op) bool {
 	if op.Kind != poll.Read && op.Kind != poll.Write || len(op.Buf) == 0 {
 		return w.Poller.Submit(op)
 	}
@@ -52,12 +52,12 @@ func (w *trickle) Submit(op *poll.Op) bool {
 	return false
 }
 
-func (w *trickle) hold(p *part) {
+func (w *shortIOPoller) hold(p *part) {
 	p.delay = w.random.IntN(w.storm + 1)
 	w.held = append(w.held, p)
 }
 
-func (w *trickle) Cancel(op *poll.Op) {
+func (w *shortIOPoller) Cancel(op *poll.Op) {
 	for _, p := range w.held {
 		if p.op == op {
 			p.canceled = true
@@ -70,7 +70,7 @@ func (w *trickle) Cancel(op *poll.Op) {
 	w.Poller.Cancel(op)
 }
 
-func (w *trickle) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
+func (w *shortIOPoller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	held := w.held
 	w.held = nil
 	for _, p := range held {
@@ -106,7 +106,7 @@ func (w *trickle) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 }
 
 // finish reports p, which has moved n more bytes, or holds it for the next piece.
-func (w *trickle) finish(done []*poll.Op, p *part, n int, err error) []*poll.Op {
+func (w *shortIOPoller) finish(done []*poll.Op, p *part, n int, err error) []*poll.Op {
 	p.done += n
 	if p.op.Kind == poll.Write && err == nil && p.done < len(p.whole) {
 		w.short++
@@ -120,8 +120,8 @@ func (w *trickle) finish(done []*poll.Op, p *part, n int, err error) []*poll.Op 
 	return append(done, p.op)
 }
 
-// trickles calls fn with short reads and writes, in virtual and in real worlds.
-func trickles(t *testing.T, fn func(ctx context.Context, t *testing.T, w world)) {
+// withShortIO calls fn with short reads and writes, in virtual and in real worlds.
+func withShortIO(t *testing.T, fn func(ctx context.Context, t *testing.T, w world)) {
 	for _, c := range []struct{ most, storm int }{{1, 0}, {2, 3}, {7, 0}, {100, 20}, {5000, 1}} {
 		for _, w := range worlds() {
 			if w.network != "tcp" || w.poller != "virtual" && c.most == 1 {
@@ -138,7 +138,7 @@ func trickles(t *testing.T, fn func(ctx context.Context, t *testing.T, w world))
 					defer l.Close()
 					below = l.Poller()
 				}
-				double := newTrickle(below, c.most, c.storm)
+				double := newShortIOPoller(below, c.most, c.storm)
 				err := task.Runner{Config: loop.Config{Poller: double}}.Run(ctx, func(ctx context.Context) error {
 					fn(ctx, t, w)
 					return nil
@@ -155,7 +155,7 @@ func trickles(t *testing.T, fn func(ctx context.Context, t *testing.T, w world))
 // Dialogs succeed, and end correctly after a fault, however short the reads and writes are and
 // however often the kernel returns EAGAIN.
 func TestDialogsOverShortReadsAndWrites(t *testing.T) {
-	trickles(t, func(ctx context.Context, t *testing.T, w world) {
+	withShortIO(t, func(ctx context.Context, t *testing.T, w world) {
 		for _, f := range framings {
 			d := newDialog(t, f)
 			plain := proxy{step: 5000}
@@ -177,7 +177,7 @@ func TestDialogsOverShortReadsAndWrites(t *testing.T) {
 
 // A cancelled Write returns exactly how much its peer receives, even with short writes.
 func TestCanceledWriteOverShortWrites(t *testing.T) {
-	trickles(t, func(ctx context.Context, t *testing.T, w world) {
+	withShortIO(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
 		text := make([]byte, 10_000)
 		for i := range text {

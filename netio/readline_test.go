@@ -160,7 +160,7 @@ func FuzzReadUntil(f *testing.F) {
 }
 
 // ReadLine returns lines of all lengths around the sizes of its buffers, in every world.
-func TestReadLine(t *testing.T) {
+func TestReadLineOfEverySize(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{LineLimit: 100_000})
 		defer near.Close()

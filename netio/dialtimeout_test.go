@@ -21,15 +21,15 @@ import (
 	"baton/task"
 )
 
-// halfDead returns a network in which one address of "host" refuses and one never answers.
-func halfDead() sim.Config {
+// refusedAndSilent returns a network in which one address of "host" refuses and one never answers.
+func refusedAndSilent() sim.Config {
 	var log []string
-	return hosts([]string{"fd00::1", "10.0.0.1"}, map[string]fate{"fd00::1": {err: refused}, "10.0.0.1": {delay: never}}, &log)
+	return hosts([]string{"fd00::1", "10.0.0.1"}, map[string]outcome{"fd00::1": {err: refused}, "10.0.0.1": {delay: never}}, &log)
 }
 
 // If a Dial times out, its error also names the addresses that have refused.
-func TestTimeoutAndRefusals(t *testing.T) {
-	halfDead().Test(t, func(ctx context.Context, t *testing.T) {
+func TestDialTimeoutNamesRefusals(t *testing.T) {
+	refusedAndSilent().Test(t, func(ctx context.Context, t *testing.T) {
 		_, err := netio.Dialer{Timeout: time.Minute}.Dial(ctx, "tcp", "host:80")
 		const text = "dial tcp host:80: i/o timeout\ndial tcp [fd00::1]:80: connect: connection refused"
 		if err == nil || err.Error() != text {
@@ -48,8 +48,8 @@ func TestTimeoutAndRefusals(t *testing.T) {
 
 // If the caller's deadline passes together with the timeout, Dial returns the cancel, without the
 // refusals.
-func TestTimeoutAndDeadline(t *testing.T) {
-	halfDead().Test(t, func(ctx context.Context, t *testing.T) {
+func TestCallersDeadlineWinsOverDialTimeout(t *testing.T) {
+	refusedAndSilent().Test(t, func(ctx context.Context, t *testing.T) {
 		timed, release := await.WithTimeout(ctx, time.Minute)
 		defer release()
 		_, err := netio.Dialer{Timeout: time.Minute}.Dial(timed, "tcp", "host:80")
@@ -84,10 +84,10 @@ func TestCancelAfterOwnTimeout(t *testing.T) {
 	}
 }
 
-// nameless is a poller whose look-ups find no address and return no error.
-type nameless struct{ poll.Poller }
+// noAddrPoller is a poller whose look-ups find no address and return no error.
+type noAddrPoller struct{ poll.Poller }
 
-func (n nameless) Submit(op *poll.Op) bool {
+func (n noAddrPoller) Submit(op *poll.Op) bool {
 	if op.Kind != poll.Lookup {
 		return n.Poller.Submit(op)
 	}
@@ -95,15 +95,15 @@ func (n nameless) Submit(op *poll.Op) bool {
 	return true
 }
 
-func TestNoAddress(t *testing.T) {
-	world := nameless{virtual.New(virtual.Config{})}
+func TestLookupWithoutAddress(t *testing.T) {
+	world := noAddrPoller{virtual.New(virtual.Config{})}
 	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
 		_, dialErr := netio.Dial(ctx, "tcp", "host:80")
 		_, listenErr := netio.Listen(ctx, "tcp", "host:80")
 		for op, err := range map[string]error{"dial": dialErr, "listen": listenErr} {
-			dressed, ok := err.(*net.OpError)
+			wrapped, ok := err.(*net.OpError)
 			dns, found := errors.AsType[*net.DNSError](err)
-			if !ok || dressed.Op != op || !found || !dns.IsNotFound || dns.Name != "host" {
+			if !ok || wrapped.Op != op || !found || !dns.IsNotFound || dns.Name != "host" {
 				t.Errorf("%s: %v", op, err)
 			}
 		}

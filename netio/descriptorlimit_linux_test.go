@@ -16,11 +16,11 @@ import (
 
 // A server that runs out of descriptors pauses, and continues when it can open descriptors
 // again. The test runs in a child process, because it lowers the limit of its process.
-func TestNoDescriptors(t *testing.T) {
+func TestServerPausesWithoutDescriptors(t *testing.T) {
 	const marker = "NETIO_TEST_NO_DESCRIPTORS"
 	if os.Getenv(marker) == "" {
 		for _, poller := range []string{"epoll", "portable"} {
-			child := exec.Command(os.Args[0], "-test.run=^TestNoDescriptors$")
+			child := exec.Command(os.Args[0], "-test.run=^TestServerPausesWithoutDescriptors$")
 			child.Env = append(os.Environ(), marker+"=1", "BATON_POLLER="+poller)
 			if out, err := child.CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s", poller, err, out)

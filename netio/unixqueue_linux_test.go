@@ -14,7 +14,7 @@ import (
 )
 
 // A Dial to a listener with a full queue connects when the queue has space.
-func TestUnixQueueOfKernel(t *testing.T) {
+func TestDialWaitsForQueueOfKernel(t *testing.T) {
 	onDisk(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller != "epoll" {
 			return // package net chooses the length of the queue

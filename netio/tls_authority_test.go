@@ -73,8 +73,8 @@ func (a *authority) quick() *tls.Config {
 	return config
 }
 
-// shake starts TLS on both endpoints of a connection and returns both errors.
-func shake(ctx context.Context, near, far *netio.Stream, client, server *tls.Config) (nearErr, farErr error) {
+// handshake starts TLS on both endpoints of a connection and returns both errors.
+func handshake(ctx context.Context, near, far *netio.Stream, client, server *tls.Config) (nearErr, farErr error) {
 	serving := task.Start(ctx, func(ctx context.Context) (error, error) { return far.AcceptTLS(ctx, server), nil })
 	nearErr = near.StartTLS(ctx, client)
 	farErr, _ = serving.Await(ctx)
@@ -86,7 +86,7 @@ func (w world) encrypted(ctx context.Context, t testing.TB, c netio.StreamConfig
 	t.Helper()
 	near, far = w.pair(ctx, t, c)
 	a := newAuthority(t)
-	nearErr, farErr := shake(ctx, near, far, a.client(), a.server(t))
+	nearErr, farErr := handshake(ctx, near, far, a.client(), a.server(t))
 	if nearErr != nil || farErr != nil {
 		t.Fatalf("the handshake returned %v and %v", nearErr, farErr)
 	}

@@ -65,7 +65,7 @@ func (k *controller) was(t *testing.T, c syscall.Conn, call string) {
 
 // Control functions are called before bind and connect, with the network and the address. The
 // options that they set stay set.
-func TestControl(t *testing.T) {
+func TestControlIsCalledBeforeBind(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		var k controller
 		address := w.address(t)
@@ -109,7 +109,7 @@ func TestControl(t *testing.T) {
 	})
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		var k controller
-		address := w.place(t)
+		address := w.packetAddress(t)
 		config := netio.PacketConfig{Control: k.control}
 		c, err := config.Listen(ctx, w.network, address)
 		if w.poller == "virtual" {

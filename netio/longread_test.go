@@ -25,16 +25,16 @@ const (
 	enter = flood - 6 // where its only whole line begins
 )
 
-// torrent is a poller whose peers always have bytes: every read finishes at once. The stream
+// endlessPoller is a poller whose peers always have bytes: every read finishes at once. The stream
 // ends after flood bytes, so that a failing test does not hang.
-type torrent struct {
+type endlessPoller struct {
 	poll.Poller
 	moved int
 }
 
-func (w *torrent) Caps() poll.Caps { return w.Poller.Caps() &^ poll.Provided }
+func (w *endlessPoller) Caps() poll.Caps { return w.Poller.Caps() &^ poll.Provided }
 
-func (w *torrent) Submit(op *poll.Op) bool {
+func (w *endlessPoller) Submit(op *poll.Op) bool {
 	if op.Kind != poll.Read {
 		return w.Poller.Submit(op)
 	}
@@ -55,10 +55,10 @@ func (w *torrent) Submit(op *poll.Op) bool {
 	return true
 }
 
-// deaf is a writer that accepts everything and never switches.
-type deaf struct{}
+// discard is a writer that accepts everything and never switches.
+type discard struct{}
 
-func (deaf) Write(_ context.Context, p []byte) (int, error) { return len(p), nil }
+func (discard) Write(_ context.Context, p []byte) (int, error) { return len(p), nil }
 
 // calls are the calls that may read any number of times. Each returns how many bytes it returned
 // to the caller, and an error.
@@ -83,7 +83,7 @@ var calls = map[string]func(ctx context.Context, s *netio.Stream) (int, error){
 		return len(data), err
 	},
 	"Copy": func(ctx context.Context, s *netio.Stream) (int, error) {
-		n, err := netio.Copy(ctx, deaf{}, s)
+		n, err := netio.Copy(ctx, discard{}, s)
 		return int(n), err
 	},
 	passing: func(ctx context.Context, s *netio.Stream) (int, error) {
@@ -99,11 +99,11 @@ const passing = "Read after a line that was too long"
 
 // A call that never waits for its bytes yields nevertheless, after a quarter of a mebibyte, and
 // keeps its direction of the stream. A cancel that comes in between loses no bytes.
-func TestFlood(t *testing.T) {
+func TestLongReadYields(t *testing.T) {
 	for name, call := range calls {
 		for _, canceled := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, canceled %v", name, canceled), func(t *testing.T) {
-				inTorrent(t, func(ctx context.Context, w *torrent, s *netio.Stream) {
+				withEndlessStream(t, func(ctx context.Context, w *endlessPoller, s *netio.Stream) {
 					s.SetLineLimit(flood)
 					var n int
 					reader := task.Start(ctx, func(ctx context.Context) (err error, _ error) {
@@ -143,10 +143,10 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// inTorrent runs fn with a stream whose poller is a torrent.
-func inTorrent(t *testing.T, fn func(ctx context.Context, w *torrent, s *netio.Stream)) {
+// withEndlessStream runs fn with a stream of an endlessPoller.
+func withEndlessStream(t *testing.T, fn func(ctx context.Context, w *endlessPoller, s *netio.Stream)) {
 	t.Helper()
-	w := &torrent{Poller: virtual.New(virtual.Config{})}
+	w := &endlessPoller{Poller: virtual.New(virtual.Config{})}
 	l := must(loop.New(loop.Config{Poller: w}))(t)
 	defer l.Close()
 	want(t, "Run", task.Runner{Loop: l}.Run(context.Background(), func(ctx context.Context) error {
@@ -159,7 +159,7 @@ func inTorrent(t *testing.T, fn func(ctx context.Context, w *torrent, s *netio.S
 }
 
 // A yielding call notices the end of the net.Conn's lifetime and a Close of the stream.
-func TestFloodEnds(t *testing.T) {
+func TestYieldingReadNoticesTheEnd(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		end  func(s *netio.Stream, cancel func())
@@ -169,7 +169,7 @@ func TestFloodEnds(t *testing.T) {
 		{"stream", func(s *netio.Stream, _ func()) { s.Close() }, net.ErrClosed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inTorrent(t, func(ctx context.Context, w *torrent, s *netio.Stream) {
+			withEndlessStream(t, func(ctx context.Context, w *endlessPoller, s *netio.Stream) {
 				s.SetLineLimit(10)
 				_, err := s.ReadLine(ctx)
 				want(t, "ReadLine", err, netio.ErrTooLong)
