@@ -106,17 +106,17 @@ func (n *node) detach() {
 
 // asStdContext returns the stdContext of n, which it makes at the first call. It is safe
 // for concurrent use. If two goroutines make one at the same time, both return the same.
-// A cancel at the same time may not have seen the new one, so asStdContext checks for it
-// afterwards.
+// A cancel at the same time may not have seen the new one, and the goroutine that made it may
+// not have cancelled it yet. So each call cancels it if n is cancelled.
 func (n *node) asStdContext() *stdContext {
-	if s := n.stdContext.Load(); s != nil {
-		return s
-	}
-	parent := &stdParent{done: make(chan struct{})}
-	ctx, stop := context.WithCancelCause(parent)
-	s := &stdContext{ctx: ctx, parent: parent, stop: stop}
-	if !n.stdContext.CompareAndSwap(nil, s) {
-		return n.stdContext.Load()
+	s := n.stdContext.Load()
+	if s == nil {
+		parent := &stdParent{done: make(chan struct{})}
+		ctx, stop := context.WithCancelCause(parent)
+		s = &stdContext{ctx: ctx, parent: parent, stop: stop}
+		if !n.stdContext.CompareAndSwap(nil, s) {
+			s = n.stdContext.Load()
+		}
 	}
 	if c := n.canceled.Load(); c != nil {
 		s.cancel(c)

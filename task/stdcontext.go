@@ -86,17 +86,14 @@ func (p *stdParent) AfterFunc(f func()) func() bool {
 // expire ends p with the cause of c. It calls the child without the lock, because the
 // child calls Err and Value.
 func (p *stdParent) expire(c *Canceled) {
-	ended, stop := context.WithCancelCause(context.Background())
-	stop(c.Cause)
 	p.mu.Lock()
-	if p.cause != nil {
-		p.mu.Unlock()
-		return
+	if p.cause == nil {
+		ended, stop := context.WithCancelCause(context.Background())
+		stop(c.Cause)
+		p.cause = ended
+		close(p.done)
 	}
-	p.cause = ended
-	close(p.done)
-	cancel := p.cancelChild
-	p.cancelChild = nil
+	cancel := p.cancelChild // has no effect if another goroutine has called it
 	p.mu.Unlock()
 	if cancel != nil {
 		cancel()
