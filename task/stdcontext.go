@@ -18,9 +18,8 @@ type stdContext struct {
 	stop   context.CancelCauseFunc // ends ctx with Canceled
 }
 
-// cancel cancels the context of the standard library for c. The holder of the baton calls
-// it, or the goroutine that made s after the cancel. Both may call it, even at the same
-// time: only the first call has an effect.
+// cancel cancels the context of the standard library for c. It is safe for concurrent use.
+// Only the first call has an effect.
 func (s *stdContext) cancel(c *Canceled) {
 	if c.deadline {
 		s.parent.expire(c)
