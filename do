@@ -13,23 +13,24 @@ help() {
 		  fmt                     format every Go file
 		  lint                    formatting, vet for four systems, staticcheck, house rules
 		  test [ARG...]           the tests; arguments go to go test
-		  race [HANDOFF [POLLER]] the tests with the race detector (needs a C compiler), for each hand-over
+		  race [HANDOFF [POLLER]] the tests with the race detector (needs a C compiler), for each handoff
 		                          (channel, coroutine) and poller (epoll, portable) or the named ones,
 		                          without the tests of the benchmarks
-		  newer [ARG...]          the tests with Go 1.27, which is downloaded, and the coroutine hand-over
+		  newer [ARG...]          the tests with Go 1.27, which is downloaded, and the coroutine handoff
 		  narrow [ARG...]         the tests on 32 bits, without the tests of the benchmarks; only vet if the
 		                          kernel cannot run 32-bit programs
 		  foreign [ARCH...]       the tests on other processors (default arm64 s390x), in an emulator
 		                          (Debian's qemu-user)
 		  nested [ARG...]         the tests of the nested modules with the race detector, without the next two
 		  browser [ARG...]        the tests of interop/browser, which need Debian's chromium
-		  drivers [ARG...]        the tests of interop/drivers, which need Debian's redis-server and postgresql
+		  drivers [ARG...]        the tests of interop/drivers, which need Debian's redis-server, postgresql,
+		                          openssh-server and openssh-client
 		  scale                   the tests of many connections and child processes at their full size
 		  fuzz [COUNT]            each fuzz target with COUNT inputs (default 20000x)
 		  bench [ARG...]          the benchmarks; arguments go to them
 		  cover                   the coverage of the library by all tests, written to cover.out
 		  examples                vet and build the examples, and run those in examples/quick.txt
-		  all                     lint, test, newer, narrow, race (each hand-over with one poller), nested,
+		  all                     lint, test, newer, narrow, race (each handoff with one poller), nested,
 		                          browser, drivers, scale, fuzz 3000x, examples
 	END
 }
@@ -80,7 +81,7 @@ narrow() {
 }
 runs386() { GOARCH=386 CGO_ENABLED=0 go test -count=1 -run='^$' ./internal/gid >/dev/null 2>&1; }
 # The emulator cannot start the program of a test again, and has no epoll_pwait2.
-not_emulated="TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestProgram|TestSignals|TestSignalDefaultIsRestored|TestNoDescriptors|TestEveryKindOfSleepEnds|TestWaitLimitsBytesRead|TestBlockingIsPrecise|TestSuiteDetectsFaults|TestCrowd|TestFilesForChildren|TestFilesWithoutDescriptors"
+not_emulated="TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestHowProgramsEnd|TestHowMainHandlesSignals|TestSignalDefaultIsRestored|TestNoDescriptors|TestEveryKindOfSleepEnds|TestWaitLimitsBytesRead|TestBlockingIsPrecise|TestSuiteDetectsFaults|TestCrowd|TestFilesForChildren|TestFilesWithoutDescriptors"
 foreign() {
 	[ $# -gt 0 ] || set -- arm64 s390x
 	for arch in "$@"; do
@@ -96,7 +97,7 @@ foreign() {
 			./internal/gid ./internal/prefetch ./loop/... ./task ./await ./locks ./netio ./sim
 	done
 }
-# Nested modules may require more modules than the library. They choose hand-overs and pollers themselves.
+# Nested modules may require more modules than the library. They choose handoffs and pollers themselves.
 nested() {
 	for dir in $nested; do
 		case $dir in ./interop/browser | ./interop/drivers) continue ;; esac

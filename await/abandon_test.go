@@ -17,8 +17,7 @@ import (
 	"baton/task"
 )
 
-// single is an executor for one function, which tells when that has returned and
-// has posted its end.
+// single is an executor for one function. It closes returned when the function has ended.
 type single struct{ returned chan struct{} }
 
 func (s *single) Submit(fn func()) (cancel func() bool) {
@@ -34,8 +33,8 @@ func (s *single) Close(time.Duration) (left int) {
 	return 0
 }
 
-// behindCallback is an order that, while armed is true, holds every step back
-// until a callback has run: that of the function's end.
+// behindCallback is an Order. While armed is true, it holds back every step until a
+// callback has run: the callback of the function's end.
 type behindCallback struct {
 	armed    bool
 	returned <-chan struct{}
@@ -63,9 +62,9 @@ func (o *behindCallback) Arrange(batch []loop.Entry) (held int) {
 	return len(batch) - callbacks
 }
 
-// TestAbandonOvertaken: the function that was left alone comes back before the
-// task that left it has run on, and wakes nobody.
-func TestAbandonOvertaken(t *testing.T) {
+// The abandoned function ends before the next step of the task that abandoned it. The end
+// must not wake that task.
+func TestAbandonedFunctionEndsBeforeTheTaskRuns(t *testing.T) {
 	returned := make(chan struct{})
 	order := &behindCallback{returned: returned}
 	l, err := loop.New(loop.Config{Order: order, Executor: &single{returned}})
@@ -80,7 +79,7 @@ func TestAbandonOvertaken(t *testing.T) {
 				return 7, nil
 			}, func(v int, _ error) { disposed <- v })
 		})
-		check(t, "Yield", task.Yield(ctx)) // it has begun, and waits
+		check(t, "Yield", task.Yield(ctx)) // the function has begun
 		left.Cancel(nil)
 		close(release)
 		order.armed = true
@@ -88,19 +87,18 @@ func TestAbandonOvertaken(t *testing.T) {
 			t.Errorf("Abandon = %v, want canceled", err)
 		}
 		if order.armed {
-			t.Error("the task has overtaken the function")
+			t.Error("the task ran before the callback of the function's end")
 		}
 		if v := <-disposed; v != 7 {
-			t.Errorf("disposed of %d, want 7", v)
+			t.Errorf("dispose received %d, want 7", v)
 		}
 		return nil
 	}))
 	check(t, "Close", l.Close())
 }
 
-// TestAbandonPanicsLast: a panic that comes when the loop takes no more notice is
-// logged.
-func TestAbandonPanicsLast(t *testing.T) {
+// If the loop no longer runs, the panic of an abandoned function is logged.
+func TestPanicOfAbandonedFunctionIsLoggedAfterTheLoop(t *testing.T) {
 	var printed bytes.Buffer
 	defer log.SetOutput(log.Writer())
 	log.SetOutput(&printed)
@@ -114,7 +112,7 @@ func TestAbandonPanicsLast(t *testing.T) {
 				panic("late")
 			}, nil)
 		})
-		check(t, "Yield", task.Yield(ctx)) // it has begun, and waits
+		check(t, "Yield", task.Yield(ctx)) // the function has begun
 		left.Cancel(nil)
 		if _, err := left.Await(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("Abandon = %v, want canceled", err)
@@ -124,6 +122,6 @@ func TestAbandonPanicsLast(t *testing.T) {
 		return nil
 	}))
 	if want := "await: an abandoned function panicked: late\n"; !strings.Contains(printed.String(), want) {
-		t.Errorf("the log does not hold %q:\n%s", want, printed.String())
+		t.Errorf("the log does not contain %q:\n%s", want, printed.String())
 	}
 }

@@ -8,23 +8,27 @@ import (
 	"baton/task"
 )
 
-// All waits for all tasks and returns their results, in the order of the
-// arguments. The same task may come twice. All returns at the first error: of tasks
-// that had ended before the call, the first in the order of the arguments; of the
-// others, the first in time. The *Canceled of a cancelled task is such an error, and
-// so is the cancel of ctx, also if it came before the call. An error ends the wait
-// only: the tasks go on. Of no tasks the results are empty. A task that would wait for
-// itself, or for one of another loop, is misuse and panics, before anything is
-// awaited. asyncio's gather.
+// All waits for all tasks and returns their results, in the order of the arguments. The
+// same task may occur twice. Without tasks, All returns an empty slice. asyncio calls this
+// gather.
+//
+// All returns at the first error; the other tasks go on. If several tasks had failed before
+// the call, All returns the error of the first in the order of the arguments. After that,
+// it returns the first error in time. The *task.Canceled of a cancelled task is such an
+// error. If ctx is cancelled, before or during the call, All returns the *task.Canceled of
+// ctx.
+//
+// All panics if a task would wait for itself or for a task of another loop. In that case,
+// All has not awaited any task.
 func All[T any](ctx context.Context, tasks ...*task.Task[T]) ([]T, error) {
-	e := watch(ctx, "All", refs(tasks))
-	defer e.stop()
+	c := watch(ctx, "All", refs(tasks))
+	defer c.stop()
 	if _, err := task.Checkpoint(ctx); err != nil {
 		return nil, err
 	}
 	results := make([]T, len(tasks))
 	for range tasks {
-		i, err := e.next(ctx)
+		i, err := c.next(ctx)
 		if err == nil {
 			results[i], err = tasks[i].Result()
 		}

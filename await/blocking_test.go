@@ -27,12 +27,12 @@ func worlds(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	})
 }
 
-// TestBlocking: other tasks run while the function does.
-func TestBlocking(t *testing.T) {
+// Other tasks run while the function runs.
+func TestBlockingLetsOtherTasksRun(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		released := make(chan struct{})
 		task.Go(ctx, func(ctx context.Context) error {
-			close(released) // only now can the function end
+			close(released) // the function waits for this
 			return nil
 		})
 		v, err := await.Blocking(ctx, func(ctx context.Context) (int, error) {
@@ -47,14 +47,14 @@ func TestBlocking(t *testing.T) {
 			t.Errorf("Blocking = %d, want 42", v)
 		}
 		if v, err := await.Blocking(ctx, func(context.Context) (int, error) { return 7, errBody }); v != 7 || err != errBody {
-			t.Errorf("Blocking = %d, %v, want both", v, err)
+			t.Errorf("Blocking = %d, %v, want 7, %v", v, err, errBody)
 		}
 	})
 }
 
-// TestBlockingCancel: the function is told, with the right error and cause, and
-// waited for.
-func TestBlockingCancel(t *testing.T) {
+// A cancel reaches the ctx of the function, with its cause. Blocking waits for the
+// function.
+func TestBlockingWaitsForCancelledFunction(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		cause := errors.New("enough")
 		began := make(chan struct{})
@@ -78,9 +78,8 @@ func TestBlockingCancel(t *testing.T) {
 	})
 }
 
-// TestBlockingDeadline: a timeout of the loop's clock reaches the function as one
-// of the standard library would.
-func TestBlockingDeadline(t *testing.T) {
+// A timeout on the loop's clock cancels the ctx of the function with DeadlineExceeded.
+func TestTimeoutReachesBlockingFunction(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		err := await.Timeout(ctx, 0, func(ctx context.Context) error {
 			_, err := await.Blocking(ctx, func(context.Context) (int, error) {
@@ -108,8 +107,8 @@ func TestBlockingDeadline(t *testing.T) {
 	}))
 }
 
-// TestBlockingQueued: a function that the executor has not begun is dropped.
-func TestBlockingQueued(t *testing.T) {
+// Blocking drops a function that the executor has not begun.
+func TestBlockingDropsQueuedFunction(t *testing.T) {
 	leave := make(chan struct{})
 	runner := task.Runner{Config: loop.Config{MaxJobs: 1}}
 	err := runner.Run(context.Background(), func(ctx context.Context) error {
@@ -140,29 +139,29 @@ func TestBlockingQueued(t *testing.T) {
 	check(t, "Run", err)
 }
 
-// TestBlockingContext: the function's context is not the task's: with it nothing
-// that switches can be called. Its values are.
-func TestBlockingContext(t *testing.T) {
+// The ctx of the function has the values of the task's ctx, but calls that switch panic
+// with it.
+func TestBlockingFunctionCannotSwitch(t *testing.T) {
 	type key struct{}
 	worlds(t, func(ctx context.Context, t *testing.T) {
-		var lent context.Context
+		var inner context.Context
 		_, err := await.Blocking(context.WithValue(ctx, key{}, 1), func(ctx context.Context) (int, error) {
-			lent = ctx
+			inner = ctx
 			panics(t, func() { await.Sleep(ctx, 0) }, "use a Portal")
 			if ctx.Value(key{}) != 1 {
-				t.Error("the values of the context are gone")
+				t.Error("the context of the function has lost its values")
 			}
 			return 0, ctx.Err()
 		})
 		check(t, "Blocking", err)
-		if lent.Err() == nil {
-			t.Error("the context has outlived the call")
+		if inner.Err() == nil {
+			t.Error("the context of the function is not cancelled after the call")
 		}
 	})
 }
 
-// TestBlockingPanic: a panic goes on in the task, with the stack of the function.
-func TestBlockingPanic(t *testing.T) {
+// A panic of the function continues in the task, with the stack of the function.
+func TestPanicInBlockingFunction(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		defer func() {
 			p, ok := recover().(*task.PanicError)
@@ -175,8 +174,8 @@ func TestBlockingPanic(t *testing.T) {
 	})
 }
 
-// TestBlockingGoexit: Goexit goes on in the task, and nothing hangs.
-func TestBlockingGoexit(t *testing.T) {
+// A Goexit of the function continues in the task.
+func TestGoexitInBlockingFunction(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		returned := false
 		err := task.Scope(ctx, func(ctx context.Context) error {
@@ -196,9 +195,9 @@ func TestBlockingGoexit(t *testing.T) {
 	})
 }
 
-// TestAbandon: a cancel ends the wait at once; the result of the function that
-// goes on is disposed of, and its panic reported.
-func TestAbandon(t *testing.T) {
+// A cancel ends the wait at once. The abandoned function's result is disposed of, and its
+// panic is reported.
+func TestAbandonReturnsAtOnce(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		for _, fails := range []bool{false, true} {
 			began, leave, disposed := make(chan struct{}), make(chan struct{}), make(chan int, 1)
@@ -213,7 +212,7 @@ func TestAbandon(t *testing.T) {
 					return 42, ctx.Err()
 				}, func(v int, err error) {
 					if v != 42 || !errors.Is(err, context.Canceled) {
-						t.Errorf("to dispose of: %d, %v", v, err)
+						t.Errorf("dispose received %d, %v, want 42 and a cancel", v, err)
 					}
 					disposed <- v
 				})
@@ -225,7 +224,7 @@ func TestAbandon(t *testing.T) {
 			}
 			close(leave)
 			if v, _, err := await.Receive(ctx, disposed); err != nil || v == 0 {
-				t.Errorf("disposed of %d, %v", v, err)
+				t.Errorf("dispose or the exception handler sent %d, %v", v, err)
 			}
 		}
 		v, err := await.Abandon(ctx, func(context.Context) (int, error) { return 1, errBody }, nil)
@@ -235,9 +234,9 @@ func TestAbandon(t *testing.T) {
 	})
 }
 
-// TestAbandonForGood: nobody waits for a function that was left alone and does not
-// end: a deadlock beside it is one, and the end of the loop is no failure.
-func TestAbandonForGood(t *testing.T) {
+// An abandoned function that never ends does not hide a deadlock, and does not keep Run
+// from ending.
+func TestAbandonedFunctionThatNeverEnds(t *testing.T) {
 	never := make(chan struct{})
 	defer close(never)
 	err := task.Runner{Config: loop.Config{Drain: time.Hour}}.Run(context.Background(), func(ctx context.Context) error {
@@ -267,9 +266,9 @@ func TestAbandonForGood(t *testing.T) {
 	}
 }
 
-// TestBlockingStandardContext: cancels of the standard library count as well,
-// even between the call and its parking.
-func TestBlockingStandardContext(t *testing.T) {
+// A cancel of a standard context reaches the function too, even if it comes before the task
+// parks.
+func TestStandardCancelReachesBlockingFunction(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		for range 20 {
 			std, cancel := context.WithCancel(ctx)
@@ -290,21 +289,21 @@ func TestBlockingStandardContext(t *testing.T) {
 	})
 }
 
-// A fickle context is cancelled by another goroutine right after the first look
-// at it: between a call's checkpoint and its parking.
+// A fickle context is cancelled right after the first call of Err: between a call's
+// checkpoint and its wait.
 type fickle struct {
 	context.Context
-	looks int
+	calls int
 }
 
 func (f *fickle) Err() error {
-	if f.looks++; f.looks == 1 {
+	if f.calls++; f.calls == 1 {
 		return nil
 	}
 	return context.Canceled
 }
 
-// An eager executor begins everything at once and takes nothing back.
+// An eager executor begins every function at once and cancels none.
 type eager struct{ running sync.WaitGroup }
 
 func (e *eager) Submit(fn func()) func() bool {
@@ -317,9 +316,9 @@ func (e *eager) Close(time.Duration) int {
 	return 0
 }
 
-// TestBlockingFickleContext: a function that has begun is waited for in that case
-// as well, or abandoned.
-func TestBlockingFickleContext(t *testing.T) {
+// If the cancel comes between the checkpoint and the wait, Blocking still waits for the
+// function, and Abandon abandons it.
+func TestCancelBetweenCheckpointAndWait(t *testing.T) {
 	leave := make(chan struct{})
 	fn := func(context.Context) (int, error) {
 		<-leave
@@ -340,7 +339,7 @@ func TestBlockingFickleContext(t *testing.T) {
 			t.Errorf("Blocking = %d, %v, want 42", v, err)
 		}
 		if v, _, err := await.Receive(ctx, disposed); v != 42 || err != nil {
-			t.Errorf("disposed of %d, %v, want 42", v, err)
+			t.Errorf("dispose received %d, %v, want 42", v, err)
 		}
 		return nil
 	})

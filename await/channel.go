@@ -9,14 +9,12 @@ import (
 	"baton/task"
 )
 
-// Receive receives from a Go channel while other tasks run: ok is false if the
-// channel is closed. A value that has been received is returned, even if ctx is
-// cancelled at that moment. It may switch. With an error nothing has been
-// received.
+// Receive receives a value from a Go channel while other tasks run. ok is false if the
+// channel is closed. With an error, Receive has received nothing. A value that was received
+// is returned, even if ctx is cancelled at the same moment. Receive may switch.
 //
-// While it waits it takes a goroutine, and keeps the loop from being idle: nobody
-// can tell whether somebody will ever send. Between tasks a locks.Queue is
-// cheaper.
+// While Receive waits, it uses a goroutine, and the loop is not idle, because any goroutine
+// might still send. A locks.Queue is cheaper between tasks.
 func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -28,7 +26,7 @@ func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) 
 	default:
 	}
 	received := false
-	outside(ctx, r, "a value from a Go channel", func(quit <-chan struct{}) {
+	onGoroutine(ctx, r, "a value from a Go channel", func(quit <-chan struct{}) {
 		select {
 		case v, ok = <-ch:
 			received = true
@@ -41,9 +39,9 @@ func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) 
 	return v, ok, err
 }
 
-// Send sends v to a Go channel while other tasks run. It may switch, and waits as
-// Receive does. With an error v has not been sent. As ever, sending to a closed
-// channel panics.
+// Send sends v to a Go channel while other tasks run. With an error, v has not been sent.
+// Send may switch, and uses a goroutine while it waits, like [Receive]. It panics if the
+// channel is closed.
 func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -55,7 +53,7 @@ func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 	default:
 	}
 	sent := false
-	outside(ctx, r, "a Go channel to take a value", func(quit <-chan struct{}) {
+	onGoroutine(ctx, r, "a Go channel to take a value", func(quit <-chan struct{}) {
 		select {
 		case ch <- v:
 			sent = true
@@ -68,39 +66,40 @@ func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 	return err
 }
 
-// outside calls fn on a goroutine and waits for its end. When ctx is cancelled,
-// quit is closed, and fn is to return soon; the caller learns from what fn did,
-// and not from the cancel, whether anything was sent or received. It does not
-// use the executor: that is for functions that work, and only so many.
-func outside(ctx context.Context, r *task.Ref, reason string, fn func(quit <-chan struct{})) {
+// onGoroutine calls fn on a new goroutine and waits until fn has returned. If ctx is
+// cancelled, onGoroutine closes quit, and fn must return soon. Whether fn sent or received
+// a value decides what the caller returns, not the cancel. onGoroutine does not use the
+// executor, because the number of the executor's goroutines is limited.
+func onGoroutine(ctx context.Context, r *task.Ref, reason string, fn func(quit <-chan struct{})) {
 	quit := make(chan struct{})
-	asked := false
-	v := &visit{loop: r.Loop(), errand: errand{task: r, reason: reason}}
-	v.quit = func() bool { // may be asked again, by a second cancel
-		if !asked {
-			asked = true
+	closed := false
+	c := &channelCall{loop: r.Loop(), blockingCall: blockingCall{task: r, reason: reason}}
+	c.quit = func() bool { // a second cancel may call it again
+		if !closed {
+			closed = true
 			close(quit)
 		}
 		return false
 	}
-	v.loop.Driver().Open()
+	c.loop.Driver().Open()
 	go func() {
-		defer v.loop.Driver().Post(v)
-		v.call(func() { fn(quit) })
+		defer c.loop.Driver().Post(c)
+		c.call(func() { fn(quit) })
 	}()
-	v.wait(ctx)
+	c.wait(ctx)
 }
 
-// A visit is an errand outside of the executor. The loop does not know of its
-// goroutine, so it is a door, and comes back by the loop's mailbox.
-type visit struct {
-	errand
+// A channelCall is a blockingCall outside the executor. The loop does not know the
+// goroutine. So the call is registered as an external source, and ends through the loop's
+// mailbox.
+type channelCall struct {
+	blockingCall
 	loop *loop.Loop
 }
 
-// Wake is the errand's return, as the loop receives it: with the baton. It makes a
-// visit a loop.Waker.
-func (v *visit) Wake() {
-	v.loop.Driver().Shut()
-	v.end()
+// Wake ends the call. The loop calls it when it takes the call from the mailbox. Wake makes
+// a channelCall a loop.Waker.
+func (c *channelCall) Wake() {
+	c.loop.Driver().Shut()
+	c.end()
 }

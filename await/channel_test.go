@@ -13,9 +13,9 @@ import (
 	"baton/task"
 )
 
-// TestChannel: both ends of a Go channel can be tasks of one loop, which does not
-// stop and is not idle.
-func TestChannel(t *testing.T) {
+// Two tasks of one loop can use the two ends of a Go channel. The loop neither stops nor
+// becomes idle.
+func TestChannelBetweenTasks(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		for _, size := range []int{0, 1, 5} {
 			ch := make(chan int, size)
@@ -45,8 +45,8 @@ func TestChannel(t *testing.T) {
 	})
 }
 
-// TestChannelGoroutine: the other end may be a goroutine.
-func TestChannelGoroutine(t *testing.T) {
+// A goroutine may use the other end of the channel.
+func TestChannelToGoroutine(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		there, back := make(chan int), make(chan int)
 		go func() {
@@ -64,16 +64,16 @@ func TestChannelGoroutine(t *testing.T) {
 	})
 }
 
-// TestChannelCancel: a cancel ends the wait, also at a nil channel, and the clock
-// of a simulation goes on meanwhile.
-func TestChannelCancel(t *testing.T) {
+// A cancel ends the wait, even on a nil channel. The clock of the simulation advances
+// during the wait.
+func TestCancelEndsWaitForChannel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		for _, ch := range []chan int{nil, make(chan int)} {
 			began := task.Now(ctx)
 			err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
 				_, ok, err := await.Receive(ctx, ch)
 				if ok {
-					t.Error("Receive got something")
+					t.Error("Receive returned a value after a cancel")
 				}
 				return err
 			})
@@ -98,9 +98,8 @@ func TestChannelCancel(t *testing.T) {
 	})
 }
 
-// TestChannelNothingLost: whatever is cancelled, each value that was sent is
-// received once. Guarantee G6.
-func TestChannelNothingLost(t *testing.T) {
+// Each value that was sent is received once, even if receivers are cancelled.
+func TestCancelledReceiveLosesNoValue(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		const n = 200
 		ch, stop := make(chan int), make(chan struct{})
@@ -139,8 +138,7 @@ func TestChannelNothingLost(t *testing.T) {
 	})
 }
 
-// TestSendClosed: sending to a closed channel panics, as ever.
-func TestSendClosed(t *testing.T) {
+func TestSendToClosedChannelPanics(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		ch := make(chan int)
 		close(ch)
@@ -148,9 +146,9 @@ func TestSendClosed(t *testing.T) {
 	})
 }
 
-// TestChannelDoor: only a call that waits keeps the loop from being idle; after it
-// a deadlock is found again.
-func TestChannelDoor(t *testing.T) {
+// Only a waiting call keeps the loop from being idle. After the call, a deadlock is found
+// again.
+func TestDeadlockAfterReceive(t *testing.T) {
 	ch := make(chan int)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		go func() { ch <- 1 }()
@@ -167,8 +165,7 @@ func TestChannelDoor(t *testing.T) {
 	}
 }
 
-// TestReceiveCancelledTwice: two cancels in one step, the second from further out,
-// end the wait once.
+// Two cancels in one step, the second from an outer scope, end the wait once.
 func TestReceiveCancelledTwice(t *testing.T) {
 	worlds(t, func(ctx context.Context, t *testing.T) {
 		var inner *task.ScopeRef

@@ -1,26 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package await waits: for time, for several tasks at once, for code that
-// blocks, and for signals.
+// Package await waits: for time, for several tasks at once, for blocking code, for Go
+// channels and for signals.
 //
-//	price, err := await.First(ctx, askTokyo, askLondon) // the first answer wins
+//	package main
 //
-//	pages, err := await.MapN(ctx, 8, urls, fetch) // eight at a time, in order
+//	import (
+//		"context"
+//		"fmt"
+//		"time"
 //
-//	err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
-//		return s.Shutdown(ctx)
-//	})
+//		"baton/await"
+//		"baton/task"
+//	)
 //
-//	hash, err := await.Blocking(ctx, func(ctx context.Context) (string, error) {
-//		return slowHash(file) // on a goroutine of its own, while other tasks run
-//	})
+//	func main() { task.Main(run) }
 //
-// Everything that takes a ctx may switch and ends when ctx is cancelled, with
-// the *task.Canceled, unless it says otherwise. Times are those of the loop's
-// clock, so all of this works in virtual time.
+//	func run(ctx context.Context) error {
+//		return await.Timeout(ctx, 10*time.Second, func(ctx context.Context) error {
+//			// The first answer wins. First cancels the other call.
+//			city, err := await.First(ctx, ask("Tokyo", time.Minute), ask("London", time.Millisecond))
+//			fmt.Println("answer from", city)
+//			return err
+//		})
+//	}
 //
-// Calls that start tasks ([First], [Map]) start them in a scope of their own and
-// return when these have ended. Calls that are given tasks ([All], [Each]) wait
-// for them and never cancel them: they belong to the scope they were started
-// in.
+//	func ask(city string, delay time.Duration) func(ctx context.Context) (string, error) {
+//		return func(ctx context.Context) (string, error) {
+//			return city, await.Sleep(ctx, delay)
+//		}
+//	}
+//
+// Every call that takes a ctx may switch, and returns the *task.Canceled when ctx is
+// cancelled, unless its documentation says otherwise. Calls use the loop's clock, so they
+// work in virtual time.
+//
+// [First] and [Map] start their own tasks, in a scope of their own, and return when these
+// tasks have ended. [All] and [Each] receive tasks and wait for them. They never cancel
+// these tasks, which still belong to the scope in which they were started.
 package await

@@ -9,8 +9,9 @@ import (
 	"baton/task"
 )
 
-// Each returns the tasks as they end, for use with range, which may switch before
-// each. What a task has come to is in its Result:
+// Each returns an iterator over the tasks, in the order in which they end. asyncio calls
+// this as_completed. Each step of the range may switch. The Result method of a task returns
+// its result:
 //
 //	for t, err := range await.Each(ctx, tasks...) {
 //		if err != nil {
@@ -20,22 +21,23 @@ import (
 //		...
 //	}
 //
-// The order is that in which the tasks have ended, however long the loop's body
-// takes; those that had ended before the range began come first, in the order of
-// the arguments. If ctx is cancelled, also before the range, the range ends after
-// one step with the error and no task. Leaving it leaves the tasks alone. Only the
-// task that ctx belongs to can call it and range over it. asyncio's as_completed.
+// Tasks that had ended before the range began come first, in the order of the arguments.
+// The time that the body of the range takes does not change the order.
+//
+// If ctx is cancelled, before or during the range, the range ends after one more step,
+// which has a nil task and the error. Leaving the range does not cancel the tasks. Only the
+// task that called Each may use the iterator.
 func Each[T any](ctx context.Context, tasks ...*task.Task[T]) iter.Seq2[*task.Task[T], error] {
-	task.Self(ctx) // a foreign ctx is found out here, not where somebody ranges
+	task.Self(ctx) // so that a foreign ctx panics here, and not at the range
 	return func(yield func(*task.Task[T], error) bool) {
-		e := watch(ctx, "Each", refs(tasks))
-		defer e.stop()
+		c := watch(ctx, "Each", refs(tasks))
+		defer c.stop()
 		if _, err := task.Checkpoint(ctx); err != nil {
 			yield(nil, err)
 			return
 		}
 		for range tasks {
-			i, err := e.next(ctx)
+			i, err := c.next(ctx)
 			if err != nil {
 				yield(nil, err)
 				return

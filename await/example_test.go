@@ -12,6 +12,25 @@ import (
 	"baton/task"
 )
 
+// This is the program of the package documentation, with Run instead of Main.
+func Example() {
+	ask := func(city string, delay time.Duration) func(ctx context.Context) (string, error) {
+		return func(ctx context.Context) (string, error) {
+			return city, await.Sleep(ctx, delay)
+		}
+	}
+	run := func(ctx context.Context) error {
+		return await.Timeout(ctx, 10*time.Second, func(ctx context.Context) error {
+			// The first answer wins. First cancels the other call.
+			city, err := await.First(ctx, ask("Tokyo", time.Minute), ask("London", time.Millisecond))
+			fmt.Println("answer from", city)
+			return err
+		})
+	}
+	task.Run(context.Background(), run)
+	// Output: answer from London
+}
+
 func ExampleSleep() {
 	task.Run(context.Background(), func(ctx context.Context) error {
 		for i := range 3 {
@@ -76,7 +95,7 @@ func ExampleTimeout() {
 func ExampleReschedule() {
 	task.Run(context.Background(), func(ctx context.Context) error {
 		return await.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
-			await.Reschedule(ctx, task.Now(ctx).Add(time.Hour)) // there is progress
+			await.Reschedule(ctx, task.Now(ctx).Add(time.Hour)) // there was progress
 			err := await.Sleep(ctx, 2*time.Millisecond)
 			fmt.Println(err)
 			return err
@@ -130,8 +149,8 @@ func ExampleFirst() {
 	// Output: quick
 }
 
-// Happy eyeballs: the second attempt begins when the first one has had its
-// chance, and whatever comes too late is closed.
+// Happy eyeballs: the second attempt begins when the first one has not succeeded after
+// Delay. Dispose closes connections that come too late.
 func ExampleRace() {
 	task.Run(context.Background(), func(ctx context.Context) error {
 		race := await.Race[string]{

@@ -10,36 +10,36 @@ import (
 	"baton/task"
 )
 
-// First runs the functions as tasks and returns the result of the first one that
-// succeeds. The others are cancelled, and awaited. If all fail the error joins
-// theirs, in the order of the arguments; if ctx was cancelled besides, it is the
-// *task.Canceled alone. A success counts even then. If ctx is cancelled already,
-// First calls nothing and returns the *task.Canceled. No functions at all are
-// misuse and panic.
+// First runs each function as a task and returns the result of the first one that succeeds.
+// It cancels the others and waits for their ends. It drops the results of functions that
+// succeed too late. To close such results, use a [Race] with Dispose.
 //
-// A function that succeeds too late has its result dropped; if it must be
-// closed, use a [Race] that disposes of it.
+// If all functions fail, the error joins their errors, in the order of the arguments. If
+// ctx was cancelled too, the error is only the *task.Canceled. A function that succeeds
+// after the cancel still wins. If ctx is cancelled before the call, First calls no function
+// and returns the *task.Canceled. First panics if there are no functions.
 func First[T any](ctx context.Context, fns ...func(ctx context.Context) (T, error)) (T, error) {
 	return Race[T]{}.First(ctx, fns...)
 }
 
-// A Race says how First runs its functions. The zero value is the default.
+// A Race runs functions like the function First, with options. The zero value has the
+// defaults.
 type Race[T any] struct {
-	// Delay staggers the starts: each function is started when this time has
-	// passed since the start of the one before, or when one has failed
-	// meanwhile. Zero starts all at once. Negative starts one only when all
-	// before have failed. RFC 8305 (happy eyeballs) asks for this.
+	// Delay staggers the starts. Each function starts when Delay has passed since the
+	// start of the previous one, or earlier if a running function fails. Zero starts all
+	// functions at once. With a negative Delay, a function starts only when all previous
+	// ones have failed. RFC 8305 (happy eyeballs) uses such a delay.
 	Delay time.Duration
 
-	// Dispose is given the results of functions that succeed too late. It runs
-	// in their tasks, before First returns, and must not switch.
+	// Dispose receives the results of functions that succeed too late. It runs in their
+	// tasks, before First returns, and must not switch.
 	Dispose func(T)
 }
 
-// First is like the function First, with what the Race says.
+// First is like the function First, with the options of the Race.
 func (r Race[T]) First(ctx context.Context, fns ...func(ctx context.Context) (T, error)) (T, error) {
 	if len(fns) == 0 {
-		misuse("First of no functions")
+		misuse("First of no functions; pass at least one")
 	}
 	for _, fn := range fns {
 		mustHave(fn != nil, "First")
@@ -65,25 +65,25 @@ func (r Race[T]) First(ctx context.Context, fns ...func(ctx context.Context) (T,
 	return none, err
 }
 
-// A race is a First that runs.
+// A race is the state of one call of First.
 type race[T any] struct {
 	Race[T]
-	running int     // functions that have been started and have not ended
-	errs    []error // by the place of the function, not by the time
-	won     bool    // result is that of First, and all others are disposed of
+	running int     // the number of started functions that have not ended
+	errs    []error // in the order of the functions
+	won     bool    // result is set; later results are disposed of
 	result  T
-	starter task.WaitQueue // is woken when a function has ended
+	starter task.WaitQueue // the task in pause; woken when a function ends
 }
 
-// start starts the functions in the scope of ctx. It may switch, between two of
-// them. The winner cancels that scope, so a start that is still to come does not
-// happen; nor does one after a cancel of First, which is First's to return.
+// start starts the functions in the scope of ctx. It may switch between two starts. The
+// winner cancels that scope. After that cancel, or a cancel of First's ctx, start starts no
+// more functions.
 func (r *race[T]) start(ctx context.Context, fns []func(ctx context.Context) (T, error)) error {
 	scope := task.ScopeOf(ctx)
 	for i, fn := range fns {
 		if i > 0 && r.Delay != 0 {
 			if r.pause(ctx) != nil {
-				return nil // no failure: a function that runs may still succeed
+				return nil // a running function may still succeed
 			}
 		}
 		r.running++
@@ -106,9 +106,8 @@ func (r *race[T]) start(ctx context.Context, fns []func(ctx context.Context) (T,
 	return nil
 }
 
-// pause waits until the next function is to be started. The error is the cancel of
-// ctx, from outside or by the winner. That its own timer has ended the wait is
-// none.
+// pause waits until the next function may start. It returns the cancel of ctx, which comes
+// from the winner or from outside. The end of its own timer is no error.
 func (r *race[T]) pause(ctx context.Context) error {
 	if r.Delay > 0 {
 		timed, release := WithTimeout(ctx, r.Delay)
@@ -124,7 +123,7 @@ func (r *race[T]) pause(ctx context.Context) error {
 	return task.Check(ctx)
 }
 
-// dispose is for a result that nobody will get.
+// dispose disposes of a result that First does not return.
 func (r *race[T]) dispose(v T) {
 	if r.Dispose != nil {
 		r.Dispose(v)

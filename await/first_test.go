@@ -16,15 +16,15 @@ import (
 	"baton/task"
 )
 
-// A runner is a function in a race: it takes a time and ends with a word, or
-// with an error if that is empty. A stubborn one does not listen to cancels.
+// A runner is a function in a race. It takes some time and then returns word, or an error
+// if word is empty. A stubborn runner ignores cancels.
 type runner struct {
 	takes    time.Duration
 	word     string
 	stubborn bool
 }
 
-// A track notes what happens in a race.
+// A track records what happens in a race.
 type track struct{ events []string }
 
 func (tr *track) fns(runners []runner) []func(ctx context.Context) (string, error) {
@@ -57,8 +57,8 @@ func (tr *track) fns(runners []runner) []func(ctx context.Context) (string, erro
 	return fns
 }
 
-// TestFirst: the first success wins; the others are cancelled and awaited; late
-// results are disposed of; staggered starts. Behaviour 229.
+// The first success wins. The other functions are cancelled, and First waits for them. Late
+// results are disposed of, and starts may be staggered.
 func TestFirst(t *testing.T) {
 	const s = time.Second
 	cases := []struct {
@@ -112,8 +112,7 @@ func TestFirst(t *testing.T) {
 	}
 }
 
-// TestFirstErrors are joined in the order of the arguments.
-func TestFirstErrors(t *testing.T) {
+func TestFirstJoinsErrorsInOrder(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		errs := []error{errors.New("a"), errors.New("b"), errors.New("c")}
 		var fns []func(ctx context.Context) (int, error)
@@ -131,9 +130,9 @@ func TestFirstErrors(t *testing.T) {
 	})
 }
 
-// TestFirstCancel: a cancel from outside reaches all and passes; a success that
-// comes all the same is not lost, also while a function is still to be started.
-func TestFirstCancel(t *testing.T) {
+// A cancel of ctx reaches all functions, and First returns it. A success after the cancel
+// still counts, even while a function has not been started.
+func TestSuccessAfterCancelOfFirst(t *testing.T) {
 	for _, delay := range []time.Duration{0, time.Minute, -1} {
 		for _, stubborn := range []bool{false, true} {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -145,15 +144,15 @@ func TestFirstCancel(t *testing.T) {
 					return err
 				})
 				if stubborn && (got != "a" || err != nil) || !stubborn && !errors.Is(err, context.DeadlineExceeded) || disposed != 0 {
-					t.Errorf("delay %v: First = %q, %v, disposed of %d", delay, got, err, disposed)
+					t.Errorf("delay %v: First = %q, %v, %d results disposed of", delay, got, err, disposed)
 				}
 			})
 		}
 	}
 }
 
-// TestFirstCancelAlone: the error is the cancel, and not one for each function.
-func TestFirstCancelAlone(t *testing.T) {
+// After a cancel, the error is only that cancel, and does not join one error per function.
+func TestFirstReturnsOnlyTheCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		for _, delay := range []time.Duration{0, time.Minute, -1} {
 			timed, release := await.WithTimeout(ctx, time.Second)
@@ -167,9 +166,8 @@ func TestFirstCancelAlone(t *testing.T) {
 	})
 }
 
-// TestFirstPanic: a panic is never hidden by a success, whose result is disposed
-// of.
-func TestFirstPanic(t *testing.T) {
+// A success does not hide a panic. The result of the success is disposed of.
+func TestSuccessDoesNotHidePanic(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		disposed := 0
 		task.Loop(ctx).SetExceptionHandler(func(*loop.Loop, loop.Exception) {}) // of the panic
@@ -182,7 +180,7 @@ func TestFirstPanic(t *testing.T) {
 			})
 		var p *task.PanicError
 		if !errors.As(err, &p) || p.Value != "oops" || disposed != 1 {
-			t.Errorf("First = %v, disposed of %d", err, disposed)
+			t.Errorf("First = %v, %d results disposed of", err, disposed)
 		}
 	})
 }

@@ -8,9 +8,9 @@ import (
 	"baton/task"
 )
 
-// Forever waits until ctx is cancelled, and returns the *task.Canceled. It does
-// not keep the loop running: if every task waits like this and nothing can cancel
-// them, that is a deadlock, as task.Run says.
+// Forever waits until ctx is cancelled, and returns the *task.Canceled. It does not keep
+// the loop running. If all tasks wait and nothing can wake or cancel them, that is a
+// deadlock: see task.Run.
 func Forever(ctx context.Context) error {
 	var never task.WaitQueue
 	return never.Wait(ctx, task.Text("its cancel"))

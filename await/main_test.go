@@ -23,10 +23,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// programVar names the one of programs that the test binary is to run.
+// programVar is the environment variable that names the program in programs which the test
+// binary runs.
 const programVar = "BATON_TEST_PROGRAM"
 
-// programs are mains of programs of their own.
+// programs are the main functions of test programs.
 var programs = map[string]func(ctx context.Context) error{}
 
 // check fails the test if err is not nil.
@@ -37,16 +38,15 @@ func check(t *testing.T, what string, err error) {
 	}
 }
 
-// took checks how long something took on the loop's clock.
+// took checks how much time has passed on the loop's clock.
 func took(ctx context.Context, t *testing.T, began time.Time, want time.Duration) {
 	t.Helper()
 	if d := task.Now(ctx).Sub(began); d != want {
-		t.Errorf("it took %v, want %v", d, want)
+		t.Errorf("%v passed, want %v", d, want)
 	}
 }
 
-// panics calls fn and checks that it panics with a message that contains all of
-// words.
+// panics checks that fn panics with a message that contains all words.
 func panics(t *testing.T, fn func(), words ...string) {
 	t.Helper()
 	defer func() {
@@ -59,14 +59,14 @@ func panics(t *testing.T, fn func(), words ...string) {
 		message := fmt.Sprint(v)
 		for _, w := range words {
 			if !strings.Contains(message, w) {
-				t.Errorf("the panic says %q, without %q", message, w)
+				t.Errorf("panic with the message %q, which does not contain %q", message, w)
 			}
 		}
 	}()
 	fn()
 }
 
-// after starts a task that takes d, and then returns v and err.
+// after starts a task that returns v and err after d.
 func after[T any](ctx context.Context, d time.Duration, v T, err error) *task.Task[T] {
 	return task.Start(ctx, func(ctx context.Context) (T, error) {
 		if err := await.Sleep(ctx, d); err != nil {

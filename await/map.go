@@ -8,23 +8,23 @@ import (
 	"baton/task"
 )
 
-// Map calls fn for every item, each call in a task of its own, and returns the
-// results in the order of the items. The first failure cancels the other calls
-// and is returned when they have ended, as by a task.Scope. It may switch. With an
-// error there are no results, also not those of calls that succeeded: what must
-// be closed is fn's to remember. If ctx is cancelled already, Map calls nothing and
-// returns the *task.Canceled.
+// Map calls fn for every item, each call in its own task, and returns the results in the
+// order of the items. It may switch. The first failure cancels the other calls. Map returns
+// that error when all calls have ended, like task.Scope.
+//
+// With an error, Map returns no results, not even those of the calls that succeeded. If
+// results must be closed, fn must keep track of them. If ctx is cancelled before the call,
+// Map does not call fn and returns the *task.Canceled.
 func Map[T, R any](ctx context.Context, items []T, fn func(ctx context.Context, item T) (R, error)) ([]R, error) {
 	return MapN(ctx, max(len(items), 1), items, fn)
 }
 
-// MapN is like Map with at most n calls at a time, which begin in the order of
-// the items. An n below one panics. It starts n tasks at most, each of which takes
-// one item after another, so that a long list costs no more tasks than a short
-// one; between two items it passes a task.Checkpoint.
+// MapN is like Map, with at most n calls at a time, which begin in the order of the items.
+// It panics if n is less than 1. MapN starts at most n tasks, however many items there are.
+// Each task handles one item after another, with a task.Checkpoint between two items.
 func MapN[T, R any](ctx context.Context, n int, items []T, fn func(ctx context.Context, item T) (R, error)) ([]R, error) {
 	if n < 1 {
-		misuse("MapN with %d calls at a time", n)
+		misuse("MapN with %d calls at a time; n must be at least 1", n)
 	}
 	mustHave(fn != nil, "Map")
 	if _, err := task.Checkpoint(ctx); err != nil {
@@ -55,8 +55,8 @@ func MapN[T, R any](ctx context.Context, n int, items []T, fn func(ctx context.C
 		return nil
 	})
 	if err == nil {
-		// What a scope takes for no failure, the cancel of one of its tasks alone,
-		// leaves a result missing here.
+		// A scope does not fail if one of its tasks returns only the cancel of a task of
+		// the scope. Here, a result is missing in that case, so Map returns the error.
 		err = failure
 	}
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"baton/task"
 )
 
-// TestMapN: the results are in order, and never more than n calls run.
+// The results are in the order of the items, and at most n calls run at a time.
 func TestMapN(t *testing.T) {
 	items := []int{5, 1, 4, 2, 3, 9, 7, 8, 6, 0}
 	for _, n := range []int{1, 3, 10, 100} {
@@ -40,13 +40,13 @@ func TestMapN(t *testing.T) {
 		if len(got) != 0 {
 			t.Errorf("Map of nothing = %v", got)
 		}
-		panics(t, func() { await.MapN(ctx, 0, items, never) }, "0")
+		panics(t, func() { await.MapN(ctx, 0, items, never) }, "MapN with 0 calls at a time")
 	})
 }
 
-// TestMapFails: the first failure cancels the others, which are awaited, and no
-// further call begins. Behaviour 173.
-func TestMapFails(t *testing.T) {
+// The first failure cancels the other calls. MapN waits for them and begins no further
+// call.
+func TestFirstFailureCancelsMap(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		began, calls, canceled := task.Now(ctx), 0, 0
 		_, err := await.MapN(ctx, 3, make([]int, 10), func(ctx context.Context, _ int) (int, error) {
@@ -67,9 +67,9 @@ func TestMapFails(t *testing.T) {
 	})
 }
 
-// TestMapMissingResult: a call that ends with a cancel has no result, so Map fails,
-// also if it is that of its own task, which is no failure to a scope.
-func TestMapMissingResult(t *testing.T) {
+// A call that returns a cancel has no result, so Map fails. It fails even if the cancel is
+// the cancel of the call's own task, which does not fail a scope.
+func TestMapFailsWithoutAResult(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		other := after(ctx, time.Hour, 1, nil)
 		other.Cancel(nil)
@@ -90,8 +90,8 @@ func TestMapMissingResult(t *testing.T) {
 	})
 }
 
-// TestMapCancel: a cancel from outside ends all calls, and passes. Behaviour 161.
-func TestMapCancel(t *testing.T) {
+// A cancel of ctx ends all calls, and Map returns it.
+func TestCancelEndsAllCallsOfMap(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		began := task.Now(ctx)
 		err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
@@ -107,13 +107,13 @@ func TestMapCancel(t *testing.T) {
 	})
 }
 
-// TestMapShielded: a shield around Map keeps a cancel from all calls, one inside a
-// call from that call only, for which Map waits. Behaviour 162.
-func TestMapShielded(t *testing.T) {
+// A shield around Map holds back a cancel from all calls. A shield inside a call protects
+// only that call, and Map waits for it.
+func TestMapUnderShield(t *testing.T) {
 	cases := []struct {
 		name     string
-		outside  bool // the shield is around Map
-		inside   int  // or in the call for this item
+		outside  bool // whether the shield is around Map
+		inside   int  // the item whose call has a shield
 		finished []int
 		took     time.Duration
 	}{
@@ -154,8 +154,8 @@ func TestMapShielded(t *testing.T) {
 	}
 }
 
-// TestMapStarvesNobody: calls that never wait let other tasks run. Guarantee G10.
-func TestMapStarvesNobody(t *testing.T) {
+// Calls that never wait still let other tasks run.
+func TestMapLetsOtherTasksRun(t *testing.T) {
 	sim.Config{FIFO: true}.Test(t, func(ctx context.Context, t *testing.T) {
 		calls, seen := 0, 0
 		task.Go(ctx, func(ctx context.Context) error {

@@ -4,15 +4,15 @@ package await
 
 import "fmt"
 
-// misuse panics with what somebody did and what to do instead.
+// misuse panics with a message that says what the caller did and what to do instead.
 func misuse(format string, args ...any) {
 	panic("await: " + fmt.Sprintf(format, args...))
 }
 
-// mustHave panics if the function that a call is given is nil: later it would, on
-// another stack.
-func mustHave(fn bool, call string) {
-	if !fn {
+// mustHave panics if have is false, because an argument of the call is a nil function.
+// Otherwise the panic would come later, on another stack.
+func mustHave(have bool, call string) {
+	if !have {
 		misuse("%s of a nil function", call)
 	}
 }

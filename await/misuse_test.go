@@ -13,9 +13,9 @@ import (
 	"baton/task"
 )
 
-// TestOutside: every call says, by its own name, that its context belongs to no
-// task, or not to the one that calls. Behaviours 148, 194.
-func TestOutside(t *testing.T) {
+// Every call panics if ctx belongs to no task or to another task. The message contains the
+// name of the call.
+func TestContextOfAnotherTask(t *testing.T) {
 	body := func(ctx context.Context) error { t.Error("the function was called"); return nil }
 	result := func(ctx context.Context) (int, error) { return 0, body(ctx) }
 	ch := make(chan int, 1)
@@ -31,7 +31,7 @@ func TestOutside(t *testing.T) {
 		"All":          func(ctx context.Context) { await.All[int](ctx) },
 		"Each": func(ctx context.Context) {
 			for range await.Each[int](ctx) {
-				t.Error("a step")
+				t.Error("the range ran a step")
 			}
 		},
 		"First":      func(ctx context.Context) { await.First(ctx, result) },
@@ -47,23 +47,22 @@ func TestOutside(t *testing.T) {
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			base, _, _ := strings.Cut(name, "(")
-			who := "await: " + base + " with "
-			panics(t, func() { call(context.Background()) }, who+"a context that does not belong to a task")
+			prefix := "await: " + base + " with "
+			panics(t, func() { call(context.Background()) }, prefix+"a context that does not belong to a task")
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
 				task.Go(ctx, func(own context.Context) error {
-					panics(t, func() { call(ctx) }, who+"the context of", task.Self(own).String())
+					panics(t, func() { call(ctx) }, prefix+"the context of", task.Self(own).String())
 					return nil
 				})
 			})
 		})
 	}
 	if len(ch) != 0 {
-		t.Error("a value was sent all the same")
+		t.Error("Send sent a value")
 	}
 }
 
-// TestNilFunction: a call without a function panics where it is made, not in a task
-// or on a goroutine later.
+// A nil function panics in the call itself, and not later in a task or on a goroutine.
 func TestNilFunction(t *testing.T) {
 	result := func(context.Context) (int, error) { return 0, nil }
 	sim.Test(t, func(ctx context.Context, t *testing.T) {

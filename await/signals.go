@@ -15,8 +15,8 @@ import (
 	"baton/task"
 )
 
-// Signals returns the signals of these kinds that the process receives, for use with
-// range:
+// Signals returns an iterator over the signals of the given kinds that the process
+// receives:
 //
 //	for sig, err := range await.Signals(ctx, os.Interrupt, syscall.SIGHUP) {
 //		if err != nil {
@@ -25,24 +25,25 @@ import (
 //		…
 //	}
 //
-// The signals are received from this call on, and no longer do what they do by default: so a
-// program can say that it is ready before the range begins. They are received until the
-// range ends, ctx is cancelled, or the loop ends. When the last receiver of a signal has ended, the signal does
-// what it did before.
+// Receiving begins with the call of Signals, not with the range. So a program can report
+// that it is ready before the range begins. While signals are received, their default
+// action is off. Receiving ends when the range ends, ctx is cancelled, or the loop ends.
+// When the last receiver of a signal has ended, the previous action is restored.
 //
-// Any number of tasks and loops can receive the same signal: each gets it. Signals of one
-// kind that come while the body runs are one, as with the kernel (signal(7)); those of
-// several kinds come in the order in which the loop has seen them.
+// Several tasks and loops may receive the same signal: each gets it. If a signal comes
+// several times while the body of the range runs, the range returns it once, as in the
+// kernel (signal(7)). Different signals come in the order in which the loop received
+// them.
 //
-// Under task.Main a receiver takes the place of what Main does: while a task receives
-// os.Interrupt, that does not cancel main, and a second one does not end the process. The
-// same holds for SIGTERM.
+// A receiver replaces the signal handling of task.Main: while a task receives os.Interrupt,
+// an interrupt does not cancel main, and a second one does not end the process. The same
+// holds for SIGTERM.
 //
-// The call never switches. Each step of the range waits, and may switch. An error is the
-// last step: the *task.Canceled, or os.ErrInvalid for a signal that no program can catch.
-// The range is for one task, once; a second one returns os.ErrClosed. A task that waits for
-// signals is not deadlocked. No kinds at all are misuse and panic. In a simulated world the
-// error is errors.ErrUnsupported: signals come from outside of it.
+// Signals itself never switches. Each step of the range may switch. A step with an error is
+// the last one. The error is the *task.Canceled, os.ErrInvalid for a signal that no program
+// can catch, or errors.ErrUnsupported in a simulated world, where there are no signals. One
+// task may range once; a second range returns os.ErrClosed. A task that waits for signals
+// is not deadlocked. Signals panics if kinds is empty.
 func Signals(ctx context.Context, kinds ...os.Signal) iter.Seq2[os.Signal, error] {
 	if len(kinds) == 0 {
 		misuse("Signals of no kind; name the signals to receive")
@@ -60,8 +61,8 @@ func Signals(ctx context.Context, kinds ...os.Signal) iter.Seq2[os.Signal, error
 	}
 }
 
-// signals are what one range receives. The task of the range and the loop share it by the
-// baton.
+// signals is the state of one range. The task and the loop share it, so its user must hold
+// the baton.
 type signals struct {
 	pending []os.Signal // each kind once
 	queue   task.WaitQueue
@@ -69,7 +70,7 @@ type signals struct {
 	err     error // of begin; os.ErrClosed after end
 }
 
-// begin receives signals of each kind until ctx ends.
+// begin begins to receive signals of each kind, until ctx is cancelled.
 func (s *signals) begin(ctx context.Context, kinds []os.Signal) error {
 	l := task.Loop(ctx)
 	if l.Poller().Caps().Has(poll.Virtual) {
@@ -87,7 +88,7 @@ func (s *signals) begin(ctx context.Context, kinds []os.Signal) error {
 	return nil
 }
 
-// receive is called by the loop.
+// receive records a signal. The loop calls it.
 func (s *signals) receive(sig os.Signal) {
 	if !slices.Contains(s.pending, sig) {
 		s.pending = append(s.pending, sig)
@@ -95,7 +96,7 @@ func (s *signals) receive(sig os.Signal) {
 	}
 }
 
-// next waits for a signal. One that comes after a cancel stays pending.
+// next waits for a signal. A signal that comes after a cancel stays pending.
 func (s *signals) next(ctx context.Context) (os.Signal, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -106,7 +107,7 @@ func (s *signals) next(ctx context.Context) (os.Signal, error) {
 	}
 	if len(s.pending) == 0 {
 		d := r.Loop().Driver()
-		d.Open() // a signal comes from outside
+		d.Open() // a signal comes from an external source
 		err := s.queue.Wait(ctx, task.Text("a signal"))
 		d.Shut()
 		if err != nil {
@@ -118,7 +119,7 @@ func (s *signals) next(ctx context.Context) (os.Signal, error) {
 	return sig, nil
 }
 
-// end stops receiving, once.
+// end stops receiving. It may be called more than once.
 func (s *signals) end() {
 	stops := s.stops
 	s.stops = nil

@@ -22,10 +22,10 @@ import (
 	"baton/task"
 )
 
-// onPollers runs fn as the root task of a real loop, with each poller. The time limit is
-// against hangs only.
+// onPollers runs fn as the root task of a real loop, once with each poller. The time limit
+// only ends a test that hangs.
 func onPollers(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
-	for _, poller := range []string{"", "portable"} { // the default of the system, and the other
+	for _, poller := range []string{"", "portable"} { // the system's default and the portable one
 		t.Run("poller "+poller, func(t *testing.T) {
 			if poller != "" {
 				t.Setenv("BATON_POLLER", poller)
@@ -46,7 +46,7 @@ func raise(t *testing.T, sig syscall.Signal) {
 	check(t, "Kill", syscall.Kill(syscall.Getpid(), sig))
 }
 
-// receive starts a task that receives n signals of these kinds.
+// receive starts a task that receives n signals of the given kinds.
 func receive(ctx context.Context, n int, kinds ...os.Signal) *task.Task[string] {
 	t := task.Start(ctx, func(ctx context.Context) (string, error) {
 		var got []string
@@ -64,8 +64,7 @@ func receive(ctx context.Context, n int, kinds ...os.Signal) *task.Task[string] 
 	return t
 }
 
-// Each receiver gets each signal.
-func TestSignalsOfSeveralTasks(t *testing.T) {
+func TestEachReceiverGetsEachSignal(t *testing.T) {
 	onPollers(t, func(ctx context.Context, t *testing.T) {
 		once := receive(ctx, 1, syscall.SIGUSR1)
 		twice := receive(ctx, 2, syscall.SIGUSR1, syscall.SIGUSR2)
@@ -84,12 +83,13 @@ func TestSignalsOfSeveralTasks(t *testing.T) {
 	})
 }
 
-// A handler of the loop and a receiver both get a signal, and neither ends the other.
+// A handler of the loop and a receiver both get a signal. The end of one does not end the
+// other.
 func TestSignalsBesideHandler(t *testing.T) {
 	onPollers(t, func(ctx context.Context, t *testing.T) {
 		l, handled := task.Loop(ctx), 0
 		check(t, "AddSignalHandler", l.AddSignalHandler(syscall.SIGUSR1, func() { handled++ }))
-		receive(ctx, 1, syscall.SIGUSR1).Cancel(nil) // one that ends at once
+		receive(ctx, 1, syscall.SIGUSR1).Cancel(nil) // a receiver that ends at once
 		first := receive(ctx, 1, syscall.SIGUSR1)
 		raise(t, syscall.SIGUSR1)
 		first.Await(ctx)
@@ -98,7 +98,7 @@ func TestSignalsBesideHandler(t *testing.T) {
 		}
 		second := receive(ctx, 1, syscall.SIGUSR1)
 		if !l.RemoveSignalHandler(syscall.SIGUSR1) || l.RemoveSignalHandler(syscall.SIGUSR1) {
-			t.Error("the handler was not removed once")
+			t.Error("RemoveSignalHandler did not return true and then false")
 		}
 		raise(t, syscall.SIGUSR1)
 		if got, err := second.Await(ctx); got != "user defined signal 1" || err != nil || handled != 1 {
@@ -107,11 +107,11 @@ func TestSignalsBesideHandler(t *testing.T) {
 	})
 }
 
-// Signals that come while the body runs are not lost, and those of one kind are one. They
-// come in the order in which the loop has seen them.
+// Signals that come while the body of the range runs are not lost. Signals of one kind
+// count once. They come in the order in which the loop received them.
 func TestSignalsWhileTheBodyRuns(t *testing.T) {
 	onPollers(t, func(ctx context.Context, t *testing.T) {
-		seen := func(sig syscall.Signal) { // by the loop
+		seen := func(sig syscall.Signal) { // returns when the loop has received sig
 			witness := receive(ctx, 1, sig)
 			raise(t, sig)
 			witness.Await(ctx)
@@ -136,8 +136,7 @@ func TestSignalsWhileTheBodyRuns(t *testing.T) {
 	})
 }
 
-// A cancel ends the range with its error.
-func TestSignalsCancel(t *testing.T) {
+func TestCancelEndsRangeOfSignals(t *testing.T) {
 	onPollers(t, func(ctx context.Context, t *testing.T) {
 		waits := receive(ctx, 1, syscall.SIGUSR1)
 		waits.Cancel(nil)
@@ -149,7 +148,7 @@ func TestSignalsCancel(t *testing.T) {
 	})
 }
 
-// Signals are received from the call on, until the range ends or ctx is cancelled.
+// Receiving begins with the call, and ends when the range ends or ctx is cancelled.
 func TestSignalsBeginAndEnd(t *testing.T) {
 	onPollers(t, func(ctx context.Context, t *testing.T) {
 		received := func() bool { return task.Loop(ctx).Driver().Signal(syscall.SIGUSR1) }
@@ -164,7 +163,7 @@ func TestSignalsBeginAndEnd(t *testing.T) {
 					break
 				}
 				if received() {
-					t.Error("after the range it is still received")
+					t.Error("the signal is still received after the range")
 				}
 				for sig, err := range signals {
 					if sig != nil || !errors.Is(err, os.ErrClosed) {
@@ -176,7 +175,7 @@ func TestSignalsBeginAndEnd(t *testing.T) {
 			"after a cancel without a range": func(ctx context.Context) error {
 				await.Signals(ctx, syscall.SIGUSR1)
 				if !received() {
-					t.Error("it is not received")
+					t.Error("the signal is not received")
 				}
 				task.ScopeOf(ctx).Cancel(nil)
 				return nil
@@ -192,9 +191,9 @@ func TestSignalsBeginAndEnd(t *testing.T) {
 			},
 		} {
 			check(t, what, task.Scope(ctx, use))
-			for received() { // a cancel is known some turns later
+			for received() { // a cancel ends it some turns later
 				if err := task.Yield(ctx); err != nil {
-					t.Fatalf("%s it is still received", what)
+					t.Fatalf("the signal is still received %s", what)
 				}
 			}
 		}
@@ -219,7 +218,7 @@ func TestSignalsThatCannotBeReceived(t *testing.T) {
 	})
 }
 
-// A program whose task receives SIGINT twice; then it waits.
+// receivesInterrupts is a program that receives SIGINT twice and then waits.
 func receivesInterrupts(ctx context.Context) error {
 	n, signals := 0, await.Signals(ctx, os.Interrupt)
 	fmt.Println("ready")
@@ -236,7 +235,8 @@ func receivesInterrupts(ctx context.Context) error {
 	return await.Sleep(ctx, time.Hour)
 }
 
-// A program that receives SIGHUP once, which then does again what it does by default.
+// receivesOnce is a program that receives SIGHUP once. After that, SIGHUP has its default
+// action again.
 func receivesOnce(ctx context.Context) error {
 	got := receive(ctx, 1, syscall.SIGHUP)
 	fmt.Println("ready")
@@ -247,7 +247,7 @@ func receivesOnce(ctx context.Context) error {
 	return await.Sleep(ctx, time.Hour)
 }
 
-// A program that has nothing to do but to receive signals is not deadlocked.
+// receivesForever is a program that only waits for signals. That is not a deadlock.
 func receivesForever(ctx context.Context) error {
 	signals := await.Signals(ctx, syscall.SIGUSR1)
 	fmt.Println("ready")
@@ -265,8 +265,8 @@ func init() {
 	programs["receives forever"] = receivesForever
 }
 
-// What task.Main does about a signal it does again when its last receiver has ended.
-func TestSignalsOfPrograms(t *testing.T) {
+// When the last receiver of a signal has ended, task.Main handles the signal again.
+func TestMainHandlesSignalsAfterTheLastReceiver(t *testing.T) {
 	interrupt, hangup := syscall.SIGINT, syscall.SIGHUP
 	for _, c := range []struct {
 		program string
@@ -294,14 +294,14 @@ func TestSignalsOfPrograms(t *testing.T) {
 			lines := bufio.NewReader(r)
 			for i, want := range c.lines {
 				if line, err := lines.ReadString('\n'); line != want+"\n" {
-					t.Errorf("the program says %q, %v, want %q", line, err, want)
+					t.Errorf("the program printed %q, %v, want %q", line, err, want)
 				}
 				if i < len(c.signals) {
 					check(t, "Signal", cmd.Process.Signal(c.signals[i]))
 				}
 			}
 			if rest, err := io.ReadAll(lines); len(rest) > 0 || err != nil {
-				t.Errorf("the program says %q besides, %v", rest, err)
+				t.Errorf("the program also printed %q, %v", rest, err)
 			}
 			if err := cmd.Wait(); err == nil || !strings.HasPrefix(err.Error(), c.status) {
 				t.Errorf("the program ended with %v, want %s", err, c.status)
@@ -310,10 +310,10 @@ func TestSignalsOfPrograms(t *testing.T) {
 	}
 }
 
-// A program that reads its configuration again when it gets SIGHUP.
+// A program can reload its configuration when it receives SIGHUP.
 func ExampleSignals() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
-		task.Go(ctx, func(context.Context) error { // stands for kill(1)
+		task.Go(ctx, func(context.Context) error { // in place of kill(1)
 			return syscall.Kill(syscall.Getpid(), syscall.SIGHUP)
 		})
 		for sig, err := range await.Signals(ctx, syscall.SIGHUP, syscall.SIGUSR1) {

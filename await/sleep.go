@@ -10,8 +10,9 @@ import (
 	"baton/task"
 )
 
-// Sleep waits until d has passed on the loop's clock, never less. If d is zero
-// or less it is a task.Yield. A cancel ends it at once.
+// Sleep waits until at least d has passed on the loop's clock. If d is zero or less, Sleep
+// only yields, like task.Yield. If ctx is cancelled, Sleep returns the *task.Canceled at
+// once.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return task.Yield(ctx)
@@ -19,7 +20,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	return task.ParkUntil(ctx, after(ctx, d))
 }
 
-// after is d from now on the loop of ctx's task, for a d of any length.
+// after returns the time d from now on the clock of ctx's loop. It returns the last
+// possible time if the sum would overflow.
 func after(ctx context.Context, d time.Duration) time.Time {
 	return saturate.Add(task.Now(ctx), d)
 }

@@ -14,8 +14,8 @@ import (
 	"baton/task"
 )
 
-// TestSleep: the time is exact on a virtual clock. Behaviour 153.
-func TestSleep(t *testing.T) {
+// On a virtual clock, Sleep takes exactly the given time.
+func TestSleepIsExact(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		for _, d := range []time.Duration{1, time.Millisecond, 1000 * time.Hour} {
 			began := task.Now(ctx)
@@ -25,8 +25,7 @@ func TestSleep(t *testing.T) {
 	})
 }
 
-// TestSleepZero yields once. Behaviours 137, 153.
-func TestSleepZero(t *testing.T) {
+func TestSleepOfZeroYieldsOnce(t *testing.T) {
 	sim.Config{FIFO: true}.Test(t, func(ctx context.Context, t *testing.T) {
 		for _, d := range []time.Duration{0, -time.Hour, math.MinInt64} {
 			steps := 0
@@ -48,9 +47,9 @@ func TestSleepZero(t *testing.T) {
 	})
 }
 
-// TestSleepCancel: a cancelled Sleep ends at once, and takes its timer along:
-// the test would take a century otherwise. Behaviours 142, 153.
-func TestSleepCancel(t *testing.T) {
+// A cancelled Sleep ends at once and removes its timer. Otherwise the virtual time would
+// advance by 292 years.
+func TestCancelEndsSleepAtOnce(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		began := task.Now(ctx)
 		sleeper := after(ctx, math.MaxInt64, 0, nil)
@@ -62,7 +61,7 @@ func TestSleepCancel(t *testing.T) {
 		took(ctx, t, began, time.Second)
 
 		task.Self(ctx).Cancel(nil)
-		for range 2 { // and again, as long as the cancel lasts
+		for range 2 { // a cancel lasts
 			if err := await.Sleep(ctx, time.Hour); !errors.Is(err, context.Canceled) {
 				t.Errorf("Sleep = %v, want canceled", err)
 			}

@@ -14,9 +14,9 @@ import (
 	"baton/task"
 )
 
-// TestAll: results in the order of the arguments, duplicates and tasks that have
-// ended included. Behaviour 161.
-func TestAll(t *testing.T) {
+// The results are in the order of the arguments. A task may occur twice, and may have ended
+// before the call.
+func TestAllReturnsResultsInOrder(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		began := task.Now(ctx)
 		a, b, c := after(ctx, 3*time.Second, 1, nil), after(ctx, time.Second, 2, nil), after(ctx, 0, 3, nil)
@@ -28,16 +28,16 @@ func TestAll(t *testing.T) {
 		}
 		took(ctx, t, began, 3*time.Second)
 		got, err = await.All[int](ctx)
-		check(t, "All of none", err)
+		check(t, "All without tasks", err)
 		if len(got) != 0 {
-			t.Errorf("All of none = %v", got)
+			t.Errorf("All without tasks = %v", got)
 		}
 	})
 }
 
-// TestAllFails: the first error in time is returned at once, and the others go
-// on; that of a task that was cancelled is one like any other. Behaviour 161.
-func TestAllFails(t *testing.T) {
+// All returns the first error in time at once, and the other tasks go on. The cancel of a
+// task counts as its error.
+func TestAllReturnsFirstError(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		began := task.Now(ctx)
 		slow := after(ctx, time.Hour, 1, nil)
@@ -56,8 +56,8 @@ func TestAllFails(t *testing.T) {
 	})
 }
 
-// TestAllSecondError: an error that All did not wait for is the scope's.
-func TestAllSecondError(t *testing.T) {
+// An error that All did not wait for fails the scope.
+func TestSecondErrorFailsTheScope(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		second := errors.New("the second")
 		err := task.Scope(ctx, func(ctx context.Context) error {
@@ -73,8 +73,8 @@ func TestAllSecondError(t *testing.T) {
 	})
 }
 
-// TestAllCancel: a cancel ends the wait, and nothing else. Behaviours 156, 162.
-func TestAllCancel(t *testing.T) {
+// A cancel of ctx ends only the wait, not the tasks.
+func TestCancelEndsOnlyTheWaitOfAll(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		slow := after(ctx, time.Minute, 1, nil)
 		err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
@@ -92,8 +92,8 @@ func TestAllCancel(t *testing.T) {
 	})
 }
 
-// TestAllWaits: reports say on whom All waits.
-func TestAllWaits(t *testing.T) {
+// Reports list the tasks for which All still waits.
+func TestReportsListTheTasksOfAll(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		quick, slow := after(ctx, time.Second, 1, nil), after(ctx, time.Hour, 1, nil)
 		waiting := task.Go(ctx, func(ctx context.Context) error {
@@ -109,8 +109,8 @@ func TestAllWaits(t *testing.T) {
 	})
 }
 
-// TestAllMisuse: a task cannot wait for itself. Behaviour 148.
-func TestAllMisuse(t *testing.T) {
+// A task cannot wait for itself or for a task of another loop.
+func TestAllOfWrongTasksPanics(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var self *task.Task[int]
 		self = task.Start(ctx, func(ctx context.Context) (int, error) {
@@ -130,7 +130,7 @@ func TestAllMisuse(t *testing.T) {
 		panics(t, func() { await.All(ctx, foreign) }, foreign.Loop().String(), task.Loop(ctx).String())
 		panics(t, func() {
 			for range await.Each(ctx, foreign) {
-				t.Error("a step")
+				t.Error("the range ran a step")
 			}
 		}, foreign.Loop().String(), task.Loop(ctx).String())
 		return nil
@@ -138,10 +138,9 @@ func TestAllMisuse(t *testing.T) {
 	check(t, "Run", err)
 }
 
-// TestAllMisuseLeavesNothing: a call that panics has not asked any task to tell
-// its end. Otherwise the failure would wait for somebody to take it, and the
-// scope for its slowest task.
-func TestAllMisuseLeavesNothing(t *testing.T) {
+// A call that panics leaves no callback behind. Otherwise the error of failing would count
+// as awaited, and the scope would wait for its slowest task.
+func TestPanicInAllLeavesNoCallback(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		began := task.Now(ctx)
 		var self *task.Task[int]
@@ -160,9 +159,9 @@ func TestAllMisuseLeavesNothing(t *testing.T) {
 	})
 }
 
-// TestEach: tasks come in the order of their ends, also with equal deadlines and
-// for a slow reader. Behaviour 157.
-func TestEach(t *testing.T) {
+// Each returns tasks in the order of their ends, even with equal deadlines or a slow
+// reader.
+func TestEachReturnsTasksInOrderOfEnds(t *testing.T) {
 	for _, pause := range []time.Duration{-1, 0, time.Second, time.Hour} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			var ended, seen []int
@@ -190,9 +189,9 @@ func TestEach(t *testing.T) {
 	}
 }
 
-// TestEachLeave: break leaves the tasks alone, and so does a cancel, after one
-// step with the error. Behaviours 156, 157.
-func TestEachLeave(t *testing.T) {
+// Leaving the range does not cancel the tasks. A cancel ends the range after one step with
+// the error.
+func TestLeavingEachLeavesTheTasks(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		tasks := []*task.Task[int]{
 			after(ctx, time.Hour, 0, nil), after(ctx, time.Second, 1, errBody), after(ctx, time.Minute, 2, nil),
@@ -200,7 +199,7 @@ func TestEachLeave(t *testing.T) {
 		for tk, err := range await.Each(ctx, tasks...) {
 			check(t, "Each", err)
 			if v, err := tk.Result(); tk != tasks[1] || err != errBody {
-				t.Errorf("first came %v, with %d, %v", &tk.Ref, v, err)
+				t.Errorf("the first step returned %v, with %d, %v", &tk.Ref, v, err)
 			}
 			break
 		}
@@ -223,9 +222,8 @@ func TestEachLeave(t *testing.T) {
 	})
 }
 
-// TestEachDuplicates: of no tasks there is no step, and a task that comes twice has
-// two, one after the other. Behaviour 154.
-func TestEachDuplicates(t *testing.T) {
+// Without tasks the range has no step. A task that occurs twice has two steps in a row.
+func TestEachOfDuplicateTasks(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		for tk, err := range await.Each[int](ctx) {
 			t.Errorf("a step with %v, %v", tk, err)
@@ -244,10 +242,10 @@ func TestEachDuplicates(t *testing.T) {
 	})
 }
 
-// TestLeaveNothing: a wait that is over has taken back what it asked of the tasks
-// that go on. Otherwise the failure of one, two seconds from now, would wait for
-// somebody to take it, and the scope for its slowest task. Behaviour 154.
-func TestLeaveNothing(t *testing.T) {
+// A wait that has ended leaves no callback behind. Otherwise the error of failing, two
+// seconds from the start, would count as awaited, and the scope would wait for its slowest
+// task.
+func TestEndedWaitLeavesNoCallback(t *testing.T) {
 	cases := map[string]func(ctx context.Context, quick, failing *task.Task[int]) error{
 		"All fails": func(ctx context.Context, quick, failing *task.Task[int]) error {
 			_, err := await.All(ctx, after(ctx, time.Second, 0, errors.New("the first")), failing)
@@ -292,9 +290,8 @@ func TestLeaveNothing(t *testing.T) {
 	}
 }
 
-// TestEachOfAnother: a range belongs to the task that it was made for. Guarantee
-// G26.
-func TestEachOfAnother(t *testing.T) {
+// Only the task that called Each may use the range.
+func TestRangeOfAnotherTask(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		mine := await.Each(ctx, after(ctx, 0, 1, nil))
 		task.Go(ctx, func(ctx context.Context) error {

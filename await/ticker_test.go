@@ -14,9 +14,9 @@ import (
 	"baton/task"
 )
 
-// TestTicker: a tick comes at its own time, however long the work after the one
-// before took. Ticks that were missed count as one, which comes at once.
-func TestTicker(t *testing.T) {
+// A tick comes at its own time, however long the work before it took. Next returns all
+// missed ticks at once.
+func TestTickerCountsMissedTicks(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		start := task.Now(ctx)
 		ticker := await.NewTicker(ctx, time.Second)
@@ -49,7 +49,7 @@ func TestTicker(t *testing.T) {
 	})
 }
 
-// TestTickerDoesNotDrift: no work between two ticks moves the ones after them.
+// Work between two ticks does not move the later ticks.
 func TestTickerDoesNotDrift(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		start := task.Now(ctx)
@@ -67,8 +67,8 @@ func TestTickerDoesNotDrift(t *testing.T) {
 	})
 }
 
-// TestTickerIsCancelled: a Next that is cancelled loses no tick.
-func TestTickerIsCancelled(t *testing.T) {
+// A cancelled Next loses no tick.
+func TestCancelledNextLosesNoTick(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		start := task.Now(ctx)
 		ticker := await.NewTicker(ctx, time.Second)
@@ -88,7 +88,7 @@ func TestTickerIsCancelled(t *testing.T) {
 	})
 }
 
-// TestTickerIntervals: an interval may be the longest one, and must not be zero.
+// The interval may be the longest Duration, and must not be zero or negative.
 func TestTickerIntervals(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ticker := await.NewTicker(ctx, math.MaxInt64)
@@ -103,8 +103,7 @@ func TestTickerIntervals(t *testing.T) {
 	})
 }
 
-// TestTickerDoesNotAllocate: neither a tick that is waited for nor one that was missed
-// costs memory.
+// Next does not allocate, whether it waits for the tick or the tick was missed.
 func TestTickerDoesNotAllocate(t *testing.T) {
 	check(t, "Run", task.Run(context.Background(), func(ctx context.Context) error {
 		for _, interval := range []time.Duration{1, 100 * time.Microsecond} {
@@ -117,8 +116,8 @@ func TestTickerDoesNotAllocate(t *testing.T) {
 	}))
 }
 
-// TestForever: it ends with the cancel, whatever that is.
-func TestForever(t *testing.T) {
+// Forever returns every kind of cancel.
+func TestCancelEndsForever(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		start := task.Now(ctx)
 		err := await.Timeout(ctx, time.Hour, await.Forever)

@@ -18,15 +18,14 @@ import (
 
 var errBody = errors.New("the body failed")
 
-// TestTimeout: what a body may do, and what comes out at the edge. Behaviours
-// 187-189, 192.
-func TestTimeout(t *testing.T) {
+// What Timeout returns for different outcomes of its function.
+func TestOutcomesOfTimeout(t *testing.T) {
 	const d = time.Second
 	cases := []struct {
 		name    string
 		timeout time.Duration
 		body    func(ctx context.Context) error
-		want    error // by errors.Is
+		want    error // compared by errors.Is
 		expired bool
 		took    time.Duration
 	}{
@@ -36,9 +35,9 @@ func TestTimeout(t *testing.T) {
 		{"never waits", 0, func(ctx context.Context) error { return nil }, nil, false, 0},
 		{"zero", 0, func(ctx context.Context) error { return await.Sleep(ctx, d) }, context.DeadlineExceeded, true, 0},
 		{"negative", -d, func(ctx context.Context) error { return task.Check(ctx) }, context.DeadlineExceeded, true, 0},
-		{"succeeds all the same", d, func(ctx context.Context) error { await.Sleep(ctx, 2*d); return nil }, nil, false, d},
+		{"succeeds too late", d, func(ctx context.Context) error { await.Sleep(ctx, 2*d); return nil }, nil, false, d},
 		{"fails in its cleanup", d, func(ctx context.Context) error { await.Sleep(ctx, 2*d); return errBody }, errBody, false, d},
-		{"fails besides", d, func(ctx context.Context) error { return errors.Join(await.Sleep(ctx, 2*d), errBody) }, errBody, false, d},
+		{"fails too", d, func(ctx context.Context) error { return errors.Join(await.Sleep(ctx, 2*d), errBody) }, errBody, false, d},
 		{"returns the bare sentinel", d, func(ctx context.Context) error { await.Sleep(ctx, 2*d); return ctx.Err() }, context.DeadlineExceeded, true, d},
 		{"cleans up", d, func(ctx context.Context) error {
 			err := await.Sleep(ctx, 2*d)
@@ -57,15 +56,15 @@ func TestTimeout(t *testing.T) {
 				}
 				var cancel *task.Canceled
 				if c.expired && errors.As(err, &cancel) {
-					t.Errorf("Timeout = %v, which still is a cancel", err)
+					t.Errorf("Timeout = %v, want no *task.Canceled", err)
 				}
 				var timeout net.Error
 				if c.expired && (!errors.As(err, &timeout) || !timeout.Timeout()) {
-					t.Errorf("Timeout = %v, which is no timeout for package net", err)
+					t.Errorf("Timeout = %v, want a net.Error that is a timeout", err)
 				}
 				took(ctx, t, began, c.took)
 				if when, ok := task.Loop(ctx).NextDeadline(); ok {
-					t.Errorf("a timer is left over, due in %v", when.Sub(task.Now(ctx)))
+					t.Errorf("a timer is left, due in %v", when.Sub(task.Now(ctx)))
 				}
 				check(t, "Sleep after the block", await.Sleep(ctx, 10*d))
 			})
@@ -73,9 +72,9 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// TestTimeoutAmongOthers: an error that joins the timeout's cancel with another failure
-// comes out as it is.
-func TestTimeoutAmongOthers(t *testing.T) {
+// Timeout returns an error unchanged if the error joins the timeout's cancel with another
+// failure.
+func TestTimeoutJoinedWithFailure(t *testing.T) {
 	for name, join := range map[string]func(ctx context.Context, cancel error) error{
 		"the cancel":   func(_ context.Context, cancel error) error { return errors.Join(cancel, errBody) },
 		"the sentinel": func(ctx context.Context, _ error) error { return errors.Join(errBody, ctx.Err()) },
@@ -98,9 +97,9 @@ func TestTimeoutAmongOthers(t *testing.T) {
 	}
 }
 
-// TestTimeoutAtTheDeadline: a result that is there at the very deadline counts,
-// whatever is first. Behaviour 158.
-func TestTimeoutAtTheDeadline(t *testing.T) {
+// A result and a timeout come at the same time. Exactly one of them ends the wait, and the
+// result is not lost.
+func TestResultAtTheDeadline(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		work := after(ctx, time.Second, 42, nil)
 		check(t, "Sleep", await.Sleep(ctx, 0))
@@ -120,10 +119,9 @@ func TestTimeoutAtTheDeadline(t *testing.T) {
 	})
 }
 
-// TestTimeoutOfTheEnded: a task that has ended is no reason for a timeout of zero to
-// pass; its result is there without waiting. Behaviour 158, which decides the
-// other way.
-func TestTimeoutOfTheEnded(t *testing.T) {
+// A Timeout of zero passes even if the awaited task has ended. The task's result is still
+// available. (asyncio returns the result in this case.)
+func TestTimeoutOfZeroAroundEndedTask(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		work := after(ctx, 0, 42, nil)
 		check(t, "Sleep", await.Sleep(ctx, 1))
@@ -140,10 +138,9 @@ func TestTimeoutOfTheEnded(t *testing.T) {
 	})
 }
 
-// TestTimeoutSameMoment: a result and a cancel from outside in the same moment. The
-// one that was first decides what the wait returns, and the cancel is never
-// swallowed. Behaviour 159.
-func TestTimeoutSameMoment(t *testing.T) {
+// A result and an outer cancel come in the same step. The first of the two decides what the
+// wait returns. The next call returns the cancel in any case.
+func TestResultAndCancelInOneStep(t *testing.T) {
 	for _, resultFirst := range []bool{true, false} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			var f task.Future[int]
@@ -167,7 +164,7 @@ func TestTimeoutSameMoment(t *testing.T) {
 			}
 			check(t, "Sleep", await.Sleep(ctx, 1))
 			if (v == 42) != resultFirst || (err == nil) != resultFirst || err != nil && !errors.Is(err, context.Canceled) {
-				t.Errorf("Timeout = %v with %d, the result first: %v", err, v, resultFirst)
+				t.Errorf("Timeout = %v with the value %d, the result came first: %v", err, v, resultFirst)
 			}
 			if !errors.Is(next, context.Canceled) {
 				t.Errorf("the next call = %v, want canceled", next)
@@ -176,10 +173,9 @@ func TestTimeoutSameMoment(t *testing.T) {
 	}
 }
 
-// TestTimeoutOfTheCanceled: in a task that has absorbed a cancel a timeout has
-// nothing to add, before it is due or after, and under a shield it works as ever.
-// Behaviour 193.
-func TestTimeoutOfTheCanceled(t *testing.T) {
+// In a task that is already cancelled, a timeout changes nothing, before and after its
+// deadline. Under a shield, the timeout works as usual.
+func TestTimeoutInCancelledTask(t *testing.T) {
 	for _, d := range []time.Duration{0, time.Second} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			task.Self(ctx).Cancel(nil)
@@ -202,9 +198,8 @@ func TestTimeoutOfTheCanceled(t *testing.T) {
 	}
 }
 
-// TestTimeoutOuterCancel: a cancel from outside passes, and is none of the
-// timeout's business. Behaviours 159, 193.
-func TestTimeoutOuterCancel(t *testing.T) {
+// Timeout returns an outer cancel unchanged, even if its own deadline has passed too.
+func TestTimeoutReturnsOuterCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		cause := errors.New("enough")
 		var err error
@@ -227,14 +222,14 @@ func TestTimeoutOuterCancel(t *testing.T) {
 	})
 }
 
-// TestTimeoutNested: at the same time the outermost wins; an inner one that was
-// handled does not keep the outer one from firing; and of two that are overdue
-// the outermost wins, whichever was due first. Behaviour 191, guarantee G8.
-func TestTimeoutNested(t *testing.T) {
+// If two nested timeouts pass together, the outer one wins. It also wins if both have
+// passed before the function notices, whichever was due first. An inner timeout that was
+// handled does not disable the outer one.
+func TestNestedTimeouts(t *testing.T) {
 	cases := []struct {
 		name         string
 		outer, inner time.Duration
-		busy         time.Duration // before the body looks
+		busy         time.Duration // how long the body ignores the cancel
 		outerWins    bool
 	}{
 		{"the inner first", 3, 1, 0, false},
@@ -268,9 +263,8 @@ func TestTimeoutNested(t *testing.T) {
 	}
 }
 
-// TestTimeoutInTurn: an inner timeout that was handled, and then the outer one.
-// Behaviour 191.
-func TestTimeoutInTurn(t *testing.T) {
+// An inner timeout is handled twice, and then the outer one passes.
+func TestOuterTimeoutAfterHandledInnerTimeout(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		began := task.Now(ctx)
 		err := await.Timeout(ctx, 3*time.Second, func(ctx context.Context) error {
@@ -289,9 +283,8 @@ func TestTimeoutInTurn(t *testing.T) {
 	})
 }
 
-// TestTimeoutLate: both deadlines pass while the body is between two switch
-// points that it reached under the inner one.
-func TestTimeoutLate(t *testing.T) {
+// The outer deadline passes while the body still cleans up after the inner one.
+func TestOuterDeadlinePassesDuringCleanup(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		err := await.Timeout(ctx, 2*time.Second, func(ctx context.Context) error {
 			err := await.Timeout(ctx, time.Second, func(ctx context.Context) error {
@@ -314,7 +307,8 @@ func TestTimeoutLate(t *testing.T) {
 	})
 }
 
-// TestReschedule: later, earlier, away, too late. Behaviour 194.
+// Reschedule moves a deadline later, earlier or to the past, and removes it. It returns
+// false if there is no deadline or if the deadline has passed.
 func TestReschedule(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		in := func(d time.Duration) time.Time { return saturate.Add(task.Now(ctx), d) }
@@ -342,7 +336,7 @@ func TestReschedule(t *testing.T) {
 			took(ctx, t, began, c.took)
 		}
 		if await.Reschedule(ctx, in(time.Second)) {
-			t.Error("Reschedule outside of a timeout = true")
+			t.Error("Reschedule without a timeout = true")
 		}
 		timed, release := await.WithDeadline(ctx, in(time.Second))
 		defer release()
@@ -353,8 +347,8 @@ func TestReschedule(t *testing.T) {
 	})
 }
 
-// TestWithTimeout: the context ends with the standard errors, is released
-// without a trace, and works again and again. Behaviours 187-189.
+// The context has the standard errors. After release no timer is left, and release may be
+// called again.
 func TestWithTimeout(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		timed, release := await.WithTimeout(ctx, time.Second)

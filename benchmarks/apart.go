@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// measureApart is measure in a process of its own: this program again, which
-// prints its lines as JSON.
+// measureApart is measure in a separate process. It starts this program again, which prints its
+// lines as JSON.
 func (p plan) measureApart(s shape, wanted func(name string) bool) ([]line, error) {
 	var names []string
 	for _, h := range handoffs {
@@ -42,7 +42,7 @@ func (p plan) measureApart(s shape, wanted func(name string) bool) ([]line, erro
 	return readLines(bytes.NewReader(out))
 }
 
-// readLines reads what the report for programs has written.
+// readLines reads the output of jsonLines.
 func readLines(in io.Reader) ([]line, error) {
 	var lines []line
 	for dec := json.NewDecoder(in); ; {

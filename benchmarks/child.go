@@ -17,14 +17,15 @@ import (
 )
 
 const (
-	// childCommand is what the rows of children run. It does nothing.
+	// childCommand is the program that the children run. It does nothing.
 	childCommand = "true"
 
-	// childBatch is how many children are started before the last one is waited for.
+	// childBatch is how many children one operation of a meter runs.
 	childBatch = 64
 )
 
-// childShape: children that end at once, so many at a time, and their output.
+// childShape measures children that end at once, and their output. It runs width children at
+// the same time.
 func childShape(width int, limit float64) shape {
 	return shape{
 		name: fmt.Sprintf("child/%d", width), unit: "ns/child", limit: limits(limit, limit),
@@ -33,7 +34,7 @@ func childShape(width int, limit float64) shape {
 	}
 }
 
-// childCPUShape is the same in time of the processors, that of the children included.
+// childCPUShape is like childShape, but measures CPU time, including that of the children.
 func childCPUShape(width int, limit float64) shape {
 	return shape{
 		name: fmt.Sprintf("child/%d/cpu", width), unit: "ns CPU/child", limit: limits(limit, limit),
@@ -42,10 +43,11 @@ func childCPUShape(width int, limit float64) shape {
 	}
 }
 
-// A meter measures what one of the operations that do does costs.
+// A meter calls do for at least the given time, and returns the cost of one operation. The
+// function do performs n operations.
 type meter func(least time.Duration, do func(n int) error) (float64, error)
 
-// childTasks runs children by tasks.
+// childTasks runs children with package process, in tasks.
 func childTasks(h task.Handoff, width int, m meter) side {
 	return func(r round) (float64, error) {
 		return inTask(h, func(ctx context.Context) (float64, error) {
@@ -61,7 +63,7 @@ func childTasks(h task.Handoff, width int, m meter) side {
 	}
 }
 
-// childGoroutines runs children by goroutines, with package os/exec.
+// childGoroutines runs children with package os/exec, in goroutines.
 func childGoroutines(width int, m meter) side {
 	return func(r round) (float64, error) {
 		cost, err := m(r.least, func(n int) error {
@@ -79,7 +81,7 @@ func childGoroutines(width int, m meter) side {
 	}
 }
 
-// burned is a meter of the time of processors, of this process and of its children.
+// burned is a meter for the CPU time of this process and its children.
 func burned(least time.Duration, do func(n int) error) (float64, error) {
 	before, err := cpuWithChildren()
 	if err != nil {
@@ -97,8 +99,7 @@ func burned(least time.Duration, do func(n int) error) (float64, error) {
 	return float64(after-before) / float64(done), err
 }
 
-// cpuWithChildren is the time that this process has used, and its children that have
-// ended.
+// cpuWithChildren returns the CPU time of this process and of its children that have ended.
 func cpuWithChildren() (time.Duration, error) {
 	own, err := cpuTime(os.Getpid())
 	if err != nil {

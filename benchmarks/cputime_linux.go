@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime is the CPU time that a process has used, in user mode and in the
-// kernel, to the nanosecond: the clock that clock_getcpuclockid(3) names. The
-// times in /proc come in ticks of 10 ms.
+// cpuTime returns the CPU time of a process, in user mode and in the kernel, in nanoseconds. It
+// reads the clock of clock_getcpuclockid(3), because the times in /proc have a resolution of 10
+// ms.
 func cpuTime(pid int) (time.Duration, error) {
-	const scheduled = 2 // CPUCLOCK_SCHED: the whole process, as the scheduler counts
+	const scheduled = 2 // CPUCLOCK_SCHED: the whole process, as counted by the scheduler
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &t); err != nil {
 		return 0, err
@@ -20,7 +20,7 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// cpuOfChildren is the CPU time of the children that have ended.
+// cpuOfChildren returns the CPU time of the children that have ended.
 func cpuOfChildren() (time.Duration, error) {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_CHILDREN, &u); err != nil {

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// cpuTime of another process is nothing we can ask for here.
+// cpuTime fails: this system does not report the CPU time of another process.
 func cpuTime(int) (time.Duration, error) {
 	return 0, fmt.Errorf("CPU time of a process: %w", errors.ErrUnsupported)
 }
 
-// cpuOfChildren is never asked for here.
+// cpuOfChildren is not called on this system.
 func cpuOfChildren() (time.Duration, error) { return 0, errors.ErrUnsupported }

@@ -16,19 +16,19 @@ import (
 	"baton/task"
 )
 
-// serverLife bounds the life of a server process, should nobody end it.
+// serverLife limits the life of a server process that is not ended.
 const serverLife = time.Minute
 
-// A load is what the clients of an echo server do: so many of them send messages of
-// so many bytes and wait for them to come back.
+// A load describes the clients of an echo server: their number and the size of their messages. Each
+// client sends a message and waits until the message is returned.
 type load struct {
 	connections, size int
 	tls, udp, http    bool
 }
 
-// echoShape: CPU time of a TCP echo server for each message of 1 KiB, with so many
-// connections at work. Style is that of our server. Server and load are processes of
-// their own, new for each round; connecting and warming up do not count.
+// echoShape measures the CPU time of a TCP echo server for each message of 1 KiB, with a number of
+// busy connections. Style is the style of our server. Each round starts new processes for the
+// server and the load. Connecting and warming up do not count.
 func echoShape(name, style string, connections int, limit map[task.Handoff]float64) shape {
 	l := load{connections: connections, size: 1 << 10}
 	s := l.shape(fmt.Sprintf("%s/%d", name, connections), style, limit)
@@ -37,8 +37,8 @@ func echoShape(name, style string, connections int, limit map[task.Handoff]float
 	return s
 }
 
-// timedShape is echoShape with an idle timeout, which never passes: what the timer of
-// each connection costs. Peers set a deadline for each Read.
+// timedShape is echoShape with an idle timeout that never expires. It measures the cost of a timer
+// for each connection. Peers set a deadline for each Read.
 func timedShape(connections int) shape {
 	idle := []string{"-idle", serverLife.String()}
 	l := load{connections: connections, size: 1 << 10}
@@ -48,8 +48,8 @@ func timedShape(connections int) shape {
 	return s
 }
 
-// bulkShape is echoShape with messages of 64 KiB. Ours uses netio.Copy; each
-// connection of the peers has a buffer for a whole message.
+// bulkShape is echoShape with messages of 64 KiB. Our server uses netio.Copy. Each connection of
+// the peers has a buffer for a whole message.
 func bulkShape(connections int) shape {
 	const size = 64 << 10
 	l := load{connections: connections, size: size}
@@ -59,8 +59,8 @@ func bulkShape(connections int) shape {
 	return s
 }
 
-// tlsShape is echoShape with TLS. Peers use package crypto/tls, as ours does. The
-// handshakes are part of connecting.
+// tlsShape is echoShape with TLS. All sides use package crypto/tls. The handshakes belong to
+// connecting and do not count.
 func tlsShape(connections int) shape {
 	l := load{connections: connections, size: 1 << 10, tls: true}
 	s := l.shape(fmt.Sprintf("tls/%d", connections), "baton", limits(1.05, 1.05))
@@ -79,8 +79,7 @@ func tlsBulkShape(connections int) shape {
 	return s
 }
 
-// shape is that of a server of ours in one of its styles, with more flags and without its
-// peers.
+// shape returns the shape of our server in a style, with more flags and without peers.
 func (l load) shape(name, style string, limit map[task.Handoff]float64, flags ...string) shape {
 	return shape{
 		name: name, unit: "ns/message", limit: limit, whole: true, processes: true,
@@ -92,21 +91,21 @@ func (l load) shape(name, style string, limit map[task.Handoff]float64, flags ..
 	}
 }
 
-// goroutines is the peer in plain Go, with more flags.
+// goroutines returns the peer in plain Go, with more flags.
 func (l load) goroutines(flags ...string) peer {
 	return peer{name: "goroutines", side: l.on(func() (*exec.Cmd, error) {
 		return goServer(append(flags, l.flag(), "-style", "goroutines")...)
 	})}
 }
 
-// epoll is the peer in C.
+// epoll returns the peer in C.
 func (l load) epoll(buffer int) peer {
 	return peer{name: "C epoll", single: true, side: l.on(func() (*exec.Cmd, error) {
 		return epollServer(buffer)
 	})}
 }
 
-// flag is for the programs of both ends.
+// flag adds a flag for the programs of both ends.
 func (l load) flag() string {
 	if l.udp {
 		return "-udp"
@@ -117,7 +116,7 @@ func (l load) flag() string {
 	return "-tls=" + strconv.FormatBool(l.tls)
 }
 
-// on is the side that has l done to a server.
+// on returns the side that loads a server with l.
 func (l load) on(server func() (*exec.Cmd, error)) side {
 	return func(r round) (float64, error) { return l.round(r, server) }
 }
@@ -138,8 +137,8 @@ func epollServer(buffer int) (*exec.Cmd, error) {
 	return exec.Command(path, "0", strconv.Itoa(int(serverLife.Seconds())), strconv.Itoa(buffer)), nil
 }
 
-// round starts a server and the load, and reads the server's CPU time before and
-// after the load.
+// round starts a server and the load, and reads the CPU time of the server before and after the
+// load.
 func (l load) round(r round, server func() (*exec.Cmd, error)) (value float64, err error) {
 	cmd, err := server()
 	if err != nil {
@@ -161,7 +160,7 @@ func (l load) round(r round, server func() (*exec.Cmd, error)) (value float64, e
 	return measureLoad(client, srv.cmd.Process.Pid)
 }
 
-// startServer starts a server at so many GOMAXPROCS and returns its address.
+// startServer starts a server with GOMAXPROCS=procs and returns its address.
 func startServer(cmd *exec.Cmd, procs int) (srv *program, addr string, err error) {
 	srv, err = start(withProcs(cmd, procs))
 	if err != nil {
@@ -174,13 +173,13 @@ func startServer(cmd *exec.Cmd, procs int) (srv *program, addr string, err error
 	return srv, addr, nil
 }
 
-// withProcs gives a command so many GOMAXPROCS.
+// withProcs sets GOMAXPROCS for a command.
 func withProcs(cmd *exec.Cmd, procs int) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
 	return cmd
 }
 
-// start starts the clients. They connect, and wait for a line before they send.
+// start starts the clients. They connect, and wait for a line of input before they send.
 func (l load) start(addr string, length time.Duration) (*program, error) {
 	dir, err := goPrograms()
 	if err != nil {
@@ -196,8 +195,8 @@ func connected(client *program) error {
 	return client.expect("connected %d\n", &n)
 }
 
-// measureLoad lets the client begin and returns the nanoseconds of CPU time that the
-// process pid has spent on each of its messages.
+// measureLoad lets the clients begin, and returns the CPU time in nanoseconds that the process pid
+// has used for each message.
 func measureLoad(client *program, pid int) (float64, error) {
 	var messages int
 	if err := connected(client); err != nil {
@@ -220,7 +219,7 @@ func measureLoad(client *program, pid int) (float64, error) {
 	return float64(after-before) / float64(messages), nil
 }
 
-// A program is a process that talks to us by lines.
+// A program is a process that reads and writes lines.
 type program struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
@@ -250,16 +249,16 @@ func (p *program) expect(format string, values ...any) error {
 		_, err = fmt.Sscanf(line, format, values...)
 	}
 	if err != nil {
-		return fmt.Errorf("%s said %q: %w", p.cmd.Args[0], line, err)
+		return fmt.Errorf("%s printed %q: %w", p.cmd.Args[0], line, err)
 	}
 	return nil
 }
 
-// end closes the program's input and waits for its end.
+// end closes the input of the program and waits for the end of the program.
 func (p *program) end() error { return errors.Join(p.in.Close(), p.cmd.Wait()) }
 
-// kill ends a program that would go on.
+// kill ends a program that would not end by itself.
 func (p *program) kill() {
 	p.cmd.Process.Kill()
-	p.cmd.Wait() // which tells that it was killed
+	p.cmd.Wait() // returns the kill as an error
 }

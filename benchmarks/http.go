@@ -15,9 +15,9 @@ import (
 	"baton/task"
 )
 
-// httpShape: CPU time of an HTTP server for each request, with so many connections that are
-// kept. Its answers have a body of size bytes. The flags are more flags of the server. Its
-// peer is net/http's server with the same handler.
+// httpShape measures the CPU time of an HTTP server for each request, with a number of persistent
+// connections. The answers have a body of size bytes. The flags are more flags of the server. The
+// peer is the server of net/http with the same handler.
 func httpShape(name string, connections, size int, limit float64, flags ...string) shape {
 	l := load{connections: connections, size: size, http: true}
 	return shape{
@@ -43,8 +43,9 @@ func (l load) httpServer(args ...string) (*exec.Cmd, error) {
 	return exec.Command(filepath.Join(dir, "httpserver"), args...), nil
 }
 
-// httpClientShape: CPU time of an HTTP client for each request, with so many requests at
-// once. Its peer is net/http's client on goroutines. The server is net/http's for both.
+// httpClientShape measures the CPU time of an HTTP client for each request, with a number of
+// concurrent requests. The peer is the client of net/http on goroutines. The server is that of
+// net/http for both.
 func httpClientShape(workers int, limit float64) shape {
 	l := load{connections: workers, size: 1 << 10, http: true}
 	return shape{
@@ -55,7 +56,7 @@ func httpClientShape(workers int, limit float64) shape {
 	}
 }
 
-// httpClient is the side of a client with these flags.
+// httpClient returns the side of a client with these flags.
 func (l load) httpClient(flags ...string) side {
 	return func(r round) (value float64, err error) {
 		cmd, err := l.httpServer("-style", "nethttp")
@@ -78,14 +79,14 @@ func (l load) httpClient(flags ...string) side {
 	}
 }
 
-// byWrk has the http rows loaded by wrk; -wrk.
+// byWrk makes wrk the client of the http rows: -wrk.
 var byWrk bool
 
-// wrkTime is how long wrk loads a server: it counts whole seconds.
+// wrkTime is the time for which wrk loads a server. Wrk accepts only whole seconds.
 const wrkTime = time.Second
 
-// wrk has wrk load the server at addr, and returns the nanoseconds of CPU time that the
-// process pid has spent on each request. Connecting counts.
+// wrk loads the server at addr with the program wrk. It returns the CPU time in nanoseconds that
+// the process pid has used for each request. Connecting counts.
 func (l load) wrk(addr string, pid int) (float64, error) {
 	before, err := cpuTime(pid)
 	if err != nil {
@@ -104,8 +105,8 @@ func (l load) wrk(addr string, pid int) (float64, error) {
 	return float64(after-before) / float64(requests), err
 }
 
-// wrkRequests finds in the report of wrk how many requests were answered. Any that failed
-// are an error.
+// wrkRequests returns the number of answered requests in a report of wrk. Failed requests are an
+// error.
 func wrkRequests(report []byte) (n int, err error) {
 	for line := range bytes.Lines(report) {
 		line = bytes.TrimSpace(line)
@@ -117,7 +118,7 @@ func wrkRequests(report []byte) (n int, err error) {
 		}
 	}
 	if err == nil && n == 0 {
-		err = fmt.Errorf("wrk: no requests in its report %q", report)
+		err = fmt.Errorf("wrk: its report does not contain a number of requests: %q", report)
 	}
 	return n, err
 }

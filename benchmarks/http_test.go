@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The report of wrk is read; one with failed requests is an error.
+// wrkRequests reads a report of wrk, and returns an error for a report with failed requests.
 func TestWrkRequests(t *testing.T) {
 	const head = "Running 1s test @ http://127.0.0.1:7000/\n  1 threads and 50 connections\n"
 	for _, c := range []struct {
@@ -27,7 +27,8 @@ func TestWrkRequests(t *testing.T) {
 	}
 }
 
-// With -wrk the rows of HTTP servers are measured by wrk, if there is one, and no other rows.
+// With -wrk, wrk measures the rows of HTTP servers if wrk is installed, and no other row is
+// measured.
 func TestByWrk(t *testing.T) {
 	defer func() { byWrk = false }()
 	byWrk = true

@@ -9,13 +9,13 @@ import (
 	"baton/task"
 )
 
-// idleWarmUp is how many connections a server has before its memory is read for the
-// first time. So what it needs only once, such as the code of a handshake, does not count.
+// idleWarmUp is the number of connections before the memory of a server is read for the first time.
+// So memory that the server needs only once, such as the code of a handshake, does not count.
 const idleWarmUp = 20
 
-// idleShape: the resident bytes of a server for each connection that has echoed a few
-// messages of 1 KiB and is idle since. Style is that of ours, which uses netio.Copy if it
-// is baton. Each connection of the peer has a buffer of 4 KiB.
+// idleShape measures the resident bytes of an echo server for each connection that has transferred
+// a few messages of 1 KiB and is idle. Style is the style of our server; the style baton uses
+// netio.Copy. Each connection of the peer has a buffer of 4 KiB.
 func idleShape(name, style string, crypt bool, limit float64) shape {
 	l := load{connections: idle, size: 1 << 10, tls: crypt}
 	return shape{
@@ -30,7 +30,7 @@ func idleShape(name, style string, crypt bool, limit float64) shape {
 	}
 }
 
-// idleHTTPShape is idleShape for a kept connection of HTTP that was used before.
+// idleHTTPShape is idleShape for a persistent HTTP connection that was used before.
 func idleHTTPShape(name string, limit float64) shape {
 	l := load{connections: idle, size: 12, http: true}
 	return shape{
@@ -47,7 +47,7 @@ func idleHTTPShape(name string, limit float64) shape {
 	}
 }
 
-// idle is the side that measures a server, which has the flag -collect.
+// idle returns the side that measures a server with the flag -collect.
 func (l load) idle(server func() (*exec.Cmd, error)) side {
 	return func(r round) (float64, error) {
 		cmd, err := server()
@@ -76,8 +76,8 @@ func (l load) idle(server func() (*exec.Cmd, error)) side {
 	}
 }
 
-// sizeWith waits until the clients are connected and returns the resident bytes of the
-// server when it has freed what it can.
+// sizeWith waits until the clients are connected, makes the server free unused memory, and returns
+// the resident bytes of the server.
 func sizeWith(clients, srv *program) (int, error) {
 	if err := connected(clients); err != nil {
 		return 0, err

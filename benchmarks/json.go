@@ -7,27 +7,27 @@ import (
 	"io"
 )
 
-// object is a line as JSON shows it. A line without figures has a note that says
-// why, and null for what it does not know.
+// object is a line in JSON. A line without figures has a note with the reason, and null for missing
+// figures.
 type object struct {
 	Name      string   `json:"name"`
 	Unit      string   `json:"unit"`
-	Value     *float64 `json:"value"` // the median of ours
+	Value     *float64 `json:"value"` // the median of our side
 	Peer      string   `json:"peer"`
 	PeerValue *float64 `json:"peer_value"` // the median of the peer at its best GOMAXPROCS
 	Ratio     *float64 `json:"ratio"`      // value / peer_value
-	Procs     int      `json:"procs"`      // GOMAXPROCS of ours
+	Procs     int      `json:"procs"`      // GOMAXPROCS of our side
 	PeerProcs int      `json:"peer_procs,omitempty"`
-	Min       float64  `json:"min,omitempty"` // of the rounds of ours
+	Min       float64  `json:"min,omitempty"` // of the rounds of our side
 	Max       float64  `json:"max,omitempty"`
 	PeerMin   float64  `json:"peer_min,omitempty"`
 	PeerMax   float64  `json:"peer_max,omitempty"`
 	Rounds    int      `json:"rounds"`
-	Limit     float64  `json:"limit,omitempty"` // what the ratio should not exceed
+	Limit     float64  `json:"limit,omitempty"` // the largest ratio that is not marked
 	Note      string   `json:"note,omitempty"`
 }
 
-// jsonLines is the report for programs: an object a line.
+// jsonLines is the report for programs: one JSON object on each line.
 type jsonLines struct {
 	enc *json.Encoder
 	err error
@@ -59,7 +59,7 @@ func (l line) object() object {
 	return o
 }
 
-// line is the line that o shows.
+// line returns the line of o.
 func (o object) line() line {
 	l := line{
 		name: o.Name, unit: o.Unit, procs: o.Procs, peer: o.Peer,

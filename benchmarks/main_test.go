@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The tests are inside: there is nothing to import in a program.
+// The tests belong to the package, because a program cannot be imported.
 
 package main
 
@@ -13,11 +13,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain makes everything small. Rows start this binary again, with arguments
-// for the program and not for the tests.
+// TestMain makes the sizes of all rows small. Rows start this binary again with arguments for the
+// program instead of the tests.
 func TestMain(m *testing.M) {
 	many, atOnce, bulk, parked, idle = 500, 500, 5_000, 5_000, 100
-	if slices.ContainsFunc([]string{"-parked", "-seat", "-here"}, func(s string) bool { return slices.Contains(os.Args, s) }) {
+	if slices.ContainsFunc([]string{"-parked", "-side", "-here"}, func(s string) bool { return slices.Contains(os.Args, s) }) {
 		main()
 		return
 	}
@@ -36,7 +36,7 @@ func TestRunRefuses(t *testing.T) {
 		{"-parked", "threads"},
 		{"-cpuprofile", "unused"},
 		{"-fresh", "-here"},
-		{"-seat", "switch/2 threads"},
+		{"-side", "switch/2 threads"},
 		{"-many", "0"},
 	} {
 		if err := run(args, io.Discard); err == nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// markdown is the report for the README: a row for each shape, against the peer
-// that its limit is about, with the ratios at each GOMAXPROCS.
+// markdown is the report for the README: one row for each shape, compared with the peer of its
+// limit, with the ratios at each GOMAXPROCS.
 type markdown struct {
 	out   io.Writer
 	begun bool
@@ -36,8 +36,7 @@ func (m *markdown) lines(lines []line) {
 	m.print(" %s %s, %s |\n", grouped(first.peerValue.median), first.unit, first.peer)
 }
 
-// side prints two cells: the figure at the given GOMAXPROCS, and the ratios there
-// and elsewhere.
+// side prints two cells: the figure at the first GOMAXPROCS, and the ratios at each GOMAXPROCS.
 func (m *markdown) side(lines []line, suffix string) {
 	var figures, ratios []string
 	for _, l := range lines {
@@ -65,7 +64,7 @@ func (m *markdown) print(format string, args ...any) {
 	}
 }
 
-// grouped is a whole number with commas, or one with a decimal if it is small.
+// grouped formats a number: a whole number with commas, or a small number with one decimal.
 func grouped(v float64) string {
 	if v < 10 {
 		return strconv.FormatFloat(v, 'f', 1, 64)

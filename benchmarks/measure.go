@@ -17,12 +17,12 @@ import (
 // A plan says how to measure.
 type plan struct {
 	rounds int
-	least  time.Duration // of a round
-	procs  []int         // what GOMAXPROCS is set to, the given one first
-	fresh  bool          // every contestant in a process of its own
+	least  time.Duration // minimum time of a round
+	procs  []int         // the values of GOMAXPROCS, the current one first
+	fresh  bool          // each contestant has its own process
 }
 
-// A spread is what the rounds of one contestant have shown.
+// A spread summarizes the rounds of one contestant.
 type spread struct{ median, min, max float64 }
 
 // A line is one row at one GOMAXPROCS against one peer.
@@ -32,26 +32,25 @@ type line struct {
 	procs     int
 	value     spread
 	peer      string
-	peerProcs int // at which the peer was best
+	peerProcs int // GOMAXPROCS at which the peer was best
 	peerValue spread
 	ratio     float64
-	limit     float64 // 0 is none
+	limit     float64 // 0 is no limit
 	rounds    int
-	note      string // why there are no figures
+	note      string // the reason if there are no figures
 }
 
 // A contestant is one side at one GOMAXPROCS.
 type contestant struct {
-	side   side
-	procs  int
-	seat   *seat // its process; nil if it measures here, or starts processes itself
-	values []float64
-	err    error // of the first round that failed; there is no further one
+	side    side
+	procs   int
+	process *sideProcess // its process; nil if it measures in this process or starts processes itself
+	values  []float64
+	err     error // of the first failed round, which is also the last round
 }
 
-// measure measures the rows of s whose names are wanted. All contestants take
-// turns in every round: ours with each hand-over and the peers, at each
-// GOMAXPROCS.
+// measure measures the rows of s whose names are wanted. In each round all contestants run one
+// after another: our side with each hand-over, and the peers, each at each GOMAXPROCS.
 func (p plan) measure(s shape, wanted func(name string) bool) []line {
 	ours := make(map[task.Handoff][]*contestant)
 	for _, h := range handoffs {
@@ -75,7 +74,7 @@ func (p plan) measure(s shape, wanted func(name string) bool) []line {
 		}
 		peers[i] = p.contestants(s, peer.name, peer.side, at)
 	}
-	p.takeTurns(s, ours, peers)
+	p.alternate(s, ours, peers)
 
 	var lines []line
 	for _, h := range handoffs {
@@ -93,23 +92,23 @@ func (p plan) measure(s shape, wanted func(name string) bool) []line {
 	return lines
 }
 
-// contestants are one side of a shape at each GOMAXPROCS.
+// contestants returns one side of a shape at each GOMAXPROCS.
 func (p plan) contestants(of shape, who string, s side, procs []int) []*contestant {
 	var list []*contestant
 	for _, n := range procs {
 		c := &contestant{side: s, procs: n}
 		if p.fresh && !of.processes {
-			c.seat = &seat{shape: of.name, who: who, procs: n}
-			c.side = c.seat.measure
+			c.process = &sideProcess{shape: of.name, who: who, procs: n}
+			c.side = c.process.measure
 		}
 		list = append(list, c)
 	}
 	return list
 }
 
-// takeTurns runs all rounds of a shape. The first turn warms up and does not
-// count: caches, page tables, the runtime's free lists.
-func (p plan) takeTurns(s shape, ours map[task.Handoff][]*contestant, peers [][]*contestant) {
+// alternate runs all rounds of a shape. The first round fills caches, page tables and the free
+// lists of the runtime, and does not count.
+func (p plan) alternate(s shape, ours map[task.Handoff][]*contestant, peers [][]*contestant) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	var all []*contestant
 	for i := range p.procs {
@@ -155,10 +154,10 @@ func sideBySide(all []*contestant) {
 	turn.Wait()
 }
 
-// round runs one round. It begins with a collection, so that nobody pays for the
-// garbage of the one before.
+// round runs one round. It begins with a garbage collection, so that the garbage of the previous
+// round costs this round nothing.
 func (c *contestant) round(least time.Duration) {
-	if c.seat == nil {
+	if c.process == nil {
 		runtime.GOMAXPROCS(c.procs)
 		runtime.GC()
 	}
@@ -177,17 +176,17 @@ func (c *contestant) measure(r round) {
 	c.values = append(c.values, v)
 }
 
-// leave gives the seat up.
+// leave ends the process of the contestant, if it has one.
 func (c *contestant) leave() {
-	if c.seat == nil {
+	if c.process == nil {
 		return
 	}
-	if err := c.seat.end(); c.err == nil {
+	if err := c.process.end(); c.err == nil {
 		c.err = err
 	}
 }
 
-// best is the peer at the GOMAXPROCS that suits it most: its smallest median.
+// best returns the peer at the GOMAXPROCS with the smallest median.
 func best(peer []*contestant) *contestant {
 	return slices.MinFunc(peer, func(a, b *contestant) int {
 		switch {
@@ -203,7 +202,7 @@ func best(peer []*contestant) *contestant {
 	})
 }
 
-// compare makes the line of two contestants.
+// compare returns the line of two contestants.
 func compare(own, peer *contestant) line {
 	l := line{
 		procs:     own.procs,
@@ -222,8 +221,8 @@ func compare(own, peer *contestant) line {
 	return l
 }
 
-// spreadOf returns the median of values (of an even number, the mean of the two
-// in the middle), the least and the greatest.
+// spreadOf returns the median, the minimum and the maximum of values. The median of an even number
+// of values is the mean of the two middle ones.
 func spreadOf(values []float64) spread {
 	if len(values) == 0 {
 		return spread{}
@@ -237,9 +236,9 @@ func spreadOf(values []float64) spread {
 	}
 }
 
-// timed has do work until least has passed, and returns the nanoseconds of one
-// operation. do is told how many operations to do; they grow until a call takes
-// a millisecond, so that looking at the clock costs nothing.
+// timed calls do until least has passed, and returns the nanoseconds of one operation. The
+// argument of do is a number of operations. The number grows until a call takes a millisecond, so
+// that reading the clock costs almost nothing.
 func timed(least time.Duration, do func(n int) error) (float64, error) {
 	done, n := 0, 1
 	for start := time.Now(); ; {
@@ -257,7 +256,7 @@ func timed(least time.Duration, do func(n int) error) (float64, error) {
 	}
 }
 
-// inTask runs one round of ours: measured is the first task of a loop of its own.
+// inTask runs one round of our side. measured is the root task of a new loop.
 func inTask(h task.Handoff, measured func(ctx context.Context) (float64, error)) (value float64, err error) {
 	err = runner(h).Run(context.Background(), func(ctx context.Context) error {
 		value, err = measured(ctx)
@@ -266,8 +265,8 @@ func inTask(h task.Handoff, measured func(ctx context.Context) (float64, error))
 	return value, err
 }
 
-// runner is the default but for the reports of slow steps: on a machine that is
-// busy with other things every step may be slow.
+// runner is a default Runner without reports of slow steps: on a busy machine every step may be
+// slow.
 func runner(h task.Handoff) task.Runner {
 	return task.Runner{Handoff: h, Config: loop.Config{OnSlow: func(loop.SlowStep) {}}}
 }

@@ -35,8 +35,7 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// TestBest: the peer counts with its better median, and one that failed only if
-// there is no other.
+// TestBest: the better median of a peer counts. A failed peer counts only if there is no other one.
 func TestBest(t *testing.T) {
 	slow := &contestant{procs: 2, values: []float64{1, 9, 9}}
 	fast := &contestant{procs: 1, values: []float64{5, 5, 50}}
@@ -57,7 +56,7 @@ func TestBest(t *testing.T) {
 	}
 }
 
-// scripted is a shape whose sides only write down that they were called.
+// scripted returns a shape whose sides only log their calls.
 func scripted(log *[]string) shape {
 	say := func(who string, value float64) side {
 		return func(round) (float64, error) {
@@ -78,8 +77,8 @@ func scripted(log *[]string) shape {
 	}
 }
 
-// TestTurns: all contestants take turns in every round.
-func TestTurns(t *testing.T) {
+// TestAlternation: in each round all contestants run one after another.
+func TestAlternation(t *testing.T) {
 	var log []string
 	p := plan{rounds: 3, least: time.Hour, procs: []int{1}}
 	lines := p.measure(scripted(&log), func(string) bool { return true })
@@ -104,7 +103,7 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// TestSelection: -run selects rows by name; a row that is not wanted is not run.
+// TestSelection: -run selects rows by name. Other rows do not run.
 func TestSelection(t *testing.T) {
 	for pattern, want := range map[string][]string{
 		"":                {"scripted/channel", "scripted/coroutine"},
@@ -129,8 +128,8 @@ func TestSelection(t *testing.T) {
 	}
 }
 
-// TestProcs: a side runs at the GOMAXPROCS of its round, and measuring leaves
-// the given one behind.
+// TestProcs: a side runs with the GOMAXPROCS of its round. Afterwards GOMAXPROCS has its former
+// value.
 func TestProcs(t *testing.T) {
 	const before = 3
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(before))
@@ -148,14 +147,14 @@ func TestProcs(t *testing.T) {
 	p := plan{rounds: 1, procs: []int{2, 1}}
 	p.measure(s, func(name string) bool { return name == "procs/channel" })
 	if want := []int{2, 2, 2, 2, 1, 1}; !slices.Equal(seen, want) {
-		t.Errorf("rounds told and saw %v, want %v", seen, want)
+		t.Errorf("the rounds got and saw %v, want %v", seen, want)
 	}
 	if after := runtime.GOMAXPROCS(0); after != before {
 		t.Errorf("GOMAXPROCS is %d afterwards, was %d", after, before)
 	}
 }
 
-// TestTimed: a round goes on until it was long enough, and counts everything.
+// TestTimed: a round continues until its minimum time has passed, and counts all operations.
 func TestTimed(t *testing.T) {
 	total := 0
 	start := time.Now()

@@ -18,25 +18,23 @@ import (
 	"baton/task"
 )
 
-// parkers are what a process that was started with -parked can park. Each one
-// calls measure twice, before and while they are parked, and returns what was
-// parked.
+// parkers are the values of -parked. Each function parks tasks or goroutines, calls measure before
+// and while they are parked, and returns what it has parked.
 var parkers = map[string]func(measure func() error) error{
 	"channel":    func(measure func() error) error { return parkTasks(task.Channel, measure) },
 	"coroutine":  func(measure func() error) error { return parkTasks(task.Coroutine, measure) },
 	"goroutines": parkGoroutines,
 }
 
-// memoryTasks: the resident bytes of a parked task.
+// memoryTasks measures the resident bytes of a parked task.
 func memoryTasks(h task.Handoff) side { return measureParked(h.String()) }
 
-// memoryGoroutines: those of a goroutine parked on a channel.
+// memoryGoroutines measures the resident bytes of a goroutine that waits for a channel.
 func memoryGoroutines(r round) (float64, error) { return measureParked("goroutines")(r) }
 
-// measureParked is a side that measures in a process of its own: a heap that has
-// grown before would hide what a task costs. The process collects only right
-// before it reads its size: collections on the way would take time and change
-// nothing.
+// measureParked returns a side that measures in a separate process, because a heap that has grown
+// before would hide the memory of a task. The process collects garbage only before it reads its
+// size: earlier collections would take time and change nothing.
 func measureParked(who string) side {
 	return func(r round) (float64, error) {
 		self, err := os.Executable()
@@ -54,12 +52,12 @@ func measureParked(who string) side {
 	}
 }
 
-// printParked is the child of measureParked: it parks, and prints the growth of
-// its resident memory for each one parked.
+// printParked runs in the child process of measureParked. It parks, and prints the growth of the
+// resident memory for each parked task or goroutine.
 func printParked(who string, out io.Writer) error {
 	park := parkers[who]
 	if park == nil {
-		return fmt.Errorf("-parked %s: there are channel, coroutine and goroutines", who)
+		return fmt.Errorf("-parked %s: it must be channel, coroutine or goroutines", who)
 	}
 	var sizes []int
 	err := park(func() error {
@@ -75,8 +73,8 @@ func printParked(who string, out io.Writer) error {
 	return err
 }
 
-// parkTasks switches the watchdog off: a collection among so many stacks is a
-// slow step, and a report of it would walk them all.
+// parkTasks runs without a watchdog: a garbage collection with so many stacks is a slow step, and a
+// report of the step would walk all stacks.
 func parkTasks(h task.Handoff, measure func() error) error {
 	quiet := task.Runner{Handoff: h, Config: loop.Config{SlowStep: -1}}
 	return quiet.Run(context.Background(), func(ctx context.Context) error {
@@ -121,7 +119,7 @@ func parkGoroutines(measure func() error) error {
 	return err
 }
 
-// residentBytes is the resident set of a process, from proc(5).
+// residentBytes returns the resident set size of a process, from proc(5).
 func residentBytes(pid int) (int, error) {
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {

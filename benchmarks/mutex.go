@@ -10,8 +10,7 @@ import (
 	"baton/task"
 )
 
-// lockOurs: lock and unlock a mutex that nobody else wants, with the task's own
-// context.
+// lockOurs locks and unlocks an uncontended mutex with the task's own context.
 func lockOurs(h task.Handoff) side {
 	return func(r round) (float64, error) {
 		return inTask(h, func(ctx context.Context) (float64, error) {
@@ -32,13 +31,13 @@ func lockOurs(h task.Handoff) side {
 	}
 }
 
-// lockSync: the same with a sync.Mutex.
+// lockSync is like lockOurs, with a sync.Mutex.
 func lockSync(r round) (float64, error) {
 	var mu sync.Mutex
 	return timed(r.least, func(n int) error {
 		for range n {
 			mu.Lock()
-			mu.Unlock() //lint:ignore SA2001 the empty section is what is measured
+			mu.Unlock() //lint:ignore SA2001 the benchmark measures an empty critical section
 		}
 		return nil
 	})

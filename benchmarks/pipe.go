@@ -19,8 +19,8 @@ import (
 // pipeBatch is how many buffers one operation of a meter sends.
 const pipeBatch = 16
 
-// pipeShape measures a pipe: one side sends buffers of so many KiB, one Write for each, and
-// the other side of the same process reads them into a buffer of 64 KiB.
+// pipeShape measures a pipe. One side writes buffers of the given size, with one Write for each
+// buffer. The other side, in the same process, reads with a large buffer.
 func pipeShape(kib int, limit float64) shape {
 	return shape{
 		name: fmt.Sprintf("pipe/%dk", kib), unit: "ns/KiB", limit: limits(limit, limit),
@@ -29,7 +29,7 @@ func pipeShape(kib int, limit float64) shape {
 	}
 }
 
-// pipeCPUShape is pipeShape in CPU time.
+// pipeCPUShape is like pipeShape, but measures CPU time.
 func pipeCPUShape(kib int, limit float64) shape {
 	return shape{
 		name: fmt.Sprintf("pipe/%dk/cpu", kib), unit: "ns CPU/KiB", limit: limits(limit, limit),
@@ -38,10 +38,11 @@ func pipeCPUShape(kib int, limit float64) shape {
 	}
 }
 
-// pipeReadBytes is the size of the reader's buffer: what a pipe holds.
+// pipeReadBytes is the size of the buffer of the reading goroutine. It is the default capacity
+// of a pipe.
 const pipeReadBytes = 64 << 10
 
-// pipeTasks uses two tasks, and the streams of package process.
+// pipeTasks uses two tasks and the streams of package process.
 func pipeTasks(h task.Handoff, kib int, m meter) side {
 	return func(r round) (float64, error) {
 		return inTask(h, func(ctx context.Context) (cost float64, err error) {
@@ -72,7 +73,7 @@ func pipeTasks(h task.Handoff, kib int, m meter) side {
 	}
 }
 
-// discard is a netio.Writer that drops what it is given.
+// A discard is a netio.Writer that drops all bytes.
 type discard struct{}
 
 func (discard) Write(_ context.Context, p []byte) (int, error) { return len(p), nil }
@@ -94,7 +95,7 @@ func pipeStreams(ctx context.Context) (reader, writer *netio.Stream, err error) 
 	return reader, writer, nil
 }
 
-// pipeGoroutines uses two goroutines, and the files of package os.
+// pipeGoroutines uses two goroutines and the files of package os.
 func pipeGoroutines(kib int, m meter) side {
 	return func(r round) (float64, error) {
 		reader, writer, err := os.Pipe()

@@ -14,8 +14,8 @@ import (
 //go:embed echoserver/c/echo.c
 var echoC []byte
 
-// The programs that the echo and http rows run are built when the first of these rows
-// needs them, in a directory that removePrograms removes.
+// The first row that needs the programs of the echo and http rows builds them, in a directory that
+// removePrograms removes.
 var (
 	workshop = sync.OnceValues(func() (dir string, err error) {
 		return os.MkdirTemp("", "baton-benchmarks-")
@@ -49,16 +49,16 @@ var (
 	})
 )
 
-// removePrograms removes what was built.
+// removePrograms removes the directory of the programs.
 func removePrograms() error {
-	dir, err := workshop() // made for nothing if no row has needed it
+	dir, err := workshop() // created here if no row has needed it
 	if err != nil {
 		return err
 	}
 	return os.RemoveAll(dir)
 }
 
-// compiler finds the C compiler, as make does.
+// compiler returns the C compiler, which it finds as make does.
 func compiler() (string, error) {
 	name := os.Getenv("CC")
 	if name == "" {
@@ -71,7 +71,7 @@ func compiler() (string, error) {
 	return path, nil
 }
 
-// build runs a compiler; what it says becomes part of the error.
+// build runs a compiler. An error contains the output of the compiler.
 func build(name string, args ...string) error {
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {

@@ -11,8 +11,7 @@ import (
 	"baton/task"
 )
 
-// throughQueue: a producer and a consumer, with a queue of this capacity between
-// them.
+// throughQueue measures a producer and a consumer that share a queue of this capacity.
 func throughQueue(capacity int) func(task.Handoff) side {
 	return func(h task.Handoff) side {
 		return func(r round) (float64, error) {
@@ -39,7 +38,7 @@ func throughQueue(capacity int) func(task.Handoff) side {
 	}
 }
 
-// without is nil in place of an expected error.
+// without returns nil instead of an expected error.
 func without(err, expected error) error {
 	if errors.Is(err, expected) {
 		return nil
@@ -47,7 +46,7 @@ func without(err, expected error) error {
 	return err
 }
 
-// throughChannel: the same through a Go channel of that capacity.
+// throughChannel is like throughQueue, with a Go channel.
 func throughChannel(capacity int) side {
 	return func(r round) (float64, error) {
 		items := make(chan int, capacity)

@@ -22,7 +22,7 @@ var (
 	}
 )
 
-// TestJSON: an object a line, with null for what is not known.
+// TestJSON: one object on each line, with null for missing figures.
 func TestJSON(t *testing.T) {
 	var out bytes.Buffer
 	r := newJSON(&out)
@@ -62,7 +62,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestReadLines: lines come back from their JSON as they were.
+// TestReadLines: readLines returns the lines that jsonLines has written.
 func TestReadLines(t *testing.T) {
 	var out bytes.Buffer
 	want := []line{measured, unmeasured}
@@ -71,12 +71,12 @@ func TestReadLines(t *testing.T) {
 		t.Errorf("read %+v, %v, want %+v", got, err, want)
 	}
 	if _, err := readLines(strings.NewReader(`{"name": 7}`)); err == nil {
-		t.Error("a line that is none was read without an error")
+		t.Error("readLines accepted invalid JSON")
 	}
 }
 
-// TestTable: ratios, spreads, the peer's GOMAXPROCS, what is over its limit, and
-// why there are no figures.
+// TestTable: the table shows ratios, spreads, the GOMAXPROCS of the peer, exceeded limits, and the
+// reason for missing figures.
 func TestTable(t *testing.T) {
 	var out bytes.Buffer
 	r := newTable(&out)
@@ -102,14 +102,14 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// broken is a writer that refuses.
+// broken is a writer that fails.
 type broken struct{}
 
 var errBroken = errors.New("broken pipe")
 
 func (broken) Write([]byte) (int, error) { return 0, errBroken }
 
-// TestBrokenOutput: what cannot be printed is an error in the end.
+// TestBrokenOutput: end returns a write error.
 func TestBrokenOutput(t *testing.T) {
 	for name, r := range map[string]report{"table": newTable(broken{}), "JSON": newJSON(broken{})} {
 		r.lines([]line{measured})
@@ -119,8 +119,7 @@ func TestBrokenOutput(t *testing.T) {
 	}
 }
 
-// TestMarkdown: a row for a shape, both hand-overs side by side, and only the peer
-// of the limit.
+// TestMarkdown: each shape has one row with both hand-overs and only the peer of the limit.
 func TestMarkdown(t *testing.T) {
 	other := func(change func(l *line)) line {
 		l := measured
@@ -131,7 +130,7 @@ func TestMarkdown(t *testing.T) {
 	r := newMarkdown(&out)
 	r.lines([]line{
 		measured,
-		other(func(l *line) { l.peer, l.limit = "nobody", 0 }),
+		other(func(l *line) { l.peer, l.limit = "other", 0 }),
 		other(func(l *line) { l.procs, l.ratio = 1, 1.25 }),
 		other(func(l *line) { l.name, l.value.median, l.ratio = "switch/2/coroutine", 1234567, 0.7 }),
 	})

@@ -8,50 +8,48 @@ import (
 	"baton/task"
 )
 
-// A side measures one round of one contestant: it prepares, works, and returns
-// what one operation cost, in the unit of its row. Preparation and cleaning up
-// are not part of the cost.
+// A side measures one round of one contestant. It prepares, works, and returns the cost of one
+// operation, in the unit of its row. Preparation and cleanup are not part of the cost.
 type side func(round) (float64, error)
 
-// A round is what a side is told.
+// A round has the parameters of one call of a side.
 type round struct {
-	least time.Duration // to work for at least so long
-	procs int           // GOMAXPROCS: already set here, and to be set in other processes
+	least time.Duration // minimum time of the work
+	procs int           // GOMAXPROCS: already set in this process; the side sets it in other processes
 }
 
-// A shape is a kind of work, done by tasks and by their peers. With each of the
-// two hand-overs it is a row.
+// A shape is a kind of work that tasks and their peers do. With each of the two hand-overs it is a
+// row.
 type shape struct {
 	name  string
 	unit  string
 	ours  func(task.Handoff) side
 	peers []peer
-	// limit is what the ratio should not exceed; 0 is no limit.
+	// limit is the largest ratio that is not marked. 0 is no limit.
 	limit map[task.Handoff]float64
-	// whole says that a round does something once, however long that takes: it
-	// is not repeated until the round is long enough, nor warmed up.
+	// whole means that a round does the work once, however long that takes. There is no
+	// repetition and no warm-up.
 	whole bool
-	// apart says that every round is a process of its own and measures no time:
-	// those of one turn may run at the same time.
+	// apart means that each round is a separate process and does not measure time, so the
+	// contestants of a round may run at the same time.
 	apart bool
-	// processes says that the sides start processes themselves.
+	// processes means that the sides start processes themselves.
 	processes bool
-	// given says that ours is measured at the given GOMAXPROCS only: the two
-	// rows that take long and do not depend on it. The whole has to fit into a
-	// minute.
+	// given means that our side is measured only with the current GOMAXPROCS. It is for the two
+	// rows that take long and do not depend on GOMAXPROCS, because all rows together should take
+	// a minute.
 	given bool
 }
 
-// A peer does the same work without us.
+// A peer does the same work without Baton.
 type peer struct {
 	name    string
 	side    side
 	limited bool // the shape's limit is on the ratio to this peer
-	single  bool // its program has one thread whatever GOMAXPROCS is
+	single  bool // its program has one thread, whatever GOMAXPROCS is
 }
 
-// How many of what there are in the rows. They are variables only so that tests
-// can do with fewer.
+// The sizes of the rows. They are variables so that tests can make them smaller.
 var (
 	many   = 10_000    // tasks or goroutines of switch/10000, live timers of timers/each
 	atOnce = 10_000    // tasks or goroutines of spawn/many; -many
@@ -60,14 +58,14 @@ var (
 	idle   = 250       // connections of idle
 )
 
-// handoffs are the H of the rows' names, in the order of the table.
+// handoffs are the values of H in the names of rows, in the order of the table.
 var handoffs = []task.Handoff{task.Channel, task.Coroutine}
 
-// row is the name of a shape with one hand-over.
+// row returns the name of a shape with one hand-over.
 func (s *shape) row(h task.Handoff) string { return s.name + "/" + h.String() }
 
-// shapes lists all there are, in the order of the report. The limits are the
-// project's own targets, chosen so that nobody has to leave tasks for speed.
+// shapes returns all shapes in the order of the report. The limits are targets of the project: no
+// user should need goroutines instead of tasks for speed.
 func shapes() []shape {
 	return []shape{
 		{
@@ -130,7 +128,7 @@ func shapes() []shape {
 	}
 }
 
-// limits are those of a shape for each hand-over.
+// limits returns the limits of a shape for each hand-over.
 func limits(channel, coroutine float64) map[task.Handoff]float64 {
 	return map[task.Handoff]float64{task.Channel: channel, task.Coroutine: coroutine}
 }

@@ -13,7 +13,7 @@ import (
 	"baton/task"
 )
 
-// TestRows: every row is there, with its limits.
+// TestRows: every row exists and has its limits.
 func TestRows(t *testing.T) {
 	want := []struct {
 		shape              string
@@ -59,7 +59,7 @@ func TestRows(t *testing.T) {
 	var names []string
 	for i, s := range shapes() {
 		if i >= len(want) {
-			t.Fatalf("a row %s that is not in the table of this test", s.name)
+			t.Fatalf("the row %s is not in the table of this test", s.name)
 		}
 		w := want[i]
 		got := fmt.Sprint(s.name, s.limit[task.Channel], s.limit[task.Coroutine])
@@ -75,21 +75,21 @@ func TestRows(t *testing.T) {
 		t.Errorf("%d rows, want %d", len(names), 2*len(want))
 	}
 	if names[2] != "switch/10000/channel" || names[3] != "switch/10000/coroutine" {
-		t.Errorf("rows are called %s and %s", names[2], names[3])
+		t.Errorf("the names of the rows are %s and %s", names[2], names[3])
 	}
 }
 
-// TestSmoke: every row can be measured, by all its contestants.
+// TestSmoke: every row can be measured with all its contestants.
 func TestSmoke(t *testing.T) {
 	smoke(t, plan{rounds: 1, least: time.Millisecond, procs: []int{2, 1}})
 }
 
-// TestFresh: so it can by contestants with processes of their own.
+// TestFresh: every row can be measured with a process for each contestant.
 func TestFresh(t *testing.T) {
 	smoke(t, plan{rounds: 1, least: time.Millisecond, procs: []int{2}, fresh: true})
 }
 
-// TestApart: so can a row in a process of its own, and of that only what is wanted.
+// TestApart: a row can be measured in a separate process, and only the selected rows are.
 func TestApart(t *testing.T) {
 	p := plan{rounds: leastRounds, least: time.Millisecond}
 	all := shapes()
@@ -104,7 +104,7 @@ func TestApart(t *testing.T) {
 		}
 	}
 	if lines, err := p.measureApart(mutex, func(string) bool { return false }); err != nil || lines != nil {
-		t.Errorf("nothing wanted: %d lines, %v", len(lines), err)
+		t.Errorf("no row is selected: %d lines, %v", len(lines), err)
 	}
 }
 
@@ -137,7 +137,7 @@ func smoke(t *testing.T, p plan) {
 	}
 }
 
-// excused reports whether a row may be without figures on this system.
+// excused reports whether a row may have no figures on this system.
 func excused(l line) bool {
 	if l.peer == "C epoll" {
 		if _, err := compiler(); err != nil {

@@ -9,7 +9,7 @@ import (
 	"baton/task"
 )
 
-// spawnOneTask: start a trivial task and await it, one after another.
+// spawnOneTask starts trivial tasks and awaits them, one after another.
 func spawnOneTask(h task.Handoff) side {
 	trivial := func(context.Context) (int, error) { return 1, nil }
 	return func(r round) (float64, error) {
@@ -26,8 +26,8 @@ func spawnOneTask(h task.Handoff) side {
 	}
 }
 
-// spawnOneGoroutine: the same with a go statement and a WaitGroup. The function
-// is made once: that is cheaper than WaitGroup.Go, which allocates one each time.
+// spawnOneGoroutine is like spawnOneTask, with a go statement and a WaitGroup. It creates the
+// function once, which is cheaper than WaitGroup.Go: that allocates a function in each call.
 func spawnOneGoroutine(r round) (float64, error) {
 	var running sync.WaitGroup
 	trivial := func() { running.Done() }
@@ -41,9 +41,9 @@ func spawnOneGoroutine(r round) (float64, error) {
 	})
 }
 
-// spawnManyTasks: many trivial tasks at once, in a scope that awaits them. A good
-// part of the time is the collector's, and whether it is at work while most tasks
-// live or while few do depends on how many there are: see -many.
+// spawnManyTasks starts many trivial tasks at once, in a scope that awaits them. The garbage
+// collector uses a large part of the time. The number of tasks decides how many live during a
+// collection: see -many.
 func spawnManyTasks(h task.Handoff) side {
 	trivial := func(context.Context) error { return nil }
 	return func(r round) (float64, error) {
@@ -67,7 +67,7 @@ func spawnManyTasks(h task.Handoff) side {
 	}
 }
 
-// spawnManyGoroutines: the same with go statements and a WaitGroup.
+// spawnManyGoroutines is like spawnManyTasks, with go statements and a WaitGroup.
 func spawnManyGoroutines(r round) (float64, error) {
 	var running sync.WaitGroup
 	trivial := func() { running.Done() }

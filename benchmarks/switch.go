@@ -14,7 +14,7 @@ import (
 
 const otherTask = task.Text("the other task")
 
-// switchTwoTasks: two tasks wake each other in turn.
+// switchTwoTasks: two tasks wake each other alternately.
 func switchTwoTasks(h task.Handoff) side {
 	return func(r round) (float64, error) {
 		return inTask(h, func(ctx context.Context) (float64, error) {
@@ -48,8 +48,8 @@ func switchTwoTasks(h task.Handoff) side {
 	}
 }
 
-// switchTwoGoroutines: a message to another goroutine and back, through
-// unbuffered channels, is two switches.
+// switchTwoGoroutines sends a message to another goroutine and back through unbuffered channels.
+// That counts as two switches.
 func switchTwoGoroutines(r round) (float64, error) {
 	ping, pong := make(chan struct{}), make(chan struct{})
 	var other sync.WaitGroup
@@ -70,8 +70,8 @@ func switchTwoGoroutines(r round) (float64, error) {
 	return ns / 2, err
 }
 
-// switchManyTasks: many tasks that yield all the time. The clock starts when all
-// of them wait at a gate, and stops before they end.
+// switchManyTasks: many tasks yield again and again. The time begins when all tasks wait at a
+// gate, and ends before the tasks end.
 func switchManyTasks(h task.Handoff) side {
 	return func(r round) (ns float64, err error) {
 		return inTask(h, func(ctx context.Context) (float64, error) {
@@ -115,7 +115,7 @@ func switchManyTasks(h task.Handoff) side {
 	}
 }
 
-// switchManyGoroutines: the same with runtime.Gosched.
+// switchManyGoroutines is like switchManyTasks, with runtime.Gosched.
 func switchManyGoroutines(r round) (float64, error) {
 	var stop atomic.Bool
 	var switches atomic.Int64

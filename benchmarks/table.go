@@ -9,13 +9,13 @@ import (
 	"text/tabwriter"
 )
 
-// A report prints lines as they come in.
+// A report prints lines as they are measured.
 type report interface {
 	lines([]line)
-	end() error // the first error of printing
+	end() error // returns the first write error
 }
 
-// table is the report for people.
+// table is the report for human readers.
 type table struct {
 	w     *tabwriter.Writer
 	begun bool
@@ -26,7 +26,7 @@ func newTable(out io.Writer) report {
 	return &table{w: tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)}
 }
 
-// lines prints the lines of one shape, aligned among themselves.
+// lines prints the lines of one shape, aligned with each other.
 func (t *table) lines(lines []line) {
 	if len(lines) == 0 {
 		return
@@ -49,8 +49,8 @@ func (t *table) lines(lines []line) {
 
 func (t *table) end() error { return t.err }
 
-// print prints the cells of one line. The row's name is on the left side, so it
-// is padded here.
+// print prints the cells of one line. It pads the name of the row, because the tabwriter aligns all
+// cells to the right.
 func (t *table) print(name string, cells ...any) {
 	_, err := fmt.Fprintf(t.w, "%-23s\t", name)
 	t.note(err)
@@ -68,7 +68,7 @@ func (t *table) note(err error) {
 	}
 }
 
-// figure has three digits or more, as many as noise leaves a meaning.
+// figure formats v with at least three significant digits. More would be noise.
 func figure(v float64) string {
 	if v < 100 {
 		return strconv.FormatFloat(v, 'g', 3, 64)
@@ -83,7 +83,7 @@ func limit(l line) string {
 	return strconv.FormatFloat(l.limit, 'f', -1, 64)
 }
 
-// verdict marks what is beyond its limit.
+// verdict returns the mark of a ratio above its limit.
 func verdict(l line) string {
 	if l.limit > 0 && l.ratio > l.limit {
 		return "over"

@@ -12,8 +12,8 @@ import (
 	"baton/task"
 )
 
-// delays are how far in the future the timers lie: the same for ours and for the
-// standard library's. None of them comes due while we measure.
+// delays are the delays of the timers, the same for both sides. No timer expires during a
+// measurement.
 var delays = sync.OnceValue(func() []time.Duration {
 	r := rand.New(rand.NewPCG(1, 2))
 	list := make([]time.Duration, 1<<16)
@@ -23,14 +23,14 @@ var delays = sync.OnceValue(func() []time.Duration {
 	return list
 })
 
-// order is that in which timers/bulk cancels its timers, the same for all.
+// order is the order in which timers/bulk cancels its timers, the same for both sides.
 var order = sync.OnceValue(func() []int {
 	return rand.New(rand.NewPCG(3, 4)).Perm(bulk)
 })
 
 func never() {}
 
-// timersEachOurs: over many live timers, one is added and cancelled.
+// timersEachOurs adds and cancels one timer while many others are active.
 func timersEachOurs(h task.Handoff) side {
 	return func(r round) (float64, error) {
 		return inTask(h, func(ctx context.Context) (float64, error) {
@@ -54,7 +54,7 @@ func timersEachOurs(h task.Handoff) side {
 	}
 }
 
-// timersEachStandard: the same with time.AfterFunc and Stop.
+// timersEachStandard is like timersEachOurs, with time.AfterFunc and Stop.
 func timersEachStandard(r round) (float64, error) {
 	later := delays()
 	live := make([]*time.Timer, many)
@@ -73,8 +73,8 @@ func timersEachStandard(r round) (float64, error) {
 	return ns, err
 }
 
-// timersBulkOurs: a million timers are added, then cancelled in random order. A
-// task that works for so long yields now and then.
+// timersBulkOurs adds a million timers and cancels them in random order. It sometimes yields, as a
+// task should that works for so long.
 func timersBulkOurs(h task.Handoff) side {
 	const stretch = 10_000
 	return func(round) (float64, error) {
@@ -104,7 +104,7 @@ func timersBulkOurs(h task.Handoff) side {
 	}
 }
 
-// timersBulkStandard: the same with time.AfterFunc and Stop.
+// timersBulkStandard is like timersBulkOurs, with time.AfterFunc and Stop.
 func timersBulkStandard(round) (float64, error) {
 	later, shuffled := delays(), order()
 	live := make([]*time.Timer, bulk)

@@ -4,9 +4,8 @@ package main
 
 import "fmt"
 
-// udpShape is echoShape with datagrams of UDP: CPU time of a server that one task does,
-// with so many clients, each of which has one datagram on the way. Its peer is a
-// goroutine with a *net.UDPConn.
+// udpShape is echoShape with UDP datagrams. Our server is one task. Each of a number of clients
+// has one datagram in flight. The peer is a goroutine with a *net.UDPConn.
 func udpShape(clients int) shape {
 	l := load{connections: clients, size: 1 << 10, udp: true}
 	s := l.shape(fmt.Sprintf("udp/%d", clients), "baton", limits(0.9, 0.9))

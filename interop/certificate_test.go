@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// An identity is a certificate for localhost that signs itself, in memory and as files.
+// An identity is a self-signed certificate for localhost, in memory and as files.
 type identity struct {
 	cert              tls.Certificate
 	pool              *x509.CertPool
@@ -32,7 +32,7 @@ func newIdentity(t *testing.T) *identity {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, // curl wants an issuer
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, // curl requires an issuer
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{{127, 0, 0, 1}},
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,

@@ -14,7 +14,7 @@ import (
 	"baton/task"
 )
 
-// coders is github.com/coder/websocket, over httpio.Transport.
+// coders tests github.com/coder/websocket over httpio.Transport.
 var coders = library{
 	name: "coder",
 	accept: func(w http.ResponseWriter, r *http.Request, compress bool) (socket, error) {
@@ -84,7 +84,7 @@ func (c coder) close(code int, reason string) error {
 	return c.Close(websocket.StatusCode(code), reason)
 }
 
-// ping pings on a goroutine: Ping waits in a way that would stop the loop.
+// ping calls Ping on a goroutine: on a task, its wait would stop the loop.
 func (c coder) ping(ctx context.Context) error {
 	reader := task.StartErr(ctx, func(context.Context) error { _, _, err := c.read(); return err })
 	_, err := await.Blocking(ctx, func(ctx context.Context) (int, error) { return 0, c.Ping(ctx) })
@@ -98,7 +98,7 @@ func (c coder) ping(ctx context.Context) error {
 	return err
 }
 
-// leave closes on a goroutine: Close waits for a lock of the task that reads.
+// leave calls Close on a goroutine: Close waits for a lock that the reading task holds.
 func (c coder) leave(ctx context.Context, code int) error {
 	_, err := await.Blocking(ctx, func(context.Context) (int, error) { return 0, c.close(code, "") })
 	return err

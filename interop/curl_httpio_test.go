@@ -20,7 +20,7 @@ import (
 	"baton/task"
 )
 
-// pages is a handler for what curl asks. Its file has a text.
+// pages is a handler for the requests of curl. Its file contains text.
 func pages(text string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", describe)
@@ -29,7 +29,7 @@ func pages(text string) http.Handler {
 	})
 	mux.Handle("/moved", http.RedirectHandler("/", http.StatusPermanentRedirect))
 	mux.HandleFunc("/form", func(w http.ResponseWriter, r *http.Request) {
-		if err := r.ParseMultipartForm(1 << 20); err != nil { // the rest goes into a file
+		if err := r.ParseMultipartForm(1 << 20); err != nil { // larger parts are stored in a file
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
@@ -51,8 +51,9 @@ func pages(text string) http.Handler {
 	return mux
 }
 
-// Curl uploads in chunks after the status 100, resumes downloads, sends forms, speaks HTTP/1.0,
-// follows redirects with a body, and gets many pages over one connection, of our server.
+// Curl is a client of httpio.Server. It uploads in chunks after the status 100, resumes downloads,
+// sends forms, uses HTTP/1.0, follows redirects with a body, and gets many pages over one
+// connection.
 func TestCurlAsksOurServer(t *testing.T) {
 	text := random(3 << 20)
 	dir := t.TempDir()
@@ -88,7 +89,7 @@ func TestCurlAsksOurServer(t *testing.T) {
 				t.Errorf("%s: %.300q, %v, want %.300q", c.name, got, err, c.want)
 			}
 		}
-		// A download that was cut is resumed.
+		// Curl resumes an interrupted download.
 		if err := os.WriteFile(part, []byte(text[:1_000_000]), 0o600); err != nil {
 			return err
 		}
@@ -96,14 +97,14 @@ func TestCurlAsksOurServer(t *testing.T) {
 			return err
 		}
 		if got, err := os.ReadFile(part); string(got) != text || err != nil {
-			t.Errorf("a download that was resumed has %d bytes, %v", len(got), err)
+			t.Errorf("a resumed download has %d bytes, %v", len(got), err)
 		}
 		return kept(ctx, t, url)
 	})
 }
 
-// kept gets pages of all kinds: one after another over one connection, in parallel over a few,
-// and by HTTP/1.0 with a connection for each.
+// kept gets pages of all kinds in three ways: one after another over one connection, in parallel
+// over a few connections, and by HTTP/1.0 over one connection each.
 func kept(ctx context.Context, t *testing.T, url string) error {
 	var pages []string
 	for range 30 {
@@ -118,7 +119,7 @@ func kept(ctx context.Context, t *testing.T, url string) error {
 		{[]string{"--http1.0"}, len(pages), len(pages)},
 	} {
 		args := append([]string{"--output", os.DevNull, "--write-out", "%{http_code} %{num_connects}\n"}, c.args...)
-		for _, page := range pages[1:] { // --output is of one URL
+		for _, page := range pages[1:] { // --output is for one URL
 			args = append(args, "--output", os.DevNull, page)
 		}
 		got, err := curls(ctx, append(args, pages[0])...)
@@ -142,8 +143,8 @@ func kept(ctx context.Context, t *testing.T, url string) error {
 	return nil
 }
 
-// A handler refuses an upload, and curl has the answer, whatever is on the way: directly, and
-// through nginx.
+// A handler refuses an upload, and curl receives the answer although the body is still being sent:
+// directly and through nginx.
 func TestCurlIsRefused(t *testing.T) {
 	id := newIdentity(t)
 	file := filepath.Join(t.TempDir(), "text")
@@ -151,7 +152,7 @@ func TestCurlIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Has("read") { // a part of it
+		if r.URL.Query().Has("read") { // a part of the body
 			io.CopyN(io.Discard, r.Body, 100_000)
 		}
 		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
@@ -174,7 +175,7 @@ func TestCurlIsRefused(t *testing.T) {
 	})
 }
 
-// Curl would rather speak HTTP/2, and makes do with HTTP/1.1; trailers reach it.
+// Curl prefers HTTP/2 and accepts HTTP/1.1. It receives trailers.
 func TestCurlMakesDoWithHTTP11(t *testing.T) {
 	id := newIdentity(t)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -200,14 +201,14 @@ func TestCurlMakesDoWithHTTP11(t *testing.T) {
 				return nil
 			}
 			if got, err := curls(ctx, "--http2-prior-knowledge", url); err == nil {
-				t.Errorf("HTTP/2 without a question: %q", got)
+				t.Errorf("curl used HTTP/2 without negotiation: %q", got)
 			}
 			return nil
 		})
 	}
 }
 
-// Our server listens at a UNIX socket: for curl, and for nginx, which keeps its connection.
+// Our server listens on a UNIX socket, for curl and for nginx, which reuses its connection.
 func TestOurServerAtAUnixSocket(t *testing.T) {
 	id := newIdentity(t)
 	bounded(t, func(ctx context.Context) error {
@@ -234,7 +235,7 @@ func TestOurServerAtAUnixSocket(t *testing.T) {
 			}
 		}
 		if conns != 2 {
-			t.Errorf("%d connections, want one of curl and one of nginx", conns)
+			t.Errorf("%d connections, want 2: one by curl and one by nginx", conns)
 		}
 		return srv.Shutdown(ctx)
 	})

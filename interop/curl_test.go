@@ -18,7 +18,7 @@ import (
 	"baton/task"
 )
 
-// Curl gets and posts over one encrypted connection, with every version of TLS and HTTP.
+// Curl gets and posts over one encrypted connection, with each version of TLS and HTTP.
 func TestCurl(t *testing.T) {
 	id := newIdentity(t)
 	text := strings.Repeat("0123456789", 100_000)
@@ -65,7 +65,7 @@ func TestCurl(t *testing.T) {
 						fmt.Sprintf("HTTP/%s 200", number),
 					} {
 						if !strings.Contains(got, line) {
-							t.Errorf("curl has\n%s\nwithout\n%s", got, line)
+							t.Errorf("curl printed\n%s\nwhich lacks\n%s", got, line)
 						}
 					}
 					long, err := curl.run(ctx, "", append([]string{url + "/?bytes=5000000"}, common[:len(common)-2]...)...)
@@ -79,8 +79,8 @@ func TestCurl(t *testing.T) {
 	}
 }
 
-// A client that does not trust the server says so by an alert, which the server reports;
-// one that is killed in the middle of an answer is the usual end of a connection.
+// A client that does not trust the server sends an alert, and the server reports the alert. If a
+// client is killed in the middle of an answer, the server reports nothing.
 func TestCurlLeaves(t *testing.T) {
 	id := newIdentity(t)
 	bounded(t, func(ctx context.Context) error {
@@ -108,18 +108,18 @@ func TestCurlLeaves(t *testing.T) {
 				return end
 			})
 		})
-		// With TLS 1.3 crypto/tls takes this alert of OpenSSL for a forged record.
+		// With TLS 1.3, crypto/tls reports this alert of OpenSSL as a forged record.
 		if _, err := curl.run(ctx, "", append(get, "--tls-max", "1.2")...); err == nil || !strings.Contains(err.Error(), "exit status 60") {
 			t.Errorf("curl trusts the server: %v", err)
 		}
 		if len(reported) != 1 || !strings.Contains(reported[0].Error(), "handshake") || !strings.Contains(reported[0].Error(), "remote error: tls: unknown certificate authority") {
-			t.Errorf("reported: %v", reported)
+			t.Errorf("the server reported %v", reported)
 		}
 		reader = task.Start(ctx, func(ctx context.Context) (string, error) {
 			return curl.run(ctx, "", append(get, "--cacert", id.certFile)...)
 		})
 		if _, err := reader.Await(ctx); err == nil {
-			t.Error("curl has an answer without an end")
+			t.Error("curl received an answer that was cut off")
 		}
 		if err := srv.Shutdown(ctx); err != nil {
 			return err
@@ -128,7 +128,7 @@ func TestCurlLeaves(t *testing.T) {
 			t.Errorf("the connection of a killed client ended with %v", end)
 		}
 		if len(reported) != 1 {
-			t.Errorf("reported: %v", reported[1:])
+			t.Errorf("the server reported %v", reported[1:])
 		}
 		return nil
 	})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package interop proves that code written without a thought of tasks finds what
-// it expects: it has only tests, each of which runs a suite or a library of
-// somebody else against a standard interface that baton implements.
+// Package interop tests Baton with third-party software: libraries, test suites, servers and
+// clients that know only the standard interfaces which Baton implements. The package has no code
+// besides its tests.
 package interop

@@ -22,10 +22,10 @@ import (
 	"baton/task"
 )
 
-// A forward is a proxy: it passes requests on by a Transport, and bytes after a CONNECT.
+// A forward is a proxy. It forwards requests with a Transport, and bytes after a CONNECT.
 type forward struct {
 	transport httpio.Transport
-	user      string // "name:password" that it wants to hear, or empty
+	user      string // the required "name:password", or empty
 	seen      []string
 }
 
@@ -50,10 +50,10 @@ func (f *forward) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer resp.Body.Close()
 	maps.Copy(w.Header(), resp.Header)
 	w.WriteHeader(resp.StatusCode)
-	io.Copy(w, resp.Body) // an error is that of one of the ends
+	io.Copy(w, resp.Body) // the error belongs to the client or the origin
 }
 
-// connect is a tunnel. It ends when both directions have ended, or one has failed.
+// connect serves a tunnel. It returns when both directions have ended or one has failed.
 func (f *forward) connect(w http.ResponseWriter, r *http.Request) {
 	up, err := netio.Dial(r.Context(), "tcp", r.Host)
 	if err != nil {
@@ -78,7 +78,7 @@ func (f *forward) connect(w http.ResponseWriter, r *http.Request) {
 	forth.Await(r.Context())
 }
 
-// withForward runs fn beside our proxy, and an nginx that serves files.
+// withForward runs fn while our proxy and an nginx that serves files run.
 func withForward(t *testing.T, id *identity,
 	fn func(ctx context.Context, f *forward, proxy string, p nginxProcess, files map[string]string) error,
 ) {
@@ -100,8 +100,8 @@ func withForward(t *testing.T, id *identity,
 	})
 }
 
-// Curl reaches nginx through our proxy: requests are passed on, and tunnels carry TLS. The
-// name and the password of the proxy are asked for.
+// Curl reaches nginx through our proxy. The proxy forwards requests, and its tunnels carry TLS. It
+// requires a name and a password.
 func TestCurlThroughOurProxy(t *testing.T) {
 	id := newIdentity(t)
 	withForward(t, id, func(ctx context.Context, f *forward, proxy string, p nginxProcess, files map[string]string) error {
@@ -112,7 +112,7 @@ func TestCurlThroughOurProxy(t *testing.T) {
 			f.seen = nil
 			got, err := curl.run(ctx, "", append(args, common...)...)
 			if got != want || err != nil || strings.Join(f.seen, ", ") != seen {
-				t.Errorf("%s: %d bytes %.200q, %v; the proxy has seen %q", args, len(got), got, err, f.seen)
+				t.Errorf("%s: %d bytes %.200q, %v; the proxy received %q", args, len(got), got, err, f.seen)
 			}
 		}
 		plain, secure := "http://"+p.plain, "https://"+p.secure
@@ -139,20 +139,21 @@ func TestCurlThroughOurProxy(t *testing.T) {
 	})
 }
 
-// So does our client, and so does that of net/http.
+// Our client and the client of net/http reach nginx through our proxy too.
 func TestClientsThroughOurProxy(t *testing.T) {
 	id := newIdentity(t)
 	withForward(t, id, func(ctx context.Context, f *forward, proxy string, p nginxProcess, files map[string]string) error {
 		f.user = "gopher:7"
 		through := http.ProxyURL(&url.URL{Scheme: "http", User: url.UserPassword("gopher", "7"), Host: proxy})
-		all := []visit{
+		all := []exchange{
 			{method: "GET", path: "/small.txt", status: 200, want: files["small.txt"]},
 			{method: "GET", path: "/large.bin", status: 200, want: files["large.bin"]},
 			{method: "HEAD", path: "/large.bin", status: 200},
 			{method: "PUT", path: "/dav/short.txt", body: "short", status: 201},
 			{method: "GET", path: "/nothing", status: 204},
 			{method: "DELETE", path: "/dav/short.txt", status: 204},
-			// Only at the end: after a long upload the connection is kept only if its end is known within a time.
+			// The upload is last: after a long upload, the connection is reused only if the body
+			// ends in time.
 			{method: "PUT", path: "/dav/long.txt", body: files["large.bin"], status: 201},
 		}
 		long := filepath.Join(p.dir, "www", "dav", "long.txt")
@@ -162,14 +163,14 @@ func TestClientsThroughOurProxy(t *testing.T) {
 		defer theirs.CloseIdleConnections()
 		for _, base := range []string{"http://" + p.plain, "https://" + p.secure} {
 			for _, v := range all {
-				visitor{t, ours.RoundTrip, base}.make(ctx, v)
+				httpClient{t, ours.RoundTrip, base}.make(ctx, v)
 			}
 			if err := os.Remove(long); err != nil {
 				return err
 			}
 			if err := on(ctx, func() {
 				for _, v := range all {
-					visitor{t, theirs.RoundTrip, base}.make(context.Background(), v)
+					httpClient{t, theirs.RoundTrip, base}.make(context.Background(), v)
 				}
 			}); err != nil {
 				return err
@@ -185,13 +186,13 @@ func TestClientsThroughOurProxy(t *testing.T) {
 			}
 		}
 		if want := 2*len(all) + 2; len(f.seen) != want || tunnels != 2 {
-			t.Errorf("the proxy has seen %d requests and %d tunnels, want %d and 2", len(f.seen), tunnels, want)
+			t.Errorf("the proxy received %d requests and %d tunnels, want %d and 2", len(f.seen), tunnels, want)
 		}
 		return nil
 	})
 }
 
-// Nginx passes requests on, but knows no CONNECT: a tunnel through it fails with what it says.
+// Nginx forwards requests but does not support CONNECT: a tunnel fails with the status of nginx.
 func TestNginxAsProxyOfOurClient(t *testing.T) {
 	id := newIdentity(t)
 	origin, files := startOrigin(t, id)
@@ -205,7 +206,7 @@ func TestNginxAsProxyOfOurClient(t *testing.T) {
 		tr := &httpio.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: p.plain}), TLSClientConfig: id.client()}
 		defer tr.CloseIdleConnections()
 		for _, name := range []string{"small.txt", "large.bin", "zip.txt"} {
-			visitor{t, tr.RoundTrip, "http://" + origin.plain}.get(ctx, "/"+name, files[name])
+			httpClient{t, tr.RoundTrip, "http://" + origin.plain}.get(ctx, "/"+name, files[name])
 		}
 		_, err := tr.RoundTrip(newRequest(ctx, t, "GET", "https://"+origin.secure+"/small.txt", nil))
 		if err == nil || !strings.Contains(err.Error(), p.plain) || !strings.Contains(err.Error(), "40") {
@@ -215,8 +216,8 @@ func TestNginxAsProxyOfOurClient(t *testing.T) {
 	})
 }
 
-// The reverse proxy of net/http runs on our server and asks by our client. It flushes an answer
-// of unknown length by a goroutine, and waits for that: so it belongs beside the loop.
+// The reverse proxy of net/http runs on our server and uses our client. It flushes an answer of
+// unknown length on a goroutine and waits for that goroutine, so it runs outside the loop.
 func TestReverseProxyOfNetHTTP(t *testing.T) {
 	id := newIdentity(t)
 	p, files := startOrigin(t, id)
@@ -230,7 +231,7 @@ func TestReverseProxyOfNetHTTP(t *testing.T) {
 		client := &httpio.Transport{}
 		defer client.CloseIdleConnections()
 		base := "http://127.0.0.1:" + port
-		for _, v := range []visit{
+		for _, v := range []exchange{
 			{method: "GET", path: "/small.txt", status: 200, want: files["small.txt"]},
 			{method: "GET", path: "/large.bin", status: 200, want: files["large.bin"]},
 			{method: "HEAD", path: "/large.bin", status: 200, field: fmt.Sprint("Content-Length: ", len(files["large.bin"]))},
@@ -240,7 +241,7 @@ func TestReverseProxyOfNetHTTP(t *testing.T) {
 			{method: "GET", path: "/dav/new.txt", status: 200, want: files["large.bin"]},
 			{method: "GET", path: "/nothing", status: 204},
 		} {
-			visitor{t, client.RoundTrip, base}.make(ctx, v)
+			httpClient{t, client.RoundTrip, base}.make(ctx, v)
 		}
 		resp, err := client.RoundTrip(newRequest(ctx, t, "POST", base+"/limited", bytes.NewReader(make([]byte, 5<<20))))
 		if err != nil {
@@ -248,7 +249,7 @@ func TestReverseProxyOfNetHTTP(t *testing.T) {
 		}
 		resp.Body.Close()
 		if resp.StatusCode != http.StatusRequestEntityTooLarge {
-			t.Errorf("an upload that is refused: %s", resp.Status)
+			t.Errorf("a refused upload: %s", resp.Status)
 		}
 		return nil
 	})

@@ -15,7 +15,7 @@ import (
 	"baton/netio"
 )
 
-// gorillas is github.com/gorilla/websocket, over Dialer.DialFunc.
+// gorillas tests github.com/gorilla/websocket over Dialer.DialFunc.
 var gorillas = library{
 	name: "gorilla",
 	accept: func(w http.ResponseWriter, r *http.Request, compress bool) (socket, error) {

@@ -13,15 +13,15 @@ import (
 	"baton/task"
 )
 
-// A host is a loop that runs on a goroutine of its own and serves net.Conns to
-// everybody else. Its root task is parked meanwhile: it is their lifetime.
+// A host is a loop on its own goroutine. Other goroutines use its net.Conns. The root task of the
+// loop is the lifetime of these net.Conns and stays parked until stop.
 type host struct {
-	conns chan []net.Conn // what the root task has opened, once
+	conns chan []net.Conn // receives once what the root task has opened
 	quit  chan struct{}
-	ended chan error // of Run, once
+	ended chan error // receives once the result of Run
 }
 
-// newHost starts a host whose root task opens some streams.
+// newHost starts a host. Its root task calls open.
 func newHost(r task.Runner, open func(ctx context.Context) ([]*netio.Stream, error)) *host {
 	h := &host{conns: make(chan []net.Conn, 1), quit: make(chan struct{}), ended: make(chan error, 1)}
 	go func() {
@@ -43,14 +43,14 @@ func (h *host) run(ctx context.Context, open func(ctx context.Context) ([]*netio
 	h.conns <- conns
 	_, _, err = await.Receive(ctx, h.quit)
 	for _, s := range streams {
-		if e := s.Close(); !errors.Is(e, net.ErrClosed) { // by the test
+		if e := s.Close(); !errors.Is(e, net.ErrClosed) { // the test has closed it
 			err = errors.Join(err, e)
 		}
 	}
 	return err
 }
 
-// opened returns the connections; a host that has none has failed.
+// opened returns the connections. The test fails if the host could not open them.
 func (h *host) opened(t *testing.T) []net.Conn {
 	t.Helper()
 	conns, ok := <-h.conns
@@ -60,7 +60,7 @@ func (h *host) opened(t *testing.T) []net.Conn {
 	return conns
 }
 
-// stop closes the streams and returns how the loop has ended.
+// stop closes the streams and returns the result of Run.
 func (h *host) stop() error {
 	close(h.quit)
 	return <-h.ended

@@ -26,8 +26,8 @@ import (
 	"baton/task"
 )
 
-// serveHTTP2 has srv speak HTTP/2 by golang.org/x/net, beside HTTP/1.1. The handlers are
-// tasks of the loop either way.
+// serveHTTP2 adds HTTP/2 of golang.org/x/net to srv, besides HTTP/1.1. With both, the handlers are
+// tasks of the loop.
 func serveHTTP2(srv *httpio.Server) error {
 	base, h2 := new(http.Server), new(http2.Server)
 	if err := http2.ConfigureServer(base, h2); err != nil {
@@ -42,7 +42,7 @@ func serveHTTP2(srv *httpio.Server) error {
 	return nil
 }
 
-// withHTTP2 runs fn beside a server that speaks HTTP/2.
+// withHTTP2 runs fn while a server of HTTP/2 runs.
 func withHTTP2(t *testing.T, h http.HandlerFunc,
 	fn func(ctx context.Context, srv *httpio.Server, url string, client *http.Client) error) {
 	t.Helper()
@@ -68,17 +68,17 @@ func withHTTP2(t *testing.T, h http.HandlerFunc,
 	})
 }
 
-// Many streams of one connection at a time are tasks of one loop, which need no lock and can
-// wait for each other. Bodies of 64 KiB go both ways.
+// Many concurrent streams of one connection are tasks of one loop. They need no lock and can wait
+// for each other. Bodies of 64 KiB are sent in both directions.
 func TestHTTP2StreamsAreTasks(t *testing.T) {
 	const count = 50
 	all := locks.NewBarrier(count)
-	remotes, visits := map[string]bool{}, 0
+	remotes, requests := map[string]bool{}, 0
 	withHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
 		remotes[r.RemoteAddr] = true
 		body, err := io.ReadAll(r.Body)
 		for range 10 {
-			visits++
+			requests++
 			_ = task.Yield(r.Context())
 		}
 		if err == nil && r.URL.Path == "/together" {
@@ -102,7 +102,7 @@ func TestHTTP2StreamsAreTasks(t *testing.T) {
 					t.Errorf("%d bytes of %d, %v", len(got), len(body), err)
 				}
 			}
-			send("/", nil) // from here on there is a connection
+			send("/", nil) // opens the connection
 			var streams sync.WaitGroup
 			for i := range count {
 				streams.Go(func() { send("/together", bytes.Repeat([]byte{byte(i)}, 64<<10)) })
@@ -110,14 +110,14 @@ func TestHTTP2StreamsAreTasks(t *testing.T) {
 			streams.Wait()
 			return 0, nil
 		})
-		if len(remotes) != 1 || visits != 10*(count+1) {
-			t.Errorf("%d connections, %d visits", len(remotes), visits)
+		if len(remotes) != 1 || requests != 10*(count+1) {
+			t.Errorf("%d connections, %d requests", len(remotes), requests)
 		}
 		return err
 	})
 }
 
-// Lines go both ways during one request.
+// Lines are sent in both directions during one request.
 func TestHTTP2StreamsBothWays(t *testing.T) {
 	withHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).Flush()
@@ -157,7 +157,7 @@ func TestHTTP2StreamsBothWays(t *testing.T) {
 	})
 }
 
-// A client that gives up a request ends it; the connection goes on.
+// When a client cancels a request, its handler ends; the connection remains open.
 func TestHTTP2ClientGoesAway(t *testing.T) {
 	var gone error
 	var began, ended locks.Event
@@ -200,7 +200,7 @@ func TestHTTP2ClientGoesAway(t *testing.T) {
 	})
 }
 
-// Shutdown lets requests finish, and takes no more; Close cuts them off.
+// Shutdown waits for requests and accepts no new ones. Close interrupts requests.
 func TestHTTP2ServerEnds(t *testing.T) {
 	for _, graceful := range []bool{true, false} {
 		var began, goOn locks.Event
@@ -229,7 +229,7 @@ func TestHTTP2ServerEnds(t *testing.T) {
 				err := srv.Close()
 				_, failed := answer.Await(ctx)
 				if failed == nil {
-					t.Error("the client has an answer")
+					t.Error("the client received an answer")
 				}
 				return err
 			}
@@ -250,8 +250,8 @@ func TestHTTP2ServerEnds(t *testing.T) {
 	}
 }
 
-// Curl gets, posts and asks for a head over one connection of HTTP/2, and, if it does not
-// want that, of HTTP/1.1.
+// Curl sends GET, POST and HEAD over one connection of HTTP/2, or of HTTP/1.1 if curl does not
+// offer HTTP/2.
 func TestCurlSpeaksHTTP2WithOurServer(t *testing.T) {
 	id := newIdentity(t)
 	text := strings.Repeat("0123456789", 200_000)
@@ -290,7 +290,7 @@ func TestCurlSpeaksHTTP2WithOurServer(t *testing.T) {
 				fmt.Sprintf("HTTP/%s 200", v.version),
 			} {
 				if !strings.Contains(got, part) {
-					t.Errorf("curl has\n%s\nwithout\n%s", got, part)
+					t.Errorf("curl printed\n%s\nwhich lacks\n%s", got, part)
 				}
 			}
 		}

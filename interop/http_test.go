@@ -19,14 +19,14 @@ import (
 	"baton/task"
 )
 
-// protocols are those of HTTP that a site speaks over encrypted streams.
+// protocols are the versions of HTTP that a site offers over encrypted streams.
 var protocols = []struct {
 	name     string
 	alpn     string
-	standard bool // the site's way to HTTP/2 with package net/http alone
+	standard bool // the site uses HTTP/2 of package net/http itself
 }{{"HTTP/1.1", "http/1.1", false}, {"HTTP/2 of golang.org/x/net", "h2", false}, {"HTTP/2 of net/http", "h2", true}}
 
-// The server and the client of net/http run over encrypted streams.
+// The server and the client of net/http run over encrypted streams of netio.
 func TestHTTPS(t *testing.T) {
 	id := newIdentity(t)
 	for _, p := range protocols {
@@ -45,7 +45,7 @@ func TestHTTPS(t *testing.T) {
 					if want := map[string]int{"http/1.1": 1, "h2": 2}[p.alpn]; r.ProtoMajor != want {
 						t.Errorf("the request came by %s", r.Proto)
 					}
-					body, _ := io.ReadAll(r.Body) // HTTP/1.1 does not answer during a request
+					body, _ := io.ReadAll(r.Body) // HTTP/1.1 answers after the request
 					w.Write(body)
 				})
 				site.standard = p.standard
@@ -70,7 +70,7 @@ func TestHTTPS(t *testing.T) {
 	}
 }
 
-// post sends texts to a server that answers with them, ten at a time.
+// post sends texts to a server that returns them, ten at a time.
 func post(t *testing.T, client *http.Client, url string) {
 	defer client.CloseIdleConnections()
 	var all sync.WaitGroup

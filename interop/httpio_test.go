@@ -21,7 +21,7 @@ import (
 	"baton/task"
 )
 
-// withHTTP runs fn beside our server of HTTP, encrypted or not.
+// withHTTP runs fn while our HTTP server runs, with or without TLS.
 func withHTTP(t *testing.T, config *tls.Config, h http.Handler, fn func(ctx context.Context, port string) error) {
 	bounded(t, func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -38,8 +38,8 @@ func withHTTP(t *testing.T, config *tls.Config, h http.Handler, fn func(ctx cont
 	})
 }
 
-// Curl gets, posts with 100-continue and with chunks, and asks for a head, over one
-// connection of our server.
+// Curl sends GET, POST with 100-continue and with chunks, and HEAD over one connection to our
+// server.
 func TestCurlAtOurServer(t *testing.T) {
 	id := newIdentity(t)
 	text := strings.Repeat("0123456789", 200_000)
@@ -68,11 +68,11 @@ func TestCurlAtOurServer(t *testing.T) {
 				sum := fmt.Sprintf("2000000 bytes, %x, <nil>\n1.1 0\n", sha256.Sum256([]byte(text)))
 				for _, part := range []string{"GET /get HTTP/1.1", "<nil>\n1.1 1\n", "POST /post HTTP/1.1", "POST /chunks HTTP/1.1", "HTTP/1.1 200"} {
 					if !strings.Contains(got, part) {
-						t.Errorf("curl has\n%s\nwithout\n%s", got, part)
+						t.Errorf("curl printed\n%s\nwhich lacks\n%s", got, part)
 					}
 				}
 				if strings.Count(got, sum) != 2 {
-					t.Errorf("curl has\n%s\nwithout twice\n%s", got, sum)
+					t.Errorf("curl printed\n%s\nwhich does not contain twice\n%s", got, sum)
 				}
 				return nil
 			})
@@ -80,7 +80,7 @@ func TestCurlAtOurServer(t *testing.T) {
 	}
 }
 
-// The client of net/http posts and gets at our server, many at a time.
+// The client of net/http sends many concurrent GET and POST requests to our server.
 func TestClientOfNetHTTPAtOurServer(t *testing.T) {
 	id := newIdentity(t)
 	for _, scheme := range []string{"http", "https"} {

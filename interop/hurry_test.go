@@ -19,8 +19,9 @@ import (
 	"baton/task"
 )
 
-// Many tasks ask nginx for all sorts of things, leave answers unread, and give requests up at
-// any moment. What they read to the end is right, and nothing is left in the end.
+// Many tasks send requests of all kinds to nginx, leave answers unread, and cancel requests at
+// random moments. Answers that are read to the end are correct, and no resource is left at the
+// end.
 func TestHurriedTasksAtNginx(t *testing.T) {
 	id := newIdentity(t)
 	p, files := startOrigin(t, id)
@@ -30,7 +31,7 @@ func TestHurriedTasksAtNginx(t *testing.T) {
 	})
 }
 
-// So it is at our server, which ends only when its handlers have ended.
+// The same with our server, which ends only when its handlers have ended.
 func TestHurriedTasksAtOurServer(t *testing.T) {
 	id := newIdentity(t)
 	const large = 1 << 20
@@ -43,7 +44,7 @@ func TestHurriedTasksAtOurServer(t *testing.T) {
 	}
 	upload := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			if n, err := io.Copy(io.Discard, r.Body); err == nil && n != large { // an error is that of a client that has gone
+			if n, err := io.Copy(io.Discard, r.Body); err == nil && n != large { // an error means that the client has gone
 				t.Errorf("an upload of %d bytes", n)
 			}
 			w.WriteHeader(status)
@@ -59,7 +60,7 @@ func TestHurriedTasksAtOurServer(t *testing.T) {
 	}
 }
 
-// A hurry is tasks that make requests of all kinds.
+// A hurry is a group of tasks that send requests of all kinds.
 type hurry struct {
 	t         *testing.T
 	id        *identity
@@ -75,7 +76,7 @@ func newHurry(t *testing.T, id *identity, files map[string]string) *hurry {
 	return &hurry{t: t, id: id, files: files, rand: rand.New(rand.NewPCG(seed, 0))}
 }
 
-// run has many tasks hurry at a server, with a Transport that they share.
+// run starts the tasks. They share a Transport.
 func (h *hurry) run(ctx context.Context, base string) error {
 	h.base = base
 	h.transport = &httpio.Transport{TLSClientConfig: h.id.client(), MaxConnsPerHost: 6, MaxIdleConnsPerHost: 4}
@@ -96,7 +97,7 @@ func (h *hurry) run(ctx context.Context, base string) error {
 	})
 }
 
-// request makes a request that it mostly does not give up.
+// request sends a request, and seldom cancels it.
 func (h *hurry) request(ctx context.Context, path string) error {
 	if h.rand.IntN(3) > 0 {
 		return h.kind(ctx, path)
@@ -110,7 +111,7 @@ func (h *hurry) request(ctx context.Context, path string) error {
 	return err
 }
 
-// kind makes a request of any kind. Its errors are those of the connection.
+// kind sends a request of a random kind. It returns errors of the connection.
 func (h *hurry) kind(ctx context.Context, path string) error {
 	method, body, want, status := "GET", io.Reader(nil), "", http.StatusOK
 	unread := false
@@ -127,7 +128,7 @@ func (h *hurry) kind(ctx context.Context, path string) error {
 		method, body, status = "PUT", strings.NewReader(h.files["large.bin"]), http.StatusCreated
 	case 5:
 		method, path, status, unread = "POST", "/limited", http.StatusRequestEntityTooLarge, true
-		body = io.MultiReader(strings.NewReader(h.files["large.bin"])) // in chunks
+		body = io.MultiReader(strings.NewReader(h.files["large.bin"])) // of unknown length: sent in chunks
 	}
 	resp, err := h.transport.RoundTrip(newRequest(ctx, h.t, method, h.base+path, body))
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"baton/task"
 )
 
-// Netio's net.Conn passes the suite of those who define what one is. The suite
-// calls from goroutines of its own, outside of every loop.
+// The net.Conns of netio pass the suite of golang.org/x/net/nettest. The suite calls them on its
+// own goroutines, outside every loop.
 func TestNetConn(t *testing.T) {
 	pollers := []string{"portable"}
 	if runtime.GOOS == "linux" {
@@ -47,16 +47,16 @@ func TestNetConn(t *testing.T) {
 type wire struct {
 	runner   task.Runner
 	network  string
-	identity *identity // of TLS over it; nil without TLS
+	identity *identity // for TLS; nil without TLS
 }
 
-// test runs the suite over connections that connect makes: it returns both ends,
-// and the hosts that serve them, which may have failed.
+// test runs the suite over the connections of connect, which returns both ends and the hosts that
+// serve them. A host may have failed.
 func (w wire) test(t *testing.T, connect func(t *testing.T) (near, far net.Conn, hosts []*host)) {
 	nettest.TestConn(t, func() (net.Conn, net.Conn, func(), error) {
 		near, far, hosts := connect(t)
 		stop := func() {
-			near.Close() // again, if the suite has
+			near.Close() // the suite may have closed it already
 			far.Close()
 			for _, h := range hosts {
 				if err := h.stop(); err != nil {
@@ -68,12 +68,12 @@ func (w wire) test(t *testing.T, connect func(t *testing.T) (near, far net.Conn,
 	})
 }
 
-// address is one to listen on.
+// address returns an address to listen on.
 func (w wire) address(t *testing.T) string {
 	if w.network == "tcp" {
 		return "127.0.0.1:0"
 	}
-	dir, err := os.MkdirTemp("", "interop") // t.TempDir is too long for an address
+	dir, err := os.MkdirTemp("", "interop") // the path of t.TempDir is too long for a UNIX address
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func (w wire) address(t *testing.T) string {
 	return filepath.Join(dir, "s")
 }
 
-// open opens the end that dials.
+// open opens the dialing end.
 func (w wire) open(ctx context.Context, address string) (*netio.Stream, error) {
 	if w.identity == nil {
 		return netio.Dial(ctx, w.network, address)
@@ -89,7 +89,7 @@ func (w wire) open(ctx context.Context, address string) (*netio.Stream, error) {
 	return netio.DialTLS(ctx, w.network, address, w.identity.client())
 }
 
-// accept opens the end that listens.
+// accept opens the listening end.
 func (w wire) accept(ctx context.Context, ln *netio.Listener) (*netio.Stream, error) {
 	s, err := ln.Accept(ctx)
 	if err == nil && w.identity != nil {
@@ -106,7 +106,7 @@ func (w wire) dial(address string) func(ctx context.Context) ([]*netio.Stream, e
 	}
 }
 
-// oneLoop has both ends on the same loop.
+// oneLoop opens both ends on the same loop.
 func (w wire) oneLoop(t *testing.T) (near, far net.Conn, hosts []*host) {
 	address := w.address(t)
 	h := newHost(w.runner, func(ctx context.Context) ([]*netio.Stream, error) {
@@ -127,7 +127,7 @@ func (w wire) oneLoop(t *testing.T) (near, far net.Conn, hosts []*host) {
 	return conns[0], conns[1], []*host{h}
 }
 
-// twoLoops has each end on a loop of its own.
+// twoLoops opens each end on its own loop.
 func (w wire) twoLoops(t *testing.T) (near, far net.Conn, hosts []*host) {
 	address, listening := w.address(t), make(chan string, 1)
 	accepting := newHost(w.runner, func(ctx context.Context) ([]*netio.Stream, error) {
@@ -143,13 +143,13 @@ func (w wire) twoLoops(t *testing.T) (near, far net.Conn, hosts []*host) {
 	})
 	address, ok := <-listening
 	if !ok {
-		accepting.opened(t) // which says why
+		accepting.opened(t) // reports why
 	}
 	dialing := newHost(w.runner, w.dial(address))
 	return dialing.opened(t)[0], accepting.opened(t)[0], []*host{dialing, accepting}
 }
 
-// packageNet has the other end served by package net.
+// packageNet opens one end with netio and the other with package net.
 func (w wire) packageNet(t *testing.T) (near, far net.Conn, hosts []*host) {
 	ln, err := net.Listen(w.network, w.address(t))
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 	"baton/netio/httpio"
 )
 
-// counterpart is a handler for what the tests below ask. It runs on both servers.
+// counterpart is a handler for the requests of the tests below. It runs on both servers.
 func counterpart() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/trailers", func(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +81,7 @@ func counterpart() http.Handler {
 	return mux
 }
 
-// transcript asks a server with counterpart for all it can, and returns what was answered.
+// transcript sends every kind of request to a server of counterpart, and returns the answers.
 func transcript(ctx context.Context, transport http.RoundTripper, base string) string {
 	var out strings.Builder
 	client := &http.Client{Transport: transport}
@@ -148,7 +148,7 @@ func transcript(ctx context.Context, transport http.RoundTripper, base string) s
 	return out.String()
 }
 
-// Both clients understand each other's servers in the same way.
+// Both clients get the same answers from both servers.
 func TestClientsAndServersOfNetHTTP(t *testing.T) {
 	peer := httptest.NewServer(counterpart())
 	defer peer.Close()
@@ -181,7 +181,7 @@ func TestClientsAndServersOfNetHTTP(t *testing.T) {
 	})
 }
 
-// The client of net/http hears of each answer of status 1xx of our server.
+// The client of net/http receives each answer of status 1xx from our server.
 func TestHintsReachTheClientOfNetHTTP(t *testing.T) {
 	withHTTP(t, nil, counterpart(), func(ctx context.Context, port string) error {
 		return on(ctx, func() {
@@ -201,15 +201,15 @@ func TestHintsReachTheClientOfNetHTTP(t *testing.T) {
 			}
 			resp.Body.Close()
 			if want := []string{"103 one", "103 two", "102 two"}; !slices.Equal(heard, want) {
-				t.Errorf("heard %q, want %q", heard, want)
+				t.Errorf("the client received %q, want %q", heard, want)
 			}
 		})
 	})
 }
 
-// A request that its client gives up ends at the other side: by a cancel of the context and by a
-// timeout of the client, before the head of the answer and during its body. A server ends only
-// when its handlers have ended.
+// When a client cancels a request, the handler ends too: after a cancel of the context and after a
+// timeout of the client, before the head of the answer and during its body. A server ends only when
+// its handlers have ended.
 func TestGivenUpRequestsEndAtBothSides(t *testing.T) {
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/body" {
@@ -238,7 +238,7 @@ func TestGivenUpRequestsEndAtBothSides(t *testing.T) {
 			answer(w, r)
 			begun <- struct{}{}
 			if err := await.Forever(r.Context()); !errors.Is(err, context.Canceled) {
-				t.Errorf("the end of a request that was given up: %v", err)
+				t.Errorf("the end of a cancelled request: %v", err)
 			}
 		})
 		withHTTP(t, nil, h, func(ctx context.Context, port string) error {
@@ -249,7 +249,7 @@ func TestGivenUpRequestsEndAtBothSides(t *testing.T) {
 	})
 }
 
-// giveUp gives requests up when their handlers have begun, and others after a time.
+// giveUp cancels some requests when their handlers have begun, and others after a timeout.
 func giveUp(ctx context.Context, t *testing.T, transport http.RoundTripper, base string, begun <-chan struct{}) {
 	for _, timeout := range []time.Duration{0, 20 * time.Millisecond} {
 		for _, path := range []string{"/head", "/body"} {
@@ -266,7 +266,7 @@ func giveUp(ctx context.Context, t *testing.T, transport http.RoundTripper, base
 			cancel()
 			var late interface{ Timeout() bool }
 			if timeout == 0 && !errors.Is(err, context.Canceled) || timeout > 0 && (!errors.As(err, &late) || !late.Timeout()) {
-				t.Errorf("%s given up after %v: %v", path, timeout, err)
+				t.Errorf("%s cancelled after %v: %v", path, timeout, err)
 			}
 		}
 	}

@@ -25,8 +25,8 @@ import (
 	"baton/task"
 )
 
-// frontConf is the configuration of an nginx in front of our server, which keeps connections
-// to it.
+// frontConf is the configuration of an nginx in front of our server. This nginx reuses connections
+// to our server.
 const frontConf = `
 	upstream behind {
 		server BEHIND;
@@ -56,7 +56,7 @@ const frontConf = `
 	}
 `
 
-// withFront runs fn beside our server, with nginx in front of it. Conns counts the connections
+// withFront runs fn while our server runs, with nginx in front of it. Conns counts the connections
 // that nginx has opened.
 func withFront(t *testing.T, id *identity, h http.Handler,
 	fn func(ctx context.Context, p nginxProcess, conns *int) error,
@@ -83,8 +83,8 @@ func withFront(t *testing.T, id *identity, h http.Handler,
 	})
 }
 
-// Uploads, downloads, heads and conditions pass nginx and come back as they were, by HTTP/1.1
-// and HTTP/2, with and without buffers in between. Nginx needs one connection for all of them.
+// Nginx forwards uploads, downloads, heads and conditions without a change, by HTTP/1.1 and
+// HTTP/2, and with and without buffering. It uses one connection for all of them.
 func TestNginxInFront(t *testing.T) {
 	id := newIdentity(t)
 	text := random(5 << 20)
@@ -118,7 +118,7 @@ func TestNginxInFront(t *testing.T) {
 			for _, way := range []string{"/", "/straight/", "/old/"} {
 				for _, coding := range []string{"", "Transfer-Encoding: chunked", "Expect: 100-continue"} {
 					if coding != "" && c.version == "--http1.0" {
-						continue // which has neither
+						continue // HTTP/1.0 has neither
 					}
 					if way == "/old/" {
 						old++
@@ -148,14 +148,14 @@ func TestNginxInFront(t *testing.T) {
 				}
 			}
 		}
-		if *conns != 1+old { // a request of HTTP/1.0 has a connection of its own
+		if *conns != 1+old { // each request of HTTP/1.0 has its own connection
 			t.Errorf("nginx has opened %d connections, want %d", *conns, 1+old)
 		}
 		return nil
 	})
 }
 
-// A client that goes away takes its request along, through nginx.
+// When a client goes away, its request ends at our server too, through nginx.
 func TestAClientOfNginxGoesAway(t *testing.T) {
 	id := newIdentity(t)
 	for _, path := range []string{"/wait", "/straight/wait"} {
@@ -178,9 +178,9 @@ func TestAClientOfNginxGoesAway(t *testing.T) {
 				if err := begun.Wait(ctx); err != nil {
 					return err
 				}
-				client.Cancel(nil) // which kills it
+				client.Cancel(nil) // kills curl
 				if _, err := client.Await(ctx); err == nil {
-					t.Error("the client has an answer")
+					t.Error("the client received an answer")
 				}
 				if err := ended.Wait(ctx); err != nil {
 					return err
@@ -194,15 +194,15 @@ func TestAClientOfNginxGoesAway(t *testing.T) {
 	}
 }
 
-// Each event reaches the client before the next one is made: for the next one the handler waits
-// until the client has the last one.
+// Each event reaches the client before the handler sends the next one: the handler waits until the
+// client has received the event.
 func TestEventsPassNginx(t *testing.T) {
 	id := newIdentity(t)
 	const all = 20
 	var seen locks.Event
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
-		w.Header().Set("X-Accel-Buffering", "no") // for nginx
+		w.Header().Set("X-Accel-Buffering", "no") // nginx must not buffer
 		for i := range all {
 			fmt.Fprintf(w, "data: %d\n\n", i)
 			if err := http.NewResponseController(w).Flush(); err != nil {
@@ -242,7 +242,7 @@ func TestEventsPassNginx(t *testing.T) {
 	})
 }
 
-// A connection that is upgraded goes through nginx, from our client to our server.
+// Our client upgrades a connection to our server, through nginx.
 func TestAnUpgradePassesNginx(t *testing.T) {
 	id := newIdentity(t)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -268,7 +268,7 @@ func TestAnUpgradePassesNginx(t *testing.T) {
 		defer resp.Body.Close()
 		c, ok := resp.Body.(io.ReadWriter)
 		if !ok || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "echo" {
-			t.Fatalf("%s with a %T", resp.Status, resp.Body)
+			t.Fatalf("the status is %s, the body a %T", resp.Status, resp.Body)
 		}
 		br := bufio.NewReader(c)
 		for i, want := range []string{"welcome\n", "one\n", "two\n"} {
@@ -285,8 +285,8 @@ func TestAnUpgradePassesNginx(t *testing.T) {
 	})
 }
 
-// Many clients by HTTP/2 at once, over one connection to nginx, which has at most eight idle
-// ones to our server.
+// Many concurrent requests use one connection of HTTP/2 to nginx. Nginx keeps at most eight idle
+// connections to our server.
 func TestManyStreamsPassNginx(t *testing.T) {
 	id := newIdentity(t)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -294,7 +294,7 @@ func TestManyStreamsPassNginx(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if err := await.Sleep(r.Context(), time.Millisecond); err != nil { // another request has its turn
+		if err := await.Sleep(r.Context(), time.Millisecond); err != nil { // other requests run
 			t.Error(err)
 		}
 		w.Write(body)

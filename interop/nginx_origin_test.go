@@ -23,8 +23,8 @@ import (
 	"baton/task"
 )
 
-// originConf is the configuration of an nginx that serves files. Its answers have the number
-// of the connection, and of the request on it.
+// originConf is the configuration of an nginx that serves files. The header of an answer has the
+// number of the connection and of the request on it.
 const originConf = `
 	add_header X-Connection $connection always;
 	add_header X-Request $connection_requests always;
@@ -50,7 +50,7 @@ const originConf = `
 	}
 `
 
-// startOrigin starts nginx with files, which it returns by their names.
+// startOrigin starts nginx with files. It returns the contents of the files by name.
 func startOrigin(t *testing.T, id *identity) (nginxProcess, map[string]string) {
 	t.Helper()
 	p := startNginx(t, id, originConf)
@@ -72,8 +72,8 @@ func startOrigin(t *testing.T, id *identity) (nginxProcess, map[string]string) {
 	return p, files
 }
 
-// A Transport takes from nginx all that a server of files does, over one connection: ranges,
-// conditions, compression, chunks, answers without a body, and uploads.
+// Over one connection, a Transport uses everything that a file server offers: ranges, conditions,
+// compression, chunks, answers without a body, and uploads.
 func TestNginxServesFiles(t *testing.T) {
 	id := newIdentity(t)
 	p, files := startOrigin(t, id)
@@ -83,11 +83,11 @@ func TestNginxServesFiles(t *testing.T) {
 			bounded(t, func(ctx context.Context) error {
 				tr := &httpio.Transport{TLSClientConfig: id.client()}
 				defer tr.CloseIdleConnections()
-				at := visitor{t, tr.RoundTrip, base}
+				at := httpClient{t, tr.RoundTrip, base}
 				h := at.get(ctx, "/small.txt", files["small.txt"])
 				tag, since, conn := h.Get("Etag"), h.Get("Last-Modified"), h.Get("X-Connection")
 				requests := 1
-				for _, v := range []visit{
+				for _, v := range []exchange{
 					{method: "HEAD", path: "/large.bin", status: 200, field: "Content-Length: 2097152"},
 					{method: "GET", path: "/empty.txt", status: 200},
 					{method: "GET", path: "/large.bin", status: 200, want: files["large.bin"]},
@@ -111,8 +111,8 @@ func TestNginxServesFiles(t *testing.T) {
 							v.method, v.path, h.Get("X-Request"), h.Get("X-Connection"), requests, conn)
 					}
 				}
-				// After a long upload the connection is kept only if its end is known within a time.
-				at.make(ctx, visit{method: "PUT", path: "/dav/" + scheme, body: files["large.bin"], status: 201})
+				// After a long upload, the connection is reused only if the body ends in time.
+				at.make(ctx, exchange{method: "PUT", path: "/dav/" + scheme, body: files["large.bin"], status: 201})
 				at.get(ctx, "/dav/"+scheme, files["large.bin"])
 				return ranges(ctx, t, tr, base)
 			})
@@ -120,7 +120,7 @@ func TestNginxServesFiles(t *testing.T) {
 	}
 }
 
-// ranges gets two ranges at once, and one that is not there.
+// ranges requests two ranges at once, and one beyond the end of the file.
 func ranges(ctx context.Context, t *testing.T, tr *httpio.Transport, base string) error {
 	req := newRequest(ctx, t, "GET", base+"/small.txt", nil)
 	req.Header.Set("Range", "bytes=0-2,17-19")
@@ -157,13 +157,13 @@ func ranges(ctx context.Context, t *testing.T, tr *httpio.Transport, base string
 	}
 	resp.Body.Close()
 	if field := resp.Header.Get("Content-Range"); resp.StatusCode != 416 || field != "bytes */20" {
-		t.Errorf("a range that is not there: %s, %q", resp.Status, field)
+		t.Errorf("a range beyond the end: %s, %q", resp.Status, field)
 	}
 	return nil
 }
 
-// Nginx closes connections when it likes: after so many requests, after some time, and without
-// an answer. A Transport uses each as long as it lasts, and no longer.
+// Nginx closes connections after a number of requests, after some time, and without an answer. A
+// Transport uses each connection until nginx closes it, and not after that.
 func TestNginxClosesConnections(t *testing.T) {
 	id := newIdentity(t)
 	p, _ := startOrigin(t, id)
@@ -176,13 +176,14 @@ func TestNginxClosesConnections(t *testing.T) {
 			defer tr.CloseIdleConnections()
 			conns := make(map[string]bool)
 			for range 30 {
-				h := visitor{t, tr.RoundTrip, "http://" + p.plain}.get(ctx, c.path, c.want)
+				h := httpClient{t, tr.RoundTrip, "http://" + p.plain}.get(ctx, c.path, c.want)
 				conns[h.Get("X-Connection")] = true
 			}
 			if n := len(conns); n > c.most || c.path != "/brief" && n != c.most {
 				t.Errorf("%s: %d connections for 30 requests, want %d", c.path, n, c.most)
 			}
-			// The server ends the connection in place of an answer, on a kept one and on a new one.
+			// The server closes the connection instead of an answer: a reused connection and a new
+			// one.
 			for range 2 {
 				resp, err := tr.RoundTrip(newRequest(ctx, t, "GET", "http://"+p.plain+"/dropped", nil))
 				if err == nil {
@@ -209,7 +210,7 @@ func TestNginxServesManyTasks(t *testing.T) {
 			for range 50 {
 				task.Go(ctx, func(ctx context.Context) error {
 					for _, name := range []string{"small.txt", "zip.txt", "empty.txt"} {
-						h := visitor{t, tr.RoundTrip, "https://" + p.secure}.get(ctx, "/"+name, files[name])
+						h := httpClient{t, tr.RoundTrip, "https://" + p.secure}.get(ctx, "/"+name, files[name])
 						conns[h.Get("X-Connection")] = true
 					}
 					return nil
@@ -224,8 +225,8 @@ func TestNginxServesManyTasks(t *testing.T) {
 	})
 }
 
-// Nginx refuses an upload before it has the body, however the body is sent. The refusal is
-// the answer.
+// Nginx refuses an upload before it has received the body, however the body is sent. The Transport
+// returns the refusal as the answer.
 func TestNginxRefusesAnUpload(t *testing.T) {
 	id := newIdentity(t)
 	p, files := startOrigin(t, id)
@@ -258,7 +259,8 @@ func TestNginxRefusesAnUpload(t *testing.T) {
 	}
 }
 
-// A Session follows nginx's redirects, downloads its files, and reports what it refuses.
+// A Session follows the redirects of nginx, downloads its files, and returns its refusals as
+// errors.
 func TestSessionAtNginx(t *testing.T) {
 	id := newIdentity(t)
 	p, files := startOrigin(t, id)
@@ -278,7 +280,7 @@ func TestSessionAtNginx(t *testing.T) {
 		if err := s.JSON(ctx, base+"/json", &v); v.Name != "nginx" || v.Count != 3 || err != nil {
 			t.Errorf("%+v, %v", v, err)
 		}
-		// The body goes along with a redirect of status 307.
+		// After a redirect of status 307, the Session sends the body again.
 		resp, err := s.Do(newRequest(ctx, t, "PUT", base+"/kept", strings.NewReader(files["large.bin"])))
 		if err != nil {
 			return err
@@ -305,7 +307,7 @@ func TestSessionAtNginx(t *testing.T) {
 		file, done := filepath.Join(t.TempDir(), "large"), int64(0)
 		err = s.Download(ctx, base+"/large.bin", file, func(n, all int64) {
 			if done = n; all != 2<<20 {
-				t.Errorf("%d bytes in all", all)
+				t.Errorf("the download has %d bytes in all", all)
 			}
 		})
 		if err != nil || done != 2<<20 {
@@ -313,13 +315,13 @@ func TestSessionAtNginx(t *testing.T) {
 		}
 		got, err := os.ReadFile(file)
 		if sha256.Sum256(got) != sha256.Sum256([]byte(files["large.bin"])) || err != nil {
-			t.Errorf("the file has %d other bytes, %v", len(got), err)
+			t.Errorf("the file has %d bytes that differ, %v", len(got), err)
 		}
 		return nil
 	})
 }
 
-// A download is cancelled in the middle; the next request has a new connection.
+// After a download was cancelled in the middle, the next request uses a new connection.
 func TestADownloadFromNginxIsCancelled(t *testing.T) {
 	id := newIdentity(t)
 	p, files := startOrigin(t, id)
@@ -352,9 +354,9 @@ func TestADownloadFromNginxIsCancelled(t *testing.T) {
 		if _, err := reading.Await(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("the read of a cancelled download: %v", err)
 		}
-		h := visitor{t, tr.RoundTrip, "http://" + p.plain}.get(ctx, "/large.bin", files["large.bin"])
+		h := httpClient{t, tr.RoundTrip, "http://" + p.plain}.get(ctx, "/large.bin", files["large.bin"])
 		if second := h.Get("X-Connection"); second == first {
-			t.Error("the connection of a download that was cut is used again")
+			t.Error("the connection of a cancelled download is used again")
 		}
 		return nil
 	})

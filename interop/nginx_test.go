@@ -18,8 +18,8 @@ import (
 	"baton/netio"
 )
 
-// nginxConf is the configuration of a proxy that listens at a UNIX socket, with TLS and
-// HTTP/2, and passes everything on to "upstream".
+// nginxConf is the configuration of a proxy that listens on a UNIX socket, with TLS and HTTP/2. It
+// forwards all requests to "upstream".
 const nginxConf = `
 	upstream behind {
 		server UPSTREAM;
@@ -44,9 +44,8 @@ const nginxConf = `
 	}
 `
 
-// Nginx with TLS stands in front of our server, as a proxy that reuses connections: over
-// TCP and over UNIX sockets, and by TLS with certificates of both sides. Its own clients are
-// curl and ours.
+// Nginx is a proxy in front of our server and reuses connections to it: over TCP, over UNIX
+// sockets, and over TLS with certificates of both sides. The clients of nginx are curl and ours.
 func TestNginx(t *testing.T) {
 	id := newIdentity(t)
 	text := strings.Repeat("0123456789", 300_000)

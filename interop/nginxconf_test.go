@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// nginxFrame is what every configuration of nginx needs. One process does it all, as the
-// user who runs it.
+// nginxFrame is the common part of all configurations of nginx. Nginx runs as one process of the
+// current user.
 const nginxFrame = `
 daemon off;
 master_process off;
@@ -33,16 +33,16 @@ http {
 }
 `
 
-// An nginxProcess is an nginx at work.
+// An nginxProcess is a running nginx.
 type nginxProcess struct {
 	dir           string
 	plain, secure string // the addresses PLAIN and SECURE of its configuration
 	behind        string // the address of our server, if there is one
 }
 
-// startNginx starts nginx with the servers and upstreams of a configuration, and waits until
-// it listens. In the configuration DIR is a directory of its own, and PLAIN and SECURE are
-// addresses of 127.0.0.1. Pairs are more names with what they stand for.
+// startNginx starts nginx with the servers and upstreams of a configuration, and waits until nginx
+// listens. In the configuration, DIR stands for a new directory, and PLAIN and SECURE for
+// addresses of 127.0.0.1. Pairs are more such names, each with its value.
 func startNginx(t *testing.T, id *identity, conf string, pairs ...string) nginxProcess {
 	t.Helper()
 	p := nginxProcess{dir: dir(t)}
@@ -54,7 +54,7 @@ func startNginx(t *testing.T, id *identity, conf string, pairs ...string) nginxP
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := nginx.start(t, "-p", p.dir, "-c", file, "-e", "stderr").hear("nginx/") // it listens by then
+		_, err := nginx.start(t, "-p", p.dir, "-c", file, "-e", "stderr").hear("nginx/") // printed when nginx listens
 		if err == nil {
 			return p
 		}
@@ -64,8 +64,8 @@ func startNginx(t *testing.T, id *identity, conf string, pairs ...string) nginxP
 	}
 }
 
-// freeAddress returns an address of 127.0.0.1 that was free a moment ago: nginx cannot choose
-// one itself.
+// freeAddress returns an address of 127.0.0.1 that was free a moment ago. Nginx cannot choose a
+// free address itself.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

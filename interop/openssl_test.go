@@ -18,7 +18,7 @@ import (
 	"baton/task"
 )
 
-// An openssl is a process of openssl's: a partner that shares no code with crypto/tls.
+// An openssl is a process of the program openssl, which shares no code with crypto/tls.
 type openssl struct {
 	t     *testing.T
 	cmd   *exec.Cmd
@@ -53,11 +53,11 @@ func startOpenssl(t *testing.T, args ...string) *openssl {
 // say writes a line to the process.
 func (o *openssl) say(line string) {
 	if _, err := io.WriteString(o.stdin, line+"\n"); err != nil {
-		o.t.Errorf("openssl takes no input: %v", err)
+		o.t.Errorf("writing to openssl: %v", err)
 	}
 }
 
-// hear reads lines of the process up to one that contains text, and returns that.
+// hear reads lines of the process until one contains text, and returns that line.
 func (o *openssl) hear(text string) string {
 	for o.out.Scan() {
 		o.seen = append(o.seen, o.out.Text())
@@ -65,18 +65,18 @@ func (o *openssl) hear(text string) string {
 			return o.out.Text()
 		}
 	}
-	o.t.Errorf("openssl did not say %q but:\n%s", text, strings.Join(o.seen, "\n"))
+	o.t.Errorf("openssl did not print %q but:\n%s", text, strings.Join(o.seen, "\n"))
 	return ""
 }
 
-// versions are those of TLS that both sides speak.
+// versions are the versions of TLS that both sides support.
 var versions = []struct {
 	name string
 	flag string
 	id   uint16
 }{{"TLS 1.2", "-tls1_2", tls.VersionTLS12}, {"TLS 1.3", "-tls1_3", tls.VersionTLS13}}
 
-// on runs fn, which blocks, beside the loop.
+// on runs fn, which blocks, outside the loop.
 func on(ctx context.Context, fn func()) error {
 	_, err := await.Blocking(ctx, func(context.Context) (int, error) {
 		fn()
@@ -85,8 +85,8 @@ func on(ctx context.Context, fn func()) error {
 	return err
 }
 
-// A client of openssl's talks to a netio.Server, updates its keys and asks for the
-// update of ours.
+// The client of openssl connects to a netio.Server, updates its keys and requests an update of
+// ours.
 func TestOpensslClient(t *testing.T) {
 	id := newIdentity(t)
 	for _, v := range versions {
@@ -127,7 +127,7 @@ func TestOpensslClient(t *testing.T) {
 						o.say(fmt.Sprint("hello ", i))
 						o.hear(fmt.Sprint("heard hello ", i))
 						if v.id == tls.VersionTLS13 {
-							o.say("K") // a key update that asks for ours
+							o.say("K") // a key update that requests ours
 							o.hear("KEYUPDATE")
 							o.say("k")
 							o.hear("KEYUPDATE")
@@ -146,7 +146,7 @@ func TestOpensslClient(t *testing.T) {
 	}
 }
 
-// A client of openssl's begins TLS in the middle of SMTP.
+// The client of openssl begins TLS in the middle of SMTP.
 func TestOpensslStartTLS(t *testing.T) {
 	id := newIdentity(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
@@ -195,7 +195,7 @@ func TestOpensslStartTLS(t *testing.T) {
 	}
 }
 
-// A server of openssl's, which reverses lines, wants a certificate and resumes sessions.
+// The server of openssl requires a certificate, resumes sessions, and sends lines back reversed.
 func TestOpensslServer(t *testing.T) {
 	id := newIdentity(t)
 	for _, v := range versions {
@@ -204,10 +204,10 @@ func TestOpensslServer(t *testing.T) {
 				"-CAfile", id.certFile, "-Verify", "1", "-verify_return_error", v.flag, "-alpn", "lines", "-rev")
 			fields := strings.Fields(o.hear("ACCEPT "))
 			if len(fields) != 2 {
-				t.Fatal("openssl does not say where it listens")
+				t.Fatal("openssl did not print its address")
 			}
 			drained := make(chan struct{})
-			go func() { // or it would block on its output
+			go func() { // openssl must not block on its output
 				for o.out.Scan() {
 				}
 				close(drained)
@@ -239,7 +239,7 @@ func TestOpensslServer(t *testing.T) {
 							return err
 						}
 						if len(line) != len(text) || line[0] != text[len(text)-1] {
-							t.Errorf("openssl has made %.20q of %.20q", line, text)
+							t.Errorf("openssl returned %.20q for %.20q", line, text)
 						}
 					}
 					if err := s.CloseWrite(); err != nil {

@@ -16,7 +16,7 @@ import (
 	"baton/task"
 )
 
-// A program is one of other people, and the package of Debian that brings it.
+// A program is a third-party program and the Debian package that contains it.
 type program struct{ name, debian string }
 
 var (
@@ -27,8 +27,8 @@ var (
 	wrk    = program{"wrk", "wrk"}
 )
 
-// command returns the program with its arguments. Programs of the system's
-// administrator need not be in the PATH of an ordinary user.
+// command returns the program with its arguments. It also searches /usr/sbin, which may be missing
+// in the PATH of an ordinary user.
 func (p program) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	for _, name := range []string{p.name, "/usr/sbin/" + p.name} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -38,8 +38,8 @@ func (p program) command(ctx context.Context, args ...string) (*exec.Cmd, error)
 	return nil, fmt.Errorf("this test needs %s: apt-get install %s", p.name, p.debian)
 }
 
-// run runs the program to its end beside the loop, and returns what it has printed. An
-// error has what it said about it.
+// run runs the program to its end, outside the loop, and returns its output. An error contains what
+// the program wrote to standard error.
 func (p program) run(ctx context.Context, input string, args ...string) (string, error) {
 	return await.Blocking(ctx, func(ctx context.Context) (string, error) {
 		cmd, err := p.command(ctx, args...)
@@ -56,17 +56,17 @@ func (p program) run(ctx context.Context, input string, args ...string) (string,
 	})
 }
 
-// curls runs curl in the way of a test.
+// curls runs curl with the common arguments of a test.
 func curls(ctx context.Context, args ...string) (string, error) {
 	return curl.run(ctx, "", append(args, "--silent", "--show-error", "--noproxy", "*", "--max-time", "60")...)
 }
 
 // A partner is a program that runs until the end of the test.
 type partner struct {
-	out *bufio.Scanner // what it prints, also as errors
+	out *bufio.Scanner // standard output and standard error
 }
 
-// start starts the program. The test fails if there is none.
+// start starts the program. The test fails if the program is not installed.
 func (p program) start(t *testing.T, args ...string) *partner {
 	t.Helper()
 	cmd, err := p.command(context.Background(), args...)
@@ -88,8 +88,8 @@ func (p program) start(t *testing.T, args ...string) *partner {
 	return &partner{bufio.NewScanner(out)}
 }
 
-// hear reads lines of the partner up to one that contains text, and returns that. From
-// then on the lines are read and dropped, so that the partner never waits for a reader.
+// hear reads lines of the partner until one contains text, and returns that line. After that, the
+// output is read and dropped, so that the partner never blocks on its output.
 func (r *partner) hear(text string) (string, error) {
 	var seen []string
 	for r.out.Scan() {
@@ -103,16 +103,16 @@ func (r *partner) hear(text string) (string, error) {
 		}
 		seen = append(seen, line)
 	}
-	return "", fmt.Errorf("the partner did not say %q but:\n%s", text, strings.Join(seen, "\n"))
+	return "", fmt.Errorf("the partner did not print %q but:\n%s", text, strings.Join(seen, "\n"))
 }
 
-// bounded runs fn as the root task of a loop. The time limit is against hangs only.
+// bounded runs fn as the root task of a loop. The time limit only ends a test that hangs.
 func bounded(t *testing.T, fn func(ctx context.Context) error) {
 	t.Helper()
 	boundedBy(t, time.Minute, task.Runner{}, fn)
 }
 
-// boundedBy is bounded with another limit, for a loop of a kind.
+// boundedBy is like bounded, with another limit and a configuration of the loop.
 func boundedBy(t *testing.T, limit time.Duration, r task.Runner, fn func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)

@@ -18,8 +18,8 @@ import (
 	"baton/task"
 )
 
-// The client of Python's library makes requests of all kinds at our server; its words are
-// compared with what they have to be.
+// The client of Python's library sends requests of all kinds to our server. The test compares its
+// output with the expected text.
 func TestPythonAtOurServer(t *testing.T) {
 	id := newIdentity(t)
 	mux := http.NewServeMux()
@@ -42,7 +42,7 @@ func TestPythonAtOurServer(t *testing.T) {
 			if scheme == "https" {
 				config, field = id.server(), `"localhost" "TLS 1.3"`
 			}
-			// The words of describe, and the length of their line.
+			// The output of describe, and the length of its line.
 			said := func(method, proto string, n int, sum [32]byte) string {
 				text := fmt.Sprintf("%s / %s %s, %d bytes, %x, <nil>", method, proto, field, n, sum)
 				return fmt.Sprintf("%d | %s", len(text)+1, text)
@@ -73,7 +73,7 @@ func TestPythonAtOurServer(t *testing.T) {
 			withHTTP(t, config, mux, func(ctx context.Context, port string) error {
 				got, err := python.run(ctx, "", "testdata/client.py", scheme, port, id.certFile)
 				if got != want {
-					t.Errorf("python has\n%s\nwant\n%s", got, want)
+					t.Errorf("python printed\n%s\nwant\n%s", got, want)
 				}
 				return err
 			})
@@ -81,8 +81,8 @@ func TestPythonAtOurServer(t *testing.T) {
 	}
 }
 
-// Our client gets files from the server of Python's library and posts to it, by HTTP/1.0, where
-// each request needs a connection, and by HTTP/1.1, where one is enough.
+// Our client gets files from the server of Python's library and posts to it. With HTTP/1.0 each
+// request needs a connection; with HTTP/1.1 one connection is enough.
 func TestOurClientAtPython(t *testing.T) {
 	id := newIdentity(t)
 	files := dir(t)
@@ -113,10 +113,10 @@ func TestOurClientAtPython(t *testing.T) {
 func askPython(ctx context.Context, t *testing.T, base, version string, id *identity, large string) error {
 	s := &httpio.Session{Transport: httpio.Transport{TLSClientConfig: id.client()}}
 	defer s.Close()
-	at := visitor{t, s.Do, base}
+	at := httpClient{t, s.Do, base}
 	h := at.get(ctx, "/small.txt", "small")
 	ports := map[string]bool{h.Get("X-Port"): true}
-	visits := []visit{
+	exchanges := []exchange{
 		{method: "HEAD", path: "/large.bin", status: 200, field: fmt.Sprintf("Content-Length: %d", len(large))},
 		{method: "GET", path: "/large.bin", status: 200, want: large},
 		{method: "GET", path: "/empty.txt", status: 200},
@@ -127,15 +127,15 @@ func askPython(ctx context.Context, t *testing.T, base, version string, id *iden
 		{method: "POST", path: "/", body: "short", header: "Expect: 100-continue", status: 200, want: "short"},
 		{method: "POST", path: "/", body: large, status: 200, want: large},
 	}
-	for _, v := range visits {
+	for _, v := range exchanges {
 		ports[at.make(ctx, v).Get("X-Port")] = true
 	}
 	want := 1
 	if version == "HTTP/1.0" {
-		want += len(visits)
+		want += len(exchanges)
 	}
 	if len(ports) != want {
-		t.Errorf("%d requests over %d connections, want %d", 1+len(visits), len(ports), want)
+		t.Errorf("%d requests over %d connections, want %d", 1+len(exchanges), len(ports), want)
 	}
 	resp, err := s.Do(newRequest(ctx, t, "POST", base, io.MultiReader(strings.NewReader(large)))) // in chunks
 	if err != nil {
@@ -143,13 +143,13 @@ func askPython(ctx context.Context, t *testing.T, base, version string, id *iden
 	}
 	defer resp.Body.Close()
 	if got, err := io.ReadAll(resp.Body); string(got) != large || err != nil {
-		t.Errorf("%d bytes came back of %d chunks, %v", len(got), len(large), err)
+		t.Errorf("%d bytes came back of %d that were sent in chunks, %v", len(got), len(large), err)
 	}
 	if text, err := s.Text(ctx, base+"/endless"); text != "to the end" || err != nil {
-		t.Errorf("a body that the connection ends: %q, %v", text, err)
+		t.Errorf("a body that ends with the connection: %q, %v", text, err)
 	}
 	if _, err := s.Text(ctx, base+"/nowhere.txt"); err == nil || !strings.Contains(err.Error(), "404") {
-		t.Errorf("a file that is not there: %v", err)
+		t.Errorf("a missing file: %v", err)
 	}
 	return task.Check(ctx)
 }

@@ -15,8 +15,8 @@ import (
 	"baton/task"
 )
 
-// The resolver of package net asks through a PacketConn, on goroutines of its own, and a
-// PacketConn answers.
+// The resolver of package net sends its questions through a PacketConn, on its own goroutines.
+// Another PacketConn answers.
 func TestResolver(t *testing.T) {
 	for _, handoff := range []task.Handoff{task.Channel, task.Coroutine} {
 		t.Run(handoff.String(), func(t *testing.T) {
@@ -28,7 +28,7 @@ func TestResolver(t *testing.T) {
 				defer server.Close()
 				task.Go(ctx, func(ctx context.Context) error { return answer(ctx, server) })
 
-				conns := make(chan net.Conn, 8) // the resolver closes those that it takes
+				conns := make(chan net.Conn, 8) // the resolver closes those that it uses
 				for range cap(conns) {
 					c, err := netio.DialPacket(ctx, "udp", server.LocalAddr().String())
 					if err != nil {
@@ -62,7 +62,7 @@ func TestResolver(t *testing.T) {
 	}
 }
 
-// answer is a server of DNS that knows one host. It ends with the socket.
+// answer is a DNS server that knows one host. It ends when the socket is closed.
 func answer(ctx context.Context, c *netio.PacketConn) error {
 	buf := make([]byte, 1500)
 	for {

@@ -22,16 +22,15 @@ import (
 	"baton/task"
 )
 
-// A site serves HTTP over the streams of a netio.Server. Its own loop accepts the
-// connections and, with TLS, shakes hands; package net/http does the rest through their
-// net.Conns, on goroutines of its own.
+// A site serves HTTP over the streams of a netio.Server. The loop accepts the connections and
+// makes the TLS handshakes. Package net/http serves their net.Conns on its own goroutines.
 //
-// HTTP/2 over an encrypted stream: package net/http recognises it by *tls.Conn, which a
-// NetConn is not, and speaks HTTP/1.1 otherwise. So a connection that has negotiated
-// "h2" goes to http2.Server.ServeConn of golang.org/x/net, which asks only for the method
-// ConnectionState. With standard, it goes to net/http all the same, behind a net.Conn that
-// hides ConnectionState: a server that allows HTTP/2 without encryption recognises its
-// preface, and knows nothing of the encryption (Request.TLS is nil).
+// Package net/http uses HTTP/2 over TLS only if a connection is a *tls.Conn, which a net.Conn of
+// netio is not; otherwise it uses HTTP/1.1. So the site gives a connection that has negotiated "h2"
+// to http2.Server.ServeConn of golang.org/x/net, which needs only the method ConnectionState. If
+// standard is true, the site gives such a connection to net/http, behind a net.Conn that hides
+// ConnectionState. A server that allows HTTP/2 without encryption recognises the preface of HTTP/2
+// there, and does not know of the encryption (Request.TLS is nil).
 type site struct {
 	standard bool
 	addr     net.Addr
@@ -43,7 +42,7 @@ type site struct {
 	serving  chan error
 }
 
-// newSite starts a site on ln. A nil config is HTTP without TLS.
+// newSite starts a site on ln. If config is nil, the site does not use TLS.
 func newSite(ctx context.Context, t *testing.T, ln *netio.Listener, config *tls.Config, h http.HandlerFunc) *site {
 	w := &site{
 		addr: ln.Addr(), conns: make(chan net.Conn), closed: make(chan struct{}), serving: make(chan error, 1),
@@ -61,7 +60,7 @@ func newSite(ctx context.Context, t *testing.T, ln *netio.Listener, config *tls.
 	return w
 }
 
-// stop ends the site when its requests have been answered.
+// stop waits until all requests are answered, and closes the site.
 func (w *site) stop(ctx context.Context) error {
 	_, err := await.Blocking(ctx, func(ctx context.Context) (int, error) {
 		err := w.inner.Shutdown(ctx)
@@ -73,7 +72,7 @@ func (w *site) stop(ctx context.Context) error {
 	return errors.Join(err, w.outer.Close())
 }
 
-// Accept, Addr and Close make a site the net.Listener of its http.Server.
+// Accept, Addr and Close implement net.Listener for the http.Server of the site.
 func (w *site) Accept() (net.Conn, error) {
 	select {
 	case c := <-w.conns:
@@ -90,7 +89,7 @@ func (w *site) Close() error {
 	return nil
 }
 
-// handle is the handler of the netio.Server: it lasts as long as its connection.
+// handle is the handler of the netio.Server. It returns when its connection is closed.
 func (w *site) handle(ctx context.Context, s *netio.Stream) error {
 	conn, h2 := s.NetConn(ctx), s.ConnectionState().NegotiatedProtocol == "h2"
 	if h2 && !w.standard {
@@ -108,7 +107,7 @@ func (w *site) handle(ctx context.Context, s *netio.Stream) error {
 	return err
 }
 
-// served is a connection that tells its handler of its Close.
+// served is a connection whose Close ends its handler.
 type served struct {
 	net.Conn
 	once  sync.Once
@@ -120,7 +119,7 @@ func (c *served) Close() error {
 	return c.Conn.Close()
 }
 
-// servedTLS is one with the method that package net/http looks for.
+// servedTLS is a served with the method ConnectionState, which package net/http looks for.
 type servedTLS struct {
 	*served
 	state tls.ConnectionState
@@ -128,8 +127,8 @@ type servedTLS struct {
 
 func (c *servedTLS) ConnectionState() tls.ConnectionState { return c.state }
 
-// describe is a handler that says what it knows of the request, and what the SHA-256 of
-// its body is. The query "bytes" asks for so many bytes instead, each "x".
+// describe is a handler that answers with a description of the request and the SHA-256 of its body.
+// If the query has "bytes", describe answers with that many bytes "x" instead.
 func describe(w http.ResponseWriter, r *http.Request) {
 	if n, err := strconv.Atoi(r.URL.Query().Get("bytes")); err == nil {
 		io.CopyN(w, crosses{}, int64(n))
@@ -144,7 +143,7 @@ func describe(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s %s %s %q %q, %d bytes, %x, %v\n", r.Method, r.URL.Path, r.Proto, name, version, n, sum.Sum(nil), err)
 }
 
-// crosses is a reader without an end.
+// crosses is an endless reader of the byte 'x'.
 type crosses struct{}
 
 func (crosses) Read(p []byte) (int, error) {

@@ -14,10 +14,10 @@ import (
 	"baton/task"
 )
 
-// socatText is more than the buffers of two connections hold.
+// socatText is larger than the buffers of two connections.
 var socatText = strings.Repeat("a line that goes there and back\n", 100_000)
 
-// dir returns a directory with a short name: a UNIX address takes 107 bytes.
+// dir returns a directory with a short name: a UNIX address has at most 107 bytes.
 func dir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "interop")
@@ -28,14 +28,14 @@ func dir(t *testing.T) string {
 	return dir
 }
 
-// Socat sends three megabytes to a server that answers with them, ends its direction, and
-// reads the answer to the end.
+// Socat sends three megabytes to an echo server, closes its writing direction, and reads the
+// answer to the end.
 func TestSocatClient(t *testing.T) {
 	id := newIdentity(t)
 	for _, c := range []struct {
 		name, network, address string
 		tls                    bool
-		peer                   string // socat's name of the address
+		peer                   string // the address in the syntax of socat
 	}{
 		{"TCP", "tcp", "127.0.0.1:0", false, "TCP:"},
 		{"UNIX", "unix", filepath.Join(dir(t), "s"), false, "UNIX-CONNECT:"},
@@ -56,7 +56,7 @@ func TestSocatClient(t *testing.T) {
 				task.Go(ctx, func(ctx context.Context) error { return srv.ServeListener(ctx, ln, echo) })
 				got, err := socat.run(ctx, socatText, "-t60", "-T60", "STDIO", peer)
 				if got != socatText || err != nil {
-					t.Errorf("socat has got %d bytes of %d, %v", len(got), len(socatText), err)
+					t.Errorf("socat received %d bytes of %d, %v", len(got), len(socatText), err)
 				}
 				return srv.Shutdown(ctx)
 			})
@@ -64,7 +64,7 @@ func TestSocatClient(t *testing.T) {
 	}
 }
 
-// echo is the handler of a server that answers with what it gets.
+// echo is the handler of an echo server.
 func echo(ctx context.Context, s *netio.Stream) error {
 	if _, err := netio.Copy(ctx, s, s); err != nil {
 		return err
@@ -72,13 +72,13 @@ func echo(ctx context.Context, s *netio.Stream) error {
 	return s.CloseWrite()
 }
 
-// Socat listens and answers with what it gets, until the stream ends its direction.
+// Socat is an echo server until the stream closes its writing direction.
 func TestSocatServer(t *testing.T) {
 	id := newIdentity(t)
 	for _, c := range []struct {
 		name, network string
 		tls           bool
-		listen        string // socat's name of the address
+		listen        string // the address in the syntax of socat
 	}{
 		{"TCP", "tcp", false, "TCP-LISTEN:0,bind=127.0.0.1"},
 		{"UNIX", "unix", false, "UNIX-LISTEN:" + filepath.Join(dir(t), "s")},

@@ -21,8 +21,8 @@ import (
 	"baton/task"
 )
 
-// A socatProcess is a process of socat's with its children. It tells what it does on its
-// standard error, which comes with its output.
+// A socatProcess is a process of socat with its children. Socat logs to its standard error, which
+// the test reads together with standard output.
 type socatProcess struct {
 	t     *testing.T
 	stdin io.WriteCloser
@@ -55,8 +55,7 @@ func startSocat(t *testing.T, args ...string) *socatProcess {
 	return s
 }
 
-// hear reads lines up to one that contains text, and returns that. A socat with nothing
-// to do ends by itself.
+// hear reads lines until one contains text, and returns that line. An idle socat ends by itself.
 func (s *socatProcess) hear(text string) string {
 	s.t.Helper()
 	for s.out.Scan() {
@@ -65,17 +64,17 @@ func (s *socatProcess) hear(text string) string {
 			return s.out.Text()
 		}
 	}
-	s.t.Errorf("socat did not say %q but:\n%s", text, strings.Join(s.seen, "\n"))
+	s.t.Errorf("socat did not print %q but:\n%s", text, strings.Join(s.seen, "\n"))
 	return ""
 }
 
-// datagramNetworks are those of the tests with socat.
+// datagramNetworks are the networks of the tests with socat.
 var datagramNetworks = []string{"udp", "unixgram"}
 
-// directory is one for UNIX sockets, whose addresses are short.
+// directory returns a directory with a short path, for UNIX sockets.
 func directory(t *testing.T) string { return filepath.Dir(wire{network: "unix"}.address(t)) }
 
-// A socat that has no peer sends us datagrams, and gets answers.
+// Socat without a peer sends datagrams to a PacketConn and receives answers.
 func TestSocatAsks(t *testing.T) {
 	for _, network := range datagramNetworks {
 		t.Run(network, func(t *testing.T) {
@@ -121,7 +120,7 @@ func TestSocatAsks(t *testing.T) {
 	}
 }
 
-// A socat answers the datagrams of a socket of ours that has a peer.
+// Socat answers the datagrams of a connected PacketConn.
 func TestSocatAnswers(t *testing.T) {
 	for _, network := range datagramNetworks {
 		t.Run(network, func(t *testing.T) {
@@ -152,7 +151,7 @@ func TestSocatAnswers(t *testing.T) {
 						return err
 					}
 					if string(p.Data) != text {
-						t.Errorf("socat has made %d bytes of %d", len(p.Data), size)
+						t.Errorf("socat returned %d bytes of %d", len(p.Data), size)
 					}
 				}
 				return nil
@@ -161,7 +160,7 @@ func TestSocatAnswers(t *testing.T) {
 	}
 }
 
-// The datagrams of a batch reach a socat each as it was, in order.
+// Socat receives the datagrams of a batch unchanged and in order.
 func TestSocatReceivesBatch(t *testing.T) {
 	s := startSocat(t, "-u", "UDP4-LISTEN:0,bind=127.0.0.1", "-")
 	to := netip.MustParseAddrPort(s.heardAddress())
@@ -176,7 +175,7 @@ func TestSocatReceivesBatch(t *testing.T) {
 		for i := range all {
 			batch = append(batch, netio.Packet{Data: fmt.Appendf(nil, "line %d\n", i), Addr: to})
 		}
-		// The first datagram makes socat take only those of its sender.
+		// After the first datagram, socat receives only datagrams of the same sender.
 		if n, err := c.SendBatch(ctx, batch); n != all || err != nil {
 			t.Errorf("sent %d, %v", n, err)
 		}
@@ -191,7 +190,7 @@ func TestSocatReceivesBatch(t *testing.T) {
 	})
 }
 
-// heardAddress is the address on which socat listens.
+// heardAddress returns the address on which socat listens.
 func (s *socatProcess) heardAddress() string {
 	fields := strings.Fields(s.hear("listening on UDP"))
 	if len(fields) == 0 {
@@ -200,7 +199,7 @@ func (s *socatProcess) heardAddress() string {
 	return fields[len(fields)-1]
 }
 
-// run runs a task.
+// run runs fn as the root task of a loop.
 func run(t *testing.T, fn func(ctx context.Context) error) {
 	t.Helper()
 	if err := task.Run(context.Background(), fn); err != nil {

@@ -14,9 +14,9 @@ import (
 
 var strace = program{"strace", "strace"}
 
-// A signal interrupts calls of the kernel again and again (EINTR): strace has every third
-// one fail so before it does anything. No byte is lost. EAGAIN cannot be had in this way: a
-// kernel never says it while there are bytes, and the poller rightly believes it.
+// Strace makes every third system call of a kind fail with EINTR before the call does anything, as
+// if a signal had interrupted it. No byte is lost. The test does not inject EAGAIN: a kernel never
+// returns EAGAIN while there are bytes, and the poller relies on that.
 func TestInterruptedCalls(t *testing.T) {
 	const marker, calls = "INTEROP_TEST_INTERRUPTED", "recvfrom,sendto,writev,accept4,epoll_pwait,epoll_pwait2"
 	if os.Getenv(marker) == "" {
@@ -88,7 +88,7 @@ func TestInterruptedCalls(t *testing.T) {
 	})
 }
 
-// interrupted reports whether strace has made a call fail.
+// interrupted reports whether strace made a call fail.
 func interrupted(trace, call string) bool {
 	for line := range strings.Lines(trace) {
 		if strings.Contains(line, call) && strings.Contains(line, "EINTR") && strings.Contains(line, "INJECTED") {

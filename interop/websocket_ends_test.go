@@ -19,7 +19,7 @@ import (
 	"baton/task"
 )
 
-// everyPair runs fn for each library at each end, in a loop of each kind.
+// everyPair runs fn for each pair of libraries, with a loop of each kind.
 func everyPair(t *testing.T, fn func(ctx context.Context, t *testing.T, server, client library) error) {
 	everyLoop(t, func(ctx context.Context, t *testing.T) error {
 		for _, server := range libraries {
@@ -33,13 +33,13 @@ func everyPair(t *testing.T, fn func(ctx context.Context, t *testing.T, server, 
 	})
 }
 
-// dialed returns a socket of the client, on a task.
+// dialed returns a socket of the client, for a task.
 func (lib library) dialed(ctx context.Context, url string) (socket, error) {
 	s, _, err := lib.dialer(ctx, nil, false, false)(ctx, url)
 	return s, err
 }
 
-// Goroutines have sockets of our client, too.
+// Goroutines use sockets over connections of our dialer.
 func TestWebSocketOfGoroutines(t *testing.T) {
 	everyPair(t, func(ctx context.Context, t *testing.T, server, client library) error {
 		return withSockets(ctx, nil, echoing(t, server, true), func(ctx context.Context, url string) error {
@@ -56,7 +56,7 @@ func TestWebSocketOfGoroutines(t *testing.T) {
 	})
 }
 
-// Both ends send pings and get their pongs.
+// Both ends send pings and receive pongs.
 func TestWebSocketPing(t *testing.T) {
 	everyPair(t, func(ctx context.Context, t *testing.T, server, client library) error {
 		err := withSockets(ctx, nil, echoing(t, server, false), func(ctx context.Context, url string) error {
@@ -85,7 +85,8 @@ func TestWebSocketPing(t *testing.T) {
 	})
 }
 
-// A client that goes away without a word ends the handler, and so the connection.
+// When a client closes the connection without a close message, the handler ends, and so does the
+// connection.
 func TestWebSocketClientGone(t *testing.T) {
 	everyPair(t, func(ctx context.Context, t *testing.T, server, client library) error {
 		var ended locks.Event
@@ -95,7 +96,7 @@ func TestWebSocketClientGone(t *testing.T) {
 				t.Error(err)
 			}
 			if _, _, err := s.read(); err == nil || server.closed(err) == 4001 {
-				t.Errorf("the server reads %v", err)
+				t.Errorf("the server read %v", err)
 			}
 		})
 		return withSockets(ctx, nil, h, func(ctx context.Context, url string) error {
@@ -112,8 +113,8 @@ func TestWebSocketClientGone(t *testing.T) {
 	})
 }
 
-// A server that shuts down says goodbye: one task of each connection reads, and another one
-// waits for the shutdown and closes with 1001. Both write, so there is an outbox.
+// A server that shuts down closes its sockets with 1001. One task of each connection reads, and
+// another task waits for the shutdown. Both tasks write, so the connection has an outbox.
 func TestWebSocketShutdown(t *testing.T) {
 	everyPair(t, func(ctx context.Context, t *testing.T, server, client library) error {
 		h := accepting(t, server, false, func(ctx context.Context, s socket) {
@@ -129,7 +130,7 @@ func TestWebSocketShutdown(t *testing.T) {
 				t.Error(err)
 			}
 			if _, _, err := s.read(); server.closed(err) != 1001 {
-				t.Errorf("the server reads %v", err)
+				t.Errorf("the server read %v", err)
 			}
 		})
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -150,7 +151,7 @@ func TestWebSocketShutdown(t *testing.T) {
 			clients = append(clients, task.StartErr(ctx, func(context.Context) error {
 				defer s.drop()
 				if _, _, err := s.read(); client.closed(err) != 1001 {
-					return fmt.Errorf("the client reads %w", err)
+					return fmt.Errorf("the client read %w", err)
 				}
 				return nil
 			}))
@@ -163,7 +164,7 @@ func TestWebSocketShutdown(t *testing.T) {
 	})
 }
 
-// At each end one task reads while another one writes. 200 connections are open at once.
+// At each end, one task reads while another one writes, on 200 connections at a time.
 func TestManyWebSockets(t *testing.T) {
 	const conns, messages = 200, 10
 	everyLoop(t, func(ctx context.Context, t *testing.T) error {
@@ -197,7 +198,7 @@ func TestManyWebSockets(t *testing.T) {
 	})
 }
 
-// bothWays sends messages by a task, while this one reads as many.
+// bothWays starts a task that sends messages, and reads as many itself.
 func bothWays(ctx context.Context, t *testing.T, s socket, n int) {
 	writer := task.StartErr(ctx, func(ctx context.Context) error {
 		for i := range n {
@@ -221,23 +222,19 @@ func bothWays(ctx context.Context, t *testing.T, s socket, n int) {
 	}
 }
 
-// With an outbox a client that sends pings and reads nothing holds up only itself: the task
-// that answers the pings does not wait for the lock of the task that writes.
+// With an outbox, a client that sends pings and reads nothing delays only its own connection: the
+// task that answers the pings does not wait for the lock that the writing task holds.
 func TestWebSocketOutbox(t *testing.T) {
 	const much = 16 << 20
 	everyLoop(t, func(ctx context.Context, t *testing.T) error {
 		for _, server := range libraries {
 			var over locks.Event
 			h := accepting(t, server, false, func(ctx context.Context, s socket) {
-				written := false
-				writer := task.StartErr(ctx, func(context.Context) error {
-					defer func() { written = true }()
-					return s.write(false, make([]byte, much))
-				})
-				if _, got, err := s.read(); string(got) != "x" || err != nil || !written {
-					t.Errorf("%s: the server reads %q, %v, written: %v", server.name, got, err, written)
+				writer := task.StartErr(ctx, func(context.Context) error { return s.write(false, make([]byte, much)) })
+				if _, got, err := s.read(); string(got) != "x" || err != nil {
+					t.Errorf("%s: the server read %q, %v", server.name, got, err)
 				}
-				if _, err := writer.Await(ctx); err != nil {
+				if _, err := writer.Await(ctx); err != nil { // the client still reads nothing
 					t.Error(err)
 				}
 				over.Set()
@@ -271,8 +268,8 @@ func TestWebSocketOutbox(t *testing.T) {
 	})
 }
 
-// A timeout around a Read of coder's closes the connection from a goroutine, while the task
-// goes on to close it too.
+// A timeout around Read of coder/websocket closes the connection on a goroutine, while the task
+// closes the connection too.
 func TestCoderTimeout(t *testing.T) {
 	everyLoop(t, func(ctx context.Context, t *testing.T) error {
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -285,7 +282,7 @@ func TestCoderTimeout(t *testing.T) {
 			ctx, release := await.WithTimeout(r.Context(), time.Millisecond)
 			defer release()
 			if _, _, err := c.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("the server reads %v", err)
+				t.Errorf("the server read %v", err)
 			}
 		})
 		return withSockets(ctx, nil, h, func(ctx context.Context, url string) error {
@@ -295,7 +292,7 @@ func TestCoderTimeout(t *testing.T) {
 			}
 			defer s.drop()
 			if _, _, err := s.read(); err == nil {
-				t.Error("the client reads something")
+				t.Error("the client read a message, want an error")
 			}
 			return nil
 		})

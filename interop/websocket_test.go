@@ -18,40 +18,40 @@ import (
 	"baton/task"
 )
 
-// A socket is an end of a WebSocket, of one library or the other. A call may switch if a
-// task makes it.
+// A socket is one end of a WebSocket, of either library. A call may switch if its caller is a task.
 type socket interface {
-	// read returns the next message. It answers pings, and the close of the peer.
+	// read returns the next message. It answers pings and a close message.
 	read() (text bool, data []byte, err error)
 
-	// write writes a message. More than one piece makes it a fragmented one.
+	// write writes a message. It fragments a message of several pieces.
 	write(text bool, pieces ...[]byte) error
 
-	// close closes in order, and waits for the peer to do so too. No other task reads.
+	// close sends a close message and waits for the answer. No other task may read.
 	close(code int, reason string) error
 
-	// ping sends a ping to an echoing peer, and wants its pong.
+	// ping sends a ping to an echoing peer and waits for the pong.
 	ping(ctx context.Context) error
 
-	// leave closes in order while another task reads, which sees the peer's answer.
+	// leave sends a close message while another task reads, which receives the answer.
 	leave(ctx context.Context, code int) error
 
-	// drop closes the connection without a word.
+	// drop closes the connection without a close message.
 	drop()
 }
 
-// A library makes sockets.
+// A library opens sockets.
 type library struct {
 	name string
 
-	// accept answers the request for a WebSocket.
+	// accept answers a request for a WebSocket.
 	accept func(w http.ResponseWriter, r *http.Request, compress bool) (socket, error)
 
-	// dialer returns a function that asks for a WebSocket over connections of netio, which
-	// live as long as ctx. With outside it is for goroutines. The url begins with ws or wss.
+	// dialer returns a function that opens a WebSocket over a connection of netio, which
+	// lives as long as ctx. With outside, goroutines call the function. The url begins with ws
+	// or wss.
 	dialer func(ctx context.Context, config *tls.Config, compress, outside bool) dialer
 
-	// closed returns the code that the peer has closed with, or -1.
+	// closed returns the code of the peer's close message, or -1.
 	closed func(err error) int
 }
 
@@ -59,7 +59,7 @@ type dialer func(ctx context.Context, url string) (socket, *http.Response, error
 
 var libraries = []library{gorillas, coders}
 
-// everyLoop runs fn as the root task of a loop of each kind.
+// everyLoop runs fn as the root task, with a loop of each kind.
 func everyLoop(t *testing.T, fn func(ctx context.Context, t *testing.T) error) {
 	for _, poller := range []string{"portable", "epoll"} {
 		for _, handoff := range []task.Handoff{task.Channel, task.Coroutine} {
@@ -71,7 +71,7 @@ func everyLoop(t *testing.T, fn func(ctx context.Context, t *testing.T) error) {
 	}
 }
 
-// withSockets runs fn beside a server of WebSockets.
+// withSockets runs fn while a WebSocket server runs.
 func withSockets(ctx context.Context, config *tls.Config, handler http.Handler, fn func(ctx context.Context, url string) error) error {
 	ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -89,7 +89,7 @@ func withSockets(ctx context.Context, config *tls.Config, handler http.Handler, 
 	return srv.Shutdown(ctx)
 }
 
-// echoing is a handler that sends each message back, until the client closes or says bye.
+// echoing is a handler that sends each message back until the client closes or sends bye.
 func echoing(t *testing.T, lib library, compress bool) http.Handler {
 	return accepting(t, lib, compress, func(_ context.Context, s socket) {
 		if err := repeat(s, lib); err != nil {
@@ -98,7 +98,7 @@ func echoing(t *testing.T, lib library, compress bool) http.Handler {
 	})
 }
 
-// accepting is a handler that has a socket.
+// accepting is a handler that accepts a socket and calls fn.
 func accepting(t *testing.T, lib library, compress bool, fn func(ctx context.Context, s socket)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := lib.accept(w, r, compress)
@@ -111,7 +111,7 @@ func accepting(t *testing.T, lib library, compress bool, fn func(ctx context.Con
 	})
 }
 
-// repeat sends each message back, until the peer closes or says bye.
+// repeat sends each message back until the peer closes or sends bye.
 func repeat(s socket, lib library) error {
 	for {
 		text, data, err := s.read()
@@ -129,7 +129,7 @@ func repeat(s socket, lib library) error {
 	}
 }
 
-// converse sends messages of all sorts to an echoing server, and closes.
+// converse sends messages of all kinds to an echoing server, and closes.
 func converse(s socket, lib library, bye bool) error {
 	all := make([]byte, 256)
 	for i := range all {
@@ -158,7 +158,7 @@ func converse(s socket, lib library, bye bool) error {
 			return err
 		}
 		if want := bytes.Join(m.pieces, nil); text != m.text || !bytes.Equal(got, want) {
-			return fmt.Errorf("a message of %d bytes, text %v, came back with %d, %v", len(want), m.text, len(got), text)
+			return fmt.Errorf("a message of %d bytes, text %v, was returned with %d bytes, text %v", len(want), m.text, len(got), text)
 		}
 	}
 	if !bye {
@@ -174,7 +174,7 @@ func converse(s socket, lib library, bye bool) error {
 	return nil
 }
 
-// A manner is a way to call a handler.
+// A manner is a way to run a handler.
 type manner struct {
 	name string
 	wrap func(http.Handler) http.Handler
@@ -183,10 +183,11 @@ type manner struct {
 var manners = []manner{
 	{"on a task", func(h http.Handler) http.Handler { return h }},
 	{"with an outbox", func(h http.Handler) http.Handler { return httpio.Outbox(2<<20, h) }},
-	{"beside the loop", httpio.Blocking},
+	{"outside the loop", httpio.Blocking},
 }
 
-// Both libraries run unmodified at both ends, with TLS and without, compressed and not.
+// Both libraries run unmodified at both ends, with and without TLS, and with and without
+// compression.
 func TestWebSocket(t *testing.T) {
 	id := newIdentity(t)
 	everyLoop(t, func(ctx context.Context, t *testing.T) error {
@@ -209,7 +210,7 @@ func TestWebSocket(t *testing.T) {
 	})
 }
 
-// A dialog is one client at one server.
+// A dialog is one client and one server.
 type dialog struct {
 	t                    *testing.T
 	server, client       library
@@ -228,7 +229,7 @@ func (d *dialog) run(ctx context.Context) error {
 			}
 			got := resp.Header.Get("Sec-WebSocket-Extensions")
 			if strings.HasPrefix(got, "permessage-deflate") != d.compress {
-				d.t.Errorf("extensions %q", got)
+				d.t.Errorf("the extensions are %q", got)
 			}
 			if err := converse(s, d.client, bye); err != nil {
 				return err

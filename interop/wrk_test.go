@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-// Fifty connections of wrk load our server for a second: plain, encrypted, and with sixteen
-// requests on the way at once. All answers are good; how many there are decides nothing.
+// Wrk loads our server over fifty connections for a second: without TLS, with TLS, and with
+// sixteen pipelined requests. All answers must be correct. The test prints their number and does
+// not check it.
 func TestWrk(t *testing.T) {
 	id := newIdentity(t)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +53,7 @@ func TestWrk(t *testing.T) {
 					}
 				}
 				if rate == "" {
-					t.Errorf("wrk says %q", report)
+					t.Errorf("wrk reports %q", report)
 				}
 				t.Log(rate)
 				return nil

@@ -10,9 +10,9 @@ import (
 	"baton/task"
 )
 
-// TestNoAllocation: nothing that does not wait allocates, and nor does waiting
-// in the long run.
-func TestNoAllocation(t *testing.T) {
+// Calls that need not wait do not allocate. Calls that wait do not allocate after the first
+// few waits.
+func TestCallsDoNotAllocate(t *testing.T) {
 	var mu locks.Mutex
 	var event locks.Event
 	event.Set()
@@ -22,7 +22,7 @@ func TestNoAllocation(t *testing.T) {
 	lifo := locks.NewLIFOQueue[int](4)
 	least := locks.NewPriorityQueue(4, func(a, b int) int { return a - b })
 	pair := locks.NewBarrier(2)
-	pass := func(ctx context.Context) (err error) { // again and again
+	pass := func(ctx context.Context) (err error) { // until an error
 		for err == nil {
 			_, err = pair.Wait(ctx)
 		}
@@ -54,7 +54,7 @@ func TestNoAllocation(t *testing.T) {
 		{"Queue that waits", func(ctx context.Context) { there.Put(ctx, 1); back.Get(ctx) }},
 	}
 	err := task.Run(context.Background(), func(ctx context.Context) error {
-		task.Go(ctx, func(ctx context.Context) error { return echo(ctx, there, back) })
+		task.Go(ctx, func(ctx context.Context) error { return forward(ctx, there, back) })
 		task.Go(ctx, ends(locks.ErrBroken, pass))
 		for _, c := range cases {
 			if n := testing.AllocsPerRun(100, func() { c.call(ctx) }); n != 0 {
@@ -68,8 +68,8 @@ func TestNoAllocation(t *testing.T) {
 	check(t, "Run", err)
 }
 
-// echo puts what it gets from one queue into the other, until the first one ends.
-func echo(ctx context.Context, from, to *locks.Queue[int]) error {
+// forward puts the items of one queue into another, until the first queue is shut down.
+func forward(ctx context.Context, from, to *locks.Queue[int]) error {
 	for i, err := range from.All(ctx) {
 		if err == nil {
 			err = to.Put(ctx, i)

@@ -13,12 +13,12 @@ import (
 	"baton/sim"
 )
 
-// TestBarrier: rounds of tasks pass together, each with an index of its own.
-func TestBarrier(t *testing.T) {
+// The tasks of a round pass together, each with a different index.
+func TestTasksOfRoundPassTogether(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		const parties, rounds = 3, 4
 		b := locks.NewBarrier(parties)
-		var passed []int // rounds, in the order of passing
+		var passed []int // the round of each task that passed, in order
 		indices := make([][]int, rounds)
 		_, err := await.Map(ctx, make([]int, parties), func(ctx context.Context, _ int) (int, error) {
 			for r := range rounds {
@@ -44,13 +44,13 @@ func TestBarrier(t *testing.T) {
 	})
 }
 
-// TestBarrierIndices: the last one has 0 and the others count from 1 in the order in
-// which they came; one that has left does not count.
-func TestBarrierIndices(t *testing.T) {
+// The last task has index 0. The others count from 1 in the order of their arrival. A task
+// that has left does not count.
+func TestIndicesFollowArrival(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		b := locks.NewBarrier(3)
 		index := make(map[string]int)
-		come := func(name string) *waiter {
+		arrive := func(name string) *waiter {
 			return wait(ctx, func(ctx context.Context) error {
 				i, err := b.Wait(ctx)
 				if err == nil {
@@ -59,11 +59,11 @@ func TestBarrierIndices(t *testing.T) {
 				return err
 			})
 		}
-		a := come("a")
-		rest := []*waiter{come("b")}
+		a := arrive("a")
+		rest := []*waiter{arrive("b")}
 		a.Cancel(nil)
 		a.Await(ctx)
-		rest = append(rest, come("c"), come("d"))
+		rest = append(rest, arrive("c"), arrive("d"))
 		for _, w := range rest {
 			w.Await(ctx)
 		}
@@ -73,8 +73,7 @@ func TestBarrierIndices(t *testing.T) {
 	})
 }
 
-// TestBarrierLast: the one that comes last gets 0.
-func TestBarrierLast(t *testing.T) {
+func TestLastPartyDoesNotWait(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		b := locks.NewBarrier(3)
 		indices := make([]int, 2)
@@ -91,21 +90,20 @@ func TestBarrierLast(t *testing.T) {
 		i, err := b.Wait(ctx)
 		check(t, "Wait", err)
 		if i != 0 || b.Waiting() != 0 {
-			t.Errorf("the last one got %d, and %d wait", i, b.Waiting())
+			t.Errorf("the last party got index %d and %d wait, want 0 and 0", i, b.Waiting())
 		}
 		settle(ctx)
 		want(t, ws, "ok", "ok")
 		if !slices.Equal(indices, []int{1, 2}) {
-			t.Errorf("the others got %v, want 1 and 2", indices)
+			t.Errorf("the other parties got %v, want 1 and 2", indices)
 		}
 	})
 }
 
-// TestBarrierCancel: two of three tasks wait, and then several things happen
-// before any of them runs. A cancelled task leaves in that moment and breaks
-// nothing; what was decided before is not changed by a cancel, nor by a Reset or
-// Abort.
-func TestBarrierCancel(t *testing.T) {
+// Two of three tasks wait, and then several calls follow before any of the tasks runs. A
+// cancelled task leaves the round at once and does not break the barrier. Once a round has
+// passed or broken, a cancel, Reset or Abort does not change its result.
+func TestBarrierRaces(t *testing.T) {
 	const broken = "locks: barrier broken"
 	type play struct {
 		ctx    context.Context
@@ -145,11 +143,11 @@ func TestBarrierCancel(t *testing.T) {
 					step(play{ctx, b, ws[0], arrive})
 				}
 				if b.Waiting() != c.waiting || b.Broken() != c.broken {
-					t.Errorf("%d wait, broken: %v", b.Waiting(), b.Broken())
+					t.Errorf("Waiting = %d, Broken = %v, want %d, %v", b.Waiting(), b.Broken(), c.waiting, c.broken)
 				}
 				settle(ctx)
 				want(t, ws, c.states...)
-				b.Reset() // and a round from the start
+				b.Reset() // the next round works
 				settle(ctx)
 				ws = []*waiter{wait(ctx, arrive), wait(ctx, arrive)}
 				check(t, "Wait", arrive(ctx))
@@ -160,8 +158,7 @@ func TestBarrierCancel(t *testing.T) {
 	}
 }
 
-// TestBarrierBroken: Abort and Reset.
-func TestBarrierBroken(t *testing.T) {
+func TestAbortAndReset(t *testing.T) {
 	panics(t, func() { locks.NewBarrier(0) }, "0 parties")
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		if index, err := locks.NewBarrier(1).Wait(ctx); index != 0 || err != nil {

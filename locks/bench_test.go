@@ -48,8 +48,8 @@ func BenchmarkMutex(b *testing.B) {
 	})
 }
 
-// BenchmarkQueue puts 128 items into a queue with room for them and takes them
-// out again; an op is one item.
+// BenchmarkQueue puts 128 items into a queue with space for them and takes them out again.
+// One operation is one item.
 func BenchmarkQueue(b *testing.B) {
 	const size = 128
 	b.Run("locks", func(b *testing.B) {
@@ -82,8 +82,8 @@ func BenchmarkQueue(b *testing.B) {
 	})
 }
 
-// BenchmarkQueueTasks has a producer and a consumer share a queue of 128; an op
-// is one item.
+// BenchmarkQueueTasks passes items from a producer to a consumer through a queue with space
+// for 128. One operation is one item.
 func BenchmarkQueueTasks(b *testing.B) {
 	const size = 128
 	b.Run("locks", func(b *testing.B) {
@@ -118,8 +118,8 @@ func BenchmarkQueueTasks(b *testing.B) {
 	})
 }
 
-// BenchmarkBarrier has tasks meet again and again; an op is one Wait, which
-// should not cost more for many.
+// BenchmarkBarrier makes tasks wait at a barrier many times. One operation is one Wait. Its
+// cost should not grow with the number of tasks.
 func BenchmarkBarrier(b *testing.B) {
 	for _, parties := range []int{8, 1024} {
 		b.Run(strconv.Itoa(parties), func(b *testing.B) {

@@ -17,7 +17,7 @@ import (
 	"baton/task"
 )
 
-// consumer takes items that are protected by a condition.
+// consumer returns a function that waits for a condition and takes an item.
 func consumer(c *locks.Cond, items *int) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		if err := c.L.Lock(ctx); err != nil {
@@ -41,8 +41,8 @@ func produce(ctx context.Context, t *testing.T, c *locks.Cond, items *int, n int
 	c.L.Unlock()
 }
 
-// TestCond: Notify wakes as many as it says, the first come first. Behaviour 201.
-func TestCond(t *testing.T) {
+// Notify(n) wakes the n tasks that have waited longest.
+func TestNotifyWakesInOrder(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var mu locks.Mutex
 		c := locks.NewCond(&mu)
@@ -59,20 +59,21 @@ func TestCond(t *testing.T) {
 		want(t, ws, "ok", "ok", "ok", "ok")
 		check(t, "a consumer that need not wait", consumer(c, &items)(ctx))
 		if mu.Locked() {
-			t.Error("the mutex is locked in the end")
+			t.Error("the mutex is locked at the end")
 		}
 	})
 }
 
-// TestCondNotify: so many of three waiters, whatever the number. Behaviour 201.
-func TestCondNotify(t *testing.T) {
+// Notify(n) wakes min(n, 3) of three waiting tasks, and has no effect on tasks that wait
+// later.
+func TestNotifyCountsWaiters(t *testing.T) {
 	cases := []struct{ n, woken int }{{-1, 0}, {0, 0}, {1, 1}, {2, 2}, {3, 3}, {4, 3}, {math.MaxInt, 3}}
 	for _, c := range cases {
 		t.Run(strconv.Itoa(c.n), func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
 				cond := locks.NewCond(&locks.Mutex{})
 				notify := func(n int) { locked(ctx, cond, func() error { cond.Notify(n); return nil }) }
-				notify(c.n) // nobody waits: it is not kept for those who come
+				notify(c.n) // no task waits: this has no effect
 				var ws []*waiter
 				for range 3 {
 					ws = append(ws, wait(ctx, func(ctx context.Context) error {
@@ -93,8 +94,8 @@ func TestCondNotify(t *testing.T) {
 	}
 }
 
-// TestCondNotifyAll wakes everybody, one at a time.
-func TestCondNotifyAll(t *testing.T) {
+// NotifyAll wakes all tasks. They hold the mutex one after another.
+func TestNotifyAllWakesAll(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var mu locks.Mutex
 		c := locks.NewCond(&mu)
@@ -120,35 +121,35 @@ func TestCondNotifyAll(t *testing.T) {
 	})
 }
 
-// TestCondMisuse: everything needs the mutex. Behaviour 201.
-func TestCondMisuse(t *testing.T) {
+// Every method panics if the caller does not hold the mutex.
+func TestCondWithoutMutexPanics(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var mu locks.Mutex
 		c := locks.NewCond(&mu)
-		tries := []func(){
+		calls := []func(){
 			func() { c.Wait(ctx) },
 			func() { c.WaitFor(ctx, func() bool { return true }) },
 			func() { c.Notify(1) },
 			func() { c.NotifyAll() },
 		}
-		for _, try := range tries {
-			panics(t, try, "does not hold")
+		for _, call := range calls {
+			panics(t, call, "does not hold")
 		}
 		w := wait(ctx, func(ctx context.Context) error {
 			mu.Lock(ctx)
 			defer mu.Unlock()
 			return await.Sleep(ctx, time.Hour)
 		})
-		for _, try := range tries { // another task holds it
-			panics(t, try, "does not hold")
+		for _, call := range calls { // another task holds the mutex
+			panics(t, call, "does not hold")
 		}
 		w.Cancel(nil)
 	})
 }
 
-// TestCondCancel: a cancelled Wait returns with the mutex locked, and with the
-// very cancel. Behaviours 202, 203.
-func TestCondCancel(t *testing.T) {
+// A cancelled Wait returns with the mutex locked, and returns the same *Canceled as
+// task.Check.
+func TestCancelledWaitHoldsTheMutex(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var mu locks.Mutex
 		c := locks.NewCond(&mu)
@@ -163,7 +164,7 @@ func TestCondCancel(t *testing.T) {
 				t.Error("Wait returned without the mutex")
 			}
 			if again := task.Check(ctx); err != again {
-				t.Errorf("Wait = %v, not the cancel itself, %v", err, again)
+				t.Errorf("Wait = %v, want the same error as Check, %v", err, again)
 			}
 			return err
 		})
@@ -182,10 +183,9 @@ func TestCondCancel(t *testing.T) {
 	})
 }
 
-// TestCondTimeout: a timeout around a wait leaves the mutex locked, also if
-// somebody else has it when the time is over, and if a cancel comes besides.
-// Behaviour 203.
-func TestCondTimeout(t *testing.T) {
+// A Wait that times out returns with the mutex locked, even if another task holds the mutex
+// at the deadline, and even if a cancel comes too.
+func TestTimedOutWaitHoldsTheMutex(t *testing.T) {
 	never := func() bool { return false }
 	calls := map[string]func(c *locks.Cond, ctx context.Context) error{
 		"Wait":    (*locks.Cond).Wait,
@@ -193,8 +193,8 @@ func TestCondTimeout(t *testing.T) {
 	}
 	cases := []struct {
 		name         string
-		taken, freed time.Duration // when somebody else has the mutex
-		canceled     time.Duration // when the task is cancelled, if at all
+		taken, freed time.Duration // when another task locks and unlocks the mutex, in seconds
+		canceled     time.Duration // when the task is cancelled, in seconds; 0: never
 		took         time.Duration
 		want         string
 	}{
@@ -208,13 +208,14 @@ func TestCondTimeout(t *testing.T) {
 			t.Run(name+", "+c.name, func(t *testing.T) {
 				sim.Test(t, func(ctx context.Context, t *testing.T) {
 					cond, began := locks.NewCond(&locks.Mutex{}), task.Now(ctx)
-					// Cancels a moment before the timeout that is due in the same second.
+					// One nanosecond early, so that a cancel comes before a timeout in
+					// the same second.
 					second := func(n time.Duration) time.Duration { return n*time.Second - 1 }
 					w := wait(ctx, func(ctx context.Context) error {
 						cond.L.Lock(ctx)
 						err := await.Timeout(ctx, time.Second, func(ctx context.Context) error { return call(cond, ctx) })
 						if d := task.Now(ctx).Sub(began).Round(time.Second); cond.L.Holder() != task.Self(ctx) || d != c.took*time.Second {
-							t.Errorf("back after %v, with the mutex held by %v", d, cond.L.Holder())
+							t.Errorf("the call returned after %v, with the mutex held by %v", d, cond.L.Holder())
 						}
 						cond.L.Unlock()
 						if errors.Is(err, context.DeadlineExceeded) {
@@ -241,9 +242,8 @@ func TestCondTimeout(t *testing.T) {
 	}
 }
 
-// TestCondNothingLost: whatever is cancelled around a notification, every item
-// finds a consumer. Behaviour 202.
-func TestCondNothingLost(t *testing.T) {
+// Every item finds a consumer, whichever task is cancelled around a notification.
+func TestCancelLosesNoNotification(t *testing.T) {
 	cases := []struct {
 		name   string
 		cancel func(ctx context.Context, first *waiter, produce func())

@@ -8,31 +8,30 @@ import (
 	"baton/task"
 )
 
-// An Event is a flag that tasks can wait for. The zero value is not set. For
-// something that happens once and has a result there is task.Future; for "look
-// again" under a mutex there is Cond.
+// An Event is a flag for which tasks can wait. The zero value is not set. Use task.Future
+// for something that happens once and has a result, and Cond to check a condition again
+// under a mutex.
 type Event struct {
 	set     bool
 	waiters task.WaitQueue
 }
 
-// Set sets the flag and wakes all tasks that wait for it, even if somebody
-// clears it before they run. It never switches. Nobody waits for a flag that is
-// set, so setting it again does nothing.
+// Set sets the flag and wakes all waiting tasks. Their Wait returns nil even if Clear is
+// called before they run. Setting a set flag does nothing. Set never switches.
 func (e *Event) Set() {
-	mayWake(e.waiters.First(), "Set")
+	mustHoldBaton(e.waiters.First(), "Set")
 	e.set = true
 	e.waiters.WakeAll()
 }
 
-// Clear takes the flag back: those who come now wait for the next Set.
+// Clear clears the flag: from now on, Wait waits for the next Set.
 func (e *Event) Clear() { e.set = false }
 
 // IsSet reports whether the flag is set.
 func (e *Event) IsSet() bool { return e.set }
 
-// Wait waits until the flag is set. It may switch. When it returns nil the flag has
-// been set meanwhile; whether it still is, IsSet tells.
+// Wait waits until the flag is set. It may switch. When it returns nil, the flag was set,
+// but may have been cleared since: see IsSet.
 func (e *Event) Wait(ctx context.Context) error {
 	if _, err := task.Checkpoint(ctx); err != nil {
 		return err

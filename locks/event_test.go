@@ -10,7 +10,7 @@ import (
 	"baton/sim"
 )
 
-func TestEvent(t *testing.T) {
+func TestEventWakesAllWaiters(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var e locks.Event
 		ws := []*waiter{wait(ctx, e.Wait), wait(ctx, e.Wait), wait(ctx, e.Wait)}
@@ -18,9 +18,9 @@ func TestEvent(t *testing.T) {
 		settle(ctx)
 		want(t, ws, "-", "cancel", "-")
 		e.Set()
-		e.Clear() // too late for those who wait
+		e.Clear() // too late for the waiting tasks
 		if e.IsSet() {
-			t.Error("set after Clear")
+			t.Error("IsSet = true after Clear")
 		}
 		settle(ctx)
 		want(t, ws, "ok", "cancel", "ok")
@@ -29,7 +29,7 @@ func TestEvent(t *testing.T) {
 		want(t, []*waiter{late}, "-")
 		e.Set()
 		e.Set()
-		late.Cancel(nil) // the wake-up was first
+		late.Cancel(nil) // too late: the task was woken before
 		settle(ctx)
 		want(t, []*waiter{late}, "ok")
 		check(t, "Wait when set", e.Wait(ctx))

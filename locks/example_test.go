@@ -13,29 +13,45 @@ import (
 	"baton/task"
 )
 
-// A request and its answer belong together, so one task at a time has the
-// connection.
-func ExampleMutex() {
-	var mu locks.Mutex
-	ask := func(ctx context.Context, who string) error {
-		if err := mu.Lock(ctx); err != nil {
-			return err
+// This is the program of the package documentation, with Run instead of Main.
+func Example() {
+	run := func(ctx context.Context) error {
+		var mu locks.Mutex
+		for _, name := range []string{"Ann", "Bob"} {
+			task.Go(ctx, func(ctx context.Context) error {
+				if err := mu.Lock(ctx); err != nil { // may switch
+					return err
+				}
+				defer mu.Unlock() // never switches
+				fmt.Println("request of", name)
+				err := await.Sleep(ctx, time.Millisecond) // the other task waits in Lock
+				fmt.Println("answer for", name)
+				return err
+			})
 		}
-		defer mu.Unlock()
-		fmt.Println(who, "asks")
-		defer fmt.Println(who, "has the answer")
-		return task.Yield(ctx) // others run, and wait
+		return nil
 	}
+	task.Run(context.Background(), run)
+	// Output:
+	// request of Ann
+	// answer for Ann
+	// request of Bob
+	// answer for Bob
+}
+
+func ExampleMutex() {
 	task.Run(context.Background(), func(ctx context.Context) error {
-		task.Go(ctx, func(ctx context.Context) error { return ask(ctx, "Ann") })
-		task.Go(ctx, func(ctx context.Context) error { return ask(ctx, "Bob") })
+		var mu locks.Mutex
+		fmt.Println(mu.TryLock(ctx))
+		fmt.Println(mu.TryLock(ctx)) // the mutex is locked
+		mu.Unlock()
+		fmt.Println(mu.Locked())
 		return nil
 	})
 	// Output:
-	// Ann asks
-	// Ann has the answer
-	// Bob asks
-	// Bob has the answer
+	// true
+	// false
+	// false
 }
 
 func ExampleEvent() {
@@ -87,16 +103,16 @@ func ExampleCond() {
 	// Output: the level is 3
 }
 
-// At most two at a time, whatever the number of tasks.
+// However many tasks there are, at most two of them are inside at a time.
 func ExampleSemaphore() {
 	task.Run(context.Background(), func(ctx context.Context) error {
-		doors := locks.NewBoundedSemaphore(2)
+		gate := locks.NewBoundedSemaphore(2)
 		inside, most := 0, 0
 		_, err := await.Map(ctx, make([]int, 10), func(ctx context.Context, _ int) (int, error) {
-			if err := doors.Acquire(ctx); err != nil {
+			if err := gate.Acquire(ctx); err != nil {
 				return 0, err
 			}
-			defer doors.Release()
+			defer gate.Release()
 			inside++
 			most = max(most, inside)
 			err := task.Yield(ctx)
@@ -118,13 +134,19 @@ func ExampleLimiter() {
 		fmt.Println(lanes.TryAcquireFor("the car"))
 		lanes.SetCapacity(2)
 		fmt.Println(lanes.TryAcquireFor("the car"))
-		fmt.Println(lanes.Stats().Lent, "of", lanes.Stats().Capacity)
 		return nil
 	})
 	// Output:
 	// false
 	// true
-	// 2 of 2
+}
+
+func ExampleLimiterStats() {
+	limiter := locks.NewLimiter(2)
+	limiter.TryAcquireFor("the bus")
+	stats := limiter.Stats()
+	fmt.Println(stats.Lent, "of", stats.Capacity, "tokens are lent to", stats.Borrowers)
+	// Output: 1 of 2 tokens are lent to [the bus]
 }
 
 func ExampleBarrier() {

@@ -15,14 +15,14 @@ import (
 	"baton/task"
 )
 
-// A lock is anything that lets one task in at a time.
+// A lock is any primitive that lets one task in at a time.
 type lock struct {
 	acquire func(ctx context.Context) error
 	try     func(ctx context.Context) bool
 	release func(ctx context.Context)
 }
 
-// exclusive are all the ways to make one: the suite below holds for each.
+// exclusive has a constructor for each kind of lock. The tests of this file run with each.
 var exclusive = map[string]func() lock{
 	"Mutex": func() lock {
 		var mu locks.Mutex
@@ -40,7 +40,7 @@ var exclusive = map[string]func() lock{
 		l := locks.NewLimiter(1)
 		return lock{l.Acquire, l.TryAcquire, l.Release}
 	},
-	"Queue of room": func() lock {
+	"Queue, Put": func() lock {
 		q := locks.NewQueue[int](1)
 		return lock{
 			func(ctx context.Context) error { return q.Put(ctx, 0) },
@@ -48,7 +48,7 @@ var exclusive = map[string]func() lock{
 			func(context.Context) { q.TryGet() },
 		}
 	},
-	"Queue of items": func() lock {
+	"Queue, Get": func() lock {
 		q := locks.NewQueue[int](1)
 		q.TryPut(0)
 		return lock{
@@ -59,7 +59,7 @@ var exclusive = map[string]func() lock{
 	},
 }
 
-// eachLock runs a test for every kind of lock, in a world of its own.
+// eachLock runs a test for every kind of lock, each in its own world.
 func eachLock(t *testing.T, fn func(ctx context.Context, t *testing.T, l lock)) {
 	for name, make := range exclusive {
 		t.Run(name, func(t *testing.T) {
@@ -68,9 +68,9 @@ func eachLock(t *testing.T, fn func(ctx context.Context, t *testing.T, l lock)) 
 	}
 }
 
-// TestExclusion: never two tasks inside, whatever is cancelled meanwhile, and in
-// the end the lock is free. Behaviours 196, 198.
-func TestExclusion(t *testing.T) {
+// At most one task is inside at a time, even if tasks are cancelled. At the end the lock is
+// free.
+func TestOneTaskInsideAtATime(t *testing.T) {
 	eachLock(t, func(ctx context.Context, t *testing.T, l lock) {
 		inside, entered := 0, 0
 		draw := task.Loop(ctx).Rand()
@@ -87,15 +87,15 @@ func TestExclusion(t *testing.T) {
 		})
 		check(t, "Scope", err)
 		if entered == 0 {
-			t.Error("nobody ever got in")
+			t.Error("no task got in")
 		}
 		if !l.try(ctx) {
-			t.Error("the lock is not free in the end")
+			t.Error("the lock is not free at the end")
 		}
 	})
 }
 
-// use holds the lock for a while, unless a timeout is faster.
+// use acquires the lock under a timeout and holds it for a while.
 func use(ctx context.Context, t *testing.T, l lock, draw *rand.Rand, inside, entered *int) {
 	timed, release := await.WithTimeout(ctx, time.Duration(draw.IntN(40))*time.Millisecond)
 	defer release()
@@ -112,8 +112,8 @@ func use(ctx context.Context, t *testing.T, l lock, draw *rand.Rand, inside, ent
 	*inside--
 }
 
-// TestFIFO: waiters get in in the order of their coming. Behaviour 196.
-func TestFIFO(t *testing.T) {
+// Waiting tasks get the lock in the order of their arrival.
+func TestWaitersAreServedInOrder(t *testing.T) {
 	eachLock(t, func(ctx context.Context, t *testing.T, l lock) {
 		check(t, "acquire", l.acquire(ctx))
 		var order []int
@@ -131,14 +131,14 @@ func TestFIFO(t *testing.T) {
 		l.release(ctx)
 		settle(ctx)
 		if want := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}; !slices.Equal(order, want) {
-			t.Errorf("they got in as %v, want %v", order, want)
+			t.Errorf("the order was %v, want %v", order, want)
 		}
 	})
 }
 
-// TestNoOvertaking: who releases and wants in again at once comes after a waiter
-// that was woken. Behaviour 199.
-func TestNoOvertaking(t *testing.T) {
+// A task that releases the lock and acquires it again does not overtake a task that was
+// woken.
+func TestWokenWaiterIsNotOvertaken(t *testing.T) {
 	eachLock(t, func(ctx context.Context, t *testing.T, l lock) {
 		check(t, "acquire", l.acquire(ctx))
 		w := wait(ctx, func(ctx context.Context) error {
@@ -147,7 +147,7 @@ func TestNoOvertaking(t *testing.T) {
 		})
 		l.release(ctx)
 		if l.try(ctx) {
-			t.Error("try overtook a woken waiter")
+			t.Error("try succeeded before a woken waiter")
 		}
 		check(t, "acquire", l.acquire(ctx))
 		want(t, []*waiter{w}, "ok")
@@ -155,9 +155,9 @@ func TestNoOvertaking(t *testing.T) {
 	})
 }
 
-// TestCancelBeforeWake: a waiter that is cancelled before the release is not
-// given the lock; the next one is. Behaviours 197, 204.
-func TestCancelBeforeWake(t *testing.T) {
+// A waiter that is cancelled before the release does not get the lock. The next waiter gets
+// it.
+func TestCancelBeforeRelease(t *testing.T) {
 	eachLock(t, func(ctx context.Context, t *testing.T, l lock) {
 		check(t, "acquire", l.acquire(ctx))
 		ws := []*waiter{wait(ctx, l.acquire), wait(ctx, l.acquire), wait(ctx, l.acquire)}
@@ -169,9 +169,9 @@ func TestCancelBeforeWake(t *testing.T) {
 	})
 }
 
-// TestCancelAfterWake: a waiter that is cancelled after the release has the lock
-// all the same, and one that comes later waits for it. Behaviours 143, 198, 204.
-func TestCancelAfterWake(t *testing.T) {
+// A waiter that is cancelled after the release still has the lock. The next waiter gets it
+// later.
+func TestCancelAfterRelease(t *testing.T) {
 	eachLock(t, func(ctx context.Context, t *testing.T, l lock) {
 		check(t, "acquire", l.acquire(ctx))
 		first := wait(ctx, func(ctx context.Context) error {
@@ -179,7 +179,7 @@ func TestCancelAfterWake(t *testing.T) {
 				return err
 			}
 			defer l.release(ctx)
-			return task.Check(ctx) // the cancel is still there
+			return task.Check(ctx) // the cancel lasts
 		})
 		second := wait(ctx, l.acquire)
 		l.release(ctx)
@@ -189,9 +189,8 @@ func TestCancelAfterWake(t *testing.T) {
 	})
 }
 
-// TestCanceledFromTheStart: whoever is cancelled already gets nothing, even if
-// the lock is free, and every time. Guarantee G5.
-func TestCanceledFromTheStart(t *testing.T) {
+// Under a cancelled ctx, acquire fails every time, even if the lock is free.
+func TestAcquireUnderCancelledContext(t *testing.T) {
 	eachLock(t, func(ctx context.Context, t *testing.T, l lock) {
 		canceled, release := await.WithTimeout(ctx, 0)
 		defer release()
@@ -206,9 +205,8 @@ func TestCanceledFromTheStart(t *testing.T) {
 	})
 }
 
-// TestNoStarving: locking again and again without ever waiting lets others run.
-// Guarantee G10.
-func TestNoStarving(t *testing.T) {
+// A task that acquires the lock many times without waiting still lets other tasks run.
+func TestAcquireLetsOtherTasksRun(t *testing.T) {
 	eachLock(t, func(ctx context.Context, t *testing.T, l lock) {
 		ran := false
 		other := task.Go(ctx, func(context.Context) error { ran = true; return nil })
@@ -222,8 +220,8 @@ func TestNoStarving(t *testing.T) {
 	})
 }
 
-// FuzzExclusion plays a script of calls on a lock and on a model of it. The first
-// byte chooses the lock; each other one is a call. Behaviours 196-199, 204.
+// FuzzExclusion makes a sequence of calls on a lock and on a model of it. The first byte
+// chooses the lock. Each other byte is a call.
 func FuzzExclusion(f *testing.F) {
 	f.Add([]byte{0, 0, 4, 8, 1, 2, 6, 3, 0, 4, 1, 1, 1, 1})
 	f.Add([]byte{1, 0, 0, 0, 1, 2, 1, 2, 3, 1})
@@ -236,19 +234,19 @@ func FuzzExclusion(f *testing.F) {
 		script[0] = i
 		f.Add(script)
 	}
-	names := []string{"Mutex", "Semaphore", "BoundedSemaphore", "Limiter", "Queue of room", "Queue of items"}
+	names := []string{"Mutex", "Semaphore", "BoundedSemaphore", "Limiter", "Queue, Put", "Queue, Get"}
 	f.Fuzz(func(t *testing.T, script []byte) {
 		if len(script) == 0 || len(script) > 500 {
 			return
 		}
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
-			p := &lockPlay{lock: exclusive[names[int(script[0])%len(names)]]()}
+			p := &lockModel{lock: exclusive[names[int(script[0])%len(names)]]()}
 			for _, b := range script[1:] {
 				p.call(ctx, b)
 			}
 			settle(ctx)
 			want(t, p.waiters, p.model...)
-			for i, leave := range p.leave { // all that wait get in now, one by one
+			for i, leave := range p.leave { // now all waiters get in, one after another
 				leave.Set()
 				if p.model[i] == "-" {
 					p.model[i] = "ok"
@@ -260,18 +258,18 @@ func FuzzExclusion(f *testing.F) {
 	})
 }
 
-// A lockPlay is a lock, its users, and what a correct lock would have made of
-// them. A user that gets in waits for its release by the script.
-type lockPlay struct {
+// A lockModel is a lock, its users, and a model of them. A user that gets in stays until the
+// script lets it leave.
+type lockModel struct {
 	lock    lock
 	waiters []*waiter
 	leave   []*locks.Event
 	model   []string // "-", "in", "ok" or "cancel", for each waiter
-	line    []int    // who waits, in order
-	in      int      // who is in, plus one
+	queue   []int    // the waiting users, in order
+	in      int      // 1 + the index of the user that is in; 0: the lock is free
 }
 
-func (p *lockPlay) call(ctx context.Context, b byte) {
+func (p *lockModel) call(ctx context.Context, b byte) {
 	switch k := int(b >> 2); b & 3 {
 	case 0, 1: // another user
 		settle(ctx)
@@ -288,9 +286,9 @@ func (p *lockPlay) call(ctx context.Context, b byte) {
 			p.lock.release(shielded)
 			return check
 		}))
-		p.line = append(p.line, i)
+		p.queue = append(p.queue, i)
 		p.next()
-	case 2: // the one inside leaves
+	case 2: // the user that is in leaves
 		if p.in > 0 {
 			i := p.in - 1
 			p.leave[i].Set()
@@ -298,23 +296,23 @@ func (p *lockPlay) call(ctx context.Context, b byte) {
 			p.model[i], p.in = "ok", 0
 			p.next()
 		}
-	case 3: // a cancel, of whoever
+	case 3: // a cancel of any user
 		if len(p.waiters) == 0 {
 			return
 		}
 		i := k % len(p.waiters)
 		p.waiters[i].Cancel(nil)
-		if j := slices.Index(p.line, i); j >= 0 {
-			p.line = slices.Delete(p.line, j, j+1)
+		if j := slices.Index(p.queue, i); j >= 0 {
+			p.queue = slices.Delete(p.queue, j, j+1)
 			p.model[i] = "cancel"
 		}
 	}
 }
 
-// next lets the first in line in, if nobody is in.
-func (p *lockPlay) next() {
-	if p.in == 0 && len(p.line) > 0 {
-		p.in = p.line[0] + 1
-		p.line = p.line[1:]
+// next lets the first waiting user in if the lock is free.
+func (p *lockModel) next() {
+	if p.in == 0 && len(p.queue) > 0 {
+		p.in = p.queue[0] + 1
+		p.queue = p.queue[1:]
 	}
 }

@@ -10,39 +10,38 @@ import (
 	"baton/task"
 )
 
-// A Limiter bounds how many do something at the same time. Unlike a semaphore
-// it knows who holds its tokens: each borrower has at most one, so a task
-// cannot deadlock with itself, nobody gives back what it did not take, and
-// reports name the borrowers. The capacity can change at any time. Trio's
-// CapacityLimiter. It keeps a map for that, where a semaphore has a number.
+// A Limiter limits how many borrowers hold a token at the same time. Trio calls this
+// CapacityLimiter. Unlike a Semaphore, a Limiter knows its borrowers, and each borrower has
+// at most one token. So a task cannot deadlock with itself, a borrower cannot return a
+// token that it does not have, and reports list the borrowers. The capacity can change at
+// any time. A Limiter costs more than a Semaphore, because it keeps a map.
 //
-// The zero value has no tokens and is ready to use: whoever comes waits until
-// SetCapacity makes some.
+// The zero value has no tokens and is ready to use: Acquire waits until SetCapacity adds
+// tokens.
 type Limiter struct {
 	permits  permits
 	capacity int
 
-	// Both are nil until the first borrower comes.
-	borrowers map[any]bool      // true: has a token; false: waits for one
-	pending   map[*task.Ref]any // who a waiting task borrows for
+	// Both are nil until the first call that records a borrower.
+	borrowers map[any]bool      // true if the borrower has a token, false if it waits for one
+	pending   map[*task.Ref]any // the borrower for which a waiting task acquires
 }
 
-// NewLimiter returns a limiter with capacity tokens. A negative number panics.
+// NewLimiter returns a limiter with capacity tokens. It panics if capacity is negative.
 func NewLimiter(capacity int) *Limiter {
 	l := &Limiter{}
 	l.SetCapacity(capacity)
 	return l
 }
 
-// Acquire takes a token for the calling task, waiting until there is one. It may
-// switch. A task that has one already, or waits for one, is misuse and panics.
+// Acquire takes a token for the calling task, and waits until there is one. It may switch.
+// It panics if the task already has a token or waits for one.
 func (l *Limiter) Acquire(ctx context.Context) error { return l.AcquireFor(ctx, task.Self(ctx)) }
 
-// AcquireFor is like Acquire on behalf of borrower: anything that can be a key
-// of a map; what cannot panics, as it does there. ReleaseFor gives the token back,
-// from any task. With an error borrower has no token. Until the call has returned
-// that error, borrower still counts as one that waits, for whom nobody else can
-// acquire.
+// AcquireFor is like Acquire, on behalf of borrower. borrower may be any value that can be
+// a map key; AcquireFor panics for other values. Any task may return the token with
+// ReleaseFor. With an error, borrower has no token. A cancelled call still counts as
+// waiting until it returns, and until then another call for the same borrower panics.
 func (l *Limiter) AcquireFor(ctx context.Context, borrower any) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -50,11 +49,12 @@ func (l *Limiter) AcquireFor(ctx context.Context, borrower any) error {
 	}
 	l.mustBeNew(borrower)
 	if l.permits.try() {
-		l.note(borrower, true)
+		l.record(borrower, true)
 		return nil
 	}
-	meet(r, l.permits.waiters.First(), "a limiter") // before anything is noted
-	l.note(borrower, false)
+	// Before any change, so that a panic leaves the limiter as it was.
+	mustShareLoop(r, l.permits.waiters.First(), "a limiter")
+	l.record(borrower, false)
 	l.pending[r] = borrower
 	if err := l.permits.waiters.Wait(ctx, (*limiterWait)(l)); err != nil {
 		delete(l.borrowers, borrower)
@@ -64,52 +64,51 @@ func (l *Limiter) AcquireFor(ctx context.Context, borrower any) error {
 	return nil
 }
 
-// TryAcquire takes a token for the calling task if there is one, and reports
-// whether it did. It never switches; ctx names the task.
+// TryAcquire takes a token for the calling task if there is one, and reports whether it
+// did. It never switches and ignores a cancel of ctx.
 func (l *Limiter) TryAcquire(ctx context.Context) bool { return l.TryAcquireFor(task.Self(ctx)) }
 
-// TryAcquireFor is like TryAcquire on behalf of borrower. It panics where
-// AcquireFor does.
+// TryAcquireFor is like TryAcquire, on behalf of borrower. It panics in the same cases as
+// AcquireFor.
 func (l *Limiter) TryAcquireFor(borrower any) bool {
 	l.mustBeNew(borrower)
 	if !l.permits.try() {
 		return false
 	}
-	l.note(borrower, true)
+	l.record(borrower, true)
 	return true
 }
 
-// Release gives the token of the calling task back. A task that has none is
-// misuse and panics. It never switches; ctx names the task, and may be
-// cancelled.
+// Release returns the token of the calling task. It panics if the task has no token. It
+// never switches and ignores a cancel of ctx.
 func (l *Limiter) Release(ctx context.Context) { l.ReleaseFor(task.Self(ctx)) }
 
-// ReleaseFor gives the token of borrower back, for the task that has waited
-// longest, unless more tokens are lent than there are. A borrower without one is
-// misuse and panics.
+// ReleaseFor returns the token of borrower. The token passes to the task that has waited
+// longest, unless more tokens are lent than the capacity. ReleaseFor panics if borrower has
+// no token.
 func (l *Limiter) ReleaseFor(borrower any) {
 	if !l.borrowers[borrower] {
-		misuse("Release for %v, which has no token of the limiter", borrower)
+		misuse("Release for %v, which has no token of the limiter; acquire one first", borrower)
 	}
 	l.permits.add(1, "Release")
 	delete(l.borrowers, borrower)
 	l.handOut()
 }
 
-// SetCapacity changes the number of tokens. If more of them are lent, no new
-// one is given out until enough have come back. A negative number panics.
+// SetCapacity changes the number of tokens. If more tokens than that are lent, the limiter
+// lends no token until enough have been returned. SetCapacity panics if capacity is
+// negative.
 func (l *Limiter) SetCapacity(capacity int) {
 	if capacity < 0 {
-		misuse("a limiter with a capacity of %d", capacity)
+		misuse("a limiter with a capacity of %d; the capacity must not be negative", capacity)
 	}
 	l.permits.add(capacity-l.capacity, "SetCapacity")
 	l.capacity = capacity
 	l.handOut()
 }
 
-// handOut gives the tokens that are free to those who wait. They are noted as
-// borrowers here and not when they run, so that a token can be given back for
-// them, and reports name them, at once.
+// handOut passes the free tokens to waiting tasks. It records the new borrowers at once,
+// before their tasks run. So reports list them, and ReleaseFor works for them, from now on.
 func (l *Limiter) handOut() {
 	for r := l.permits.next(); r != nil; r = l.permits.next() {
 		l.borrowers[l.pending[r]] = true
@@ -117,35 +116,35 @@ func (l *Limiter) handOut() {
 	}
 }
 
-// note remembers that borrower has a token, or waits for one.
-func (l *Limiter) note(borrower any, has bool) {
+// record records that borrower has a token (has is true) or waits for one.
+func (l *Limiter) record(borrower any, has bool) {
 	if l.borrowers == nil {
 		l.borrowers, l.pending = make(map[any]bool), make(map[*task.Ref]any)
 	}
 	l.borrowers[borrower] = has
 }
 
-// mustBeNew panics if borrower has a token or waits for one: with a second one it
-// would sooner or later wait for itself.
+// mustBeNew panics if borrower has a token or waits for one, because a borrower that waits
+// for a second token can wait for itself.
 func (l *Limiter) mustBeNew(borrower any) {
 	switch has, known := l.borrowers[borrower]; {
 	case has:
-		misuse("Acquire for %v, which has a token of the limiter already", borrower)
+		misuse("Acquire for %v, which already has a token of the limiter; a borrower can have only one", borrower)
 	case known:
-		misuse("Acquire for %v, which waits for a token of the limiter already", borrower)
+		misuse("Acquire for %v, which already waits for a token of the limiter; a borrower can have only one", borrower)
 	}
 }
 
-// A LimiterStats describes a limiter at one moment.
+// LimiterStats describes a limiter at one moment.
 type LimiterStats struct {
 	Capacity  int
-	Lent      int   // may exceed Capacity after SetCapacity
-	Waiting   int   // tasks
-	Borrowers []any // those with a token; tasks first, by their ID, the rest in no order
+	Lent      int   // the tokens that borrowers have; may exceed Capacity after SetCapacity
+	Waiting   int   // the number of waiting tasks
+	Borrowers []any // the borrowers with a token: first tasks, by ID, then others in no order
 }
 
-// Stats describes the limiter. It walks over all borrowers and all who wait, so
-// it is for reports.
+// Stats returns a description of the limiter. Its cost grows with the number of borrowers
+// and waiting tasks, so use it for reports.
 func (l *Limiter) Stats() LimiterStats {
 	stats := LimiterStats{
 		Capacity: l.capacity,
@@ -163,7 +162,7 @@ func (l *Limiter) Stats() LimiterStats {
 	return stats
 }
 
-// owners are the tasks that have a token.
+// owners returns the tasks that have a token, sorted by ID.
 func (l *Limiter) owners() []*task.Ref {
 	var refs []*task.Ref
 	for borrower, has := range l.borrowers {
@@ -175,7 +174,7 @@ func (l *Limiter) owners() []*task.Ref {
 	return refs
 }
 
-// limiterWait is a limiter as what tasks wait for.
+// limiterWait is the Reason of waits for a limiter.
 type limiterWait Limiter
 
 func (l *limiterWait) Reason() string      { return "a token of a limiter" }

@@ -15,9 +15,8 @@ import (
 	"baton/task"
 )
 
-// TestLimiterCapacity: the capacity can change while tokens are lent. Guarantee
-// G30.
-func TestLimiterCapacity(t *testing.T) {
+// The capacity can change while tokens are lent.
+func TestCapacityChangesWhileTokensAreLent(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		l := locks.NewLimiter(1)
 		ws := []*waiter{}
@@ -48,14 +47,13 @@ func TestLimiterCapacity(t *testing.T) {
 		settle(ctx)
 		want(t, ws, "ok", "ok", "ok", "cancel", "ok", "ok")
 		if !l.TryAcquireFor(3) || l.TryAcquireFor("one more") {
-			t.Error("the second token is not the last one")
+			t.Error("the limiter does not have exactly one free token")
 		}
 	})
 }
 
-// TestLimiterZeroValue: the zero value is a limiter without tokens, like that of
-// NewLimiter(0); nothing about it needs the constructor.
-func TestLimiterZeroValue(t *testing.T) {
+// The zero value is a limiter without tokens, like NewLimiter(0).
+func TestZeroValueOfLimiter(t *testing.T) {
 	limiters := map[string]func() *locks.Limiter{
 		"zero value":    func() *locks.Limiter { return &locks.Limiter{} },
 		"NewLimiter(0)": func() *locks.Limiter { return locks.NewLimiter(0) },
@@ -68,7 +66,7 @@ func TestLimiterZeroValue(t *testing.T) {
 					t.Errorf("Stats = %+v", s)
 				}
 				if l.TryAcquire(ctx) || l.TryAcquireFor("guest") {
-					t.Error("there is a token")
+					t.Error("a limiter without tokens lent a token")
 				}
 				panics(t, func() { l.Release(ctx) }, "no token")
 				panics(t, func() { l.SetCapacity(-1) }, "-1")
@@ -85,22 +83,22 @@ func TestLimiterZeroValue(t *testing.T) {
 				settle(ctx)
 				want(t, ws, "cancel", "ok", "ok")
 				if s := l.Stats(); s.Lent != 2 || !l.TryAcquire(ctx) || l.TryAcquireFor("guest") {
-					t.Errorf("%+v, and then not one token", s)
+					t.Errorf("Stats = %+v, or not exactly one free token", s)
 				}
 				l.Release(ctx)
 			})
 		})
 	}
-	var first locks.Limiter // its first call makes tokens
+	var first locks.Limiter // its first call is SetCapacity
 	first.SetCapacity(1)
 	if !first.TryAcquireFor("guest") || first.TryAcquireFor("another") {
-		t.Error("not one token")
+		t.Error("the limiter does not have exactly one token")
 	}
 	first.ReleaseFor("guest")
 }
 
-// TestLimiterOwners: borrowers are known, in misuse and in reports.
-func TestLimiterOwners(t *testing.T) {
+// Panics and reports name the borrowers.
+func TestLimiterNamesBorrowers(t *testing.T) {
 	panics(t, func() { locks.NewLimiter(-1) }, "-1")
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		self := task.Self(ctx).String()
@@ -109,7 +107,7 @@ func TestLimiterOwners(t *testing.T) {
 		check(t, "Acquire", l.Acquire(ctx))
 		panics(t, func() { l.Acquire(ctx) }, self, "already")
 		panics(t, func() { l.TryAcquire(ctx) }, self, "already")
-		panics(t, func() { l.ReleaseFor("nobody") }, "nobody")
+		panics(t, func() { l.ReleaseFor("stranger") }, "stranger")
 
 		w := wait(ctx, func(ctx context.Context) error { return l.AcquireFor(ctx, "guest") })
 		panics(t, func() { l.AcquireFor(ctx, "guest") }, "guest", "waits")
@@ -118,15 +116,15 @@ func TestLimiterOwners(t *testing.T) {
 			t.Errorf("the wait is reported as %v", report)
 		}
 		l.Release(ctx)
-		w.Cancel(nil)         // the hand-over was first
-		l.ReleaseFor("guest") // even before it runs
+		w.Cancel(nil)         // too late: the task already has the token
+		l.ReleaseFor("guest") // works even before the task runs
 		settle(ctx)
 		want(t, []*waiter{w}, "ok")
 	})
 }
 
-// TestLimiterStress: never more than the capacity inside, and nothing is lost.
-func TestLimiterStress(t *testing.T) {
+// At most capacity tasks are inside at a time, and no token is lost.
+func TestCancelsLoseNoToken(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		const capacity = 3
 		l, inside := locks.NewLimiter(capacity), 0
@@ -139,7 +137,7 @@ func TestLimiterStress(t *testing.T) {
 			}
 			defer l.Release(ctx)
 			if inside++; inside > capacity {
-				t.Errorf("%d inside", inside)
+				t.Errorf("%d tasks inside, want at most %d", inside, capacity)
 			}
 			await.Sleep(timed, time.Duration(draw.IntN(5))*time.Millisecond)
 			inside--
@@ -147,7 +145,7 @@ func TestLimiterStress(t *testing.T) {
 		})
 		check(t, "Map", err)
 		if s := l.Stats(); s.Lent != 0 || len(s.Borrowers) != 0 {
-			t.Errorf("Stats = %+v in the end", s)
+			t.Errorf("Stats = %+v at the end", s)
 		}
 	})
 }

@@ -30,8 +30,7 @@ func check(t *testing.T, what string, err error) {
 	}
 }
 
-// panics calls fn and checks that it panics with a message that contains all of
-// words.
+// panics checks that fn panics with a message that contains all words.
 func panics(t *testing.T, fn func(), words ...string) {
 	t.Helper()
 	defer func() {
@@ -44,7 +43,7 @@ func panics(t *testing.T, fn func(), words ...string) {
 		message := fmt.Sprint(v)
 		for _, w := range words {
 			if !strings.Contains(message, w) {
-				t.Errorf("the panic says %q, without %q", message, w)
+				t.Errorf("panic with the message %q, which does not contain %q", message, w)
 			}
 		}
 	}()
@@ -55,7 +54,7 @@ func panics(t *testing.T, fn func(), words ...string) {
 type waiter struct {
 	*task.Task[struct{}]
 	err  error
-	over bool
+	done bool
 }
 
 // wait starts fn as a task, and returns when it waits or has ended.
@@ -70,20 +69,20 @@ func begin(ctx context.Context, fn func(ctx context.Context) error) *waiter {
 	w := &waiter{}
 	w.Task = task.Start(ctx, func(ctx context.Context) (struct{}, error) {
 		w.err = fn(ctx)
-		w.over = true
+		w.done = true
 		return struct{}{}, nil
 	})
 	return w
 }
 
-// want checks where the waiters stand: "-" waits, "ok" is back without an error,
-// "cancel" with the cancel.
+// want checks the state of each waiter: "-" if it waits, "ok" if it returned nil, "cancel"
+// if it returned a cancel, and the error's text otherwise.
 func want(t *testing.T, waiters []*waiter, states ...string) {
 	t.Helper()
 	var got []string
 	for _, w := range waiters {
 		switch {
-		case !w.over:
+		case !w.done:
 			got = append(got, "-")
 		case w.err == nil:
 			got = append(got, "ok")
@@ -94,13 +93,13 @@ func want(t *testing.T, waiters []*waiter, states ...string) {
 		}
 	}
 	if !slices.Equal(got, states) {
-		t.Errorf("the waiters stand at %v, want %v", got, states)
+		t.Errorf("the states of the waiters are %v, want %v", got, states)
 	}
 }
 
-// elsewhere runs a loop on another goroutine with a task that calls wait, and,
-// while that task is parked, calls meet in a task of a loop of its own. Then
-// it calls free in a task of the first loop.
+// elsewhere runs a loop on another goroutine, with a task that calls wait. While that task
+// is parked, elsewhere calls meet in a task of a second loop. After that, it calls free in
+// a task of the first loop.
 func elsewhere(t *testing.T, wait func(ctx context.Context) error, meet func(ctx context.Context, first string), free func(ctx context.Context)) {
 	t.Helper()
 	parked, leave := make(chan string), make(chan struct{})

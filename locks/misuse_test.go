@@ -21,9 +21,8 @@ func locked(ctx context.Context, c *locks.Cond, fn func() error) error {
 	return fn()
 }
 
-// TestOutside: every call says, by its own name, that its context belongs to no
-// task.
-func TestOutside(t *testing.T) {
+// Every call panics if ctx belongs to no task. The message contains the name of the call.
+func TestContextWithoutTask(t *testing.T) {
 	queue := locks.NewQueue[int](1)
 	for name, call := range map[string]func(ctx context.Context){
 		"Mutex.Lock":        func(ctx context.Context) { new(locks.Mutex).Lock(ctx) },
@@ -41,9 +40,9 @@ func TestOutside(t *testing.T) {
 	}
 }
 
-// TestTwoLoops: tasks of two loops that meet in a primitive panic, every time,
-// and the message names the caller and the other loop. Behaviour 206.
-func TestTwoLoops(t *testing.T) {
+// A call panics every time if a task of another loop holds the lock or waits for it. The
+// message names the caller and the other loop.
+func TestTasksOfTwoLoops(t *testing.T) {
 	var (
 		held    locks.Mutex
 		event   locks.Event
@@ -77,7 +76,7 @@ func TestTwoLoops(t *testing.T) {
 		{"Semaphore", sem.Acquire, sem.Release},
 		{"Limiter", limiter.Acquire, func() { limiter.SetCapacity(1) }},
 		{"Barrier", arrive(three), three.Abort},
-		{"Barrier, the last one", arrive(two), two.Abort},
+		{"Barrier, the last party", arrive(two), two.Abort},
 		{"Queue.Get", func(ctx context.Context) error { _, err := get.Get(ctx); return err }, func() { get.TryPut(0) }},
 		{"Queue.Put", func(ctx context.Context) error { return put.Put(ctx, 0) }, func() { put.TryGet() }},
 		{"Queue.Join", join.Join, join.TaskDone},
@@ -104,11 +103,11 @@ type foreignWake struct {
 	name  string
 	wait  func(ctx context.Context) error
 	wake  func(ctx context.Context)
-	state func() any // what the call must not change if it panics
+	state func() any // the state that the call must not change when it panics
 }
 
-// foreignWakes makes each call from a goroutine without the baton: it panics, has
-// changed nothing, and the waiter is none the worse for it.
+// foreignWakes makes each call from a goroutine without the baton. The call must panic and
+// change nothing, and the waiter must still be woken later.
 func foreignWakes(t *testing.T, cases []foreignWake) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -116,17 +115,17 @@ func foreignWakes(t *testing.T, cases []foreignWake) {
 				before := fmt.Sprint(c.state())
 				panics(t, func() { c.wake(ctx) }, "locks: ", "baton")
 				if after := fmt.Sprint(c.state()); after != before {
-					t.Errorf("the state was %v, and is %v", before, after)
+					t.Errorf("the call changed the state from %v to %v", before, after)
 				}
 			}, c.wake)
 		})
 	}
 }
 
-// plain is a call that needs no ctx.
+// plain returns fn as a function that ignores its ctx.
 func plain(fn func()) func(context.Context) { return func(context.Context) { fn() } }
 
-// ends is a wait that is to end with an error.
+// ends returns a function that fails if wait does not return the error want.
 func ends(want error, wait func(ctx context.Context) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		if err := wait(ctx); err != want {
@@ -136,8 +135,8 @@ func ends(want error, wait func(ctx context.Context) error) func(ctx context.Con
 	}
 }
 
-// TestForeignWake: guarantee G24.
-func TestForeignWake(t *testing.T) {
+// Calls that wake a task panic without the baton.
+func TestWakeWithoutBatonPanics(t *testing.T) {
 	var (
 		mu       locks.Mutex
 		event    locks.Event
@@ -177,9 +176,9 @@ func TestForeignWake(t *testing.T) {
 	})
 }
 
-// TestForeignWakeQueue: guarantee G24.
-func TestForeignWakeQueue(t *testing.T) {
-	empty, roomless := locks.NewQueue[int](1), locks.NewQueue[int](0)
+// Calls of a queue that wake a task panic without the baton.
+func TestWakeByQueueWithoutBatonPanics(t *testing.T) {
+	empty, unbuffered := locks.NewQueue[int](1), locks.NewQueue[int](0)
 	least := locks.NewPriorityQueue(1, func(a, b int) int { return a - b })
 	full, join, getters, putters, joiners := locks.NewQueue[int](1), locks.NewQueue[int](1),
 		locks.NewQueue[int](1), locks.NewQueue[int](1), locks.NewQueue[int](1)
@@ -198,18 +197,17 @@ func TestForeignWakeQueue(t *testing.T) {
 	foreignWakes(t, []foreignWake{
 		{"TryPut", get(empty), plain(func() { empty.TryPut(0) }), state(empty)},
 		{"TryGet", put(full), plain(func() { full.TryGet() }), state(full)},
-		{"TryGet of the least", put(least), plain(func() { least.TryGet() }), state(least)},
-		{"TryGet without room", put(roomless), plain(func() { roomless.TryGet() }), state(roomless)},
-		{"TaskDone", join.Join, plain(join.TaskDone), state(join)}, // the second would be one too many
+		{"TryGet of a priority queue", put(least), plain(func() { least.TryGet() }), state(least)},
+		{"TryGet of an unbuffered queue", put(unbuffered), plain(func() { unbuffered.TryGet() }), state(unbuffered)},
+		{"TaskDone", join.Join, plain(join.TaskDone), state(join)}, // a second call would be misuse
 		{"Shutdown and Get", ends(locks.ErrShutdown, get(getters)), shutdown(getters), state(getters)},
 		{"Shutdown and Put", ends(locks.ErrShutdown, put(putters)), shutdown(putters), state(putters)},
 		{"Shutdown and Join", joiners.Join, shutdown(joiners), state(joiners)},
 	})
 }
 
-// TestForeignNotify: that the holder of the mutex runs somewhere does not let
-// another goroutine notify.
-func TestForeignNotify(t *testing.T) {
+// Notify panics on another goroutine, even while the holder of the mutex runs.
+func TestNotifyOnOtherGoroutinePanics(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		c := locks.NewCond(&locks.Mutex{})
 		w := wait(ctx, func(ctx context.Context) error { return locked(ctx, c, func() error { return c.Wait(ctx) }) })
@@ -220,7 +218,7 @@ func TestForeignNotify(t *testing.T) {
 			panics(t, func() { c.Notify(1) }, "does not hold the mutex")
 			panics(t, c.NotifyAll, "does not hold the mutex")
 		}()
-		<-done // with the baton, so the task runs all the time
+		<-done // blocks with the baton, so the task stays running
 		c.L.Unlock()
 		settle(ctx)
 		want(t, []*waiter{w}, "-")
@@ -230,8 +228,8 @@ func TestForeignNotify(t *testing.T) {
 	})
 }
 
-// TestUnmade: what cannot be used without its constructor says so.
-func TestUnmade(t *testing.T) {
+// Types that need a constructor panic without it, and the message names the constructor.
+func TestZeroValuesThatNeedAConstructor(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var barrier locks.Barrier
 		panics(t, func() { barrier.Wait(ctx) }, "NewBarrier")

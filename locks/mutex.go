@@ -8,17 +8,17 @@ import (
 	"baton/task"
 )
 
-// A Mutex is held by at most one task. The zero value is unlocked.
+// A Mutex is a lock that at most one task holds. The zero value is unlocked.
 //
-// As with sync.Mutex and asyncio's Lock any task may unlock it, and a task that
-// locks it twice waits for itself. The holder is remembered for reports: a
-// deadlock names it.
+// As in sync.Mutex and asyncio's Lock, any task may unlock it, and a task that locks it
+// twice waits for itself. The mutex remembers its holder for reports, such as a deadlock
+// report.
 type Mutex struct {
 	holder  *task.Ref // nil: unlocked
 	waiters task.WaitQueue
 }
 
-// Lock locks the mutex, waiting until it is free. It may switch.
+// Lock locks the mutex. It waits while another task holds the mutex. It may switch.
 func (m *Mutex) Lock(ctx context.Context) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -33,12 +33,12 @@ func (m *Mutex) Lock(ctx context.Context) error {
 
 // wait waits until Unlock makes r the holder.
 func (m *Mutex) wait(ctx context.Context, r *task.Ref) error {
-	meet(r, m.holder, "a mutex")
+	mustShareLoop(r, m.holder, "a mutex")
 	return m.waiters.Wait(ctx, (*mutexWait)(m))
 }
 
-// TryLock locks the mutex if it is free, and reports whether it did. It never
-// switches; ctx names the new holder, and may be cancelled.
+// TryLock locks the mutex for the calling task if it is free, and reports whether it did.
+// It never switches and ignores a cancel of ctx.
 func (m *Mutex) TryLock(ctx context.Context) bool {
 	r := task.Self(ctx)
 	if m.holder != nil {
@@ -48,22 +48,22 @@ func (m *Mutex) TryLock(ctx context.Context) bool {
 	return true
 }
 
-// Unlock hands the mutex to the task that has waited longest, if there is one.
-// Unlocking a free mutex is misuse and panics.
+// Unlock unlocks the mutex. If tasks wait, the mutex passes to the task that has waited
+// longest. Unlock panics if the mutex is not locked.
 func (m *Mutex) Unlock() {
 	if m.waiters.First() != nil || m.holder == nil {
-		m.handOver() // apart, so that Unlock can be inlined
+		m.unlockSlow() // a separate function, so that Unlock can be inlined
 	} else {
 		m.holder = nil
 	}
 }
 
-// handOver is Unlock if there is more to it.
-func (m *Mutex) handOver() {
+// unlockSlow is Unlock for a mutex that has waiters or is not locked.
+func (m *Mutex) unlockSlow() {
 	if m.holder == nil {
-		misuse("Unlock of a mutex that is not locked")
+		misuse("Unlock of a mutex that is not locked; call Lock first")
 	}
-	mayWake(m.waiters.First(), "Unlock")
+	mustHoldBaton(m.waiters.First(), "Unlock")
 	m.holder = m.waiters.WakeOne()
 }
 
@@ -73,7 +73,7 @@ func (m *Mutex) Locked() bool { return m.holder != nil }
 // Holder returns the task that holds the mutex, or nil.
 func (m *Mutex) Holder() *task.Ref { return m.holder }
 
-// mutexWait is a mutex as what tasks wait for.
+// mutexWait is the Reason of waits for a mutex.
 type mutexWait Mutex
 
 func (m *mutexWait) Reason() string      { return "a mutex" }

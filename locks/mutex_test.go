@@ -14,8 +14,7 @@ import (
 	"baton/task"
 )
 
-// TestMutexMisuse: unlocking a free mutex panics. Behaviour 196.
-func TestMutexMisuse(t *testing.T) {
+func TestUnlockOfFreeMutexPanics(t *testing.T) {
 	var mu locks.Mutex
 	panics(t, mu.Unlock, "not locked")
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -25,9 +24,9 @@ func TestMutexMisuse(t *testing.T) {
 	})
 }
 
-// TestMutexHolder: the mutex knows its holder, also after a hand-over, and any
-// task may unlock it.
-func TestMutexHolder(t *testing.T) {
+// The mutex knows its holder, even right after it has passed to a waiting task. Any task
+// may unlock it.
+func TestMutexKnowsItsHolder(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var mu locks.Mutex
 		if mu.Locked() || mu.Holder() != nil {
@@ -44,13 +43,13 @@ func TestMutexHolder(t *testing.T) {
 		}
 		mu.Unlock()
 		if mu.Locked() {
-			t.Error("locked after the Unlock by another task")
+			t.Error("Locked = true after another task called Unlock")
 		}
 	})
 }
 
-// TestMutexWaits: reports and a deadlock name the holder.
-func TestMutexWaits(t *testing.T) {
+// Reports and deadlock errors name the holder.
+func TestDeadlockNamesTheHolder(t *testing.T) {
 	var mu locks.Mutex
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		task.Self(ctx).SetName("greedy")
@@ -69,8 +68,8 @@ func TestMutexWaits(t *testing.T) {
 	}
 }
 
-// TestMutexSeveralRuns: a mutex binds itself to no loop.
-func TestMutexSeveralRuns(t *testing.T) {
+// Several loops may use a mutex, one after another.
+func TestMutexInSeveralRuns(t *testing.T) {
 	var mu locks.Mutex
 	var holders []string
 	for range 2 {

@@ -2,23 +2,21 @@
 
 package locks
 
-// An order is where a queue keeps its items, and which of them is the next.
-// The queue counts them. What pop returns must not be kept alive by the order,
-// so each clears the place that it leaves. None gives memory back: a queue that
-// was long once will be so again.
+// An order stores the items of a queue, and chooses the next one. The queue counts the
+// items. An order must not keep a popped item alive, so pop clears its place. Orders do not
+// release their memory, because a queue that was long once is likely to become long again.
 type order[T any] interface {
 	push(T)
-	pop() T // of an order that is not empty
+	pop() T // must not be called on an empty order
 }
 
-// A ring is first in, first out. The size of its buffer is a power of two, so that
-// a place is the low bits of a count, also after the count has overflowed. The
-// zero value is an empty ring, and push and pop take constant time, on average
-// over those that grow it.
+// A ring is first in, first out. The size of its buffer is a power of two. So the index of
+// an item is the low bits of a counter, even after the counter overflows. The zero value is
+// an empty ring. push and pop take constant time on average.
 type ring[T any] struct {
 	buf  []T
-	head uint // of the next pop; head and tail count on and on
-	tail uint // of the next push
+	head uint // the counter of the next pop; head and tail only increase until they overflow
+	tail uint // the counter of the next push
 }
 
 func (r *ring[T]) push(v T) {
@@ -38,8 +36,8 @@ func (r *ring[T]) pop() T {
 	return v
 }
 
-// grow doubles the buffer, which is full. What has wrapped around in the old one
-// stands in one piece in the new one.
+// grow doubles the buffer, which must be full. Items that wrapped around in the old buffer
+// are contiguous in the new one.
 func (r *ring[T]) grow() {
 	old := r.buf
 	r.buf = make([]T, max(8, 2*len(old)))
@@ -65,17 +63,17 @@ func (s *stack[T]) pop() T {
 	return v
 }
 
-// A heap gives the least item first, and equal ones in the order in which they
-// came. It is a binary heap: push and pop call compare a number of times that
-// grows with the logarithm of the length. The one of container/heap would put
-// every item into an interface, which allocates.
+// A heap returns the smallest item first, and equal items in the order of push. It is a
+// binary heap: the number of calls of compare grows with the logarithm of the length.
+// container/heap would allocate, because it converts each item to an interface.
 type heap[T any] struct {
 	compare func(a, b T) int
-	items   []ranked[T] // the children of i are 2i+1 and 2i+2, and not less than it
-	seq     uint64      // of the last push
+	items   []ranked[T] // items 2i+1 and 2i+2 are the children of item i, and not less than it
+	seq     uint64      // the number of the last push
 }
 
-// A ranked item knows when it came, which a heap alone would forget.
+// A ranked item also has the number of its push, because a heap does not keep the order of
+// equal items.
 type ranked[T any] struct {
 	item T
 	seq  uint64

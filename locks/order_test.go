@@ -23,9 +23,8 @@ var orders = []struct {
 	{"priority", func(capacity int) *locks.Queue[int] { return locks.NewPriorityQueue(capacity, cmp.Compare[int]) }},
 }
 
-// TestQueueOrder: FIFO, LIFO, priority; full and empty, and how many are in it.
-// Behaviour 207.
-func TestQueueOrder(t *testing.T) {
+// The order of items, and what Len and TryPut return for full and empty queues.
+func TestOrderOfItems(t *testing.T) {
 	byTens := func(a, b int) int { return cmp.Compare(a/10, b/10) }
 	cases := []struct {
 		name string
@@ -63,8 +62,8 @@ func TestQueueOrder(t *testing.T) {
 	panics(t, func() { locks.NewQueue[int](-1) }, "-1", "Unbounded")
 }
 
-// TestQueueGrows: a ring that wraps around keeps its order as it grows.
-func TestQueueGrows(t *testing.T) {
+// A queue keeps its order when its ring grows while items wrap around.
+func TestGrowingQueueKeepsItsOrder(t *testing.T) {
 	q := locks.NewQueue[int](locks.Unbounded)
 	put, got := 0, 0
 	for range 100 {
@@ -81,9 +80,8 @@ func TestQueueGrows(t *testing.T) {
 	}
 }
 
-// TestPriorityQueueSorts: what goes in at random comes out in order, and equal
-// items as they went in.
-func TestPriorityQueueSorts(t *testing.T) {
+// A priority queue sorts random items, and keeps the order of equal items.
+func TestPriorityQueueSortsStably(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		type entry struct{ class, number int }
 		q := locks.NewPriorityQueue(locks.Unbounded, func(a, b entry) int { return cmp.Compare(a.class, b.class) })

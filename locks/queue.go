@@ -11,65 +11,62 @@ import (
 	"baton/task"
 )
 
-// Unbounded is the capacity of a queue in which Put never waits. Nothing then
-// slows down a producer that is faster than its consumers, so memory is the
-// limit.
+// Unbounded is the capacity of a queue in which Put never waits. A producer that is faster
+// than its consumers then fills the memory.
 const Unbounded = math.MaxInt
 
-// ErrShutdown is returned by Put and Get of a queue that was shut down.
+// ErrShutdown is returned by Put and Get after Shutdown.
 var ErrShutdown = errors.New("locks: queue shut down")
 
-// A Queue hands items from tasks to tasks. There is one type for all orders;
-// the constructor chooses. The zero value has no room: every Put waits for a
-// Get, as with an unbuffered channel.
+// A Queue passes items between tasks. The constructor determines the order of the items.
+// The zero value has capacity 0: every Put waits for a Get, as in an unbuffered channel.
 //
-// An item is in the queue from the moment in which there is room for it, or
-// somebody to take it, even if the task in Put runs only later. Before that it
-// counts neither for Len nor for Join.
+// An item is in the queue as soon as there is space for it, or as soon as a task takes it,
+// even if the task in Put has not run since. Before that moment, Len and Join do not count
+// the item.
 type Queue[T any] struct {
 	capacity int
 	len      int
-	ring     ring[T]  // the items, first in, first out,
-	order    order[T] // unless there is another order
+	ring     ring[T]  // the items, if order is nil: first in, first out
+	order    order[T] // the items otherwise
 
-	// getters wait only while there is neither an item nor a putter, and putters
-	// only while there is no room.
-	getters, putters line[T]
+	// getters wait only while there is neither an item nor a putter. putters wait only
+	// while there is no space.
+	getters, putters waitList[T]
 
-	unfinished int // items put, and not reported by TaskDone
+	unfinished int // the number of items put, minus the calls of TaskDone
 	joiners    task.WaitQueue
 	shut       bool
 }
 
-// NewQueue returns a queue, first in, first out, with room for so many items.
-// With no room at all Put waits for a Get. A negative capacity panics.
+// NewQueue returns a queue for up to capacity items: first in, first out. With capacity 0,
+// Put waits for a Get. NewQueue panics if capacity is negative.
 func NewQueue[T any](capacity int) *Queue[T] { return newQueue[T](capacity, nil) }
 
-// NewLIFOQueue is like NewQueue, but last in, first out.
+// NewLIFOQueue is like NewQueue, but its order is last in, first out.
 func NewLIFOQueue[T any](capacity int) *Queue[T] { return newQueue(capacity, &stack[T]{}) }
 
-// NewPriorityQueue is like NewQueue, but Get returns the least item, as compare
-// says (see cmp.Compare), and equal ones in the order of Put. Only what is in the
-// queue is compared: tasks that wait in Put get in by the order of their coming,
-// so with no room at all there is no other order. compare runs inside the queue's
-// calls and must not make any.
+// NewPriorityQueue is like NewQueue, but Get returns the smallest item according to compare
+// (see cmp.Compare), and equal items in the order of Put. Only items in the queue are
+// compared: tasks that wait in Put are served in the order of their arrival. So with
+// capacity 0, compare has no effect. compare runs inside calls of the queue, and must not
+// call the queue. NewPriorityQueue panics if compare is nil.
 func NewPriorityQueue[T any](capacity int, compare func(a, b T) int) *Queue[T] {
 	if compare == nil {
-		misuse("a priority queue without a function that compares; use cmp.Compare for what is ordered")
+		misuse("a priority queue without a compare function; pass cmp.Compare for ordered types")
 	}
 	return newQueue(capacity, &heap[T]{compare: compare})
 }
 
 func newQueue[T any](capacity int, order order[T]) *Queue[T] {
 	if capacity < 0 {
-		misuse("a queue with a capacity of %d; use locks.Unbounded for one without a limit", capacity)
+		misuse("a queue with a capacity of %d; use locks.Unbounded for a queue without a limit", capacity)
 	}
 	return &Queue[T]{capacity: capacity, order: order}
 }
 
-// Put puts an item into the queue, waiting for room. It may switch. After
-// Shutdown the error is ErrShutdown; with any error the item is not in the
-// queue.
+// Put puts an item into the queue, and waits until there is space for it. It may switch.
+// After Shutdown it returns ErrShutdown. With an error, the item is not in the queue.
 func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -81,18 +78,18 @@ func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	if q.shut {
 		return ErrShutdown
 	}
-	_, err = q.putters.wait(ctx, r, item, "room in a queue")
+	_, err = q.putters.wait(ctx, r, item, "space in a queue")
 	return err
 }
 
-// TryPut is Put where that need not wait. It reports whether the item is in
-// the queue; if not the queue is full or was shut down. It never switches.
+// TryPut is like Put, but does not wait. It reports whether the item is in the queue. It
+// returns false if the queue is full or was shut down. It never switches.
 func (q *Queue[T]) TryPut(item T) bool {
 	switch {
 	case q.shut:
 		return false
 	case q.getters.head != nil:
-		q.getters.mayWake("a call of a queue")
+		q.getters.mustHoldBaton("a call of a queue")
 		q.getters.wake(item, nil)
 	case q.len < q.capacity:
 		q.push(item)
@@ -103,8 +100,8 @@ func (q *Queue[T]) TryPut(item T) bool {
 	return true
 }
 
-// Get takes the next item out of the queue, waiting for one. It may switch.
-// After Shutdown it returns what is left, and then ErrShutdown.
+// Get takes the next item out of the queue, and waits until there is one. It may switch.
+// After Shutdown it returns the remaining items, and then ErrShutdown.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	var none T
 	r, err := task.Checkpoint(ctx)
@@ -120,9 +117,9 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	return q.getters.wait(ctx, r, none, "an item of a queue")
 }
 
-// TryGet is Get where that need not wait. It reports whether there was an item.
-// It never switches. The room that it makes goes to the task that has waited
-// longest in Put.
+// TryGet is like Get, but does not wait. It reports whether there was an item. It never
+// switches. If a task waits in Put, the freed space passes to the task that has waited
+// longest.
 func (q *Queue[T]) TryGet() (item T, ok bool) {
 	if q.putters.head != nil {
 		return q.takeOver()
@@ -133,9 +130,9 @@ func (q *Queue[T]) TryGet() (item T, ok bool) {
 	return q.pop(), true
 }
 
-// takeOver is TryGet when a task waits in Put: there is an item in any case.
+// takeOver is TryGet while a task waits in Put, so that there is always an item.
 func (q *Queue[T]) takeOver() (T, bool) {
-	q.putters.mayWake("a call of a queue")
+	q.putters.mustHoldBaton("a call of a queue")
 	var none T
 	if q.len == 0 {
 		q.unfinished++
@@ -147,10 +144,10 @@ func (q *Queue[T]) takeOver() (T, bool) {
 	return item, true
 }
 
-// push puts an item among those that the queue has room for.
+// push stores an item. The caller has checked that there is space.
 //
-// push and pop keep the usual order apart: through the interface a Put and a Get
-// would take a third longer.
+// push and pop call the ring directly: through the interface, a Put and a Get would take a
+// third longer.
 func (q *Queue[T]) push(item T) {
 	q.len++
 	if q.order != nil {
@@ -160,7 +157,7 @@ func (q *Queue[T]) push(item T) {
 	}
 }
 
-// pop takes the next of at least one item.
+// pop removes the next item. There must be at least one.
 func (q *Queue[T]) pop() T {
 	q.len--
 	if q.order != nil {
@@ -169,10 +166,9 @@ func (q *Queue[T]) pop() T {
 	return q.ring.pop()
 }
 
-// All returns the items as they come, for use with range: each step is a Get, and
-// may switch. The range ends after Shutdown, when nothing is left; if ctx is
-// cancelled its last step has the error. Only the task that ctx belongs to can
-// range over it.
+// All returns an iterator over the items. Each step of the range is a Get, and may switch.
+// The range ends after Shutdown, when no item is left. If ctx is cancelled, the last step
+// has the error. Only the task to which ctx belongs may use the iterator.
 func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -184,25 +180,24 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-// Len returns the number of items in the queue, without those of tasks that
-// wait in Put.
+// Len returns the number of items in the queue. Items of tasks that wait in Put do not
+// count.
 func (q *Queue[T]) Len() int { return q.len }
 
-// Cap returns the capacity, which is Unbounded for a queue without a limit.
+// Cap returns the capacity. It is Unbounded for a queue without a limit.
 func (q *Queue[T]) Cap() int { return q.capacity }
 
-// TaskDone reports that an item taken out of the queue has been dealt with, for
-// those who wait in Join. More reports than there were items are misuse and
-// panic.
+// TaskDone reports that an item taken from the queue has been processed, so that Join can
+// return. It panics if it is called more often than items were taken.
 func (q *Queue[T]) TaskDone() {
 	if q.unfinished == q.len {
-		misuse("TaskDone of a queue that has no unfinished items")
+		misuse("TaskDone of a queue that has no unfinished items; call it once for each item taken")
 	}
-	mayWake(q.joiners.First(), "TaskDone")
+	mustHoldBaton(q.joiners.First(), "TaskDone")
 	q.finish(1)
 }
 
-// finish counts n items as dealt with. The caller has asked mayWake.
+// finish counts n items as processed. The caller has called mustHoldBaton.
 func (q *Queue[T]) finish(n int) {
 	q.unfinished -= n
 	if q.unfinished == 0 {
@@ -210,8 +205,7 @@ func (q *Queue[T]) finish(n int) {
 	}
 }
 
-// Join waits until TaskDone has been called for every item ever put. It may
-// switch.
+// Join waits until TaskDone was called for every item that was put. It may switch.
 func (q *Queue[T]) Join(ctx context.Context) error {
 	if _, err := task.Checkpoint(ctx); err != nil {
 		return err
@@ -222,14 +216,15 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	return q.joiners.Wait(ctx, task.Text("the items of a queue to be done"))
 }
 
-// Shutdown ends the queue: Put fails, also for tasks that wait in it, and Get does
-// when nothing is left. If immediate, what is left is dropped, and counts as dealt
-// with; a second call can only add that. It never switches. Tasks in Join go on
-// waiting for what was taken and not reported, or is left.
+// Shutdown closes the queue. From now on, Put returns ErrShutdown, also in tasks that wait.
+// Get returns ErrShutdown when no item is left. If immediate is true, Shutdown drops the
+// remaining items and counts them as processed. It may be called again, to drop the
+// remaining items. It never switches. Tasks in Join still wait for all items that were not
+// dropped and for which TaskDone was not called.
 func (q *Queue[T]) Shutdown(immediate bool) {
-	q.getters.mayWake("Shutdown")
-	q.putters.mayWake("Shutdown")
-	mayWake(q.joiners.First(), "Shutdown")
+	q.getters.mustHoldBaton("Shutdown")
+	q.putters.mustHoldBaton("Shutdown")
+	mustHoldBaton(q.joiners.First(), "Shutdown")
 	q.shut = true
 	var none T
 	for q.getters.head != nil {

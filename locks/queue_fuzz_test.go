@@ -13,10 +13,9 @@ import (
 	"baton/sim"
 )
 
-// FuzzQueue plays a script of calls on a queue and on a model of it. The first
-// byte chooses order and capacity; each other one is a call. Calls that do not
-// wait follow each other without a switch, so that wake-ups, cancels and
-// shutdown race in every order. Behaviours 207-209, 212.
+// FuzzQueue makes a sequence of calls on a queue and on a model of it. The first byte
+// chooses the order and the capacity. Each other byte is a call. No switch happens between
+// calls that do not wait, so wake-ups, cancels and shutdown race in every order.
 func FuzzQueue(f *testing.F) {
 	f.Add([]byte{0, 1, 1, 0, 0, 2, 3, 4})
 	for i := range byte(12) {
@@ -33,7 +32,7 @@ func FuzzQueue(f *testing.F) {
 			return
 		}
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
-			p := newQueuePlay(int(script[0]))
+			p := newQueueModel(int(script[0]))
 			for _, b := range script[1:] {
 				p.call(ctx, t, b)
 				if t.Failed() {
@@ -47,25 +46,25 @@ func FuzzQueue(f *testing.F) {
 	})
 }
 
-// A queuePlay is a queue and what a correct one would hold.
-type queuePlay struct {
+// A queueModel is a queue and a model of its state.
+type queueModel struct {
 	q        *locks.Queue[int]
 	order    int
 	capacity int
 	shut     bool
 	next     int // the next item to put
 	items    []int
-	getters  []int // places in waiters, in order
+	getters  []int // indices into waiters, in order
 	putters  []int
 
 	waiters []*waiter
-	values  []int    // what a waiter puts or has got
-	got     []int    // by the real ones
-	states  []string // of waiters, as for want
+	values  []int    // what each waiter puts, or should get
+	got     []int    // what each waiter has got
+	states  []string // the expected states of the waiters, for want
 }
 
-func newQueuePlay(kind int) *queuePlay {
-	p := &queuePlay{order: kind % 3, capacity: kind / 3 % 4}
+func newQueueModel(kind int) *queueModel {
+	p := &queueModel{order: kind % 3, capacity: kind / 3 % 4}
 	switch p.order {
 	case 0:
 		p.q = locks.NewQueue[int](p.capacity)
@@ -77,12 +76,12 @@ func newQueuePlay(kind int) *queuePlay {
 	return p
 }
 
-// compareItems lets items of the same class be equal.
+// compareItems makes items of the same class equal.
 func compareItems(a, b int) int { return cmp.Compare(a*7%5, b*7%5) }
 
-func (p *queuePlay) call(ctx context.Context, t *testing.T, b byte) {
+func (p *queueModel) call(ctx context.Context, t *testing.T, b byte) {
 	switch k := int(b >> 3); b & 7 {
-	case 0, 1: // a task that puts
+	case 0, 1: // a task calls Put
 		settle(ctx)
 		v, i := p.next, p.join()
 		p.next++
@@ -95,7 +94,7 @@ func (p *queuePlay) call(ctx context.Context, t *testing.T, b byte) {
 		} else {
 			p.putters = append(p.putters, i)
 		}
-	case 2, 3: // a task that gets
+	case 2, 3: // a task calls Get
 		settle(ctx)
 		i := p.join()
 		p.waiters = append(p.waiters, wait(ctx, func(ctx context.Context) (err error) {
@@ -120,7 +119,7 @@ func (p *queuePlay) call(ctx context.Context, t *testing.T, b byte) {
 		if w, want := p.get(); ok != want || ok && v != w {
 			t.Errorf("TryGet = %d, %v, want %d, %v", v, ok, w, want)
 		}
-	case 6: // a cancel, of whoever
+	case 6: // a cancel of any waiter
 		if len(p.waiters) > 0 {
 			i := k % len(p.waiters)
 			p.waiters[i].Cancel(nil)
@@ -128,7 +127,7 @@ func (p *queuePlay) call(ctx context.Context, t *testing.T, b byte) {
 				p.states[i] = "cancel"
 			}
 		}
-	case 7: // rarely Shutdown, and otherwise a look
+	case 7: // rarely Shutdown, and otherwise a check of the state
 		if k < 2 {
 			p.shutdown(k == 1)
 		} else {
@@ -138,23 +137,23 @@ func (p *queuePlay) call(ctx context.Context, t *testing.T, b byte) {
 	}
 }
 
-// join is a new waiter.
-func (p *queuePlay) join() int {
+// join adds a waiter to the model and returns its index.
+func (p *queueModel) join() int {
 	p.values, p.got = append(p.values, 0), append(p.got, 0)
 	p.states = append(p.states, "-")
 	return len(p.states) - 1
 }
 
-func (p *queuePlay) leave(line *[]int, i int) bool {
-	j := slices.Index(*line, i)
+func (p *queueModel) leave(queue *[]int, i int) bool {
+	j := slices.Index(*queue, i)
 	if j >= 0 {
-		*line = slices.Delete(*line, j, j+1)
+		*queue = slices.Delete(*queue, j, j+1)
 	}
 	return j >= 0
 }
 
-// put is TryPut of the model.
-func (p *queuePlay) put(v int) bool {
+// put is the model's TryPut.
+func (p *queueModel) put(v int) bool {
 	if len(p.getters) > 0 {
 		i := p.getters[0]
 		p.getters = p.getters[1:]
@@ -168,8 +167,8 @@ func (p *queuePlay) put(v int) bool {
 	return true
 }
 
-// get is TryGet of the model.
-func (p *queuePlay) get() (v int, ok bool) {
+// get is the model's TryGet.
+func (p *queueModel) get() (v int, ok bool) {
 	if len(p.items) > 0 {
 		at := 0
 		switch p.order {
@@ -193,7 +192,7 @@ func (p *queuePlay) get() (v int, ok bool) {
 	return v, ok
 }
 
-func (p *queuePlay) shutdown(immediate bool) {
+func (p *queueModel) shutdown(immediate bool) {
 	p.q.Shutdown(immediate)
 	p.shut = true
 	for _, i := range append(p.getters, p.putters...) {
@@ -205,15 +204,15 @@ func (p *queuePlay) shutdown(immediate bool) {
 	}
 }
 
-// verify compares the two.
-func (p *queuePlay) verify(t *testing.T) {
+// verify compares the queue with the model.
+func (p *queueModel) verify(t *testing.T) {
 	t.Helper()
 	want(t, p.waiters, p.states...)
 	if p.q.Len() != len(p.items) {
 		t.Errorf("%d items in the queue, want %v", p.q.Len(), p.items)
 	}
 	for i, w := range p.waiters {
-		if v := p.got[i]; w.over && w.err == nil && v != 0 && v != p.values[i] {
+		if v := p.got[i]; w.done && w.err == nil && v != 0 && v != p.values[i] {
 			t.Errorf("waiter %d got %d, want %d", i, v, p.values[i])
 		}
 	}

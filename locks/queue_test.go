@@ -15,15 +15,15 @@ import (
 	"baton/task"
 )
 
-// TestQueueZeroValue hands over without room.
-func TestQueueZeroValue(t *testing.T) {
+// The zero value passes items directly from Put to Get.
+func TestZeroValueOfQueue(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var q locks.Queue[string]
-		if q.TryPut("nobody waits") {
-			t.Error("TryPut without room = true")
+		if q.TryPut("no task waits") {
+			t.Error("TryPut without a waiting Get = true")
 		}
-		w := wait(ctx, func(ctx context.Context) error { return q.Put(ctx, "hand to hand") })
-		if v, ok := q.TryGet(); !ok || v != "hand to hand" {
+		w := wait(ctx, func(ctx context.Context) error { return q.Put(ctx, "direct") })
+		if v, ok := q.TryGet(); !ok || v != "direct" {
 			t.Errorf("TryGet = %q, %v", v, ok)
 		}
 		settle(ctx)
@@ -31,12 +31,11 @@ func TestQueueZeroValue(t *testing.T) {
 	})
 }
 
-// TestQueueManyTasks: producers and consumers with little room never deadlock,
-// and every item arrives once, whatever the order. Behaviour 208.
-func TestQueueManyTasks(t *testing.T) {
+// Producers and consumers of a small queue never deadlock, and every item arrives once.
+func TestEveryItemArrivesOnce(t *testing.T) {
 	for _, o := range orders {
 		for _, capacity := range []int{0, 1, 3} {
-			t.Run(fmt.Sprintf("%s with room for %d", o.name, capacity), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s with capacity %d", o.name, capacity), func(t *testing.T) {
 				sim.Test(t, func(ctx context.Context, t *testing.T) {
 					seen := make(map[int]int)
 					check(t, "Scope", manyTasks(ctx, o.make(capacity), seen))
@@ -51,7 +50,7 @@ func TestQueueManyTasks(t *testing.T) {
 	}
 }
 
-// manyTasks has three tasks put 150 items and three take them.
+// manyTasks makes three tasks put 150 items and three tasks take them.
 func manyTasks(ctx context.Context, q *locks.Queue[int], seen map[int]int) error {
 	return task.Scope(ctx, func(ctx context.Context) error {
 		for range 3 {
@@ -82,15 +81,16 @@ func manyTasks(ctx context.Context, q *locks.Queue[int], seen map[int]int) error
 	})
 }
 
-// TestQueueJoin: behaviour 211.
-func TestQueueJoin(t *testing.T) {
+// Join waits until TaskDone was called for every item. TaskDone panics if it is called too
+// often.
+func TestJoinWaitsForTaskDone(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		q := locks.NewQueue[int](2)
 		check(t, "Join of an empty queue", q.Join(ctx))
 		panics(t, q.TaskDone, "TaskDone")
 		q.TryPut(1)
 		q.TryPut(2)
-		panics(t, q.TaskDone, "TaskDone") // nothing was taken
+		panics(t, q.TaskDone, "TaskDone") // no item was taken
 		joiners := []*waiter{wait(ctx, q.Join), wait(ctx, q.Join)}
 		q.TryGet()
 		q.TryGet()
@@ -104,12 +104,11 @@ func TestQueueJoin(t *testing.T) {
 	})
 }
 
-// TestQueueJoinCounts: what Join waits for, with room for one item that is in the
-// queue already. Behaviour 211.
-func TestQueueJoinCounts(t *testing.T) {
+// Which items Join waits for. The queue has capacity 1 and is full.
+func TestItemsThatJoinCounts(t *testing.T) {
 	type play struct {
 		q      *locks.Queue[int]
-		putter *waiter // waits for room
+		putter *waiter // waits for space
 		joiner *waiter
 	}
 	take := func(p play) { p.q.TryGet() }
@@ -119,14 +118,14 @@ func TestQueueJoinCounts(t *testing.T) {
 		steps []func(play)
 		join  string
 	}{
-		{"taken is not done", []func(play){take}, "-"},
-		{"a putter that has got in counts", []func(play){take, done}, "-"},
-		{"both are done", []func(play){take, take, done, done}, "ok"},
-		{"a putter that has left does not", []func(play){func(p play) { p.putter.Cancel(nil) }, take, done}, "ok"},
-		{"a cancel of the putter is too late", []func(play){take, func(p play) { p.putter.Cancel(nil) }, done}, "-"},
-		{"a joiner may leave", []func(play){func(p play) { p.joiner.Cancel(nil) }, take, take, done, done}, "cancel"},
-		{"a joiner that is woken does not", []func(play){take, take, done, done, func(p play) { p.joiner.Cancel(nil) }}, "ok"},
-		{"what is put afterwards is too late", []func(play){take, take, done, done, func(p play) { p.q.TryPut(3) }}, "ok"},
+		{"a taken item is not done", []func(play){take}, "-"},
+		{"the item of a woken putter counts", []func(play){take, done}, "-"},
+		{"both items are done", []func(play){take, take, done, done}, "ok"},
+		{"the item of a cancelled putter does not count", []func(play){func(p play) { p.putter.Cancel(nil) }, take, done}, "ok"},
+		{"the putter is cancelled after its wake-up", []func(play){take, func(p play) { p.putter.Cancel(nil) }, done}, "-"},
+		{"the joiner is cancelled", []func(play){func(p play) { p.joiner.Cancel(nil) }, take, take, done, done}, "cancel"},
+		{"the joiner is cancelled after its wake-up", []func(play){take, take, done, done, func(p play) { p.joiner.Cancel(nil) }}, "ok"},
+		{"an item is put after the wake-up", []func(play){take, take, done, done, func(p play) { p.q.TryPut(3) }}, "ok"},
 	}
 	for _, o := range orders {
 		for _, c := range cases {
@@ -148,9 +147,8 @@ func TestQueueJoinCounts(t *testing.T) {
 	}
 }
 
-// TestQueueAll: a range over a queue ends at Shutdown, at break and at a cancel.
-// Guarantee G14.
-func TestQueueAll(t *testing.T) {
+// A range over a queue ends at Shutdown, at break and at a cancel.
+func TestRangeOverQueueEnds(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		q := locks.NewQueue[int](8)
 		for i := range 4 {
@@ -183,14 +181,13 @@ func TestQueueAll(t *testing.T) {
 			return nil
 		})
 		for v, err := range q.All(ctx) {
-			t.Errorf("%d, %v out of an empty queue", v, err)
+			t.Errorf("an empty queue returned %d, %v", v, err)
 		}
 	})
 }
 
-// TestQueueAllOfAnother: a range belongs to the task that it was made for.
-// Guarantee G26.
-func TestQueueAllOfAnother(t *testing.T) {
+// Only the task that called All may use the range.
+func TestRangeOfAnotherTask(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		q := locks.NewQueue[int](1)
 		q.TryPut(1)

@@ -14,9 +14,8 @@ import (
 	"baton/task"
 )
 
-// TestSemaphore: as many permits as it says, in the order of coming; newcomers
-// come last. Behaviour 204.
-func TestSemaphore(t *testing.T) {
+// Permits go to tasks in the order of their arrival. A newcomer does not overtake.
+func TestSemaphoreServesInOrder(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := locks.NewSemaphore(2)
 		ws := []*waiter{}
@@ -25,12 +24,12 @@ func TestSemaphore(t *testing.T) {
 		}
 		want(t, ws, "ok", "ok", "-", "-", "-")
 		if !s.Locked() || s.TryAcquire() {
-			t.Error("there is a permit left")
+			t.Error("a permit is left")
 		}
 		s.Release()
 		s.Release()
 		if !s.Locked() || s.TryAcquire() {
-			t.Error("a newcomer overtook")
+			t.Error("a newcomer overtook a waiting task")
 		}
 		ws = append(ws, wait(ctx, s.Acquire))
 		want(t, ws, "ok", "ok", "ok", "ok", "-", "-")
@@ -46,16 +45,16 @@ func TestSemaphore(t *testing.T) {
 	})
 }
 
-// TestSemaphoreRaces: releases, cancels and newcomers in the same moment, after
-// so many have come that some wait. A permit goes to whoever has waited longest
-// and was not cancelled before; none is lost and none is made. Behaviour 204.
+// Several tasks arrive, so that some wait. Then releases, cancels and arrivals follow
+// before any task runs. Each permit goes to the task that has waited longest and was not
+// cancelled before. No permit is lost or created.
 func TestSemaphoreRaces(t *testing.T) {
 	cases := []struct {
 		name    string
 		permits int
-		come    int
-		script  string // r: release, 0-9: cancel that one, +: another one comes, ?: one tries
-		states  string // of all that came; i: is in, w: waits, c: cancelled
+		tasks   int
+		script  string // r: Release, 0-9: cancel that task, +: another task calls Acquire, ?: TryAcquire
+		states  string // of all tasks; i: has a permit, w: waits, c: was cancelled
 		free    int
 	}{
 		{"one by one", 1, 4, "r", "iiww", 0},
@@ -71,7 +70,7 @@ func TestSemaphoreRaces(t *testing.T) {
 		{"cancelled between releases", 2, 5, "r3r", "iiici", 0},
 		{"cancelled twice", 1, 3, "11r", "ici", 0},
 		{"cancelled, and a newcomer", 1, 2, "1+r", "ici", 0},
-		{"nobody waits", 3, 2, "r?", "ii", 1},
+		{"no task waits", 3, 2, "r?", "ii", 1},
 		{"no permits to begin with", 0, 3, "1rr", "ici", 0},
 	}
 	letters := strings.NewReplacer("i", "ok ", "w", "- ", "c", "cancel ")
@@ -80,7 +79,7 @@ func TestSemaphoreRaces(t *testing.T) {
 			sim.Config{FIFO: true}.Test(t, func(ctx context.Context, t *testing.T) {
 				s := locks.NewSemaphore(c.permits)
 				var ws []*waiter
-				for range c.come {
+				for range c.tasks {
 					ws = append(ws, wait(ctx, s.Acquire))
 				}
 				for _, step := range []byte(c.script) {
@@ -90,7 +89,7 @@ func TestSemaphoreRaces(t *testing.T) {
 					case '+':
 						ws = append(ws, begin(ctx, s.Acquire))
 					case '?':
-						s.TryAcquire() // shows in Free, or takes what is a waiter's
+						s.TryAcquire() // a wrong success changes Free or the states
 					default:
 						ws[step-'0'].Cancel(nil)
 					}
@@ -108,9 +107,9 @@ func TestSemaphoreRaces(t *testing.T) {
 	}
 }
 
-// TestSemaphoreStress: whatever is cancelled, never more than three inside, and
-// in the end all three permits are back. Behaviour 204.
-func TestSemaphoreStress(t *testing.T) {
+// At most three tasks are inside at a time, even if tasks are cancelled. At the end all
+// three permits are free.
+func TestCancelsLoseNoPermit(t *testing.T) {
 	const permits = 3
 	for name, make := range map[string]func(int) *locks.Semaphore{
 		"Semaphore": locks.NewSemaphore, "BoundedSemaphore": locks.NewBoundedSemaphore,
@@ -134,15 +133,16 @@ func TestSemaphoreStress(t *testing.T) {
 				})
 				check(t, "Map", err)
 				if most != permits || s.Free() != permits {
-					t.Errorf("%d were inside at a time, %d permits are left, want %d", most, s.Free(), permits)
+					t.Errorf("at most %d tasks were inside and %d permits are free, want %d", most, s.Free(), permits)
 				}
 			})
 		})
 	}
 }
 
-// TestSemaphoreMisuse: behaviour 204.
-func TestSemaphoreMisuse(t *testing.T) {
+// A bounded semaphore panics if it is released too often, and a negative number of permits
+// panics. A semaphore without a bound accepts any number of releases.
+func TestBoundedSemaphorePanicsAtTheBound(t *testing.T) {
 	panics(t, func() { locks.NewSemaphore(-1) }, "-1")
 	panics(t, func() { locks.NewBoundedSemaphore(-1) }, "-1")
 

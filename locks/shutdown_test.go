@@ -13,10 +13,10 @@ import (
 	"baton/sim"
 )
 
-// TestShutdown: a queue with room for two that is full, with two tasks in Put, and
-// one in Join. Put fails from now on; Get returns what is left, or nothing if it
-// was dropped, and then fails too. Behaviour 212.
-func TestShutdown(t *testing.T) {
+// A full queue with capacity 2 is shut down, while two tasks wait in Put and one in Join.
+// From now on, Put fails. Get returns the remaining items, if they were not dropped, and
+// then fails too.
+func TestShutdownOfFullQueue(t *testing.T) {
 	ended := locks.ErrShutdown.Error()
 	for _, o := range orders {
 		for _, immediate := range []bool{false, true} {
@@ -30,7 +30,7 @@ func TestShutdown(t *testing.T) {
 					joiner := wait(ctx, q.Join)
 					q.Shutdown(immediate)
 					if !q.IsShutdown() || q.TryPut(9) || !errors.Is(q.Put(ctx, 9), locks.ErrShutdown) {
-						t.Error("Put into a queue that was shut down")
+						t.Error("Put succeeded after Shutdown")
 					}
 					settle(ctx)
 					want(t, putters, "ok", "ok", ended, ended)
@@ -45,7 +45,7 @@ func TestShutdown(t *testing.T) {
 					for range left {
 						want(t, []*waiter{joiner}, "-")
 						_, err := q.Get(ctx)
-						check(t, "Get of what is left", err)
+						check(t, "Get of a remaining item", err)
 						q.TaskDone()
 					}
 					settle(ctx)
@@ -54,7 +54,7 @@ func TestShutdown(t *testing.T) {
 						t.Errorf("Get = %v, want ErrShutdown", err)
 					}
 					if _, ok := q.TryGet(); ok {
-						t.Error("TryGet got something")
+						t.Error("TryGet returned an item")
 					}
 				})
 			})
@@ -62,14 +62,14 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestShutdownGetters: those who wait in Get are told, all of them; those who
-// have been handed an item in the same moment keep it. Behaviour 212.
-func TestShutdownGetters(t *testing.T) {
+// Shutdown ends the wait of all tasks in Get. A task that received an item just before
+// keeps the item.
+func TestShutdownWithWaitingGets(t *testing.T) {
 	ended := locks.ErrShutdown.Error()
 	for _, o := range orders {
 		for _, immediate := range []bool{false, true} {
 			for _, capacity := range []int{0, 1} {
-				t.Run(fmt.Sprintf("%s with room for %d, immediate: %v", o.name, capacity, immediate), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s with capacity %d, immediate: %v", o.name, capacity, immediate), func(t *testing.T) {
 					sim.Test(t, func(ctx context.Context, t *testing.T) {
 						q := o.make(capacity)
 						var got []int
@@ -98,9 +98,9 @@ func TestShutdownGetters(t *testing.T) {
 	}
 }
 
-// TestShutdownPutter: whose item has found room in the same moment has put it,
-// though nobody may come to take it. Behaviour 212.
-func TestShutdownPutter(t *testing.T) {
+// If there was space for the item of a waiting Put before Shutdown, Put succeeds, even if
+// the item is never taken.
+func TestShutdownAfterPutWasWoken(t *testing.T) {
 	for _, immediate := range []bool{false, true} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			q := locks.NewQueue[int](1)
@@ -117,8 +117,8 @@ func TestShutdownPutter(t *testing.T) {
 	}
 }
 
-// TestShutdownAgain: a second call can only drop what is left. Behaviour 212.
-func TestShutdownAgain(t *testing.T) {
+// A second Shutdown can only drop the remaining items.
+func TestSecondShutdown(t *testing.T) {
 	cases := []struct {
 		calls []bool // immediate
 		left  int
@@ -143,7 +143,7 @@ func TestShutdownAgain(t *testing.T) {
 				for range c.left {
 					q.TryGet()
 				}
-				for range 1 + c.left { // what was taken is not done yet
+				for range 1 + c.left { // the taken item is not done yet
 					settle(ctx)
 					want(t, []*waiter{joiner}, "-")
 					q.TaskDone()

@@ -75,7 +75,7 @@
 // ctx of a task do this. Callbacks must not switch.
 //
 // While a loop runs, only the holder may use it and its Handles, Jobs and Timers; while it does
-// not run, only the goroutine that owns it may. These calls are safe from any goroutine:
+// not run, only the goroutine that owns it may. These calls are safe for concurrent use:
 // CallSoonThreadsafe, Current, Debug, Driver, Held, IsClosed, IsRunning, SetDebug,
 // SetExceptionHandler, String and Time, and Post, Probe and Signal of [Driver]. Any other call
 // from another goroutine is misuse. Methods that schedule, remove or stop something panic on

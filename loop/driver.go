@@ -112,7 +112,7 @@ func (d *Driver) Ahead(n int) (Entry, bool) {
 func (d *Driver) Ready(e Entry) { d.ready = append(d.ready, e) }
 
 // Holder returns the word that names the holder's goroutine. Package task writes the word
-// after each hand-over.
+// after each handoff.
 func (d *Driver) Holder() *holder.Word { return d.word }
 
 // BeforePoll makes the loop call fn before every poll. The loop calls fn with the baton,

@@ -215,7 +215,7 @@ func (l *Loop) mustHold(call string) {
 		panic(fmt.Sprintf("loop: %s on %v, which is closed; call it before Close", call, l))
 	}
 	if !l.word.Free() {
-		panic(fmt.Sprintf("loop: %s on %v from a goroutine that does not hold its baton; use CallSoonThreadsafe or a portal", call, l))
+		panic(fmt.Sprintf("loop: %s on %v from a goroutine that does not hold its baton; use CallSoonThreadsafe or a task.Portal", call, l))
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // A timerfd is a ticker on a timer of the kernel, and waits in Go's network poller: see
 // timerfd_create(2). While any Go timer is set, Go's scheduler reads the clock each time it
-// looks for a goroutine to run. With hand-over by channel, this took a seventh of a switch.
+// looks for a goroutine to run. With handoff by channel, this took a seventh of a switch.
 // The scheduler checks the network poller only when it is idle, or every 10 ms.
 type timerfd struct {
 	file  *os.File

@@ -199,7 +199,7 @@ func (l *Loop) Idle() bool {
 }
 
 // yieldProcessor lets other goroutines run from time to time while the loop is busy.
-// Hand-overs by coroutine bypass Go's scheduler. With one processor, the garbage collector
+// Handoffs by coroutine bypass Go's scheduler. With one processor, the garbage collector
 // and other goroutines would then run only after preemption, every 10 ms. With several
 // processors, yielding would only move the loop to another processor, away from its cache.
 func (l *Loop) yieldProcessor() {

@@ -190,7 +190,7 @@ func (d *watchdog) slowStep() (who string, stack []byte) {
 
 // stack returns the stack of the goroutine that holds the baton, or nil. It looks for the
 // only goroutine that has the loop's label, runs the loop or its tasks, and is not parked
-// in a hand-over.
+// in a handoff.
 //
 // The goroutine profile is a consistent snapshot that usually stops the world for less than
 // a millisecond; runtime.Stack of 100,000 goroutines stops it for seconds. In the text form
@@ -220,7 +220,7 @@ func (d *watchdog) stack() []byte {
 }
 
 // stackOfHolder returns the stack with these program counters, the innermost call first. It
-// returns nil if the goroutine is parked in a hand-over, or runs neither a loop nor tasks:
+// returns nil if the goroutine is parked in a handoff, or runs neither a loop nor tasks:
 // a goroutine that a task starts inherits the label.
 func stackOfHolder(calls string) []byte {
 	var pcs []uintptr

@@ -197,7 +197,7 @@ func TestSlowStepWithChildGoroutine(t *testing.T) {
 	child.Wait()
 }
 
-// The watchdog does not report a loop that waits, whether inside or outside of Run.
+// The watchdog does not report a loop that waits, whether inside or outside Run.
 func TestWaitingIsNotSlow(t *testing.T) {
 	guard(t)
 	l, reports := watched(t, slow)

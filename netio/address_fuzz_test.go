@@ -16,8 +16,8 @@ import (
 	"baton/task"
 )
 
-// Whatever a user writes as an address, Dial and Listen return an error and never panic; an
-// address that package net takes apart is taken apart in the same way.
+// FuzzAddress checks that Dial and Listen return an error and never panic, whatever the address
+// is. They parse an address as package net does.
 func FuzzAddress(f *testing.F) {
 	for _, network := range []string{"tcp", "tcp4", "tcp6", "unix", "udp", ""} {
 		for _, address := range []string{
@@ -61,7 +61,7 @@ func FuzzAddress(f *testing.F) {
 	})
 }
 
-// checkAddress reports an error that is none of package net, or another one than it has.
+// checkAddress checks that err is the error that package net returns for the address.
 func checkAddress(t *testing.T, call, network, address string, err error) {
 	t.Helper()
 	if err == nil {
@@ -69,7 +69,7 @@ func checkAddress(t *testing.T, call, network, address string, err error) {
 	}
 	op, ok := err.(*net.OpError)
 	if !ok {
-		t.Errorf("%s(%q, %q): a %T: %v", call, network, address, err, err)
+		t.Errorf("%s(%q, %q) = a %T, want a *net.OpError: %v", call, network, address, err, err)
 		return
 	}
 	switch network {

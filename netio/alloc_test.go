@@ -11,10 +11,10 @@ import (
 	"baton/task"
 )
 
-// Copying costs no allocation for each message, large ones included.
+// Copying does not allocate per message, even for large messages.
 func TestCopyDoesNotAllocate(t *testing.T) {
 	if raceEnabled {
-		return // the detector allocates
+		return // the race detector allocates
 	}
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "portable" {
@@ -35,7 +35,7 @@ func TestCopyDoesNotAllocate(t *testing.T) {
 			want(t, "ReadFull", err, nil)
 		}
 		for range 10 {
-			exchange() // makes the buffers
+			exchange() // allocates the buffers
 		}
 		if n := testing.AllocsPerRun(200, exchange); n != 0 {
 			t.Errorf("%v allocations for each message", n)
@@ -43,11 +43,11 @@ func TestCopyDoesNotAllocate(t *testing.T) {
 	})
 }
 
-// Reading and writing cost no allocation, whether they wait or not, with
-// timeouts or without; a line costs its string.
+// Reading and writing do not allocate, whether they wait or not, with timeouts or without.
+// ReadLine allocates only its string.
 func TestNoAllocation(t *testing.T) {
 	if raceEnabled {
-		return // the detector allocates
+		return // the race detector allocates
 	}
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "portable" {

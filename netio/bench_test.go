@@ -12,7 +12,7 @@ import (
 	"baton/task"
 )
 
-// BenchmarkEcho is one message to an echo task on the same loop and back.
+// BenchmarkEcho sends a message to an echo task on the same loop and reads it back.
 func BenchmarkEcho(b *testing.B) {
 	real(b, func(ctx context.Context) error {
 		near, far := world{network: "tcp"}.pair(ctx, b, netio.StreamConfig{})
@@ -31,8 +31,8 @@ func BenchmarkEcho(b *testing.B) {
 	})
 }
 
-// BenchmarkNetConn is one message through a net.Conn to an echo task and back, by the
-// view's own task, by another task of the loop, and by a goroutine outside.
+// BenchmarkNetConn sends a message through a net.Conn to an echo task and reads it back. The
+// caller is the task that made the net.Conn, another task of the loop, or a goroutine outside.
 func BenchmarkNetConn(b *testing.B) {
 	for name, call := range map[string]func(ctx context.Context, fn func() error) error{
 		"own": func(_ context.Context, fn func() error) error { return fn() },

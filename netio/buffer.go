@@ -60,7 +60,7 @@ func (b *buffer) drop(n int) {
 	}
 }
 
-// clear empties b and gives back memory that b does not need.
+// clear empties b and releases memory that b does not need.
 func (b *buffer) clear() {
 	b.start, b.end = 0, 0
 	if b.provided || len(b.data) > keptSize {
@@ -68,7 +68,7 @@ func (b *buffer) clear() {
 	}
 }
 
-// forget empties b without giving back memory that is lent. A Write of another stream may
+// forget empties b without releasing memory that was lent. A Write of another stream may
 // still use that memory, and the lender would lend it again.
 func (b *buffer) forget() {
 	b.data, b.lent = nil, false

@@ -13,8 +13,8 @@ import (
 	"baton/task"
 )
 
-// A gauge is a world in which every read fills its buffer with short lines. It keeps
-// the size of the largest one.
+// gauge is a poller in which every read fills its buffer with lines of 1000 bytes. It records
+// the size of the largest buffer.
 type gauge struct {
 	poll.Poller
 	provided bool
@@ -49,8 +49,8 @@ func (w *gauge) Submit(op *poll.Op) bool {
 
 func (w *gauge) Recycle([]byte) {}
 
-// Lines that come in bulk are read in bulk: the stream's own buffer grows, as far as a
-// poller that brings buffers has it, and otherwise up to what an idle stream keeps.
+// A stream that reads many lines reads them in large pieces: its buffer grows. With a poller
+// that provides buffers, it grows to their size, otherwise to what an idle stream may keep.
 func TestReadAheadGrows(t *testing.T) {
 	for provided, most := range map[bool]int{true: 64 << 10, false: 16 << 10} {
 		w := &gauge{Poller: virtual.New(virtual.Config{}), provided: provided}
@@ -62,13 +62,13 @@ func TestReadAheadGrows(t *testing.T) {
 			defer far.Close()
 			for range 1000 {
 				if line, err := near.ReadLine(ctx); len(line) != 999 || err != nil {
-					t.Fatalf("a line of %d bytes, %v", len(line), err)
+					t.Fatalf("ReadLine returned %d bytes, %v; want 999", len(line), err)
 				}
 			}
 			return nil
 		}), nil)
 		if w.largest > most || w.largest < most/2 {
-			t.Errorf("provided %v: the largest read was of %d bytes, want %d less a part of a line", provided, w.largest, most)
+			t.Errorf("provided %v: the largest buffer was %d bytes, want at most %d and at least half of it", provided, w.largest, most)
 		}
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"baton/task"
 )
 
-// Under a context that is cancelled every call that may switch returns the
-// *task.Canceled, and does nothing.
+// Under a cancelled context, every call that may switch returns the *task.Canceled and has no
+// effect.
 func TestCanceledBefore(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -55,7 +55,7 @@ func TestCanceledBefore(t *testing.T) {
 			}
 		}
 		if line, err := near.ReadLine(ctx); line != "x" || err != nil {
-			t.Errorf("ReadLine = %q, %v: something was read before", line, err)
+			t.Errorf("ReadLine = %q, %v: a cancelled call has read", line, err)
 		}
 		want(t, "CloseWrite", near.CloseWrite(), nil)
 		if got := must(io.ReadAll(far.NetConn(ctx)))(t); len(got) > 0 {
@@ -65,9 +65,8 @@ func TestCanceledBefore(t *testing.T) {
 	})
 }
 
-// While one task reads every other way of reading is busy, and likewise for
-// writing; but when the stream is closed that is all there is to say, also while the
-// two do not know it yet.
+// While one task reads, every other reading call returns ErrBusy, and likewise for writing. On a
+// closed stream every call returns net.ErrClosed, even before the blocked tasks have returned.
 func TestBusyCalls(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -95,12 +94,12 @@ func TestBusyCalls(t *testing.T) {
 			err := call()
 			want(t, name, err, netio.ErrBusy)
 			if err != nil && !strings.Contains(err.Error(), "ReadLine") && !strings.Contains(err.Error(), "fill") {
-				t.Errorf("%s: %v does not name who is at it", name, err)
+				t.Errorf("%s: %v does not name the call that uses the stream", name, err)
 			}
 		}
 		want(t, "Close", near.Close(), nil)
 		calls["CloseWrite"] = near.CloseWrite
-		delete(calls, "outside") // which would wait, and let them know
+		delete(calls, "outside") // because it waits, and the blocked tasks would return meanwhile
 		for name, call := range calls {
 			want(t, name+" after Close", call(), net.ErrClosed)
 		}
@@ -109,7 +108,7 @@ func TestBusyCalls(t *testing.T) {
 	})
 }
 
-// A closed stream says so also where a deadline has passed, as package net has it.
+// A closed stream returns net.ErrClosed even if its deadline has passed, as in package net.
 func TestLateAfterClose(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -126,7 +125,7 @@ func TestLateAfterClose(t *testing.T) {
 	})
 }
 
-// What a parked task waits for, in words.
+// A parked task reports what it waits for.
 func TestReasons(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{MaxConns: 1}, linger(time.Hour))
@@ -165,7 +164,7 @@ func TestReasons(t *testing.T) {
 	})
 }
 
-// The small ones.
+// Buffered, String and CloseWrite work, and SetDeadline fails on a closed stream.
 func TestSmallCalls(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{Nagle: true})
@@ -187,12 +186,12 @@ func TestSmallCalls(t *testing.T) {
 		err = near.NetConn(ctx).SetDeadline(time.Time{})
 		want(t, "SetDeadline", err, net.ErrClosed)
 		if _, bare := err.(*net.OpError); !bare {
-			t.Errorf("SetDeadline: a %T, want a *net.OpError, as of package net", err)
+			t.Errorf("SetDeadline returned a %T, want a *net.OpError as in package net", err)
 		}
 	})
 }
 
-// A host that is left out is this machine.
+// An address without a host means this machine.
 func TestNoHost(t *testing.T) {
 	for _, network := range []string{"tcp", "tcp4", "tcp6"} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -204,8 +203,7 @@ func TestNoHost(t *testing.T) {
 	}
 }
 
-// A connection that already waits on one address is taken at once, while others
-// have nothing.
+// Accept returns a waiting connection at once, whichever of the listener's addresses has it.
 func TestAcceptWaiting(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", ":80"))(t)
@@ -217,8 +215,7 @@ func TestAcceptWaiting(t *testing.T) {
 	})
 }
 
-// Of two attempts that connect at the same time one wins, and the other one is
-// closed.
+// If two attempts of one Dial connect at the same time, Dial returns one and closes the other.
 func TestLoserConnects(t *testing.T) {
 	var log []string
 	cfg := hosts([]string{"10.0.0.1", "10.0.0.2"}, map[string]fate{
@@ -246,8 +243,8 @@ func TestLoserConnects(t *testing.T) {
 	})
 }
 
-// A cancel of Serve's ctx reaches a server wherever it waits: for room, in a
-// pause of Close, for a connection.
+// Cancelling Serve's ctx ends a server wherever it waits: for a free slot, for handlers after
+// Close, or for a connection.
 func TestServeCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		full := serve(ctx, t, &netio.Server{MaxConns: 1, Grace: -1}, linger(time.Hour))

@@ -27,7 +27,7 @@ func testCancelRead(ctx context.Context, t *testing.T, near, far *netio.Stream) 
 		t.Errorf("a cancelled ReadLine = %q, %v", line, err)
 	}
 	if _, dressed := errors.AsType[*net.OpError](err); dressed {
-		t.Errorf("a cancel is dressed as an error of the network: %v", err)
+		t.Errorf("a cancel is wrapped in a *net.OpError: %v", err)
 	}
 	write(ctx, t, far, "\r\n")
 	if line, err := near.ReadLine(ctx); line != "one line" || err != nil {
@@ -41,7 +41,7 @@ func testCancelWrite(ctx context.Context, t *testing.T, near, far *netio.Stream)
 	n, err := writer.Await(ctx)
 	want(t, "a cancelled Write", err, context.Canceled)
 	if n >= 32<<20 {
-		t.Errorf("a cancelled Write took %d bytes", n)
+		t.Errorf("a cancelled Write wrote %d bytes, want less than all", n)
 	}
 	end := task.Start(ctx, func(ctx context.Context) (int, error) {
 		n, err := near.Write(ctx, []byte("end"))
@@ -53,8 +53,8 @@ func testCancelWrite(ctx context.Context, t *testing.T, near, far *netio.Stream)
 	must(end.Await(ctx))(t)
 }
 
-// A cancel and the data may come in one turn: the call has either had the data
-// or had no effect (G6).
+// A cancel and data may come in one turn. The call then either returns the data or has no
+// effect.
 func TestCancelOrData(t *testing.T) {
 	for range 20 {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -78,14 +78,14 @@ func TestCancelOrData(t *testing.T) {
 				got = string(buf)
 			}
 			if got != "data" {
-				t.Errorf("read %q", got)
+				t.Errorf("read %q, want \"data\"", got)
 			}
 		})
 	}
 }
 
-// The end of a net.Conn's lifetime may come in one turn with bytes that do not end
-// the call yet: here with more of a line that was too long.
+// The lifetime of a net.Conn may end in the same turn in which more bytes arrive. Here the bytes
+// are part of a line that is too long, so the call has not finished.
 func TestLifetimeAndData(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{LineLimit: 4})
@@ -102,14 +102,14 @@ func TestLifetimeAndData(t *testing.T) {
 		reader := blocked(ctx, readByte(conn))
 		cause := errors.New("the end of a lifetime")
 		owner.Cancel(cause)
-		synctest.Wait() // until it is on its way to the loop, which waits for this task
+		synctest.Wait() // until the end is posted to the loop; the loop waits for this task
 		write(ctx, t, far, ", and longer")
 		_, err = reader.Await(ctx)
 		want(t, "Read", err, cause)
 	})
 }
 
-// late is a context that is cancelled after it was asked so many times.
+// late is a context that is cancelled after Err was called left times.
 type late struct {
 	context.Context
 	left int
@@ -122,8 +122,8 @@ func (l *late) Err() error {
 	return nil
 }
 
-// A standard context may be cancelled at any moment, also between the checkpoint
-// and the park. The buffer must come back all the same.
+// A standard context may be cancelled at any moment, even between the checkpoint and the park.
+// The call gives its buffer back even then: a later call can read.
 func TestStandardCancel(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})

@@ -14,10 +14,9 @@ import (
 	"baton/task"
 )
 
-// The end of a server and the disconnect of its last client may come in one turn:
-// the one before the other, the other before the one, or the end just when the
-// handler has returned and nobody has been told yet. The server ends at once, and
-// waits for no connection that is gone already (62).
+// The end of a server and the disconnect of its last client may come in one turn, in either
+// order. The end may also come when the handler has returned but the server does not know it
+// yet. The server ends at once and does not wait for a connection that is already gone.
 func TestCloseOrDisconnect(t *testing.T) {
 	orders := map[string]func(disconnect, end func(), returned *task.Future[bool]){
 		"end first":        func(disconnect, end func(), _ *task.Future[bool]) { end(); disconnect() },
@@ -33,7 +32,7 @@ func TestCloseOrDisconnect(t *testing.T) {
 	}
 	for order, play := range orders {
 		for name, end := range ends {
-			for most := range 2 { // at 1 the server waits for room, otherwise for a connection
+			for most := range 2 { // with 1 the server waits for a free slot, with 0 for a connection
 				t.Run(fmt.Sprintf("%s, %s, %d", order, name, most), func(t *testing.T) {
 					for range 20 { // schedules
 						sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -61,7 +60,7 @@ func TestCloseOrDisconnect(t *testing.T) {
 	}
 }
 
-// hello is a handler that says hello, and ends with its client.
+// hello is a handler that says hello and ends when its client does.
 func hello(ctx context.Context, s *netio.Stream) error {
 	if _, err := s.Write(ctx, []byte("hello\n")); err != nil {
 		return err
@@ -70,8 +69,8 @@ func hello(ctx context.Context, s *netio.Stream) error {
 	return err
 }
 
-// A Close and more bytes may come in one turn. A call that gathers bytes, and has some
-// already, has lost them to the Close: it fails, whichever came first.
+// A Close and more bytes may come in one turn. A call that collects bytes fails with
+// net.ErrClosed, whichever comes first, even if it has collected some.
 func TestCloseOrData(t *testing.T) {
 	for name, call := range map[string]func(ctx context.Context, s *netio.Stream) (int, error){
 		"ReadLine": func(ctx context.Context, s *netio.Stream) (int, error) {
@@ -101,7 +100,7 @@ func TestCloseOrData(t *testing.T) {
 					n, err := reader.Await(ctx)
 					want(t, name, err, net.ErrClosed)
 					if n != 0 {
-						t.Errorf("%s has %d bytes of a closed stream", name, n)
+						t.Errorf("%s returned %d bytes from a closed stream", name, n)
 					}
 				})
 			}
@@ -109,8 +108,8 @@ func TestCloseOrData(t *testing.T) {
 	}
 }
 
-// A Close and the end of the stream may come in one turn. The Read that waits is told
-// of either; the next one of the Close.
+// A Close and the end of the stream may come in one turn. The Read that waits returns an error
+// for either. The next Read returns net.ErrClosed.
 func TestCloseOrEnd(t *testing.T) {
 	for range 20 { // schedules
 		sim.Test(t, func(ctx context.Context, t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"baton/netio"
 )
 
-// stingy takes some bytes and then fails.
+// stingy accepts left bytes and then fails.
 type stingy struct{ left int }
 
 func (s *stingy) Write(ctx context.Context, p []byte) (int, error) {
@@ -35,7 +35,7 @@ func testCopyError(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	}
 }
 
-// rude takes nothing and panics.
+// rude accepts no bytes and panics.
 type rude struct{}
 
 func (rude) Write(context.Context, []byte) (int, error) { panic("rude") }
@@ -48,8 +48,8 @@ func testCopyPanic(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	}
 }
 
-// closer closes what is copied from, and has the loop read something else, before it
-// looks at its bytes.
+// closer closes the stream that Copy reads from. It makes the loop read from another stream
+// before it looks at its own bytes.
 type closer struct {
 	src, other *netio.Stream
 	got        string

@@ -18,7 +18,7 @@ import (
 	"baton/task"
 )
 
-// silent is a world in which nothing is ever answered: no connect, and no look-up.
+// silent is a world in which no connect and no look-up ever completes.
 func silent() sim.Config {
 	return sim.Config{Network: virtual.Config{
 		Dial:        func(net.Addr) (time.Duration, error) { return never, nil },
@@ -40,9 +40,9 @@ func listening(c netio.ListenConfig, address string) func(context.Context) error
 	}
 }
 
-// A deadline of the caller's is the caller's: whatever the call waits for, and
-// whatever limits of its own it has, the cancel comes out as it is, and the block
-// that has caused it knows its own echo.
+// If the caller's deadline passes during a Dial or Listen, the call returns the *task.Canceled
+// unwrapped, whatever the call waits for and whatever limits it has itself. The timeout block
+// recognizes its own cancel in it.
 func TestCallersDeadline(t *testing.T) {
 	const host, literal = "host:80", "10.0.0.1:80"
 	for name, call := range map[string]func(context.Context) error{
@@ -62,31 +62,31 @@ func TestCallersDeadline(t *testing.T) {
 					err := call(ctx)
 					want(t, "the call", err, context.DeadlineExceeded)
 					if _, bare := err.(*task.Canceled); !bare || errors.Is(err, os.ErrDeadlineExceeded) {
-						t.Errorf("the call: %#v, want a bare *task.Canceled", err)
+						t.Errorf("the call returned %#v, want a bare *task.Canceled", err)
 					}
 					return err
 				})
 				want(t, "Timeout", edge, context.DeadlineExceeded)
 				if edge == nil || !strings.Contains(edge.Error(), "timeout after 1s") {
-					t.Errorf("Timeout = %v, want the block's own edge", edge)
+					t.Errorf("Timeout = %v, want the block's own error", edge)
 				}
 				timed, release := await.WithTimeout(ctx, time.Second)
 				defer release()
 				want(t, "under WithTimeout", call(timed), context.DeadlineExceeded)
 				if took := task.Now(ctx).Sub(start); took != 2*time.Second {
-					t.Errorf("it took %v, want a second each", took)
+					t.Errorf("both calls took %v, want one second each", took)
 				}
 			})
 		})
 	}
 }
 
-// The limits of a Dial are each told in their own words, also around one another.
+// A Dial whose own limit passes returns the error of that limit, also if limits are nested.
 func TestOwnDeadline(t *testing.T) {
 	silent().Test(t, func(ctx context.Context, t *testing.T) {
 		for _, d := range []netio.Dialer{
-			{Timeout: time.Second},                        // within that of the look-up
-			{Timeout: time.Second, ResolveTimeout: never}, // which has none
+			{Timeout: time.Second},                        // shorter than the limit of the look-up
+			{Timeout: time.Second, ResolveTimeout: never}, // the look-up has no limit
 		} {
 			want(t, "the whole", dialing(d, "host:80")(ctx), os.ErrDeadlineExceeded)
 		}

@@ -12,8 +12,8 @@ import (
 	"baton/task"
 )
 
-// descriptors counts those of the process, or returns 0 where that cannot be
-// told.
+// descriptors returns the number of open descriptors of the process, or 0 if the system does not
+// report it.
 func descriptors() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -22,8 +22,8 @@ func descriptors() int {
 	return len(entries)
 }
 
-// settle waits until the process has n descriptors again: a poller that works by
-// goroutines closes some of them a little later.
+// settle waits until the process has n descriptors again. A poller that uses goroutines closes
+// some of them a little later.
 func settle(ctx context.Context, t *testing.T, n int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); descriptors() != n; {
@@ -35,7 +35,7 @@ func settle(ctx context.Context, t *testing.T, n int) {
 	}
 }
 
-// What fails, or is cancelled, leaves no descriptor (behaviours 52, 53, 59, 223).
+// A call that fails or is cancelled leaves no descriptor open.
 func TestNoDescriptorLeft(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "virtual" || w.network != "tcp" {
@@ -50,7 +50,7 @@ func TestNoDescriptorLeft(t *testing.T) {
 		fails := func(what string, call func() error) {
 			t.Helper()
 			if call() == nil {
-				t.Errorf("%s: no error", what)
+				t.Errorf("%s succeeded, want an error", what)
 			}
 			settle(ctx, t, before)
 		}
@@ -72,7 +72,7 @@ func TestNoDescriptorLeft(t *testing.T) {
 		})
 		fails("Dial, cancelled", func() error {
 			dial := task.Start(ctx, func(ctx context.Context) (*netio.Stream, error) {
-				for { // sooner or later the backlog is full, or the cancel is there
+				for { // until the backlog is full or the cancel comes
 					s, err := netio.Dial(ctx, "tcp", taken.Addr().String())
 					if err != nil {
 						return nil, err

@@ -74,7 +74,8 @@ func (s *Stream) Detach(ctx context.Context) (*Detached, error) {
 	return d, nil
 }
 
-// A detachedHandle is the handle of a detached stream, for which it is closed.
+// A detachedHandle is the handle of a stream after Detach. Its methods fail as if it were
+// closed.
 type detachedHandle struct{ poll.Handle }
 
 func (detachedHandle) CloseWrite() error           { return net.ErrClosed }

@@ -37,7 +37,7 @@ type Dialer struct {
 	//
 	// Use only the Control method of c, and only during the call. Control may be called on
 	// any goroutine, and for several attempts at once. It must not use what belongs to the
-	// loop. In a virtual world Dial fails with errors.ErrUnsupported.
+	// loop. In a simulated world Dial fails with errors.ErrUnsupported.
 	Control func(network, address string, c syscall.RawConn) error
 
 	// Timeout limits a Dial as a whole, including the look-up. Zero or negative means no

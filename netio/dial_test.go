@@ -21,18 +21,18 @@ import (
 	"baton/task"
 )
 
-const never = -1 // the delay of a black hole
+const never = -1 // the delay of a connect that is never answered
 
 var refused = os.NewSyscallError("connect", syscall.ECONNREFUSED)
 
-// A fate is what becomes of a connect to an address.
+// fate is the result of a connect to an address.
 type fate struct {
 	delay time.Duration
 	err   error
 }
 
-// hosts is a network in which "host" has these addresses, with these fates.
-// What was dialed when is written to log.
+// hosts returns a network in which the host named "host" has the addresses addrs. Connects end
+// as fates says. The network writes the time and the address of each connect to log.
 func hosts(addrs []string, fates map[string]fate, log *[]string) sim.Config {
 	var ips []netip.Addr
 	for _, addr := range addrs {
@@ -43,7 +43,7 @@ func hosts(addrs []string, fates map[string]fate, log *[]string) sim.Config {
 		Hosts: map[string][]netip.Addr{"host": ips},
 		Dial: func(addr net.Addr) (time.Duration, error) {
 			if start.IsZero() {
-				start = time.Now() // of the bubble
+				start = time.Now() // in virtual time
 			}
 			host, _, _ := net.SplitHostPort(addr.String())
 			*log = append(*log, fmt.Sprintf("%v %s", time.Since(start), host))
@@ -53,7 +53,8 @@ func hosts(addrs []string, fates map[string]fate, log *[]string) sim.Config {
 	}}
 }
 
-// Behaviours 52 and 54: which address is dialed when, and who wins.
+// Dial starts its attempts in the order and with the delays of RFC 8305, and the first attempt
+// to connect wins.
 func TestHappyEyeballs(t *testing.T) {
 	const ms = time.Millisecond
 	for _, c := range []struct {
@@ -73,7 +74,7 @@ func TestHappyEyeballs(t *testing.T) {
 			log:    []string{"0s fd00::1"},
 			winner: "fd00::1", took: 10 * ms,
 		}, {
-			name:   "black hole, then the other family",
+			name:   "no answer, then the other family",
 			addrs:  []string{"fd00::1", "fd00::2", "10.0.0.1"},
 			fates:  map[string]fate{"fd00::1": {delay: never}, "10.0.0.1": {delay: 10 * ms}},
 			log:    []string{"0s fd00::1", "250ms 10.0.0.1"},
@@ -133,7 +134,7 @@ func TestHappyEyeballs(t *testing.T) {
 			log:   []string{"0s 10.0.0.1"},
 			errs:  []error{syscall.ECONNREFUSED},
 		}, {
-			name:   "a timeout of the whole",
+			name:   "a timeout of the whole call",
 			addrs:  []string{"10.0.0.1", "10.0.0.2"},
 			fates:  map[string]fate{"10.0.0.1": {delay: never}, "10.0.0.2": {delay: never}},
 			dialer: netio.Dialer{Timeout: time.Minute},
@@ -182,14 +183,14 @@ func checkDialError(t *testing.T, err error, wanted bool, n int) {
 	t.Helper()
 	var op *net.OpError
 	if !wanted || !errors.As(err, &op) || op.Op != "dial" {
-		t.Errorf("Dial: %v", err)
+		t.Errorf("Dial returned %v, want a *net.OpError", err)
 	}
 	if _, one := err.(*net.OpError); one != (n == 1) {
-		t.Errorf("Dial: a %T, want %d errors", err, n)
+		t.Errorf("Dial returned a %T, want %d errors", err, n)
 	}
 }
 
-// A cancel during a look-up or a connect takes effect at once (53).
+// A cancel during a look-up or a connect takes effect at once.
 func TestDialCancel(t *testing.T) {
 	for _, lookup := range []bool{true, false} {
 		cfg := sim.Config{Network: virtual.Config{
@@ -209,14 +210,14 @@ func TestDialCancel(t *testing.T) {
 			_, err := dial.Await(ctx)
 			want(t, "Dial", err, context.Canceled)
 			if _, bare := err.(*task.Canceled); !bare || task.Now(ctx) != start {
-				t.Errorf("Dial: %T after %v", err, task.Now(ctx).Sub(start))
+				t.Errorf("Dial returned a %T after %v, want a bare *task.Canceled at once", err, task.Now(ctx).Sub(start))
 			}
 		})
 	}
 }
 
-// A cancel and a connection may come in one turn. Whoever comes first, nothing
-// is lost: either there is a stream, or the peer sees the end.
+// A cancel and a connection may come in one turn. Whichever comes first, the connection is not
+// leaked: Dial returns it, or the peer sees it end.
 func TestDialCancelOrConnect(t *testing.T) {
 	for range 20 {
 		cfg := sim.Config{Network: virtual.Config{
@@ -248,7 +249,7 @@ func TestDialCancelOrConnect(t *testing.T) {
 			if far, err := accept.Await(ctx); err == nil {
 				n, err := far.Read(ctx, make([]byte, 1))
 				if n != 0 || err == nil {
-					t.Errorf("the peer reads %d, %v", n, err)
+					t.Errorf("the peer reads %d bytes, %v; want an error", n, err)
 				}
 				far.Close()
 			}
@@ -277,8 +278,7 @@ func TestResolveTimeout(t *testing.T) {
 	})
 }
 
-// What cannot be an address is an error as package net has it, before anything
-// is opened.
+// An impossible address is the same error as in package net, and no socket is opened.
 func TestBadAddress(t *testing.T) {
 	for _, c := range []struct {
 		network, address string
@@ -321,11 +321,11 @@ func TestLocalAddr(t *testing.T) {
 		d := netio.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}
 		s := must(d.Dial(ctx, w.network, ln.Addr().String()))(t)
 		defer s.Close()
-		d.LocalAddr = s.LocalAddr() // in use
+		d.LocalAddr = s.LocalAddr() // already in use
 		_, err := d.Dial(ctx, w.network, ln.Addr().String())
 		want(t, "Dial", err, syscall.EADDRINUSE)
 		if err == nil || !strings.Contains(err.Error(), s.LocalAddr().String()) {
-			t.Errorf("Dial: %v does not mention the local address (56)", err)
+			t.Errorf("Dial: %v does not mention the local address", err)
 		}
 	})
 }
@@ -348,13 +348,13 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// A port may be written as that of a well-known service.
+// A port may be the name of a well-known service.
 func TestService(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:http"))(t)
 		defer ln.Close()
 		if port(ln) != "80" {
-			t.Errorf("http is port %s", port(ln))
+			t.Errorf("http is port %s, want 80", port(ln))
 		}
 	})
 }

@@ -22,10 +22,10 @@ import (
 	"baton/task"
 )
 
-// A dialFunc is what Dialer.DialFunc returns.
+// dialFunc is the type of what Dialer.DialFunc returns.
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Tasks and goroutines outside dial and talk, many at once.
+// Many tasks and goroutines outside the loop dial and talk at once.
 func TestDialFunc(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		ln := must(netio.Listen(ctx, w.network, w.address(t)))(t)
@@ -46,7 +46,7 @@ func TestDialFunc(t *testing.T) {
 			}
 			return conn.Close()
 		}
-		want(t, "the task of ctx", talk(ctx, "at home"), nil)
+		want(t, "the task that called DialFunc", talk(ctx, "own task"), nil)
 		for i := range 10 {
 			task.Go(ctx, func(ctx context.Context) error { return talk(ctx, fmt.Sprint("task ", i)) })
 		}
@@ -63,8 +63,8 @@ func TestDialFunc(t *testing.T) {
 	})
 }
 
-// The ctx of a call ends the dial, with an error of package net for goroutines
-// outside, and not the connection.
+// The ctx of a call ends the dial, but not the connection. A goroutine outside gets an error as
+// in package net.
 func TestDialFuncContext(t *testing.T) {
 	silent().Test(t, func(ctx context.Context, t *testing.T) {
 		dial := dialFunc(netio.Dialer{}.DialFunc(ctx))
@@ -79,10 +79,10 @@ func TestDialFuncContext(t *testing.T) {
 					t.Errorf("dial: %v, want a *net.OpError", err)
 				}
 				if took := time.Since(start); took != time.Second {
-					t.Errorf("dial took %v", took)
+					t.Errorf("dial took %v, want 1s", took)
 				}
 				_, err = dial(std, "tcp", address)
-				want(t, "dial, ended before", err, context.DeadlineExceeded)
+				want(t, "dial under an ended context", err, context.DeadlineExceeded)
 				std, cancel = context.WithCancel(context.Background())
 				time.AfterFunc(time.Second, cancel)
 				_, err = dial(std, "tcp", address)
@@ -94,7 +94,7 @@ func TestDialFuncContext(t *testing.T) {
 		caller := blocked(ctx, func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", "host:80") })
 		caller.Cancel(cause)
 		if _, err := caller.Await(ctx); !errors.Is(err, cause) {
-			t.Errorf("dial of a task: %v", err)
+			t.Errorf("dial of a task = %v", err)
 		}
 	})
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -115,7 +115,7 @@ func TestDialFuncContext(t *testing.T) {
 	})
 }
 
-// A dial that is cancelled when it connects returns the connection or closes it.
+// A dial that is cancelled while it connects returns the connection or closes it.
 func TestDialFuncLeak(t *testing.T) {
 	cfg := sim.Config{Network: virtual.Config{
 		Dial: func(net.Addr) (time.Duration, error) { return time.Second, nil },
@@ -152,7 +152,7 @@ func TestDialFuncLeak(t *testing.T) {
 	}
 }
 
-// The end of the ctx closes the connections, ends dials, and has later ones fail.
+// When the ctx of DialFunc ends, its connections are closed, its dials end, and later dials fail.
 func TestDialFuncEnd(t *testing.T) {
 	cause := errors.New("the end")
 	for name, end := range map[string]error{"cancel": cause, "return": nil} {
@@ -181,7 +181,7 @@ func TestDialFuncEnd(t *testing.T) {
 						all.Go(func() {
 							_, err := dial(context.Background(), "tcp", "10.0.0.1:81")
 							if _, dressed := err.(*net.OpError); !dressed || end != nil && !errors.Is(err, end) {
-								t.Errorf("dial, meanwhile: %v", err)
+								t.Errorf("dial during the end = %v", err)
 							}
 						})
 						_, err := conn.Read(make([]byte, 1))
@@ -190,7 +190,7 @@ func TestDialFuncEnd(t *testing.T) {
 						}
 						_, err = dial(context.Background(), "tcp", "10.0.0.1:80")
 						if _, dressed := err.(*net.OpError); !dressed || end != nil && !errors.Is(err, end) {
-							t.Errorf("dial, afterwards: %v", err)
+							t.Errorf("dial after the end = %v", err)
 						}
 						all.Wait()
 						return nil // the connection is not closed
@@ -211,15 +211,15 @@ func TestDialFuncEnd(t *testing.T) {
 				must(user.Await(ctx))(t)
 				_, err = dial(ctx, "tcp", "10.0.0.1:80")
 				if _, dressed := err.(*net.OpError); !dressed {
-					t.Errorf("dial of a task, afterwards: %v", err)
+					t.Errorf("dial of a task after the end = %v", err)
 				}
 			})
 		})
 	}
 }
 
-// A connection that was forgotten, with a goroutine that reads from it as pools do, does
-// not keep the program from ending.
+// A forgotten connection, from which a goroutine still reads as pools do, does not keep the
+// program from ending.
 func TestDialFuncForgotten(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		ln := must(netio.Listen(ctx, w.network, w.address(t)))(t)
@@ -251,7 +251,7 @@ func TestDialFuncForgotten(t *testing.T) {
 	})
 }
 
-// The function of a loop that runs no more fails, and so do its connections.
+// Once the loop has stopped, the function fails and so do its connections.
 func TestDialFuncAfterRun(t *testing.T) {
 	l := must(loop.New(loop.Config{}))(t)
 	var dial dialFunc
@@ -272,22 +272,21 @@ func TestDialFuncAfterRun(t *testing.T) {
 			t.Errorf("dial: %v", err)
 		}
 		if returns(t, "Read", func() error { _, err := conn.Read(make([]byte, 1)); return err }) == nil {
-			t.Error("Read: no error")
+			t.Error("Read succeeded on a stopped loop")
 		}
 		returns(t, "Close", conn.Close)
 		want(t, "Close", l.Close(), nil)
 	}
 }
 
-// A connection that was closed leaves nothing behind in the ctx of DialFunc, which may
-// live much longer.
+// A closed connection leaves nothing in the ctx of DialFunc, which may live much longer.
 func TestDialFuncKeepsNothing(t *testing.T) {
 	const rounds = 50
 	real(t, func(ctx context.Context) error {
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
 		defer ln.Close()
 		dial := netio.Dialer{}.DialFunc(ctx)
-		var kept []weak.Pointer[net.TCPAddr] // of the streams, which have their own
+		var kept []weak.Pointer[net.TCPAddr] // each stream has its own address
 		for range rounds {
 			conn := must(dial(ctx, "tcp", ln.Addr().String()))(t)
 			kept = append(kept, weak.Make(conn.LocalAddr().(*net.TCPAddr)))
@@ -302,13 +301,13 @@ func TestDialFuncKeepsNothing(t *testing.T) {
 			}
 		}
 		if n > rounds/5 { // a stack or a table may still name the last ones
-			t.Errorf("%d of %d streams are kept", n, rounds)
+			t.Errorf("%d of %d closed streams are still reachable", n, rounds)
 		}
 		return nil
 	})
 }
 
-// A simulation with the same seed closes the connections in the same turn.
+// Simulations with the same seed close the connections in the same turn.
 func TestDialFuncReplay(t *testing.T) {
 	var turns []int // from the end of the ctx to the end of the stream
 	for range 20 {
@@ -333,11 +332,11 @@ func TestDialFuncReplay(t *testing.T) {
 		})
 	}
 	if slices.Min(turns) != slices.Max(turns) {
-		t.Errorf("the streams ended after %v turns", turns)
+		t.Errorf("the streams ended after %v turns, want the same number each time", turns)
 	}
 }
 
-// A task of another loop cannot dial.
+// dial panics if a task of another loop calls it.
 func TestDialFuncMisuse(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		dial := netio.Dialer{}.DialFunc(ctx)

@@ -15,7 +15,7 @@ import (
 	"baton/task"
 )
 
-// A framing says where a message ends in a stream.
+// A framing defines where a message ends in a stream.
 type framing struct {
 	name   string
 	tls    uint16 // the version that encrypts the stream before the first message; 0 is none
@@ -51,8 +51,8 @@ var framings = []framing{
 	{"TLS 1.3", tls.VersionTLS13, asLine, hearLine},
 }
 
-// What the client says in a dialog. The server answers each message with its length, and
-// the end with the word end.
+// said is what the client says in a dialog. The server answers each message with its length, and
+// the end of the stream with "end".
 var said = []string{"one", "", "the third message is a little longer", "4"}
 
 func answers() []string {
@@ -63,7 +63,7 @@ func answers() []string {
 	return append(all, "end")
 }
 
-// A dialog is what two ends say to each other, and what became of it.
+// A dialog is an exchange between two endpoints and its result.
 type dialog struct {
 	framing
 	client, server        *tls.Config
@@ -72,7 +72,7 @@ type dialog struct {
 	nearConfig, farConfig netio.StreamConfig
 }
 
-// dialogTimeout bounds every call of a dialog but those that only say something.
+// dialogTimeout limits every call of a dialog except those that only write.
 const dialogTimeout = 10 * time.Second
 
 func newDialog(t *testing.T, f framing) *dialog {
@@ -89,7 +89,7 @@ func newDialog(t *testing.T, f framing) *dialog {
 	return d
 }
 
-// run has the two ends talk, and closes them.
+// run makes the two endpoints talk and closes them.
 func (d *dialog) run(ctx context.Context, near, far *netio.Stream) {
 	d.nearHeard, d.farHeard = nil, nil
 	serving := task.Start(ctx, func(ctx context.Context) (error, error) { return d.serve(ctx, far), nil })
@@ -102,7 +102,7 @@ func (d *dialog) say(ctx context.Context, s *netio.Stream, message string) error
 	return err
 }
 
-// ask is the client. It is content only if it has seen the end of the stream.
+// ask is the client. It succeeds only if it reads the end of the stream.
 func (d *dialog) ask(ctx context.Context, s *netio.Stream) error {
 	defer s.Close()
 	if d.tls != 0 {
@@ -131,7 +131,7 @@ func (d *dialog) ask(ctx context.Context, s *netio.Stream) error {
 	return err
 }
 
-// serve is the server. The end of the stream between two messages is the end.
+// serve is the server. It answers "end" when the stream ends between two messages.
 func (d *dialog) serve(ctx context.Context, s *netio.Stream) error {
 	defer s.Close()
 	if d.tls != 0 {

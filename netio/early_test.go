@@ -16,8 +16,8 @@ import (
 	"baton/task"
 )
 
-// The end of a server may come before the task that is to serve has begun, or while
-// it still looks up where: it is the same end as a moment later.
+// A server may end before its task has begun to serve, or while it looks up its address. It ends
+// in the same way as a moment later.
 func TestEndBeforeServe(t *testing.T) {
 	world := sim.Config{Network: virtual.Config{
 		Hosts:       map[string][]netip.Addr{"host": {netip.MustParseAddr("10.0.0.1")}},
@@ -39,7 +39,7 @@ func TestEndBeforeServe(t *testing.T) {
 				_, err := netio.Dial(ctx, "tcp", ln.Addr().String())
 				want(t, "Dial", err, syscall.ECONNREFUSED)
 				want(t, "Close of the listener", ln.Close(), net.ErrClosed)
-				want(t, "ServeListener of what is closed", srv.ServeListener(ctx, ln, echo), nil)
+				want(t, "ServeListener of a closed server", srv.ServeListener(ctx, ln, echo), nil)
 
 				serving := blocked(ctx, func(ctx context.Context) (int, error) {
 					return 0, other.Serve(ctx, "tcp", "host:80", echo)
@@ -54,7 +54,7 @@ func TestEndBeforeServe(t *testing.T) {
 	}
 }
 
-// A cancel that comes together with such an end is told, as it is later.
+// If a cancel comes together with an early end, ServeListener returns the cancel.
 func TestEndBeforeServeCanceled(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var srv netio.Server

@@ -18,8 +18,8 @@ func echo(ctx context.Context, s *netio.Stream) error {
 	return err
 }
 
-// Megabytes in pieces of all sizes go through an echo server, in both directions
-// at a time, and come back as they were (behaviour 92).
+// Megabytes in pieces of random sizes go through an echo server in both directions at once and
+// come back unchanged.
 func TestEcho(t *testing.T) {
 	sent := make([]byte, 4<<20)
 	rand.NewChaCha8([32]byte{92}).Read(sent)
@@ -45,10 +45,10 @@ func TestEcho(t *testing.T) {
 			})
 			received := must(io.ReadAll(s.NetConn(ctx)))(t)
 			if n, err := writer.Await(ctx); n != len(sent) || err != nil {
-				t.Errorf("written %d bytes, %v; want %d", n, err, len(sent))
+				t.Errorf("wrote %d bytes, %v; want %d", n, err, len(sent))
 			}
 			if !bytes.Equal(received, sent) {
-				t.Errorf("%d bytes came back changed, of %d", len(received), len(sent))
+				t.Errorf("received %d bytes that differ from the %d sent", len(received), len(sent))
 			}
 			want(t, "Close", s.Close(), nil)
 		}

@@ -15,7 +15,7 @@ import (
 	"baton/task"
 )
 
-// ends are ways to end a server of two listeners, one of which only ends accepting.
+// ends are ways to end a server of two listeners. The first only stops accepting on one of them.
 var ends = []func(ctx context.Context, sites []*site, i int){
 	func(_ context.Context, sites []*site, i int) { sites[i].ln.Close() },
 	func(_ context.Context, sites []*site, i int) { sites[i].serving.Cancel(nil) },
@@ -28,10 +28,10 @@ var ends = []func(ctx context.Context, sites []*site, i int){
 	},
 }
 
-// Whatever ends come together, at whatever moment of whatever connections, a server ends
-// within its grace after the first one, and reports nothing.
+// However a server is ended, and whatever its connections do at that moment, it ends within its
+// grace after the first request to end. It reports no errors.
 func TestServerEndsInTime(t *testing.T) {
-	const end = 100 * time.Millisecond // the last one, at the latest
+	const end = 100 * time.Millisecond // the last request to end comes before
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		moment := func() time.Duration { return time.Duration(random.IntN(20)) * time.Millisecond }
@@ -78,20 +78,20 @@ func TestServerEndsInTime(t *testing.T) {
 					})
 				}
 				want(t, "sleep", task.ParkUntil(ctx, start.Add(end)), nil)
-				_ = srv.Shutdown(ctx) // the errors are those of TestServerEnd and TestLeft
+				_ = srv.Shutdown(ctx) // its errors are tested in serve_test.go and shutdown_test.go
 				for _, s := range sites {
 					_ = s.end(ctx)
 					if len(s.errs) > 0 {
-						t.Errorf("reported: %v", s.errs)
+						t.Errorf("the server reported %v, want no errors", s.errs)
 					}
 				}
 				if took := task.Now(ctx).Sub(start); took != end || working > 0 {
-					t.Errorf("it took %v, and %d handlers are at work", took, working)
+					t.Errorf("the server ended after %v with %d handlers running", took, working)
 				}
 			})
 		})
 		if !passed {
-			return // one seed is enough to look at
+			return // one failed seed is enough
 		}
 	}
 }

@@ -4,16 +4,16 @@ package netio
 
 import "net"
 
-// A disturbed is a socket whose system calls fail at first.
+// disturbed is a socket whose system calls fail at first.
 type disturbed struct {
 	rawSocket
 	errs     []error
 	connects int
 }
 
-// Disturb has the next receives, sends and accepts of s fail with errs, one after the
-// other, before they reach the kernel. A connect reaches it nevertheless. It returns the
-// number of connects.
+// Disturb makes the next receives, sends and accepts of s fail with errs, one error per call,
+// before they reach the kernel. A connect reaches the kernel and then fails. Disturb returns a
+// pointer to the number of connects.
 func Disturb(s *Socket, errs ...error) (connects *int) {
 	d := &disturbed{rawSocket: s.raw, errs: errs}
 	s.raw = d

@@ -31,7 +31,7 @@ func FileListener(ctx context.Context, f *os.File) (*Listener, error) {
 // net.UnixListener.File blocking again, and package os/exec calls Fd for ExtraFiles. So pass
 // the files of [Listener.Files] to child processes, and not such a file.
 //
-// Errors are [*net.OpError] with Op "file". In a virtual world the error is
+// Errors are [*net.OpError] with Op "file". In a simulated world the error is
 // errors.ErrUnsupported.
 func (c ListenConfig) FileListener(ctx context.Context, f *os.File) (*Listener, error) {
 	r, h, err := importHandle(ctx, f, poll.Accept, c.Stream.socketOptions())

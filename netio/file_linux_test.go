@@ -20,7 +20,7 @@ import (
 	"baton/task"
 )
 
-// filer is a socket of package net.
+// filer is a socket of package net that can be a file.
 type filer interface {
 	io.Closer
 	File() (*os.File, error)
@@ -34,7 +34,7 @@ func file(t testing.TB, c filer) *os.File {
 	return f
 }
 
-// listening is a listener of package net, which leaves a UNIX socket's file.
+// listening returns a listener of package net. Closing it does not remove a UNIX socket's file.
 func (w world) listening(t testing.TB) filer {
 	t.Helper()
 	ln := must(net.Listen(w.network, w.address(t)))(t)
@@ -44,8 +44,8 @@ func (w world) listening(t testing.TB) filer {
 	return ln.(filer)
 }
 
-// An inherited listener can be served, and so can what is in its queue. The file
-// stays the caller's.
+// An inherited listener can be served, with the connections in its queue. The caller keeps the
+// file.
 func TestFileListener(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "virtual" {
@@ -67,7 +67,7 @@ func TestFileListener(t *testing.T) {
 				t.Errorf("probes %v", got)
 			}
 			if option(t, far, unix.IPPROTO_TCP, unix.TCP_NODELAY) == 0 {
-				t.Error("small writes are collected")
+				t.Error("TCP_NODELAY is not set")
 			}
 		}
 		must(early.Write([]byte("too long\n")))(t)
@@ -125,7 +125,7 @@ func TestFileStream(t *testing.T) {
 	})
 }
 
-// An inherited socket of datagrams can be a PacketConn, with a peer or without.
+// An inherited datagram socket can be a PacketConn, with or without a peer.
 func TestFilePacketConn(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "virtual" {
@@ -154,7 +154,7 @@ func TestFilePacketConn(t *testing.T) {
 	})
 }
 
-// A file that is no socket of the wanted sort is an error, and nothing is left open.
+// A file that is not a socket of the wanted kind is an error, and no descriptor stays open.
 func TestFileErrors(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		f := must(os.Open(os.DevNull))(t)
@@ -201,11 +201,11 @@ func TestFileErrors(t *testing.T) {
 	})
 }
 
-// theChild names, in a process that TestSystemdFiles has started, what it is to do.
+// theChild is the environment variable that tells a child of TestSystemdFiles what it must find.
 const theChild = "NETIO_SYSTEMD_CHILD"
 
-// A process that systemd has started finds its sockets, by name, and its own children
-// do not.
+// A process that systemd has started finds its sockets by name. Its own children do not find
+// them.
 func TestSystemdFiles(t *testing.T) {
 	if os.Getenv(theChild) != "" {
 		systemdChild(t)
@@ -214,7 +214,7 @@ func TestSystemdFiles(t *testing.T) {
 	none, err := netio.SystemdFiles()
 	want(t, "SystemdFiles", err, nil)
 	if none != nil {
-		t.Errorf("%d files from nobody", len(none))
+		t.Errorf("%d files without systemd, want none", len(none))
 	}
 	ln := must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	packets := must(net.ListenPacket("udp", "127.0.0.1:0"))(t)
@@ -231,7 +231,7 @@ func TestSystemdFiles(t *testing.T) {
 		{"$$", "", "0", "nothing"},
 		{"1", "web:dns", "2", "nothing"},
 	} {
-		// A shell, for it knows the process that it becomes.
+		// The shell knows its process id, which exec keeps.
 		child := exec.Command("sh", "-c", "LISTEN_PID="+c.pid+` exec "$0" "$@"`, os.Args[0], "-test.run=^TestSystemdFiles$")
 		child.Env = append(os.Environ(), theChild+"="+c.want, "LISTEN_FDS="+c.count, "LISTEN_FDNAMES="+c.names)
 		child.ExtraFiles = []*os.File{web, dns}
@@ -241,7 +241,7 @@ func TestSystemdFiles(t *testing.T) {
 	}
 }
 
-// systemdChild is the test in another process, whose sockets are those of the parent.
+// systemdChild runs in the child process, whose sockets are those of the parent.
 func systemdChild(t *testing.T) {
 	wanted := os.Getenv(theChild)
 	files, err := netio.SystemdFiles()
@@ -290,7 +290,7 @@ func systemdChild(t *testing.T) {
 	})
 }
 
-// A listener of package net, which some other code has made, is served by tasks.
+// Tasks serve a listener that other code has made with package net.
 func ExampleFileListener() {
 	theirs, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 	"baton/task"
 )
 
-// withFiles runs fn where files can be passed, with both ends of a connection, and checks
-// that it leaves no descriptor.
+// withFiles runs fn with both endpoints of a connection that can pass files. It checks that fn
+// leaves no descriptor open.
 func withFiles(t *testing.T, fn func(ctx context.Context, t *testing.T, near, far *netio.Stream)) {
 	w := world{"epoll", "unix"}
 	w.run(t, func(ctx context.Context, t *testing.T) {
@@ -34,7 +34,7 @@ func withFiles(t *testing.T, fn func(ctx context.Context, t *testing.T, near, fa
 	})
 }
 
-// pipes opens n pipes. The test closes the ends.
+// pipes opens n pipes. The caller closes both ends of each.
 func pipes(t testing.TB, n int) (readers, writers []*os.File) {
 	t.Helper()
 	for range n {
@@ -52,8 +52,8 @@ func closeFiles(t testing.TB, files ...*os.File) {
 	}
 }
 
-// The peer gets descriptors of the same open files, in order, with the bytes that they
-// were sent with, and no child of it inherits them.
+// The peer receives descriptors of the same open files, in order, together with the bytes. Its
+// children do not inherit them.
 func TestFilesPass(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		readers, writers := pipes(t, 3)
@@ -69,7 +69,7 @@ func TestFilesPass(t *testing.T) {
 		if n != 5 || err != nil {
 			t.Fatalf("WriteFiles = %d, %v", n, err)
 		}
-		closeFiles(t, writers...) // those of the peer are its own
+		closeFiles(t, writers...) // the peer has its own descriptors
 		files := must(reading.Await(ctx))(t)
 		if len(files) != 3 {
 			t.Fatalf("%d files, want 3", len(files))
@@ -88,8 +88,8 @@ func TestFilesPass(t *testing.T) {
 	})
 }
 
-// Bytes without files are read beside those with files, and what comes after files is
-// for the next call. A WriteFiles without files is a Write.
+// ReadFiles reads bytes without files too, and stops before bytes that follow files. WriteFiles
+// without files is a Write.
 func TestFilesAndBytes(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		readers, writers := pipes(t, 1)
@@ -108,7 +108,7 @@ func TestFilesAndBytes(t *testing.T) {
 		}
 		n, files, err = far.ReadFiles(ctx, buf, 1)
 		if string(buf[:n]) != "line\n" || files != nil || err != nil {
-			t.Errorf("ReadFiles of what was read ahead = %q, %d files, %v", buf[:n], len(files), err)
+			t.Errorf("ReadFiles of buffered bytes = %q, %d files, %v", buf[:n], len(files), err)
 		}
 		closeFiles(t, append(readers, writers...)...)
 		want(t, "CloseWrite", near.CloseWrite(), nil)
@@ -119,8 +119,8 @@ func TestFilesAndBytes(t *testing.T) {
 	})
 }
 
-// A WriteFiles that waits for room sends everything in the end; if it is cancelled
-// before, it has sent nothing.
+// A WriteFiles that waits for space sends everything in the end. If it is cancelled before, it
+// sends nothing.
 func TestFilesWaitForRoom(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		readers, writers := pipes(t, 1)
@@ -150,13 +150,13 @@ func TestFilesWaitForRoom(t *testing.T) {
 			t.Errorf("WriteFiles = %d, %v", n, err)
 		}
 		if string(got[filled:]) != string(text) || len(files) != 1 {
-			t.Errorf("%d bytes and %d files came, want those sent", len(got), len(files))
+			t.Errorf("received %d bytes and %d files, want the ones sent", len(got), len(files))
 		}
 		closeFiles(t, append(append(files, readers...), writers...)...)
 	})
 }
 
-// A cancel of ReadFiles takes no file, or the call returns it.
+// A cancelled ReadFiles leaves the file for the next call, or returns it.
 func TestFilesCancel(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		const rounds = 50
@@ -186,7 +186,8 @@ func TestFilesCancel(t *testing.T) {
 	})
 }
 
-// Files that the reader has no room for are closed, and reported beside the bytes.
+// If the reader asks for fewer files than were sent, all are closed. ReadFiles returns the bytes
+// and ErrFilesLost.
 func TestFilesLost(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		readers, writers := pipes(t, 4)
@@ -196,7 +197,7 @@ func TestFilesLost(t *testing.T) {
 			buf := make([]byte, 10)
 			n, files, err := far.ReadFiles(ctx, buf, max)
 			if string(buf[:n]) != "four" || files != nil || !errors.Is(err, netio.ErrFilesLost) {
-				t.Errorf("room for %d: %q, %d files, %v", max, buf[:n], len(files), err)
+				t.Errorf("ReadFiles of at most %d files = %q, %d files, %v", max, buf[:n], len(files), err)
 			}
 			settle(ctx, t, before)
 		}
@@ -228,7 +229,7 @@ func TestFilesErrors(t *testing.T) {
 		}
 		far.SetReadTimeout(0)
 		must(near.Write(ctx, buf))(t)
-		must(far.Read(ctx, buf))(t) // an operation of its own kind again
+		must(far.Read(ctx, buf))(t) // an ordinary read works again
 
 		reading := blocked(ctx, func(ctx context.Context) (int, error) {
 			n, _, err := far.ReadFiles(ctx, make([]byte, 1), 1)
@@ -238,7 +239,7 @@ func TestFilesErrors(t *testing.T) {
 		want(t, "Read beside ReadFiles", err, netio.ErrBusy)
 		reading.Cancel(nil)
 		_, _ = reading.Await(ctx)
-		panics(t, "ReadFiles without room", func() { far.ReadFiles(ctx, nil, 1) }, "into 0 bytes")
+		panics(t, "ReadFiles without a buffer", func() { far.ReadFiles(ctx, nil, 1) }, "into 0 bytes")
 		panics(t, "ReadFiles of no file", func() { far.ReadFiles(ctx, buf, 0) }, "0 files")
 		panics(t, "WriteFiles without a byte", func() { near.WriteFiles(ctx, nil) }, "without data")
 	})
@@ -256,7 +257,7 @@ func TestFilesErrors(t *testing.T) {
 		_, err = near.WriteFiles(ctx, make([]byte, 1))
 		want(t, "WriteFiles after Close", err, net.ErrClosed)
 		_, err = far.WriteFiles(ctx, make([]byte, 1))
-		want(t, "WriteFiles to nobody", err, syscall.EPIPE)
+		want(t, "WriteFiles to a closed peer", err, syscall.EPIPE)
 	})
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w == (world{"epoll", "unix"}) {
@@ -272,13 +273,13 @@ func TestFilesErrors(t *testing.T) {
 	})
 }
 
-// The read of a ReadAhead is the first part of a ReadFiles, as of every call that reads.
+// The read of a ReadAhead is the first part of a ReadFiles, as of every reading call.
 func TestReadFilesAfterReadAhead(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, _ *counter) {
 		near, far := world{"epoll", "unix"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
 		defer far.Close()
-		near.ReadAhead(func(err error) { t.Errorf("the stream has ended: %v", err) })
+		near.ReadAhead(func(err error) { t.Errorf("the function of ReadAhead was called with %v", err) })
 		reader := blocked(ctx, func(ctx context.Context) (string, error) {
 			buf := make([]byte, 10)
 			n, _, err := near.ReadFiles(ctx, buf, 1)
@@ -291,8 +292,8 @@ func TestReadFilesAfterReadAhead(t *testing.T) {
 	})
 }
 
-// The credentials of the peer, which the program may have asked the kernel for, take no
-// room from the files.
+// The program may have asked the kernel for the credentials of the peer. They take no space from
+// the files.
 func TestFilesBesideCredentials(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		raw := must(far.SyscallConn())(t)
@@ -314,11 +315,11 @@ func TestFilesBesideCredentials(t *testing.T) {
 	})
 }
 
-// Files are not lost to a ReadAhead that is in flight when ReadFiles is called.
+// A ReadAhead in flight when ReadFiles is called loses no files.
 func TestFilesPassAfterReadAhead(t *testing.T) {
 	withFiles(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		readers, writers := pipes(t, 1)
-		far.ReadAhead(func(err error) { t.Errorf("gone is called with %v", err) })
+		far.ReadAhead(func(err error) { t.Errorf("the function of ReadAhead was called with %v", err) })
 		reading := blocked(ctx, func(ctx context.Context) ([]*os.File, error) {
 			_, files, err := far.ReadFiles(ctx, make([]byte, 10), 1)
 			return files, err
@@ -327,7 +328,7 @@ func TestFilesPassAfterReadAhead(t *testing.T) {
 		want(t, "WriteFiles", err, nil)
 		files, err := reading.Await(ctx)
 		if len(files) != 1 || err != nil {
-			t.Errorf("%d files, %v", len(files), err)
+			t.Errorf("ReadFiles returned %d files, %v; want 1", len(files), err)
 		}
 		closeFiles(t, slices.Concat(files, readers, writers)...)
 	})

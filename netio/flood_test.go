@@ -20,13 +20,13 @@ import (
 )
 
 const (
-	piece = 64 << 10  // what one read of a flood brings
-	flood = 8 << 20   // what there is in all
+	piece = 64 << 10  // the size of one read
+	flood = 8 << 20   // the size of the whole stream
 	enter = flood - 6 // where its only whole line begins
 )
 
-// A torrent is a world whose peers are never slower than whoever reads: every read
-// finishes at once. It ends, so that a test fails and does not hang.
+// torrent is a poller whose peers always have bytes: every read finishes at once. The stream
+// ends after flood bytes, so that a failing test does not hang.
 type torrent struct {
 	poll.Poller
 	moved int
@@ -55,13 +55,13 @@ func (w *torrent) Submit(op *poll.Op) bool {
 	return true
 }
 
-// A deaf writer takes everything, and never switches.
+// deaf is a writer that accepts everything and never switches.
 type deaf struct{}
 
 func (deaf) Write(_ context.Context, p []byte) (int, error) { return len(p), nil }
 
-// calls are those that may read any number of times. They return what they took, and
-// an error.
+// calls are the calls that may read any number of times. Each returns how many bytes it returned
+// to the caller, and an error.
 var calls = map[string]func(ctx context.Context, s *netio.Stream) (int, error){
 	"ReadFull": func(ctx context.Context, s *netio.Stream) (int, error) {
 		return s.ReadFull(ctx, make([]byte, flood))
@@ -95,10 +95,10 @@ var calls = map[string]func(ctx context.Context, s *netio.Stream) (int, error){
 	},
 }
 
-const passing = "Read behind a line that was too long"
+const passing = "Read after a line that was too long"
 
-// A call that need not wait for its bytes gives way to others all the same, after a
-// quarter of a mebibyte, and keeps the stream; a cancel that comes in between loses nothing.
+// A call that never waits for its bytes yields nevertheless, after a quarter of a mebibyte, and
+// keeps its direction of the stream. A cancel that comes in between loses no bytes.
 func TestFlood(t *testing.T) {
 	for name, call := range calls {
 		for _, canceled := range []bool{false, true} {
@@ -123,19 +123,19 @@ func TestFlood(t *testing.T) {
 						}
 					}
 					if gap > 256<<10+piece {
-						t.Errorf("%d bytes came between two turns of another task", gap)
+						t.Errorf("the call read %d bytes between two steps of another task", gap)
 					}
 					err := must(reader.Await(ctx))(t)
 					if errors.Is(err, context.Canceled) != canceled || canceled && w.moved == flood {
-						t.Errorf("%v after %d bytes", err, w.moved)
+						t.Errorf("the call returned %v after %d bytes", err, w.moved)
 					}
 					rest := must(io.ReadAll(s.NetConn(ctx)))(t)
 					wanted := flood
 					if name == passing {
 						wanted = len("rest\n")
 					}
-					if lost := wanted - n - len(rest); lost > 1 { // a line is told without its end
-						t.Errorf("took %d bytes, and %d are left: %d are lost", n, len(rest), lost)
+					if lost := wanted - n - len(rest); lost > 1 { // ReadLine returns a line without its end
+						t.Errorf("read %d bytes, %d are left, %d are lost", n, len(rest), lost)
 					}
 				})
 			})
@@ -143,7 +143,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// inTorrent runs fn with a stream of a torrent.
+// inTorrent runs fn with a stream whose poller is a torrent.
 func inTorrent(t *testing.T, fn func(ctx context.Context, w *torrent, s *netio.Stream)) {
 	t.Helper()
 	w := &torrent{Poller: virtual.New(virtual.Config{})}
@@ -158,14 +158,14 @@ func inTorrent(t *testing.T, fn func(ctx context.Context, w *torrent, s *netio.S
 	}), nil)
 }
 
-// The end of a view, and that of the stream, are seen in between, too.
+// A yielding call notices the end of the net.Conn's lifetime and a Close of the stream.
 func TestFloodEnds(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		end  func(s *netio.Stream, cancel func())
 		err  error
 	}{
-		{"view", func(_ *netio.Stream, cancel func()) { cancel() }, context.Canceled},
+		{"net.Conn", func(_ *netio.Stream, cancel func()) { cancel() }, context.Canceled},
 		{"stream", func(s *netio.Stream, _ func()) { s.Close() }, net.ErrClosed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestFloodEnds(t *testing.T) {
 				_, err = reader.Await(ctx)
 				want(t, "Read", err, c.err)
 				if w.moved == flood {
-					t.Error("it was seen at the end only")
+					t.Error("the call noticed the end only after all bytes")
 				}
 			})
 		})

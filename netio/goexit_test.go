@@ -16,28 +16,28 @@ import (
 	"baton/task"
 )
 
-// FailNow, which is a Goexit, ends the test and not only the task that has called
-// it, whoever's code of a server that is: at once, with what the server has open.
+// FailNow, which calls Goexit, ends the test and not only the calling task, in every function
+// that a server calls. It does so at once, and closes what the server has open.
 func TestServerGoexit(t *testing.T) {
-	unheard := func(_ *netio.Stream, err error) { t.Errorf("OnError: %v", err) }
+	unexpected := func(_ *netio.Stream, err error) { t.Errorf("OnError: %v", err) }
 	boom := func(context.Context, *netio.Stream) error { return errBoom }
 	exits := func(*netio.Stream, error) { runtime.Goexit() }
 	for _, c := range []struct {
 		name    string
-		handler netio.Handler // of the second connection; the first one lingers
+		handler netio.Handler // of the second connection; the first stays open
 		onError func(*netio.Stream, error)
-		short   bool // of descriptors, so that OnError is told of that
+		short   bool // of descriptors, so that accepting fails
 	}{
 		{"handler", func(context.Context, *netio.Stream) error { runtime.Goexit(); return nil }, nil, false},
 		{"task of the handler", func(ctx context.Context, _ *netio.Stream) error {
 			task.Go(ctx, func(context.Context) error { runtime.Goexit(); return nil })
 			return sleep(ctx, time.Hour)
-		}, unheard, false},
+		}, unexpected, false},
 		{"task of the handler, and an error", func(ctx context.Context, _ *netio.Stream) error {
 			task.Go(ctx, func(context.Context) error { runtime.Goexit(); return nil })
 			sleep(ctx, time.Hour)
 			return errBoom
-		}, unheard, false},
+		}, unexpected, false},
 		{"OnError", boom, exits, false},
 		{"OnError, of a panic", func(context.Context, *netio.Stream) error { panic("boom") }, exits, false},
 		{"OnError, of accepting", nil, exits, true},
@@ -52,7 +52,7 @@ func TestServerGoexit(t *testing.T) {
 			l := must(loop.New(loop.Config{Poller: poller}))(t)
 			defer l.Close()
 			l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
-				if e.Stack == nil { // else it is the panic's, outside of the server
+				if e.Stack == nil { // else it reports the panic, not through the server
 					runtime.Goexit()
 				}
 			})
@@ -77,7 +77,7 @@ func TestServerGoexit(t *testing.T) {
 			})
 			want(t, "Run", err, task.ErrGoexit)
 			if took := l.Time().Sub(began); took > 0 {
-				t.Errorf("the end came %v late", took)
+				t.Errorf("Run returned %v late", took)
 			}
 			want(t, "Close of the listener", ln.Close(), net.ErrClosed)
 		})

@@ -22,11 +22,11 @@ import (
 	"baton/task"
 )
 
-// A handlerCase is what a handler does with its connection.
+// handlerCase is a handler and what the server reports about it.
 type handlerCase struct {
 	name     string
 	handler  netio.Handler
-	reported string // in the error given to OnError; "" is nothing
+	reported string // part of the error passed to OnError; "" if none
 }
 
 var errBoom = errors.New("boom")
@@ -38,7 +38,7 @@ var handlerCases = []handlerCase{
 	{"net.ErrClosed", func(context.Context, *netio.Stream) error { return net.ErrClosed }, ""},
 	{"io.EOF, wrapped", func(context.Context, *netio.Stream) error { return fmt.Errorf("answer: %w", io.EOF) }, "answer: EOF"},
 	{"io.EOF, and an error", func(context.Context, *netio.Stream) error { return errors.Join(io.EOF, errBoom) }, "boom"},
-	{"EPIPE, bare", func(context.Context, *netio.Stream) error { return syscall.EPIPE }, "broken pipe"},
+	{"EPIPE, unwrapped", func(context.Context, *netio.Stream) error { return syscall.EPIPE }, "broken pipe"},
 	{"ErrShutdown", func(context.Context, *netio.Stream) error { return fmt.Errorf("answer: %w", netio.ErrShutdown) }, ""},
 	{"own timeout", func(ctx context.Context, s *netio.Stream) error {
 		s.SetReadTimeout(time.Second)
@@ -51,7 +51,7 @@ var handlerCases = []handlerCase{
 		_, err := conn.Write([]byte("x"))
 		return err
 	}, ""},
-	{"own timeout, in a type of its own", func(ctx context.Context, s *netio.Stream) error {
+	{"own timeout, wrapped", func(ctx context.Context, s *netio.Stream) error {
 		s.SetReadTimeout(time.Second)
 		_, err := s.ReadLine(ctx)
 		return slowPeer{err}
@@ -59,7 +59,7 @@ var handlerCases = []handlerCase{
 	{"own ETIMEDOUT", func(_ context.Context, s *netio.Stream) error { return gone(s, syscall.ETIMEDOUT) }, ""},
 	{"own EHOSTUNREACH", func(_ context.Context, s *netio.Stream) error { return gone(s, syscall.EHOSTUNREACH) }, ""},
 	{"own ENETUNREACH", func(_ context.Context, s *netio.Stream) error { return gone(s, syscall.ENETUNREACH) }, ""},
-	{"own, of another kind", func(_ context.Context, s *netio.Stream) error {
+	{"own EACCES", func(_ context.Context, s *netio.Stream) error {
 		return gone(s, syscall.EACCES)
 	}, "permission denied"},
 	{"another's timeout", func(ctx context.Context, s *netio.Stream) error {
@@ -91,10 +91,10 @@ var handlerCases = []handlerCase{
 		_, err = other.ReadLine(ctx)
 		return fmt.Errorf("ask: %w", err)
 	}, "connection reset"},
-	{"another's pipe", func(context.Context, *netio.Stream) error {
+	{"another's EPIPE", func(context.Context, *netio.Stream) error {
 		return errors.Join(io.EOF, &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.EPIPE)})
 	}, "broken pipe"},
-	{"another's end", func(ctx context.Context, s *netio.Stream) error {
+	{"another's Close", func(ctx context.Context, s *netio.Stream) error {
 		other, err := netio.Dial(ctx, "tcp", s.LocalAddr().String())
 		if err != nil {
 			return err
@@ -104,16 +104,16 @@ var handlerCases = []handlerCase{
 		return err
 	}, "use of closed"},
 	{"own reset", func(_ context.Context, s *netio.Stream) error { return gone(s, syscall.ECONNRESET) }, ""},
-	{"own pipe", func(_ context.Context, s *netio.Stream) error { return gone(s, syscall.EPIPE) }, ""},
-	{"own end, after a Close", func(ctx context.Context, s *netio.Stream) error {
+	{"own EPIPE", func(_ context.Context, s *netio.Stream) error { return gone(s, syscall.EPIPE) }, ""},
+	{"own Close", func(ctx context.Context, s *netio.Stream) error {
 		s.Close()
 		_, err := s.ReadLine(ctx)
 		return err
 	}, ""},
-	{"another's machine", func(context.Context, *netio.Stream) error {
+	{"another's EHOSTUNREACH", func(context.Context, *netio.Stream) error {
 		return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EHOSTUNREACH}
 	}, "no route to host"},
-	{"somebody's timeout", func(context.Context, *netio.Stream) error { return os.ErrDeadlineExceeded }, "i/o timeout"},
+	{"timeout without a connection", func(context.Context, *netio.Stream) error { return os.ErrDeadlineExceeded }, "i/o timeout"},
 	{"Canceled of another", func(ctx context.Context, s *netio.Stream) error {
 		t := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, sleep(ctx, time.Hour) })
 		t.Cancel(errBoom)
@@ -135,7 +135,8 @@ var handlerCases = []handlerCase{
 	{"aborts by itself", func(_ context.Context, s *netio.Stream) error { return s.Abort() }, ""},
 }
 
-// What a handler does concerns its own connection (69, 222): who is told what.
+// A handler's result concerns only its own connection. Each error is reported to the function
+// that its documentation names, or to none.
 func TestHandlerErrors(t *testing.T) {
 	for _, c := range handlerCases {
 		t.Run(c.name, func(t *testing.T) {
@@ -167,26 +168,26 @@ func TestHandlerErrors(t *testing.T) {
 				want(t, "ServeListener", s.end(ctx), nil)
 				switch {
 				case c.reported == "" && len(s.errs)+len(exceptions) > 0:
-					t.Errorf("reported: %v, %v", s.errs, exceptions)
+					t.Errorf("reported %v and the exceptions %v, want nothing", s.errs, exceptions)
 				case c.reported != "" && (len(s.errs) != 1 || !strings.Contains(s.errs[0].Error(), c.reported)):
-					t.Errorf("reported: %v, want %q", s.errs, c.reported)
+					t.Errorf("reported %v, want %q", s.errs, c.reported)
 				}
 				panics := strings.HasPrefix(c.reported, "panicked")
 				if panics != (len(exceptions) == 1) || panics && len(exceptions[0].Stack) == 0 {
-					t.Errorf("%d exceptions: %v", len(exceptions), exceptions)
+					t.Errorf("%d exceptions with a stack: %v", len(exceptions), exceptions)
 				}
 			})
 		})
 	}
 }
 
-// A slowPeer is a timeout that a handler wants to have reported.
+// slowPeer is an error by which a handler asks to have a timeout reported.
 type slowPeer struct{ error }
 
 func (s slowPeer) Error() string { return "slow peer: " + s.error.Error() }
 func (s slowPeer) Unwrap() error { return s.error }
 
-// gone is what a stream says whose kernel has said err.
+// gone returns the error that a stream returns if the kernel returned err.
 func gone(s *netio.Stream, err error) error {
 	return &net.OpError{
 		Op: "read", Net: "tcp", Source: s.LocalAddr(), Addr: s.RemoteAddr(),
@@ -194,13 +195,13 @@ func gone(s *netio.Stream, err error) error {
 	}
 }
 
-// What a handler makes of its own cancel is no failure, in whatever form it says so;
-// before that cancel, and for anything else, it is.
+// A handler that was cancelled may return its cancel in any form: the server does not report it.
+// It reports a cancel that came from elsewhere, and every other error.
 func TestHandlerCanceled(t *testing.T) {
 	boom := errors.New("boom")
 	for _, c := range []struct {
 		name     string
-		canceled bool // the handler, before it returns
+		canceled bool // whether the handler is cancelled before it returns
 		result   func(ctx context.Context, err error) error
 		reported bool
 	}{
@@ -213,7 +214,7 @@ func TestHandlerCanceled(t *testing.T) {
 		{"with a failure", true, func(ctx context.Context, _ error) error { return errors.Join(ctx.Err(), boom) }, true},
 		{"another sentinel", true, func(context.Context, error) error { return context.DeadlineExceeded }, true},
 		{"a panic", true, func(ctx context.Context, _ error) error { panic(ctx.Err()) }, true},
-		{"of somebody else", false, func(context.Context, error) error { return context.Canceled }, true},
+		{"without a cancel", false, func(context.Context, error) error { return context.Canceled }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -232,14 +233,14 @@ func TestHandlerCanceled(t *testing.T) {
 					t.Errorf("ServeListener: %v", err)
 				}
 				if (len(s.errs) == 1) != c.reported || len(s.errs) > 1 {
-					t.Errorf("reported: %v, want %v", s.errs, c.reported)
+					t.Errorf("reported %v, want an error: %v", s.errs, c.reported)
 				}
 			})
 		})
 	}
 }
 
-// Without OnError, and with one that panics, errors reach the exception handler.
+// Without OnError, or if OnError panics, errors go to the exception handler.
 func TestOnError(t *testing.T) {
 	for _, onError := range []func(*netio.Stream, error){nil, func(*netio.Stream, error) { panic("on error") }} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -262,13 +263,13 @@ func TestOnError(t *testing.T) {
 			c.Close()
 			want(t, "Shutdown", srv.Shutdown(ctx), nil)
 			if len(messages) != 1 || !strings.Contains(messages[0], wanted) {
-				t.Errorf("%q, want %q", messages, wanted)
+				t.Errorf("the exception handler received %q, want %q", messages, wanted)
 			}
 		})
 	}
 }
 
-// Close ends even a handler that is in a Write to a peer that does not read (63).
+// Close ends even a handler that is in a Write to a peer that does not read.
 func TestCloseFullBuffer(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "tcp" {
@@ -288,7 +289,7 @@ func TestCloseFullBuffer(t *testing.T) {
 		want(t, "Close", s.srv.Close(), nil)
 		want(t, "ServeListener", s.end(ctx), nil)
 		if !slices.ContainsFunc(handlers, func(err error) bool { return errors.Is(err, net.ErrClosed) }) {
-			t.Errorf("the handler: %v", handlers)
+			t.Errorf("the handlers returned %v, want net.ErrClosed", handlers)
 		}
 	})
 }

@@ -18,14 +18,14 @@ import (
 	"baton/task"
 )
 
-// A controller is a Control function that sets an option and remembers its calls.
+// controller has a Control function that sets an option and records its calls.
 type controller struct {
 	mu    sync.Mutex
 	calls []string
 	fails error
 }
 
-// lowWater is a value of SO_RCVLOWAT that no socket has by itself.
+// lowWater is a value of SO_RCVLOWAT that no socket has by default.
 const lowWater = 3
 
 func (k *controller) control(network, address string, c syscall.RawConn) error {
@@ -52,19 +52,19 @@ func (k *controller) take() []string {
 	return calls
 }
 
-// was checks the one call, and that the option of the socket is set.
+// was checks that there was one call, and that the socket c has the option.
 func (k *controller) was(t *testing.T, c syscall.Conn, call string) {
 	t.Helper()
 	if got := k.take(); !slices.Equal(got, []string{call}) {
 		t.Errorf("Control called with %q, want %q", got, call)
 	}
 	if got := option(t, c, unix.SOL_SOCKET, unix.SO_RCVLOWAT); got != lowWater {
-		t.Errorf("SO_RCVLOWAT is %d", got)
+		t.Errorf("SO_RCVLOWAT is %d, want 3", got)
 	}
 }
 
-// Control functions are called before bind and connect, with the network and the
-// address, and what they set is set.
+// Control functions are called before bind and connect, with the network and the address. The
+// options that they set stay set.
 func TestControl(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		var k controller
@@ -133,8 +133,7 @@ func TestControl(t *testing.T) {
 	})
 }
 
-// A Control function that panics does so on the task that has called it, and leaves no
-// socket behind.
+// A Control function that panics makes the calling task panic, and leaves no socket open.
 func TestControlPanics(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "virtual" {

@@ -18,13 +18,13 @@ import (
 	"baton/task"
 )
 
-// A thrifty world gives all its connections the same two addresses, and fails to
-// close them with a reset, as FreeBSD may (its close(2)).
+// thrifty is a poller that gives all connections the same two addresses. Its Close fails with
+// ECONNRESET, as close(2) may on FreeBSD.
 type thrifty struct{ poll.Poller }
 
 var oneAddr = &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1}
 
-// A shared is a handle of that world.
+// shared is a handle of thrifty.
 type shared struct{ poll.Handle }
 
 func (shared) LocalAddr() net.Addr  { return oneAddr }
@@ -53,7 +53,7 @@ func (p thrifty) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	return done
 }
 
-// share has the connection that op has made, if any, share its addresses.
+// share gives the connection that op has made, if any, the shared addresses.
 func share(op *poll.Op) bool {
 	if op.Err == nil && op.Kind == poll.Connect {
 		op.Handle = shared{op.Handle}
@@ -64,8 +64,8 @@ func share(op *poll.Op) bool {
 	return true
 }
 
-// Whose an error is does not rest on what the poller does with its addresses, nor on
-// who has dressed it.
+// The server finds out which stream an error belongs to without looking at addresses, and
+// whichever layer has wrapped the error.
 func TestIdentity(t *testing.T) {
 	l := must(loop.New(loop.Config{Poller: thrifty{virtual.New(virtual.Config{})}}))(t)
 	defer l.Close()
@@ -81,7 +81,7 @@ func TestIdentity(t *testing.T) {
 			_, failure := other.ReadLine(ctx)
 			want(t, "ReadLine of the other", failure, os.ErrDeadlineExceeded)
 			if s.LocalAddr().String() != oneAddr.String() || s.RemoteAddr().String() != oneAddr.String() {
-				t.Errorf("the addresses: %v", s)
+				t.Errorf("the stream is %v, want two equal addresses", s)
 			}
 			if _, err := s.Write(ctx, []byte("done\n")); err != nil {
 				return err
@@ -105,7 +105,7 @@ func TestIdentity(t *testing.T) {
 		want(t, "Close", idle.srv.Close(), nil)
 		want(t, "ServeListener", idle.end(ctx), nil)
 		if len(idle.errs) > 0 {
-			t.Errorf("its own resets were reported: %v", idle.errs)
+			t.Errorf("reported %v, want nothing for its own resets", idle.errs)
 		}
 		return s.srv.Shutdown(ctx)
 	}), nil)

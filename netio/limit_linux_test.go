@@ -14,8 +14,8 @@ import (
 	"baton/netio"
 )
 
-// A server that runs out of descriptors pauses, and goes on when there are some
-// again (G19, 3.3). The limit is for a process of its own.
+// A server that runs out of descriptors pauses, and continues when it can open descriptors
+// again. The test runs in a child process, because it lowers the limit of its process.
 func TestNoDescriptors(t *testing.T) {
 	const marker = "NETIO_TEST_NO_DESCRIPTORS"
 	if os.Getenv(marker) == "" {
@@ -31,7 +31,7 @@ func TestNoDescriptors(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		var shortages []error
 		s := serve(ctx, t, &netio.Server{OnError: func(_ *netio.Stream, err error) { shortages = append(shortages, err) }}, echo)
-		first := s.dial(ctx, t) // opens what a first connection opens
+		first := s.dial(ctx, t) // opens descriptors that stay open
 		defer first.Close()
 		write(ctx, t, first, "hello\n")
 		must(first.ReadLine(ctx))(t)
@@ -41,10 +41,10 @@ func TestNoDescriptors(t *testing.T) {
 			return err
 		}
 		for range 2 {
-			settle(ctx, t, before) // also the server's end of the last connection
+			settle(ctx, t, before) // until the server has closed the last connection
 			occupied := occupy(t)
 			occupied[0].Close()
-			c := s.dial(ctx, t) // with the last descriptor; none is left for the other end
+			c := s.dial(ctx, t) // takes the last descriptor; the server has none
 			for len(shortages) == 0 {
 				want(t, "sleep", sleep(ctx, time.Millisecond), nil)
 			}
@@ -53,19 +53,19 @@ func TestNoDescriptors(t *testing.T) {
 			}
 			write(ctx, t, c, "recovered\n")
 			if line, err := c.ReadLine(ctx); line != "recovered" || err != nil {
-				t.Errorf("after the shortage: %q, %v", line, err)
+				t.Errorf("after the shortage ReadLine = %q, %v", line, err)
 			}
 			c.Close()
 		}
 		if len(shortages) != 1 || !errors.Is(shortages[0], syscall.EMFILE) {
-			t.Errorf("reported: %v, want one EMFILE", shortages)
+			t.Errorf("reported %v, want one EMFILE", shortages)
 		}
 		first.Close()
 		return s.srv.Shutdown(ctx)
 	})
 }
 
-// occupy opens files until there are no descriptors.
+// occupy opens files until the process has no descriptors left.
 func occupy(t *testing.T) (files []*os.File) {
 	for {
 		f, err := os.Open(os.DevNull)

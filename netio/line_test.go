@@ -18,8 +18,8 @@ import (
 	"baton/task"
 )
 
-// send writes data in pieces, in such a way that each is a read of its own, and
-// ends the stream.
+// send writes data in pieces, such that each piece needs a read of its own, and then ends the
+// stream.
 func send(ctx context.Context, s *netio.Stream, data []byte, sizes []byte) error {
 	for i := 0; len(data) > 0; i++ {
 		size := len(data)
@@ -39,7 +39,7 @@ func send(ctx context.Context, s *netio.Stream, data []byte, sizes []byte) error
 	return s.CloseWrite()
 }
 
-// results calls next until it says io.EOF, and writes down what it returned.
+// results calls next until it returns io.EOF, and returns all results as text.
 func results[T any](next func() (T, error)) []string {
 	var all []string
 	for range 10_000 {
@@ -52,7 +52,7 @@ func results[T any](next func() (T, error)) []string {
 	return all
 }
 
-// chunked returns what read makes of data when it comes in pieces.
+// chunked sends data in pieces and returns what read returns.
 func chunked(t testing.TB, data, sizes []byte, limit int, read func(ctx context.Context, s *netio.Stream) []string) []string {
 	var got []string
 	err := task.Runner{Config: loop.Config{Poller: virtual.New(virtual.Config{})}}.Run(context.Background(),
@@ -74,7 +74,7 @@ func lines(ctx context.Context, s *netio.Stream) []string {
 	return results(func() (string, error) { return s.ReadLine(ctx) })
 }
 
-// modelLines is what ReadLine does, by a simpler way.
+// modelLines is a simple model of ReadLine.
 func modelLines(data []byte, limit int) []string {
 	var all []string
 	tooLong := fmt.Sprintf(" netio: read line: longer than the limit of %d", limit)
@@ -107,8 +107,7 @@ func FuzzReadLine(f *testing.F) {
 	})
 }
 
-// until reads with ReadUntil, and passes over what is too long one byte at a
-// time.
+// until returns a function that reads with ReadUntil. It skips too long data byte by byte.
 func until(delim []byte) func(ctx context.Context, s *netio.Stream) []string {
 	return func(ctx context.Context, s *netio.Stream) []string {
 		return results(func() ([]byte, error) {
@@ -123,7 +122,7 @@ func until(delim []byte) func(ctx context.Context, s *netio.Stream) []string {
 	}
 }
 
-// modelUntil is what until does, by a simpler way.
+// modelUntil is a simple model of until.
 func modelUntil(data, delim []byte, limit int) []string {
 	var all []string
 	tooLong := fmt.Sprintf("netio: read until %q: longer than the limit of %d", delim, limit)
@@ -160,7 +159,7 @@ func FuzzReadUntil(f *testing.F) {
 	})
 }
 
-// Lines in every world, across the sizes of its buffers (214).
+// ReadLine returns lines of all lengths around the sizes of its buffers, in every world.
 func TestReadLine(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{LineLimit: 100_000})
@@ -169,7 +168,7 @@ func TestReadLine(t *testing.T) {
 		sizes := []int{0, 1, 4095, 4096, 4097, 16<<10 - 1, 16 << 10, 60_000, 100_000, 3}
 		task.Go(ctx, func(ctx context.Context) error {
 			for i, size := range sizes {
-				if i == 5 { // a line that is too long is in nobody's way
+				if i == 5 { // the lines after one that is too long are read
 					size := 100_001
 					if _, err := far.Write(ctx, []byte(strings.Repeat("-", size)+"\n")); err != nil {
 						return err

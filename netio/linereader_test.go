@@ -15,8 +15,8 @@ import (
 	"baton/task"
 )
 
-// A dribble is a Reader that brings some bytes at a time, and now and then an error after
-// which it goes on.
+// dribble is a Reader that returns a few bytes at a time. Some reads also return an error, after
+// which it continues.
 type dribble struct {
 	rest   string
 	random *rand.Rand
@@ -39,8 +39,8 @@ func (d *dribble) Read(ctx context.Context, p []byte) (int, error) {
 	return n, nil
 }
 
-// However the bytes come, the lines are those of strings.Split, errors lose nothing, and too
-// long ones are skipped.
+// Whatever the sizes of the reads, the lines are those of strings.Split. Errors lose no bytes,
+// and too long lines are skipped.
 func TestLineReader(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		random := task.Loop(ctx).Rand()
@@ -86,14 +86,14 @@ func TestLineReader(t *testing.T) {
 	})
 }
 
-// What was read ahead is there for Read.
+// Read returns the bytes that ReadLine has read ahead.
 func TestLineReaderRead(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		l := netio.NewLineReader(&dribble{"head\nbody of some length", task.Loop(ctx).Rand()})
 		for {
 			if line, err := l.ReadLine(ctx); err == nil {
 				if line != "head" {
-					t.Errorf("ReadLine = %q", line)
+					t.Errorf("ReadLine = %q, want \"head\"", line)
 				}
 				break
 			}
@@ -107,7 +107,7 @@ func TestLineReaderRead(t *testing.T) {
 			}
 		}
 		if string(body) != "body of some length" {
-			t.Errorf("the body is %q", body)
+			t.Errorf("the body is %q, want all of it", body)
 		}
 	})
 }

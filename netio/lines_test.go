@@ -17,16 +17,16 @@ import (
 	"baton/task"
 )
 
-// A range over lines ends with the stream, or by its loop; an error is its last step,
-// unless it is about one line only.
+// A range over lines ends with the stream or with a break. An error ends the range, except if it
+// concerns only one line.
 func TestLines(t *testing.T) {
 	type end = func(ctx context.Context, s, far *netio.Stream) error
 	ends := func(_ context.Context, _, far *netio.Stream) error { return far.CloseWrite() }
 	for _, c := range []struct {
 		name  string
 		sent  string
-		end   end    // while the range waits for more than was sent
-		until string // where the loop breaks
+		end   end    // called while the range waits for more lines
+		until string // the line at which the loop breaks
 		lines []string
 		err   error  // of the last step
 		rest  string // what the next ReadLine returns
@@ -61,7 +61,7 @@ func TestLines(t *testing.T) {
 				lines, err := ranged(ctx, near, c.until)
 				want(t, "the last step", err, c.err)
 				if !slices.Equal(lines, c.lines) {
-					t.Errorf("%q, want %q", lines, c.lines)
+					t.Errorf("the lines are %q, want %q", lines, c.lines)
 				}
 				want(t, "sleep", sleep(ctx, time.Hour), nil)
 				if rest, err := near.ReadLine(ctx); rest != c.rest || (err == nil) != (c.rest != "") {
@@ -72,8 +72,8 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// ranged ranges over the lines of s until one of them, and writes down what comes,
-// a mark for what was too long. It goes on whatever the error is, as no loop should.
+// ranged ranges over the lines of s, until the line until if it is not empty. It records "!" for
+// a line that was too long. Unlike a program, it does not stop at an error.
 func ranged(ctx context.Context, s *netio.Stream, until string) (lines []string, last error) {
 	for line, err := range s.Lines(ctx) {
 		if errors.Is(err, netio.ErrTooLong) {
@@ -87,7 +87,7 @@ func ranged(ctx context.Context, s *netio.Stream, until string) (lines []string,
 	return lines, last
 }
 
-// A cancel ends the range, and leaves the beginning of the line to whoever reads next.
+// A cancel ends the range. The next read returns the beginning of the line.
 func TestLinesCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -104,16 +104,16 @@ func TestLinesCancel(t *testing.T) {
 		reader.Cancel(nil)
 		want(t, "the last step", must(reader.Await(ctx))(t), context.Canceled)
 		if !slices.Equal(lines, []string{"one", ""}) {
-			t.Errorf("%q", lines)
+			t.Errorf("the lines are %q, want \"one\" and an empty one", lines)
 		}
 		write(ctx, t, far, "f\n")
 		if line := must(near.ReadLine(ctx))(t); line != "half" {
-			t.Errorf("ReadLine = %q", line)
+			t.Errorf("ReadLine = %q, want \"half\"", line)
 		}
 	})
 }
 
-// An empty read does not wait, also not for the rest of a line that was too long.
+// An empty read does not wait, even for the rest of a line that was too long.
 func TestEmptyReadAfterTooLong(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{LineLimit: 4})

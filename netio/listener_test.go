@@ -26,8 +26,7 @@ func port(ln *netio.Listener) string {
 	return port
 }
 
-// One listener for several addresses, all with one port, each of which accepts
-// (59).
+// A listener of several addresses uses one port for all and accepts on each.
 func TestListenAll(t *testing.T) {
 	cfg := sim.Config{Network: virtual.Config{Hosts: map[string][]netip.Addr{
 		"host": {netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00::1"), netip.MustParseAddr("10.0.0.2")},
@@ -57,7 +56,7 @@ func TestListenAll(t *testing.T) {
 			for _, addr := range ln.Addrs() {
 				host, p, _ := net.SplitHostPort(addr.String())
 				if got = append(got, host); p != port(ln) {
-					t.Errorf("%s: ports %s and %s", c.address, port(ln), p)
+					t.Errorf("%s: ports %s and %s, want the same", c.address, port(ln), p)
 				}
 			}
 			if !slices.Equal(got, c.hosts) {
@@ -69,7 +68,7 @@ func TestListenAll(t *testing.T) {
 					near := must(netio.Dial(ctx, "tcp", addr.String()))(t)
 					far := must(accepted.Await(ctx))(t)
 					if far.RemoteAddr().String() != near.LocalAddr().String() {
-						t.Errorf("accepted %v, dialed from %v", far.RemoteAddr(), near.LocalAddr())
+						t.Errorf("accepted a connection from %v, dialed from %v", far.RemoteAddr(), near.LocalAddr())
 					}
 					near.Close()
 					far.Close()
@@ -79,8 +78,8 @@ func TestListenAll(t *testing.T) {
 	}
 }
 
-// Connections that come to several addresses at once are all accepted, and none
-// is lost when the Accept is cancelled in between (G6).
+// Connections that arrive at several addresses at once are all accepted. A cancelled Accept in
+// between loses none.
 func TestAcceptOrCancel(t *testing.T) {
 	for range 20 {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -126,18 +125,19 @@ func TestAcceptBusyAndClosed(t *testing.T) {
 		want(t, "the first Accept", err, net.ErrClosed)
 		var op *net.OpError
 		if !errors.As(err, &op) || op.Op != "accept" || op.Net != w.network {
-			t.Errorf("Accept: %#v", err)
+			t.Errorf("Accept returned %#v, want a *net.OpError", err)
 		}
 		_, err = ln.Accept(ctx)
 		want(t, "a later Accept", err, net.ErrClosed)
 		want(t, "a second Close", ln.Close(), net.ErrClosed)
 		if _, err := netio.Dial(ctx, w.network, addr); err == nil {
-			t.Error("somebody still listens")
+			t.Error("Dial succeeded after Close")
 		}
 	})
 }
 
-// What becomes of the file of a UNIX socket (67).
+// Close removes the file of a UNIX socket, but no file that another program has made. Listen
+// replaces a stale file.
 func TestUnixFile(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "unix" || w.poller == "virtual" {
@@ -155,29 +155,29 @@ func TestUnixFile(t *testing.T) {
 		path := socketPath(t)
 		ln := listen(path, netio.ListenConfig{})
 		_, err := netio.Listen(ctx, "unix", path)
-		want(t, "Listen where somebody listens", err, syscall.EADDRINUSE)
-		must(netio.Dial(ctx, "unix", path))(t).Close() // is still served
+		want(t, "Listen on a served path", err, syscall.EADDRINUSE)
+		must(netio.Dial(ctx, "unix", path))(t).Close() // the path is still served
 		must(ln.Accept(ctx))(t).Close()
 		want(t, "Close", ln.Close(), nil)
 		if exists(path) {
-			t.Error("Close has left the file")
+			t.Error("Close did not remove the file")
 		}
 
 		want(t, "Close", listen(path, netio.ListenConfig{KeepFile: true}).Close(), nil)
 		if !exists(path) {
-			t.Error("KeepFile has not kept the file")
+			t.Error("Close removed the file despite KeepFile")
 		}
-		ln = listen(path, netio.ListenConfig{}) // the stale one is replaced
+		ln = listen(path, netio.ListenConfig{}) // replaces the stale file
 		want(t, "Remove", os.Remove(path), nil)
 		want(t, "WriteFile", os.WriteFile(path, []byte("precious"), 0o600), nil)
 		want(t, "Close", ln.Close(), nil)
 		if !exists(path) {
-			t.Error("Close has removed somebody else's file")
+			t.Error("Close removed a file that the listener did not make")
 		}
 		_, err = netio.Listen(ctx, "unix", path)
 		want(t, "Listen on a regular file", err, syscall.EADDRINUSE)
 		if content, _ := os.ReadFile(path); string(content) != "precious" {
-			t.Error("the regular file was touched")
+			t.Error("Listen changed the regular file")
 		}
 
 		want(t, "Remove", os.Remove(path), nil)
@@ -206,12 +206,12 @@ func TestUnixAbstract(t *testing.T) {
 		want(t, "Close", ln.Close(), nil)
 		_, err := netio.Dial(ctx, "unix", name)
 		if err == nil {
-			t.Error("the name is still there")
+			t.Error("Dial succeeded after Close")
 		}
 	})
 }
 
-// A full backlog is served without starving others (66).
+// Accepting a full backlog does not starve other tasks.
 func TestAcceptMany(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)
@@ -242,8 +242,7 @@ func TestAcceptMany(t *testing.T) {
 	})
 }
 
-// Connections that came together with the one that Accept returned are ended by
-// Close.
+// Close ends connections that arrived together with the one that Accept returned.
 func TestCloseLeftOver(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", ":80"))(t)
@@ -258,15 +257,14 @@ func TestCloseLeftOver(t *testing.T) {
 			c.SetReadTimeout(time.Second)
 			_, err := c.Read(ctx, make([]byte, 1))
 			if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("%v: Read: %v, want its end", c, err)
+				t.Errorf("%v: Read = %v, want the end of the connection", c, err)
 			}
 			c.Close()
 		}
 	})
 }
 
-// So are connections that have come to a waiting Accept by then, of which it
-// does not know yet.
+// Close also ends connections that arrived while Accept waits, before Accept has returned.
 func TestCloseBeforeAccept(t *testing.T) {
 	for range 100 {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -295,7 +293,7 @@ func TestCloseBeforeAccept(t *testing.T) {
 				c.SetReadTimeout(time.Second)
 				_, err = c.Read(ctx, make([]byte, 1))
 				if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Errorf("%v: Read: %v, want its end", c, err)
+					t.Errorf("%v: Read = %v, want the end of the connection", c, err)
 				}
 				c.Close()
 			}
@@ -303,7 +301,7 @@ func TestCloseBeforeAccept(t *testing.T) {
 	}
 }
 
-// A Listen that fails halfway leaves nothing open.
+// A Listen that fails on one of its addresses leaves none open.
 func TestListenFails(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		taken := must(netio.Listen(ctx, "tcp", "[fd00::1]:80"))(t)
@@ -314,8 +312,8 @@ func TestListenFails(t *testing.T) {
 	})
 }
 
-// A listener that is closed when its Accept has a connection, and has not run
-// yet, says that it is closed.
+// If a listener is closed when its Accept has a connection but has not returned, Accept returns
+// the connection or net.ErrClosed.
 func TestCloseDuringAccept(t *testing.T) {
 	for range 20 {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -342,7 +340,7 @@ func TestCloseDuringAccept(t *testing.T) {
 	}
 }
 
-// The config of a listener is that of its streams.
+// A listener uses its config for the streams that it accepts.
 func TestListenStreamConfig(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		_, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: time.Hour, LineLimit: 5})

@@ -25,7 +25,7 @@ import (
 // [ListenConfig.KeepFile].
 //
 // Errors are [*net.OpError] of the operation "file", and nothing is open then:
-// net.ErrClosed if l is closed, errors.ErrUnsupported in a virtual world and on systems
+// net.ErrClosed if l is closed, errors.ErrUnsupported in a simulated world and on systems
 // that are not UNIX.
 func (l *Listener) Files() ([]*os.File, error) {
 	mustHold(l.loop, "Listener.Files", l)

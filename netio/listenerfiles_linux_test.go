@@ -44,8 +44,8 @@ func nonblocking(t testing.TB, f *os.File) bool {
 	return must(unix.FcntlInt(f.Fd(), unix.F_GETFL, 0))(t)&unix.O_NONBLOCK != 0
 }
 
-// acceptingChild is set in a process that TestFilesForChildren has started: it is how many
-// sockets the process has inherited.
+// acceptingChild is the environment variable that tells a child of TestFilesForChildren how many
+// sockets it has inherited.
 const acceptingChild = "NETIO_TEST_ACCEPTING_CHILD"
 
 // Children accept from the sockets of a listener. The sockets stay non-blocking, and a child
@@ -67,7 +67,7 @@ func TestFilesForChildren(t *testing.T) {
 		files := must(ln.Files())(t)
 		addrs := ln.Addrs()
 		if len(files) != len(addrs) || w.network == "tcp" && len(files) != 2 {
-			t.Fatalf("%d files for the addresses %v", len(files), addrs)
+			t.Fatalf("Files returned %d files for the addresses %v", len(files), addrs)
 		}
 		for range 2 { // the second child starts after the first one has used the sockets
 			child := process.Command(os.Args[0], "-test.run=^TestFilesForChildren$")
@@ -112,7 +112,7 @@ func TestFilesForChildren(t *testing.T) {
 	})
 }
 
-// acceptOnce is the test in a child with n sockets. It writes to one connection of each.
+// acceptOnce runs in a child with n sockets. It writes to one connection of each.
 func acceptOnce(t *testing.T, n int) {
 	real(t, func(ctx context.Context) error {
 		for i := range n {
@@ -171,7 +171,7 @@ func TestFilesWithoutDescriptors(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		ln := world{network: "tcp"}.listenOnTwo(ctx, t)
 		defer ln.Close()
-		for _, f := range must(ln.Files())(t) { // opens what the first call opens
+		for _, f := range must(ln.Files())(t) { // opens descriptors that stay open
 			want(t, "Close", f.Close(), nil)
 		}
 		limit := syscall.Rlimit{Cur: uint64(descriptors() + 20), Max: 1000}
@@ -200,32 +200,4 @@ func TestFilesMisuse(t *testing.T) {
 			return nil
 		})
 	})
-}
-
-// A child process inherits the socket of a listener, as descriptor 3. A child that is a
-// program of this library calls FileListener with os.NewFile(3, "listener").
-func ExampleListener_Files() {
-	err := task.Run(context.Background(), func(ctx context.Context) error {
-		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		defer ln.Close()
-		files, err := ln.Files()
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			defer f.Close()
-		}
-		cmd := process.Command("sh", "-c", "test -S /dev/fd/3 && echo descriptor 3 is a socket")
-		cmd.ExtraFiles = files
-		out, err := cmd.Output(ctx)
-		fmt.Printf("%s", out)
-		return err
-	})
-	fmt.Println(err)
-	// Output:
-	// descriptor 3 is a socket
-	// <nil>
 }

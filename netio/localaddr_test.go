@@ -12,8 +12,8 @@ import (
 	"baton/netio"
 )
 
-// A stream comes from the local address, of either family. One without an IP leaves
-// that to the kernel.
+// A stream uses the local address, of either family. If the address has no IP, the kernel
+// chooses one.
 func TestLocalAddrOfStreams(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		check := func(address string, local net.Addr, want string) {
@@ -49,7 +49,7 @@ func TestLocalAddrOfStreams(t *testing.T) {
 	})
 }
 
-// A connected socket of datagrams comes from the local address, like a stream.
+// A connected datagram socket uses the local address, as a stream does.
 func TestLocalAddrOfDatagrams(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		check := func(address string, local net.Addr, want string) {
@@ -87,7 +87,7 @@ func TestLocalAddrOfDatagrams(t *testing.T) {
 	})
 }
 
-// A local address of another sort than the goal's is an error before anything is tried.
+// A local address of another kind than the remote address is an error. Nothing is dialed.
 func TestLocalAddrOfAnotherSort(t *testing.T) {
 	locals := []net.Addr{
 		&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UnixAddr{Name: "/nowhere/s", Net: "unix"},

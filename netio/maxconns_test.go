@@ -14,8 +14,7 @@ import (
 	"baton/task"
 )
 
-// At most MaxConns connections are served at a time; the others wait, and are
-// served in the end.
+// At most MaxConns connections are served at a time. The others wait and are served in the end.
 func TestMaxConns(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		now, most := 0, 0
@@ -39,12 +38,12 @@ func TestMaxConns(t *testing.T) {
 		}
 		want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
 		if took := task.Now(ctx).Sub(start); most != 3 || took != 4*time.Second {
-			t.Errorf("%d at a time, %v for all; want 3 and 4 s", most, took)
+			t.Errorf("served %d at a time, %v for all; want 3 and 4s", most, took)
 		}
 	})
 }
 
-// A server that is full can be ended.
+// A server without a free slot can be ended.
 func TestMaxConnsEnd(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{MaxConns: 1, Grace: time.Second}, linger(time.Hour))
@@ -57,11 +56,11 @@ func TestMaxConnsEnd(t *testing.T) {
 			t.Errorf("ServeListener: %v", err)
 		}
 		_, err := waiting.ReadLine(ctx)
-		want(t, "the one that was never accepted", err, syscall.ECONNRESET)
+		want(t, "ReadLine of the waiting client", err, syscall.ECONNRESET)
 	})
 }
 
-// several serves n listeners by one server.
+// several serves n listeners with one server.
 func several(ctx context.Context, t *testing.T, n int, srv *netio.Server, handler netio.Handler) (sites []*site) {
 	t.Helper()
 	for range n {
@@ -70,7 +69,7 @@ func several(ctx context.Context, t *testing.T, n int, srv *netio.Server, handle
 	return sites
 }
 
-// MaxConns is for each listener: one that is full does not hold up another one.
+// MaxConns counts each listener separately: a full one does not delay another.
 func TestMaxConnsOfEach(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		sites := several(ctx, t, 2, &netio.Server{MaxConns: 1, Grace: -1}, linger(time.Hour))
@@ -79,13 +78,13 @@ func TestMaxConnsOfEach(t *testing.T) {
 			defer s.greeted(ctx, t).Close()
 		}
 		if took := task.Now(ctx).Sub(start); took != 0 {
-			t.Errorf("the second listener served after %v", took)
+			t.Errorf("the second listener served after %v, want at once", took)
 		}
 		want(t, "Shutdown", sites[0].srv.Shutdown(ctx), nil)
 	})
 }
 
-// A listener with several addresses is one listener.
+// MaxConns counts the addresses of one listener together.
 func TestMaxConnsOfAddresses(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		now, most, served := 0, 0, 0
@@ -107,13 +106,13 @@ func TestMaxConnsOfAddresses(t *testing.T) {
 		}
 		want(t, "sleep", sleep(ctx, 5500*time.Millisecond), nil)
 		if most != 1 || served != 6 {
-			t.Errorf("%d at a time and %d after 5 s, want 1 and 6", most, served)
+			t.Errorf("served %d at a time and %d in 5.5s, want 1 and 6", most, served)
 		}
 		want(t, "Shutdown", srv.Shutdown(ctx), nil)
 	})
 }
 
-// The Close of a full listener ends its server when the connection has ended.
+// After a full listener is closed, ServeListener returns when the handler has ended.
 func TestMaxConnsListenerClosed(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{MaxConns: 1}, linger(time.Minute))
@@ -123,10 +122,10 @@ func TestMaxConnsListenerClosed(t *testing.T) {
 		start := task.Now(ctx)
 		want(t, "Close", s.ln.Close(), nil)
 		_, err := waiting.ReadLine(ctx)
-		want(t, "the one that was never accepted", err, syscall.ECONNRESET)
+		want(t, "ReadLine of the waiting client", err, syscall.ECONNRESET)
 		want(t, "ServeListener", s.end(ctx), nil)
 		if took := task.Now(ctx).Sub(start); took != time.Minute {
-			t.Errorf("ServeListener returned %v after the Close", took)
+			t.Errorf("ServeListener returned %v after the Close, want 1m0s", took)
 		}
 	})
 }

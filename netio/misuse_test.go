@@ -14,7 +14,7 @@ import (
 	"baton/task"
 )
 
-// panics wants a panic that says what was wrong and what to do.
+// panics checks that fn panics with a text that contains messages.
 func panics(t testing.TB, what string, fn func(), messages ...string) {
 	t.Helper()
 	defer func() {
@@ -28,7 +28,7 @@ func panics(t testing.TB, what string, fn func(), messages ...string) {
 	fn()
 }
 
-// Misuse panics, and says what to do.
+// Misuse panics with a message that says what to do.
 func TestMisuse(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -58,7 +58,7 @@ func TestMisuse(t *testing.T) {
 	})
 }
 
-// A zero Stream or Listener is none, and says where to get one.
+// Calls of a zero Stream or Listener panic and say how to make one.
 func TestMisuseOfZero(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		var s netio.Stream
@@ -75,7 +75,7 @@ func TestMisuseOfZero(t *testing.T) {
 	})
 }
 
-// A server without a handler opens nothing, and takes nothing.
+// Serving without a handler panics. It opens no listener and does not take one over.
 func TestServeNil(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		const address = "127.0.0.1:7000"
@@ -84,13 +84,12 @@ func TestServeNil(t *testing.T) {
 		panics(t, "Server.Serve", func() { srv.Serve(ctx, "tcp", address, nil) }, "needs a handler")
 		ln := must(netio.Listen(ctx, "tcp", address))(t)
 		panics(t, "ServeListener", func() { srv.ServeListener(ctx, ln, nil) }, "needs a handler")
-		want(t, "Close", ln.Close(), nil) // it is still the caller's
+		want(t, "Close", ln.Close(), nil) // the caller still owns it
 		want(t, "Shutdown", srv.Shutdown(ctx), nil)
 	})
 }
 
-// What takes no ctx is for whoever has the baton of the loop, too: nobody else
-// may call it while the loop runs.
+// While the loop runs, only the holder of the baton may make the calls without a ctx.
 func TestMisuseWithoutBaton(t *testing.T) {
 	var s *netio.Stream
 	var ln *netio.Listener
@@ -126,12 +125,12 @@ func TestMisuseWithoutBaton(t *testing.T) {
 			return nil
 		}), nil)
 
-		write(ctx, t, far, "nothing has happened\n")
-		if line, err := s.ReadLine(ctx); line != "nothing has happened" || err != nil {
+		write(ctx, t, far, "still open\n")
+		if line, err := s.ReadLine(ctx); line != "still open" || err != nil {
 			t.Errorf("ReadLine = %q, %v", line, err)
 		}
 		var done task.Future[struct{}]
-		task.Loop(ctx).CallSoon(func() { // a callback has the baton
+		task.Loop(ctx).CallSoon(func() { // a callback holds the baton
 			want(t, "Close", srv.Close(), nil)
 			s.SetReadTimeout(time.Second)
 			done.Set(struct{}{})
@@ -141,7 +140,7 @@ func TestMisuseWithoutBaton(t *testing.T) {
 		return err
 	})
 	for _, call := range calls {
-		call() // the loop runs no more, and nobody has its baton
+		call() // allowed, because the loop has stopped
 	}
 }
 

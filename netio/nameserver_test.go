@@ -25,30 +25,30 @@ const (
 	typeSRV   = 33
 )
 
-// A question is what a name server is asked for.
+// A question is the name and the type of record that a query asks for.
 type question struct {
 	name string // with the final dot
 	kind uint16
 }
 
-// A record is a part of the answer.
+// A record is one record of an answer.
 type record struct {
 	name string
 	kind uint16
 	data string
 }
 
-// A zone is what a name server knows. All other names do not exist. A server with a nil
-// zone never answers.
+// A zone is the data of a name server. Names that it does not contain do not exist. A server with
+// a nil zone never answers.
 type zone map[question][]record
 
-// add adds a record of a name, with its data.
+// add adds a record.
 func (z zone) add(kind uint16, name, data string) {
 	q := question{name, kind}
 	z[q] = append(z[q], record{name, kind, data})
 }
 
-// example is the zone of most tests.
+// example returns the zone that most tests use.
 func example() zone {
 	z := zone{}
 	host := netip.MustParseAddr("192.0.2.1").As4()
@@ -70,7 +70,7 @@ func example() zone {
 	return z
 }
 
-// labels is a name as it stands in a message (RFC 1035, section 3.1).
+// labels returns name as it is encoded in a message (RFC 1035, section 3.1).
 func labels(name string) string {
 	var b strings.Builder
 	for label := range strings.SplitSeq(strings.TrimSuffix(name, "."), ".") {
@@ -80,7 +80,7 @@ func labels(name string) string {
 	return b.String() + "\x00"
 }
 
-// answer returns the answer to a query, or nil (RFC 1035, section 4.1).
+// answer returns the answer to query, or nil for none (RFC 1035, section 4.1).
 func (z zone) answer(query []byte) []byte {
 	if z == nil {
 		return nil
@@ -98,7 +98,7 @@ func (z zone) answer(query []byte) []byte {
 	msg := append([]byte(nil), query[:end]...)
 	msg[2], msg[3] = 0x84, 0x80 // an answer, authoritative, recursion is available
 	if len(records) == 0 {
-		msg[3] |= 3 // there is no such name
+		msg[3] |= 3 // the name does not exist
 	}
 	binary.BigEndian.PutUint16(msg[6:], uint16(len(records)))
 	clear(msg[8:12])
@@ -112,11 +112,11 @@ func (z zone) answer(query []byte) []byte {
 	return msg
 }
 
-// resolver starts a server of the zone for TCP, and returns a resolver that asks it by
+// resolver starts a server of the zone on TCP. It returns a resolver that asks the server over
 // connections of this loop.
 func (z zone) resolver(ctx context.Context, t testing.TB) *net.Resolver {
 	s := serve(ctx, t, &netio.Server{Grace: -1}, func(ctx context.Context, s *netio.Stream) error {
-		for { // messages follow their lengths (RFC 1035, section 4.2.2)
+		for { // each message follows its length (RFC 1035, section 4.2.2)
 			var size [2]byte
 			if _, err := s.ReadFull(ctx, size[:]); err != nil {
 				return err
@@ -140,7 +140,7 @@ func (z zone) resolver(ctx context.Context, t testing.TB) *net.Resolver {
 	}}
 }
 
-// serveUDP answers on socket until that is closed.
+// serveUDP answers the queries that socket receives, until socket is closed.
 func (z zone) serveUDP(ctx context.Context, socket *netio.PacketConn) {
 	task.Go(ctx, func(ctx context.Context) error {
 		buf := make([]byte, 2048)

@@ -22,7 +22,7 @@ import (
 // another goroutine blocks. If a calling task is cancelled as a whole, its call is
 // cancelled too.
 //
-// Close may be called everywhere. Outside of the loop it returns at once, and the loop
+// Close may be called everywhere. Outside the loop it returns at once, and the loop
 // closes the stream later.
 //
 // As in package net, many goroutines may call at once. One reads while another writes.
@@ -143,7 +143,7 @@ type closing func() error
 func (c closing) Wake() { _ = c() }
 
 // SetDeadline implements net.Conn. It sets both directions at once, for waiting calls and
-// later ones. t is on the loop's clock, which is not the machine's in a virtual world. The
+// later ones. t is on the loop's clock, which is not the machine's in a simulated world. The
 // timeouts of the stream apply too.
 func (c *netConn) SetDeadline(t time.Time) error {
 	return c.onLoop("set", c.s.opError, func() error {

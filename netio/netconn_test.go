@@ -21,7 +21,7 @@ import (
 	"baton/task"
 )
 
-// A net.Conn serves the standard library on a task and on any other goroutine.
+// A net.Conn works on its own task, on other tasks and on goroutines outside the loop.
 func TestNetConn(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
@@ -32,7 +32,7 @@ func TestNetConn(t *testing.T) {
 		})
 		conn := near.NetConn(ctx)
 		if conn.LocalAddr() != near.LocalAddr() || conn.RemoteAddr() != near.RemoteAddr() {
-			t.Error("other addresses than the stream's")
+			t.Error("the net.Conn has other addresses than the stream")
 		}
 		talk := func() error {
 			if _, err := io.WriteString(conn, "hello\n"); err != nil {
@@ -57,7 +57,7 @@ func TestNetConn(t *testing.T) {
 	})
 }
 
-// outside runs fn on a goroutine outside the loop, which goes on meanwhile.
+// outside runs fn on a goroutine outside the loop and waits for it. The loop continues meanwhile.
 func outside(ctx context.Context, fn func() error) error {
 	var done task.Future[struct{}]
 	var result error
@@ -68,8 +68,7 @@ func outside(ctx context.Context, fn func() error) error {
 	return result
 }
 
-// Deadlines run on the loop's clock, end the call that waits, and are lifted by
-// the next one.
+// Deadlines use the loop's clock and end the waiting call. A later SetDeadline lifts them.
 func TestNetConnDeadline(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -98,7 +97,7 @@ func TestNetConnDeadline(t *testing.T) {
 		want(t, "sleep", sleep(ctx, time.Minute), nil)
 		want(t, "outside", outside(ctx, func() error { return conn.SetReadDeadline(time.Unix(1, 0)) }), nil)
 		if took, err := reader.Await(ctx); took != time.Minute || !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("Read with a deadline set meanwhile: %v after %v", err, took)
+			t.Errorf("Read whose deadline is set while it waits: %v after %v", err, took)
 		}
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
 		n, err := conn.Write(make([]byte, 32<<20))
@@ -108,8 +107,8 @@ func TestNetConnDeadline(t *testing.T) {
 	})
 }
 
-// A Close outside does not wait for the loop: a library may hold a lock meanwhile that a
-// task waits for.
+// A Close from outside does not wait for the loop: the caller may hold a lock that a task waits
+// for.
 func TestNetConnCloseOutside(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
@@ -122,7 +121,7 @@ func TestNetConnCloseOutside(t *testing.T) {
 			want(t, "Close", conn.Close(), nil)
 			want(t, "Close again", conn.Close(), net.ErrClosed)
 		}()
-		<-closed // with the baton
+		<-closed // this task holds the baton meanwhile
 		_, err := reader.Await(ctx)
 		want(t, "Read", err, net.ErrClosed)
 		_, err = far.Read(ctx, make([]byte, 1))
@@ -130,8 +129,8 @@ func TestNetConnCloseOutside(t *testing.T) {
 	})
 }
 
-// ctx is a lifetime: its cancel ends every call of the view, whoever makes it,
-// and leaves the stream usable.
+// The net.Conn lives as long as ctx: when ctx is cancelled, every call of every caller ends. The
+// stream stays usable.
 func TestNetConnLifetime(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -160,7 +159,7 @@ func TestNetConnLifetime(t *testing.T) {
 	})
 }
 
-// A cancel ends a call of a goroutine outside, and the buffer is free then.
+// A cancel of ctx ends a call from outside. The call no longer uses its buffer then.
 func TestNetConnLifetimeOutside(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
@@ -184,7 +183,7 @@ func TestNetConnLifetimeOutside(t *testing.T) {
 	})
 }
 
-// The end of ctx without a cancel, with its task, ends calls as well.
+// The end of the task of ctx, without a cancel, ends the calls as well.
 func TestNetConnEndOfTask(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -214,8 +213,8 @@ func TestNetConnEndOfTask(t *testing.T) {
 	})
 }
 
-// A cancel of the calling task ends its call, with its own *task.Canceled, and loses no
-// byte; a timeout within that task does not.
+// Cancelling the calling task ends its call with the task's own *task.Canceled. No byte is lost.
+// A timeout block in that task does not end the call.
 func TestNetConnCallerCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -247,7 +246,7 @@ func TestNetConnCallerCancel(t *testing.T) {
 		want(t, "sleep", sleep(ctx, time.Minute), nil)
 		write(ctx, t, far, "x")
 		if b, err := limited.Await(ctx); b != 'x' || err != nil {
-			t.Errorf("Read within a timeout: %q, %v", b, err)
+			t.Errorf("Read in a timeout block = %q, %v", b, err)
 		}
 
 		writer := calling(ctx, func(ctx context.Context) (int, error) { return conn.Write(make([]byte, 32<<20)) })
@@ -256,13 +255,13 @@ func TestNetConnCallerCancel(t *testing.T) {
 		canceled("Write", err)
 		want(t, "CloseWrite", near.CloseWrite(), nil)
 		if got := must(io.ReadAll(far.NetConn(ctx)))(t); n == 0 || len(got) != n {
-			t.Errorf("the peer has read %d bytes of %d", len(got), n)
+			t.Errorf("the peer read %d bytes, want %d", len(got), n)
 		}
 	})
 }
 
-// A goroutine outside knows nothing of the task that reads for it: the cancel of
-// that with its scope is an error of the network for it, too, around the cause.
+// A goroutine outside does not know the task that reads for it. If the scope of that task is
+// cancelled, the goroutine gets a *net.OpError around the cause, without a *task.Canceled.
 func TestNetConnScopeCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -284,16 +283,16 @@ func TestNetConnScopeCancel(t *testing.T) {
 		}), cause)
 		want(t, "Read", reading, cause)
 		if _, dressed := reading.(*net.OpError); !dressed {
-			t.Errorf("Read: %T, want a *net.OpError", reading)
+			t.Errorf("Read returned a %T, want a *net.OpError", reading)
 		}
 		if canceled, found := errors.AsType[*task.Canceled](reading); found {
-			t.Errorf("Read: %v shows a task to a stranger", canceled)
+			t.Errorf("Read returned %v to a goroutine outside", canceled)
 		}
 	})
 }
 
-// Close from outside closes the stream also when ctx has been cancelled, and then
-// does not wait for that: here the loop cannot take it before Close returns.
+// A Close from outside closes the stream even if ctx was cancelled. It does not wait for the
+// cancel: here the loop cannot run before Close returns.
 func TestNetConnCloseAfterCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -306,14 +305,13 @@ func TestNetConnCloseAfterCancel(t *testing.T) {
 		owner.Cancel(nil)
 		closed := make(chan error)
 		go func() { closed <- conn.Close() }()
-		want(t, "Close", <-closed, nil) // with the baton, which stops the loop
+		want(t, "Close", <-closed, nil) // this task holds the baton, so the loop does not run
 		want(t, "sleep", sleep(ctx, time.Second), nil)
-		want(t, "Close of the stream, afterwards", near.Close(), net.ErrClosed)
+		want(t, "Close of the stream after it", near.Close(), net.ErrClosed)
 	})
 }
 
-// A net.Conn outlives neither its loop nor its scope: calls from outside fail
-// then, and do not hang.
+// Once the loop or the scope of a net.Conn has ended, calls from outside fail and do not hang.
 func TestNetConnAfterTheEnd(t *testing.T) {
 	l := must(loop.New(loop.Config{}))(t)
 	var conns []net.Conn
@@ -334,7 +332,7 @@ func TestNetConnAfterTheEnd(t *testing.T) {
 		t.Helper()
 		for _, conn := range conns {
 			if _, err := conn.Read(make([]byte, 1)); err == nil {
-				t.Error("Read: no error")
+				t.Error("Read succeeded after the end")
 			}
 		}
 	}
@@ -344,7 +342,7 @@ func TestNetConnAfterTheEnd(t *testing.T) {
 	fails()
 }
 
-// A Close from outside that comes too late for the loop does not hang.
+// A Close from outside that is too late for the loop does not hang.
 func TestNetConnCloseTooLate(t *testing.T) {
 	l := must(loop.New(loop.Config{}))(t)
 	var conn net.Conn
@@ -359,7 +357,7 @@ func TestNetConnCloseTooLate(t *testing.T) {
 			close(closed)
 		}()
 		for range 1000 {
-			runtime.Gosched() // the loop gets no turn meanwhile
+			runtime.Gosched() // the loop does not run meanwhile
 		}
 		return nil
 	}), nil)
@@ -367,8 +365,8 @@ func TestNetConnCloseTooLate(t *testing.T) {
 	want(t, "Close", l.Close(), nil)
 }
 
-// A loop that has stopped running takes no calls: they do not wait for it. The
-// view may have been closed, or used before, or neither.
+// Calls after the loop has stopped do not wait for it, whether the net.Conn is new, used or
+// closed.
 func TestNetConnAfterRun(t *testing.T) {
 	asIs := func(ctx context.Context) context.Context { return ctx }
 	cause := errors.New("the end of a lifetime")
@@ -404,12 +402,12 @@ func TestNetConnAfterRun(t *testing.T) {
 					t.Errorf("%s: %v, want a *net.OpError", what, err)
 				}
 			}
-			returns(t, "Close", conn.Close) // with whatever error
+			returns(t, "Close", conn.Close) // any error is allowed
 		})
 	}
 }
 
-// returns is what call returns, if it does: the time limit is against hangs only.
+// returns returns the result of call. It fails the test if call hangs.
 func returns(t *testing.T, what string, call func() error) error {
 	t.Helper()
 	result := make(chan error, 1)

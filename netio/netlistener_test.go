@@ -19,8 +19,8 @@ import (
 	"baton/task"
 )
 
-// A server of package net/http serves on goroutines of its own, and ends as it does
-// with a listener of package net.
+// A server of package net/http serves on its own goroutines. It ends as with a listener of
+// package net.
 func TestNetListenerHTTP(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		const clients = 8
@@ -68,8 +68,8 @@ func TestNetListenerHTTP(t *testing.T) {
 	})
 }
 
-// Any number of callers accept at a time, on the task of ctx, on other tasks and
-// outside; Close ends them all, and leaves connections open.
+// Any number of callers accept at the same time: the task of ctx, other tasks and goroutines
+// outside. Close ends all their calls and leaves connections open.
 func TestNetListenerCallers(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		const each = 3
@@ -113,7 +113,7 @@ func TestNetListenerCallers(t *testing.T) {
 		want(t, "Accept of the listener itself", err, netio.ErrBusy)
 		first.Cancel(nil)
 		if _, err := first.Await(ctx); !errors.As(err, new(*task.Canceled)) {
-			t.Errorf("Accept of a cancelled task: %v", err)
+			t.Errorf("Accept of a cancelled task = %v", err)
 		}
 		waiting := []*task.Task[int]{
 			blocked(ctx, func(context.Context) (int, error) { return 0, accept() }),
@@ -162,12 +162,12 @@ func TestNetListenerLifetime(t *testing.T) {
 			_, err := caller.Await(ctx)
 			var dressed *net.OpError
 			if !errors.Is(err, cause) || !errors.As(err, &dressed) || dressed.Op != "accept" || dressed.Addr.String() != "10.0.0.1:80" {
-				t.Errorf("Accept, %s: %v, want a *net.OpError around the cause", what, err)
+				t.Errorf("Accept of %s = %v, want a *net.OpError around the cause", what, err)
 			}
 		}
 		_, _ = owner.Await(ctx)
 		if _, err := s.ReadAll(ctx, 1); err != nil {
-			t.Errorf("the connection: %v, want its end", err)
+			t.Errorf("ReadAll = %v, want the end of the connection", err)
 		}
 		want(t, "Accept", outside(ctx, accept), cause)
 		accepted := blocked(ctx, ln.Accept)
@@ -176,8 +176,7 @@ func TestNetListenerLifetime(t *testing.T) {
 	})
 }
 
-// A connection that comes when an Accept is cancelled is returned, or left in the
-// queue.
+// A connection that arrives while an Accept is cancelled is returned by it, or stays in the queue.
 func TestNetListenerCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)

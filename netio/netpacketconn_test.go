@@ -32,8 +32,7 @@ func reflect(conn net.PacketConn) error {
 	}
 }
 
-// A net.PacketConn asks and answers on the task of its ctx, on another one and on
-// goroutines outside.
+// A net.PacketConn works on its own task, on other tasks and on goroutines outside the loop.
 func TestNetPacketConn(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, client := w.packets(ctx, t)
@@ -43,7 +42,7 @@ func TestNetPacketConn(t *testing.T) {
 		})
 		conn := client.NetPacketConn(ctx)
 		if conn.LocalAddr() != client.LocalAddr() {
-			t.Error("another address than the socket's")
+			t.Error("the net.PacketConn has another address than the socket")
 		}
 		talk := func() error {
 			for _, text := range []string{"hello", ""} {
@@ -69,7 +68,7 @@ func TestNetPacketConn(t *testing.T) {
 		_, err = conn.WriteTo([]byte("x"), &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
 		want(t, "WriteTo an address of another network", err, syscall.EINVAL)
 		if _, err = conn.WriteTo([]byte("x"), nil); err == nil {
-			t.Error("WriteTo nobody: no error")
+			t.Error("WriteTo without an address succeeded")
 		}
 
 		want(t, "Close of the other socket", server.Close(), nil)
@@ -92,7 +91,7 @@ func TestNetPacketConn(t *testing.T) {
 	})
 }
 
-// With a peer it is a net.Conn, as code expects that has dialed with package net.
+// With a peer, the net.PacketConn is also a net.Conn, as code that dials with package net expects.
 func TestNetPacketConnConnected(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, other := w.packets(ctx, t)
@@ -102,16 +101,16 @@ func TestNetPacketConnConnected(t *testing.T) {
 		defer client.Close()
 		conn := client.NetPacketConn(ctx).(net.Conn)
 		if conn.RemoteAddr().String() != server.LocalAddr().String() {
-			t.Errorf("the peer is %v", conn.RemoteAddr())
+			t.Errorf("the peer is %v, want the server", conn.RemoteAddr())
 		}
 		n, err := conn.Write([]byte("hello"))
 		if want(t, "Write", err, nil); n != 5 {
-			t.Errorf("wrote %d", n)
+			t.Errorf("Write = %d, want 5", n)
 		}
 		p := must(server.Receive(ctx, make([]byte, 8)))(t)
 		_, err = conn.(net.PacketConn).WriteTo([]byte("x"), other.LocalAddr())
 		want(t, "WriteTo another", err, net.ErrWriteToConnected)
-		if w.network == "udp" { // the client of the other network has no name
+		if w.network == "udp" { // the unixgram client has no name
 			want(t, "Send", server.Send(ctx, p), nil)
 			buf := make([]byte, 3)
 			if n := must(conn.Read(buf))(t); string(buf[:n]) != "hel" {
@@ -121,8 +120,8 @@ func TestNetPacketConnConnected(t *testing.T) {
 	})
 }
 
-// Deadlines run on the loop's clock, end the call that waits, and are lifted by the next
-// one. The timeouts of the socket go on beside them.
+// Deadlines use the loop's clock and end the waiting call. A later SetDeadline lifts them. The
+// timeouts of the socket stay in force.
 func TestNetPacketConnDeadline(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		server, client := world{"virtual", "udp"}.packets(ctx, t)
@@ -174,7 +173,7 @@ func TestNetPacketConnDeadline(t *testing.T) {
 	})
 }
 
-// A deadline also ends the wait for room in the queue of a UNIX socket.
+// A deadline also ends the wait for space in the queue of a UNIX socket.
 func TestNetPacketConnFullQueue(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "unixgram" {
@@ -193,8 +192,7 @@ func TestNetPacketConnFullQueue(t *testing.T) {
 	})
 }
 
-// Close ends the calls that wait, whoever makes them; so does the end of ctx, after which
-// the socket remains.
+// Close ends all waiting calls. The end of ctx ends them too, but keeps the socket open.
 func TestNetPacketConnEnd(t *testing.T) {
 	cause := errors.New("the end of a lifetime")
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
@@ -208,7 +206,7 @@ func TestNetPacketConnEnd(t *testing.T) {
 			read := func() error { _, _, err := conn.ReadFrom(make([]byte, 8)); return err }
 			readers := []*task.Task[error]{
 				calling(ctx, func(context.Context) (error, error) { return read(), nil }),
-				calling(ctx, func(context.Context) (error, error) { return read(), nil }), // waits for its turn
+				calling(ctx, func(context.Context) (error, error) { return read(), nil }), // waits behind the first
 				task.Start(ctx, func(ctx context.Context) (error, error) { return outside(ctx, read), nil }),
 			}
 			wanted := net.ErrClosed
@@ -236,7 +234,7 @@ func TestNetPacketConnEnd(t *testing.T) {
 	})
 }
 
-// Any number of callers may call at once; each datagram reaches one of them.
+// Any number of callers may call at the same time. Each datagram reaches one of them.
 func TestNetPacketConnTurns(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, client := w.packets(ctx, t)
@@ -282,7 +280,7 @@ func TestNetPacketConnTurns(t *testing.T) {
 			must(one.Await(ctx))(t)
 		}
 		if len(seen) != callers*each {
-			t.Errorf("%d datagrams came, want %d", len(seen), callers*each)
+			t.Errorf("received %d datagrams, want %d", len(seen), callers*each)
 		}
 
 		first := calling(ctx, func(context.Context) (int, error) {
@@ -296,7 +294,7 @@ func TestNetPacketConnTurns(t *testing.T) {
 	})
 }
 
-// What cannot wait, or belongs to another loop, panics.
+// Calls in a callback or on another loop panic.
 func TestNetPacketConnMisuse(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		c := must(netio.ListenPacket(ctx, "udp", "127.0.0.1:0"))(t)

@@ -16,8 +16,8 @@ import (
 	"baton/task"
 )
 
-// Who comes second to a listener gets an error that names both, and whoever was
-// there first goes on, whether it waits for a connection or for room.
+// A second server or Accept of a listener gets an error that names both. The first continues,
+// whether it waits for a connection or for a free slot.
 func TestServeTwice(t *testing.T) {
 	for most := range 2 {
 		t.Run(fmt.Sprintf("MaxConns %d", most), func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestServeTwice(t *testing.T) {
 	}
 }
 
-// A server refuses a listener from which a task accepts, and leaves it open.
+// A server refuses a listener that a task accepts from, and leaves it open.
 func TestServeDuringAccept(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
@@ -60,19 +60,18 @@ func TestServeDuringAccept(t *testing.T) {
 	})
 }
 
-// A listener whose server has ended by a cancel is nobody's any more.
+// A listener whose server was cancelled is closed, so another server returns at once.
 func TestServeAfterServe(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{}, linger(0))
 		want(t, "Yield", task.Yield(ctx), nil)
 		s.serving.Cancel(nil)
 		want(t, "ServeListener", s.end(ctx), context.Canceled)
-		want(t, "ServeListener of what is closed", new(netio.Server).ServeListener(ctx, s.ln, linger(0)), nil)
+		want(t, "ServeListener of a closed listener", new(netio.Server).ServeListener(ctx, s.ln, linger(0)), nil)
 	})
 }
 
-// A server belongs to the loop on which it serves: who may not use it panics, and
-// changes nothing.
+// A server belongs to the loop on which it serves. Calls elsewhere panic and have no effect.
 func TestServerLoop(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		srv := &netio.Server{}
@@ -103,26 +102,26 @@ func TestServerLoop(t *testing.T) {
 
 		c := must(netio.Dial(ctx, "tcp", ln.Addr().String()))(t)
 		defer c.Close()
-		write(ctx, t, c, "nothing has happened\n")
+		write(ctx, t, c, "still open\n")
 		must(c.ReadLine(ctx))(t)
 		want(t, "Close", srv.Close(), nil)
 		must(serving.Await(ctx))(t)
-		return outside(ctx, func() error { // one that has ended stays where it was
+		return outside(ctx, func() error { // a server that has ended still belongs to its loop
 			real(t, func(other context.Context) error { refused(other); return nil })
 			return nil
 		})
 	})
 }
 
-// A server belongs to the loop of its first ServeListener that has served something,
-// and a Serve that fails ties it to no loop.
+// A server belongs to the loop of its first ServeListener that has served. A Serve that fails
+// ties it to no loop.
 func TestServerLoops(t *testing.T) {
 	srv := &netio.Server{}
 	for range 2 {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			err := srv.Serve(ctx, "tcp", "127.0.0.1:nonsense", echo)
 			if _, dressed := errors.AsType[*net.OpError](err); !dressed {
-				t.Errorf("Serve of no address: %v", err)
+				t.Errorf("Serve of a bad address: %v", err)
 			}
 		})
 	}
@@ -139,7 +138,7 @@ func TestServerLoops(t *testing.T) {
 	})
 }
 
-// A handler cannot wait for its own end: it is told so at once, and the server goes on.
+// A handler cannot wait for its own end: Shutdown panics at once, and the server continues.
 func TestShutdownByHandler(t *testing.T) {
 	for name, by := range map[string]func(ctx context.Context, end func(ctx context.Context) error) error{
 		"its task": func(ctx context.Context, end func(ctx context.Context) error) error { return end(ctx) },

@@ -20,14 +20,14 @@ import (
 	"baton/task"
 )
 
-// A hostFunc is a resolver of a test's own.
+// hostFunc is a HostResolver that is a function.
 type hostFunc func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
 func (f hostFunc) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	return f(ctx, network, host)
 }
 
-// resolving are the calls that look up a name, by the operation of their errors.
+// resolving returns the calls that look up a name, by the operation in their errors.
 func resolving(r netio.HostResolver, timeout time.Duration) map[string]func(ctx context.Context, network, address string) error {
 	packets := netio.PacketConfig{Resolver: r, ResolveTimeout: timeout}
 	return map[string]func(ctx context.Context, network, address string) error{
@@ -57,7 +57,7 @@ func addrs(texts ...string) (all []netip.Addr) {
 	return all
 }
 
-// The answer of a resolver of one's own is treated like that of the poller.
+// The addresses of a custom resolver are treated like those of the poller.
 func TestOwnResolverAnswers(t *testing.T) {
 	all := addrs("::ffff:10.0.0.1", "10.0.0.2", "10.0.0.1", "fd00::1", "fd00::1")
 	all = append(all, netip.Addr{})
@@ -75,7 +75,7 @@ func TestOwnResolverAnswers(t *testing.T) {
 		hosts(nil, fates, &log).Test(t, func(ctx context.Context, t *testing.T) {
 			r := hostFunc(func(_ context.Context, network, host string) ([]netip.Addr, error) {
 				if network != "ip"+c.network || host != "own.test" {
-					t.Errorf("tcp%s: was asked about %s of %s", c.network, host, network)
+					t.Errorf("tcp%s: the resolver was asked for %s of %s", c.network, host, network)
 				}
 				return all, nil
 			})
@@ -88,7 +88,7 @@ func TestOwnResolverAnswers(t *testing.T) {
 			_, err := netio.Dialer{Resolver: r}.Dial(ctx, "tcp"+c.network, "own.test:80")
 			want(t, "Dial", err, refused)
 			if !slices.Equal(listens, c.listens) || !slices.Equal(log, c.dials) {
-				t.Errorf("tcp%s: listens on %v, dialed %v", c.network, listens, log)
+				t.Errorf("tcp%s: listens on %v, dialed %v, want others", c.network, listens, log)
 			}
 			for _, call := range []func(netio.PacketConfig, context.Context, string, string) (*netio.PacketConn, error){
 				netio.PacketConfig.Listen, netio.PacketConfig.Dial,
@@ -107,10 +107,10 @@ func TestOwnResolverAnswers(t *testing.T) {
 	}
 }
 
-// A resolver is not asked about an address, nor about no host at all.
+// A resolver is not asked for an IP address or for an empty host.
 func TestOwnResolverIsNotAsked(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
-		r := hostFunc(func(context.Context, string, string) ([]netip.Addr, error) { panic("was asked") })
+		r := hostFunc(func(context.Context, string, string) ([]netip.Addr, error) { panic("the resolver was asked") })
 		for _, address := range []string{"10.0.0.1:80", "[fd00::1]:81", ":82"} {
 			ln := must(netio.ListenConfig{Resolver: r}.Listen(ctx, "tcp", address))(t)
 			must(netio.Dialer{Resolver: r}.Dial(ctx, "tcp", ln.Addr().String()))(t).Close()
@@ -119,7 +119,7 @@ func TestOwnResolverIsNotAsked(t *testing.T) {
 	})
 }
 
-// Errors of a resolver are *net.DNSError inside a *net.OpError, and keep their cause.
+// An error of a resolver becomes a *net.DNSError in a *net.OpError and keeps its cause.
 func TestOwnResolverErrors(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ended := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, await.Forever(ctx) })
@@ -132,18 +132,18 @@ func TestOwnResolverErrors(t *testing.T) {
 		for _, c := range []struct {
 			name    string
 			answer  []netip.Addr
-			err     error // nil is a host that does not exist
+			err     error // nil if the host does not exist
 			timeout bool
 		}{
 			{name: "nothing"},
 			{name: "another family", answer: addrs("fd00::1")},
-			{name: "of the resolver", err: refusal},
-			{name: "of a file", err: fs.ErrNotExist},
-			{name: "of a stream", err: &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded}, timeout: true},
+			{name: "a *net.DNSError", err: refusal},
+			{name: "an error of a file", err: fs.ErrNotExist},
+			{name: "a timeout of a stream", err: &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded}, timeout: true},
 			{name: "a cancel of something else", err: canceled},
-			{name: "a cancel for an error of a look-up", err: because},
-			{name: "around one of the resolver", err: fmt.Errorf("cache: %w", refusal)},
-			{name: "beside an answer", answer: addrs("10.0.0.1"), err: fs.ErrNotExist},
+			{name: "a cancel whose cause is a *net.DNSError", err: because},
+			{name: "a wrapped *net.DNSError", err: fmt.Errorf("cache: %w", refusal)},
+			{name: "an error with addresses", answer: addrs("10.0.0.1"), err: fs.ErrNotExist},
 		} {
 			r := hostFunc(func(context.Context, string, string) ([]netip.Addr, error) { return c.answer, c.err })
 			for name, call := range resolving(r, 0) {
@@ -160,14 +160,13 @@ func TestOwnResolverErrors(t *testing.T) {
 	})
 }
 
-// A resolver runs on the calling task, and may switch. ResolveTimeout and a cancel end
-// its wait.
+// A resolver runs on the calling task and may switch. ResolveTimeout and a cancel end its wait.
 func TestOwnResolverSwitches(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var caller *task.Ref
 		r := hostFunc(func(ctx context.Context, _, host string) ([]netip.Addr, error) {
 			if task.Self(ctx) != caller {
-				t.Errorf("%v was asked, want %v", task.Self(ctx), caller)
+				t.Errorf("the resolver runs on %v, want %v", task.Self(ctx), caller)
 			}
 			if host == "slow.test" {
 				return nil, await.Forever(ctx)
@@ -180,7 +179,7 @@ func TestOwnResolverSwitches(t *testing.T) {
 		start := task.Now(ctx)
 		must(netio.Dialer{Resolver: r}.Dial(ctx, "tcp", "own.test:80"))(t).Close()
 		if took := task.Now(ctx).Sub(start); took != time.Second {
-			t.Errorf("the dial took %v", took)
+			t.Errorf("the dial took %v, want 1s", took)
 		}
 		for limit, timeout := range map[time.Duration]time.Duration{30 * time.Second: 0, time.Hour: time.Hour} {
 			for name, call := range resolving(r, timeout) {
@@ -207,8 +206,8 @@ func TestOwnResolverSwitches(t *testing.T) {
 	})
 }
 
-// A *net.Resolver does not hold the baton while it waits: the server that it asks is a
-// task of the same loop.
+// A *net.Resolver does not hold the baton while it waits: it can ask a server that is a task of
+// the same loop.
 func TestOwnResolverOfPackageNet(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "tcp" {

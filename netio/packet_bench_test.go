@@ -12,8 +12,8 @@ import (
 	"baton/task"
 )
 
-// One datagram of 64 bytes there and back between two tasks, and between two
-// goroutines with package net.
+// BenchmarkPacketEcho sends one datagram of 64 bytes there and back between two tasks, and between
+// two goroutines with package net.
 func BenchmarkPacketEcho(b *testing.B) {
 	b.Run("tasks", func(b *testing.B) {
 		real(b, func(ctx context.Context) error {

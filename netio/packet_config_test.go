@@ -22,15 +22,15 @@ func everyUDP(t *testing.T, fn func(ctx context.Context, t *testing.T, w world))
 	})
 }
 
-// A datagram has no limit but the system's: that of UDP over IPv4, and on a UNIX socket
-// what fits into its buffer. One that is too long is not sent.
+// Only the system limits the size of a datagram: UDP over IPv4 to 65507 bytes, a UNIX socket to
+// its buffer. A datagram that is too long is not sent.
 func TestPacketLarge(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		size := 65507
 		if w.network == "unixgram" {
 			size = 128 << 10
 		} else if runtime.GOOS == "darwin" {
-			return // whose limit is less by default
+			return // the default limit is lower
 		}
 		server, client := w.packets(ctx, t)
 		defer server.Close()
@@ -49,8 +49,7 @@ func TestPacketLarge(t *testing.T) {
 	})
 }
 
-// LocalAddr is where a socket with a peer sends from. It must be of the family of the
-// peer.
+// A socket with a peer sends from LocalAddr. LocalAddr must be of the family of the peer.
 func TestPacketLocalAddr(t *testing.T) {
 	everyUDP(t, func(ctx context.Context, t *testing.T, w world) {
 		server, taken := w.packets(ctx, t)
@@ -81,11 +80,11 @@ func TestPacketLocalAddr(t *testing.T) {
 	})
 }
 
-// Sockets share an address if all of them say so.
+// Sockets share an address if all of them set ReusePort.
 func TestPacketReusePort(t *testing.T) {
 	everyUDP(t, func(ctx context.Context, t *testing.T, w world) {
 		if runtime.GOOS != "linux" && w.poller != "virtual" {
-			return // where SO_REUSEPORT means something else, or nothing
+			return // SO_REUSEPORT has another meaning or none
 		}
 		shared := netio.PacketConfig{ReusePort: true}
 		first := must(shared.Listen(ctx, "udp", "127.0.0.1:0"))(t)

@@ -32,7 +32,7 @@ func everywherePackets(t *testing.T, fn func(ctx context.Context, t *testing.T, 
 	}
 }
 
-// place is an address for a socket of datagrams.
+// place returns an address for a datagram socket.
 func (w world) place(t testing.TB) string {
 	switch {
 	case w.network == "udp":
@@ -43,7 +43,7 @@ func (w world) place(t testing.TB) string {
 	return socketPath(t)
 }
 
-// packets opens two sockets, which the test's end closes.
+// packets opens two sockets. The caller closes them.
 func (w world) packets(ctx context.Context, t *testing.T) (server, client *netio.PacketConn) {
 	t.Helper()
 	server = must(netio.ListenPacket(ctx, w.network, w.place(t)))(t)
@@ -51,7 +51,7 @@ func (w world) packets(ctx context.Context, t *testing.T) (server, client *netio
 	return server, client
 }
 
-// to addresses text to c.
+// to returns a packet with text for c.
 func to(c *netio.PacketConn, text string) netio.Packet {
 	p := netio.Packet{Data: []byte(text)}
 	switch a := c.LocalAddr().(type) {
@@ -63,8 +63,8 @@ func to(c *netio.PacketConn, text string) netio.Packet {
 	return p
 }
 
-// A packet that was received can be sent back as it is. Empty ones count, and one
-// that is too long for the buffer says so.
+// A received packet can be sent back unchanged. An empty datagram is received too. A datagram that
+// is longer than the buffer is marked as truncated.
 func TestPacketEcho(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, client := w.packets(ctx, t)
@@ -103,7 +103,7 @@ func TestPacketEcho(t *testing.T) {
 	})
 }
 
-// A connected socket needs no address, takes that of its peer, and refuses another.
+// A socket with a peer needs no address, accepts the address of its peer and refuses others.
 func TestPacketConnected(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, stranger := w.packets(ctx, t)
@@ -137,7 +137,7 @@ func TestPacketConnected(t *testing.T) {
 	})
 }
 
-// The error of a refused datagram comes to the call that waits for an answer.
+// The call that waits for an answer returns the error of a refused datagram.
 func TestPacketRefused(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "udp" {
@@ -152,20 +152,20 @@ func TestPacketRefused(t *testing.T) {
 				return client.Receive(ctx, make([]byte, 8))
 			})
 			want(t, "Send", client.Send(ctx, netio.Packet{Data: []byte("anybody?")}), nil)
-			if w.poller == "epoll" { // the kernel has the error by now, and the next Send must not take it
+			if w.poller == "epoll" { // the kernel has the error now; the next Send must not return it
 				want(t, "the next Send", client.Send(ctx, netio.Packet{Data: []byte("anybody?")}), nil)
 			}
 			_, err := answer.Await(ctx)
 			want(t, "Receive", err, syscall.ECONNREFUSED)
 			if _, ok := err.(*net.OpError); !ok {
-				t.Errorf("the error is a %T", err)
+				t.Errorf("Receive returned a %T, want a *net.OpError", err)
 			}
 			want(t, "Close", client.Close(), nil)
 		}
 	})
 }
 
-// A timeout and a cancel end the wait, and lose no datagram.
+// A timeout and a cancel end the wait and lose no datagram.
 func TestPacketTimeout(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, client := w.packets(ctx, t)
@@ -183,7 +183,7 @@ func TestPacketTimeout(t *testing.T) {
 		reader.Cancel(nil)
 		_, err = reader.Await(ctx)
 		if _, ok := err.(*task.Canceled); !ok {
-			t.Errorf("the error of a cancel is a %T: %v", err, err)
+			t.Errorf("a cancelled Receive returned a %T: %v", err, err)
 		}
 		want(t, "Send", client.Send(ctx, to(server, "hello")), nil)
 		p, err := server.Receive(ctx, buf)
@@ -202,8 +202,8 @@ func TestPacketTimeout(t *testing.T) {
 	})
 }
 
-// A Send waits until the queue of a UNIX socket has room, for no longer than its
-// timeout, and loses nothing.
+// A Send waits until the queue of a UNIX socket has space, but no longer than its timeout. No
+// datagram is lost.
 func TestPacketBackPressure(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "unixgram" {
@@ -234,13 +234,13 @@ func TestPacketBackPressure(t *testing.T) {
 			}
 			n, err := done.Await(ctx)
 			if want(t, "SendBatch", err, nil); n != each {
-				t.Errorf("sent %d", n)
+				t.Errorf("SendBatch = %d, want 300", n)
 			}
 		}
 	})
 }
 
-// A batch takes what is there, and not more than it has room for.
+// ReceiveBatch returns the datagrams that have arrived, but no more than it has packets for.
 func TestPacketBatch(t *testing.T) {
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		server, client := w.packets(ctx, t)
@@ -263,7 +263,7 @@ func TestPacketBatch(t *testing.T) {
 			want(t, "ReceiveBatch", err, nil)
 			for _, p := range in[:n] {
 				if len(p.Data) != got || p.Addr != to(client, "").Addr {
-					t.Errorf("datagram %d: %q from %v", got, p.Data, p.Addr)
+					t.Errorf("datagram %d is %q from %v", got, p.Data, p.Addr)
 				}
 				got++
 			}
@@ -271,12 +271,12 @@ func TestPacketBatch(t *testing.T) {
 	})
 }
 
-// An answer comes from the address that was asked, with the mark of the question,
-// although the socket is bound to all addresses.
+// An answer is sent from the address that the question was sent to, with the ECN mark of the
+// question, although the socket is bound to all addresses.
 func TestPacketSource(t *testing.T) {
 	for _, w := range worlds() {
 		if w.network != "tcp" || runtime.GOOS != "linux" && w.poller != "virtual" {
-			continue // no more than one address of the loopback is certain there
+			continue // the loopback may have only one address
 		}
 		w.network = "udp"
 		t.Run(w.String(), func(t *testing.T) {
@@ -289,12 +289,12 @@ func TestPacketSource(t *testing.T) {
 				want(t, "Send", client.Send(ctx, netio.Packet{Data: []byte("x"), Addr: asked, ECN: 2}), nil)
 				question := must(server.Receive(ctx, make([]byte, 8)))(t)
 				if question.Local != asked.Addr() || question.ECN != 2 {
-					t.Errorf("asked at %v, mark %d", question.Local, question.ECN)
+					t.Errorf("received at %v with mark %d, want %v and 2", question.Local, question.ECN, asked.Addr())
 				}
 				want(t, "Send", server.Send(ctx, question), nil)
 				answer := must(client.Receive(ctx, make([]byte, 8)))(t)
 				if answer.Addr != asked || answer.ECN != 2 {
-					t.Errorf("answered from %v, mark %d", answer.Addr, answer.ECN)
+					t.Errorf("received from %v with mark %d, want %v and 2", answer.Addr, answer.ECN, asked)
 				}
 				question.Local = netip.MustParseAddr("::1")
 				want(t, "Send from another family", server.Send(ctx, question), syscall.EINVAL)
@@ -303,7 +303,7 @@ func TestPacketSource(t *testing.T) {
 	}
 }
 
-// Members of a group get what is sent to it.
+// The members of a group receive what is sent to the group.
 func TestPacketGroups(t *testing.T) {
 	for _, w := range []world{{"virtual", "udp"}, {"epoll", "udp"}, {"portable", "udp"}} {
 		if w.poller != "virtual" && runtime.GOOS != "linux" {
@@ -333,20 +333,20 @@ func TestPacketGroups(t *testing.T) {
 				}
 				want(t, "LeaveGroup", first.LeaveGroup(group, loopback), nil)
 				if err := first.LeaveGroup(group, loopback); err == nil {
-					t.Error("left twice")
+					t.Error("the second LeaveGroup succeeded")
 				}
 			})
 		})
 	}
 }
 
-// The file of a UNIX socket goes with it, and a stale one is replaced.
+// Close removes the file of a UNIX socket. Listen replaces a stale file.
 func TestPacketFile(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		path := socketPath(t)
 		first := must(netio.PacketConfig{KeepFile: true}.Listen(ctx, "unixgram", path))(t)
 		_, err := netio.ListenPacket(ctx, "unixgram", path)
-		want(t, "Listen beside a live one", err, syscall.EADDRINUSE)
+		want(t, "Listen on a served path", err, syscall.EADDRINUSE)
 		want(t, "Close", first.Close(), nil)
 		second := must(netio.ListenPacket(ctx, "unixgram", path))(t)
 		want(t, "Close", second.Close(), nil)
@@ -356,7 +356,7 @@ func TestPacketFile(t *testing.T) {
 	})
 }
 
-// Errors name what was tried.
+// Errors name the operation and the address.
 func TestPacketErrors(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		taken := must(netio.ListenPacket(ctx, "udp", "127.0.0.1:53"))(t)
@@ -380,9 +380,9 @@ func TestPacketErrors(t *testing.T) {
 			}
 		}
 		err := taken.Send(ctx, netio.Packet{Data: []byte("x")})
-		want(t, "Send to nowhere", err, syscall.EDESTADDRREQ)
+		want(t, "Send without an address", err, syscall.EDESTADDRREQ)
 		err = taken.Send(ctx, netio.Packet{Data: make([]byte, 1<<16), Addr: netip.MustParseAddrPort("127.0.0.1:1")})
-		want(t, "Send of too much", err, syscall.EMSGSIZE)
+		want(t, "Send of a datagram that is too long", err, syscall.EMSGSIZE)
 		if text := fmt.Sprint(err); text != "write udp 127.0.0.1:53->127.0.0.1:1: sendto: message too long" {
 			t.Error(text)
 		}
@@ -391,7 +391,7 @@ func TestPacketErrors(t *testing.T) {
 	})
 }
 
-// A network in memory loses, doubles and reorders datagrams, the same ones for a seed.
+// A network in memory loses, duplicates and reorders datagrams. The seed decides which.
 func TestPacketFaults(t *testing.T) {
 	const all = 400
 	for _, c := range []struct {
@@ -430,26 +430,25 @@ func TestPacketFaults(t *testing.T) {
 			})
 		}
 		if !slices.Equal(runs[0], runs[1]) {
-			t.Errorf("%s: two runs of one seed are different", c.what)
+			t.Errorf("%s: two runs with the same seed differ", c.what)
 		}
 		var numbers []int
 		for i := 0; i < len(runs[0]); i += 2 {
 			numbers = append(numbers, int(runs[0][i])<<8|int(runs[0][i+1]))
 		}
 		if fewer, more := len(numbers) < all, len(numbers) > all; fewer != c.fewer || more != c.more {
-			t.Errorf("%s: %d of %d came", c.what, len(numbers), all)
+			t.Errorf("%s: received %d of %d datagrams", c.what, len(numbers), all)
 		}
 		if slices.IsSorted(numbers) == c.unordered {
-			t.Errorf("%s: unordered %v", c.what, !c.unordered)
+			t.Errorf("%s: out of order is %v", c.what, !c.unordered)
 		}
 	}
 }
 
-// A datagram costs no allocation, there and back, also if the calls wait and have
-// timeouts.
+// Sending and receiving a datagram does not allocate, even if the calls wait and have timeouts.
 func TestPacketNoAllocation(t *testing.T) {
 	if raceEnabled {
-		return // the detector allocates
+		return // the race detector allocates
 	}
 	everywherePackets(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "portable" {
@@ -480,7 +479,7 @@ func TestPacketNoAllocation(t *testing.T) {
 			client.SetWriteTimeout(timeout)
 			exchange()
 			if n := testing.AllocsPerRun(200, exchange); n != 0 {
-				t.Errorf("%v allocations for a datagram and its answer, timeout %v", n, timeout)
+				t.Errorf("%v allocations per datagram and answer with the timeout %v, want 0", n, timeout)
 			}
 		}
 		server.Close()

@@ -20,13 +20,13 @@ import (
 	"baton/task"
 )
 
-// A proxy forwards both directions of a connection, and does something to one of them when
-// so many bytes of it have passed.
+// A proxy forwards both directions of a connection. When a number of bytes has passed in one
+// direction, it injects a fault there.
 type proxy struct {
-	fault string // "cut", "reset", "stall" or "split"; "" is none
-	back  bool   // in the direction from the server
+	fault string // "cut", "reset", "stall", "split", or "" for none
+	back  bool   // whether the fault is in the direction from the server
 	at    int
-	step  int // bytes at a time
+	step  int // the most bytes of one read
 
 	passed [2]int // from the client, from the server
 	hit    bool   // the fault has happened
@@ -36,7 +36,7 @@ func (p *proxy) String() string {
 	return fmt.Sprintf("%s after %d bytes, back %v", p.fault, p.at, p.back)
 }
 
-// carry forwards one direction: 0 is that from the client.
+// carry forwards one direction: 0 is the direction from the client.
 func (p *proxy) carry(ctx context.Context, direction int, from, to *netio.Stream) {
 	buf := make([]byte, p.step)
 	for {
@@ -64,7 +64,7 @@ func (p *proxy) carry(ctx context.Context, direction int, from, to *netio.Stream
 		n, err := from.Read(ctx, b)
 		p.passed[direction] += n
 		if n > 0 {
-			to.Write(ctx, b[:n]) // fails once that end has gone; its other direction tells
+			to.Write(ctx, b[:n]) // an error shows in the other direction
 		}
 		if err != nil {
 			to.CloseWrite()
@@ -94,8 +94,8 @@ func (p *proxy) between(ctx context.Context, t *testing.T, w world, d *dialog) {
 	back.Close()
 }
 
-// check reports what must not be: a byte that is lost or was never said, an error that
-// does not belong to the fault, and a failure that nobody has noticed.
+// check reports a lost or invented byte, an error that does not belong to the fault, and a
+// failure without an error.
 func (p *proxy) check(t *testing.T, d *dialog, exact bool) {
 	t.Helper()
 	report := func(format string, args ...any) {
@@ -111,27 +111,27 @@ func (p *proxy) check(t *testing.T, d *dialog, exact bool) {
 	complete := true
 	for _, s := range sides {
 		if len(s.heard) > len(s.said) || !slices.Equal(s.heard, s.said[:len(s.heard)]) {
-			report("the %s has heard %q", s.name, s.heard)
+			report("the %s received %q", s.name, s.heard)
 		}
 		complete = complete && len(s.heard) == len(s.said) && s.err == nil
 		if !slices.Contains(endings[p.fault], ending(s.err)) {
-			report("the %s has %T: %v (%q)", s.name, s.err, s.err, ending(s.err))
+			report("the %s returned a %T: %v (%q)", s.name, s.err, s.err, ending(s.err))
 		}
 		if d.tls != 0 && s.misses && (s.err == io.EOF || s.err == nil && len(s.heard) < len(s.said)) {
-			report("the %s takes the fault for the end, after %q", s.name, s.heard)
+			report("the %s takes the fault for the end of the stream, after %q", s.name, s.heard)
 		}
 		if exact && d.tls == 0 && s.misses && (p.fault == "cut" || p.fault == "stall") {
 			if whole := p.whole(d, s.said); len(s.heard) != whole {
-				report("the %s has heard %d messages of %d", s.name, len(s.heard), whole)
+				report("the %s received %d messages, want %d", s.name, len(s.heard), whole)
 			}
 		}
 	}
 	if complete == (d.nearErr != nil || d.farErr != nil) || !p.hit && !complete {
-		report("the client heard %q, %v; the server %q, %v", d.nearHeard, d.nearErr, d.farHeard, d.farErr)
+		report("the client received %q, %v; the server %q, %v", d.nearHeard, d.nearErr, d.farHeard, d.farErr)
 	}
 }
 
-// whole is how many messages of one direction pass.
+// whole returns how many messages pass in one direction before the fault.
 func (p *proxy) whole(d *dialog, messages []string) int {
 	n, bytes := 0, 0
 	for _, m := range messages {
@@ -143,7 +143,7 @@ func (p *proxy) whole(d *dialog, messages []string) int {
 	return n
 }
 
-// endings are how a dialog may end, for either side, after a fault.
+// endings maps a fault to how either side may end.
 var endings = map[string][]string{
 	"":      {""},
 	"split": {""},
@@ -152,7 +152,7 @@ var endings = map[string][]string{
 	"stall": {"", "end", "truncated", "reset", "late", "alert"},
 }
 
-// ending is an error in a word.
+// ending returns a word for err.
 func ending(err error) string {
 	_, dressed := err.(*net.OpError)
 	_, alert := errors.AsType[tls.AlertError](err)
@@ -173,7 +173,7 @@ func ending(err error) string {
 	return "something else"
 }
 
-// everyFault calls fn for each kind of fault, in each direction.
+// everyFault calls fn for each kind of fault in each direction.
 func everyFault(fn func(p proxy)) {
 	for _, fault := range []string{"cut", "reset", "stall", "split"} {
 		for _, back := range []bool{false, true} {
@@ -182,13 +182,13 @@ func everyFault(fn func(p proxy)) {
 	}
 }
 
-// Wherever a proxy cuts, resets, stalls or splits a connection, at whatever byte, nothing
-// hangs, no byte is lost or invented, the errors tell what has happened, and nothing is left.
+// Wherever a proxy cuts, resets, stalls or splits a connection, nothing hangs and no byte is lost
+// or invented. The errors say what has happened, and no task is left.
 func TestFaultAtEveryByte(t *testing.T) {
 	for _, f := range framings {
 		stride := 1
 		if raceEnabled && f.tls != 0 {
-			stride = 37 // a sample: the race detector makes a handshake ten times as long
+			stride = 37 // a sample: a handshake takes ten times as long with the race detector
 		}
 		everyFault(func(p proxy) {
 			t.Run(fmt.Sprintf("%s %s %v", f.name, p.fault, p.back), func(t *testing.T) {
@@ -209,10 +209,10 @@ func TestFaultAtEveryByte(t *testing.T) {
 						p.between(ctx, t, w, d)
 						p.check(t, d, true)
 						if took := task.Now(ctx).Sub(began); took > 4*dialogTimeout {
-							t.Errorf("%s, %v: took %v", f.name, p, took)
+							t.Errorf("%s, %v: the dialog took %v", f.name, p, took)
 						}
 						if left := len(task.Tasks(ctx)); left != tasks {
-							t.Fatalf("%s, %v: %d tasks, then %d", f.name, p, tasks, left)
+							t.Fatalf("%s, %v: %d tasks before, %d after", f.name, p, tasks, left)
 						}
 						if t.Failed() {
 							return
@@ -224,7 +224,7 @@ func TestFaultAtEveryByte(t *testing.T) {
 	}
 }
 
-// The same at some bytes of real connections. A stall would take the machine's time.
+// The same at some bytes of real connections. It does not stall, because a stall takes real time.
 func TestFaultOfSockets(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "virtual" {
@@ -249,7 +249,7 @@ func TestFaultOfSockets(t *testing.T) {
 	})
 }
 
-// Whatever the pieces in which the bytes of an exchange come, it succeeds.
+// An exchange succeeds, whatever the pieces in which its bytes arrive.
 func TestPieces(t *testing.T) {
 	for _, f := range framings {
 		for _, step := range []int{1, 2, 3, 5, 100, 1000} {

@@ -13,7 +13,7 @@ import (
 	"baton/netio"
 )
 
-// A Dial to a queue that is full has its connection when there is room.
+// A Dial to a listener with a full queue connects when the queue has space.
 func TestUnixQueueOfKernel(t *testing.T) {
 	onDisk(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller != "epoll" {
@@ -22,7 +22,7 @@ func TestUnixQueueOfKernel(t *testing.T) {
 		path := socketPath(t)
 		ln := must(netio.ListenConfig{Backlog: 1}.Listen(ctx, "unix", path))(t)
 		defer ln.Close()
-		for range 2 { // Linux takes one more than it was asked for
+		for range 2 { // Linux accepts one more than the backlog
 			defer must(netio.Dial(ctx, "unix", path))(t).Close()
 		}
 		_, err := netio.Dialer{Timeout: 5 * time.Millisecond}.Dial(ctx, "unix", path)
@@ -30,7 +30,7 @@ func TestUnixQueueOfKernel(t *testing.T) {
 		want(t, "Dial", err, syscall.EAGAIN)
 		local := &net.UnixAddr{Name: path + "-local", Net: "unix"}
 		_, err = netio.Dialer{LocalAddr: local}.Dial(ctx, "unix", path)
-		want(t, "Dial from a file", err, syscall.EAGAIN)
+		want(t, "Dial from a local address", err, syscall.EAGAIN)
 		dial := blocked(ctx, func(ctx context.Context) (*netio.Stream, error) { return netio.Dial(ctx, "unix", path) })
 		for range 3 {
 			must(ln.Accept(ctx))(t).Close()

@@ -19,7 +19,7 @@ import (
 
 var full = os.NewSyscallError("connect", syscall.EAGAIN)
 
-// fullFor is a network whose UNIX sockets refuse so many times for a full queue.
+// fullFor returns a network in which the queue of a UNIX socket is full for n connects.
 func fullFor(n int) sim.Config {
 	return sim.Config{Network: virtual.Config{Dial: func(net.Addr) (time.Duration, error) {
 		if n--; n >= 0 {
@@ -29,7 +29,7 @@ func fullFor(n int) sim.Config {
 	}}}
 }
 
-// Dial waits until a UNIX socket has room in its queue.
+// Dial waits until a UNIX socket has space in its queue.
 func TestUnixQueue(t *testing.T) {
 	for refusals, took := range map[int]time.Duration{
 		0: 0, 1: 1 * time.Millisecond, 3: 7 * time.Millisecond, 9: 327 * time.Millisecond,
@@ -46,13 +46,13 @@ func TestUnixQueue(t *testing.T) {
 	}
 }
 
-// A full queue is waited for no longer than the timeout, or until a cancel.
+// The timeout of the Dial and a cancel end the wait for a full queue.
 func TestUnixQueueEnds(t *testing.T) {
 	fullFor(1<<30).Test(t, func(ctx context.Context, t *testing.T) {
 		start := task.Now(ctx)
 		_, err := netio.Dialer{Timeout: time.Minute}.Dial(ctx, "unix", "/s")
 		if took := task.Now(ctx).Sub(start); took != time.Minute {
-			t.Errorf("Dial took %v", took)
+			t.Errorf("Dial took %v, want 1m0s", took)
 		}
 		const text = "dial unix /s: i/o timeout\ndial unix /s: connect: resource temporarily unavailable"
 		if err == nil || err.Error() != text {
@@ -65,10 +65,10 @@ func TestUnixQueueEnds(t *testing.T) {
 		dial.Cancel(nil)
 		_, err = dial.Await(ctx)
 		if got := fmt.Sprintf("%T", err); got != "*task.Canceled" {
-			t.Errorf("Dial: a %s: %v", got, err)
+			t.Errorf("Dial returned a %s: %v", got, err)
 		}
 	})
-	// The kernel says the same of TCP for want of something else.
+	// For TCP the kernel returns EAGAIN for another reason, so Dial does not wait.
 	fullFor(1).Test(t, func(ctx context.Context, t *testing.T) {
 		_, err := netio.Dial(ctx, "tcp", "10.0.0.1:80")
 		want(t, "Dial", err, syscall.EAGAIN)

@@ -11,7 +11,7 @@ import (
 )
 
 // SyscallConn returns the socket as a [syscall.RawConn], for options that netio does not
-// know and for the credentials of a UNIX peer. Without a socket, as in a virtual world, the
+// know and for the credentials of a UNIX peer. Without a socket, as in a simulated world, the
 // error is errors.ErrUnsupported.
 //
 // The RawConn may be used where the stream may be used. The functions that are passed to it

@@ -18,7 +18,7 @@ import (
 	"baton/task"
 )
 
-// option reads an option of a socket.
+// option returns an option of a socket.
 func option(t testing.TB, c syscall.Conn, level, name int) (value int) {
 	t.Helper()
 	raw := must(c.SyscallConn())(t)
@@ -28,8 +28,8 @@ func option(t testing.TB, c syscall.Conn, level, name int) (value int) {
 	return value
 }
 
-// probes is how a socket is set to probe its peer: whether it does, and if so after how
-// many seconds, how often, and how many times.
+// probes returns the keep-alive settings of a socket: whether they are on, and if so the idle
+// seconds, the seconds between probes, and the number of probes.
 func probes(t testing.TB, c syscall.Conn) [4]int {
 	t.Helper()
 	if option(t, c, unix.SOL_SOCKET, unix.SO_KEEPALIVE) == 0 {
@@ -39,8 +39,7 @@ func probes(t testing.TB, c syscall.Conn) [4]int {
 		option(t, c, unix.IPPROTO_TCP, unix.TCP_KEEPCNT)}
 }
 
-// TCP connections of both ends are probed when they are idle, unless that is switched
-// off.
+// TCP connections of both endpoints have keep-alive probes, except if the config disables them.
 func TestKeepAlive(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "virtual" || w.network != "tcp" {
@@ -48,7 +47,7 @@ func TestKeepAlive(t *testing.T) {
 		}
 		fresh := must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))(t)
 		defer unix.Close(fresh)
-		system := [4]int{1} // the values of this machine, which a negative field leaves alone
+		system := [4]int{1} // the defaults of this machine, which a negative field keeps
 		for i, name := range []int{unix.TCP_KEEPIDLE, unix.TCP_KEEPINTVL, unix.TCP_KEEPCNT} {
 			system[i+1] = must(unix.GetsockoptInt(fresh, unix.IPPROTO_TCP, name))(t)
 		}
@@ -78,8 +77,8 @@ func TestKeepAlive(t *testing.T) {
 	})
 }
 
-// The RawConn of a stream, listener or socket of datagrams works at once, until they
-// are closed.
+// The RawConn of a stream, listener or datagram socket works without waiting, until the socket is
+// closed.
 func TestSyscallConn(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
@@ -98,7 +97,7 @@ func TestSyscallConn(t *testing.T) {
 			n, _, inner = unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT)
 			return inner != unix.EAGAIN
 		}
-		want(t, "Read of nothing", raw.Read(receive), syscall.EAGAIN)
+		want(t, "Read without data", raw.Read(receive), syscall.EAGAIN)
 		must(far.Write(ctx, []byte("plain")))(t)
 		must(near.ReadFull(ctx, make([]byte, 1)))(t)
 		want(t, "Read", raw.Read(receive), nil)
@@ -117,7 +116,7 @@ func TestSyscallConn(t *testing.T) {
 		}
 		must(far.Write(ctx, []byte("more")))(t)
 		if n, err := near.ReadFull(ctx, buf[:4]); n != 4 {
-			t.Errorf("ReadFull after a raw Read: %d, %v", n, err)
+			t.Errorf("ReadFull after a raw Read = %d, %v", n, err)
 		}
 		want(t, "Close", near.Close(), nil)
 		never := func(uintptr) { t.Error("called with the descriptor of a closed socket") }
@@ -131,7 +130,7 @@ func TestSyscallConn(t *testing.T) {
 		ln := must(netio.Listen(ctx, w.network, w.address(t)+map[string]string{"unix": "2"}[w.network]))(t)
 		defer ln.Close()
 		if option(t, ln, unix.SOL_SOCKET, unix.SO_ACCEPTCONN) != 1 {
-			t.Error("the listener does not listen")
+			t.Error("the socket of the listener does not listen")
 		}
 		raw = must(ln.SyscallConn())(t)
 		want(t, "Read of a listener", raw.Read(receive), syscall.EINVAL)
@@ -144,12 +143,12 @@ func TestSyscallConn(t *testing.T) {
 			_, err := c.SyscallConn()
 			want(t, "SyscallConn", err, errors.ErrUnsupported)
 		} else if kind := option(t, c, unix.SOL_SOCKET, unix.SO_TYPE); kind != unix.SOCK_DGRAM {
-			t.Errorf("a socket of type %d", kind)
+			t.Errorf("the socket has type %d", kind)
 		}
 	})
 }
 
-// The RawConn of a listener with several addresses is about all of them.
+// The RawConn of a listener with several addresses covers all of them.
 func TestSyscallConnOfAddresses(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		ln := must(netio.Listen(ctx, "tcp", ":0"))(t)
@@ -164,13 +163,13 @@ func TestSyscallConnOfAddresses(t *testing.T) {
 			}
 		}), nil)
 		if all := fmt.Sprint(ln.Addrs()); all != fmt.Sprint(ports) {
-			t.Errorf("Control of %v, want %v", ports, all)
+			t.Errorf("Control was called for %v, want %v", ports, all)
 		}
 		return nil
 	})
 }
 
-// A RawConn is for those who may use the stream.
+// A RawConn may be used only where its stream may be used.
 func TestSyscallConnMisuse(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		near, far := world{network: "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -185,7 +184,7 @@ func TestSyscallConnMisuse(t *testing.T) {
 	})
 }
 
-// Who has connected to a UNIX socket is known by the kernel.
+// The kernel knows which user has connected to a UNIX socket.
 func ExampleStream_SyscallConn() {
 	user := func(s *netio.Stream) (uid uint32, err error) {
 		raw, err := s.SyscallConn()

@@ -13,7 +13,7 @@ import (
 
 // ReadAhead starts a read and returns at once. The next call that reads gets the bytes. If
 // the stream ends instead, the loop calls gone with the error that a Read would return. So
-// a server that works on an answer learns without a reading task that its client has left.
+// a server that works on an answer learns without a reading task that its client has disconnected.
 // gone is a callback and must not switch; it may be nil.
 //
 // ReadAhead does nothing while bytes are buffered, during a call that reads, and after

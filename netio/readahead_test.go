@@ -18,7 +18,7 @@ import (
 	"baton/task"
 )
 
-// eachLayer runs fn in every world, without TLS and with it.
+// eachLayer runs fn in every world, with and without TLS.
 func eachLayer(t *testing.T, fn func(ctx context.Context, t *testing.T, near, far *netio.Stream)) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
@@ -34,14 +34,14 @@ func eachLayer(t *testing.T, fn func(ctx context.Context, t *testing.T, near, fa
 	})
 }
 
-// calm gives the loop time to take what has come. No test depends on it that this is enough.
+// calm gives the loop time to receive what was sent. The tests pass even if the time is too short.
 func calm(ctx context.Context, t *testing.T) {
 	t.Helper()
 	want(t, "sleep", sleep(ctx, 2*time.Millisecond), nil)
 }
 
-// reads are the calls that read, of "one\ntwo", and what each returns. After it the
-// peer has closed.
+// reads are the reading calls, and what each returns of "one\ntwo". After these bytes the peer has
+// closed.
 var reads = []struct {
 	name string
 	read func(ctx context.Context, s *netio.Stream) (string, error)
@@ -106,8 +106,8 @@ func (w writerFunc) Write(_ context.Context, p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Every call that reads takes over a ReadAhead, whether that is in flight, has brought
-// bytes, or has found the end of the stream.
+// Every reading call takes over a ReadAhead that is in flight, has read bytes, or has read the end
+// of the stream.
 func TestReadAheadIsTakenOver(t *testing.T) {
 	for _, c := range reads {
 		t.Run(c.name, func(t *testing.T) {
@@ -118,14 +118,14 @@ func TestReadAheadIsTakenOver(t *testing.T) {
 					write(ctx, t, far, "two")
 					return 0, far.CloseWrite()
 				}
-				near.ReadAhead(func(err error) { t.Errorf("gone is called with %v before a call has read", err) })
+				near.ReadAhead(func(err error) { t.Errorf("gone was called with %v before a call has read", err) })
 				sending := task.Start(ctx, send)
-				if len(c.name)%2 == 0 { // some with the read in flight, some after it
+				if len(c.name)%2 == 0 { // some calls start while the read is in flight, some after it
 					calm(ctx, t)
 				}
 				got, err := c.read(ctx, near)
 				if got != "one\ntwo" || err != nil {
-					t.Errorf("%q, %v", got, err)
+					t.Errorf("read %q, %v; want \"one\\ntwo\"", got, err)
 				}
 				_, err = sending.Await(ctx)
 				want(t, "send", err, nil)
@@ -135,29 +135,29 @@ func TestReadAheadIsTakenOver(t *testing.T) {
 				near.ReadAhead(nil)
 				calm(ctx, t)
 				if n, err := near.Read(ctx, make([]byte, 10)); n != 0 || err != io.EOF {
-					t.Errorf("Read at the end: %d, %v", n, err)
+					t.Errorf("Read at the end = %d, %v", n, err)
 				}
 			})
 		})
 	}
 }
 
-// At the end of the stream gone is called once, with the error that Read returns, and
-// in a callback.
+// At the end of the stream the loop calls gone once, in a callback, with the error that Read
+// returns.
 func TestReadAheadFindsTheEnd(t *testing.T) {
 	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		var got []error
 		driver := task.Loop(ctx).Driver()
-		near.ReadAhead(func(error) { t.Error("a replaced ReadAhead is called") })
+		near.ReadAhead(func(error) { t.Error("the function of a replaced ReadAhead was called") })
 		near.ReadAhead(func(err error) {
 			if !driver.InCallback() {
-				t.Error("gone is called in a task")
+				t.Error("gone was called outside a callback")
 			}
 			got = append(got, err)
 		})
 		calm(ctx, t)
 		if len(got) > 0 {
-			t.Fatalf("gone is called with %v before the end", got)
+			t.Fatalf("gone was called with %v before the end", got)
 		}
 		want(t, "CloseWrite", far.CloseWrite(), nil)
 		for n := 0; len(got) == 0 && n < 1000; n++ {
@@ -165,19 +165,19 @@ func TestReadAheadFindsTheEnd(t *testing.T) {
 		}
 		calm(ctx, t)
 		if len(got) != 1 || got[0] != io.EOF {
-			t.Errorf("gone is called with %v, want io.EOF once", got)
+			t.Errorf("gone was called with %v, want io.EOF once", got)
 		}
 		near.ReadAhead(func(err error) { got = append(got, err) })
 		calm(ctx, t)
 		if len(got) != 2 || got[1] != io.EOF {
-			t.Errorf("a ReadAhead after the end: %v", got)
+			t.Errorf("after another ReadAhead gone was called with %v, want io.EOF twice", got)
 		}
 		_, err := near.Read(ctx, make([]byte, 1))
 		want(t, "Read", err, io.EOF)
 	})
 }
 
-// Gone is not called once a call has read, even if that has ended.
+// gone is not called once a call has read, even if the call has returned.
 func TestReadAheadIsSilentAfterARead(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -195,7 +195,7 @@ func TestReadAheadIsSilentAfterARead(t *testing.T) {
 			eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 				want(t, "CloseWrite", far.CloseWrite(), nil)
 				calm(ctx, t)
-				near.ReadAhead(func(err error) { t.Errorf("gone is called with %v after a call has returned that", err) })
+				near.ReadAhead(func(err error) { t.Errorf("gone was called with %v after a call has returned it", err) })
 				want(t, c.name, c.read(ctx, near), io.EOF)
 				calm(ctx, t)
 			})
@@ -203,18 +203,17 @@ func TestReadAheadIsSilentAfterARead(t *testing.T) {
 	}
 }
 
-// A call that has taken over a ReadAhead can be cancelled, and can time out. No byte is
-// lost then.
+// A call that has taken over a ReadAhead can be cancelled and can time out. No byte is lost.
 func TestReadAheadIsTakenOverAndEndsEarly(t *testing.T) {
 	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
-		gone := func(err error) { t.Errorf("gone is called with %v", err) }
+		gone := func(err error) { t.Errorf("gone was called with %v", err) }
 		near.ReadAhead(gone)
 		reader := task.Start(ctx, near.ReadLine)
 		calm(ctx, t)
 		reader.Cancel(nil)
 		_, err := reader.Await(ctx)
 		if _, bare := err.(*task.Canceled); !bare {
-			t.Errorf("a cancelled ReadLine: %v", err)
+			t.Errorf("a cancelled ReadLine = %v", err)
 		}
 		near.ReadAhead(gone)
 		near.SetReadTimeout(3 * time.Millisecond)
@@ -229,22 +228,22 @@ func TestReadAheadIsTakenOverAndEndsEarly(t *testing.T) {
 		want(t, "SetReadDeadline", conn.SetReadDeadline(time.Time{}), nil)
 		near.ReadAhead(gone)
 		if n, err := near.Read(ctx, nil); n != 0 || err != nil {
-			t.Errorf("a Read of nothing: %d, %v", n, err)
+			t.Errorf("a Read without a buffer = %d, %v", n, err)
 		}
 		write(ctx, t, far, "hello\n")
 		line, err := near.ReadLine(ctx)
 		if line != "hello" || err != nil {
-			t.Errorf("ReadLine: %q, %v", line, err)
+			t.Errorf("ReadLine = %q, %v", line, err)
 		}
 	})
 }
 
-// Close ends a ReadAhead, and a call that has taken it over. Gone is not called.
+// Close ends a ReadAhead and a call that has taken it over. gone is not called.
 func TestReadAheadAndClose(t *testing.T) {
 	for _, taken := range []bool{false, true} {
 		for _, end := range []func(*netio.Stream) error{(*netio.Stream).Close, (*netio.Stream).Abort} {
 			eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
-				near.ReadAhead(func(err error) { t.Errorf("gone is called with %v", err) })
+				near.ReadAhead(func(err error) { t.Errorf("gone was called with %v", err) })
 				read := func() (string, error) { return "", net.ErrClosed }
 				if taken {
 					reader := task.Start(ctx, near.ReadLine)
@@ -254,7 +253,7 @@ func TestReadAheadAndClose(t *testing.T) {
 				want(t, "Close", end(near), nil)
 				_, err := read()
 				want(t, "ReadLine", err, net.ErrClosed)
-				near.ReadAhead(func(error) { t.Error("gone is called after Close") })
+				near.ReadAhead(func(error) { t.Error("gone was called after Close") })
 				near.Unread([]byte("x"))
 				calm(ctx, t)
 				_, err = near.Read(ctx, make([]byte, 1))
@@ -264,7 +263,7 @@ func TestReadAheadAndClose(t *testing.T) {
 	}
 }
 
-// A ReadAhead which waits for bytes does not keep StartTLS from beginning.
+// StartTLS can begin while a ReadAhead waits for bytes.
 func TestReadAheadAndStartTLS(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{TLS: netio.TLSOptions{HandshakeTimeout: 5 * time.Second}})
@@ -272,8 +271,8 @@ func TestReadAheadAndStartTLS(t *testing.T) {
 		defer far.Close()
 		a := newAuthority(t)
 		for layer := range 2 { // the second one inside the first
-			near.ReadAhead(func(err error) { t.Errorf("gone is called with %v", err) })
-			far.ReadAhead(func(err error) { t.Errorf("gone is called with %v", err) })
+			near.ReadAhead(func(err error) { t.Errorf("gone was called with %v", err) })
+			far.ReadAhead(func(err error) { t.Errorf("gone was called with %v", err) })
 			nearErr, farErr := shake(ctx, near, far, a.client(), a.server(t))
 			if nearErr != nil || farErr != nil {
 				t.Fatalf("handshake %d: %v; %v", layer, nearErr, farErr)
@@ -282,17 +281,17 @@ func TestReadAheadAndStartTLS(t *testing.T) {
 			write(ctx, t, far, "hello\n")
 			line, err := near.ReadLine(ctx)
 			if line != "hello" || err != nil {
-				t.Errorf("ReadLine: %q, %v", line, err)
+				t.Errorf("ReadLine = %q, %v", line, err)
 			}
 		}
 	})
 }
 
-// Detach ends a ReadAhead and keeps what it has read.
+// Detach ends a ReadAhead and keeps the bytes that it has read.
 func TestReadAheadAndDetach(t *testing.T) {
 	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		for _, early := range []string{"", "a", "b"} {
-			near.ReadAhead(func(err error) { t.Errorf("gone is called with %v", err) })
+			near.ReadAhead(func(err error) { t.Errorf("gone was called with %v", err) })
 			write(ctx, t, far, early)
 			if early == "b" {
 				calm(ctx, t)
@@ -303,13 +302,13 @@ func TestReadAheadAndDetach(t *testing.T) {
 			write(ctx, t, far, "hello\n")
 			line, err := near.ReadLine(ctx)
 			if line != early+"hello" || err != nil {
-				t.Errorf("ReadLine: %q, %v", line, err)
+				t.Errorf("ReadLine = %q, %v", line, err)
 			}
 		}
 	})
 }
 
-// A Close while Detach waits for the end of a ReadAhead is not lost.
+// A Close takes effect while Detach waits for the end of a ReadAhead.
 func TestCloseDuringDetach(t *testing.T) {
 	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		near.ReadAhead(nil)
@@ -320,14 +319,14 @@ func TestCloseDuringDetach(t *testing.T) {
 	})
 }
 
-// A stream that was detached is closed: its calls do not touch the connection.
+// A detached stream is closed: its calls do not use the connection.
 func TestDetachedStreamIsClosed(t *testing.T) {
 	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		d, err := near.Detach(ctx)
 		want(t, "Detach", err, nil)
 		write(ctx, t, far, "hello\n")
 		calm(ctx, t)
-		near.ReadAhead(func(err error) { t.Errorf("gone is called with %v", err) })
+		near.ReadAhead(func(err error) { t.Errorf("gone was called with %v", err) })
 		_, err = near.Read(ctx, make([]byte, 1))
 		want(t, "Read", err, net.ErrClosed)
 		_, err = near.ReadLine(ctx)
@@ -345,17 +344,17 @@ func TestDetachedStreamIsClosed(t *testing.T) {
 		defer again.Close()
 		line, err := again.ReadLine(ctx)
 		if line != "hello" || err != nil {
-			t.Errorf("ReadLine: %q, %v", line, err)
+			t.Errorf("ReadLine = %q, %v", line, err)
 		}
 		write(ctx, t, again, "bye\n")
 		line, err = far.ReadLine(ctx)
 		if line != "bye" || err != nil {
-			t.Errorf("ReadLine of the peer: %q, %v", line, err)
+			t.Errorf("ReadLine of the peer = %q, %v", line, err)
 		}
 	})
 }
 
-// ReadAll with no room finds out whether there is more, also from a ReadAhead.
+// ReadAll with the limit 0 finds out whether there are more bytes, even from a ReadAhead.
 func TestReadAheadAndReadAllOfNothing(t *testing.T) {
 	for _, c := range []struct {
 		sent string
@@ -369,13 +368,13 @@ func TestReadAheadAndReadAllOfNothing(t *testing.T) {
 			want(t, "ReadAll", err, c.want)
 			rest, err := near.ReadAll(ctx, 10)
 			if string(rest) != c.sent || err != nil {
-				t.Errorf("the rest: %q, %v", rest, err)
+				t.Errorf("the rest is %q, %v", rest, err)
 			}
 		})
 	}
 }
 
-// Unread comes before what was read ahead, however it was.
+// Reads return the bytes of Unread first, then the buffered ones.
 func TestUnread(t *testing.T) {
 	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		write(ctx, t, far, "789")
@@ -383,17 +382,17 @@ func TestUnread(t *testing.T) {
 		want(t, "Peek", err, nil)
 		p := []byte("456")
 		near.Unread(p)
-		p[0] = 'x' // it was copied
+		p[0] = 'x' // Unread has copied it
 		near.Unread([]byte("123"))
 		near.Unread(nil)
-		near.ReadAhead(func(err error) { t.Errorf("gone is called with %v", err) }) // does nothing
+		near.ReadAhead(func(err error) { t.Errorf("gone was called with %v", err) }) // does nothing
 		if n := near.Buffered(); n != 9 {
-			t.Errorf("%d bytes are buffered, want 9", n)
+			t.Errorf("Buffered = %d, want 9", n)
 		}
 		got := make([]byte, 9)
 		_, err = near.ReadFull(ctx, got)
 		if string(got) != "123456789" || err != nil {
-			t.Errorf("%q, %v", got, err)
+			t.Errorf("ReadFull read %q, %v", got, err)
 		}
 		long := bytes.Repeat([]byte("long "), 20_000)
 		near.Unread(long)
@@ -401,12 +400,12 @@ func TestUnread(t *testing.T) {
 		want(t, "CloseWrite", far.CloseWrite(), nil)
 		got, err = near.ReadAll(ctx, 1<<20)
 		if !bytes.Equal(got, long) || err != nil {
-			t.Errorf("%d bytes, %v, want %d", len(got), err, len(long))
+			t.Errorf("ReadAll returned %d bytes, %v, want %d", len(got), err, len(long))
 		}
 	})
 }
 
-// Unread during a read is misuse.
+// Unread panics during a read.
 func TestUnreadDuringARead(t *testing.T) {
 	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		near.ReadAhead(nil)
@@ -417,12 +416,12 @@ func TestUnreadDuringARead(t *testing.T) {
 		write(ctx, t, far, "hello\n")
 		line, err := reader.Await(ctx)
 		if line != "hello" || err != nil {
-			t.Errorf("ReadLine: %q, %v", line, err)
+			t.Errorf("ReadLine = %q, %v", line, err)
 		}
 	})
 }
 
-// Bytes come through in order whatever is done between two calls that read.
+// Bytes arrive in order, whatever the program does between two reading calls.
 func TestReadAheadUnderTraffic(t *testing.T) {
 	eachLayer(t, func(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		seed := rand.Uint64()
@@ -447,14 +446,15 @@ func TestReadAheadUnderTraffic(t *testing.T) {
 		near, got := readAnyhow(ctx, t, near, random)
 		defer near.Close()
 		if !bytes.Equal(got, sent) {
-			t.Errorf("%d bytes came, which are not the %d that were sent; seed %d", len(got), len(sent), seed)
+			t.Errorf("received %d bytes that differ from the %d sent; seed %d", len(got), len(sent), seed)
 		}
 		_, err := sending.Await(ctx)
 		want(t, "send", err, nil)
 	})
 }
 
-// readAnyhow reads to the end of s, which may change its stream.
+// readAnyhow reads to the end of s by random calls. It may replace the stream and returns the last
+// one.
 func readAnyhow(ctx context.Context, t *testing.T, s *netio.Stream, random *rand.Rand) (*netio.Stream, []byte) {
 	var got []byte
 	ended := 0
@@ -478,7 +478,7 @@ func readAnyhow(ctx context.Context, t *testing.T, s *netio.Stream, random *rand
 			if err != io.EOF {
 				want(t, "Peek", err, nil)
 			}
-		case 6: // a Read that ends early
+		case 6: // a Read that is cancelled
 			p := make([]byte, 1+random.IntN(3000))
 			read := task.Start(ctx, func(ctx context.Context) (int, error) { return s.Read(ctx, p) })
 			for range random.IntN(3) {

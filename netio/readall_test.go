@@ -16,21 +16,21 @@ import (
 	"baton/task"
 )
 
-// ReadAll returns everything up to the end or to the limit, and what came before an
-// error; what is beyond the limit can be read afterwards.
+// ReadAll returns everything up to the end, the limit or an error. A later read returns what is
+// beyond the limit.
 func TestReadAll(t *testing.T) {
 	type end = func(ctx context.Context, s, far *netio.Stream, reader *task.Ref) error
 	closes := func(_ context.Context, _, far *netio.Stream, _ *task.Ref) error { return far.Close() }
 	long := strings.Repeat("0123456789", 10_000)
 	for _, c := range []struct {
 		name   string
-		peeked int // read ahead before
+		peeked int // bytes read ahead before
 		sent   string
-		end    end // while ReadAll waits for more
+		end    end // called while ReadAll waits for more
 		limit  int
 		want   string
 		err    error
-		rest   string // what a second ReadAll returns when the stream has ended
+		rest   string // what a second ReadAll returns at the end of the stream
 	}{
 		{"all", 0, "hello", closes, 100, "hello", nil, ""},
 		{"nothing", 0, "", closes, 100, "", nil, ""},
@@ -79,7 +79,7 @@ func TestReadAll(t *testing.T) {
 				got, err := reader.Await(ctx)
 				want(t, "ReadAll", err, c.err)
 				if got != c.want {
-					t.Errorf("ReadAll has %d bytes, want %d", len(got), len(c.want))
+					t.Errorf("ReadAll returned %d bytes, want %d", len(got), len(c.want))
 				}
 				if c.err == net.ErrClosed || c.err == syscall.ECONNRESET {
 					return
@@ -89,7 +89,7 @@ func TestReadAll(t *testing.T) {
 					return near.ReadAll(ctx, 1<<20)
 				}).Await(ctx)
 				if string(rest) != c.rest || err != nil {
-					t.Errorf("ReadAll again has %d bytes, %v, want %d", len(rest), err, len(c.rest))
+					t.Errorf("the second ReadAll returned %d bytes, %v, want %d", len(rest), err, len(c.rest))
 				}
 				must(ending.Await(ctx))(t)
 			})
@@ -97,7 +97,7 @@ func TestReadAll(t *testing.T) {
 	}
 }
 
-// ReadAll reads every stream, also behind a line that was too long.
+// ReadAll reads every stream, even after a line that was too long.
 func TestReadAllEverywhere(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{LineLimit: 8})

@@ -13,7 +13,7 @@ import (
 	"baton/sim"
 )
 
-// A call that is cancelled says so, also if one before it has timed out.
+// A cancelled call returns its cancel, even if an earlier call has timed out.
 func TestCancelAfterTimeout(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: time.Second})
@@ -27,7 +27,7 @@ func TestCancelAfterTimeout(t *testing.T) {
 		reader.Cancel(cause)
 		_, err = reader.Await(ctx)
 		if errors.Is(err, os.ErrDeadlineExceeded) || !errors.Is(err, context.Canceled) {
-			t.Errorf("Read that was cancelled: %v", err)
+			t.Errorf("a cancelled Read = %v, want its cancel", err)
 		}
 	})
 }

@@ -21,13 +21,13 @@ import (
 	"baton/task"
 )
 
-// halfDead is a network in which one address of "host" refuses and one is silent.
+// halfDead returns a network in which one address of "host" refuses and one never answers.
 func halfDead() sim.Config {
 	var log []string
 	return hosts([]string{"fd00::1", "10.0.0.1"}, map[string]fate{"fd00::1": {err: refused}, "10.0.0.1": {delay: never}}, &log)
 }
 
-// A Dial whose time has passed also says which addresses have refused by then.
+// If a Dial times out, its error also names the addresses that have refused.
 func TestTimeoutAndRefusals(t *testing.T) {
 	halfDead().Test(t, func(ctx context.Context, t *testing.T) {
 		_, err := netio.Dialer{Timeout: time.Minute}.Dial(ctx, "tcp", "host:80")
@@ -38,16 +38,16 @@ func TestTimeoutAndRefusals(t *testing.T) {
 		want(t, "Dial", err, os.ErrDeadlineExceeded)
 		want(t, "Dial", err, syscall.ECONNREFUSED)
 		if errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Dial: %v passes for a cancel", err)
+			t.Errorf("Dial returned %v, which looks like a cancel", err)
 		}
 		if netErr, ok := errors.AsType[net.Error](err); !ok || !netErr.Timeout() {
-			t.Errorf("Dial: %v is no timeout of package net", err)
+			t.Errorf("Dial returned %v, want a net.Error with Timeout", err)
 		}
 	})
 }
 
-// If the caller's deadline passes in the same moment as the timeout, it is a cancel,
-// without the refusals.
+// If the caller's deadline passes together with the timeout, Dial returns the cancel, without the
+// refusals.
 func TestTimeoutAndDeadline(t *testing.T) {
 	halfDead().Test(t, func(ctx context.Context, t *testing.T) {
 		timed, release := await.WithTimeout(ctx, time.Minute)
@@ -55,13 +55,13 @@ func TestTimeoutAndDeadline(t *testing.T) {
 		_, err := netio.Dialer{Timeout: time.Minute}.Dial(timed, "tcp", "host:80")
 		want(t, "Dial", err, context.DeadlineExceeded)
 		if _, bare := err.(*task.Canceled); !bare {
-			t.Errorf("Dial: a %T: %v", err, err)
+			t.Errorf("Dial returned a %T: %v", err, err)
 		}
 	})
 }
 
-// A cancel that comes when a timeout has just passed is the error, and not the cancel
-// of the timeout's own context.
+// If a cancel comes just after the call's own timeout has passed, the call returns that cancel, not
+// the cancel of the timeout's context.
 func TestCancelAfterOwnTimeout(t *testing.T) {
 	limits := map[string]func(ctx context.Context) error{
 		"Listen":          listening(netio.ListenConfig{ResolveTimeout: time.Second}, "host:80"),
@@ -78,13 +78,13 @@ func TestCancelAfterOwnTimeout(t *testing.T) {
 			_, err := caller.Await(ctx)
 			want(t, name, err, cause)
 			if _, bare := err.(*task.Canceled); !bare {
-				t.Errorf("%s: a %T: %v", name, err, err)
+				t.Errorf("%s returned a %T: %v", name, err, err)
 			}
 		})
 	}
 }
 
-// nameless is a world whose resolver finds no address and no error.
+// nameless is a poller whose look-ups find no address and return no error.
 type nameless struct{ poll.Poller }
 
 func (n nameless) Submit(op *poll.Op) bool {
@@ -112,7 +112,7 @@ func TestNoAddress(t *testing.T) {
 	want(t, "Run", err, nil)
 }
 
-// A nil pointer is no local address.
+// A nil pointer means no local address.
 func TestLocalAddrNil(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		ln := must(netio.Listen(ctx, w.network, w.address(t)))(t)

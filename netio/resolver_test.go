@@ -18,12 +18,12 @@ import (
 	"baton/task"
 )
 
-// lookups are the calls of a Resolver, each with its answer from the zone example, as
-// fmt prints it.
+// lookups are the calls of a Resolver, with their answers from the zone example as fmt prints
+// them.
 var lookups = []struct {
 	name string
 	call func(ctx context.Context, r netio.Resolver, domain string) (string, error)
-	host string // what is asked about
+	host string // the name or address to look up
 	want string
 }{
 	{"NetIP", func(ctx context.Context, r netio.Resolver, name string) (string, error) {
@@ -68,7 +68,7 @@ var lookups = []struct {
 	}, "test.", "{host.test.}"},
 }
 
-// unknown is a name of the kind of host that does not exist.
+// unknown returns a name or an address, as host is one, that does not exist.
 func unknown(host string) string {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return "192.0.2.99"
@@ -76,11 +76,11 @@ func unknown(host string) string {
 	return "no-such-name.test."
 }
 
-// checkLookups makes every call, for a name that exists and for one that does not.
+// checkLookups makes every call, for a name that exists and for a name that does not.
 func checkLookups(ctx context.Context, t *testing.T, r netio.Resolver) {
 	for _, c := range lookups {
 		if got, err := c.call(ctx, r, c.host); err != nil || got != c.want {
-			t.Errorf("%s: %q, %v, want %q", c.name, got, err, c.want)
+			t.Errorf("%s returned %q, %v, want %q", c.name, got, err, c.want)
 		}
 		_, err := c.call(ctx, r, unknown(c.host))
 		if dns, ok := err.(*net.DNSError); !ok || !dns.IsNotFound {
@@ -89,7 +89,7 @@ func checkLookups(ctx context.Context, t *testing.T, r netio.Resolver) {
 	}
 }
 
-// The answers come from a server on the same loop, so nothing has blocked that.
+// The server that answers runs on the same loop, so the calls do not block the loop.
 func TestResolverAnswers(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "tcp" {
@@ -99,7 +99,7 @@ func TestResolverAnswers(t *testing.T) {
 		checkLookups(ctx, t, r)
 		all, err := r.LookupMX(ctx, "partly.test.")
 		if _, ok := err.(*net.DNSError); !ok || len(all) != 1 || all[0].Host != "host.test." {
-			t.Errorf("beside a malformed record: %v, %v", all, err)
+			t.Errorf("LookupMX with a malformed record = %v, %v", all, err)
 		}
 		for _, r := range []netio.Resolver{r, {}} {
 			got, err := lookups[0].call(ctx, r, "::ffff:192.0.2.1")
@@ -111,8 +111,8 @@ func TestResolverAnswers(t *testing.T) {
 	})
 }
 
-// overUDP runs fn with a resolver that asks a server of z on the loopback interface.
-// begun waits until a look-up has asked.
+// overUDP runs fn with a resolver that asks a server of z on the loopback interface. begun waits
+// until a look-up has sent its query.
 func overUDP(t *testing.T, z zone, fn func(ctx context.Context, t *testing.T, r netio.Resolver, begun func())) {
 	real(t, func(ctx context.Context) error {
 		socket := must(netio.ListenPacket(ctx, "udp", "127.0.0.1:0"))(t)
@@ -124,7 +124,7 @@ func overUDP(t *testing.T, z zone, fn func(ctx context.Context, t *testing.T, r 
 			want(t, "Receive", err, nil)
 			conns <- conn
 		}
-		defer func() { // which ends what the calls have left behind
+		defer func() { // ends what cancelled calls have left
 			for len(conns) > 0 {
 				(<-conns).Close()
 			}
@@ -145,8 +145,7 @@ func TestResolverOverUDP(t *testing.T) {
 	overUDP(t, example(), func(ctx context.Context, t *testing.T, r netio.Resolver, _ func()) { checkLookups(ctx, t, r) })
 }
 
-// A cancel ends a call at once, although package net waits for the answer for some
-// seconds more.
+// A cancel ends a call at once, although package net waits some seconds longer for the answer.
 func TestResolverCancel(t *testing.T) {
 	for _, c := range lookups {
 		cancel := func(ctx context.Context, t *testing.T, r netio.Resolver, begun func()) {
@@ -156,7 +155,7 @@ func TestResolverCancel(t *testing.T) {
 			start := task.Now(ctx)
 			_, err := call.Await(ctx)
 			if _, bare := err.(*task.Canceled); !bare || task.Now(ctx).Sub(start) > time.Second {
-				t.Errorf("%s: %v after %v", c.name, err, task.Now(ctx).Sub(start))
+				t.Errorf("%s returned %v after %v, want a *task.Canceled at once", c.name, err, task.Now(ctx).Sub(start))
 			}
 		}
 		overUDP(t, nil, cancel)
@@ -169,8 +168,8 @@ func TestResolverCancel(t *testing.T) {
 	}
 }
 
-// A silent server is a timeout, on the loop's clock. By default it comes after 30 s,
-// also if package net does not listen.
+// If the server does not answer, a call times out on the loop's clock. The default is 30 s, even if
+// package net ignores it.
 func TestResolverTimeout(t *testing.T) {
 	cfg := sim.Config{Network: virtual.Config{LookupDelay: func(string) time.Duration { return never }}}
 	cfg.Test(t, func(ctx context.Context, t *testing.T) {
@@ -195,13 +194,13 @@ func TestResolverTimeout(t *testing.T) {
 				check(c.name+" by default", netio.Resolver{Net: deaf}, c.call, 30*time.Second)
 			}
 		}
-		check("of the world", netio.Resolver{}, lookups[0].call, 30*time.Second)
-		check("of the world, longer", netio.Resolver{Timeout: time.Hour}, lookups[0].call, time.Hour)
+		check("of the poller", netio.Resolver{}, lookups[0].call, 30*time.Second)
+		check("of the poller, longer", netio.Resolver{Timeout: time.Hour}, lookups[0].call, time.Hour)
 		task.ScopeOf(ctx).Cancel(nil)
 	})
 }
 
-// A simulated world knows addresses and nothing else.
+// A simulated world resolves only addresses.
 func TestResolverOfSimulation(t *testing.T) {
 	cfg := sim.Config{Network: virtual.Config{Hosts: map[string][]netip.Addr{
 		"host.test": {netip.MustParseAddr("192.0.2.1")},
@@ -211,7 +210,7 @@ func TestResolverOfSimulation(t *testing.T) {
 			got, err := c.call(ctx, netio.Resolver{}, c.host)
 			if c.name == "NetIP" || c.name == "Host" {
 				if err != nil || got != c.want {
-					t.Errorf("%s: %s, %v", c.name, got, err)
+					t.Errorf("%s returned %s, %v", c.name, got, err)
 				}
 				_, err := c.call(ctx, netio.Resolver{}, "no-such-name.test")
 				if dns, ok := err.(*net.DNSError); !ok || !dns.IsNotFound {

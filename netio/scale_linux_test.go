@@ -22,7 +22,7 @@ import (
 	"baton/task"
 )
 
-// scaled returns a number of connections: all of n in ./do scale, and otherwise a tenth.
+// scaled returns a number of connections: n in ./do scale, otherwise a tenth of n.
 func scaled(n int) int {
 	if os.Getenv("NETIO_TEST_SCALE") == "full" {
 		return n
@@ -30,8 +30,8 @@ func scaled(n int) int {
 	return n / 10
 }
 
-// permitted returns n, or as many connections as this process may have descriptors for. A Go
-// program has raised its soft limit.
+// permitted returns n, or fewer if the process may not have enough descriptors. The Go runtime has
+// raised the soft limit.
 func permitted(t *testing.T, n int) int {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -45,7 +45,7 @@ func permitted(t *testing.T, n int) int {
 	return n
 }
 
-// A footprint is what a process has of the things that must not leak.
+// A footprint is how much a process holds of what must not leak.
 type footprint struct {
 	descriptors, goroutines int
 	memory                  int // bytes of heap and stacks in use, after a collection
@@ -54,7 +54,7 @@ type footprint struct {
 func take() footprint {
 	var m runtime.MemStats
 	runtime.GC()
-	runtime.GC() // what a sync.Pool has kept from the first one
+	runtime.GC() // frees what a sync.Pool has kept in the first one
 	runtime.ReadMemStats(&m)
 	return footprint{descriptors(), runtime.NumGoroutine(), int(m.HeapAlloc + m.StackInuse)}
 }
@@ -69,32 +69,31 @@ func unhurried(t *testing.T, fn func(ctx context.Context) error) {
 	}
 }
 
-// back reports an error if more descriptors, goroutines or memory are left than were there
-// before. Some memory is the runtime's: it keeps the descriptors of goroutines that ended.
+// back fails the test if more descriptors, goroutines or memory are in use than before. It allows
+// some more memory, because the runtime keeps the descriptors of ended goroutines.
 func back(t *testing.T, before footprint, memory int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; { // some goroutines are about to end
+	for deadline := time.Now().Add(10 * time.Second); ; { // some goroutines have not ended yet
 		after := take()
 		if after.descriptors <= before.descriptors && after.goroutines <= before.goroutines && after.memory <= before.memory+memory {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Errorf("before %+v, after %+v", before, after)
+			t.Errorf("in use before: %+v, after: %+v", before, after)
 			return
 		}
 	}
 }
 
-// The environment of the second process of TestCrowd.
+// The environment variables of the second process of TestCrowd.
 const (
 	crowdAddress = "NETIO_TEST_CROWD_ADDRESS"
 	crowdSize    = "NETIO_TEST_CROWD_SIZE"
 	crowdTLS     = "NETIO_TEST_CROWD_TLS"
 )
 
-// A server has ten thousand connections at once, to another process, or a thousand without
-// ./do scale: each is served, then idle, and served again. When they have gone nothing is
-// left of them.
+// A server has ten thousand connections at once to another process, or a thousand without
+// ./do scale. Each is served, is idle, and is served again. Afterwards nothing of them is left.
 func TestCrowd(t *testing.T) {
 	if os.Getenv(crowdAddress) != "" {
 		crowd(t)
@@ -109,10 +108,10 @@ func TestCrowd(t *testing.T) {
 		{"TLS", &netio.Server{TLS: newAuthority(t).server(t)}, 48 << 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			must(net.Listen("tcp", "127.0.0.1:0"))(t).Close() // opens what the runtime keeps open
+			must(net.Listen("tcp", "127.0.0.1:0"))(t).Close() // opens descriptors that the runtime keeps open
 			n, before := permitted(t, scaled(10_000)), take()
 			goroutines, most := n, c.most
-			if os.Getenv("BATON_POLLER") == "portable" { // which has a goroutine for each operation
+			if os.Getenv("BATON_POLLER") == "portable" { // it has a goroutine for each operation
 				goroutines, most = 2*n, c.most+12<<10
 			}
 			unhurried(t, func(ctx context.Context) error {
@@ -159,11 +158,11 @@ func TestCrowd(t *testing.T) {
 				each := (idle.memory - open.memory) / n
 				t.Logf("%d idle connections: %d bytes each, %d goroutines", n, each, idle.goroutines)
 				if heard != n || idle.descriptors-open.descriptors < n || idle.goroutines > open.goroutines+goroutines+n/10+20 || each > most && !raceEnabled {
-					t.Errorf("%d served, before %+v, idle %+v", heard, open, idle)
+					t.Errorf("%d connections were served; before: %+v, idle: %+v", heard, open, idle)
 				}
-				stdin.Close() // the clients go on
+				stdin.Close() // the clients continue
 				if _, err := ended.Await(ctx); err != nil || heard != 2*n {
-					t.Errorf("%d lines of %d were heard; the clients: %v\n%s", heard, 2*n, err, out.Bytes())
+					t.Errorf("received %d lines, want %d; the clients ended with %v\n%s", heard, 2*n, err, out.Bytes())
 				}
 				want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
 				_, err := s.serving.Await(ctx)
@@ -174,8 +173,8 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// crowd is the second process: it opens all connections, has a line echoed on each, waits
-// for the end of its input, and does it once more.
+// crowd is the second process. It opens all connections, sends a line on each and reads it back.
+// At the end of its input it does so once more.
 func crowd(t *testing.T) {
 	n := must(strconv.Atoi(os.Getenv(crowdSize)))(t)
 	a := newAuthority(t)
@@ -204,7 +203,7 @@ func crowd(t *testing.T) {
 			}
 			line, err := streams[i].ReadLine(ctx)
 			if line != text {
-				err = fmt.Errorf("%q came back, %w", line, err)
+				err = fmt.Errorf("received %q, %w", line, err)
 			}
 			return err
 		}
@@ -233,8 +232,8 @@ func crowd(t *testing.T) {
 	})
 }
 
-// A hundred thousand connections, or ten thousand without ./do scale, come and go, by every
-// way to end one, and nothing is left of them.
+// A hundred thousand connections are opened and are ended in every possible way, or ten thousand
+// without ./do scale. Afterwards nothing of them is left.
 func TestChurn(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -255,7 +254,7 @@ func TestChurn(t *testing.T) {
 					err := task.Scope(ctx, func(ctx context.Context) error {
 						for first := range together {
 							task.Go(ctx, func(ctx context.Context) error {
-								// The ports of one address would be used up.
+								// One local address does not have enough ports.
 								d := netio.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+first))}}
 								for i := first; i < all; i += together {
 									if err := comeAndGo(ctx, d, s, i, c.tls, a); err != nil {
@@ -277,7 +276,7 @@ func TestChurn(t *testing.T) {
 					return errors.Join(append(s.errs, err)...)
 				})
 			}
-			round(1000) // the runtime keeps some memory of so many goroutines
+			round(1000) // the runtime keeps some memory of many goroutines
 			before := take()
 			round(scaled(c.all))
 			back(t, before, 1<<20)
@@ -285,7 +284,7 @@ func TestChurn(t *testing.T) {
 	}
 }
 
-// comeAndGo opens a connection, uses it, unless it is one of those that do not, and ends it.
+// comeAndGo opens connection i, uses it for most values of i, and ends it.
 func comeAndGo(ctx context.Context, d netio.Dialer, s *site, i int, encrypted bool, a *authority) (err error) {
 	c, err := d.Dial(ctx, "tcp", s.ln.Addr().String())
 	if err != nil {
@@ -308,7 +307,7 @@ func comeAndGo(ctx context.Context, d netio.Dialer, s *site, i int, encrypted bo
 		return err
 	}
 	if line, err := c.ReadLine(ctx); line != "hello" {
-		return fmt.Errorf("%q came back, %w", line, err)
+		return fmt.Errorf("received %q, %w", line, err)
 	}
 	if i%3 == 0 {
 		if err := c.CloseWrite(); err != nil {

@@ -13,7 +13,7 @@ import (
 	"baton/task"
 )
 
-// A socket with the smallest buffer takes a file in many short writes.
+// A socket with the smallest buffer sends a file in many short writes.
 func TestSendFileInShortWrites(t *testing.T) {
 	for _, w := range []world{{"epoll", "tcp"}, {"epoll", "unix"}, {"portable", "tcp"}} {
 		t.Run(w.String(), func(t *testing.T) {
@@ -31,14 +31,14 @@ func TestSendFileInShortWrites(t *testing.T) {
 					got = append(got, buf[:n]...)
 				}
 				if n, err := sender.Await(ctx); n != int64(len(content)-1) || err != nil || !bytes.Equal(got, content[1:]) {
-					t.Errorf("SendFile = %d, %v; the peer has read %d bytes, perhaps others", n, err, len(got))
+					t.Errorf("SendFile = %d, %v; the peer received %d bytes, or other bytes", n, err, len(got))
 				}
 			})
 		})
 	}
 }
 
-// A file of /proc has no size, and the kernel cannot send each of them.
+// A file of /proc has no size, and the kernel cannot send all of them.
 func TestSendFileOfProc(t *testing.T) {
 	w := world{"epoll", "tcp"}
 	w.run(t, func(ctx context.Context, t *testing.T) {
@@ -53,7 +53,7 @@ func TestSendFileOfProc(t *testing.T) {
 				t.Errorf("SendFile of %s = %d, %v, want %d", path, n, err, len(content))
 			}
 			if got := must(received(ctx, far, len(content)).Await(ctx))(t); !bytes.Equal(got, content) {
-				t.Errorf("%s: the peer has read %q", path, got)
+				t.Errorf("%s: the peer received %q", path, got)
 			}
 		}
 		want(t, "Close", near.Close(), nil)

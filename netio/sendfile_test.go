@@ -25,8 +25,8 @@ import (
 	"baton/task"
 )
 
-// What every stream does with a file, with TLS and without, in every world: by the
-// kernel, or by reading and writing.
+// SendFile works for every stream, with and without TLS, in every world. The kernel sends the file,
+// or the stream reads and writes it.
 func TestSendFile(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -36,11 +36,11 @@ func TestSendFile(t *testing.T) {
 		{"ten megabytes", testSendFileLarge},
 		{"past the end", testSendFilePastEnd},
 		{"a file that shrinks", testSendFileShrinks},
-		{"a cancelled call says how much, and another goes on there", testSendFileCancel},
-		{"a timeout says how much", testSendFileTimeout},
-		{"is a call that writes", testSendFileBusy},
-		{"a peer that resets", testSendFileReset},
-		{"what cannot be sent", testSendFileErrors},
+		{"a cancelled call returns how much it sent", testSendFileCancel},
+		{"a timed out call returns how much it sent", testSendFileTimeout},
+		{"a second writing call is busy", testSendFileBusy},
+		{"the peer resets", testSendFileReset},
+		{"files that cannot be sent", testSendFileErrors},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			everywhere(t, func(ctx context.Context, t *testing.T, w world) {
@@ -48,8 +48,8 @@ func TestSendFile(t *testing.T) {
 				defer near.Close()
 				defer far.Close()
 				c.test(ctx, t, w, near, far)
-				if c.name == "a peer that resets" && w.network == "unix" {
-					return // it knows no reset, and the alerts of TLS have nowhere to go
+				if c.name == "the peer resets" && w.network == "unix" {
+					return // a UNIX socket has no reset, and TLS cannot send its alerts
 				}
 				near, far = w.encrypted(ctx, t, netio.StreamConfig{})
 				defer near.Close()
@@ -60,16 +60,15 @@ func TestSendFile(t *testing.T) {
 	}
 }
 
-// random is what files hold: more than the kernel has room for on its way to a peer that
-// does not read.
+// random returns the content of files: more than the kernel buffers for a peer that does not read.
 var random = sync.OnceValue(func() []byte {
-	period := make([]byte, 4093) // a prime number, so that a lost piece shows
+	period := make([]byte, 4093) // a prime number, so that a lost piece changes the content
 	rand.NewChaCha8([32]byte{1}).Read(period)
 	return bytes.Repeat(period, 10_000_000/len(period)+1)[:10_000_000]
 })
 
-// large is the size of a file for which a world has no room on its way. In a virtual one
-// there is little.
+// large returns the size of a file that is larger than the buffers of the world. The buffers of a
+// virtual world are small.
 func (w world) large() int {
 	if w.poller == "virtual" {
 		return 1_000_000
@@ -77,8 +76,7 @@ func (w world) large() int {
 	return len(random())
 }
 
-// fileOf returns an open file of n random bytes, and these, which the caller must not
-// change.
+// fileOf returns an open file of n random bytes, and the bytes, which the caller must not change.
 func fileOf(t testing.TB, n int) (*os.File, []byte) {
 	t.Helper()
 	content := random()[:n:n]
@@ -88,7 +86,7 @@ func fileOf(t testing.TB, n int) (*os.File, []byte) {
 	return f, content
 }
 
-// received starts a task that reads n bytes, or up to the end.
+// received starts a task that reads n bytes, or fewer at the end of the stream.
 func received(ctx context.Context, s *netio.Stream, n int) *task.Task[[]byte] {
 	return task.Start(ctx, func(ctx context.Context) ([]byte, error) {
 		buf := make([]byte, n)
@@ -111,16 +109,16 @@ func testSendFileParts(ctx context.Context, t *testing.T, w world, near, far *ne
 		}
 		got, err := reader.Await(ctx)
 		if err != nil || c.n > 0 && !bytes.Equal(got, content[c.offset:c.offset+c.n]) {
-			t.Errorf("SendFile(%d, %d): the peer has read %d bytes, perhaps others, %v", c.offset, c.count, len(got), err)
+			t.Errorf("SendFile(%d, %d): the peer received %d bytes, or other bytes, %v", c.offset, c.count, len(got), err)
 		}
 	}
 	if at, err := f.Seek(0, io.SeekCurrent); at != 7 || err != nil {
-		t.Errorf("the offset of the file was 7, and is %d, %v", at, err)
+		t.Errorf("the offset of the file is %d, %v, want 7", at, err)
 	}
-	// It leaves the stream as it was.
+	// The stream is usable afterwards.
 	write(ctx, t, near, "and more\n")
 	if line, err := far.ReadLine(ctx); line != "and more" || err != nil {
-		t.Errorf("after the file the peer reads %q, %v", line, err)
+		t.Errorf("after the file the peer received %q, %v", line, err)
 	}
 }
 
@@ -131,7 +129,7 @@ func testSendFileLarge(ctx context.Context, t *testing.T, w world, near, far *ne
 		t.Errorf("SendFile = %d, %v", n, err)
 	}
 	if got := must(reader.Await(ctx))(t); !bytes.Equal(got, content) {
-		t.Error("the peer has read other bytes")
+		t.Error("the peer received other bytes")
 	}
 }
 
@@ -147,8 +145,8 @@ func testSendFilePastEnd(ctx context.Context, t *testing.T, w world, near, far *
 	}
 }
 
-// sending starts to send size bytes of f, and returns when the first of them have come:
-// more than the peer has room for, until it reads on.
+// sending starts to send size bytes of f, more than fit into the buffers. It returns when the first
+// bytes have arrived.
 func sending(ctx context.Context, t testing.TB, near, far *netio.Stream, f *os.File, size int) *task.Task[int64] {
 	t.Helper()
 	sender := task.Start(ctx, func(ctx context.Context) (int64, error) { return near.SendFile(ctx, f, 0, int64(size)) })
@@ -167,7 +165,7 @@ func testSendFileShrinks(ctx context.Context, t *testing.T, w world, near, far *
 	want(t, "Close", near.Close(), nil)
 	got, err := reader.Await(ctx)
 	if want(t, "ReadFull", err, io.ErrUnexpectedEOF); int64(len(got)) != n || n < int64(left) {
-		t.Errorf("sent %d bytes, the peer has read %d", n, len(got))
+		t.Errorf("sent %d bytes, the peer received %d", n, len(got))
 	}
 }
 
@@ -177,14 +175,14 @@ func testSendFileCancel(ctx context.Context, t *testing.T, w world, near, far *n
 	sender.Cancel(nil)
 	n, err := sender.Await(ctx)
 	if want(t, "a cancelled SendFile", err, context.Canceled); n <= 0 || n >= int64(len(content)) {
-		t.Fatalf("a cancelled SendFile took %d bytes", n)
+		t.Fatalf("a cancelled SendFile sent %d bytes", n)
 	}
 	reader := received(ctx, far, len(content))
 	if m, err := near.SendFile(ctx, f, n, -1); m != int64(len(content))-n || err != nil {
-		t.Errorf("the rest: %d bytes after %d, %v", m, n, err)
+		t.Errorf("SendFile of the rest = %d bytes after %d, %v", m, n, err)
 	}
 	if got := must(reader.Await(ctx))(t); !bytes.Equal(got, content) {
-		t.Error("the peer has read other bytes")
+		t.Error("the peer received other bytes")
 	}
 }
 
@@ -193,7 +191,7 @@ func testSendFileTimeout(ctx context.Context, t *testing.T, w world, near, far *
 	near.SetWriteTimeout(10 * time.Millisecond)
 	n, err := near.SendFile(ctx, f, 0, -1)
 	if want(t, "SendFile", err, os.ErrDeadlineExceeded); n >= int64(len(content)) {
-		t.Errorf("SendFile took %d bytes", n)
+		t.Errorf("SendFile with a timeout sent all %d bytes", n)
 	}
 	if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "write" {
 		t.Errorf("SendFile: %#v, want a *net.OpError of write", err)
@@ -219,15 +217,15 @@ func testSendFileBusy(ctx context.Context, t *testing.T, w world, near, far *net
 	}
 	write(ctx, t, far, "meanwhile\n")
 	if line, err := near.ReadLine(ctx); line != "meanwhile" || err != nil {
-		t.Errorf("during the SendFile: %q, %v", line, err)
+		t.Errorf("ReadLine during the SendFile = %q, %v", line, err)
 	}
 	want(t, "Abort", near.Abort(), nil)
 	n, err := sender.Await(ctx)
 	if want(t, "SendFile", err, net.ErrClosed); n >= int64(len(content)) {
-		t.Errorf("SendFile took %d bytes", n)
+		t.Errorf("an aborted SendFile sent all %d bytes", n)
 	}
 	_, err = near.SendFile(ctx, f, 0, 0)
-	want(t, "SendFile of nothing, closed", err, net.ErrClosed)
+	want(t, "SendFile of 0 bytes after Close", err, net.ErrClosed)
 }
 
 func testSendFileReset(ctx context.Context, t *testing.T, w world, near, far *netio.Stream) {
@@ -261,11 +259,11 @@ func testSendFileErrors(ctx context.Context, t *testing.T, w world, near, far *n
 	}
 	write(ctx, t, near, "still usable\n")
 	if line, err := far.ReadLine(ctx); line != "still usable" || err != nil {
-		t.Errorf("the peer reads %q, %v", line, err)
+		t.Errorf("the peer received %q, %v", line, err)
 	}
 }
 
-// A ringer is a world whose poller sends files: at once, or not at all.
+// ringer is a poller that can send files. It completes each at once, or refuses all.
 type ringer struct {
 	poll.Poller
 	refuse bool
@@ -286,7 +284,7 @@ func (r *ringer) Submit(op *poll.Op) bool {
 	return true
 }
 
-// in runs fn as the root task of a loop of this poller.
+// in runs fn as the root task of a loop with this poller.
 func (r *ringer) in(t *testing.T, c netio.StreamConfig, fn func(ctx context.Context, near, far *netio.Stream)) {
 	t.Helper()
 	r.Poller = virtual.New(virtual.Config{})
@@ -300,7 +298,7 @@ func (r *ringer) in(t *testing.T, c netio.StreamConfig, fn func(ctx context.Cont
 	want(t, "Run", err, nil)
 }
 
-// A file that the kernel cannot send is read and written.
+// If the kernel cannot send a file, the stream reads and writes it.
 func TestSendFileThatTheKernelRefuses(t *testing.T) {
 	r := &ringer{refuse: true}
 	r.in(t, netio.StreamConfig{}, func(ctx context.Context, near, far *netio.Stream) {
@@ -310,13 +308,13 @@ func TestSendFileThatTheKernelRefuses(t *testing.T) {
 			t.Errorf("SendFile = %d, %v", n, err)
 		}
 		if got := must(reader.Await(ctx))(t); !bytes.Equal(got, content) || len(r.counts) != 1 {
-			t.Errorf("read %d bytes, perhaps others, after %d tries", len(got), len(r.counts))
+			t.Errorf("the peer received %d bytes, or other bytes, after %d tries", len(got), len(r.counts))
 		}
 	})
 }
 
-// While there is an idle timeout a SendFile goes in pieces, as a Write does: bytes have
-// moved when their operation is finished. It gives way like every long call.
+// With an idle timeout, SendFile sends in pieces as Write does, because the timeout counts bytes
+// only when an operation completes. SendFile yields like every long call.
 func TestIdleSendFileInPieces(t *testing.T) {
 	r := &ringer{}
 	r.in(t, netio.StreamConfig{IdleTimeout: time.Minute}, func(ctx context.Context, near, _ *netio.Stream) {
@@ -333,11 +331,11 @@ func TestIdleSendFileInPieces(t *testing.T) {
 		n, err := near.SendFile(ctx, f, 0, 8<<20)
 		sent = true
 		if n != 8<<20 || err != nil || turns < 6 {
-			t.Errorf("SendFile = %d, %v, while others had %d turns", n, err, turns)
+			t.Errorf("SendFile = %d, %v, while another task ran in %d turns", n, err, turns)
 		}
 		for _, count := range r.counts {
 			if count > 16<<10 {
-				t.Fatalf("one operation had %d bytes", count)
+				t.Fatalf("one operation sent %d bytes, want at most 16384", count)
 			}
 		}
 	})
@@ -354,7 +352,7 @@ func TestSendHugeFile(t *testing.T) {
 	})
 }
 
-// In a simulated world the same seed has a file sent in the same turns.
+// In simulations with the same seed, a file is sent in the same turns.
 func TestSendFileReplay(t *testing.T) {
 	f, _ := fileOf(t, 1<<20)
 	trace := func(seed uint64) (trace string) {
@@ -385,7 +383,7 @@ func TestSendFileReplay(t *testing.T) {
 		return trace
 	}
 	if a, b := trace(1), trace(1); a != b || len(a) < 1000 {
-		t.Errorf("two traces of one seed:\n%s\n%s", a, b)
+		t.Errorf("two traces with the same seed:\n%s\n%s", a, b)
 	}
 }
 

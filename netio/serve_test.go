@@ -22,12 +22,12 @@ import (
 	"baton/task"
 )
 
-// A site is a server at work, in a task of its own.
+// A site is a server that serves in a task of its own.
 type site struct {
 	srv     *netio.Server
 	ln      *netio.Listener
 	serving *task.Task[struct{}]
-	errs    []error // what OnError was told
+	errs    []error // the errors that OnError received
 }
 
 func serve(ctx context.Context, t testing.TB, srv *netio.Server, handler netio.Handler) *site {
@@ -52,7 +52,7 @@ func (s *site) end(ctx context.Context) error {
 	return err
 }
 
-// linger is a handler that says hello, and ends by itself after d.
+// linger returns a handler that says hello and ends after d.
 func linger(d time.Duration) netio.Handler {
 	return func(ctx context.Context, s *netio.Stream) error {
 		if _, err := s.Write(ctx, []byte("hello\n")); err != nil {
@@ -62,7 +62,7 @@ func linger(d time.Duration) netio.Handler {
 	}
 }
 
-// greeted dials and waits until the handler is at work.
+// greeted dials and waits until the handler runs.
 func (s *site) greeted(ctx context.Context, t testing.TB) *netio.Stream {
 	t.Helper()
 	c := s.dial(ctx, t)
@@ -72,8 +72,8 @@ func (s *site) greeted(ctx context.Context, t testing.TB) *netio.Stream {
 	return c
 }
 
-// The ways to end a server: when is the end, what is the error, what becomes of
-// the connections (61, 62, 63, G18).
+// Each way to end a server: when the server ends, which errors its calls return, and how the
+// connections end.
 func TestServerEnd(t *testing.T) {
 	cancel := func(_ context.Context, s *site) error { s.serving.Cancel(nil); return nil }
 	shutdown := func(ctx context.Context, s *site) error { return s.srv.Shutdown(ctx) }
@@ -82,12 +82,12 @@ func TestServerEnd(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		grace time.Duration
-		needs time.Duration // of the handler
+		needs time.Duration // how long the handler runs
 		how   func(ctx context.Context, s *site) error
 		took  time.Duration
-		left  int   // in the LeftError
+		left  int   // the connections in the LeftError
 		err   error // of ServeListener
-		reads error // of the clients
+		reads error // of the clients' ReadLine
 	}{
 		{"cancel, handlers end", 0, 29 * time.Second, cancel, 29 * time.Second, 0, context.Canceled, io.EOF},
 		{"cancel, handlers do not end", 0, time.Hour, cancel, 30 * time.Second, 2, context.Canceled, syscall.ECONNRESET},
@@ -106,7 +106,7 @@ func TestServerEnd(t *testing.T) {
 				start := task.Now(ctx)
 				ended := c.how(ctx, s)
 				if _, err := netio.Dial(ctx, "tcp", s.ln.Addr().String()); !strings.HasPrefix(c.name, "cancel") && err == nil {
-					t.Error("a connection after the end of accepting")
+					t.Error("Dial succeeded after the server stopped accepting")
 				}
 				err := s.end(ctx)
 				if c.left == 0 || c.err != nil {
@@ -118,11 +118,11 @@ func TestServerEnd(t *testing.T) {
 					}
 				}
 				if took := task.Now(ctx).Sub(start); took != c.took {
-					t.Errorf("it took %v, want %v", took, c.took)
+					t.Errorf("the server ended after %v, want %v", took, c.took)
 				}
 				wantLeft(t, "ServeListener", err, c.left, c.took)
 				if c.err == nil && c.left > 0 && ended != err {
-					t.Errorf("Shutdown: %v, ServeListener: %v", ended, err)
+					t.Errorf("Shutdown returned %v and ServeListener %v, want the same", ended, err)
 				}
 				for _, client := range clients {
 					_, err := client.ReadLine(ctx)
@@ -130,15 +130,14 @@ func TestServerEnd(t *testing.T) {
 					client.Close()
 				}
 				if len(s.errs) > 0 {
-					t.Errorf("reported: %v", s.errs)
+					t.Errorf("reported %v, want nothing", s.errs)
 				}
 			})
 		})
 	}
 }
 
-// Each way to end a server may follow on a gentler one, and a server that has ended
-// serves nothing.
+// Each way to end a server may follow a gentler one. A server that has ended serves nothing.
 func TestServerEndEscalates(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{}, linger(time.Hour))
@@ -155,18 +154,18 @@ func TestServerEndEscalates(t *testing.T) {
 		want(t, "Shutdown", err, nil)
 		want(t, "ServeListener", s.end(ctx), nil)
 		if took := task.Now(ctx).Sub(start); took != 61*time.Second {
-			t.Errorf("it took %v", took)
+			t.Errorf("the server ended after %v, want 1m1s", took)
 		}
 		want(t, "Close again", s.srv.Close(), nil)
 		want(t, "Shutdown again", s.srv.Shutdown(ctx), nil)
 
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
-		want(t, "ServeListener again (64)", s.srv.ServeListener(ctx, ln, echo), nil)
+		want(t, "ServeListener again", s.srv.ServeListener(ctx, ln, echo), nil)
 		want(t, "Close", ln.Close(), net.ErrClosed) // ServeListener has closed it
 	})
 }
 
-// A Close of one listener ends accepting there, and nothing else.
+// Closing one of several listeners only ends accepting on it.
 func TestListenerCloseOfSeveral(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		sites := several(ctx, t, 2, &netio.Server{}, linger(time.Minute))
@@ -175,7 +174,7 @@ func TestListenerCloseOfSeveral(t *testing.T) {
 		want(t, "Close", sites[0].ln.Close(), nil)
 		want(t, "ServeListener", sites[0].end(ctx), nil)
 		if took := task.Now(ctx).Sub(start); took != time.Minute {
-			t.Errorf("ServeListener took %v", took)
+			t.Errorf("ServeListener took %v, want 1m0s", took)
 		}
 		sites[1].greeted(ctx, t).Close()
 		want(t, "Close", sites[1].srv.Close(), nil)
@@ -183,7 +182,7 @@ func TestListenerCloseOfSeveral(t *testing.T) {
 	})
 }
 
-// A cancel of one ServeListener is a Shutdown of the whole server.
+// Cancelling one ServeListener shuts the whole server down.
 func TestServeCancelOfSeveral(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		sites := several(ctx, t, 2, &netio.Server{Grace: time.Minute}, linger(time.Hour))
@@ -199,12 +198,12 @@ func TestServeCancelOfSeveral(t *testing.T) {
 		err = sites[1].end(ctx)
 		wantLeft(t, "ServeListener", err, 2, time.Minute)
 		if errors.Is(err, context.Canceled) {
-			t.Errorf("ServeListener: %v", err)
+			t.Errorf("ServeListener of the other listener returned the cancel: %v", err)
 		}
 	})
 }
 
-// A cancel of ServeListener is a Shutdown also if its listener is closed in the same turn.
+// Cancelling ServeListener is a Shutdown, even if its listener is closed in the same turn.
 func TestServeCancelAndClose(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		sites := several(ctx, t, 2, &netio.Server{}, linger(time.Second))
@@ -216,8 +215,8 @@ func TestServeCancelAndClose(t *testing.T) {
 	})
 }
 
-// A cancel of Shutdown's ctx ends the grace, unless it came before: then Shutdown does
-// not wait, and the server has its grace.
+// Cancelling Shutdown's ctx while it waits ends the grace. If ctx was cancelled before, Shutdown
+// does not wait, and the server keeps its grace.
 func TestShutdownCancel(t *testing.T) {
 	for before, after := range map[bool]time.Duration{false: 0, true: 30 * time.Second} {
 		t.Run(fmt.Sprintf("before %v", before), func(t *testing.T) {
@@ -236,21 +235,20 @@ func TestShutdownCancel(t *testing.T) {
 				want(t, "Shutdown", err, context.DeadlineExceeded)
 				wantLeft(t, "Shutdown", err, left, grace)
 				if took := task.Now(ctx).Sub(start); took != time.Second {
-					t.Errorf("Shutdown took %v", took)
+					t.Errorf("Shutdown took %v, want 1s", took)
 				}
 				_, err = netio.Dial(ctx, "tcp", s.ln.Addr().String())
 				want(t, "Dial after Shutdown", err, syscall.ECONNREFUSED)
 				wantLeft(t, "ServeListener", s.end(ctx), 1, grace)
 				if took := task.Now(ctx).Sub(start); took != time.Second+after {
-					t.Errorf("it took %v", took)
+					t.Errorf("the server ended after %v, want %v", took, time.Second+after)
 				}
 			})
 		})
 	}
 }
 
-// The cause of the handlers' cancel tells them why, whether they wait for time or for
-// their connection.
+// The cancel of the handlers has ErrShutdown as its cause, whether they sleep or read.
 func TestShutdownCause(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var got []error
@@ -277,12 +275,12 @@ func TestShutdownCause(t *testing.T) {
 			want(t, "a handler", err, context.Canceled)
 		}
 		if len(got) != 3 {
-			t.Errorf("handlers: %v", got)
+			t.Errorf("the handlers returned %v, want two errors", got)
 		}
 	})
 }
 
-// A short world is one in which no connection can be accepted.
+// short is a poller that can accept no connection.
 type short struct{ poll.Poller }
 
 func (s short) Submit(op *poll.Op) bool {
@@ -293,7 +291,7 @@ func (s short) Submit(op *poll.Op) bool {
 	return true
 }
 
-// The pause of a server that has run out of descriptors does not delay its end.
+// A server that pauses because it has run out of descriptors can end at once.
 func TestEndInPause(t *testing.T) {
 	l := must(loop.New(loop.Config{Poller: short{virtual.New(virtual.Config{})}}))(t)
 	defer l.Close()
@@ -307,9 +305,9 @@ func TestEndInPause(t *testing.T) {
 			want(t, "sleep", sleep(ctx, time.Minute), nil)
 			began := task.Now(ctx)
 			want(t, name, end(ctx, s), nil)
-			_ = s.end(ctx) // is that of TestServerEnd
+			_ = s.end(ctx) // this error is tested above
 			if late := task.Now(ctx).Sub(began); late > 0 {
-				t.Errorf("%s: the server ended %v later", name, late)
+				t.Errorf("%s: the server ended after %v, want at once", name, late)
 			}
 			if len(s.errs) != 1 || !errors.Is(s.errs[0], syscall.EMFILE) {
 				t.Errorf("%s: reported %v, want one EMFILE", name, s.errs)
@@ -319,7 +317,7 @@ func TestEndInPause(t *testing.T) {
 	}
 }
 
-// 1000 clients, in every world (222).
+// A server serves 1000 connections in every world.
 func TestManyClients(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network != "tcp" {
@@ -347,12 +345,12 @@ func TestManyClients(t *testing.T) {
 		}
 		for i, c := range clients {
 			if line, err := c.Await(ctx); line != fmt.Sprintf("client %d", i) || err != nil {
-				t.Errorf("client %d: %q, %v", i, line, err)
+				t.Errorf("client %d received %q, %v", i, line, err)
 			}
 		}
 		want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
 		if len(s.errs) > 0 {
-			t.Errorf("reported: %v", s.errs)
+			t.Errorf("reported %v, want nothing", s.errs)
 		}
 	})
 }
@@ -362,14 +360,14 @@ func TestServeBadAddress(t *testing.T) {
 		err := netio.Serve(ctx, "tcp", "localhost", echo)
 		var op *net.OpError
 		if !errors.As(err, &op) || op.Op != "listen" {
-			t.Errorf("Serve: %v", err)
+			t.Errorf("Serve returned %v, want a *net.OpError of listen", err)
 		}
 	})
 }
 
-// A server may end at every switch of the call that begins to serve by it.
+// A server may end at every switch point of a ServeListener that begins.
 func TestEndWhileServingBegins(t *testing.T) {
-	for calls := 250; calls <= 260; calls++ { // a call may be one that gives way
+	for calls := 250; calls <= 260; calls++ { // one of these checkpoints yields
 		sim.Config{FIFO: true}.Test(t, func(ctx context.Context, t *testing.T) {
 			ln := must(netio.Listen(ctx, "tcp", "10.0.0.1:80"))(t)
 			var srv netio.Server

@@ -137,7 +137,7 @@ func isGone(err error) bool {
 	return isAny(err, os.ErrDeadlineExceeded, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
 }
 
-// isCut reports whether err means that the peer has left before the end.
+// isCut reports whether err means that the peer has disconnected before the end.
 func isCut(err error) bool { return isAny(err, syscall.ECONNRESET, syscall.EPIPE) }
 
 // isAny reports whether err matches one of several errors.

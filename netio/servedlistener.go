@@ -76,7 +76,7 @@ func (l *servedListener) run(ctx context.Context) error {
 }
 
 // serve starts a servedConn for every connection. It returns when the listener is closed
-// and the last connection has ended. It runs under the caller's ctx, outside of the shield,
+// and the last connection has ended. It runs under the caller's ctx, outside the shield,
 // so a cancel ends it at once. The error is that cancel, or a permanent error of accepting.
 //
 // At MaxConns the server leaves connections in the kernel's queue, where they cost no

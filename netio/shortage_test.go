@@ -17,7 +17,7 @@ import (
 	"baton/task"
 )
 
-// scarce is a world in which the first Accepts fail for want of something.
+// scarce is a poller whose first Accepts fail because a resource is missing.
 type scarce struct {
 	poll.Poller
 	err  error
@@ -33,7 +33,7 @@ func (s *scarce) Submit(op *poll.Op) bool {
 	return s.Poller.Submit(op)
 }
 
-// A shortage of whatever kind is reported once, and waited for.
+// A server reports a shortage of any kind once and waits for its end.
 func TestShortage(t *testing.T) {
 	for _, shortage := range []syscall.Errno{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC,
@@ -49,10 +49,10 @@ func TestShortage(t *testing.T) {
 				must(c.ReadLine(ctx))(t)
 				c.Close()
 				if took := task.Now(ctx).Sub(start); took != 35*time.Millisecond {
-					t.Errorf("served after %v, want 5, 10 and 20 ms", took)
+					t.Errorf("served after %v, want the pauses of 5, 10 and 20 ms", took)
 				}
 				if len(reported) != 1 || !errors.Is(reported[0], shortage) {
-					t.Errorf("reported: %v, want one %v", reported, shortage)
+					t.Errorf("reported %v, want one %v", reported, shortage)
 				}
 				return s.srv.Shutdown(ctx)
 			})
@@ -63,7 +63,7 @@ func TestShortage(t *testing.T) {
 	}
 }
 
-// A shortage that comes again is reported again only after a minute without one.
+// A shortage that returns is reported again only after a minute without one.
 func TestShortageAgain(t *testing.T) {
 	world := &scarce{Poller: virtual.New(virtual.Config{}), err: syscall.EMFILE}
 	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
@@ -74,7 +74,7 @@ func TestShortageAgain(t *testing.T) {
 			total  int
 		}{{0, 1}, {time.Second, 1}, {59 * time.Second, 1}, {time.Minute, 2}, {time.Second, 2}} {
 			want(t, "sleep", sleep(ctx, wait.before), nil)
-			s.dial(ctx, t).Close() // ends the Accept that waits
+			s.dial(ctx, t).Close() // completes the waiting Accept
 			want(t, "sleep", sleep(ctx, time.Millisecond), nil)
 			world.left = 1
 			c := s.dial(ctx, t)
@@ -82,7 +82,7 @@ func TestShortageAgain(t *testing.T) {
 			must(c.ReadLine(ctx))(t)
 			c.Close()
 			if len(reported) != wait.total {
-				t.Errorf("%d reports after shortage %d, want %d", len(reported), i, wait.total)
+				t.Errorf("%d reports after the shortage %d, want %d", len(reported), i, wait.total)
 			}
 		}
 		return s.srv.Shutdown(ctx)

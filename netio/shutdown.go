@@ -75,7 +75,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 // cancels it at once when it begins to end, with ErrShutdown as the cause.
 //
 // Wait for the next request under this context, and answer under ctx. A cancelled Read has
-// read nothing, so an idle connection can say goodbye and end at once. Outside of a handler
+// read nothing, so an idle connection can say goodbye and end at once. Outside a handler
 // the context ends only with ctx. The caller must call release, which ends the context.
 func UntilShutdown(ctx context.Context) (until context.Context, release context.CancelFunc) {
 	until, cancel, end := bridge.WithCancel(ctx)

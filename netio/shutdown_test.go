@@ -17,8 +17,7 @@ import (
 	"baton/task"
 )
 
-// wantLeft wants an error that tells of n connections cut off after a grace, or of
-// none.
+// wantLeft checks that err has a LeftError of n connections and grace, or none if n is 0.
 func wantLeft(t testing.TB, what string, err error, n int, grace time.Duration) {
 	t.Helper()
 	if n == 0 {
@@ -29,17 +28,17 @@ func wantLeft(t testing.TB, what string, err error, n int, grace time.Duration) 
 		got = *left
 	}
 	if got != (netio.LeftError{Conns: n, Grace: grace}) {
-		t.Errorf("%s: %v, want one that tells of %d after %v", what, err, n, grace)
+		t.Errorf("%s = %v, want a LeftError with %d connections and the grace %v", what, err, n, grace)
 	}
 }
 
-// Every call that waits for the end of a server reports who was cut off.
+// Every call that waits for the end of a server returns how many connections it cut off.
 func TestLeft(t *testing.T) {
 	const grace = time.Minute
 	for _, c := range []struct {
 		name                     string
-		cancelServe, cancelFirst time.Duration // when; 0 is never
-		shutdown                 time.Duration // when both begin
+		cancelServe, cancelFirst time.Duration // when; 0 means never
+		shutdown                 time.Duration // when both calls begin
 		after                    time.Duration // how long the grace was
 	}{
 		{"cancel, and Shutdown meanwhile", time.Second, 0, 2 * time.Second, grace},
@@ -71,21 +70,21 @@ func TestLeft(t *testing.T) {
 				err := s.end(ctx)
 				wantLeft(t, "ServeListener", err, 2, c.after)
 				if errors.Is(err, context.Canceled) != (c.cancelServe > 0) {
-					t.Errorf("ServeListener: %v", err)
+					t.Errorf("ServeListener = %v, want a cancel: %v", err, c.cancelServe > 0)
 				}
 				err = must(first.Await(ctx))(t)
 				wantLeft(t, "Shutdown", err, 2, c.after)
 				if errors.Is(err, context.Canceled) != (c.cancelFirst > 0) {
-					t.Errorf("Shutdown: %v", err)
+					t.Errorf("Shutdown = %v, want a cancel: %v", err, c.cancelFirst > 0)
 				}
-				wantLeft(t, "Shutdown beside it", must(second.Await(ctx))(t), 2, c.after)
+				wantLeft(t, "the second Shutdown", must(second.Await(ctx))(t), 2, c.after)
 			})
 		})
 	}
 }
 
-// A Shutdown under the ctx that has ended the program lets handlers finish: it waits
-// for nobody, and whoever serves tells who was left.
+// A deferred Shutdown under a ctx that is already cancelled lets handlers finish. It does not
+// wait. ServeListener reports the connections that it had to cut off.
 func TestShutdownDeferred(t *testing.T) {
 	for _, needs := range []time.Duration{10 * time.Second, time.Hour} {
 		t.Run(fmt.Sprint(needs), func(t *testing.T) {
@@ -106,7 +105,7 @@ func TestShutdownDeferred(t *testing.T) {
 						})
 						defer func() {
 							if _, bare := srv.Shutdown(ctx).(*task.Canceled); !bare {
-								t.Error("Shutdown returned no bare *task.Canceled")
+								t.Error("Shutdown did not return a bare *task.Canceled")
 							}
 						}()
 						return sleep(ctx, time.Hour)
@@ -120,15 +119,15 @@ func TestShutdownDeferred(t *testing.T) {
 				left := 1 - finished
 				wantLeft(t, "the program", err, left, srv.Grace)
 				if took := task.Now(ctx).Sub(start); took != min(needs, srv.Grace) || (left == 0) != (needs < srv.Grace) {
-					t.Errorf("after %v %d were left", took, left)
+					t.Errorf("%v later %d connections were cut off", took, left)
 				}
 			})
 		})
 	}
 }
 
-// Close reports no connection that it cuts off, however long the handlers clean
-// up and whatever Shutdown follows.
+// Close reports no LeftError for the connections that it cuts off, however long their handlers
+// clean up, even if a Shutdown follows.
 func TestShutdownAfterClose(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, c *netio.Stream) error {
@@ -143,18 +142,18 @@ func TestShutdownAfterClose(t *testing.T) {
 		timed, release := await.WithTimeout(ctx, time.Second)
 		defer release()
 		if _, bare := s.srv.Shutdown(timed).(*task.Canceled); !bare {
-			t.Error("Shutdown returned no bare *task.Canceled")
+			t.Error("Shutdown did not return a bare *task.Canceled")
 		}
 		start := task.Now(ctx)
 		want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
 		if took := task.Now(ctx).Sub(start); took != 59*time.Second {
-			t.Errorf("the second Shutdown took %v", took)
+			t.Errorf("the second Shutdown took %v, want 59s", took)
 		}
 		want(t, "ServeListener", s.end(ctx), nil)
 	})
 }
 
-// When the server has ended nothing is left of its grace: a deadlock is found at once.
+// A server that has ended leaves no timer of its grace, so a deadlock is found at once.
 func TestShutdownLeavesNoTimer(t *testing.T) {
 	world := virtual.New(virtual.Config{})
 	began := world.Now()
@@ -166,11 +165,11 @@ func TestShutdownLeavesNoTimer(t *testing.T) {
 		return never.Wait(ctx, task.Text("nothing"))
 	})
 	if _, found := errors.AsType[*task.DeadlockError](err); !found || world.Now().Sub(began) != time.Second {
-		t.Errorf("after %v: %v", world.Now().Sub(began), err)
+		t.Errorf("Run returned %[2]v after %[1]v, want a *task.DeadlockError after 1s", world.Now().Sub(began), err)
 	}
 }
 
-// All listeners of a server have one LeftError, and one connection is one in words, too.
+// All listeners of a server return the same LeftError. Its text has a singular.
 func TestLeftSum(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		srv := &netio.Server{Grace: time.Second}
@@ -179,25 +178,25 @@ func TestLeftSum(t *testing.T) {
 			defer s.greeted(ctx, t).Close()
 		}
 		wantLeft(t, "Shutdown", srv.Shutdown(ctx), 2, time.Second)
-		wantLeft(t, "Shutdown of what has ended", srv.Shutdown(ctx), 2, time.Second)
-		for i, left := range []int{2, 2, 0} { // the third has ended before
+		wantLeft(t, "Shutdown of a server that has ended", srv.Shutdown(ctx), 2, time.Second)
+		for i, left := range []int{2, 2, 0} { // the third has ended before the others
 			wantLeft(t, fmt.Sprint("ServeListener ", i), sites[i].end(ctx), left, time.Second)
 		}
 		one := &netio.LeftError{Conns: 1, Grace: time.Second}
 		if text := one.Error(); text != "netio: serve: 1 connection cut off after a grace of 1s" {
-			t.Errorf("%q", text)
+			t.Errorf("the text is %q", text)
 		}
 	})
 }
 
-// OnShutdown runs as a task when a Shutdown begins, for as long as the grace lasts. The
-// server waits for it. A Close does not call it, nor does a Shutdown of a server that serves
-// nothing.
+// OnShutdown runs as a task from the begin of a Shutdown, at most as long as the grace. The
+// server waits for it. Close does not call it, and neither does the Shutdown of a server that
+// serves nothing.
 func TestOnShutdown(t *testing.T) {
 	shutdown := func(ctx context.Context, srv *netio.Server) error { return srv.Shutdown(ctx) }
 	for _, c := range []struct {
 		name  string
-		takes time.Duration // the function
+		takes time.Duration // how long the function runs
 		end   func(ctx context.Context, srv *netio.Server) error
 		calls int
 		took  time.Duration
@@ -216,28 +215,28 @@ func TestOnShutdown(t *testing.T) {
 				err := sleep(ctx, c.takes)
 				cut := c.takes > time.Minute
 				if cut != errors.Is(context.Cause(ctx), netio.ErrShutdown) || cut != (err != nil) {
-					t.Errorf("%s: %v, cause %v", c.name, err, context.Cause(ctx))
+					t.Errorf("%s: the function ended with %v, cause %v", c.name, err, context.Cause(ctx))
 				}
 			}}
 			sites := several(ctx, t, 2, srv, linger(0))
-			want(t, "sleep", sleep(ctx, 1), nil) // both serve
+			want(t, "sleep", sleep(ctx, 1), nil) // until both serve
 			start := task.Now(ctx)
 			want(t, c.name, c.end(ctx, srv), nil)
 			for _, s := range sites {
 				want(t, "ServeListener", s.end(ctx), nil)
 			}
 			if took := task.Now(ctx).Sub(start); took != c.took || calls != c.calls {
-				t.Errorf("%s took %v, with %d calls", c.name, took, calls)
+				t.Errorf("%s took %v and called OnShutdown %d times", c.name, took, calls)
 			}
-			want(t, "Shutdown of what has ended", srv.Shutdown(ctx), nil)
+			want(t, "Shutdown of a server that has ended", srv.Shutdown(ctx), nil)
 			if calls != c.calls {
-				t.Errorf("%s: a call for a server that has ended", c.name)
+				t.Errorf("%s: OnShutdown was called for a server that has ended", c.name)
 			}
 		})
 	}
 }
 
-// A panic of OnShutdown is reported once, and cuts no connection off.
+// A panic of OnShutdown is reported once and cuts off no connection.
 func TestOnShutdownPanics(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var reports []error
@@ -249,7 +248,7 @@ func TestOnShutdownPanics(t *testing.T) {
 		want(t, "Shutdown", srv.Shutdown(ctx), nil)
 		want(t, "ServeListener", s.end(ctx), nil)
 		if took := task.Now(ctx).Sub(start); took != time.Second || fmt.Sprint(reports) != "[oops]" {
-			t.Errorf("it took %v, reports: %v", took, reports)
+			t.Errorf("the server ended after %v and reported %v", took, reports)
 		}
 	})
 }

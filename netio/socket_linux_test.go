@@ -24,7 +24,7 @@ import (
 	"baton/task"
 )
 
-// A counter is a poller that knows how many operations are in flight.
+// A counter is a poller that counts the operations in flight.
 type counter struct {
 	poll.Poller
 	flying int
@@ -45,8 +45,8 @@ func (c *counter) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	return done
 }
 
-// onEpoll runs fn as the root task of a loop that can watch descriptors, whatever
-// BATON_POLLER says. In the end nothing may be watched any more.
+// onEpoll runs fn as the root task of a loop with the epoll poller, whatever BATON_POLLER is. At
+// the end no operation may be in flight.
 func onEpoll(t *testing.T, fn func(ctx context.Context, watched *counter)) {
 	t.Helper()
 	c := &counter{Poller: must(epoll.New(epoll.Config{}))(t)}
@@ -60,8 +60,7 @@ func onEpoll(t *testing.T, fn func(ctx context.Context, watched *counter)) {
 	want(t, "Run", err, nil)
 }
 
-// none wants that no operation is in flight, perhaps after a report of those that were
-// cancelled.
+// none checks that no operation is in flight, once the cancelled ones are reported.
 func (c *counter) none(ctx context.Context, t testing.TB) {
 	t.Helper()
 	for range 200 {
@@ -72,7 +71,7 @@ func (c *counter) none(ctx context.Context, t testing.TB) {
 	}
 }
 
-// newFD makes a socket, which the test's end closes.
+// newFD makes a socket. The end of the test closes it.
 func newFD(t testing.TB, family, kind int) uintptr {
 	t.Helper()
 	fd := must(unix.Socket(family, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))(t)
@@ -80,7 +79,7 @@ func newFD(t testing.TB, family, kind int) uintptr {
 	return uintptr(fd)
 }
 
-// fdPair makes two sockets that are connected, which the test's end closes.
+// fdPair makes two connected sockets. The end of the test closes them.
 func fdPair(t testing.TB, kind int) (a, b uintptr) {
 	t.Helper()
 	fds := must(unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))(t)
@@ -96,14 +95,14 @@ func adopt(ctx context.Context, t testing.TB, fd uintptr) *netio.Socket {
 	return must(netio.AdoptSocket(ctx, fd))(t)
 }
 
-// socketPair adopts both ends of a pair.
+// socketPair adopts both sockets of a pair.
 func socketPair(ctx context.Context, t testing.TB, kind int) (a, b *netio.Socket) {
 	t.Helper()
 	near, far := fdPair(t, kind)
 	return adopt(ctx, t, near), adopt(ctx, t, far)
 }
 
-// receive is a call for tasks: what comes, as text.
+// receive returns a function for tasks that receives once, as text.
 func receive(s *netio.Socket) func(ctx context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		buf := make([]byte, 100)
@@ -112,8 +111,8 @@ func receive(s *netio.Socket) func(ctx context.Context) (string, error) {
 	}
 }
 
-// Receive waits for what is not there yet, also after it was told wrongly that it is
-// there, and tells the end (44).
+// Receive waits for data, even if the poller has reported data wrongly. It returns the end of the
+// stream.
 func TestSocketReceive(t *testing.T) {
 	for name, kind := range map[string]int{"stream": unix.SOCK_STREAM, "packets": unix.SOCK_SEQPACKET, "datagrams": unix.SOCK_DGRAM} {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +139,7 @@ func TestSocketReceive(t *testing.T) {
 						t.Errorf("Receive of an empty datagram = %q, %v", got, err)
 					}
 					want(t, "Close", far.Close(), nil)
-					return // it has no end
+					return // datagrams have no end
 				}
 				reader = blocked(ctx, receive(near))
 				fd := descriptorOf(far)
@@ -155,7 +154,7 @@ func TestSocketReceive(t *testing.T) {
 	}
 }
 
-// descriptorOf reads it out of the name.
+// descriptorOf parses the descriptor in the name of s.
 func descriptorOf(s *netio.Socket) (fd uintptr) {
 	for _, digit := range strings.TrimPrefix(s.String(), "socket ") {
 		fd = 10*fd + uintptr(digit-'0')
@@ -173,7 +172,7 @@ func connectTCP(ctx context.Context, t testing.TB) (*netio.Socket, *netio.Stream
 	return s, must(ln.Accept(ctx))(t)
 }
 
-// An error of the kernel is one of the call.
+// A call returns the error of the kernel.
 func TestSocketReset(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, _ *counter) {
 		s, peer := connectTCP(ctx, t)
@@ -183,15 +182,15 @@ func TestSocketReset(t *testing.T) {
 		_, err := reader.Await(ctx)
 		want(t, "Receive", err, syscall.ECONNRESET)
 		if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "read" || op.Net != "tcp" {
-			t.Errorf("Receive: %#v", err)
+			t.Errorf("Receive returned %#v, want a *net.OpError of read", err)
 		}
 		_, err = s.SendAll(ctx, []byte("x"))
 		want(t, "SendAll", err, syscall.EPIPE)
 	})
 }
 
-// The data that comes when a Receive was cancelled is for the next one, of whatever
-// task, and that may begin before the first task has left its call (46).
+// Data that arrives after a Receive was cancelled goes to the next Receive. The next one may be of
+// any task, and may begin before the cancelled task has returned.
 func TestSocketCancelledReceiveTakesNothing(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, watched *counter) {
 		near, far := socketPair(ctx, t, unix.SOCK_STREAM)
@@ -207,11 +206,11 @@ func TestSocketCancelledReceiveTakesNothing(t *testing.T) {
 			_, err := first.Await(ctx)
 			want(t, "the first Receive", err, context.Canceled)
 			if _, dressed := errors.AsType[*net.OpError](err); dressed {
-				t.Errorf("a cancel is dressed as an error of the network: %v", err)
+				t.Errorf("a cancel is wrapped in a *net.OpError: %v", err)
 			}
 			must(sender.Await(ctx))(t)
 		}
-		// The data has come before the cancel: a wake-up beats it, or it is still there.
+		// Here the data comes before the cancel: Receive returns it, or the next one does.
 		for range 20 {
 			first := blocked(ctx, receive(near))
 			must(far.SendAll(ctx, []byte("data")))(t)
@@ -229,8 +228,8 @@ func TestSocketCancelledReceiveTakesNothing(t *testing.T) {
 	})
 }
 
-// SendAll goes on after short writes; nothing is sent at once; and a cancel says how much
-// was sent (47).
+// SendAll continues after short writes. Sending nothing does not wait. A cancelled SendAll returns
+// how much it sent.
 func TestSocketSendAll(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, watched *counter) {
 		near, far := socketPair(ctx, t, unix.SOCK_STREAM)
@@ -238,7 +237,7 @@ func TestSocketSendAll(t *testing.T) {
 		defer far.Close()
 		want(t, "setsockopt", unix.SetsockoptInt(int(descriptorOf(near)), unix.SOL_SOCKET, unix.SO_SNDBUF, 1), nil)
 		if n, err := near.SendAll(ctx, nil); n != 0 || err != nil {
-			t.Errorf("SendAll of nothing = %d, %v", n, err)
+			t.Errorf("SendAll of no bytes = %d, %v", n, err)
 		}
 		_, data := fileOf(t, 2<<20)
 		netio.Disturb(near, syscall.EINTR, syscall.EAGAIN)
@@ -259,19 +258,19 @@ func TestSocketSendAll(t *testing.T) {
 			take()
 		}
 		if len(got) != n || !bytes.Equal(got, data[:n]) {
-			t.Fatalf("SendAll has sent %d bytes, and %d have come, perhaps others", n, len(got))
+			t.Fatalf("SendAll returned %d bytes, and the peer received %d, or other bytes", n, len(got))
 		}
 		rest := task.Start(ctx, func(ctx context.Context) (int, error) { return near.SendAll(ctx, data[n:]) })
 		for len(got) < len(data) {
 			take()
 		}
 		if m, err := rest.Await(ctx); n+m != len(data) || err != nil || !bytes.Equal(got, data) {
-			t.Errorf("the rest: %d bytes after %d, %v", m, n, err)
+			t.Errorf("SendAll of the rest = %d bytes after %d, %v", m, n, err)
 		}
 	})
 }
 
-// A SendAll whose peer is faster than this end gives way.
+// A SendAll whose peer reads faster than it writes yields.
 func TestSocketSendAllGivesWay(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, _ *counter) {
 		near, far := fdPair(t, unix.SOCK_STREAM)
@@ -288,7 +287,7 @@ func TestSocketSendAllGivesWay(t *testing.T) {
 			return nil
 		})
 		drained := make(chan int)
-		go func() { // for systems that do not force a buffer
+		go func() { // reads, because a system may refuse the large buffer
 			want(t, "SetNonblock", unix.SetNonblock(int(far), false), nil)
 			total, buf := 0, make([]byte, 1<<20)
 			for total < 8<<20 {
@@ -303,15 +302,15 @@ func TestSocketSendAllGivesWay(t *testing.T) {
 		n, err := s.SendAll(ctx, make([]byte, 8<<20))
 		sent = true
 		if n != 8<<20 || err != nil || turns < 4 {
-			t.Errorf("SendAll = %d, %v, while others had %d turns", n, err, turns)
+			t.Errorf("SendAll = %d, %v, while another task ran in %d turns", n, err, turns)
 		}
 		if total := <-drained; total != n {
-			t.Errorf("%d bytes have come", total)
+			t.Errorf("the peer received %d bytes", total)
 		}
 	})
 }
 
-// A Connect that fails leaves nothing watched (48).
+// A Connect that fails leaves no operation in flight.
 func TestSocketConnectRefused(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, watched *counter) {
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
@@ -321,18 +320,18 @@ func TestSocketConnectRefused(t *testing.T) {
 		err := s.Connect(ctx, ln.Addr())
 		want(t, "Connect", err, syscall.ECONNREFUSED)
 		if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "dial" || op.Net != "tcp" || op.Addr != ln.Addr() {
-			t.Errorf("Connect: %#v", err)
+			t.Errorf("Connect returned %#v, want a *net.OpError of dial", err)
 		}
 		watched.none(ctx, t)
 		err = s.Connect(ctx, &net.TCPAddr{IP: net.IPv6loopback, Port: 1})
 		if addr, ok := errors.AsType[*net.AddrError](err); !ok || !strings.Contains(addr.Err, "another family") {
 			t.Errorf("Connect of an IPv4 socket to IPv6: %v", err)
 		}
-		want(t, "Connect to nothing", s.Connect(ctx, nil), errors.ErrUnsupported)
+		want(t, "Connect without an address", s.Connect(ctx, nil), errors.ErrUnsupported)
 	})
 }
 
-// connect(2) is called once, whatever interrupts it (48).
+// connect(2) is called once, even if a signal interrupts it.
 func TestSocketConnectInterrupted(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, _ *counter) {
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
@@ -348,13 +347,13 @@ func TestSocketConnectInterrupted(t *testing.T) {
 		defer peer.Close()
 		must(s.SendAll(ctx, []byte("hello\n")))(t)
 		if line, err := peer.ReadLine(ctx); line != "hello" || err != nil {
-			t.Errorf("the peer reads %q, %v", line, err)
+			t.Errorf("the peer received %q, %v", line, err)
 		}
 	})
 }
 
-// A cancelled Connect leaves nothing watched, and another one waits for the same
-// connection (48).
+// A cancelled Connect leaves no operation in flight. The next Connect waits for the same
+// connection.
 func TestSocketConnectCancelled(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, watched *counter) {
 		fd := newFD(t, unix.AF_INET, unix.SOCK_STREAM)
@@ -365,7 +364,7 @@ func TestSocketConnectCancelled(t *testing.T) {
 		local := must(unix.Getsockname(int(fd)))(t).(*unix.SockaddrInet4)
 		to := &net.TCPAddr{IP: local.Addr[:], Port: local.Port}
 
-		// The queue of the listener takes one or two; for the next one the kernel waits.
+		// The queue of the listener has space for one or two. The next connect waits in the kernel.
 		var s *netio.Socket
 		var waiting *task.Task[int]
 		for waiting == nil {
@@ -388,7 +387,7 @@ func TestSocketConnectCancelled(t *testing.T) {
 		for range 1000 {
 			task.Yield(ctx)
 		}
-		if next.State() != task.Parked { // the kernel has not decided
+		if next.State() != task.Parked { // it must wait for the kernel
 			_, err = next.Await(ctx)
 			t.Fatalf("another Connect at once: %v", err)
 		}
@@ -413,8 +412,8 @@ func TestSocketConnectCancelled(t *testing.T) {
 	})
 }
 
-// Accept returns a descriptor that does not block and that no child inherits (51). One
-// task that was cancelled has accepted nothing.
+// Accept returns a non-blocking descriptor that children do not inherit. A cancelled Accept
+// accepts nothing.
 func TestSocketAccept(t *testing.T) {
 	for _, w := range []world{{"epoll", "tcp"}, {"epoll", "unix"}} {
 		t.Run(w.network, func(t *testing.T) {
@@ -462,14 +461,14 @@ func TestSocketAccept(t *testing.T) {
 				defer s.Close()
 				must(s.SendAll(ctx, []byte("hello\n")))(t)
 				if line, err := client.ReadLine(ctx); line != "hello" || err != nil {
-					t.Errorf("the client reads %q, %v", line, err)
+					t.Errorf("the client received %q, %v", line, err)
 				}
 			})
 		})
 	}
 }
 
-// Datagrams have a source, and go where they are sent. An IPv6 socket reaches IPv4.
+// A datagram has a source and goes to its address. An IPv6 socket reaches IPv4 addresses.
 func TestSocketDatagrams(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, _ *counter) {
 		server := must(netio.ListenPacket(ctx, "udp", "127.0.0.1:0"))(t)
@@ -480,14 +479,14 @@ func TestSocketDatagrams(t *testing.T) {
 				buf := make([]byte, 100)
 				n, from, err := s.ReceiveFrom(ctx, buf)
 				if err == nil && from.String() != server.LocalAddr().String() {
-					t.Errorf("%s: a datagram from %v, want %v", name, from, server.LocalAddr())
+					t.Errorf("%s: received a datagram from %v, want %v", name, from, server.LocalAddr())
 				}
 				return string(buf[:n]), err
 			})
 			want(t, "SendTo", s.SendTo(ctx, []byte("hello"), server.LocalAddr()), nil)
 			p := must(server.Receive(ctx, make([]byte, 100)))(t)
 			if string(p.Data) != "hello" {
-				t.Errorf("%s: the server has %q", name, p.Data)
+				t.Errorf("%s: the server received %q", name, p.Data)
 			}
 			want(t, "Send", server.Send(ctx, p), nil)
 			if got, err := reader.Await(ctx); got != "hello" || err != nil {
@@ -498,8 +497,8 @@ func TestSocketDatagrams(t *testing.T) {
 	})
 }
 
-// A socket of UNIX datagrams is writable while the queue of the receiver is full, and no
-// event says when there is room. SendTo waits all the same, without a busy loop.
+// A UNIX datagram socket is writable while the queue of the receiver is full, and no event reports
+// space in the queue. SendTo waits nevertheless, without a busy loop.
 func TestSocketSendToFullQueue(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, watched *counter) {
 		to := &net.UnixAddr{Name: socketPath(t), Net: "unixgram"}
@@ -523,7 +522,7 @@ func TestSocketSendToFullQueue(t *testing.T) {
 		for i := range all {
 			n, from, err := receiver.ReceiveFrom(ctx, buf)
 			if n != 1 || buf[0] != byte(i) || from != nil || err != nil {
-				t.Fatalf("datagram %d: %d bytes %v from %v, %v", i, n, buf[:n], from, err)
+				t.Fatalf("datagram %d has %d bytes %v from %v, %v", i, n, buf[:n], from, err)
 			}
 		}
 		if n, err := sender.Await(ctx); n != all || err != nil {
@@ -543,15 +542,15 @@ func TestSocketSendToFullQueue(t *testing.T) {
 	})
 }
 
-// What is not a socket that does not block is refused, and so is what the loop has
-// already (49).
+// AdoptSocket refuses a blocking socket, a descriptor that is no socket, and one that the loop
+// already uses.
 func TestAdoptSocketErrors(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, _ *counter) {
 		blocking, _ := fdPair(t, unix.SOCK_STREAM)
 		want(t, "SetNonblock", unix.SetNonblock(int(blocking), false), nil)
 		_, err := netio.AdoptSocket(ctx, blocking)
-		if want(t, "a socket that blocks", err, syscall.EINVAL); !strings.Contains(err.Error(), "SetNonblock") {
-			t.Errorf("a socket that blocks: %v, which does not say what to do", err)
+		if want(t, "a blocking socket", err, syscall.EINVAL); !strings.Contains(err.Error(), "SetNonblock") {
+			t.Errorf("AdoptSocket of a blocking socket: %v does not say what to do", err)
 		}
 		in, out, err := os.Pipe()
 		want(t, "Pipe", err, nil)
@@ -560,17 +559,17 @@ func TestAdoptSocketErrors(t *testing.T) {
 		_, err = netio.AdoptSocket(ctx, in.Fd())
 		want(t, "a pipe", err, syscall.ENOTSOCK)
 		_, err = netio.AdoptSocket(ctx, 1<<20)
-		want(t, "no descriptor", err, syscall.EBADF)
+		want(t, "a number that is no descriptor", err, syscall.EBADF)
 
 		near, far := world{"epoll", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		defer near.Close()
 		defer far.Close()
 		_, err = netio.AdoptSocket(ctx, descriptor(t, near.LocalAddr(), near.RemoteAddr()))
-		want(t, "a stream's", err, fs.ErrExist)
+		want(t, "the descriptor of a stream", err, fs.ErrExist)
 		fd, _ := fdPair(t, unix.SOCK_STREAM)
 		s := adopt(ctx, t, fd)
 		_, err = netio.AdoptSocket(ctx, fd)
-		want(t, "adopted twice", err, fs.ErrExist)
+		want(t, "a descriptor that is adopted already", err, fs.ErrExist)
 		want(t, "AddReader", task.Loop(ctx).AddReader(fd, func() {}), fs.ErrExist)
 		want(t, "Close", s.Close(), nil)
 		want(t, "AddReader after Close", task.Loop(ctx).AddReader(fd, func() {}), nil)
@@ -578,7 +577,8 @@ func TestAdoptSocketErrors(t *testing.T) {
 	})
 }
 
-// One task at a time uses a direction. Close wakes both, and leaves the descriptor open.
+// Each direction of a socket has one call at a time. Close wakes both calls and leaves the
+// descriptor open.
 func TestSocketBusyAndClosed(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, watched *counter) {
 		fd, _ := fdPair(t, unix.SOCK_STREAM)
@@ -606,7 +606,7 @@ func TestSocketBusyAndClosed(t *testing.T) {
 		want(t, "Receive", err, net.ErrClosed)
 		n, err := writer.Await(ctx)
 		if want(t, "SendAll", err, net.ErrClosed); n == 0 || n == 32<<20 {
-			t.Errorf("SendAll has sent %d bytes", n)
+			t.Errorf("SendAll sent %d bytes", n)
 		}
 		calls["Close"] = s.Close
 		for what, call := range calls {
@@ -618,7 +618,7 @@ func TestSocketBusyAndClosed(t *testing.T) {
 	})
 }
 
-// A task that waits is part of reports.
+// Reports about waiting tasks include the tasks that wait for a socket.
 func TestSocketWaits(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, _ *counter) {
 		s, peer := connectTCP(ctx, t)
@@ -630,7 +630,7 @@ func TestSocketWaits(t *testing.T) {
 			found = found || strings.Contains(wait.String(), s.String()+" to be readable")
 		}
 		if !found {
-			t.Errorf("no wait for %v among %v", s, task.Waits(ctx))
+			t.Errorf("%v is not among the waits %v", s, task.Waits(ctx))
 		}
 		want(t, "Close", s.Close(), nil)
 		_, err := reader.Await(ctx)
@@ -638,8 +638,8 @@ func TestSocketWaits(t *testing.T) {
 	})
 }
 
-// A SendAll that gives way has ended when it sees that the socket was closed meanwhile:
-// the descriptor may be another file's by then.
+// If the socket is closed while a SendAll yields, SendAll returns net.ErrClosed and sends no more:
+// the descriptor may belong to another file by then.
 func TestSocketClosedWhileSendAllGivesWay(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, _ *counter) {
 		s, peer := connectTCP(ctx, t)
@@ -649,7 +649,7 @@ func TestSocketClosedWhileSendAllGivesWay(t *testing.T) {
 		n, err := sender.Await(ctx)
 		want(t, "SendAll", err, net.ErrClosed)
 		if n > 256<<10 {
-			t.Errorf("SendAll has sent %d bytes, and the socket was closed after 256 KiB", n)
+			t.Errorf("SendAll sent %d bytes, but the socket was closed after 256 KiB", n)
 		}
 		_, err = closer.Await(ctx)
 		want(t, "Close", err, nil)

@@ -10,7 +10,7 @@ import (
 	"baton/netio"
 )
 
-// Where descriptors cannot be watched, AdoptSocket says so.
+// A poller that cannot watch descriptors makes AdoptSocket return errors.ErrUnsupported.
 func TestAdoptSocketUnsupported(t *testing.T) {
 	for _, w := range []world{{"virtual", ""}, {"portable", ""}} {
 		w.run(t, func(ctx context.Context, t *testing.T) {
@@ -20,7 +20,7 @@ func TestAdoptSocketUnsupported(t *testing.T) {
 	}
 }
 
-// A zero Socket is none, and says where to get one.
+// Calls of a zero Socket panic and say how to make one.
 func TestSocketMisuse(t *testing.T) {
 	real(t, func(ctx context.Context) error {
 		var s netio.Socket

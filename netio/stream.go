@@ -20,7 +20,7 @@ const DefaultLineLimit = 64 << 10
 // the default.
 type StreamConfig struct {
 	// LineLimit is how many bytes ReadLine, ReadUntil and Peek may read ahead, at most. It
-	// bounds the memory of a stream. The default is 64 KiB.
+	// limits the memory of a stream. The default is 64 KiB.
 	LineLimit int
 
 	// ReadTimeout, WriteTimeout and IdleTimeout are the initial values of SetReadTimeout,

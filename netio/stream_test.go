@@ -16,29 +16,29 @@ import (
 	"baton/task"
 )
 
-// The conformance suite: what every stream does, whatever it is made of.
+// TestStream checks what every stream does in every world.
 func TestStream(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		test func(ctx context.Context, t *testing.T, near, far *netio.Stream)
 	}{
-		{"read what is there (213)", testRead},
-		{"read full (216)", testReadFull},
-		{"peek takes nothing", testPeek},
-		{"half close", testHalfClose},
-		{"vectored writes (91)", testWriteBuffers},
-		{"close wakes every waiter (G16)", testCloseWakes},
-		{"closed is closed", testClosed},
-		{"busy names both (218)", testBusy},
-		{"a cancelled read loses nothing (218)", testCancelRead},
-		{"a cancelled write says how much (G6)", testCancelWrite},
-		{"copy leaves what was not written", testCopyError},
-		{"copy to a writer that panics", testCopyPanic},
-		{"copy of a stream that is closed", testCopyClosed},
+		{"Read returns what has arrived", testRead},
+		{"ReadFull", testReadFull},
+		{"Peek consumes nothing", testPeek},
+		{"CloseWrite keeps the other direction open", testHalfClose},
+		{"WriteBuffers", testWriteBuffers},
+		{"Close wakes every waiting call", testCloseWakes},
+		{"calls of a closed stream fail", testClosed},
+		{"a second call of a direction is busy", testBusy},
+		{"a cancelled read loses no bytes", testCancelRead},
+		{"a cancelled write returns how much it wrote", testCancelWrite},
+		{"Copy leaves bytes that were not written", testCopyError},
+		{"Copy to a writer that panics", testCopyPanic},
+		{"Copy from a stream that is closed", testCopyClosed},
 		{"timeouts", testTimeouts},
-		{"close with unread data (221)", testCloseUnread},
-		{"the end stays the end", testEndStays},
-		{"a reset that a Write was told", testResetToWriter},
+		{"Close with unread data", testCloseUnread},
+		{"reads after the end return the end", testEndStays},
+		{"a reset that a Write has returned", testResetToWriter},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			everywhere(t, func(ctx context.Context, t *testing.T, w world) {
@@ -72,18 +72,18 @@ func testRead(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	}
 	m := must(far.ReadFull(ctx, make([]byte, 3-n)))(t)
 	if n+m != 3 {
-		t.Errorf("%d bytes, want 3", n+m)
+		t.Errorf("received %d bytes, want 3", n+m)
 	}
 	want(t, "CloseWrite", near.CloseWrite(), nil)
 	for range 2 {
 		if n, err := far.Read(ctx, buf); n != 0 || err != io.EOF {
-			t.Errorf("Read at the end = %d, %v; want the bare io.EOF", n, err)
+			t.Errorf("Read at the end = %d, %v; want io.EOF, unwrapped", n, err)
 		}
 	}
 }
 
 func testReadFull(ctx context.Context, t *testing.T, near, far *netio.Stream) {
-	far.SetLineLimit(10) // is not for ReadFull
+	far.SetLineLimit(10) // does not limit ReadFull
 	writer := task.Start(ctx, func(ctx context.Context) (int, error) {
 		n, err := near.Write(ctx, bytes.Repeat([]byte("x"), 300_000))
 		return n, errors.Join(err, near.CloseWrite())
@@ -113,7 +113,7 @@ func testPeek(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	_, err := far.Peek(ctx, 9)
 	want(t, "Peek beyond the limit", err, netio.ErrTooLong)
 	if rest := must(io.ReadAll(far.NetConn(ctx)))(t); string(rest) != "abcdef" {
-		t.Errorf("then read %q", rest)
+		t.Errorf("the next read returned %q", rest)
 	}
 }
 
@@ -140,10 +140,10 @@ func testWriteBuffers(ctx context.Context, t *testing.T, near, far *netio.Stream
 		t.Errorf("WriteBuffers = %d, %v", n, err)
 	}
 	if string(bufs[0]) != "one " || len(bufs) != 4 {
-		t.Errorf("the caller's buffers were changed: %q", bufs)
+		t.Errorf("WriteBuffers changed the caller's buffers: %q", bufs)
 	}
 	if n, err := near.WriteBuffers(ctx); n != 0 || err != nil {
-		t.Errorf("WriteBuffers of nothing = %d, %v", n, err)
+		t.Errorf("WriteBuffers without a buffer = %d, %v", n, err)
 	}
 	got := make([]byte, 13)
 	must(far.ReadFull(ctx, got))(t)
@@ -161,7 +161,7 @@ func blocked[T any](ctx context.Context, fn func(ctx context.Context) (T, error)
 	return t
 }
 
-// fill writes until the peer, which does not read, has made it wait.
+// fill starts a task that writes until it waits, because the peer does not read.
 func fill(ctx context.Context, s *netio.Stream) *task.Task[int] {
 	return blocked(ctx, func(ctx context.Context) (int, error) {
 		return s.Write(ctx, make([]byte, 32<<20))
@@ -177,7 +177,7 @@ func testCloseWakes(ctx context.Context, t *testing.T, near, far *netio.Stream) 
 	n, err := writer.Await(ctx)
 	want(t, "Write", err, net.ErrClosed)
 	if n == 32<<20 {
-		t.Errorf("a Write that failed has written all")
+		t.Errorf("a Write that failed returned all bytes")
 	}
 }
 
@@ -197,7 +197,7 @@ func testClosed(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		err := call()
 		want(t, what, err, net.ErrClosed)
 		if _, ok := errors.AsType[*net.OpError](err); !ok {
-			t.Errorf("%s: a %T, want a *net.OpError", what, err)
+			t.Errorf("%s returned a %T, want a *net.OpError", what, err)
 		}
 	}
 }
@@ -217,7 +217,7 @@ func testBusy(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	want(t, "CloseWrite during a Write", near.CloseWrite(), netio.ErrBusy)
 	write(ctx, t, far, "undisturbed\n")
 	if line, err := first.Await(ctx); line != "undisturbed" || err != nil {
-		t.Errorf("the first reader has %q, %v", line, err)
+		t.Errorf("the first reader received %q, %v", line, err)
 	}
 	want(t, "Abort", near.Abort(), nil)
 	_, err = writer.Await(ctx)
@@ -225,9 +225,9 @@ func testBusy(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 }
 
 func testCloseUnread(ctx context.Context, t *testing.T, near, far *netio.Stream) {
-	write(ctx, t, far, "nobody reads this")
+	write(ctx, t, far, "not read")
 	want(t, "Close", near.Close(), nil)
-	// A kernel may reset or end the stream; either way nobody hangs.
+	// The kernel may reset or end the stream. The peer does not hang in either case.
 	if n, err := far.Read(ctx, make([]byte, 1)); n != 0 || err == nil {
 		t.Errorf("Read = %d, %v", n, err)
 	}
@@ -246,23 +246,23 @@ func TestAbortResets(t *testing.T) {
 		want(t, "Read", err, syscall.ECONNRESET)
 		var op *net.OpError
 		if !errors.As(err, &op) || op.Op != "read" || op.Net != "tcp" || op.Addr.String() != far.RemoteAddr().String() {
-			t.Errorf("Read: %#v", err)
+			t.Errorf("Read returned %#v, want a *net.OpError of read", err)
 		}
 		_, err = far.Read(ctx, make([]byte, 1))
-		want(t, "a second Read (217)", err, syscall.ECONNRESET)
+		want(t, "a second Read", err, syscall.ECONNRESET)
 		want(t, "Close", far.Close(), nil)
 		_, err = far.Read(ctx, make([]byte, 1))
 		want(t, "Read after Close", err, net.ErrClosed)
 	})
 }
 
-// The end of the stream is the peer's last word, whatever becomes of what it does not
-// read.
+// Once the peer has ended the stream, Read returns io.EOF, even if the peer does not read what this
+// side writes.
 func testEndStays(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	want(t, "CloseWrite", far.CloseWrite(), nil)
 	_, err := near.Read(ctx, make([]byte, 1))
 	want(t, "Read at the end", err, io.EOF)
-	write(ctx, t, near, "nobody reads this")
+	write(ctx, t, near, "not read")
 	want(t, "Close", far.Close(), nil)
 	_, err = near.Read(ctx, make([]byte, 1))
 	want(t, "Read after the peer's Close", err, io.EOF)
@@ -271,23 +271,23 @@ func testEndStays(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	want(t, "Read after Close", err, net.ErrClosed)
 }
 
-// The kernel tells of a reset once, here a Write, and then of an end of the stream.
+// The kernel reports a reset once, here to a Write, and the end of the stream afterwards.
 func testResetToWriter(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	want(t, "Abort", far.Abort(), nil)
 	lost, end := syscall.ECONNRESET, error(syscall.ECONNRESET)
 	if near.LocalAddr().Network() == "unix" {
-		lost, end = syscall.EPIPE, io.EOF // it knows no reset
+		lost, end = syscall.EPIPE, io.EOF // a UNIX socket has no reset
 	}
 	for range 2 {
 		_, err := near.Write(ctx, []byte("x"))
-		for err == nil { // the news is on its way
+		for err == nil { // until the reset has arrived
 			_, err = near.Write(ctx, []byte("x"))
 		}
 		want(t, "Write", err, lost)
 		_, err = near.Read(ctx, make([]byte, 1))
 		want(t, "Read", err, end)
 		if op, dressed := errors.AsType[*net.OpError](err); dressed && (op.Op != "read" || strings.Contains(err.Error(), "write")) {
-			t.Errorf("Read: %v names another operation", err)
+			t.Errorf("Read returned %v, which names another operation", err)
 		}
 	}
 	want(t, "CloseWrite", near.CloseWrite(), nil)

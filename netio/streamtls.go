@@ -22,7 +22,7 @@ import (
 // of this process.
 const maxOut = bulkSpace + 64<<10
 
-var errAnswers = errors.New("tls: peer asks for key updates and does not read the answers")
+var errAnswers = errors.New("tls: the peer asks for key updates and does not read the answers")
 
 // A streamTLS is the TLS of a stream. It is the record.Wire of its layer: it reads records
 // through the stream's reading direction, where the task parks, and sends records through a

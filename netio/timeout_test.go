@@ -26,10 +26,10 @@ func testTimeouts(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 		want(t, what, err, os.ErrDeadlineExceeded)
 		var netErr net.Error
 		if !errors.As(err, &netErr) || !netErr.Timeout() {
-			t.Errorf("%s: %v is no timeout of package net", what, err)
+			t.Errorf("%s returned %v, want a net.Error with Timeout", what, err)
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s: %v passes for a cancel", what, err)
+			t.Errorf("%s returned %v, which looks like a cancel", what, err)
 		}
 	}
 	near.SetReadTimeout(10 * time.Millisecond)
@@ -45,12 +45,12 @@ func testTimeouts(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	timedOut("Write", err)
 	write(ctx, t, far, ", end\n")
 	if line, err := near.ReadLine(ctx); line != "begin, end" || err != nil {
-		t.Errorf("after timeouts ReadLine = %q, %v", line, err)
+		t.Errorf("after the timeouts ReadLine = %q, %v", line, err)
 	}
 }
 
-// A Write that times out tells how much it has written. In a real world that may be
-// nothing: it may not have got a processor within its time.
+// A Write that times out returns how much it wrote. In a real world it may write nothing, because
+// it may not run in time.
 func TestTimeoutOfWrite(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{WriteTimeout: time.Second})
@@ -59,15 +59,15 @@ func TestTimeoutOfWrite(t *testing.T) {
 		n, err := near.Write(ctx, make([]byte, 32<<20))
 		want(t, "Write", err, os.ErrDeadlineExceeded)
 		if n == 0 || n == 32<<20 {
-			t.Errorf("Write = %d", n)
+			t.Errorf("Write = %d, want some of the bytes", n)
 		}
 		if got := must(far.ReadFull(ctx, make([]byte, n)))(t); got != n {
-			t.Errorf("the peer has got %d bytes of %d", got, n)
+			t.Errorf("the peer received %d bytes, want %d", got, n)
 		}
 	})
 }
 
-// A timeout is for a call, not for a wait: bytes that trickle in do not help.
+// The read timeout limits a whole call, however often bytes arrive.
 func TestTimeoutOfCall(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{
@@ -78,7 +78,7 @@ func TestTimeoutOfCall(t *testing.T) {
 			defer far.Close()
 			for range 15 {
 				if _, err := far.Write(ctx, []byte("x")); err != nil {
-					return nil // the reader has given up
+					return nil // the reader has timed out
 				}
 				if err := sleep(ctx, time.Second); err != nil {
 					return err
@@ -90,12 +90,12 @@ func TestTimeoutOfCall(t *testing.T) {
 		_, err := near.ReadLine(ctx)
 		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
 		if took := task.Now(ctx).Sub(start); took != 10*time.Second {
-			t.Errorf("ReadLine timed out after %v, want 10 s: the idle timeout is not for a stream that moves", took)
+			t.Errorf("ReadLine timed out after %v, want 10s: the stream is not idle while bytes arrive", took)
 		}
 	})
 }
 
-// A Copy is one call, too.
+// A Copy is one call.
 func TestTimeoutOfCopy(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
@@ -109,12 +109,12 @@ func TestTimeoutOfCopy(t *testing.T) {
 		n, err := copying.Await(ctx)
 		want(t, "Copy", err, os.ErrDeadlineExceeded)
 		if n != 2 {
-			t.Errorf("Copy = %d, want the 2 bytes of the first 10 s", n)
+			t.Errorf("Copy = %d, want the 2 bytes of the first 10s", n)
 		}
 	})
 }
 
-// Every call has its own time.
+// Every call has the whole timeout.
 func TestTimeoutOfNextCall(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
@@ -136,7 +136,7 @@ func TestTimeoutOfNextCall(t *testing.T) {
 	})
 }
 
-// A timeout that is taken away during a call leaves nothing behind.
+// A timeout that is removed during a call has no effect later.
 func TestTimeoutTakenAway(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{ReadTimeout: 10 * time.Second})
@@ -149,7 +149,7 @@ func TestTimeoutTakenAway(t *testing.T) {
 			must(reader.Await(ctx))(t)
 			want(t, "sleep", sleep(ctx, time.Minute), nil)
 		}
-		// One that is set during a call is for the next one.
+		// A timeout that is set during a call applies to the next call.
 		reader := blocked(ctx, near.ReadLine)
 		near.SetReadTimeout(time.Second)
 		want(t, "sleep", sleep(ctx, time.Minute), nil)
@@ -160,7 +160,7 @@ func TestTimeoutTakenAway(t *testing.T) {
 	})
 }
 
-// Who begins to wait does not make a stream less idle.
+// A call that begins to wait does not restart the idle timeout.
 func TestIdleTogether(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -178,12 +178,12 @@ func TestIdleTogether(t *testing.T) {
 		_, err = reader.Await(ctx)
 		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
 		if took := task.Now(ctx).Sub(start); n != 0 || took != 2*time.Second {
-			t.Errorf("idle after %v, want 2 s", took)
+			t.Errorf("timed out after %v, want 2s", took)
 		}
 	})
 }
 
-// A reader is not idle while a writer on the same stream gets on.
+// A reader does not time out while a writer of the same stream makes progress.
 func TestIdleBothWays(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -202,13 +202,12 @@ func TestIdleBothWays(t *testing.T) {
 		took, err := reader.Await(ctx)
 		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
 		if took != 6*time.Second {
-			t.Errorf("idle after %v, want 2 s after the last write, which was after 4 s", took)
+			t.Errorf("timed out after %v, want 2s after the last write at 4s", took)
 		}
 	})
 }
 
-// An idle timeout that is set while a call waits counts from then on, and is for that
-// call too; the time before it is nobody's.
+// An idle timeout that is set while a call waits begins then, and applies to that call too.
 func TestIdleSetLate(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -222,14 +221,14 @@ func TestIdleSetLate(t *testing.T) {
 		writer := task.Start(ctx, func(ctx context.Context) (int, error) { return near.Write(ctx, make([]byte, 32<<20)) })
 		want(t, "sleep", sleep(ctx, 9*time.Second), nil)
 		if reader.State() != task.Parked || writer.State() != task.Parked {
-			t.Errorf("timed out before 10 s: the reader is %v, the writer %v", reader.State(), writer.State())
+			t.Errorf("timed out before 10s: the reader is %v, the writer %v", reader.State(), writer.State())
 		}
 		_, err := writer.Await(ctx)
 		want(t, "Write", err, os.ErrDeadlineExceeded)
 		_, err = reader.Await(ctx)
 		want(t, "ReadLine", err, os.ErrDeadlineExceeded)
 		if took := task.Now(ctx).Sub(start); took != 10*time.Second {
-			t.Fatalf("idle after %v, want 10 s", took)
+			t.Fatalf("timed out after %v, want 10s", took)
 		}
 		reader = blocked(ctx, near.ReadLine)
 		near.SetIdleTimeout(0)
@@ -240,7 +239,7 @@ func TestIdleSetLate(t *testing.T) {
 	})
 }
 
-// A long Write is not idle while its peer reads slowly, and is when it stops.
+// A long Write does not time out while its peer reads slowly. It times out when the peer stops.
 func TestIdleLongWrite(t *testing.T) {
 	const size, step, steps = 1 << 20, 20_000, 30
 	data := make([]byte, size)
@@ -271,19 +270,19 @@ func TestIdleLongWrite(t *testing.T) {
 				n, err := call(ctx, near)
 				want(t, name, err, os.ErrDeadlineExceeded)
 				if took := task.Now(ctx).Sub(start); took < steps*time.Second || took > (steps+3)*time.Second {
-					t.Errorf("%s timed out after %v, want at most 3 s after the peer's last read", name, took)
+					t.Errorf("%s timed out after %v, want at most 3s after the peer's last read", name, took)
 				}
 				near.Close()
 				rest := must(far.ReadFull(ctx, got[steps*step:n]))(t)
 				if steps*step+rest != n || !bytes.Equal(got[:n], data[:n]) {
-					t.Errorf("the peer has read %d bytes, perhaps others, of %d", steps*step+rest, n)
+					t.Errorf("the peer received %d bytes, or other bytes, want %d", steps*step+rest, n)
 				}
 			})
 		})
 	}
 }
 
-// bottomless is a world that takes every Write at once.
+// bottomless is a poller that completes every Write at once.
 type bottomless struct{ poll.Poller }
 
 func (b bottomless) Submit(op *poll.Op) bool {
@@ -297,7 +296,7 @@ func (b bottomless) Submit(op *poll.Op) bool {
 	return true
 }
 
-// A Write in pieces gives way like every long call, if none of them waits.
+// A Write in pieces yields like every long call, even if no piece waits.
 func TestIdleLongWriteGivesWay(t *testing.T) {
 	world := bottomless{virtual.New(virtual.Config{})}
 	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
@@ -316,7 +315,7 @@ func TestIdleLongWriteGivesWay(t *testing.T) {
 		n, err := near.Write(ctx, make([]byte, 8<<20))
 		written = true
 		if n != 8<<20 || turns < 6 {
-			t.Errorf("wrote %d bytes while others had %d turns, want one for each MiB but the first and the last", n, turns)
+			t.Errorf("wrote %d bytes while another task ran in %d turns, want at least 6", n, turns)
 		}
 		return err
 	})

@@ -160,7 +160,7 @@ func needsRootsForClients(c *tls.Config) bool {
 	return c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil || c.GetConfigForClient != nil
 }
 
-// loadRoots loads the system's root certificates outside of the loop: the first time takes
+// loadRoots loads the system's root certificates outside the loop: the first time takes
 // tens of milliseconds. Package x509 keeps them.
 func loadRoots(ctx context.Context) error {
 	_, err := await.Blocking(ctx, func(context.Context) (*x509.CertPool, error) {

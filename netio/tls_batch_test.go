@@ -17,8 +17,7 @@ import (
 	"baton/task"
 )
 
-// A tally is a poller that counts the Writes it is given, and how often another goroutine
-// wakes it.
+// A tally is a poller that counts the Writes submitted to it, and the calls of Wake.
 type tally struct {
 	poll.Poller
 	writes int
@@ -37,8 +36,8 @@ func (w *tally) Submit(op *poll.Op) bool {
 	return w.Poller.Submit(op)
 }
 
-// The records of 64 KiB go out together, unless there is an idle timeout: then bytes have
-// moved after each record.
+// The records of 64 KiB are written together. With an idle timeout, each record is written alone,
+// because the timeout counts bytes only when an operation completes.
 func TestLongWriteOverTLSIsOneOperation(t *testing.T) {
 	for _, c := range []struct {
 		idle   bool
@@ -62,15 +61,15 @@ func TestLongWriteOverTLSIsOneOperation(t *testing.T) {
 			})
 			_, err := far.ReadFull(ctx, got)
 			if w.writes-before != c.writes || !bytes.Equal(got, message) {
-				t.Errorf("idle timeout %v: %d operations, want %d", c.idle, w.writes-before, c.writes)
+				t.Errorf("with an idle timeout %v: %d operations, want %d", c.idle, w.writes-before, c.writes)
 			}
 			return err
 		}), nil)
 	}
 }
 
-// A handshake leaves the loop only to load the roots of the system, and only if it may
-// verify a certificate by them.
+// A handshake runs outside the loop only to load the system's roots, and only if it may verify a
+// certificate with them.
 func TestHandshakeLoadsRootsOnlyIfNeeded(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(client, server *tls.Config)
@@ -95,9 +94,9 @@ func TestHandshakeLoadsRootsOnlyIfNeeded(t *testing.T) {
 				client, server := a.client(), a.server(t)
 				c.change(client, server)
 				before := w.wakes.Load()
-				_, _ = shake(ctx, near, far, client, server) // the system does not know our authority
+				_, _ = shake(ctx, near, far, client, server) // the system does not trust the test's authority
 				if loads := w.wakes.Load() > before; loads != c.loads {
-					t.Errorf("the handshake has left the loop: %v, want %v", loads, c.loads)
+					t.Errorf("the handshake ran outside the loop: %v, want %v", loads, c.loads)
 				}
 				return nil
 			}), nil)
@@ -105,14 +104,14 @@ func TestHandshakeLoadsRootsOnlyIfNeeded(t *testing.T) {
 	}
 }
 
-// anyClient has every client served by the config that there is.
+// anyClient uses the same config for every client.
 func anyClient(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil }
 
-// One Read brings several long records, if they are there and fit.
+// One Read returns several long records if they have arrived and fit.
 func TestReadOverTLSBringsSeveralRecords(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller != "epoll" {
-			return // the buffers of the others hold less than two records
+			return // the buffers of the other pollers hold less than two records
 		}
 		near, far := w.encrypted(ctx, t, netio.StreamConfig{})
 		defer near.Close()
@@ -127,20 +126,20 @@ func TestReadOverTLSBringsSeveralRecords(t *testing.T) {
 			_, err = far.ReadFull(ctx, buf[n:])
 			want(t, "ReadFull", err, nil)
 			if !bytes.Equal(buf, message) {
-				t.Fatal("the bytes are not those that were sent")
+				t.Fatal("received other bytes than were sent")
 			}
 			if n == size {
 				return
 			}
 		}
-		t.Errorf("none of %d Reads has brought more than one record", enough)
+		t.Errorf("none of %d Reads returned more than one record", enough)
 	})
 }
 
-// Copying over TLS uses the same buffers again, although an idle stream keeps none.
+// Copying over TLS reuses its buffers, although an idle stream keeps none.
 func TestCopyOverTLSReusesBuffers(t *testing.T) {
 	if raceEnabled {
-		return // the detector has pools lose what is in them
+		return // the race detector makes pools drop their contents
 	}
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.poller == "portable" {
@@ -162,19 +161,19 @@ func TestCopyOverTLSReusesBuffers(t *testing.T) {
 			want(t, "Write", err, nil)
 		}
 		for range 10 {
-			exchange() // makes the buffers
+			exchange() // allocates the buffers
 		}
 		before := allocated()
 		for range rounds {
 			exchange()
 		}
 		if n := (allocated() - before) / rounds; n > most {
-			t.Errorf("%d bytes allocated for each message, want %d at most", n, most)
+			t.Errorf("%d bytes allocated per message, want at most %d", n, most)
 		}
 	})
 }
 
-// allocated is how many bytes this process has allocated.
+// allocated returns how many bytes this process has allocated.
 func allocated() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)

@@ -14,9 +14,9 @@ import (
 	"baton/task"
 )
 
-// BenchmarkTLS is one message over TLS to an echo and back, by two tasks of one loop,
-// and by two goroutines with package crypto/tls alone. With -cpu 1 it compares what
-// both ends cost.
+// BenchmarkTLS sends a message over TLS to an echo server and reads it back: with two tasks of one
+// loop, and with two goroutines and package crypto/tls. With -cpu 1 it compares the cost of both
+// endpoints together.
 func BenchmarkTLS(b *testing.B) {
 	for _, size := range []int{100, 1 << 10, 64 << 10} {
 		b.Run(fmt.Sprintf("stream/%d", size), func(b *testing.B) {

@@ -19,14 +19,14 @@ import (
 	"baton/task"
 )
 
-// TestHandshakeRefused: who sees what when the two sides do not agree. Both streams
-// are closed then.
+// If the two sides do not agree, each returns an error with the reason, and both streams are
+// closed.
 func TestHandshakeRefused(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		change    func(client, server *tls.Config, a *authority)
-		near, far string // what the errors say
-		as        any    // what the client's error is
+		near, far string // texts in the errors
+		as        any    // the type in the client's error, if any
 	}{
 		{"unknown authority", func(client, _ *tls.Config, _ *authority) { client.RootCAs = x509.NewCertPool() },
 			"unknown authority", "remote error: tls: bad certificate", &x509.UnknownAuthorityError{}},
@@ -55,27 +55,27 @@ func TestHandshakeRefused(t *testing.T) {
 				}{{near, nearErr, c.near}, {far, farErr, c.far}} {
 					op, ok := errors.AsType[*net.OpError](side.err)
 					if !ok || op != side.err || op.Op != "handshake" || !strings.Contains(side.err.Error(), side.says) {
-						t.Errorf("handshake: %v, want %q", side.err, side.says)
+						t.Errorf("the handshake returned %v, want %q", side.err, side.says)
 					}
 					want(t, "Close", side.s.Close(), net.ErrClosed)
 				}
 				if c.as != nil && !errors.As(nearErr, c.as) {
-					t.Errorf("handshake: %v has no %T", nearErr, c.as)
+					t.Errorf("the handshake returned %v, want a %T in it", nearErr, c.as)
 				}
 			})
 		})
 	}
 }
 
-// TestHandshakeEnds: whatever becomes of the peer, StartTLS ends.
+// StartTLS ends whatever the peer does.
 func TestHandshakeEnds(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		meet func(ctx context.Context, far *netio.Stream) // in a task
+		meet func(ctx context.Context, far *netio.Stream) // what the peer does, in a task
 		want error
 	}{
 		{"the peer leaves", func(ctx context.Context, far *netio.Stream) {
-			far.Read(ctx, make([]byte, 10_000)) // unread bytes would make it a reset
+			far.Read(ctx, make([]byte, 10_000)) // unread bytes would make the Close a reset
 			far.Close()
 		}, io.ErrUnexpectedEOF},
 		{"the peer leaves in the middle", func(ctx context.Context, far *netio.Stream) {
@@ -98,7 +98,7 @@ func TestHandshakeEnds(t *testing.T) {
 				err := near.StartTLS(ctx, newAuthority(t).client())
 				want(t, "StartTLS", err, c.want)
 				if _, ok := err.(*net.OpError); !ok {
-					t.Errorf("StartTLS: a %T, want a *net.OpError", err)
+					t.Errorf("StartTLS returned a %T, want a *net.OpError", err)
 				}
 				want(t, "Close", near.Close(), net.ErrClosed)
 				must(meeting.Await(ctx))(t)
@@ -111,7 +111,7 @@ type discard struct{}
 
 func (discard) Write(_ context.Context, p []byte) (int, error) { return len(p), nil }
 
-// Without a word about it a handshake takes a minute at most.
+// By default a handshake takes a minute at most.
 func TestHandshakeTimeout(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -119,12 +119,12 @@ func TestHandshakeTimeout(t *testing.T) {
 		began := task.Now(ctx)
 		want(t, "AcceptTLS", near.AcceptTLS(ctx, newAuthority(t).server(t)), os.ErrDeadlineExceeded)
 		if d := task.Now(ctx).Sub(began); d != time.Minute {
-			t.Errorf("it took %v", d)
+			t.Errorf("AcceptTLS took %v, want 1m0s", d)
 		}
 	})
 }
 
-// A cancel ends a handshake, with the bare error, and a stream that is closed.
+// A cancel ends a handshake with the *task.Canceled and closes the stream.
 func TestHandshakeCancel(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
@@ -136,7 +136,7 @@ func TestHandshakeCancel(t *testing.T) {
 		shaking.Cancel(nil)
 		_, err = shaking.Await(ctx)
 		if _, bare := err.(*task.Canceled); !bare {
-			t.Errorf("StartTLS: %v, want a *task.Canceled", err)
+			t.Errorf("StartTLS returned %v, want a bare *task.Canceled", err)
 		}
 		want(t, "Close", near.Close(), net.ErrClosed)
 	})
@@ -154,21 +154,21 @@ func TestHandshakeClose(t *testing.T) {
 	})
 }
 
-// A line, a second one and the ClientHello come in one segment: no byte of them is
-// lost. Plaintext after the last line is no part of the encrypted stream.
+// If two lines and the ClientHello arrive in one segment, no byte is lost. Plaintext after the last
+// line does not become part of the encrypted stream.
 func TestStartTLSAfterLines(t *testing.T) {
 	for _, c := range []struct {
 		name, behind string
 		ok           bool
 	}{
 		{"a PROXY header and STARTTLS", "", true},
-		{"plaintext behind the line", "injected\r\n", false},
+		{"plaintext after the line", "injected\r\n", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 				a := newAuthority(t)
-				front, back := w.pair(ctx, t, netio.StreamConfig{}) // of the client and the relay
-				near, far := w.pair(ctx, t, netio.StreamConfig{})   // of the relay and the server
+				front, back := w.pair(ctx, t, netio.StreamConfig{}) // between the client and the relay
+				near, far := w.pair(ctx, t, netio.StreamConfig{})   // between the relay and the server
 				defer far.Close()
 				defer near.Close()
 				defer back.Close()
@@ -198,7 +198,7 @@ func TestStartTLSAfterLines(t *testing.T) {
 				err := far.AcceptTLS(ctx, a.server(t))
 				if !c.ok {
 					if _, ok := errors.AsType[tls.RecordHeaderError](err); !ok {
-						t.Errorf("AcceptTLS: %v, want a tls.RecordHeaderError", err)
+						t.Errorf("AcceptTLS returned %v, want a tls.RecordHeaderError", err)
 					}
 					client.Await(ctx)
 					return

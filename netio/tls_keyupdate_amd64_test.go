@@ -21,16 +21,16 @@ import (
 	"baton/task"
 )
 
-// A sealer writes records of TLS 1.3 (RFC 8446) with AES-128-GCM. Package crypto/tls updates
-// no keys by itself, so a peer that does is made by hand. On processors without AES it
-// would choose another cipher; hence the file is for amd64.
+// sealer writes records of TLS 1.3 (RFC 8446) with AES-128-GCM. Package crypto/tls never starts a
+// key update, so the test writes the key updates of the peer itself. The file is for amd64 because
+// crypto/tls chooses another cipher on processors without AES.
 type sealer struct {
 	secret, iv []byte
 	aead       cipher.AEAD
 	sequence   uint64
 }
 
-// rekey takes the keys of a secret (section 7.3).
+// rekey derives the keys from a secret (section 7.3).
 func (s *sealer) rekey(t *testing.T, secret []byte) {
 	s.secret, s.sequence = secret, 0
 	s.iv = s.expand(t, "iv", 12)
@@ -55,20 +55,20 @@ func (s *sealer) record(b []byte, content byte, text ...byte) []byte {
 	return s.aead.Seal(append(b, head...), nonce, append(text, content), head)
 }
 
-// update appends a key update that asks for one of the other end (section 4.6.3), and a
-// byte of text in the new keys, without which package crypto/tls has enough after 16.
+// update appends a key update that requests a key update in return (section 4.6.3), and a byte of
+// text with the new keys. Without the text, crypto/tls fails after 16 key updates.
 func (s *sealer) update(t *testing.T, b []byte) []byte {
 	b = s.record(b, 22, 24, 0, 0, 1, 1)
 	s.rekey(t, s.expand(t, "traffic upd", 32))
 	return s.record(b, 23, 'x')
 }
 
-// answerBytes is the record of a key update.
+// answerBytes is the size of the record of a key update.
 const answerBytes = 5 + 5 + 1 + 16
 
-// A peer that asks for key updates and reads the answers may go on. For one that does not
-// read them, no more than 64 KiB of answers are kept beside what a Write has collected;
-// then reading fails.
+// A peer that requests key updates and reads the answers may continue. If the peer does not read
+// them, the stream buffers at most 64 KiB of answers besides the data of a Write. Then reading
+// fails.
 func TestKeyUpdateFlood(t *testing.T) {
 	const updates = 10_000
 	for _, reads := range []bool{true, false} {
@@ -108,7 +108,7 @@ func TestKeyUpdateFlood(t *testing.T) {
 					return err
 				})
 				if n, err := far.ReadFull(ctx, make([]byte, updates)); err != nil {
-					t.Errorf("%d updates: %v", n, err)
+					t.Errorf("ReadFull after %d updates: %v", n, err)
 				}
 				must(flooding.Await(ctx))(t)
 				return
@@ -116,12 +116,12 @@ func TestKeyUpdateFlood(t *testing.T) {
 			n, err := far.ReadFull(ctx, make([]byte, updates))
 			op, ok := err.(*net.OpError)
 			if !ok || op.Op != "read" || !strings.Contains(err.Error(), "does not read the answers") {
-				t.Errorf("after %d updates: %v", n, err)
+				t.Errorf("ReadFull after %d updates: %v, want an error about unread answers", n, err)
 			}
-			// Room is for what a Write may have collected, and way is what the network holds.
+			// A Write may have buffered room bytes, and the network way bytes.
 			const kept, room, way = 64 << 10, 72 << 10, 64 << 10
 			if answers := n * answerBytes; answers < kept || answers > kept+room+way+1000*answerBytes {
-				t.Errorf("%d bytes of answers were written", answers)
+				t.Errorf("the stream wrote %d bytes of answers", answers)
 			}
 			_, again := far.Read(ctx, make([]byte, 1))
 			want(t, "Read again", again, err)

@@ -16,8 +16,8 @@ import (
 	"baton/task"
 )
 
-// A handshake in a simulated world replays identically, byte by byte, with the seed of
-// the schedule and one of the random numbers.
+// A simulated handshake is the same byte by byte with the same seeds of the schedule and of the
+// random numbers.
 func TestTLSReplay(t *testing.T) {
 	traces := map[uint64][]string{}
 	for _, seed := range []uint64{1, 1, 2} {
@@ -29,14 +29,14 @@ func TestTLSReplay(t *testing.T) {
 		})
 	}
 	if traces[1][0] != traces[1][1] {
-		t.Errorf("two traces of one seed:\n%s\n%s", traces[1][0], traces[1][1])
+		t.Errorf("two traces with the same seed:\n%s\n%s", traces[1][0], traces[1][1])
 	}
 	if traces[1][0] == traces[2][0] {
-		t.Error("another seed has the same trace")
+		t.Error("another seed gives the same trace")
 	}
 }
 
-// traceOfTLS returns what two ends say through a relay, and when.
+// traceOfTLS returns what two endpoints send through a relay, and when.
 func traceOfTLS(ctx context.Context, t *testing.T) string {
 	w, a := world{"virtual", "tcp"}, newAuthority(t)
 	front, back := w.pair(ctx, t, netio.StreamConfig{})

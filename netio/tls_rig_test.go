@@ -17,8 +17,8 @@ import (
 	"baton/task"
 )
 
-// An authority makes certificates. Its keys are Ed25519, whose signatures need no
-// random numbers, and are the same each time.
+// An authority issues certificates. Its keys are Ed25519, whose signatures need no random numbers,
+// so they are the same each time.
 type authority struct {
 	cert *x509.Certificate
 	key  ed25519.PrivateKey
@@ -36,7 +36,7 @@ func newAuthority(t testing.TB) *authority {
 	return a
 }
 
-// sign returns a certificate that is valid in the simulated years and in ours.
+// sign returns a certificate that is valid at simulated and at real times.
 func (a *authority) sign(t testing.TB, name string, key ed25519.PrivateKey, ca bool) []byte {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(int64(len(name))), Subject: pkix.Name{CommonName: name},
@@ -57,7 +57,7 @@ func (a *authority) certificate(t testing.TB, name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{a.sign(t, name, key, false)}, PrivateKey: key}
 }
 
-// server and client are the two sides of a handshake that succeeds.
+// server and client return the configs of a handshake that succeeds.
 func (a *authority) server(t testing.TB) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{a.certificate(t, "server")}}
 }
@@ -66,14 +66,14 @@ func (a *authority) client() *tls.Config {
 	return &tls.Config{ServerName: "server", RootCAs: a.pool}
 }
 
-// quick is a client whose handshakes cost the least.
+// quick returns the config of a client whose handshakes cost the least.
 func (a *authority) quick() *tls.Config {
 	config := a.client()
 	config.CurvePreferences = []tls.CurveID{tls.X25519}
 	return config
 }
 
-// shake starts TLS on both ends of a connection, and returns both errors.
+// shake starts TLS on both endpoints of a connection and returns both errors.
 func shake(ctx context.Context, near, far *netio.Stream, client, server *tls.Config) (nearErr, farErr error) {
 	serving := task.Start(ctx, func(ctx context.Context) (error, error) { return far.AcceptTLS(ctx, server), nil })
 	nearErr = near.StartTLS(ctx, client)
@@ -81,14 +81,14 @@ func shake(ctx context.Context, near, far *netio.Stream, client, server *tls.Con
 	return nearErr, farErr
 }
 
-// encrypted returns the two ends of a connection with TLS: near is the client.
+// encrypted returns both endpoints of a connection with TLS. near is the client.
 func (w world) encrypted(ctx context.Context, t testing.TB, c netio.StreamConfig) (near, far *netio.Stream) {
 	t.Helper()
 	near, far = w.pair(ctx, t, c)
 	a := newAuthority(t)
 	nearErr, farErr := shake(ctx, near, far, a.client(), a.server(t))
 	if nearErr != nil || farErr != nil {
-		t.Fatalf("handshake: %v; %v", nearErr, farErr)
+		t.Fatalf("the handshake returned %v and %v", nearErr, farErr)
 	}
 	return near, far
 }

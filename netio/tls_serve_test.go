@@ -23,8 +23,8 @@ func echoAll(ctx context.Context, s *netio.Stream) error {
 	return err
 }
 
-// A server with TLS shakes hands with each client for itself: one that is silent or
-// sends nonsense does not disturb the others. Only nonsense is reported.
+// A server with TLS makes the handshakes of its clients independently. A silent client and one that
+// sends nonsense do not disturb others. The server reports only the nonsense.
 func TestServeTLS(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		a := newAuthority(t)
@@ -40,7 +40,7 @@ func TestServeTLS(t *testing.T) {
 		want(t, "Close", scanner.Close(), nil)
 		nonsense := must(netio.Dial(ctx, w.network, addr))(t)
 		write(ctx, t, nonsense, "GET / HTTP/1.0\r\n\r\n")
-		nonsense.ReadAll(ctx, 100) // ends with the server's Close
+		nonsense.ReadAll(ctx, 100) // until the server closes the connection
 		want(t, "Close", nonsense.Close(), nil)
 
 		client := must(netio.DialTLS(ctx, w.network, addr, a.client()))(t)
@@ -52,17 +52,17 @@ func TestServeTLS(t *testing.T) {
 		want(t, "Close", client.Close(), nil)
 
 		srv.Shutdown(ctx)
-		serving.Await(ctx) // a LeftError for the silent one
+		serving.Await(ctx) // returns a LeftError for the silent client
 		if len(reports) != 1 {
-			t.Fatalf("reports: %v", reports)
+			t.Fatalf("the server reported %v, want one error", reports)
 		}
 		if _, ok := errors.AsType[tls.RecordHeaderError](reports[0]); !ok {
-			t.Errorf("report: %v", reports[0])
+			t.Errorf("the server reported %v, want a tls.RecordHeaderError", reports[0])
 		}
 	})
 }
 
-// Certificates can be replaced while a server runs, and depend on the name.
+// A server can change its certificates while it runs, and choose them by name.
 func TestServeTLSCertificates(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		a := newAuthority(t)
@@ -80,7 +80,7 @@ func TestServeTLSCertificates(t *testing.T) {
 				config.InsecureSkipVerify = true
 				s := must(netio.DialTLS(ctx, w.network, ln.Addr().String(), config))(t)
 				if got := s.ConnectionState().PeerCertificates[0].Subject.CommonName; got != generation+name {
-					t.Errorf("the certificate of %q, want %q", got, generation+name)
+					t.Errorf("the certificate is for %q, want %q", got, generation+name)
 				}
 				want(t, "Close", s.Close(), nil)
 			}
@@ -88,7 +88,7 @@ func TestServeTLSCertificates(t *testing.T) {
 	})
 }
 
-// The host of the address is the name, and what a certificate is not for is refused.
+// DialTLS takes the server name from the address, and refuses a certificate for another name.
 func TestDialTLSName(t *testing.T) {
 	a := newAuthority(t)
 	for _, c := range []struct {
@@ -112,7 +112,7 @@ func TestDialTLSName(t *testing.T) {
 	}
 }
 
-// The timeout of a Dialer is for the connection and the handshake together.
+// The timeout of a Dialer includes the connection and the handshake.
 func TestDialTLSTimeout(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		ln := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
@@ -121,30 +121,30 @@ func TestDialTLSTimeout(t *testing.T) {
 		_, err := netio.Dialer{Timeout: time.Second}.DialTLS(ctx, "tcp", ln.Addr().String(), newAuthority(t).client())
 		want(t, "DialTLS", err, os.ErrDeadlineExceeded)
 		if d := task.Now(ctx).Sub(began); d != time.Second {
-			t.Errorf("it took %v", d)
+			t.Errorf("DialTLS took %v, want 1s", d)
 		}
 	})
 }
 
-// A client without RootCAs asks the system, and does not know our authority.
+// A client without RootCAs uses the system's roots, which do not have the test's authority.
 func TestDialTLSSystemRoots(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
 		nearErr, farErr := shake(ctx, near, far, &tls.Config{ServerName: "server"}, newAuthority(t).server(t))
 		if _, ok := errors.AsType[*tls.CertificateVerificationError](nearErr); !ok || farErr == nil {
-			t.Errorf("handshake: %v; %v", nearErr, farErr)
+			t.Errorf("the handshake returned %v and %v, want a *tls.CertificateVerificationError", nearErr, farErr)
 		}
 	})
 }
 
-// A net.Conn of an encrypted stream has a ConnectionState, one of a plain stream none.
+// A net.Conn of an encrypted stream has a ConnectionState. A net.Conn of a plain stream has none.
 func TestNetConnOverTLS(t *testing.T) {
 	type stater interface{ ConnectionState() tls.ConnectionState }
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.encrypted(ctx, t, netio.StreamConfig{})
 		c, ok := near.NetConn(ctx).(stater)
 		if !ok || !c.ConnectionState().HandshakeComplete {
-			t.Error("no ConnectionState")
+			t.Error("an encrypted connection has no complete ConnectionState")
 		}
 		want(t, "Close", errors.Join(near.Close(), far.Close()), nil)
 		near, far = w.pair(ctx, t, netio.StreamConfig{})
@@ -156,7 +156,7 @@ func TestNetConnOverTLS(t *testing.T) {
 	})
 }
 
-// DialTLSFunc makes connections for goroutines outside.
+// DialTLSFunc makes connections for goroutines outside the loop.
 func TestDialTLSFunc(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		a := newAuthority(t)

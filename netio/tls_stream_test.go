@@ -9,27 +9,27 @@ import (
 	"baton/netio"
 )
 
-// The conformance suite over TLS: what every stream does, an encrypted one does.
+// An encrypted stream passes the tests of TestStream.
 func TestStreamOverTLS(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		test func(ctx context.Context, t *testing.T, near, far *netio.Stream)
 	}{
-		{"read what is there", testRead},
-		{"read full", testReadFull},
-		{"peek takes nothing", testPeek},
-		{"half close", testHalfClose},
-		{"vectored writes", testWriteBuffers},
-		{"close wakes every waiter", testCloseWakes},
-		{"closed is closed", testClosed},
-		{"busy names both", testBusy},
-		{"a cancelled read loses nothing", testCancelRead},
-		{"a cancelled write says how much", testCancelWrite},
-		{"copy leaves what was not written", testCopyError},
-		{"copy to a writer that panics", testCopyPanic},
-		{"copy of a stream that is closed", testCopyClosed},
+		{"Read returns what has arrived", testRead},
+		{"ReadFull", testReadFull},
+		{"Peek consumes nothing", testPeek},
+		{"CloseWrite keeps the other direction open", testHalfClose},
+		{"WriteBuffers", testWriteBuffers},
+		{"Close wakes every waiting call", testCloseWakes},
+		{"calls of a closed stream fail", testClosed},
+		{"a second call of a direction is busy", testBusy},
+		{"a cancelled read loses no bytes", testCancelRead},
+		{"a cancelled write returns how much it wrote", testCancelWrite},
+		{"Copy leaves bytes that were not written", testCopyError},
+		{"Copy to a writer that panics", testCopyPanic},
+		{"Copy from a stream that is closed", testCopyClosed},
 		{"timeouts", testTimeouts},
-		{"the end stays the end", testEndStays},
+		{"reads after the end return the end", testEndStays},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			everywhere(t, func(ctx context.Context, t *testing.T, w world) {

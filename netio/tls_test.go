@@ -21,7 +21,7 @@ import (
 	"baton/task"
 )
 
-// Two tasks at each end move megabytes in both directions at once.
+// Two tasks at each endpoint move megabytes in both directions at once.
 func TestTLSBothDirections(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.encrypted(ctx, t, netio.StreamConfig{})
@@ -52,7 +52,7 @@ func TestTLSBothDirections(t *testing.T) {
 	})
 }
 
-// A Write that times out tells how much the peer gets, and the stream stays usable.
+// A Write that times out returns how much the peer will receive. The stream stays usable.
 func TestTimeoutOfWriteOverTLS(t *testing.T) {
 	for _, c := range []netio.StreamConfig{{WriteTimeout: time.Second}, {IdleTimeout: time.Second}} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -62,21 +62,21 @@ func TestTimeoutOfWriteOverTLS(t *testing.T) {
 			n, err := near.Write(ctx, make([]byte, 32<<20))
 			want(t, "Write", err, os.ErrDeadlineExceeded)
 			if n == 0 || n == 32<<20 {
-				t.Errorf("Write = %d", n)
+				t.Errorf("Write = %d, want some of the bytes", n)
 			}
 			rest := task.Start(ctx, func(ctx context.Context) (int, error) { return near.Write(ctx, []byte("rest")) })
 			got := make([]byte, n+4)
 			must(far.ReadFull(ctx, got))(t)
 			if string(got[n:]) != "rest" {
-				t.Errorf("after %d bytes the peer reads %q", n, got[n:])
+				t.Errorf("after %d bytes the peer received %q, want \"rest\"", n, got[n:])
 			}
 			must(rest.Await(ctx))(t)
 		})
 	}
 }
 
-// Close sends what a cut Write had encrypted and the alert, while the peer reads; at
-// the latest after the timeout the connection is gone.
+// If the peer reads, Close sends the data that a cancelled Write had encrypted, and the alert. If
+// the peer does not read, the connection is closed after the timeout.
 func TestCloseOverTLS(t *testing.T) {
 	for _, reads := range []bool{true, false} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -96,16 +96,16 @@ func TestCloseOverTLS(t *testing.T) {
 			}
 			got, err := far.ReadAll(ctx, 32<<20)
 			if reads && (len(got) != n || err != nil) {
-				t.Errorf("the peer read %d bytes of %d, error %v", len(got), n, err)
+				t.Errorf("the peer received %d bytes, want %d, error %v", len(got), n, err)
 			}
 			if !reads && err == nil {
-				t.Errorf("the peer read %d bytes to the end, after the timeout", len(got))
+				t.Errorf("the peer received %d bytes and the end after the timeout", len(got))
 			}
 		})
 	}
 }
 
-// The end of the connection without the alert is an end, and an error if it may not be.
+// A connection that ends without the alert is io.EOF, or an error if the stream is strict.
 func TestTruncation(t *testing.T) {
 	for _, c := range []struct {
 		strict bool
@@ -133,21 +133,21 @@ func TestTruncation(t *testing.T) {
 				_, err := far.Read(ctx, make([]byte, 1))
 				want(t, "Read", err, c.want)
 				if (err == io.EOF) == c.strict {
-					t.Errorf("Read: %v", err)
+					t.Errorf("Read returned %v, want %v", err, c.want)
 				}
 			}
 		})
 	}
 }
 
-// A record that was changed on the way ends reading, and the alert goes out although
-// this end does not write.
+// A record that was changed in transit ends reading. The alert is sent although this endpoint does
+// not write.
 func TestTLSAlert(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		a := newAuthority(t)
 		front, back := w.pair(ctx, t, netio.StreamConfig{})
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
-		changed := false // what front says from then on
+		changed := false // whether the relay changes what front sends
 		for _, relay := range [][2]*netio.Stream{{back, near}, {near, back}} {
 			task.Go(ctx, func(ctx context.Context) error {
 				buf := make([]byte, 10_000)
@@ -177,7 +177,7 @@ func TestTLSAlert(t *testing.T) {
 				_, err := c.s.Read(ctx, make([]byte, 4))
 				op, ok := err.(*net.OpError)
 				if !ok || op.Op != "read" || !strings.Contains(err.Error(), c.says) {
-					t.Errorf("Read: %v, want %q", err, c.says)
+					t.Errorf("Read returned %v, want %q", err, c.says)
 				}
 			}
 		}
@@ -185,8 +185,8 @@ func TestTLSAlert(t *testing.T) {
 	})
 }
 
-// What a tls.Config says counts: protocols, client certificates, tickets, and
-// callbacks, which may wait.
+// A stream uses the protocols, client certificates, tickets and callbacks of a tls.Config. The
+// callbacks may wait.
 func TestTLSConfig(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		a := newAuthority(t)
@@ -211,10 +211,10 @@ func TestTLSConfig(t *testing.T) {
 			mine, its := near.ConnectionState(), far.ConnectionState()
 			if !mine.HandshakeComplete || mine.NegotiatedProtocol != "baton" || its.ServerName != "server" ||
 				its.PeerCertificates[0].Subject.CommonName != "customer" || asked != "server" {
-				t.Errorf("states: %+v, %+v", mine, its)
+				t.Errorf("the connection states are %+v and %+v", mine, its)
 			}
 			if resumed := i > 0; mine.DidResume != resumed || its.DidResume != resumed {
-				t.Errorf("handshake %d: resumed %v, %v", i, mine.DidResume, its.DidResume)
+				t.Errorf("handshake %d resumed: %v and %v", i, mine.DidResume, its.DidResume)
 			}
 			want(t, "Close", errors.Join(near.Close(), far.Close()), nil)
 		}
@@ -238,7 +238,7 @@ func TestTLSCallbackCancel(t *testing.T) {
 		_, err := shaking.Await(ctx)
 		want(t, "AcceptTLS", err, context.Canceled)
 		if _, err := client.Await(ctx); err == nil {
-			t.Error("StartTLS has succeeded")
+			t.Error("StartTLS succeeded without a certificate")
 		}
 	})
 }
@@ -268,7 +268,7 @@ func TestTLSInsideTLS(t *testing.T) {
 		nearErr, farErr := shake(ctx, near, far, client, server)
 		want(t, "handshake", errors.Join(nearErr, farErr), nil)
 		if p := far.ConnectionState().NegotiatedProtocol; p != "inner" {
-			t.Errorf("protocol %q", p)
+			t.Errorf("the protocol is %q, want \"inner\"", p)
 		}
 		const size = 300_000
 		writing := task.Start(ctx, func(ctx context.Context) (int, error) {
@@ -282,7 +282,7 @@ func TestTLSInsideTLS(t *testing.T) {
 	})
 }
 
-// Connections with TLS have no goroutines.
+// A connection with TLS needs no goroutine.
 func TestTLSGoroutines(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		return
@@ -293,12 +293,12 @@ func TestTLSGoroutines(t *testing.T) {
 			near, far := world{"epoll", "tcp"}.encrypted(ctx, t, netio.StreamConfig{})
 			defer near.Close()
 			defer far.Close()
-			if i == 3 { // workers are kept for the next task
+			if i == 3 { // by now the loop has its workers
 				before = runtime.NumGoroutine()
 			}
 		}
 		if after := runtime.NumGoroutine(); after > before+5 {
-			t.Errorf("%d goroutines, then %d", before, after)
+			t.Errorf("%d goroutines before, %d with TLS connections", before, after)
 		}
 	})
 }

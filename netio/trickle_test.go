@@ -17,24 +17,24 @@ import (
 	"baton/task"
 )
 
-// A trickle is a world of short reads and writes: at most so many bytes at a time reach the
-// poller below, and none before the next Wait, or later, as if the kernel had said EAGAIN.
+// trickle is a poller with short reads and writes. It passes pieces of at most most bytes to the
+// poller below, and not before the next Wait or a later one, as if the kernel had returned EAGAIN.
 type trickle struct {
 	poll.Poller
 	most   int
-	storm  int // how often an operation is put off, at most
+	storm  int // the most Waits that an operation is delayed
 	random *rand.Rand
-	held   []*part // in the order of their Submit
+	held   []*part // in the order of Submit
 	flying map[*poll.Op]*part
-	short  int // operations that were cut
+	short  int // how many writes were cut
 }
 
-// A part is an operation on its way through a trickle.
+// A part is an operation that has not been reported yet.
 type part struct {
 	op       *poll.Op
 	whole    []byte
 	done     int
-	delay    int // Waits that it is put off
+	delay    int // how many Waits it is delayed
 	canceled bool
 }
 
@@ -105,7 +105,7 @@ func (w *trickle) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	return done
 }
 
-// finish reports p, which has moved n bytes more, or holds it for the next piece.
+// finish reports p, which has moved n more bytes, or holds it for the next piece.
 func (w *trickle) finish(done []*poll.Op, p *part, n int, err error) []*poll.Op {
 	p.done += n
 	if p.op.Kind == poll.Write && err == nil && p.done < len(p.whole) {
@@ -120,7 +120,7 @@ func (w *trickle) finish(done []*poll.Op, p *part, n int, err error) []*poll.Op 
 	return append(done, p.op)
 }
 
-// trickles calls fn in worlds of short reads and writes, in memory and of the kernel.
+// trickles calls fn with short reads and writes, in virtual and in real worlds.
 func trickles(t *testing.T, fn func(ctx context.Context, t *testing.T, w world)) {
 	for _, c := range []struct{ most, storm int }{{1, 0}, {2, 3}, {7, 0}, {100, 20}, {5000, 1}} {
 		for _, w := range worlds() {
@@ -130,7 +130,7 @@ func trickles(t *testing.T, fn func(ctx context.Context, t *testing.T, w world))
 			t.Run(fmt.Sprintf("%v, %d bytes, storm %d", w, c.most, c.storm), func(t *testing.T) {
 				ctx, below := context.Background(), poll.Poller(virtual.New(virtual.Config{}))
 				if w.poller != "virtual" {
-					limited, cancel := context.WithTimeout(ctx, time.Minute) // against hangs only
+					limited, cancel := context.WithTimeout(ctx, time.Minute) // only ends a test that hangs
 					defer cancel()
 					ctx = limited
 					t.Setenv("BATON_POLLER", w.poller)
@@ -152,8 +152,8 @@ func trickles(t *testing.T, fn func(ctx context.Context, t *testing.T, w world))
 	}
 }
 
-// Dialogs succeed, and end as they should after a fault, however short the reads and writes
-// are and however often the kernel says EAGAIN.
+// Dialogs succeed, and end correctly after a fault, however short the reads and writes are and
+// however often the kernel returns EAGAIN.
 func TestDialogsOverShortReadsAndWrites(t *testing.T) {
 	trickles(t, func(ctx context.Context, t *testing.T, w world) {
 		for _, f := range framings {
@@ -175,7 +175,7 @@ func TestDialogsOverShortReadsAndWrites(t *testing.T) {
 	})
 }
 
-// What a cut Write has written is what its peer gets, and nothing else, also in such a world.
+// A cancelled Write returns exactly how much its peer receives, even with short writes.
 func TestCanceledWriteOverShortWrites(t *testing.T) {
 	trickles(t, func(ctx context.Context, t *testing.T, w world) {
 		near, far := w.pair(ctx, t, netio.StreamConfig{})
@@ -198,13 +198,13 @@ func TestCanceledWriteOverShortWrites(t *testing.T) {
 			n := must(writing.Await(ctx))(t)[0]
 			got := make([]byte, n)
 			if _, err := far.ReadFull(ctx, got); err != nil || !slices.Equal(got, text[:n]) {
-				t.Fatalf("%d bytes were written, the peer: %v", n, err)
+				t.Fatalf("Write returned %d bytes, ReadFull of the peer: %v", n, err)
 			}
 		}
 		want(t, "Close", near.Close(), nil)
 		rest, err := far.ReadAll(ctx, 1)
 		if len(rest) > 0 || err != nil {
-			t.Errorf("%d bytes more, %v", len(rest), err)
+			t.Errorf("the peer received %d bytes more, %v", len(rest), err)
 		}
 		far.Close()
 	})

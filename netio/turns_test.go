@@ -18,8 +18,8 @@ import (
 	"baton/task"
 )
 
-// Writers through a net.Conn take turns, tasks and other goroutines alike: every
-// message arrives in one piece.
+// Writers through a net.Conn wait for each other, whether they are tasks or goroutines outside.
+// Every message arrives in one piece.
 func TestTurnsOfWriters(t *testing.T) {
 	const size = 1 << 20
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
@@ -41,18 +41,18 @@ func TestTurnsOfWriters(t *testing.T) {
 		for lines := bufio.NewReaderSize(far.NetConn(ctx), size+1); len(seen) < 4; {
 			line := string(must(lines.ReadSlice('\n'))(t))
 			if line != strings.Repeat(line[:1], size)+"\n" {
-				t.Fatal("a message was torn apart")
+				t.Fatal("two messages were mixed")
 			}
 			seen = append(seen, line[:1])
 		}
 		slices.Sort(seen)
 		if got := strings.Join(seen, ""); got != "abcd" {
-			t.Errorf("messages %q", got)
+			t.Errorf("received the messages %q, want a, b, c and d", got)
 		}
 	})
 }
 
-// readByte reads one byte through conn.
+// readByte returns a function that reads one byte from conn.
 func readByte(conn net.Conn) func(context.Context) (byte, error) {
 	return func(context.Context) (byte, error) {
 		p := make([]byte, 1)
@@ -61,8 +61,8 @@ func readByte(conn net.Conn) func(context.Context) (byte, error) {
 	}
 }
 
-// calling starts fn as a task and waits until every task but the caller is parked, so
-// also the one that does its call of a net.Conn.
+// calling starts fn as a task and waits until no other task is ready. The task that runs its call
+// of a net.Conn is parked by then.
 func calling[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *task.Task[T] {
 	t := task.Start(ctx, fn)
 	for slices.ContainsFunc(task.Tasks(ctx), func(r *task.Ref) bool { return r.State() == task.Ready }) {
@@ -73,8 +73,8 @@ func calling[T any](ctx context.Context, fn func(ctx context.Context) (T, error)
 	return t
 }
 
-// Turns come in the order of the calls, whatever net.Conn of the stream they are
-// made through; a report says what a call waits for, and whose turn it is.
+// Calls run in the order in which they are made, through any net.Conn of the stream. Reports name
+// what a call waits for and the call before it.
 func TestTurnsOrder(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -94,13 +94,13 @@ func TestTurnsOrder(t *testing.T) {
 		write(ctx, t, far, "1234")
 		for i, r := range readers {
 			if got := must(r.Await(ctx))(t); got != "1234"[i] {
-				t.Errorf("reader %d has %q", i+1, got)
+				t.Errorf("reader %d received %q", i+1, got)
 			}
 		}
 	})
 }
 
-// What ends the wait for a turn, and whether the call whose turn it is goes on.
+// These ends the wait of a queued call, and some end the running call as well.
 func TestTurnsEnd(t *testing.T) {
 	cause := errors.New("the end of a lifetime")
 	for _, c := range []struct {
@@ -132,22 +132,22 @@ func TestTurnsEnd(t *testing.T) {
 				second := calling(ctx, readByte(conn))
 				c.end(near, conn, &second.Ref, &owner.Ref)
 				_, err := second.Await(ctx)
-				want(t, "who waited for a turn", err, c.want)
+				want(t, "the queued call", err, c.want)
 				if !c.both {
 					write(ctx, t, far, "x")
 				}
 				got, err := first.Await(ctx)
 				if c.both {
-					want(t, "whose turn it was", err, c.want)
+					want(t, "the running call", err, c.want)
 				} else if got != 'x' || err != nil {
-					t.Errorf("whose turn it was: %q, %v", got, err)
+					t.Errorf("the running call = %q, %v", got, err)
 				}
 			})
 		})
 	}
 }
 
-// Between a net.Conn and the stream itself there are no turns.
+// A call of the stream itself does not wait for a call of a net.Conn, nor the other way around.
 func TestTurnsBusy(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -170,8 +170,8 @@ func TestTurnsBusy(t *testing.T) {
 	})
 }
 
-// With the turn comes the direction itself: who has just given it back cannot take
-// it again past the one who waits, by a call of the stream itself.
+// A call that ends hands the direction over to the queued call. A call of the stream itself cannot
+// take the direction in between.
 func TestTurnsHandOver(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -181,21 +181,21 @@ func TestTurnsHandOver(t *testing.T) {
 		first := calling(ctx, func(ctx context.Context) (byte, error) {
 			got := must(readByte(near.NetConn(ctx))(ctx))(t)
 			_, err := near.Read(ctx, make([]byte, 1))
-			want(t, "Read of the stream, in between", err, netio.ErrBusy)
+			want(t, "Read of the stream in between", err, netio.ErrBusy)
 			return got, nil
 		})
 		second := calling(ctx, readByte(conn))
 		write(ctx, t, far, "12")
 		for i, r := range []*task.Task[byte]{first, second} {
 			if got, err := r.Await(ctx); got != "12"[i] || err != nil {
-				t.Errorf("reader %d has %q, %v", i+1, got, err)
+				t.Errorf("reader %d received %q, %v", i+1, got, err)
 			}
 		}
 
 		const size = 32 << 20
 		fill := calling(ctx, func(ctx context.Context) (int, error) {
 			n, err := near.NetConn(ctx).Write(make([]byte, size))
-			want(t, "CloseWrite, in between", near.CloseWrite(), netio.ErrBusy)
+			want(t, "CloseWrite in between", near.CloseWrite(), netio.ErrBusy)
 			return n, err
 		})
 		queued := calling(ctx, func(context.Context) (int, error) { return conn.Write([]byte("end")) })
@@ -206,7 +206,7 @@ func TestTurnsHandOver(t *testing.T) {
 	})
 }
 
-// The end of a net.Conn's lifetime is its own: others go on waiting.
+// The end of a net.Conn's lifetime ends only its own calls. Others continue to wait.
 func TestTurnsOfOthers(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -216,29 +216,29 @@ func TestTurnsOfOthers(t *testing.T) {
 		conn := near.NetConn(ctx)
 		first := calling(ctx, readByte(conn))
 		second := calling(ctx, readByte(lifetime.conn))
-		third := calling(ctx, readByte(near.NetConn(ctx))) // one more that looks at its ctx
+		third := calling(ctx, readByte(near.NetConn(ctx))) // another call with a ctx of its own
 		cause := errors.New("the end of a lifetime")
 		lifetime.Cancel(cause)
 		_, err := second.Await(ctx)
-		want(t, "who waited for a turn", err, cause)
-		_, err = readByte(lifetime.conn)(ctx) // does not join the line
-		want(t, "who comes afterwards", err, cause)
+		want(t, "the queued call", err, cause)
+		_, err = readByte(lifetime.conn)(ctx) // does not join the queue
+		want(t, "a later call", err, cause)
 		write(ctx, t, far, "13")
 		for i, r := range []*task.Task[byte]{first, third} {
 			if got, err := r.Await(ctx); got != "13"[i] || err != nil {
-				t.Errorf("a reader with another lifetime has %q, %v", got, err)
+				t.Errorf("a reader with another lifetime received %q, %v", got, err)
 			}
 		}
 	})
 }
 
-// A limited is a net.Conn whose lifetime is that of a task of its own.
+// limited is a net.Conn whose lifetime is that of its own task.
 type limited struct {
 	*task.Task[int]
 	conn net.Conn
 }
 
-// lifetime makes a net.Conn of s that lasts for an hour, or until it is cancelled.
+// lifetime makes a net.Conn of s that lasts for an hour or until it is cancelled.
 func lifetime(ctx context.Context, s *netio.Stream) *limited {
 	var l limited
 	l.Task = blocked(ctx, func(ctx context.Context) (int, error) {
@@ -248,8 +248,8 @@ func lifetime(ctx context.Context, s *netio.Stream) *limited {
 	return &l
 }
 
-// The turn and the end of the lifetime may come together: as everywhere, what came
-// beats the cancel, and no byte is lost.
+// The hand-over of the direction and the end of the lifetime may come together. The hand-over then
+// wins against the cancel, and no byte is lost.
 func TestTurnsTogether(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -258,7 +258,7 @@ func TestTurnsTogether(t *testing.T) {
 		lifetime := lifetime(ctx, near)
 		conn := near.NetConn(ctx)
 		first := calling(ctx, func(ctx context.Context) (byte, error) {
-			defer lifetime.Cancel(nil) // with the turn on its way
+			defer lifetime.Cancel(nil) // while the hand-over is under way
 			return readByte(conn)(ctx)
 		})
 		second := calling(ctx, readByte(lifetime.conn))
@@ -276,13 +276,12 @@ func TestTurnsTogether(t *testing.T) {
 			got += string(must(readByte(conn)(ctx))(t))
 		}
 		if got != "123" {
-			t.Errorf("read %q", got)
+			t.Errorf("read %q, want \"123\"", got)
 		}
 	})
 }
 
-// A standard context that is cancelled between the checkpoint and the park leaves
-// nobody behind in the line.
+// A call whose standard context is cancelled between the checkpoint and the park leaves the queue.
 func TestTurnsStandardCancel(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{})
@@ -296,12 +295,12 @@ func TestTurnsStandardCancel(t *testing.T) {
 			return readByte(near.NetConn(&late{std, 1}))(ctx)
 		})
 		_, err := second.Await(ctx)
-		want(t, "who came too late", err, context.Canceled)
+		want(t, "the cancelled call", err, context.Canceled)
 		third := calling(ctx, readByte(conn))
 		write(ctx, t, far, "13")
 		for i, r := range []*task.Task[byte]{first, third} {
 			if got, err := r.Await(ctx); got != "13"[i] || err != nil {
-				t.Errorf("a reader has %q, %v", got, err)
+				t.Errorf("a reader received %q, %v", got, err)
 			}
 		}
 	})

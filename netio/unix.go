@@ -18,7 +18,7 @@ import (
 const lockSuffix = ".baton-lock"
 
 // openUnix opens the socket of a UNIX listener. It binds first, and inspects the file only
-// if there is one. A name that begins with @ has no file (unix(7), abstract), and a virtual
+// if there is one. A name that begins with @ has no file (unix(7), abstract), and a simulated
 // world has no files. Errors are *net.OpError. After an error nothing is open.
 func (l *Listener) openUnix(c ListenConfig, t target) error {
 	addr := &net.UnixAddr{Name: t.text, Net: "unix"}

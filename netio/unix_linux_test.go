@@ -12,8 +12,8 @@ import (
 	"baton/netio"
 )
 
-// While a listener replaces a stale file, another one fails and touches nothing. A
-// lock file of a process that has died is no hindrance.
+// While one listener replaces a stale file, another one fails and changes nothing. The lock file of
+// a dead process does not matter.
 func TestUnixLock(t *testing.T) {
 	onDisk(t, func(ctx context.Context, t *testing.T, _ world) {
 		path := stale(ctx, t)
@@ -24,18 +24,18 @@ func TestUnixLock(t *testing.T) {
 		_, err := netio.Listen(ctx, "unix", path)
 		want(t, "Listen", err, syscall.EADDRINUSE)
 		if after := must(os.Lstat(path))(t); !os.SameFile(before, after) {
-			t.Error("the file was replaced")
+			t.Error("Listen replaced the file")
 		}
 		want(t, "Close", lock.Close(), nil)
 		ln := must(netio.Listen(ctx, "unix", path))(t)
 		defer ln.Close()
 		if _, err := os.Lstat(lock.Name()); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("the lock: %v", err)
+			t.Errorf("the lock file exists after Listen: %v", err)
 		}
 	})
 }
 
-// A server that does not listen yet has its socket.
+// A server that has bound its socket but does not listen yet keeps it.
 func TestUnixBound(t *testing.T) {
 	onDisk(t, func(ctx context.Context, t *testing.T, _ world) {
 		path := socketPath(t)

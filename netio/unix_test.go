@@ -15,7 +15,7 @@ import (
 	"baton/task"
 )
 
-// onDisk runs fn where UNIX sockets have files.
+// onDisk runs fn in the worlds where UNIX sockets have files.
 func onDisk(t *testing.T, fn func(ctx context.Context, t *testing.T, w world)) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		if w.network == "unix" && w.poller != "virtual" {
@@ -24,7 +24,7 @@ func onDisk(t *testing.T, fn func(ctx context.Context, t *testing.T, w world)) {
 	})
 }
 
-// stale leaves the file of a UNIX socket that is closed.
+// stale leaves the file of a closed UNIX socket.
 func stale(ctx context.Context, t *testing.T) (path string) {
 	t.Helper()
 	path = socketPath(t)
@@ -33,7 +33,7 @@ func stale(ctx context.Context, t *testing.T) (path string) {
 	return path
 }
 
-// Of several servers that find the same stale file, exactly one gets it.
+// If several servers find the same stale file, exactly one replaces it.
 func TestUnixStaleRace(t *testing.T) {
 	const rounds, servers = 50, 4
 	onDisk(t, func(ctx context.Context, t *testing.T, _ world) {
@@ -69,20 +69,20 @@ func TestUnixStaleRace(t *testing.T) {
 				}
 			}
 			if winners != 1 {
-				t.Errorf("%d servers of %d have the socket", winners, servers)
+				t.Errorf("%d servers of %d listen on the socket, want 1", winners, servers)
 			} else {
 				must(netio.Dial(ctx, "unix", path))(t).Close()
 			}
 			close(end)
 			wg.Wait()
 			if _, err := os.Lstat(path + ".baton-lock"); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("the lock: %v", err)
+				t.Errorf("the lock file exists after Listen: %v", err)
 			}
 		}
 	})
 }
 
-// A server does not notice that another one wants its socket.
+// A server is not disturbed if another one tries to listen on its socket.
 func TestUnixLiveServer(t *testing.T) {
 	onDisk(t, func(ctx context.Context, t *testing.T, _ world) {
 		path := socketPath(t)
@@ -97,7 +97,7 @@ func TestUnixLiveServer(t *testing.T) {
 		defer far.Close()
 		write(ctx, t, near, "x")
 		if n, err := far.Read(ctx, make([]byte, 1)); n != 1 {
-			t.Errorf("the first connection is not that of Dial: Read = %d, %v", n, err)
+			t.Errorf("Accept returned another connection than Dial's: Read = %d, %v", n, err)
 		}
 	})
 }

@@ -16,7 +16,7 @@ import (
 	"baton/task"
 )
 
-// polite is a handler that repeats lines, and says bye when the server shuts down.
+// polite is a handler that echoes lines and says bye when the server shuts down.
 func polite(ctx context.Context, s *netio.Stream) error {
 	until, release := netio.UntilShutdown(ctx)
 	defer release()
@@ -35,8 +35,8 @@ func polite(ctx context.Context, s *netio.Stream) error {
 	}
 }
 
-// An idle connection says goodbye and ends as soon as the server is shut down, whether
-// by Shutdown or by a cancel of Serve's ctx.
+// An idle connection says bye and ends as soon as the server shuts down, whether by Shutdown or by
+// a cancel of Serve's ctx.
 func TestUntilShutdown(t *testing.T) {
 	for name, end := range map[string]func(ctx context.Context, s *site) error{
 		"Shutdown": func(ctx context.Context, s *site) error { return s.srv.Shutdown(ctx) },
@@ -55,27 +55,27 @@ func TestUntilShutdown(t *testing.T) {
 				}
 				start := task.Now(ctx)
 				want(t, name, end(ctx, s), nil)
-				s.end(ctx) // is that of TestServerEnd
+				s.end(ctx) // its error is tested in serve_test.go
 				if took := task.Now(ctx).Sub(start); took != 0 {
-					t.Errorf("the end took %v", took)
+					t.Errorf("the server ended after %v, want at once", took)
 				}
 				for _, c := range clients {
 					if line, err := c.ReadLine(ctx); line != "bye" || err != nil {
-						t.Errorf("a client reads %q, %v", line, err)
+						t.Errorf("a client received %q, %v", line, err)
 					}
 					_, err := c.ReadLine(ctx)
 					want(t, "ReadLine", err, io.EOF)
 				}
 				if len(s.errs) > 0 {
-					t.Errorf("reported: %v", s.errs)
+					t.Errorf("reported %v, want nothing", s.errs)
 				}
 			})
 		})
 	}
 }
 
-// A Read that the shutdown ends has read nothing: what comes later is still there, and
-// so is the beginning of a line.
+// A Read that the shutdown ends loses no bytes. Later bytes and the beginning of a line can still
+// be read.
 func TestUntilShutdownLosesNothing(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var got string
@@ -98,13 +98,13 @@ func TestUntilShutdownLosesNothing(t *testing.T) {
 		_, err := shutdown.Await(ctx)
 		want(t, "Shutdown", err, nil)
 		if got != "a line in two parts" {
-			t.Errorf("the handler has read %q", got)
+			t.Errorf("the handler received %q, want the whole line", got)
 		}
 	})
 }
 
-// A task of the handler has a context of its own, also one that is started when the
-// server shuts down already. A handler that returns its cancel is not reported.
+// A task of the handler has a context of its own, even if it starts during the shutdown. A handler
+// that returns the cancel of the context is not reported.
 func TestUntilShutdownTasks(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		waits := func(ctx context.Context) error {
@@ -129,13 +129,13 @@ func TestUntilShutdownTasks(t *testing.T) {
 		start := task.Now(ctx)
 		want(t, "Shutdown", s.srv.Shutdown(ctx), nil)
 		if took := task.Now(ctx).Sub(start); took != 0 || len(s.errs) > 0 {
-			t.Errorf("the end took %v, reported: %v", took, s.errs)
+			t.Errorf("the server ended after %v and reported %v", took, s.errs)
 		}
 	})
 }
 
-// Outside of a handler, and when it is released, the context ends with nothing but its
-// own ctx; a deadline around it can still be moved through it.
+// Outside a handler, and after its release, the context ends only with its parent. The deadline of
+// the parent can be moved through it.
 func TestUntilShutdownElsewhere(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		start := task.Now(ctx)
@@ -144,11 +144,11 @@ func TestUntilShutdownElsewhere(t *testing.T) {
 		until, done := netio.UntilShutdown(timed)
 		defer done()
 		if !await.Reschedule(until, start.Add(time.Minute)) {
-			t.Error("the deadline around it could not be moved")
+			t.Error("Reschedule could not move the deadline of the parent")
 		}
 		want(t, "sleep", sleep(until, time.Hour), context.DeadlineExceeded)
 		if took := task.Now(ctx).Sub(start); took != time.Minute {
-			t.Errorf("it ended after %v", took)
+			t.Errorf("the context ended after %v, want 1m0s", took)
 		}
 
 		s := serve(ctx, t, &netio.Server{Grace: time.Minute}, func(ctx context.Context, s *netio.Stream) error {
@@ -162,7 +162,7 @@ func TestUntilShutdownElsewhere(t *testing.T) {
 	})
 }
 
-// A Close ends the context, too, also in a handler that has shielded itself.
+// Close ends the context too, even in a handler that is shielded.
 func TestUntilShutdownClose(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
@@ -178,12 +178,12 @@ func TestUntilShutdownClose(t *testing.T) {
 		want(t, "Close", s.srv.Close(), nil)
 		want(t, "ServeListener", s.end(ctx), nil)
 		if took := task.Now(ctx).Sub(start); took != 0 || len(s.errs) > 0 {
-			t.Errorf("the end took %v, reported: %v", took, s.errs)
+			t.Errorf("the server ended after %v and reported %v", took, s.errs)
 		}
 	})
 }
 
-// A bound over several listeners is a Limiter of the handlers.
+// A Limiter in the handlers limits the connections of several listeners together.
 func TestCommonBound(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		limit := locks.NewLimiter(1)
@@ -199,7 +199,7 @@ func TestCommonBound(t *testing.T) {
 			defer s.greeted(ctx, t).Close()
 		}
 		if took := task.Now(ctx).Sub(start); took != time.Second {
-			t.Errorf("the second connection was served after %v", took)
+			t.Errorf("the second connection was served after %v, want 1s", took)
 		}
 		want(t, "Shutdown", sites[0].srv.Shutdown(ctx), nil)
 	})

@@ -15,8 +15,8 @@ import (
 	"baton/task"
 )
 
-// A descriptor that belongs to a stream or a listener is not to be watched beside
-// it: the error names the owner (42).
+// The descriptor of a stream or a listener cannot be watched by other code. The error names the
+// owner.
 func TestWatchOwned(t *testing.T) {
 	for _, w := range []world{{"epoll", "tcp"}, {"epoll", "unix"}} {
 		w.run(t, func(ctx context.Context, t *testing.T) {
@@ -41,21 +41,21 @@ func TestWatchOwned(t *testing.T) {
 				fd := descriptor(t, c.local, c.remote)
 				wanted := fmt.Sprintf("descriptor %d belongs to %s", fd, c.owner)
 				for _, add := range []func(uintptr, func()) error{task.Loop(ctx).AddReader, task.Loop(ctx).AddWriter} {
-					err := add(fd, func() { t.Error("a watcher beside the stream") })
+					err := add(fd, func() { t.Error("a watcher of a stream's descriptor was called") })
 					if !errors.Is(err, syscall.EEXIST) || !strings.Contains(err.Error(), wanted) {
-						t.Errorf("watching the descriptor of %s: %v, want %q", c.owner, err, wanted)
+						t.Errorf("watching the descriptor of %s returned %v, want %q", c.owner, err, wanted)
 					}
 				}
 			}
 			write(ctx, t, near, "undisturbed\n")
 			if line, err := far.ReadLine(ctx); line != "undisturbed" || err != nil {
-				t.Errorf("the stream reads %q, %v", line, err)
+				t.Errorf("the stream received %q, %v", line, err)
 			}
 		})
 	}
 }
 
-// descriptor finds the socket with these ends among those of this process.
+// descriptor finds the descriptor of the socket with these addresses in this process.
 func descriptor(t *testing.T, local, remote net.Addr) uintptr {
 	t.Helper()
 	for fd := range 1024 {

@@ -17,7 +17,7 @@ import (
 	"baton/task"
 )
 
-// A world is where streams are tested: a poller and a network.
+// A world is what a test runs in: a poller and a network.
 type world struct {
 	poller  string // "virtual", "epoll" or "portable"
 	network string
@@ -33,7 +33,7 @@ func worlds() []world {
 
 func (w world) String() string { return w.poller + " " + w.network }
 
-// address is one to listen on.
+// address returns an address to listen on.
 func (w world) address(t testing.TB) string {
 	switch {
 	case w.network == "tcp":
@@ -44,7 +44,7 @@ func (w world) address(t testing.TB) string {
 	return socketPath(t)
 }
 
-// socketPath is short: a UNIX address takes 107 bytes.
+// socketPath returns a short path, because a UNIX address has at most 107 bytes.
 func socketPath(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "netio")
@@ -78,8 +78,7 @@ func (w world) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	})
 }
 
-// real runs fn as the root task of a real loop. The time limit is against hangs
-// only.
+// real runs fn as the root task of a real loop. The time limit only ends a test that hangs.
 func real(t testing.TB, fn func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -89,7 +88,7 @@ func real(t testing.TB, fn func(ctx context.Context) error) {
 	}
 }
 
-// pair returns the two ends of a connection. They are closed in the end.
+// pair returns both endpoints of a connection. The caller closes them.
 func (w world) pair(ctx context.Context, t testing.TB, c netio.StreamConfig) (near, far *netio.Stream) {
 	t.Helper()
 	ln := must(netio.ListenConfig{Stream: c}.Listen(ctx, w.network, w.address(t)))(t)
@@ -99,7 +98,7 @@ func (w world) pair(ctx context.Context, t testing.TB, c netio.StreamConfig) (ne
 	return near, must(accepted.Await(ctx))(t)
 }
 
-// must is for calls that are only to prepare a test.
+// must returns v, and ends the test if err is not nil. It is for calls that prepare a test.
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -110,12 +109,12 @@ func must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-// sleep waits on the loop's clock, which in a virtual world costs no time.
+// sleep waits on the loop's clock. In a virtual world it takes no real time.
 func sleep(ctx context.Context, d time.Duration) error {
 	return task.ParkUntil(ctx, saturate.Add(task.Now(ctx), d))
 }
 
-// want reports an error that is not the wanted one; nil wants none.
+// want checks that got is the error want, or nil if want is nil.
 func want(t testing.TB, what string, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) || want == nil && got != nil {

@@ -158,7 +158,7 @@ var failing = []struct {
 			t.Error(err)
 		}
 	}, true, nil},
-	{"deadlock outside of the loop", func(ctx context.Context, t *testing.T) {
+	{"deadlock outside the loop", func(ctx context.Context, t *testing.T) {
 		<-make(chan int)
 	}, false, []string{"deadlock", `-sim\.seed=\d+`}},
 	{"sleep with the baton", func(ctx context.Context, t *testing.T) {

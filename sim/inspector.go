@@ -28,7 +28,7 @@ const extraInspections = 16
 // that blocked while it held the baton. A simulated world would otherwise hide this.
 //
 // It also ends a test whose time is over. Timers that start again and again keep a
-// simulated clock running for ever.
+// simulated clock running forever.
 type inspector struct {
 	t     *testing.T
 	order *shuffle // nil means FIFO

@@ -68,7 +68,7 @@ var seedFlag = func() *uint64 {
 // It is also a deadlock if every task waits for the network, or for goroutines, and nothing
 // in the bubble will wake them. Test then cancels the tasks with a [*task.DeadlockError],
 // 250 years later on the virtual clock. A task that is shielded from the cancel, and a
-// goroutine that blocks for ever, make the bubble end the process. So does a function that
+// goroutine that blocks forever, make the bubble end the process. So does a function that
 // still sleeps five seconds of virtual time after the end of the test, even if it was
 // abandoned by await.Abandon: the clock stands still then.
 //

@@ -40,13 +40,13 @@ func trace(t *testing.T, c sim.Config) (order []int) {
 	return order
 }
 
-// The same seed gives the same schedule and the same random numbers, with both hand-overs.
+// The same seed gives the same schedule and the same random numbers, with both handoffs.
 func TestSameSeedSameSchedule(t *testing.T) {
 	for seed := uint64(1); seed <= 20; seed++ {
 		want := trace(t, sim.Config{Seed: seed})
 		for _, h := range []task.Handoff{task.Channel, task.Coroutine} {
 			if got := trace(t, sim.Config{Seed: seed, Handoff: h}); !slices.Equal(got, want) {
-				t.Errorf("seed %d with hand-over by %v: order %v, want %v", seed, h, got, want)
+				t.Errorf("seed %d with handoff by %v: order %v, want %v", seed, h, got, want)
 			}
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"baton/task"
 )
 
-// A switch, a due sleep, a wait with its wake-up and a checkpoint allocate
-// nothing, under every context of ours.
-func TestNoAllocation(t *testing.T) {
+// A switch, a sleep that is due, a wait with its wake-up and a checkpoint do not allocate,
+// under every context of this package.
+func TestSwitchesDoNotAllocate(t *testing.T) {
 	contexts := map[string]func(ctx context.Context, fn func(ctx context.Context) error) error{
 		"task": func(ctx context.Context, fn func(ctx context.Context) error) error {
 			_, err := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, fn(ctx) }).Await(ctx)
@@ -48,7 +48,8 @@ func TestNoAllocation(t *testing.T) {
 	})
 }
 
-// measureAllocations measures with a partner that switches in step.
+// measureAllocations measures, together with a partner task that it wakes and that wakes
+// it.
 func measureAllocations(ctx context.Context, t *testing.T) error {
 	var ping, pong task.WaitQueue
 	partner := task.Go(ctx, func(ctx context.Context) error {
@@ -66,7 +67,7 @@ func measureAllocations(ctx context.Context, t *testing.T) error {
 			}
 		}
 	})
-	turns(ctx, 2) // they begin
+	turns(ctx, 2) // the two tasks begin
 	for name, op := range map[string]func() error{
 		"Yield":      func() error { return task.Yield(ctx) },
 		"ParkUntil":  func() error { return sleep(ctx, 0) },
@@ -77,7 +78,7 @@ func measureAllocations(ctx context.Context, t *testing.T) error {
 		},
 	} {
 		var failed error
-		for range 10 { // queues grow to their size
+		for range 10 { // the queues grow to their final size
 			failed = errors.Join(failed, op())
 		}
 		if n := testing.AllocsPerRun(200, func() { failed = errors.Join(failed, op()) }); n != 0 || failed != nil {
@@ -89,11 +90,10 @@ func measureAllocations(ctx context.Context, t *testing.T) error {
 	return nil
 }
 
-// Cancelling a scope of 100,000 tasks marks them and wakes them, and allocates
-// for none of them.
-func TestCancelAllocation(t *testing.T) {
+// Cancelling a scope of 100,000 tasks does not allocate for each task.
+func TestCancelDoesNotAllocatePerTask(t *testing.T) {
 	const n = 100_000
-	r := task.Runner{Loop: newVirtual(t), Handoff: task.Channel} // the cheaper one under -race
+	r := task.Runner{Loop: newVirtual(t), Handoff: task.Channel} // faster than Coroutine under -race
 	err := r.Run(context.Background(), func(ctx context.Context) error {
 		var during uint64
 		cancelled := 0

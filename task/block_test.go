@@ -14,10 +14,10 @@ import (
 	"baton/task"
 )
 
-// A task that was started inside a block belongs to the scope around it, and ends
-// with the block. That is the block's to tell, and no failure of the scope; a real
-// failure is, and so is a deadline of the task's own.
-func TestEchoOfBlock(t *testing.T) {
+// A task that is started inside a timeout block belongs to the scope around the block, and
+// is cancelled when the block ends. Returning that cancel does not fail the scope. A real
+// failure fails the scope, and so does the task's own deadline.
+func TestCancelOfBlockDoesNotFailScope(t *testing.T) {
 	const limit = time.Second
 	returns := map[string]func(ctx context.Context, err error) error{
 		"the cancel":          func(_ context.Context, err error) error { return err },
@@ -25,7 +25,7 @@ func TestEchoOfBlock(t *testing.T) {
 		"the sentinel":        func(ctx context.Context, _ error) error { return ctx.Err() },
 		"both":                func(ctx context.Context, err error) error { return errors.Join(ctx.Err(), err) },
 		"a failure":           func(context.Context, error) error { return errOops },
-		"a failure besides":   func(ctx context.Context, err error) error { return errors.Join(err, errOops, ctx.Err()) },
+		"cancel and failure":  func(ctx context.Context, err error) error { return errors.Join(err, errOops, ctx.Err()) },
 		"its own deadline": func(ctx context.Context, _ error) error {
 			shielded, release := task.Shield(ctx, -1)
 			defer release()
@@ -34,7 +34,7 @@ func TestEchoOfBlock(t *testing.T) {
 		},
 	}
 	wants := map[string]error{
-		"a failure": errOops, "a failure besides": errOops, "its own deadline": context.DeadlineExceeded,
+		"a failure": errOops, "cancel and failure": errOops, "its own deadline": context.DeadlineExceeded,
 	}
 	for ending, takes := range map[string]time.Duration{"deadline": time.Hour, "end": limit / 2} {
 		for name, ret := range returns {
@@ -46,7 +46,7 @@ func TestEchoOfBlock(t *testing.T) {
 							return sleep(ctx, takes)
 						})
 						if own != (ending == "deadline") {
-							t.Errorf("the block took the deadline for its own: %v", own)
+							t.Errorf("the block expired: %v, want %v", own, ending == "deadline")
 						}
 						return sleep(ctx, time.Minute)
 					})
@@ -60,7 +60,7 @@ func TestEchoOfBlock(t *testing.T) {
 	}
 }
 
-// standardBlocks are the ways in which a context of the standard library ends.
+// standardBlocks are contexts of the standard library that end in different ways.
 var standardBlocks = map[string]func(ctx context.Context) (context.Context, context.CancelFunc){
 	"plain": func(ctx context.Context) (context.Context, context.CancelFunc) {
 		derived, cancel := context.WithCancel(ctx)
@@ -87,16 +87,17 @@ var standardBlocks = map[string]func(ctx context.Context) (context.Context, cont
 	},
 }
 
-// A standard context around the place where a task is started is like a block of
-// ours: the task ends with it, in whatever form it says so, the scope does not
-// fail, and its other tasks go on. Around the scope it is further out.
-func TestEchoOfStandardContext(t *testing.T) {
+// If a task is started under a standard context, the cancel of that context acts like the
+// end of a timeout block. The task may return the cancel in any form. The scope does not
+// fail, and its other tasks go on. If the standard context is around the scope, Scope
+// returns the cancel.
+func TestCancelOfStandardContextDoesNotFailScope(t *testing.T) {
 	returns := map[string]func(ctx context.Context, err error) error{
-		"the cancel":        func(_ context.Context, err error) error { return err },
-		"the sentinel":      func(ctx context.Context, _ error) error { return fmt.Errorf("child: %w", ctx.Err()) },
-		"both":              func(ctx context.Context, err error) error { return errors.Join(ctx.Err(), err) },
-		"a failure besides": func(ctx context.Context, err error) error { return errors.Join(err, errOther, ctx.Err()) },
-		"the cancel, anew":  func(ctx context.Context, _ error) error { return task.Check(ctx) },
+		"the cancel":         func(_ context.Context, err error) error { return err },
+		"the sentinel":       func(ctx context.Context, _ error) error { return fmt.Errorf("child: %w", ctx.Err()) },
+		"both":               func(ctx context.Context, err error) error { return errors.Join(ctx.Err(), err) },
+		"cancel and failure": func(ctx context.Context, err error) error { return errors.Join(err, errOther, ctx.Err()) },
+		"a new Check":        func(ctx context.Context, _ error) error { return task.Check(ctx) },
 	}
 	for how, cancel := range standardBlocks {
 		for what, ret := range returns {
@@ -112,7 +113,7 @@ func TestEchoOfStandardContext(t *testing.T) {
 						alive = err == nil
 						return err
 					})
-					if fails := what == "a failure besides"; alive == fails || fails != errors.Is(err, errOther) || !fails && err != nil {
+					if fails := what == "cancel and failure"; alive == fails || fails != errors.Is(err, errOther) || !fails && err != nil {
 						t.Errorf("inside: Scope = %v, its function went on: %v", err, alive)
 					}
 					derived, release := cancel(ctx)
@@ -122,7 +123,7 @@ func TestEchoOfStandardContext(t *testing.T) {
 						return nil
 					})
 					if err == nil {
-						t.Errorf("around: Scope = %v, want what has ended it", err)
+						t.Errorf("around: Scope = %v, want the cancel", err)
 					}
 				})
 			})
@@ -130,12 +131,12 @@ func TestEchoOfStandardContext(t *testing.T) {
 	}
 }
 
-// Of several blocks that have ended a task, one after the other from the inside,
-// each is one of which it may return the echo.
-func TestEchoOfNestedBlocks(t *testing.T) {
+// If several nested blocks have ended one after another, the task may return the cancel of
+// any of them.
+func TestCancelOfNestedBlocks(t *testing.T) {
 	for which := range 4 {
 		mustRun(t, func(ctx context.Context) error {
-			// child returns the cancel that it finds as number which, and cleans up.
+			// child collects the cancels of four checks and returns number which.
 			child := func(ctx context.Context) (err error) {
 				forever(ctx)
 				for i := range 4 {
@@ -166,16 +167,16 @@ func TestEchoOfNestedBlocks(t *testing.T) {
 				return sleep(ctx, time.Minute)
 			})
 			if err != nil {
-				t.Errorf("the echo of block %d: Scope = %v", which, err)
+				t.Errorf("the cancel of block %d: Scope = %v, want nil", which, err)
 			}
 			return nil
 		})
 	}
 }
 
-// What the scope itself is cancelled with while the task still cleans up changes
-// nothing: the echo is that of the block.
-func TestEchoOfBlockThenScope(t *testing.T) {
+// A task was cancelled by its block, and the scope fails while the task cleans up.
+// Returning the block's cancel still does not count as a failure.
+func TestCancelOfBlockWhileScopeFails(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		for _, bare := range []bool{false, true} {
 			err := task.Scope(ctx, func(ctx context.Context) error {
@@ -202,8 +203,7 @@ func TestEchoOfBlockThenScope(t *testing.T) {
 	})
 }
 
-// An error that another task has from its own block and hands on is a failure of
-// whoever returns it: no block around that one tells it.
+// If a task returns a deadline error that it received by awaiting another task, it fails.
 func TestDeadlineOfAwaitedTask(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		err := task.Scope(ctx, func(ctx context.Context) error {
@@ -224,9 +224,9 @@ func TestDeadlineOfAwaitedTask(t *testing.T) {
 	})
 }
 
-// A block around the whole scope is further out: its deadline passes through the
-// scope to the block's edge, bare or not.
-func TestEchoOfBlockAroundScope(t *testing.T) {
+// If a deadline is around the whole scope, its cancel passes through the scope to the
+// block.
+func TestDeadlineAroundScope(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		for _, bare := range []bool{false, true} {
 			_, own, err := within(ctx, time.Second, func(ctx context.Context) error {
@@ -241,15 +241,14 @@ func TestEchoOfBlockAroundScope(t *testing.T) {
 				})
 			})
 			if !own {
-				t.Errorf("bare %v: %v did not reach the edge of the block", bare, err)
+				t.Errorf("bare %v: the block received %v, want its own deadline", bare, err)
 			}
 		}
 		return nil
 	})
 }
 
-// So is a block around the whole scope that ends early: the caller of Scope is
-// under it as well.
+// If a block around the scope ends early, Scope returns the cancel.
 func TestEndOfBlockAroundScope(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		limited, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Hour))
@@ -271,9 +270,9 @@ func TestEndOfBlockAroundScope(t *testing.T) {
 	})
 }
 
-// What is started under a block that has ended is cancelled, and yet part of the
-// tree: it is listed, and its deadlock is found and ended through its shield.
-func TestUnderEndedBlock(t *testing.T) {
+// A task that is started under an ended block is cancelled, but it still belongs to the
+// scope: it is listed, and a deadlock under its shield is found.
+func TestTaskUnderEndedBlock(t *testing.T) {
 	var listed int
 	var deadlock *task.DeadlockError
 	err := inVirtual(t, func(ctx context.Context) error {
@@ -282,7 +281,7 @@ func TestUnderEndedBlock(t *testing.T) {
 			release()
 			task.Go(ended, func(ctx context.Context) error {
 				if err := task.Check(ctx); !errors.Is(err, context.Canceled) {
-					t.Errorf("under the block: %v", err)
+					t.Errorf("Check under the ended block = %v, want canceled", err)
 				}
 				shielded, release := task.Shield(ctx, -1)
 				defer release()

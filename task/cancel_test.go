@@ -11,8 +11,7 @@ import (
 	"baton/task"
 )
 
-// Behaviour 139, G7: a task that is cancelled before its first step still runs
-// up to its first switch point.
+// A task that is cancelled before its first step still runs up to its first switch point.
 func TestCancelBeforeFirstStep(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		began := false
@@ -28,9 +27,9 @@ func TestCancelBeforeFirstStep(t *testing.T) {
 	})
 }
 
-// Behaviours 141, 142, G5: a cancel is a state. It can be swallowed, every switch
-// point tells it again, and none of them waits.
-func TestCancelIsLevelTriggered(t *testing.T) {
+// A cancel lasts: a task can ignore it, but every switch point returns it again, without
+// waiting.
+func TestCancelLasts(t *testing.T) {
 	points := map[string]func(ctx context.Context) error{
 		"Yield":      task.Yield,
 		"Check":      task.Check,
@@ -63,7 +62,7 @@ func TestCancelIsLevelTriggered(t *testing.T) {
 			mustRun(t, func(ctx context.Context) error {
 				start := task.Now(ctx)
 				tk := task.Start(ctx, func(ctx context.Context) (int, error) {
-					task.Self(ctx).Cancel(errOops) // behaviour 142: itself
+					task.Self(ctx).Cancel(errOops)
 					for range 3 {
 						err := point(ctx)
 						var c *task.Canceled
@@ -74,7 +73,7 @@ func TestCancelIsLevelTriggered(t *testing.T) {
 					return 42, nil
 				})
 				if v, err := tk.Await(ctx); v != 42 || err != nil {
-					t.Errorf("swallowed, and then %v, %v", v, err)
+					t.Errorf("Await of a task that ignored its cancel = %v, %v, want 42", v, err)
 				}
 				if passed := task.Now(ctx).Sub(start); passed != 0 {
 					t.Errorf("%v passed", passed)
@@ -85,21 +84,21 @@ func TestCancelIsLevelTriggered(t *testing.T) {
 	}
 }
 
-// refuser is a wait that no cancel ends: something is lent out.
+// refuser is a Waiter that no cancel ends, like a wait that has lent a buffer.
 type refuser struct {
-	asked int
+	calls int
 	ref   *task.Ref
 }
 
 func (*refuser) Reason() string      { return "a buffer" }
 func (*refuser) Owners() []*task.Ref { return nil }
 func (r *refuser) Cancel(ref *task.Ref) bool {
-	r.asked++
+	r.calls++
 	r.ref = ref
 	return false
 }
 
-// agreer is a wait that every cancel ends.
+// agreer is a Waiter that every cancel ends.
 type agreer struct{ refuser }
 
 func (a *agreer) Cancel(ref *task.Ref) bool {
@@ -107,8 +106,8 @@ func (a *agreer) Cancel(ref *task.Ref) bool {
 	return true
 }
 
-// Cancel is called for a wait that a cancelled context refuses, which can undo what
-// it has prepared. One that cannot be given up goes on until it is woken.
+// If ctx is already cancelled, Park calls Cancel before it waits, so that the Waiter can
+// undo its preparations. If Cancel returns false, the wait lasts until it is woken.
 func TestParkUnderCancel(t *testing.T) {
 	for _, standard := range []bool{false, true} {
 		mustRun(t, func(ctx context.Context) error {
@@ -122,14 +121,14 @@ func TestParkUnderCancel(t *testing.T) {
 					task.Self(ctx).Cancel(nil)
 				}
 				given := new(agreer)
-				if err := task.Park(ctx, given); !errors.Is(err, context.Canceled) || given.asked != 1 || given.ref != task.Self(ctx) {
-					t.Errorf("Park = %v, asked %d times for %v", err, given.asked, given.ref)
+				if err := task.Park(ctx, given); !errors.Is(err, context.Canceled) || given.calls != 1 || given.ref != task.Self(ctx) {
+					t.Errorf("Park = %v after %d calls of Cancel for %v", err, given.calls, given.ref)
 				}
 				return 1, task.Park(ctx, waiting)
 			})
 			turns(ctx, 4)
-			if waiting.asked != 1 || tk.State() != task.Parked {
-				t.Errorf("asked %d times, for %v, which is %v", waiting.asked, waiting.ref, tk.State())
+			if waiting.calls != 1 || tk.State() != task.Parked {
+				t.Errorf("%d calls of Cancel for %v, which is %v", waiting.calls, waiting.ref, tk.State())
 			}
 			tk.Wake()
 			if n, err := tk.Await(ctx); n != 1 || err != nil {
@@ -140,9 +139,9 @@ func TestParkUnderCancel(t *testing.T) {
 	}
 }
 
-// A wait that cannot be given up ends when it is woken, and then with nil; the
-// next switch point tells the cancel.
-func TestCancelOfBorrowedBuffer(t *testing.T) {
+// A wait whose Waiter refuses the cancel ends with nil when it is woken. The next switch
+// point returns the cancel.
+func TestRefusedCancelComesAtTheNextSwitchPoint(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var wait refuser
 		tk := task.Start(ctx, func(ctx context.Context) (int, error) {
@@ -154,8 +153,8 @@ func TestCancelOfBorrowedBuffer(t *testing.T) {
 		turns(ctx, 2)
 		tk.Cancel(errOops)
 		turns(ctx, 2)
-		if wait.asked != 1 || wait.ref != &tk.Ref || tk.State() != task.Parked {
-			t.Errorf("asked %d times, for %v, which is %v", wait.asked, wait.ref, tk.State())
+		if wait.calls != 1 || wait.ref != &tk.Ref || tk.State() != task.Parked {
+			t.Errorf("%d calls of Cancel for %v, which is %v", wait.calls, wait.ref, tk.State())
 		}
 		tk.Wake()
 		if _, err := tk.Await(ctx); !errors.Is(err, errOops) {
@@ -168,8 +167,8 @@ func TestCancelOfBorrowedBuffer(t *testing.T) {
 	})
 }
 
-// Behaviour 143, G6: a wake-up beats a cancel that comes before the task runs,
-// and a cancel that came first wakes nobody in vain.
+// A wake-up beats a cancel that comes before the task runs. If the cancel came first, the
+// wake-up goes to the next waiter.
 func TestWakeUpBeatsCancel(t *testing.T) {
 	t.Run("woken, then cancelled", func(t *testing.T) {
 		mustRun(t, func(ctx context.Context) error {
@@ -177,7 +176,7 @@ func TestWakeUpBeatsCancel(t *testing.T) {
 			var f task.Future[int]
 			when := task.Now(ctx).Add(time.Second)
 			var tasks []*task.Task[int]
-			task.Loop(ctx).CallAt(when, func() { // due together with the sleep, but first
+			task.Loop(ctx).CallAt(when, func() { // due at the same time as the sleep, and before it
 				q.WakeOne()
 				f.Set(2)
 				for _, tk := range tasks {
@@ -226,8 +225,8 @@ func TestWakeUpBeatsCancel(t *testing.T) {
 	})
 }
 
-// Behaviour 146: an error of the cleanup replaces the cancel.
-func TestCleanupError(t *testing.T) {
+// An error of the cleanup replaces the cancel.
+func TestCleanupErrorReplacesCancel(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		tk := task.Start(ctx, func(ctx context.Context) (v int, err error) {
 			defer func() { err = errOther }()
@@ -242,8 +241,9 @@ func TestCleanupError(t *testing.T) {
 	})
 }
 
-// The first cause of a cancel stays, for switch points and for the context.
-func TestCancelTwice(t *testing.T) {
+// The first cause of a cancel stays, both in the errors of switch points and in the
+// context.
+func TestFirstCauseStays(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		tk := task.Start(ctx, func(ctx context.Context) (int, error) {
 			err := forever(ctx)
@@ -263,8 +263,7 @@ func TestCancelTwice(t *testing.T) {
 	})
 }
 
-// What has come from further out is not replaced by a cancel from further in:
-// whoever is under both has to leave the outer one.
+// An inner cancel does not replace an outer one.
 func TestOuterCancelStays(t *testing.T) {
 	ends := map[string]func(ctx context.Context, s *task.ScopeRef){
 		"Cancel":      func(_ context.Context, s *task.ScopeRef) { s.Cancel(errOther) },
@@ -287,7 +286,7 @@ func TestOuterCancelStays(t *testing.T) {
 							forever(ctx)
 							end(ctx, s)
 							if err := task.Check(ctx); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errOther) {
-								t.Errorf("a cancel from further in has replaced the deadline: %v", err)
+								t.Errorf("an inner cancel has replaced the outer deadline: %v", err)
 							}
 							return 0, nil
 						})
@@ -308,8 +307,8 @@ func TestOuterCancelStays(t *testing.T) {
 	}
 }
 
-// The first cause of a scope's Cancel or failure stays, also if something further
-// out has been cancelled since.
+// The first cause of a scope's Cancel or failure stays, even if an outer scope has been
+// cancelled since.
 func TestFirstCauseOfScopeStays(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		for _, cancelled := range []bool{true, false} {
@@ -338,8 +337,8 @@ func TestFirstCauseOfScopeStays(t *testing.T) {
 	})
 }
 
-// A cancel reaches the waiting tasks in the order of the tree.
-func TestCancelOrder(t *testing.T) {
+// A cancel reaches the waiting tasks of a scope in the order of their creation.
+func TestCancelReachesTasksInOrder(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var order []int
 		task.Scope(ctx, func(ctx context.Context) error {

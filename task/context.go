@@ -12,8 +12,8 @@ import (
 type nodeKey struct{}
 
 // nodeOf returns the nearest node from which ctx was derived, or ctx itself if it is a
-// node. It returns nil for a context that comes from no task. It is safe from every
-// goroutine, and does not check the caller: enter does.
+// node. It returns nil for a context that comes from no task. It is safe for
+// concurrent use, and does not check the caller: enter does.
 func nodeOf(ctx context.Context) *node {
 	if n, ok := ctx.(*node); ok {
 		return n
@@ -26,7 +26,7 @@ func nodeOf(ctx context.Context) *node {
 }
 
 // attach adds n to the tree as a child of parent. n starts cancelled if parent is
-// cancelled, unless n is a shield: Shield then starts its bound. ctx is the context from
+// cancelled, unless n is a shield: Shield then starts its time. ctx is the context from
 // which the user derived n. The caller has set ref, scope and limit.
 //
 // If parent has ended and left the tree, n is attached to the nearest ancestor in the
@@ -105,7 +105,7 @@ func (n *node) detach() {
 }
 
 // asStdContext returns the stdContext of n, which it makes at the first call. It is safe
-// from every goroutine. If two goroutines make one at the same time, both return the same.
+// for concurrent use. If two goroutines make one at the same time, both return the same.
 // A cancel at the same time may not have seen the new one, so asStdContext checks for it
 // afterwards.
 func (n *node) asStdContext() *stdContext {

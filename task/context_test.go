@@ -14,22 +14,22 @@ import (
 	"baton/task"
 )
 
-// AfterFunc runs once the context is cancelled, and never if it was stopped.
+// context.AfterFunc runs after the cancel, and never if it was stopped.
 func TestAfterFunc(t *testing.T) {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		ran := make(chan bool, 2)
 		return errors.Join(task.Scope(ctx, func(ctx context.Context) error {
 			context.AfterFunc(ctx, func() { ran <- true })
-			stop := context.AfterFunc(ctx, func() { t.Error("stopped, and ran all the same") })
+			stop := context.AfterFunc(ctx, func() { t.Error("a stopped AfterFunc ran") })
 			if !stop() || stop() {
-				t.Error("stop must be true once")
+				t.Error("stop must return true and then false")
 			}
 			task.ScopeOf(ctx).Cancel(nil)
 			<-ran
 			late := context.AfterFunc(ctx, func() { ran <- true })
 			<-ran
 			if late() {
-				t.Error("stop of what has run")
+				t.Error("stop = true after the function has run")
 			}
 			return nil
 		}), nil)
@@ -39,8 +39,8 @@ func TestAfterFunc(t *testing.T) {
 	}
 }
 
-// Done, Err, Value and AfterFunc are for every goroutine, also while the context
-// is being cancelled and after its task has ended.
+// Done, Err, Value and AfterFunc are safe from every goroutine, even during the cancel and
+// after the task has ended.
 func TestContextFromGoroutines(t *testing.T) {
 	type key struct{}
 	for range 50 {
@@ -71,8 +71,9 @@ func TestContextFromGoroutines(t *testing.T) {
 	}
 }
 
-// Deadline tells what the standard clock agrees with, and a shield hides it.
-func TestDeadline(t *testing.T) {
+// Deadline returns the earliest deadline, if the loop uses the real clock. A shield hides
+// it.
+func TestDeadlineOfContext(t *testing.T) {
 	type deadline struct {
 		when time.Time
 		ok   bool
@@ -119,7 +120,7 @@ func TestDeadline(t *testing.T) {
 		await.Reschedule(later, time.Time{})
 		await.Reschedule(ctx, time.Time{})
 		if of(later) != none {
-			t.Errorf("taken away: %v", of(later))
+			t.Errorf("after both deadlines were removed: Deadline = %v", of(later))
 		}
 		return nil
 	})
@@ -136,8 +137,9 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// G33: the values of a context go to children, and not back.
-func TestValues(t *testing.T) {
+// A task has the values of the context under which it was started. Values of inner contexts
+// do not appear in outer ones.
+func TestTasksInheritValues(t *testing.T) {
 	type key string
 	mustRun(t, func(ctx context.Context) error {
 		outer := context.WithValue(ctx, key("a"), 1)
@@ -154,16 +156,16 @@ func TestValues(t *testing.T) {
 				return nil
 			})
 			if ctx.Value(key("b")) != nil {
-				t.Error("a value came back")
+				t.Error("the outer context has a value of the inner one")
 			}
 			return turns(limited, 2)
 		})
 	})
 }
 
-// AddValues gives the context of a scope, and of what is started in it, more values: it is no
-// other context, and its tasks know themselves by it.
-func TestAddValues(t *testing.T) {
+// AddValues adds values to the context of a scope and of what is started in it. The context
+// stays the same object, so its tasks are still recognized by it.
+func TestAddedValuesReachTasks(t *testing.T) {
 	type key string
 	mustRun(t, func(ctx context.Context) error {
 		outer := context.WithValue(ctx, key("a"), 1)

@@ -13,8 +13,8 @@ import (
 	"baton/task"
 )
 
-// A deadlock ends tasks under shields as well, one shield inside or after the
-// other, and is one error. That nothing is left the check for goroutines shows.
+// A deadlock ends tasks under shields too, whether the shields are nested or follow each
+// other. Run returns one deadlock error.
 func TestDeadlockUnderShield(t *testing.T) {
 	shielded := func(ctx context.Context, fn func(ctx context.Context) error) error {
 		ctx, release := task.Shield(ctx, -1)
@@ -73,10 +73,10 @@ func TestDeadlockUnderShield(t *testing.T) {
 	})
 }
 
-// Of shields those end first under which a task waits for nobody: a condition has
-// its mutex again if whoever holds it gives that back, also where the holder waits
-// for tasks of its own, or for one that does.
-func TestDeadlockKeepsCond(t *testing.T) {
+// Of several shields, the shield of a task that waits for no other task ends first. So
+// Cond.Wait gets its mutex back when the holder unlocks it, even if the holder waits for
+// its own tasks.
+func TestDeadlockReturnsMutexToCond(t *testing.T) {
 	await := func(ctx context.Context, fn func(ctx context.Context) error) error {
 		_, err := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, fn(ctx) }).Await(ctx)
 		return err
@@ -126,8 +126,8 @@ func TestDeadlockKeepsCond(t *testing.T) {
 	}
 }
 
-// A deadlock that is not in what Run returns is told all the same, once.
-func TestDeadlockIsNotLost(t *testing.T) {
+// A deadlock that Run does not return is reported to the exception handler, once.
+func TestSwallowedDeadlockIsReported(t *testing.T) {
 	cleanUp := func(ctx context.Context) error {
 		forever(ctx)
 		shielded, release := task.Shield(ctx, -1)
@@ -136,7 +136,7 @@ func TestDeadlockIsNotLost(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		main func(ctx context.Context) error
-		want error // of Run; nil is any that tells the deadlock
+		want error // the error of Run; nil means an error that contains the deadlock
 	}{
 		"returned":  {forever, nil},
 		"wrapped":   {func(ctx context.Context) error { return fmt.Errorf("main: %w", forever(ctx)) }, nil},
@@ -155,17 +155,17 @@ func TestDeadlockIsNotLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newVirtual(t)
-			var told []error
-			l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { told = append(told, e.Err) })
+			var reported []error
+			l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) { reported = append(reported, e.Err) })
 			err := task.Runner{Loop: l}.Run(context.Background(), test.main)
 			if test.want == nil {
-				told = append(told, err)
+				reported = append(reported, err)
 			} else if err != test.want {
 				t.Errorf("Run = %v, want %v", err, test.want)
 			}
 			var d *task.DeadlockError
-			if len(told) != 1 || !errors.As(told[0], &d) || len(d.Waits) == 0 {
-				t.Errorf("Run = %v, the deadlock was told by %v", err, told)
+			if len(reported) != 1 || !errors.As(reported[0], &d) || len(d.Waits) == 0 {
+				t.Errorf("Run = %v, the deadlock was reported as %v", err, reported)
 			}
 		})
 	}

@@ -46,9 +46,9 @@
 // another task. Methods that take no ctx are for all tasks of the loop and for its
 // callbacks: functions that the loop itself calls, such as those passed to CallSoon.
 //
-// Only these are safe from every goroutine: the methods of [Portal] and [Call], [Ref.ID],
-// [Ref.Name], [Ref.String] and [Ref.Running], errors, and the methods of a ctx itself, such
-// as Done and Err. Misuse panics, and the message says what to do instead.
+// Only these are safe for concurrent use: the methods of [Portal] and [Call], [Ref.ID], [Ref.Name],
+// [Ref.String] and [Ref.Running], errors, the release function of a [Shield], and the methods of a
+// ctx itself, such as Done and Err. Misuse panics, and the message says what to do instead.
 //
 // # Ownership of tasks and errors
 //
@@ -67,7 +67,7 @@
 // A cancel is a lasting state: from then on, every switch point under the cancelled scope,
 // timeout or task returns a [*Canceled]. A task that ignores it once receives it again at
 // the next switch point. A wake-up beats a cancel: a wait that was woken first succeeds,
-// and a wait that returns the *Canceled had no effect. [Shield] gives cleanup a bounded
+// and a wait that returns the *Canceled had no effect. [Shield] gives cleanup a limited
 // time in which it can still switch.
 //
 // A task that was started inside a timeout block is cancelled when the timeout passes or

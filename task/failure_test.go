@@ -15,7 +15,7 @@ import (
 
 var errOther = errors.New("other")
 
-// fails is the function of a task that switches n times and fails.
+// fails returns the function of a task that switches n times and fails.
 func fails(n int, err error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		turns(ctx, n)
@@ -23,25 +23,25 @@ func fails(n int, err error) func(ctx context.Context) error {
 	}
 }
 
-// Behaviours 171 to 179: what a scope returns. Each row is the function of a
-// scope; it runs inside another one, which must stay as it is.
-func TestScopeErrors(t *testing.T) {
+// What a scope returns. Each row is the function of a scope, which runs inside another
+// scope. The outer scope must not be affected.
+func TestErrorsOfScope(t *testing.T) {
 	tests := []struct {
 		name string
 		fn   func(ctx context.Context) error
-		want []error // all of them, and nothing else: the first is the first failure
+		want []error // exactly these errors; the first is the first failure
 	}{
-		{"171 nothing", func(ctx context.Context) error {
+		{"no failure", func(ctx context.Context) error {
 			task.Go(ctx, fails(2, nil))
 			return nil
 		}, nil},
-		{"172 a child is cancelled", func(ctx context.Context) error {
+		{"a child is cancelled", func(ctx context.Context) error {
 			r := task.Go(ctx, forever)
 			turns(ctx, 2)
 			r.Cancel(errOops)
 			return turns(ctx, 3)
 		}, nil},
-		{"172 a cancelled child returns the sentinel", func(ctx context.Context) error {
+		{"a cancelled child returns the sentinel", func(ctx context.Context) error {
 			r := task.Go(ctx, func(ctx context.Context) error {
 				forever(ctx)
 				return ctx.Err()
@@ -50,7 +50,7 @@ func TestScopeErrors(t *testing.T) {
 			r.Cancel(nil)
 			return turns(ctx, 3)
 		}, nil},
-		{"172 a cancelled child returns the cause", func(ctx context.Context) error {
+		{"a cancelled child returns the cause", func(ctx context.Context) error {
 			r := task.Go(ctx, func(ctx context.Context) error {
 				forever(ctx)
 				return fmt.Errorf("child: %w", context.Cause(ctx)) // as net/http does
@@ -59,7 +59,7 @@ func TestScopeErrors(t *testing.T) {
 			r.Cancel(errOops)
 			return turns(ctx, 3)
 		}, nil},
-		{"172 a cancelled child fails", func(ctx context.Context) error {
+		{"a cancelled child fails", func(ctx context.Context) error {
 			r := task.Go(ctx, func(ctx context.Context) error {
 				forever(ctx)
 				return errOops
@@ -68,7 +68,7 @@ func TestScopeErrors(t *testing.T) {
 			r.Cancel(nil)
 			return forever(ctx)
 		}, []error{errOops}},
-		{"172 a cancelled child takes its own with it", func(ctx context.Context) error {
+		{"a cancelled child with its own children", func(ctx context.Context) error {
 			r := task.Go(ctx, func(ctx context.Context) error {
 				task.Go(ctx, forever)
 				task.Go(ctx, func(ctx context.Context) error {
@@ -81,12 +81,12 @@ func TestScopeErrors(t *testing.T) {
 			r.Cancel(errOops)
 			return turns(ctx, 3)
 		}, nil},
-		{"173 a child fails", func(ctx context.Context) error {
+		{"a child fails", func(ctx context.Context) error {
 			task.Go(ctx, forever)
 			task.Go(ctx, fails(1, errOops))
 			return forever(ctx)
 		}, []error{errOops}},
-		{"174 the body fails, and a child in its cleanup", func(ctx context.Context) error {
+		{"the function fails, and a child fails in its cleanup", func(ctx context.Context) error {
 			task.Go(ctx, func(ctx context.Context) error {
 				forever(ctx)
 				return errOther
@@ -105,17 +105,17 @@ func TestScopeErrors(t *testing.T) {
 			task.Go(ctx, fails(0, io.EOF))
 			return nil
 		}, []error{errOops, errOther, io.EOF}},
-		{"an echo, wrapped", func(ctx context.Context) error {
+		{"the cancel, wrapped", func(ctx context.Context) error {
 			task.Go(ctx, func(ctx context.Context) error { return fmt.Errorf("child: %w", forever(ctx)) })
 			turns(ctx, 1)
 			return errOops
 		}, []error{errOops}},
-		{"an echo, joined with a failure", func(ctx context.Context) error {
+		{"the cancel, joined with a failure", func(ctx context.Context) error {
 			task.Go(ctx, func(ctx context.Context) error { return errors.Join(forever(ctx), errOther) })
 			turns(ctx, 1)
 			return errOops
 		}, []error{errOops, errOther}},
-		{"an echo, as the bare sentinel", func(ctx context.Context) error {
+		{"the cancel, as the bare sentinel", func(ctx context.Context) error {
 			task.Go(ctx, func(ctx context.Context) error {
 				forever(ctx)
 				return ctx.Err()
@@ -123,7 +123,7 @@ func TestScopeErrors(t *testing.T) {
 			turns(ctx, 1)
 			return errOops
 		}, []error{errOops}},
-		{"an echo, as the cause", func(ctx context.Context) error {
+		{"the cancel, as its cause", func(ctx context.Context) error {
 			task.Go(ctx, func(ctx context.Context) error {
 				forever(ctx)
 				return fmt.Errorf("child: %w", context.Cause(ctx))
@@ -131,7 +131,7 @@ func TestScopeErrors(t *testing.T) {
 			turns(ctx, 1)
 			return errOops
 		}, []error{errOops}},
-		{"an echo, as the cause, joined with a failure", func(ctx context.Context) error {
+		{"the cancel, as its cause, joined with a failure", func(ctx context.Context) error {
 			task.Go(ctx, func(ctx context.Context) error {
 				forever(ctx)
 				return errors.Join(context.Cause(ctx), errOther)
@@ -139,10 +139,10 @@ func TestScopeErrors(t *testing.T) {
 			turns(ctx, 1)
 			return errOops
 		}, []error{errOops, errOther}},
-		{"what is the cause of a later cancel", func(ctx context.Context) error {
+		{"the error is the cause of a later cancel", func(ctx context.Context) error {
 			r := task.Go(ctx, fails(0, errOops))
 			turns(ctx, 2)
-			r.Cancel(errOops) // which has ended
+			r.Cancel(errOops) // r has ended
 			return nil
 		}, []error{errOops}},
 		{"the bare sentinel without a cancel is a failure", func(ctx context.Context) error {
@@ -154,7 +154,7 @@ func TestScopeErrors(t *testing.T) {
 			task.Go(ctx, fails(0, fmt.Errorf("%w", errOops)))
 			return nil
 		}, []error{errOops}},
-		{"177 an inner scope fails", func(ctx context.Context) error {
+		{"an inner scope fails", func(ctx context.Context) error {
 			task.Go(ctx, forever)
 			return task.Scope(ctx, func(ctx context.Context) error {
 				task.Go(ctx, fails(1, errOops))
@@ -182,7 +182,7 @@ func TestScopeErrors(t *testing.T) {
 		}, []error{task.ErrGoexit}},
 		{"the failure of an unawaited task", func(ctx context.Context) error {
 			task.Start(ctx, func(context.Context) (int, error) { return 0, errOops })
-			return turns(ctx, 3) // not cancelled meanwhile
+			return turns(ctx, 3) // the scope is not cancelled yet
 		}, []error{errOops}},
 		{"the failure of an awaited task", func(ctx context.Context) error {
 			tk := task.Start(ctx, func(context.Context) (int, error) { return 0, errOops })
@@ -208,7 +208,7 @@ func TestScopeErrors(t *testing.T) {
 			})
 			return turns(ctx, 2)
 		}, nil},
-		{"a task that its sibling comes to await too late", func(ctx context.Context) error {
+		{"a task that its sibling awaits too late", func(ctx context.Context) error {
 			tk := task.Start(ctx, oops)
 			task.Go(ctx, func(ctx context.Context) error {
 				turns(ctx, 4)
@@ -230,7 +230,7 @@ func TestScopeErrors(t *testing.T) {
 			})
 			return nil
 		}, nil},
-		{"and failed before the function returned", func(ctx context.Context) error {
+		{"a task is awaited by a sibling, after it has failed and before the function returned", func(ctx context.Context) error {
 			task.Go(ctx, func(ctx context.Context) error {
 				tk := task.Start(ctx, oops)
 				if err := turns(ctx, 7); err != nil {
@@ -241,7 +241,7 @@ func TestScopeErrors(t *testing.T) {
 			})
 			return turns(ctx, 4)
 		}, nil},
-		{"a task that its sibling leaves alone", func(ctx context.Context) error {
+		{"a task that its starter does not await", func(ctx context.Context) error {
 			task.Go(ctx, forever)
 			task.Go(ctx, func(ctx context.Context) error {
 				task.Start(ctx, oops)
@@ -249,7 +249,7 @@ func TestScopeErrors(t *testing.T) {
 			})
 			return nil
 		}, []error{errOops}},
-		{"a task that fails after its sibling", func(ctx context.Context) error {
+		{"a task that fails after the end of its starter", func(ctx context.Context) error {
 			task.Go(ctx, forever)
 			task.Go(ctx, func(ctx context.Context) error {
 				task.Start(ctx, func(ctx context.Context) (int, error) { turns(ctx, 3); return 0, errOops })
@@ -267,7 +267,7 @@ func TestScopeErrors(t *testing.T) {
 				}
 				for _, want := range test.want {
 					if !errors.Is(err, want) {
-						t.Errorf("Scope = %v, which is not %v", err, want)
+						t.Errorf("Scope = %v, which does not contain %v", err, want)
 					}
 				}
 				if len(test.want) == 1 && err != test.want[0] && test.name != "errors that cannot be compared" {
@@ -278,9 +278,9 @@ func TestScopeErrors(t *testing.T) {
 					t.Errorf("the first failure is %v, want %v", joined.Unwrap()[0], test.want[0])
 				}
 				if all := task.Tasks(ctx); len(all) != 1 {
-					t.Errorf("%v still live", all)
+					t.Errorf("the tasks %v have not ended", all)
 				}
-				return turns(ctx, 2) // behaviour 184: the cancel stays inside
+				return turns(ctx, 2) // the cancel stays inside the scope
 			})
 		})
 	}
@@ -293,9 +293,9 @@ type uncomparable []int
 
 func (uncomparable) Error() string { return "uncomparable" }
 
-// A failure cancels a scope with itself as the cause, and errors.Is sees the
-// sentinel besides.
-func TestScopeCause(t *testing.T) {
+// A failure cancels the scope, with the failure as the cause. errors.Is also finds the
+// sentinel.
+func TestFailureIsCauseOfCancel(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		task.Scope(ctx, func(ctx context.Context) error {
 			task.Go(ctx, fails(1, errOops))

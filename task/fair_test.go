@@ -14,8 +14,8 @@ import (
 	"baton/task"
 )
 
-// A task whose calls never need to wait yields all the same, now and then.
-func TestCheckpointIsFair(t *testing.T) {
+// A task whose calls need not wait still yields from time to time.
+func TestCheckpointYieldsSometimes(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		r.Loop = newVirtual(t)
 		err := r.Run(context.Background(), func(ctx context.Context) error {
@@ -31,14 +31,14 @@ func TestCheckpointIsFair(t *testing.T) {
 			calls := 0
 			for ; others < 11; calls++ {
 				if calls == 10_000 {
-					t.Fatalf("after %d calls the others have run %d times", calls, others)
+					t.Fatalf("after %d calls the other tasks have run %d times", calls, others)
 				}
 				if _, err := task.Checkpoint(ctx); err != nil {
 					return err
 				}
 			}
 			if calls < 100 {
-				t.Errorf("%d calls: a checkpoint is no yield", calls)
+				t.Errorf("the others ran within %d calls; not every checkpoint must yield", calls)
 			}
 			return nil
 		})
@@ -48,10 +48,10 @@ func TestCheckpointIsFair(t *testing.T) {
 	})
 }
 
-// watched is a world that counts what runs between two polls.
+// watched is a poller that counts the steps between two polls.
 type watched struct {
 	*virtual.Poller
-	steps, most int // since the last poll
+	steps, most int // the steps since the last poll, and their maximum
 }
 
 func (w *watched) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
@@ -60,9 +60,9 @@ func (w *watched) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	return w.Poller.Wait(done, d)
 }
 
-// However busy the tasks are, while an operation is in flight the loop polls every
-// 32 turns or 64 steps, and at the end of the turn in which that is.
-func TestPollIsFair(t *testing.T) {
+// While an operation is in flight, the loop polls after at most 32 turns or 64 steps, at
+// the end of that turn, however busy the tasks are.
+func TestBusyTasksDoNotDelayPolls(t *testing.T) {
 	for _, test := range []struct{ tasks, most int }{{1, 32}, {2, 64}, {10, 70}, {500, 500}} {
 		eachHandoff(t, func(t *testing.T, r task.Runner) {
 			world := &watched{Poller: virtual.New(virtual.Config{})}
@@ -93,8 +93,8 @@ func TestPollIsFair(t *testing.T) {
 	}
 }
 
-// A timer that is due is not starved by tasks that never park.
-func TestTimerAmongBusyTasks(t *testing.T) {
+// A due timer runs even if tasks never park.
+func TestBusyTasksDoNotDelayTimers(t *testing.T) {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		due := false
 		task.Loop(ctx).CallLater(time.Millisecond, func() { due = true })

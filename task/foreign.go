@@ -10,11 +10,10 @@ import (
 	"baton/loop/poll"
 )
 
-// foreignContexts watches contexts of the standard library that were derived from ours. Such a
-// context reports its cancel on another goroutine, at an unknown time. On a real clock a
-// post from that goroutine is enough, and list stays empty. A simulated loop must be
-// deterministic: it checks all contexts itself before every poll, in the order of their
-// registration.
+// foreignContexts watches contexts of the standard library that were derived from a ctx of a task.
+// Such a context reports its cancel on another goroutine, at an unknown time. On a real clock a
+// post from that goroutine is enough, and list stays empty. A simulated loop must be deterministic:
+// it checks all contexts itself before every poll, in the order of their registration.
 type foreignContexts struct {
 	loop    *loop.Loop
 	virtual bool // the loop's clock is not that of package time

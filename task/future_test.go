@@ -11,8 +11,8 @@ import (
 	"baton/task"
 )
 
-// Behaviour 132: one result, set once.
-func TestFutureStates(t *testing.T) {
+// A future has one result, which can be set once.
+func TestFutureIsSetOnce(t *testing.T) {
 	var f task.Future[int]
 	if _, err := f.Result(); f.Done() || err != task.ErrNotDone {
 		t.Errorf("a new future: done %v, %v", f.Done(), err)
@@ -40,9 +40,9 @@ func TestFutureStates(t *testing.T) {
 	}
 }
 
-// Behaviours 137, 138: all who await get the result, in order, and awaiting a
-// result that is there does not switch.
-func TestFutureAwait(t *testing.T) {
+// All waiting tasks receive the result, in order. Awaiting a result that is already set
+// does not switch.
+func TestFutureWakesTasksInOrder(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var f task.Future[string]
 		var order []int
@@ -70,9 +70,9 @@ func TestFutureAwait(t *testing.T) {
 	})
 }
 
-// Behaviour 133: callbacks run in order and never at once, also if added late;
-// one may remove another that is to run.
-func TestFutureCallbacks(t *testing.T) {
+// Callbacks run in order and never at once, even if they are added after the result. A
+// callback may remove another one that has not run.
+func TestCallbacksOfFutureRunInOrder(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var f task.Future[int]
 		var order []int
@@ -81,7 +81,7 @@ func TestFutureCallbacks(t *testing.T) {
 		f.AddDoneCallback(func(*task.Future[int]) {
 			order = append(order, 2)
 			if !removeThird() {
-				t.Error("the third callback was not to be removed")
+				t.Error("removing the third callback = false")
 			}
 		})
 		removeThird = f.AddDoneCallback(func(*task.Future[int]) { order = append(order, 3) })
@@ -102,13 +102,12 @@ func TestFutureCallbacks(t *testing.T) {
 		return nil
 	})
 	if panicOf(func() { new(task.Future[int]).AddDoneCallback(func(*task.Future[int]) {}) }) == nil {
-		t.Error("AddDoneCallback without any loop did not panic")
+		t.Error("AddDoneCallback without a loop did not panic")
 	}
 }
 
-// Callbacks that stay run in order, whichever are removed before the result comes, and
-// however many.
-func TestManyFutureCallbacks(t *testing.T) {
+// Many callbacks run in order, even if many others were removed before.
+func TestRemovingManyCallbacksKeepsOrder(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		const many = 40_000
 		var f task.Future[int]
@@ -122,7 +121,7 @@ func TestManyFutureCallbacks(t *testing.T) {
 				continue
 			}
 			if !remove[i]() || remove[i]() {
-				t.Fatalf("removing callback %d reported the wrong thing", i)
+				t.Fatalf("removing callback %d twice did not return true and then false", i)
 			}
 		}
 		for i := 0; i < many; i += 9 {
@@ -137,9 +136,8 @@ func TestManyFutureCallbacks(t *testing.T) {
 	})
 }
 
-// A task that only awaits what is there must not starve the others: its budget
-// ends, and it yields.
-func TestFutureAwaitSpendsBudget(t *testing.T) {
+// A task that only awaits futures that are set still lets other tasks run.
+func TestAwaitOfSetFutureYieldsSometimes(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var f task.Future[int]
 		f.Set(1)
@@ -157,7 +155,7 @@ func TestFutureAwaitSpendsBudget(t *testing.T) {
 	})
 }
 
-func TestFutureAwaitCancelled(t *testing.T) {
+func TestAwaitOfSetFutureUnderCancel(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var f task.Future[int]
 		f.Set(1)

@@ -12,11 +12,11 @@ import (
 	"baton/task"
 )
 
-// Goroutines that are in Goexit are ended with the tree of tasks, and pass it on
-// among each other. That must not go on running the loop, which may have timers of
-// its user's left. Which goroutine meets which is a matter of who parked where, so
-// there are many programs, each from its number.
-func TestGoexitAtTheEnd(t *testing.T) {
+// A goroutine that ends by Goexit passes the baton on. It must not run the loop after Run
+// has returned, because the loop may still have timers of the user. Which goroutine passes
+// the baton to which depends on the schedule, so the test runs many random programs, each
+// from its seed.
+func TestGoexitDoesNotRunTheLoopAfterRun(t *testing.T) {
 	for seed := range uint64(100) {
 		eachHandoff(t, func(t *testing.T, r task.Runner) {
 			random := rand.New(rand.NewPCG(seed, 0))
@@ -41,7 +41,7 @@ func TestGoexitAtTheEnd(t *testing.T) {
 				return nil
 			})
 			if late := r.Loop.Time().Sub(began); late != 0 {
-				t.Errorf("program %d: %v have passed, the loop went on after Run", seed, late)
+				t.Errorf("seed %d: the loop ran for %v after Run", seed, late)
 			}
 		})
 	}

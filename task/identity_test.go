@@ -13,7 +13,7 @@ import (
 	"baton/task"
 )
 
-// Every call that takes a task's context checks who calls it.
+// checked has every call that takes the ctx of a task. Each of them checks its caller.
 var checked = map[string]func(ctx context.Context){
 	"Yield":          func(ctx context.Context) { task.Yield(ctx) },
 	"Check":          func(ctx context.Context) { task.Check(ctx) },
@@ -42,18 +42,19 @@ var checked = map[string]func(ctx context.Context){
 	"Waits":              func(ctx context.Context) { task.Waits(ctx) },
 }
 
-// eachChecked runs a test for every checked call, which who begins to tell about.
-func eachChecked(t *testing.T, fn func(t *testing.T, who string, call func(ctx context.Context))) {
+// eachChecked runs a test for every checked call. message is the beginning of the call's
+// panic message.
+func eachChecked(t *testing.T, fn func(t *testing.T, message string, call func(ctx context.Context))) {
 	for name, call := range checked {
-		room := "task"
+		pkg := "task"
 		if rest, ok := strings.CutPrefix(name, "await."); ok {
-			room, name = "await", rest
+			pkg, name = "await", rest
 		}
-		t.Run(name, func(t *testing.T) { fn(t, room+": "+name+" with ", call) })
+		t.Run(name, func(t *testing.T) { fn(t, pkg+": "+name+" with ", call) })
 	}
 }
 
-// mustMisuse checks that fn panics with a message that names all of these.
+// mustMisuse checks that fn panics with a message that contains all names.
 func mustMisuse(t *testing.T, fn func(), names ...string) {
 	t.Helper()
 	v := panicOf(fn)
@@ -63,13 +64,13 @@ func mustMisuse(t *testing.T, fn func(), names ...string) {
 	}
 	for _, name := range names {
 		if !strings.Contains(fmt.Sprint(v), name) {
-			t.Errorf("panicked with %q, which does not name %q", v, name)
+			t.Errorf("panicked with %q, which does not contain %q", v, name)
 		}
 	}
 }
 
-// After each of these the program must go on as if nothing had happened: what
-// is misused leaves nothing behind.
+// mustRunOn runs fn, which misuses something, as a task. After that the program must go on,
+// and no task and no timer may be left.
 func mustRunOn(t *testing.T, fn func(ctx context.Context)) {
 	t.Helper()
 	err := task.Run(context.Background(), func(ctx context.Context) error {
@@ -92,21 +93,21 @@ func mustRunOn(t *testing.T, fn func(ctx context.Context)) {
 
 func TestContextOfNoTask(t *testing.T) {
 	type key struct{}
-	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, message string, call func(ctx context.Context)) {
 		mustRunOn(t, func(context.Context) {
-			mustMisuse(t, func() { call(context.Background()) }, who+"a context that does not belong to a task")
-			mustMisuse(t, func() { call(context.WithValue(context.Background(), key{}, 1)) }, who+"a context that does not belong to a task")
+			mustMisuse(t, func() { call(context.Background()) }, message+"a context that does not belong to a task")
+			mustMisuse(t, func() { call(context.WithValue(context.Background(), key{}, 1)) }, message+"a context that does not belong to a task")
 		})
-		mustMisuse(t, func() { call(context.Background()) }, who+"a context that does not belong to a task")
-		mustMisuse(t, func() { call(nil) }, who+"a context that does not belong to a task")
+		mustMisuse(t, func() { call(context.Background()) }, message+"a context that does not belong to a task")
+		mustMisuse(t, func() { call(nil) }, message+"a context that does not belong to a task")
 	})
 }
 
 func TestContextOfAnotherTask(t *testing.T) {
-	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, message string, call func(ctx context.Context)) {
 		mustRunOn(t, func(ctx context.Context) {
 			task.Go(ctx, func(context.Context) error {
-				mustMisuse(t, func() { call(ctx) }, who+"the context of task 1 (", "task 2 (thief)")
+				mustMisuse(t, func() { call(ctx) }, message+"the context of task 1 (", "task 2 (thief)")
 				return nil
 			}).SetName("thief")
 		})
@@ -114,12 +115,12 @@ func TestContextOfAnotherTask(t *testing.T) {
 }
 
 func TestContextFromGoroutine(t *testing.T) {
-	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, message string, call func(ctx context.Context)) {
 		mustRunOn(t, func(ctx context.Context) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				mustMisuse(t, func() { call(ctx) }, who+"the context of task 1 (", "goroutine")
+				mustMisuse(t, func() { call(ctx) }, message+"the context of task 1 (", "goroutine")
 			}()
 			<-done
 		})
@@ -127,34 +128,34 @@ func TestContextFromGoroutine(t *testing.T) {
 }
 
 func TestContextFromCallback(t *testing.T) {
-	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, message string, call func(ctx context.Context)) {
 		mustRunOn(t, func(ctx context.Context) {
-			task.Loop(ctx).CallSoon(func() { mustMisuse(t, func() { call(ctx) }, who+"the context of task 1 (", "callback of loop") })
+			task.Loop(ctx).CallSoon(func() { mustMisuse(t, func() { call(ctx) }, message+"the context of task 1 (", "callback of loop") })
 		})
 	})
 }
 
 func TestContextAfterItsTask(t *testing.T) {
-	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, message string, call func(ctx context.Context)) {
 		var ended context.Context
 		mustRunOn(t, func(ctx context.Context) {
 			task.Go(ctx, func(ctx context.Context) error { ended = ctx; return nil })
 			turns(ctx, 2)
-			mustMisuse(t, func() { call(ended) }, who+"the context of task 2 (", "), which has ended, from task 1 (")
+			mustMisuse(t, func() { call(ended) }, message+"the context of task 2 (", "), which has ended, from task 1 (")
 		})
-		mustMisuse(t, func() { call(ended) }, who+"the context of task 2 (")
+		mustMisuse(t, func() { call(ended) }, message+"the context of task 2 (")
 	})
 }
 
 func TestContextOfAnotherLoop(t *testing.T) {
-	eachChecked(t, func(t *testing.T, who string, call func(ctx context.Context)) {
+	eachChecked(t, func(t *testing.T, message string, call func(ctx context.Context)) {
 		mustRunOn(t, func(ctx context.Context) {
 			name := task.Loop(ctx).String()
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
 				mustRunOn(t, func(inner context.Context) {
-					mustMisuse(t, func() { call(ctx) }, who, name, task.Loop(inner).String())
+					mustMisuse(t, func() { call(ctx) }, message, name, task.Loop(inner).String())
 				})
 			}()
 			<-done
@@ -162,8 +163,8 @@ func TestContextOfAnotherLoop(t *testing.T) {
 	})
 }
 
-// An earlier context of the same task is its own.
-func TestEarlierContext(t *testing.T) {
+// A task may use an outer context of its own.
+func TestOuterContextOfSameTask(t *testing.T) {
 	mustRun(t, func(outer context.Context) error {
 		return task.Scope(outer, func(ctx context.Context) error {
 			limited, release := await.WithDeadline(ctx, task.Now(ctx).Add(-1))
@@ -176,8 +177,9 @@ func TestEarlierContext(t *testing.T) {
 	})
 }
 
-// Things of another loop are refused, with both loops in the message.
-func TestThingsOfAnotherLoop(t *testing.T) {
+// Tasks, futures, queues and scopes of another loop panic. The message names both loops or
+// the task.
+func TestUseFromAnotherLoop(t *testing.T) {
 	mustRunOn(t, func(ctx context.Context) {
 		var f task.Future[int]
 		var q task.WaitQueue
@@ -220,8 +222,8 @@ func TestAwaitItself(t *testing.T) {
 	})
 }
 
-// Run inside a task or a callback, on a loop that runs, and on a closed one.
-func TestRunWhereItMustNot(t *testing.T) {
+// Run panics inside a task or a callback, on a running loop, and on a closed loop.
+func TestMisusedRunPanics(t *testing.T) {
 	mustRunOn(t, func(ctx context.Context) {
 		l := task.Loop(ctx)
 		run := func() { task.Run(context.Background(), forever) }
@@ -241,23 +243,22 @@ func TestRunWhereItMustNot(t *testing.T) {
 	mustMisuse(t, func() { task.Runner{Loop: closed}.Run(context.Background(), forever) }, closed.String(), "closed")
 }
 
-// What takes no ctx checks the caller too: a goroutine without the baton may
-// not cancel or wake a task.
-func TestRefFromElsewhere(t *testing.T) {
-	var line task.WaitQueue
+// Methods without a ctx check the caller too: they panic on a goroutine without the baton.
+func TestRefFromGoroutine(t *testing.T) {
+	var queue task.WaitQueue
 	calls := map[string]func(r *task.Ref){
 		"Cancel":          func(r *task.Ref) { r.Cancel(nil) },
 		"Wake":            func(r *task.Ref) { r.Wake() },
 		"Stack":           func(r *task.Ref) { r.Stack() },
 		"SetName":         func(r *task.Ref) { r.SetName("changed") },
 		"AddDoneCallback": func(r *task.Ref) { r.AddDoneCallback(func(*task.Ref) {}) },
-		"WakeOne":         func(*task.Ref) { line.WakeOne() },
-		"WakeAll":         func(*task.Ref) { line.WakeAll() },
+		"WakeOne":         func(*task.Ref) { queue.WakeOne() },
+		"WakeAll":         func(*task.Ref) { queue.WakeAll() },
 	}
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			err := task.Run(context.Background(), func(ctx context.Context) error {
-				r := task.Go(ctx, func(ctx context.Context) error { return line.Wait(ctx, task.Text("a test")) })
+				r := task.Go(ctx, func(ctx context.Context) error { return queue.Wait(ctx, task.Text("a test")) })
 				if err := task.Yield(ctx); err != nil {
 					return err
 				}
@@ -267,7 +268,7 @@ func TestRefFromElsewhere(t *testing.T) {
 					mustMisuse(t, func() { call(r) }, name, r.String(), "baton")
 				}()
 				<-done
-				if n := line.WakeAll(); n != 1 {
+				if n := queue.WakeAll(); n != 1 {
 					t.Errorf("%d tasks wait after the misuse, want 1", n)
 				}
 				return nil

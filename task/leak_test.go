@@ -15,7 +15,7 @@ import (
 	"baton/task"
 )
 
-// shieldOften makes shields of every kind, and ends them out of order.
+// shieldOften makes shields of every kind, and releases them out of order.
 func shieldOften(ctx context.Context) error {
 	for _, bound := range []time.Duration{0, time.Millisecond, -1} {
 		shielded, release := task.Shield(ctx, bound)
@@ -29,8 +29,7 @@ func shieldOften(ctx context.Context) error {
 	return nil
 }
 
-// shieldAndCancel makes nineteen shields, in scopes of which each is cancelled in
-// another way.
+// shieldAndCancel makes nineteen shields in scopes that are cancelled in different ways.
 func shieldAndCancel(ctx context.Context) error {
 	derived, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -52,19 +51,19 @@ func shieldAndCancel(ctx context.Context) error {
 		}))
 }
 
-// Behaviour 163: shields and cancels, again and again in one task that lives
-// long, leave no context in the tree, no timer and no door.
-func TestManyShieldsAndCancels(t *testing.T) {
+// Many shields and cancels in one long-lived task leave no context, no timer and no
+// external source behind.
+func TestManyShieldsAndCancelsLeaveNothing(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		l := task.Loop(ctx)
-		settle := func() { // standard contexts tell late, by the mailbox
+		settle := func() { // standard contexts report their cancels late, through the mailbox
 			for i := 0; i < 10_000 && !l.Idle(); i++ {
 				runtime.Gosched()
 				sleep(ctx, 1)
 			}
 		}
 		heap := func() uint64 {
-			for range 3 { // a collection lets the goroutines run that have yet to tell
+			for range 3 { // a collection lets the reporting goroutines run
 				runtime.GC()
 				settle()
 			}
@@ -91,26 +90,26 @@ func TestManyShieldsAndCancels(t *testing.T) {
 		settle()
 		if !l.Idle() {
 			when, ok := l.NextDeadline()
-			t.Errorf("a timer (%v, for %v) or a door is left", ok, when)
+			t.Errorf("a timer (%v, for %v) or an external source is left", ok, when)
 		}
 		if all := task.Tasks(ctx); len(all) != 1 {
-			t.Errorf("there are %v", all)
+			t.Errorf("the tasks are %v, want only main", all)
 		}
 		return nil
 	})
 }
 
-// A mark is something that whoever keeps it alive is asked about.
+// A mark is a value whose collection the test checks.
 type mark struct{ name string }
 
 func (m *mark) Error() string { return m.name }
 
-// Behaviour 184: what has ended can be collected while its scope goes on: tasks,
-// the contexts under which they ran, their cancels and their errors.
-func TestEndedIsCollectable(t *testing.T) {
+// After tasks, contexts, cancels and errors have ended, they can be collected while their
+// scope goes on.
+func TestEndedTasksAreCollectable(t *testing.T) {
 	type key struct{}
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
-		r.Loop = newLoop(t, loop.Config{}) // with a watchdog, which has its own view of tasks
+		r.Loop = newLoop(t, loop.Config{}) // with a watchdog, which also refers to tasks
 		err := r.Run(context.Background(), func(ctx context.Context) error {
 			gone := map[string]func() bool{}
 			watch := func(m *mark) *mark {
@@ -146,7 +145,7 @@ func TestEndedIsCollectable(t *testing.T) {
 					defer release()
 					task.Yield(context.WithValue(ctx, key{}, watch(&mark{"value of a deadline"})))
 				}()
-				func() { // the last wait of all
+				func() { // the last wait
 					task.Scope(ctx, func(ctx context.Context) error {
 						task.Go(ctx, fails(2, watch(&mark{"cause of the end of a wait"})))
 						forever(ctx)
@@ -166,7 +165,7 @@ func TestEndedIsCollectable(t *testing.T) {
 				}
 			}
 			if len(gone) != 9 {
-				t.Errorf("watched %d things", len(gone))
+				t.Errorf("the test checked %d values, want 9", len(gone))
 			}
 			return nil
 		})
@@ -176,7 +175,7 @@ func TestEndedIsCollectable(t *testing.T) {
 	})
 }
 
-// A loop that serves several Runs keeps nothing of one that is over.
+// A loop that is used for several Runs keeps nothing of an ended Run alive.
 func TestEndedRunIsCollectable(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		r.Loop = newLoop(t, loop.Config{})
@@ -190,14 +189,14 @@ func TestEndedRunIsCollectable(t *testing.T) {
 			runtime.GC()
 		}
 		if err != nil || root.Value() != nil {
-			t.Errorf("Run = %v; its tree is kept alive: %v", err, root.Value() != nil)
+			t.Errorf("Run = %v; its main task is kept alive: %v", err, root.Value() != nil)
 		}
 		runtime.KeepAlive(r.Loop)
 	})
 }
 
-// A task that lives long and has one scope after the other, as a supervisor, keeps
-// no panics that it has reported.
+// A long-lived task that runs one scope after another, like a supervisor, does not keep
+// panics that it has reported.
 func TestReportedPanicsAreDropped(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		task.Loop(ctx).SetExceptionHandler(func(*loop.Loop, loop.Exception) {})

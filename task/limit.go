@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// ShieldTime is the default bound of a Shield.
+// ShieldTime is the default limit of a Shield.
 const ShieldTime = 5 * time.Second
 
-// Shield returns a context that holds back outer cancels for a bounded time, so that
-// cleanup can still switch. The bound begins when the first outer cancel comes, or at once
-// if ctx is already cancelled. When bound has passed, the cancel reaches the shielded
-// context. A bound of zero means ShieldTime, and a negative bound means for ever. If a
-// deadlock remains after everything was cancelled, its cancel passes all shields: see Run.
+// Shield returns a context that holds back outer cancels for a limited time, so that
+// cleanup can still switch. The time begins with the first outer cancel, or at once if ctx
+// is already cancelled. When limit has passed, the cancel reaches the shielded context. A
+// limit of zero means ShieldTime, and a negative limit means forever. If a deadlock remains
+// after everything was cancelled, its cancel passes all shields: see Run.
 //
 // The shielded context keeps the values of ctx and hides its deadline. The caller must
 // call release when the cleanup is done; any goroutine may call release. Neither Shield
 // nor release switches. context.WithoutCancel is not a shield: a cancel of the task still
-// ends waits under it. Trio has a shield attribute of cancel scopes, without a bound.
-func Shield(ctx context.Context, bound time.Duration) (shielded context.Context, release context.CancelFunc) {
-	if bound == 0 {
-		bound = ShieldTime
+// ends waits under it. Trio has a shield attribute of cancel scopes, without a limit.
+func Shield(ctx context.Context, limit time.Duration) (shielded context.Context, release context.CancelFunc) {
+	if limit == 0 {
+		limit = ShieldTime
 	}
 	l := newLimit(ctx)
-	l.shield, l.bound = true, bound
+	l.shield, l.bound = true, limit
 	parent := nodeOf(ctx)
 	l.attach(parent, ctx)
 	if c := parent.interrupted(ctx); c != nil {
@@ -118,7 +118,7 @@ func (l *limit) set(when time.Time) {
 	b.loop.Driver().StartTimer(&l.timer, when)
 }
 
-// Wake is called when the deadline or the bound of a shield has passed: by the timer, or
+// Wake is called when the deadline or the time of a shield has passed: by the timer, or
 // by set.
 func (l *limit) Wake() {
 	if l.shield {

@@ -15,7 +15,8 @@ import (
 	"baton/task"
 )
 
-// within runs fn under a deadline d from now and tells what became of it.
+// within runs fn under a deadline d from now. It reports whether the deadline has passed,
+// and whether err says only that.
 func within(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) (expired, own bool, err error) {
 	ctx, release := await.WithDeadline(ctx, task.Now(ctx).Add(d))
 	defer release()
@@ -29,8 +30,8 @@ func hasPassed(timed context.Context) bool {
 	return canceled && any(c.Scope) == any(timed) && errors.Is(c, context.DeadlineExceeded)
 }
 
-// Behaviours 187 to 192: the table of a block with a deadline.
-func TestDeadlineBlock(t *testing.T) {
+// The outcomes of a block with a deadline.
+func TestOutcomesOfDeadlineBlock(t *testing.T) {
 	tests := []struct {
 		name         string
 		d            time.Duration
@@ -39,26 +40,26 @@ func TestDeadlineBlock(t *testing.T) {
 		expired, own bool
 		took         time.Duration
 	}{
-		{"187 expires", time.Second, forever, context.DeadlineExceeded, true, true, time.Second},
-		{"187 wrapped", time.Second, func(ctx context.Context) error {
+		{" expires", time.Second, forever, context.DeadlineExceeded, true, true, time.Second},
+		{" wrapped", time.Second, func(ctx context.Context) error {
 			return fmt.Errorf("body: %w", forever(ctx))
 		}, context.DeadlineExceeded, true, true, time.Second},
-		{"187 the bare sentinel", time.Second, func(ctx context.Context) error {
+		{" the bare sentinel", time.Second, func(ctx context.Context) error {
 			forever(ctx)
 			return ctx.Err()
 		}, context.DeadlineExceeded, true, true, time.Second},
-		{"187 through a scope", time.Second, func(ctx context.Context) error {
+		{" through a scope", time.Second, func(ctx context.Context) error {
 			return task.Scope(ctx, func(ctx context.Context) error {
 				task.Go(ctx, forever)
 				return forever(ctx)
 			})
 		}, context.DeadlineExceeded, true, true, time.Second},
-		{"188 does not expire", time.Second, func(ctx context.Context) error { return turns(ctx, 3) }, nil, false, false, 0},
-		{"189 zero", 0, task.Yield, context.DeadlineExceeded, true, true, 0},
-		{"189 past", -time.Hour, task.Yield, context.DeadlineExceeded, true, true, 0},
-		{"189 past, but nothing switches", -time.Hour, func(context.Context) error { return nil }, nil, true, false, 0},
-		{"192 another error", time.Second, func(ctx context.Context) error { return errOops }, errOops, false, false, 0},
-		{"192 the cleanup fails", time.Second, func(ctx context.Context) error {
+		{" does not expire", time.Second, func(ctx context.Context) error { return turns(ctx, 3) }, nil, false, false, 0},
+		{" zero", 0, task.Yield, context.DeadlineExceeded, true, true, 0},
+		{" past", -time.Hour, task.Yield, context.DeadlineExceeded, true, true, 0},
+		{" past, but nothing switches", -time.Hour, func(context.Context) error { return nil }, nil, true, false, 0},
+		{" another error", time.Second, func(ctx context.Context) error { return errOops }, errOops, false, false, 0},
+		{" the cleanup fails", time.Second, func(ctx context.Context) error {
 			forever(ctx)
 			return errOops
 		}, errOops, true, false, time.Second},
@@ -83,7 +84,8 @@ func TestDeadlineBlock(t *testing.T) {
 	}
 }
 
-// Errors of every type can be asked whether they are the deadline's own.
+// Errors of every type can be passed to bridge.Expired. They do not count as the deadline's
+// cancel.
 func TestOtherErrorsInDeadlineBlock(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		for _, err := range []error{errOops, uncomparable{1}, errors.Join(errOops, errOther), errors.Join(uncomparable{1}), errors.Join(errOops, context.DeadlineExceeded)} {
@@ -96,8 +98,7 @@ func TestOtherErrorsInDeadlineBlock(t *testing.T) {
 	})
 }
 
-// Behaviour 191, G8: nested deadlines; of two that have passed, the outer one
-// decides.
+// Nested deadlines. If both have passed, the outer one decides.
 func TestNestedDeadlines(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		expired, own, err := within(ctx, 3*time.Second, func(ctx context.Context) error {
@@ -119,19 +120,19 @@ func TestNestedDeadlines(t *testing.T) {
 				return err
 			})
 			if own || expired {
-				t.Errorf("both: the inner one took %v for its own", err)
+				t.Errorf("both: the inner block expired with %v", err)
 			}
 			return err
 		})
 		if !own {
-			t.Errorf("both: the outer one did not take %v for its own", err)
+			t.Errorf("both: the outer block did not expire with %v", err)
 		}
 		return nil
 	})
 }
 
-// Behaviour 193: a cancel from outside inside a live timeout is no expiry.
-func TestCancelInsideDeadline(t *testing.T) {
+// An outer cancel inside a deadline block does not count as the deadline's cancel.
+func TestOuterCancelInsideDeadlineBlock(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		tk := task.Start(ctx, func(ctx context.Context) (int, error) {
 			expired, own, err := within(ctx, time.Hour, forever)
@@ -149,11 +150,12 @@ func TestCancelInsideDeadline(t *testing.T) {
 	})
 }
 
-// Behaviour 194: earlier, later, never; not after the end.
+// Reschedule moves a deadline earlier or later, or removes it. It returns false after the
+// deadline or the release.
 func TestReschedule(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		if await.Reschedule(ctx, task.Now(ctx)) {
-			t.Error("Reschedule without a deadline")
+			t.Error("Reschedule without a deadline = true")
 		}
 		start := task.Now(ctx)
 		at := func(d time.Duration) time.Time { return start.Add(d) }
@@ -174,7 +176,7 @@ func TestReschedule(t *testing.T) {
 			t.Errorf("earlier: %v after %v", err, task.Now(ctx).Sub(start))
 		}
 		if await.Reschedule(ctx, at(time.Hour)) {
-			t.Error("Reschedule after the deadline")
+			t.Error("Reschedule after the deadline = true")
 		}
 		release()
 		release()
@@ -184,14 +186,14 @@ func TestReschedule(t *testing.T) {
 		inside, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Second))
 		release()
 		if await.Reschedule(inside, task.Now(ctx).Add(time.Second)) || hasPassed(inside) {
-			t.Error("a released deadline")
+			t.Error("a released deadline could be moved, or has passed")
 		}
 		if err := task.Check(inside); !errors.Is(err, context.Canceled) {
 			t.Errorf("Check under a released deadline = %v", err)
 		}
 		task.Go(ctx, func(ctx context.Context) error {
 			if await.Reschedule(ctx, task.Now(ctx)) {
-				t.Error("a task moved the deadline of another one")
+				t.Error("a task moved the deadline of another task")
 			}
 			return nil
 		})
@@ -199,8 +201,8 @@ func TestReschedule(t *testing.T) {
 	})
 }
 
-// A shield lets cleanup switch, for a bounded time from the cancel on.
-func TestShield(t *testing.T) {
+// A shield lets cleanup switch for a bounded time after the cancel.
+func TestShieldHoldsCancelBack(t *testing.T) {
 	tests := []struct {
 		name   string
 		bound  time.Duration
@@ -243,8 +245,8 @@ func TestShield(t *testing.T) {
 	}
 }
 
-// A cancel of a standard context outside starts the bound of a shield as one of
-// ours does, whether it comes before the shield or after.
+// A cancel of an outer standard context starts the bound of a shield too, whether it comes
+// before the shield or after it.
 func TestShieldUnderStandardContext(t *testing.T) {
 	for _, early := range []bool{true, false} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -265,8 +267,7 @@ func TestShieldUnderStandardContext(t *testing.T) {
 	}
 }
 
-// context.WithoutCancel is the standard library's, and about what others see: it
-// does not shield a task's own wait.
+// context.WithoutCancel does not shield a wait of the task from a cancel of the task.
 func TestWithoutCancelIsNoShield(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		waiter := task.Start(ctx, func(ctx context.Context) (int, error) {

@@ -15,8 +15,8 @@ import (
 	"baton/task"
 )
 
-// TestMain also is the main of the programs of TestProgram. Their watchdog knows the
-// names of steps, and adds nothing to what they print.
+// TestMain also runs the programs of TestHowProgramsEnd. Their watchdog is on, but prints
+// nothing.
 func TestMain(m *testing.M) {
 	if program, ok := programs[os.Getenv(programVar)]; ok {
 		task.Runner{Config: loop.Config{SlowStep: time.Hour}}.Main(program)
@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// handoffs are the ways of passing the baton. Tests that are about hand-overs
-// name both; the others take the one that BATON_HANDOFF chooses.
+// handoffs are the kinds of hand-over. Tests of hand-overs use both; the others use the one
+// that BATON_HANDOFF selects.
 var handoffs = []task.Handoff{task.Channel, task.Coroutine}
 
 // eachHandoff runs a test under both hand-overs.
@@ -35,14 +35,14 @@ func eachHandoff(t *testing.T, fn func(t *testing.T, r task.Runner)) {
 	}
 }
 
-// newVirtual makes a loop whose clock jumps when everybody waits.
+// newVirtual makes a loop with a virtual clock.
 func newVirtual(t testing.TB) *loop.Loop {
 	t.Helper()
 	return newLoop(t, loop.Config{Poller: virtual.New(virtual.Config{})})
 }
 
-// newLoop makes a loop that is closed when the test ends, and on which nothing
-// may go wrong that nobody expects.
+// newLoop makes a loop that is closed at the end of the test. Exceptions that the test does
+// not handle fail the test.
 func newLoop(t testing.TB, cfg loop.Config) *loop.Loop {
 	t.Helper()
 	l, err := loop.New(cfg)
@@ -58,7 +58,7 @@ func newLoop(t testing.TB, cfg loop.Config) *loop.Loop {
 	return l
 }
 
-// inVirtual runs fn as the root task of a loop whose clock jumps.
+// inVirtual runs fn as the root task of a loop with a virtual clock.
 func inVirtual(t testing.TB, fn func(ctx context.Context) error) error {
 	t.Helper()
 	return task.Runner{Loop: newVirtual(t)}.Run(context.Background(), fn)
@@ -72,7 +72,7 @@ func mustRun(t testing.TB, fn func(ctx context.Context) error) {
 	}
 }
 
-// anyKey is the key of a value that nobody asks for.
+// anyKey is the key of a value that no test reads by name.
 type anyKey struct{}
 
 // sleep parks for d on the loop's clock.
@@ -86,7 +86,7 @@ func forever(ctx context.Context) error {
 	return q.Wait(ctx, task.Text("for ever"))
 }
 
-// turns lets everything that is ready run n times.
+// turns yields n times.
 func turns(ctx context.Context, n int) error {
 	for range n {
 		if err := task.Yield(ctx); err != nil {

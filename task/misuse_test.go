@@ -9,8 +9,8 @@ import (
 	"baton/task"
 )
 
-// A call without a function panics where it is made, not in a task later, and
-// leaves nothing behind.
+// A nil function panics in the call itself, not later in a task, and nothing is left
+// behind.
 func TestNilFunction(t *testing.T) {
 	var p *task.Portal
 	mustRunOn(t, func(ctx context.Context) {
@@ -34,10 +34,9 @@ func TestNilFunction(t *testing.T) {
 	mustMisuse(t, func() { task.Run(context.Background(), nil) }, "Run called with a nil function")
 }
 
-// What has ended takes nothing in, whoever comes to it with a context or a
-// handle that it left behind: the call panics, and no task that has nothing to
-// do with it.
-func TestEndedScope(t *testing.T) {
+// Calls with the context or the handle of an ended scope panic. The cancel of an ended
+// scope reaches no other task.
+func TestUseOfEndedScopePanics(t *testing.T) {
 	mustRunOn(t, func(ctx context.Context) {
 		var inside context.Context
 		var scope *task.ScopeRef
@@ -47,7 +46,7 @@ func TestEndedScope(t *testing.T) {
 		})
 		mustMisuse(t, func() { task.OpenPortal(inside) }, "cannot open a portal: the scope created by task 1 (", ") has ended")
 		mustMisuse(t, func() { task.Go(inside, forever) }, "cannot start a task: the scope created by task 1 (", ") has ended")
-		// Behaviour 181: by another task.
+		// The same from another task.
 		other := task.Start(ctx, func(ctx context.Context) (int, error) {
 			mustMisuse(t, func() { scope.Go(forever) }, "the scope created by task 1 (", ") has ended")
 			scope.Cancel(errOops)
@@ -62,8 +61,8 @@ func TestEndedScope(t *testing.T) {
 	})
 }
 
-// A call that is still on its way when the scope ends does not begin.
-func TestPortalCallAfterScope(t *testing.T) {
+// A portal call that has not arrived when the scope ends does not begin.
+func TestPortalCallAfterScopeDoesNotBegin(t *testing.T) {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		var calls []*task.Call
 		task.Scope(ctx, func(ctx context.Context) error {

@@ -13,9 +13,9 @@ import (
 	"baton/task"
 )
 
-// G26: an iterator with a scope or a timeout around its yield. As the range of a
-// task it is nested like any call; pulled, it runs on a goroutine that is not the
-// task, and is misuse that leaves nothing behind.
+// An iterator may have a scope or a timeout around its yield. In a range of the task, the
+// block is nested like a call. With iter.Pull, the iterator runs on another goroutine: that
+// panics and leaves nothing behind.
 func TestIteratorAroundBlock(t *testing.T) {
 	blocks := map[string]func(ctx context.Context, fn func(ctx context.Context) error) error{
 		"Scope": task.Scope,
@@ -47,7 +47,7 @@ func TestIteratorAroundBlock(t *testing.T) {
 						task.Yield(ctx)
 					}
 					if sum != 6 || outcome != errOops {
-						t.Errorf("ranged up to the sum %d, %v", sum, outcome)
+						t.Errorf("the sum is %d and the block returned %v, want 6 and %v", sum, outcome, errOops)
 					}
 					next, stop := iter.Pull(iter.Seq[int](numbers))
 					mustMisuse(t, func() { next() }, "the context of task 1", "from a goroutine that is not this task", "use a Portal")
@@ -65,8 +65,8 @@ func TestIteratorAroundBlock(t *testing.T) {
 	})
 }
 
-// G26: a deadline that is released by another task, or before one inside it, ends
-// what is under it and nothing else.
+// A deadline may be released by another task, or before an inner deadline. The release ends
+// only what is under the deadline.
 func TestReleaseOutOfOrder(t *testing.T) {
 	releases := map[string]func(ctx context.Context, release func()){
 		"by itself": func(_ context.Context, release func()) { release() },
@@ -78,7 +78,7 @@ func TestReleaseOutOfOrder(t *testing.T) {
 			done := make(chan struct{})
 			go func() { release(); close(done) }()
 			<-done
-			sleep(ctx, 1) // it takes effect in the next poll
+			sleep(ctx, 1) // the release takes effect in the next poll
 		},
 	}
 	for name, how := range releases {
@@ -93,14 +93,14 @@ func TestReleaseOutOfOrder(t *testing.T) {
 				how(ctx, releaseOuter)
 				for _, ended := range []context.Context{outer, inner} {
 					if err := task.Check(ended); !errors.Is(err, context.Canceled) {
-						t.Errorf("under the deadline: %v", err)
+						t.Errorf("Check under the released deadline = %v, want canceled", err)
 					}
 				}
 				if err := task.Check(outermost); err != nil {
-					t.Errorf("around the deadline: %v", err)
+					t.Errorf("Check outside the released deadline = %v, want nil", err)
 				}
 				if _, err := waiter.Await(ctx); !errors.Is(err, context.Canceled) || hasPassed(outer) || hasPassed(inner) {
-					t.Errorf("a task under it: %v", err)
+					t.Errorf("Await of a task under the released deadline = %v", err)
 				}
 				releaseOutermost()
 				releaseInner()

@@ -13,15 +13,15 @@ import (
 )
 
 // broken is an Order that panics.
-type broken struct{ asked int }
+type broken struct{ calls int }
 
 func (b *broken) Arrange([]loop.Entry) int {
-	b.asked++
+	b.calls++
 	panic("no idea")
 }
 
-// An Order is a user's code, and so is the exception handler that is told of its
-// panic: both run on the loop's own goroutine, where they may look at tasks.
+// An Order and the exception handler that receives its panic run on the loop's own
+// goroutine, and may inspect tasks.
 func TestOrderRunsOnTheLoop(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		order := &broken{}
@@ -31,9 +31,9 @@ func TestOrderRunsOnTheLoop(t *testing.T) {
 		}
 		defer l.Close()
 		var parked *task.Ref
-		told, seen := 0, 0
+		handled, seen := 0, 0
 		l.SetExceptionHandler(func(*loop.Loop, loop.Exception) {
-			told++
+			handled++
 			if parked != nil && strings.Contains(string(parked.Stack()), "task_test.") {
 				seen++
 			}
@@ -48,8 +48,8 @@ func TestOrderRunsOnTheLoop(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if told != order.asked || seen < 3 {
-			t.Errorf("the handler was told %d times of %d panics, and saw the task %d times", told, order.asked, seen)
+		if handled != order.calls || seen < 3 {
+			t.Errorf("the handler received %d of %d panics, and found the stack of the task %d times", handled, order.calls, seen)
 		}
 	})
 }

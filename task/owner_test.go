@@ -19,24 +19,24 @@ import (
 	"baton/task"
 )
 
-var ownerPrograms = flag.Int("owner.programs", 1000, "how many programs TestOwners runs; 1 with -sim.seed replays one")
+var ownerPrograms = flag.Int("owner.programs", 1000, "how many programs TestEveryErrorHasAnOwner runs; 1 with -sim.seed replays one")
 
-// TestOwners runs random programs of tasks, scopes, blocks, shields and cancels, and
-// keeps books beside them by the words of the documentation alone: every error has
-// an owner. The books see what each function returns and what each call gets, so
-// they hold in every order of the tasks. Sleeps end at different times, and so what
-// happens at one time follows from one of them.
-func TestOwners(t *testing.T) {
+// TestEveryErrorHasAnOwner runs random programs of tasks, scopes, blocks, shields and
+// cancels. Beside each program it keeps a model that follows only the documentation: every
+// error has exactly one owner. The model records what each function returns and what each
+// call receives, so it is valid for every order of the tasks. Sleeps end at different
+// times, so everything that happens at one time follows from one sleep.
+func TestEveryErrorHasAnOwner(t *testing.T) {
 	for range *ownerPrograms {
 		passed := t.Run("program", func(t *testing.T) {
-			b := &books{places: map[any]*place{}}
+			m := &model{nodes: map[any]*node{}}
 			sim.Test(t, func(ctx context.Context, t *testing.T) {
-				b.t, b.loop = t, task.Loop(ctx)
-				b.loop.SetExceptionHandler(func(*loop.Loop, loop.Exception) { b.panics-- })
-				b.scope(&place{ctx: ctx, job: &job{}}, b.loop.Rand(), 4)
+				m.t, m.loop = t, task.Loop(ctx)
+				m.loop.SetExceptionHandler(func(*loop.Loop, loop.Exception) { m.panics-- })
+				m.scope(&node{ctx: ctx, job: &job{}}, m.loop.Rand(), 4)
 			})
-			if b.panics != 0 {
-				t.Errorf("%d panics were not reported, or reported twice", b.panics)
+			if m.panics != 0 {
+				t.Errorf("%d panics were not reported (negative: reported twice)", m.panics)
 			}
 		})
 		if !passed {
@@ -45,69 +45,69 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// The books of one program.
-type books struct {
+// A model is the expected state of one program.
+type model struct {
 	t      *testing.T
 	loop   *loop.Loop
-	places map[any]*place // by their contexts
-	jobs   []*job         // in the order of their starts
-	errs   int            // how many failures there were
-	panics int            // which are still to be reported, for the root drops them all
+	nodes  map[any]*node // by their contexts
+	jobs   []*job        // in the order of their starts
+	errs   int           // the number of failures so far
+	panics int           // panics that are still to be reported; the root drops all of them
 }
 
-// A place is a context of the program: that of a task, a scope, a block or a shield.
-type place struct {
+// A node is a context of the program: of a task, a scope, a block or a shield.
+type node struct {
 	ctx    context.Context
-	outer  *place    // nil for the root
-	group  *group    // whose tasks are started here
-	job    *job      // who runs here
+	outer  *node     // nil for the root
+	group  *group    // the scope in which tasks are started here
+	job    *job      // the task that runs here
 	when   time.Time // the deadline of a block
 	shield bool
-	cut    bool // it was cancelled, or has failed,
-	ended  bool // or is a block that has ended,
-	since  time.Time
+	cut    bool      // it was cancelled, or has failed
+	ended  bool      // it is a block that has ended
+	since  time.Time // the time of the cancel, failure or end
 }
 
 // A group is a scope.
 type group struct {
-	place    *place
+	node     *node
 	handle   *task.ScopeRef
-	returned bool    // its function has
-	unowned  []*job  // of Start, which have failed
+	returned bool    // the scope's function has returned
+	unowned  []*job  // failed tasks of Start that were not awaited
 	first    []error // the first failure
-	failures []error // all of them
-	cause    error   // of its Cancel
-	killer   error   // the failure that is the cause of its own cancel; nil if several are
+	failures []error // all failures
+	cause    error   // the cause of ScopeRef.Cancel
+	killer   error   // the failure that cancelled the scope; nil if several did
 }
 
 // A job is a task.
 type job struct {
-	index    int // the root's is 0
-	place    *place
+	index    int // 0 for the root
+	node     *node
 	starter  *job
 	ref      *task.Ref
 	handle   *task.Task[int] // of Start
-	waiting  []*place        // where somebody awaits it
-	received bool            // somebody has its error
+	waiting  []*node         // the nodes in which tasks await it
+	received bool            // a caller has received its error
 	done     bool
-	exits    bool // by Goexit
+	exits    bool // it ends by Goexit
 	failure  []error
 }
 
-// A crash is what a task panics with.
+// A crash is the value of a task's panic.
 type crash struct{ error }
 
-// failure makes an error that no other is.
-func (b *books) failure() error {
-	b.errs++
-	return fmt.Errorf("failure %d", b.errs)
+// failure makes a new error.
+func (m *model) failure() error {
+	m.errs++
+	return fmt.Errorf("failure %d", m.errs)
 }
 
-// reaching lists the places whose cancel has come to p. A deadline that has passed
-// is noted here.
-func (b *books) reaching(p *place) (list []*place) {
+// cancelsAt lists the nodes whose cancel has reached p. It also records deadlines that have
+// passed.
+func (m *model) cancelsAt(p *node) (list []*node) {
 	for ; p != nil; p = p.outer {
-		if !p.ended && !p.cut && !p.when.IsZero() && !b.loop.Time().Before(p.when) {
+		if !p.ended && !p.cut && !p.when.IsZero() && !m.loop.Time().Before(p.when) {
 			p.cut, p.since = true, p.when
 		}
 		if p.cut || p.ended {
@@ -120,20 +120,21 @@ func (b *books) reaching(p *place) (list []*place) {
 	return list
 }
 
-// kill cancels what runs at p, unless it is cancelled. That p ends does the same.
-func (b *books) kill(p *place, ends bool) {
-	if len(b.reaching(p)) == 0 {
-		p.cut, p.ended, p.since = !ends, ends, b.loop.Time()
+// kill cancels p, unless it is already cancelled. If ends is true, the cause is that the
+// block p has ended.
+func (m *model) kill(p *node, ends bool) {
+	if len(m.cancelsAt(p)) == 0 {
+		p.cut, p.ended, p.since = !ends, ends, m.loop.Time()
 	}
 }
 
-// comesFrom reports whether c tells the cancel of p. Of blocks that have ended it
-// does not say which it was.
-func (b *books) comesFrom(c *task.Canceled, p *place) bool {
-	return c.Scope == nil && p.ended || c.Scope != nil && b.places[c.Scope] == p
+// comesFrom reports whether c is the cancel of p. Cancels of ended blocks do not say which
+// block it was.
+func (m *model) comesFrom(c *task.Canceled, p *node) bool {
+	return c.Scope == nil && p.ended || c.Scope != nil && m.nodes[c.Scope] == p
 }
 
-// parts lists what is joined in err.
+// parts lists the errors that are joined in err.
 func parts(err error) (list []error) {
 	if p, ok := err.(*task.PanicError); ok {
 		err = p.Unwrap()
@@ -148,24 +149,25 @@ func parts(err error) (list []error) {
 	return list
 }
 
-// failures are the parts of err, which j returns, or, for nil, g's function: none if
-// each part is the cancel of g or the cause of that, or the cancel of one of its tasks,
-// or of a block of g in which another task has started j.
-func (b *books) failures(g *group, j *job, err error) []error {
+// failures returns the parts of err if err is a failure, and nil otherwise. j returned err,
+// or the function of g did if j is nil. err is no failure if each part is one of these: the
+// cancel of g or its cause; the cancel of a task of g; the cancel of a block of g in which
+// another task started j.
+func (m *model) failures(g *group, j *job, err error) []error {
 	more := func(e error) bool {
 		c, ok := e.(*task.Canceled)
 		if !ok {
-			return e != g.killer // as ErrGoexit is the same one for all tasks
+			return e != g.killer // ErrGoexit of several tasks is the same error
 		}
-		from := b.places[c.Scope]
-		if j == nil || from == g.place {
-			return from != g.place
+		from := m.nodes[c.Scope]
+		if j == nil || from == g.node {
+			return from != g.node
 		}
-		if from != nil && from == from.job.place && from.group == g {
+		if from != nil && from == from.job.node && from.group == g {
 			return false
 		}
-		for p := j.place.outer; p != g.place; p = p.outer {
-			if b.comesFrom(c, p) {
+		for p := j.node.outer; p != g.node; p = p.outer {
+			if m.comesFrom(c, p) {
 				return false
 			}
 		}
@@ -177,20 +179,20 @@ func (b *books) failures(g *group, j *job, err error) []error {
 	return nil
 }
 
-// fail notes failures of g. The first ones cancel it.
-func (b *books) fail(g *group, failures []error) {
+// fail records failures of g. The first of them cancels g.
+func (m *model) fail(g *group, failures []error) {
 	if g.first == nil && len(failures) > 0 {
 		g.first = failures
-		if _, panicked := failures[0].(*crash); len(failures) == 1 && !panicked && len(b.reaching(g.place)) == 0 {
+		if _, panicked := failures[0].(*crash); len(failures) == 1 && !panicked && len(m.cancelsAt(g.node)) == 0 {
 			g.killer = failures[0]
 		}
-		b.kill(g.place, false)
+		m.kill(g.node, false)
 	}
 	g.failures = append(g.failures, failures...)
 }
 
-// returned makes the failures that a starter of g has not awaited those of g.
-func (b *books) returned(g *group, starter *job) {
+// returned moves the failures that starter has not awaited to g.
+func (m *model) returned(g *group, starter *job) {
 	var failures []error
 	g.unowned = slices.DeleteFunc(g.unowned, func(j *job) bool {
 		if j.starter == starter && !j.received {
@@ -198,40 +200,40 @@ func (b *books) returned(g *group, starter *job) {
 		}
 		return j.starter == starter
 	})
-	b.fail(g, failures)
+	m.fail(g, failures)
 }
 
-// returns notes what j ends with.
-func (b *books) returns(j *job, err error) error {
-	g := j.place.group
-	j.done, j.failure = true, b.failures(g, j, err)
-	j.received = slices.ContainsFunc(j.waiting, func(p *place) bool { return len(b.reaching(p)) == 0 })
+// returns records the error with which j ends.
+func (m *model) returns(j *job, err error) error {
+	g := j.node.group
+	j.done, j.failure = true, m.failures(g, j, err)
+	j.received = slices.ContainsFunc(j.waiting, func(p *node) bool { return len(m.cancelsAt(p)) == 0 })
 	fatal := j.exits || slices.ContainsFunc(j.failure, func(e error) bool { _, ok := e.(*crash); return ok })
-	over := j.starter.done || j.starter == g.place.job && g.returned
+	over := j.starter.done || j.starter == g.node.job && g.returned
 	if j.handle == nil || fatal || over && !j.received {
-		b.fail(g, j.failure)
+		m.fail(g, j.failure)
 	} else if len(j.failure) > 0 {
 		g.unowned = append(g.unowned, j)
 	}
-	b.returned(g, j)
+	m.returned(g, j)
 	return err
 }
 
-// told compares what a wait at p has ended with to the cancels there.
-func (b *books) told(p *place, err error) error {
+// checkWait checks the result of a wait at p against the cancels there.
+func (m *model) checkWait(p *node, err error) error {
 	c, canceled := err.(*task.Canceled)
-	counts := func(q *place) bool {
-		return canceled && b.comesFrom(c, q) || !canceled && q.since.Before(b.loop.Time())
+	counts := func(q *node) bool {
+		return canceled && m.comesFrom(c, q) || !canceled && q.since.Before(m.loop.Time())
 	}
-	if slices.ContainsFunc(b.reaching(p), counts) != canceled {
-		b.t.Errorf("a wait has ended with %v", err)
+	if slices.ContainsFunc(m.cancelsAt(p), counts) != canceled {
+		m.t.Errorf("a wait has ended with %v", err)
 	}
 	return err
 }
 
-// closes compares what a scope has returned to the books. That a block has ended is
-// less than they can tell: of several, nobody knows which it was.
-func (b *books) closes(g *group, err error) {
+// checkScope checks the error that a scope has returned. It ignores the cancels of ended
+// blocks, because they do not say which block it was.
+func (m *model) checkScope(g *group, err error) {
 	want := g.failures
 	if g.first == nil && g.cause != context.Canceled {
 		want = parts(g.cause)
@@ -243,113 +245,113 @@ func (b *books) closes(g *group, err error) {
 	missing := slices.ContainsFunc(want, func(e error) bool { return !slices.Contains(got, e) })
 	foreign := slices.ContainsFunc(got, func(e error) bool { return !slices.Contains(want, e) })
 	if missing || foreign || g.first != nil && !slices.Contains(g.first, got[0]) {
-		b.t.Errorf("a scope returns %v, want %v, and first of all %v", got, want, g.first)
+		m.t.Errorf("a scope returns %v, want %v, and first of all %v", got, want, g.first)
 	}
 }
 
-// body is the function of a task, a scope or a block: some statements, of which each
-// may fail, and what it makes of that.
-func (b *books) body(p *place, r *rand.Rand, depth int) error {
+// body is the function of a task, a scope or a block. It runs some statements. When a
+// statement fails, body may drop, return or replace the error.
+func (m *model) body(p *node, r *rand.Rand, depth int) error {
 	for range 1 + r.IntN(5) {
-		if err := b.statement(p, r, depth-1); err != nil {
+		if err := m.statement(p, r, depth-1); err != nil {
 			switch r.IntN(5) {
 			case 0:
-				return errors.Join(b.failure(), err)
+				return errors.Join(m.failure(), err)
 			case 1:
-				return b.failure()
+				return m.failure()
 			case 2, 3:
 				return err
 			}
 		}
 	}
 	if r.IntN(6) == 0 {
-		return b.failure()
+		return m.failure()
 	}
 	return nil
 }
 
-func (b *books) statement(p *place, r *rand.Rand, depth int) error {
+func (m *model) statement(p *node, r *rand.Rand, depth int) error {
 	switch n := r.IntN(14); {
 	case n < 2 && depth > 0:
-		return b.scope(p, r, depth)
+		return m.scope(p, r, depth)
 	case n < 4 && depth > 0:
-		return b.block(p, r, depth)
-	case n < 7 && len(b.jobs) < 50:
-		b.start(p, r, depth)
-	case n < 9 && p.job.index < len(b.jobs): // an older one may wait for this
-		return b.await(p, b.jobs[p.job.index+r.IntN(len(b.jobs)-p.job.index)])
-	case n < 12 && len(b.jobs) > 0:
-		b.meddle(p, b.jobs[r.IntN(len(b.jobs))], r)
+		return m.block(p, r, depth)
+	case n < 7 && len(m.jobs) < 50:
+		m.start(p, r, depth)
+	case n < 9 && p.job.index < len(m.jobs): // not for older tasks, which may wait for this one
+		return m.await(p, m.jobs[p.job.index+r.IntN(len(m.jobs)-p.job.index)])
+	case n < 12 && len(m.jobs) > 0:
+		m.interfere(p, m.jobs[r.IntN(len(m.jobs))], r)
 	default:
-		return b.told(p, sleep(p.ctx, time.Duration(r.Int64N(int64(time.Second)))))
+		return m.checkWait(p, sleep(p.ctx, time.Duration(r.Int64N(int64(time.Second)))))
 	}
 	return nil
 }
 
-func (b *books) scope(p *place, r *rand.Rand, depth int) error {
+func (m *model) scope(p *node, r *rand.Rand, depth int) error {
 	g := &group{}
 	err := task.Scope(p.ctx, func(ctx context.Context) error {
-		g.place, g.handle = &place{ctx: ctx, outer: p, group: g, job: p.job}, task.ScopeOf(ctx)
-		b.places[ctx] = g.place
-		err := b.body(g.place, r, depth)
-		b.fail(g, b.failures(g, nil, err))
+		g.node, g.handle = &node{ctx: ctx, outer: p, group: g, job: p.job}, task.ScopeOf(ctx)
+		m.nodes[ctx] = g.node
+		err := m.body(g.node, r, depth)
+		m.fail(g, m.failures(g, nil, err))
 		g.returned = true
-		b.returned(g, g.place.job)
+		m.returned(g, g.node.job)
 		return err
 	})
-	b.closes(g, err)
+	m.checkScope(g, err)
 	return err
 }
 
-// block is one with a deadline, or a shield.
-func (b *books) block(p *place, r *rand.Rand, depth int) error {
+// block runs a block with a deadline, or a shield.
+func (m *model) block(p *node, r *rand.Rand, depth int) error {
 	ctx, release := task.Shield(p.ctx, -1)
 	when := time.Time{}
 	if r.IntN(3) > 0 {
-		when = b.loop.Time().Add(time.Duration(1 + r.Int64N(int64(time.Second))))
+		when = m.loop.Time().Add(time.Duration(1 + r.Int64N(int64(time.Second))))
 		release()
 		ctx, release = await.WithDeadline(p.ctx, when)
 	}
-	q := &place{ctx: ctx, outer: p, group: p.group, job: p.job, when: when, shield: when.IsZero()}
-	b.places[ctx] = q
-	err := b.body(q, r, depth)
+	q := &node{ctx: ctx, outer: p, group: p.group, job: p.job, when: when, shield: when.IsZero()}
+	m.nodes[ctx] = q
+	err := m.body(q, r, depth)
 	release()
-	b.kill(q, true)
+	m.kill(q, true)
 	return err
 }
 
-// start starts a task under p, or further out in the same task, but under no shield.
-func (b *books) start(p *place, r *rand.Rand, depth int) {
+// start starts a task under p or an outer node of the same task, but not under a shield.
+func (m *model) start(p *node, r *rand.Rand, depth int) {
 	for r.IntN(3) == 0 && p.outer.group != nil && p.outer.job == p.job {
 		p = p.outer
 	}
-	for q := p; q != q.group.place && q.job == p.job; q = q.outer {
+	for q := p; q != q.group.node && q.job == p.job; q = q.outer {
 		if q.shield {
 			p = q.outer
 		}
 	}
-	j := &job{index: len(b.jobs) + 1, starter: p.job}
-	b.jobs = append(b.jobs, j)
-	j.place = &place{outer: p, group: p.group, job: j}
+	j := &job{index: len(m.jobs) + 1, starter: p.job}
+	m.jobs = append(m.jobs, j)
+	j.node = &node{outer: p, group: p.group, job: j}
 	numbers := rand.New(rand.NewPCG(r.Uint64(), 0))
 	run := func(ctx context.Context) error {
-		j.place.ctx, b.places[ctx] = ctx, j.place
-		err := b.body(j.place, numbers, depth)
+		j.node.ctx, m.nodes[ctx] = ctx, j.node
+		err := m.body(j.node, numbers, depth)
 		switch numbers.IntN(25) {
 		case 0:
-			err = &crash{b.failure()}
-			b.panics++
-			panic(b.returns(j, err))
+			err = &crash{m.failure()}
+			m.panics++
+			panic(m.returns(j, err))
 		case 1:
 			j.exits = true
-			b.returns(j, task.ErrGoexit)
+			m.returns(j, task.ErrGoexit)
 			runtime.Goexit()
 		}
-		return b.returns(j, err)
+		return m.returns(j, err)
 	}
 	switch r.IntN(5) {
 	case 0:
-		j.place.outer = p.group.place
+		j.node.outer = p.group.node
 		j.ref = p.group.handle.Go(run)
 	case 1:
 		j.ref = task.Go(p.ctx, run)
@@ -359,36 +361,36 @@ func (b *books) start(p *place, r *rand.Rand, depth int) {
 	}
 }
 
-func (b *books) await(p *place, j *job) error {
+func (m *model) await(p *node, j *job) error {
 	if j.handle == nil {
 		return nil
 	}
 	j.waiting = append(j.waiting, p)
 	v, err := j.handle.Await(p.ctx)
-	j.waiting = slices.DeleteFunc(j.waiting, func(q *place) bool { return q == p })
+	j.waiting = slices.DeleteFunc(j.waiting, func(q *node) bool { return q == p })
 	if _, canceled := err.(*task.Canceled); canceled && v == 0 {
-		return b.told(p, err)
+		return m.checkWait(p, err)
 	}
-	b.told(p, nil)
+	m.checkWait(p, nil)
 	j.received = true
 	return err
 }
 
-// meddle cancels j or a scope around p, or has somebody called back by j.
-func (b *books) meddle(p *place, j *job, r *rand.Rand) {
-	cause := []error{context.Canceled, b.failure()}[r.IntN(2)]
+// interfere cancels j, cancels a scope around p, or adds a callback to j.
+func (m *model) interfere(p *node, j *job, r *rand.Rand) {
+	cause := []error{context.Canceled, m.failure()}[r.IntN(2)]
 	switch r.IntN(3) {
 	case 0:
 		if j.ref.Cancel(cause) {
-			b.kill(j.place, false)
+			m.kill(j.node, false)
 		}
 	case 1:
-		for p != p.group.place || r.IntN(2) == 0 && p.outer.group != nil {
+		for p != p.group.node || r.IntN(2) == 0 && p.outer.group != nil {
 			p = p.outer
 		}
 		if g := p.group; g.first == nil && g.cause == nil {
 			g.cause = cause
-			b.kill(p, false)
+			m.kill(p, false)
 		}
 		p.group.handle.Cancel(cause)
 	case 2:

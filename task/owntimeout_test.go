@@ -14,7 +14,7 @@ import (
 	"baton/task"
 )
 
-// rollback is a cleanup, after a cancel, that runs out of its own time.
+// rollback is a cleanup after a cancel, and exceeds its own timeout.
 func rollback(ctx context.Context) error {
 	forever(ctx)
 	shielded, release := task.Shield(ctx, -1)
@@ -22,10 +22,9 @@ func rollback(ctx context.Context) error {
 	return fmt.Errorf("rollback: %w", await.Timeout(shielded, time.Second, forever))
 }
 
-// The failure of a task's own Timeout is told, whatever deadline the task was
-// cancelled by before: that of its starter's block, or a sibling's failure that is
-// one itself.
-func TestOwnTimeoutIsNoEcho(t *testing.T) {
+// The failure of a task's own Timeout is not lost, even if a deadline cancelled the task
+// before: the deadline of its starter's block, or a sibling's timeout.
+func TestOwnTimeoutOfCancelledTaskIsAFailure(t *testing.T) {
 	work := func(ctx context.Context) error {
 		return fmt.Errorf("work: %w", await.Timeout(ctx, time.Second, forever))
 	}
@@ -33,7 +32,7 @@ func TestOwnTimeoutIsNoEcho(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		fn   func(ctx context.Context) error
-		want int // failures
+		want int // the number of failures
 	}{
 		{"in a block", func(ctx context.Context) error {
 			return await.Timeout(ctx, time.Second, func(ctx context.Context) error {

@@ -16,9 +16,9 @@ import (
 	"baton/task"
 )
 
-// A panic of a task comes out of Run, with the task's own stack; siblings are
-// cancelled before.
-func TestPanic(t *testing.T) {
+// Run panics with the panic of a task, with the task's own stack. The siblings are
+// cancelled and clean up before that.
+func TestRunPanicsWithPanicOfTask(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		cleaned := false
 		v := panicOf(func() {
@@ -45,9 +45,9 @@ func TestPanic(t *testing.T) {
 
 func explode() { panic(errOops) }
 
-// A panic that somebody drops is given to the exception handler, once; so are
-// those besides the one that Run panics with.
-func TestPanicsAreNotLost(t *testing.T) {
+// If a task drops a panic, the exception handler receives it, once. The handler also
+// receives all panics except the one with which Run panics.
+func TestDroppedPanicIsReportedOnce(t *testing.T) {
 	boom := func(v any) func(ctx context.Context) error { return func(context.Context) error { panic(v) } }
 	tests := map[string]struct {
 		main     func(ctx context.Context) error
@@ -129,9 +129,9 @@ func TestPanicsAreNotLost(t *testing.T) {
 	}
 }
 
-// Goexit in main ends the goroutine that called Run, after all tasks; in another
-// task it is an error of its scope. Neither leaks.
-func TestGoexit(t *testing.T) {
+// Goexit in main ends the goroutine that called Run, after all tasks have ended. In another
+// task, it fails the scope. Neither leaks a goroutine.
+func TestGoexitInMainAndTasks(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		before := goleak.IgnoreCurrent()
 		done := make(chan bool, 1)
@@ -178,13 +178,12 @@ func TestGoexit(t *testing.T) {
 	})
 }
 
-// A panic that a task drops is reported when that task ends, not when the program
-// does.
+// A dropped panic is reported when the task that dropped it ends, not only when Run ends.
 func TestDroppedPanicIsReportedSoon(t *testing.T) {
 	l := newVirtual(t)
 	reported := 0
 	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
-		if reported++; !errors.Is(e.Err, errOops) { // as it is with the panic of a callback
+		if reported++; !errors.Is(e.Err, errOops) { // the same as for the panic of a callback
 			t.Errorf("reported %v, want %v", e.Err, errOops)
 		}
 	})
@@ -196,7 +195,7 @@ func TestDroppedPanicIsReportedSoon(t *testing.T) {
 			})
 			return 0, nil
 		}).Await(ctx)
-		task.Yield(ctx) // the handler is a user's, so it is called back
+		task.Yield(ctx) // the handler runs in a callback
 		if reported != 1 {
 			t.Errorf("%d reported", reported)
 		}
@@ -207,9 +206,9 @@ func TestDroppedPanicIsReportedSoon(t *testing.T) {
 	}
 }
 
-// More goroutines end than are kept for new tasks, some of them by Goexit; those
-// that stay are good for new tasks.
-func TestManyGoexits(t *testing.T) {
+// More tasks end than goroutines are kept for new tasks, some of them by Goexit. The kept
+// goroutines still run new tasks.
+func TestManyTasksEndByGoexit(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		ended := 0
 		err := r.Run(context.Background(), func(ctx context.Context) error {
@@ -220,7 +219,7 @@ func TestManyGoexits(t *testing.T) {
 							forever(ctx)
 							cleanup, release := task.Shield(ctx, -1)
 							defer release()
-							turns(cleanup, i*i%7) // they end in no simple order
+							turns(cleanup, i*i%7) // they end in a mixed order
 							ended++
 							if i%3 == 0 {
 								runtime.Goexit()
@@ -244,9 +243,8 @@ func TestManyGoexits(t *testing.T) {
 	})
 }
 
-// A deferred call that panics does not keep a goroutine in Goexit from giving
-// the baton on.
-func TestPanicDuringGoexit(t *testing.T) {
+// If a deferred call panics during a Goexit, the goroutine still passes the baton on.
+func TestPanicInDeferredCallDuringGoexit(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		defer func() {
 			if p, ok := recover().(*task.PanicError); !ok || p.Value != errOops {
@@ -264,10 +262,9 @@ func TestPanicDuringGoexit(t *testing.T) {
 	})
 }
 
-// Behaviour 179: of a panic and ordinary failures in one scope none hides another
-// from whoever handles them, the first one first; what nobody handles comes out of
-// Run as the panic.
-func TestPanicAmongFailures(t *testing.T) {
+// If a panic and other failures come in one scope, Scope returns all of them, the first one
+// first. Run then panics.
+func TestScopeReturnsPanicAndFailures(t *testing.T) {
 	panics := func(ctx context.Context) error {
 		forever(ctx)
 		panic("late")
@@ -307,7 +304,7 @@ func TestPanicAmongFailures(t *testing.T) {
 	}
 }
 
-// A panic with the cancel of its scope is a panic, not an echo of the cancel.
+// A panic whose value is the cancel of its scope is still a panic.
 func TestPanicWithCancel(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		defer func() {
@@ -324,9 +321,8 @@ func TestPanicWithCancel(t *testing.T) {
 	})
 }
 
-// An exception handler that calls Goexit, as t.Fatal does, does not keep the
-// task that it is told about from ending.
-func TestHandlerGoexit(t *testing.T) {
+// If the exception handler calls Goexit, like t.Fatal does, the task still ends.
+func TestGoexitInExceptionHandler(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		ended := make(chan error, 1)
 		go func() {

@@ -43,7 +43,7 @@ func (r *Ref) Wake() {
 		r.held("Wake")
 	}
 	if r.state != Parked {
-		misuse("Wake of %v, which is %v, not parked", r, r.state)
+		misuse("Wake of %v, which is %v, not parked; wake only a task that waits for the caller", r, r.state)
 	}
 	r.ready()
 }

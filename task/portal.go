@@ -12,7 +12,7 @@ import (
 
 // A Portal lets other goroutines run functions as tasks of a scope and receive their
 // results. While a portal is open, the loop is not idle, so a deadlock of its tasks is not
-// found. All methods are safe from every goroutine, except that Do and Call.Wait block, so
+// found. All methods are safe for concurrent use, except that Do and Call.Wait block, so
 // they panic in a task or callback of any loop. asyncio calls this
 // run_coroutine_threadsafe, and Trio from_thread.run.
 type Portal struct {
@@ -42,8 +42,8 @@ func OpenPortal(ctx context.Context) *Portal {
 	return p
 }
 
-// A Call is a function that was passed to [Portal.Go]. Its methods are safe from every
-// goroutine, except that Wait panics in a task or callback of any loop.
+// A Call is a function that was passed to [Portal.Go]. Its methods are safe for concurrent
+// use, except that Wait panics in a task or callback of any loop.
 type Call struct {
 	portal *Portal
 	fn     func(ctx context.Context) error

@@ -11,8 +11,8 @@ import (
 	"baton/task"
 )
 
-// Behaviour 164: what a call through a portal ends with.
-func TestPortalDo(t *testing.T) {
+// Do returns the error of its function.
+func TestPortalDoReturnsError(t *testing.T) {
 	tests := []struct {
 		name string
 		fn   func(ctx context.Context) error
@@ -47,11 +47,12 @@ func TestPortalDo(t *testing.T) {
 		return nil
 	})
 	if err != nil {
-		t.Errorf("the scope took an error that was somebody else's: %v", err)
+		t.Errorf("the scope failed with an error that belongs to a portal call: %v", err)
 	}
 }
 
-// portalClosed asks from inside, where Do would panic.
+// portalClosed reports whether p is closed. It may be called in a task, where Do would
+// panic.
 func portalClosed(p *task.Portal) bool {
 	c := p.Go(func(context.Context) error { return nil })
 	select {
@@ -62,7 +63,7 @@ func portalClosed(p *task.Portal) bool {
 	}
 }
 
-// Many goroutines at once; all their calls arrive, one at a time.
+// Calls of many goroutines all arrive, and run one at a time.
 func TestPortalFromManyGoroutines(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		counter := 0
@@ -92,7 +93,7 @@ func TestPortalFromManyGoroutines(t *testing.T) {
 	})
 }
 
-func TestPortalCancel(t *testing.T) {
+func TestCancelOfPortalCall(t *testing.T) {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		p := task.OpenPortal(ctx)
 		var done task.Future[int]
@@ -124,8 +125,8 @@ func TestPortalCancel(t *testing.T) {
 	}
 }
 
-// A panic behind a portal fails the scope, and comes back to the caller as well.
-func TestPortalPanic(t *testing.T) {
+// A panic in a portal call fails the scope, and the caller receives it too.
+func TestPanicInPortalCall(t *testing.T) {
 	result := make(chan error, 1)
 	v := panicOf(func() {
 		task.Run(context.Background(), func(ctx context.Context) error {
@@ -140,7 +141,7 @@ func TestPortalPanic(t *testing.T) {
 	}
 }
 
-// A portal ends with its scope, also if a task opened it after the scope's
+// A portal is closed when its scope ends, even if a task opened it after the scope's
 // function had returned.
 func TestPortalEndsWithItsScope(t *testing.T) {
 	mustRunOn(t, func(ctx context.Context) {
@@ -164,12 +165,13 @@ func TestPortalEndsWithItsScope(t *testing.T) {
 		task.OpenPortal(ctx).Close()
 		return forever(ctx)
 	}); !errors.As(err, new(*task.DeadlockError)) {
-		t.Errorf("a closed portal holds the loop: %v", err)
+		t.Errorf("a closed portal keeps the loop from being idle: %v", err)
 	}
 }
 
-// Do and Wait would stop the loop that they wait for.
-func TestPortalFromInside(t *testing.T) {
+// Do and Wait panic in a task or callback, because they would block the loop for which they
+// wait.
+func TestBlockingPortalCallsPanicInTasks(t *testing.T) {
 	mustRunOn(t, func(ctx context.Context) {
 		p := task.OpenPortal(ctx)
 		defer p.Close()
@@ -181,7 +183,7 @@ func TestPortalFromInside(t *testing.T) {
 		sleep(ctx, 0) // the loop polls
 		turns(ctx, 2)
 		if ran {
-			t.Error("the function of a refused call ran")
+			t.Error("the function ran although Do panicked")
 		}
 		c := p.Go(func(context.Context) error { ran = true; return nil })
 		mustMisuse(t, func() { c.Wait() }, "Call.Wait in a task or callback of", task.Loop(ctx).String())

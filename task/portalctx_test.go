@@ -12,10 +12,10 @@ import (
 	"baton/task"
 )
 
-// A call through a portal runs under the context that the portal was opened with.
+// A portal call runs under the context with which the portal was opened.
 func TestPortalKeepsContext(t *testing.T) {
 	type key struct{}
-	// through opens a portal under ctx, and returns what a call through it made of fn.
+	// through opens a portal under ctx, calls fn through it, and returns the error of fn.
 	through := func(t *testing.T, ctx, caller context.Context, fn func(ctx context.Context) error) error {
 		t.Helper()
 		portal := task.OpenPortal(ctx)

@@ -132,7 +132,7 @@ func (p *program) report(first *SignalError, held int) {
 }
 
 // describeHolder returns a text about the step that holds the loop. Only a loop with a
-// watchdog knows the name of the step. It is safe from every goroutine.
+// watchdog knows the name of the step. It is safe for concurrent use.
 func (b *baton) describeHolder(seconds int) string {
 	step := b.relay.NameOf(b.word.G())
 	if step == "" {

@@ -20,16 +20,16 @@ import (
 	"baton/task"
 )
 
-// programVar names the program that the test binary is to run.
+// programVar is the environment variable that names the program to run.
 const programVar = "BATON_TEST_PROGRAM"
 
-// A list is an error that cannot be compared.
+// A list is an error that is not comparable.
 type list []error
 
 func (l list) Error() string { return fmt.Sprint([]error(l)) }
 
-// programs are mains of programs of their own. Each prints a line when it is
-// ready for its signal.
+// programs are the main functions of test programs. Each prints a line when it is ready for
+// its signal.
 var programs = map[string]func(ctx context.Context) error{
 	"clean": func(ctx context.Context) error { return nil },
 	"fails": func(ctx context.Context) error { return errOops },
@@ -96,40 +96,40 @@ var programs = map[string]func(ctx context.Context) error{
 		fmt.Println("ready")
 		return forever(ctx)
 	},
-	"tells more": func(ctx context.Context) error {
+	"returns the cancel and a failure": func(ctx context.Context) error {
 		fmt.Println("ready")
 		err := fmt.Errorf("serve: %w", sleep(ctx, time.Hour))
 		return errors.Join(err, ctx.Err(), fmt.Errorf("cut off: %w", errOops))
 	},
-	"tells in all forms": func(ctx context.Context) error {
+	"returns the cancel in all forms": func(ctx context.Context) error {
 		fmt.Println("ready")
 		err := sleep(ctx, time.Hour)
 		return errors.Join(err, fmt.Errorf("serve: %w", err), ctx.Err(), context.Canceled)
 	},
-	"tells the cause": func(ctx context.Context) error {
+	"returns the cause": func(ctx context.Context) error {
 		fmt.Println("ready")
 		sleep(ctx, time.Hour)
 		return context.Cause(ctx)
 	},
-	"tells the cause in all forms": func(ctx context.Context) error {
+	"returns the cause in all forms": func(ctx context.Context) error {
 		fmt.Println("ready")
 		err := sleep(ctx, time.Hour)
 		cause := context.Cause(ctx)
 		all := errors.Join(cause, fmt.Errorf("both: %w", errors.Join(cause, err)))
 		return errors.Join(fmt.Errorf("work: %w", cause), all)
 	},
-	"tells the cause and more": func(ctx context.Context) error {
+	"returns the cause and a failure": func(ctx context.Context) error {
 		fmt.Println("ready")
 		err := sleep(ctx, time.Hour)
 		more := fmt.Errorf("two: %w, %w", errOops, errOops)
 		return errors.Join(errors.Join(context.Cause(ctx), more), err, fmt.Errorf("cut off: %w", errOops))
 	},
-	"tells more in a list": func(ctx context.Context) error {
+	"returns a list": func(ctx context.Context) error {
 		fmt.Println("ready")
 		sleep(ctx, time.Hour)
 		return fmt.Errorf("save: %w, %w", list{errOops}, errOops)
 	},
-	"tells of another signal": func(ctx context.Context) error {
+	"returns another signal": func(ctx context.Context) error {
 		fmt.Println("ready")
 		sleep(ctx, time.Hour)
 		return &task.SignalError{Signal: syscall.SIGHUP}
@@ -154,17 +154,17 @@ var programs = map[string]func(ctx context.Context) error{
 		fmt.Println("deadlock:", errors.As(err, &d))
 		return err
 	},
-	"is lost": func(ctx context.Context) error { return task.Park(ctx, new(refuser)) },
+	"is never woken": func(ctx context.Context) error { return task.Park(ctx, new(refuser)) },
 }
 
-// Behaviour 227, G22: how programs end.
-func TestProgram(t *testing.T) {
+// How programs end: exit code, output and standard error.
+func TestHowProgramsEnd(t *testing.T) {
 	tests := []struct {
 		program string
 		signals []os.Signal
 		exit    int
 		stdout  string
-		stderr  string // contained in it, or all of it if it ends a line
+		stderr  string // a part of standard error, or all of it if this ends with a newline
 	}{
 		{"clean", nil, 0, "", ""},
 		{"fails", nil, 1, "", "oops\n"},
@@ -173,20 +173,20 @@ func TestProgram(t *testing.T) {
 		{"waits", []os.Signal{syscall.SIGTERM}, 143, "cause: true signal: terminated\ncleanup: <nil>\n", "signal: terminated\n"},
 		{"waits", []os.Signal{syscall.SIGTERM, syscall.SIGTERM}, 143, "cause: true signal: terminated\ncleanup: <nil>\n", "signal: terminated\n"},
 		{"waits for signals only", []os.Signal{syscall.SIGTERM}, 143, "", "signal: terminated\n"},
-		{"tells more", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\nserve: task: canceled: signal: interrupt\ncontext canceled\ncut off: oops\n"},
-		{"tells in all forms", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
-		{"tells the cause", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
-		{"tells the cause in all forms", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
-		{"tells the cause and more", []os.Signal{os.Interrupt}, 1, "",
+		{"returns the cancel and a failure", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\nserve: task: canceled: signal: interrupt\ncontext canceled\ncut off: oops\n"},
+		{"returns the cancel in all forms", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
+		{"returns the cause", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
+		{"returns the cause in all forms", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
+		{"returns the cause and a failure", []os.Signal{os.Interrupt}, 1, "",
 			"signal: interrupt\nsignal: interrupt\ntwo: oops, oops\ntask: canceled: signal: interrupt\ncut off: oops\n"},
-		{"tells more in a list", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\nsave: [oops], oops\n"},
-		{"tells of another signal", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\nsignal: hangup\n"},
+		{"returns a list", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\nsave: [oops], oops\n"},
+		{"returns another signal", []os.Signal{os.Interrupt}, 1, "", "signal: interrupt\nsignal: hangup\n"},
 		{"suppresses", []os.Signal{os.Interrupt}, 0, "", ""},
 		{"suppresses in a scope", []os.Signal{os.Interrupt}, 0, "", ""},
 		{"suppresses, and a task does not", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
 		{"only yields", []os.Signal{os.Interrupt}, 130, "", "signal: interrupt\n"},
 		{"is deadlocked", nil, 1, "deadlock: true\n", "nothing is left that could wake a task"},
-		{"is lost", nil, 2, "", "for a buffer"}, // given up, with its goroutine
+		{"is never woken", nil, 2, "", "for a buffer"}, // Run gives up and leaves the goroutine behind
 	}
 	for _, test := range tests {
 		t.Run(test.program, func(t *testing.T) {
@@ -204,31 +204,31 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// notYet is what Main says a second after a signal.
+// notYet matches what Main prints one second after a signal.
 var notYet = regexp.MustCompile(`(?m)^signal: .*: the program has not ended yet; another signal ends it at once\n(\t.*\n)*`)
 
-// An exchange is a line that a program prints, and the signals that it gets then.
+// An exchange is a line that a program prints, and the signals that it receives after that.
 type exchange struct {
-	line    string // a regular expression for all of it
+	line    string // a regular expression for the whole line
 	signals []os.Signal
 }
 
-// What a program prints that is held by a task, or that has not ended.
+// Lines of a program that a task holds, or that has not ended.
 const (
 	readyLine  = "ready"
 	notYetLine = "signal: [a-z]+: the program has not ended yet; another signal ends it at once"
 	heldLine   = `task 1 \(task_test\.init\.func\d+\) has held loop 1 for %ds, and nothing else can run on that loop`
 )
 
-// Signals after the first one, and those that a handler takes.
-func TestSignals(t *testing.T) {
+// A second signal, a held loop, a signal handler, and a task that does not end.
+func TestHowMainHandlesSignals(t *testing.T) {
 	interrupt, terminate := []os.Signal{os.Interrupt}, []os.Signal{syscall.SIGTERM}
 	for name, test := range map[string]struct {
 		program   string
 		exchanges []exchange
 		exit      int
 	}{
-		"a second one ends the process": {"never switches", []exchange{
+		"a second signal ends the process": {"never switches", []exchange{
 			{readyLine, interrupt},
 			{notYetLine, nil},
 			{"\t" + fmt.Sprintf(heldLine, 1), interrupt},
@@ -239,12 +239,12 @@ func TestSignals(t *testing.T) {
 			{"\t" + fmt.Sprintf(heldLine, 1), nil},
 			{"signal: terminated: " + fmt.Sprintf(heldLine, 5) + "; the process ends without cleanup", nil},
 		}, 143},
-		"a handler takes the place of Main": {"handles the first", []exchange{
+		"a handler replaces Main": {"handles the first", []exchange{
 			{readyLine, interrupt},
 			{"handled: <nil>", interrupt},
 			{"signal: interrupt", nil},
 		}, 130},
-		"who has not ended": {"ignores the cancel", []exchange{
+		"tasks that have not ended are listed": {"ignores the cancel", []exchange{
 			{readyLine, interrupt},
 			{notYetLine, nil},
 			{`\ttask 1 \(.*\) has waited \S+ for the tasks of its scope, on task 2 \(.*\), task 3 \(.*\); cancelled \S+ ago \(signal: interrupt\)`, nil},
@@ -261,8 +261,8 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// converse runs a program in a process of its own, which must print these lines and
-// no other, and sends it the signals.
+// converse runs a program in its own process and sends it the signals. The program must
+// print exactly the given lines.
 func converse(t *testing.T, program string, exchanges []exchange) (exit int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -282,7 +282,7 @@ func converse(t *testing.T, program string, exchanges []exchange) (exit int) {
 	lines := bufio.NewReader(output)
 	for _, x := range exchanges {
 		if line, err := lines.ReadString('\n'); !regexp.MustCompile("^" + x.line + "\n$").MatchString(line) {
-			t.Errorf("the program says %q, %v, want %v", line, err, x.line)
+			t.Errorf("the program printed %q, %v, want %v", line, err, x.line)
 		}
 		for _, sig := range x.signals {
 			if err := cmd.Process.Signal(sig); err != nil {
@@ -291,14 +291,13 @@ func converse(t *testing.T, program string, exchanges []exchange) (exit int) {
 		}
 	}
 	if rest, err := io.ReadAll(lines); len(rest) > 0 || err != nil {
-		t.Errorf("the program says %q besides, %v", rest, err)
+		t.Errorf("the program also printed %q, %v", rest, err)
 	}
 	cmd.Wait()
 	return cmd.ProcessState.ExitCode()
 }
 
-// runChild runs a program in a process of its own, and sends it the signals, the
-// first one when it is ready and the others until it has ended.
+// runChild runs a program in its own process and sends it the signals when it is ready.
 func runChild(t *testing.T, program string, signals []os.Signal) (exit int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -317,7 +316,7 @@ func runChild(t *testing.T, program string, signals []os.Signal) (exit int, stdo
 	out := bufio.NewReader(pipe)
 	if len(signals) > 0 {
 		if line, err := out.ReadString('\n'); line != "ready\n" {
-			t.Errorf("the program says %q, %v", line, err)
+			t.Errorf("the program printed %q, %v, want ready", line, err)
 		}
 	}
 	for _, sig := range signals {

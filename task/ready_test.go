@@ -16,13 +16,13 @@ import (
 	"baton/task"
 )
 
-// G29: every way in which a service can start, or not.
-func TestStartReady(t *testing.T) {
+// Every way in which a task of StartReady can start or fail.
+func TestOutcomesOfStartReady(t *testing.T) {
 	tests := []struct {
 		name         string
 		fn           func(ctx context.Context, ready func(int)) error
 		value        int
-		err, outcome error // of StartReady, and of the scope
+		err, outcome error // the errors of StartReady and of the scope
 	}{
 		{"ready", func(ctx context.Context, ready func(int)) error { ready(7); ready(8); return task.Yield(ctx) }, 7, nil, nil},
 		{"ready, and ends", func(ctx context.Context, ready func(int)) error { ready(7); return nil }, 7, nil, nil},
@@ -87,9 +87,8 @@ func TestStartReady(t *testing.T) {
 	})
 }
 
-// To report ready from another goroutine is misuse, whether the starter still waits
-// or not.
-func TestStartReadyFromElsewhere(t *testing.T) {
+// ready panics on another goroutine, both while the starter waits and after that.
+func TestReadyOnOtherGoroutinePanics(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		report := func(ready func(int)) {
 			done := make(chan any)
@@ -108,10 +107,10 @@ func TestStartReadyFromElsewhere(t *testing.T) {
 	})
 }
 
-// A service that reports ready when its starter has been told of a cancel comes
-// too late: the echo of the cancel is nobody's failure, and a real one is the
-// scope's, in every order of the tasks.
-func TestStartReadyTooLate(t *testing.T) {
+// A task reports ready after its starter was cancelled. StartReady returns the cancel. If
+// the task returns only that cancel, nothing fails. A real failure of the task fails the
+// scope, in every order of the tasks.
+func TestReadyAfterCancelOfStarter(t *testing.T) {
 	cancels := map[string]func(ctx context.Context) (cancelled context.Context, release func()){
 		"deadline": func(ctx context.Context) (context.Context, func()) {
 			ctx, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Second))

@@ -11,15 +11,15 @@ import (
 	"baton/task"
 )
 
-// A call that is refused has had no effect: nobody stands in a line, waits for a
-// timer or belongs to a scope on account of it. A standard deadline on a clock that
-// jumps is what is noticed last.
-func TestRefusedCallHasNoEffect(t *testing.T) {
+// A call that panics has no effect: its task is in no wait queue, has no timer and belongs
+// to no new scope. The calls panic because of a standard deadline on a virtual clock, which
+// they check last.
+func TestCallThatPanicsHasNoEffect(t *testing.T) {
 	mustRunOn := func(t *testing.T, use func(ctx, derived context.Context) func()) {
 		t.Helper()
 		mustRun(t, func(ctx context.Context) error {
 			runs := 0
-			refused := task.Go(ctx, func(inner context.Context) error {
+			caller := task.Go(ctx, func(inner context.Context) error {
 				runs++
 				mustMisuse(t, use(inner, limited(inner, t)), "deadline of the standard library")
 				return nil
@@ -27,11 +27,11 @@ func TestRefusedCallHasNoEffect(t *testing.T) {
 			if err := turns(ctx, 4); err != nil {
 				return err
 			}
-			if !refused.Done() || runs != 1 {
-				t.Errorf("the task is %v and has run %d times", refused.State(), runs)
+			if !caller.Done() || runs != 1 {
+				t.Errorf("the task is %v and has run %d times", caller.State(), runs)
 			}
 			if all := task.Tasks(ctx); len(all) != 1 {
-				t.Errorf("there are %v", all)
+				t.Errorf("the tasks are %v, want only main", all)
 			}
 			if when, ok := task.Loop(ctx).NextDeadline(); ok {
 				t.Errorf("a timer is left for %v", when)
@@ -40,12 +40,12 @@ func TestRefusedCallHasNoEffect(t *testing.T) {
 		})
 	}
 	t.Run("WaitQueue.Wait", func(t *testing.T) {
-		var line task.WaitQueue
+		var queue task.WaitQueue
 		mustRunOn(t, func(_, derived context.Context) func() {
-			return func() { line.Wait(derived, task.Text("a test")) }
+			return func() { queue.Wait(derived, task.Text("a test")) }
 		})
-		if n := line.Len(); n != 0 {
-			t.Errorf("%d tasks are left in the line", n)
+		if n := queue.Len(); n != 0 {
+			t.Errorf("%d tasks are left in the queue", n)
 		}
 	})
 	t.Run("Await", func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestRefusedCallHasNoEffect(t *testing.T) {
 	})
 }
 
-// limited puts a deadline of the standard library over ctx.
+// limited derives a context with a standard deadline from ctx.
 func limited(ctx context.Context, t *testing.T) context.Context {
 	derived, cancel := context.WithTimeout(ctx, time.Hour)
 	t.Cleanup(cancel)

@@ -78,7 +78,7 @@ func (r Runner) Run(ctx context.Context, main func(ctx context.Context) error) (
 	} else if l.IsClosed() {
 		misuse("Run on %v, which is closed; use an open loop", l)
 	} else if l.IsRunning() {
-		misuse("Run on %v, which runs already; use a Portal to run functions on it", l)
+		misuse("Run on %v, which is already running; use a Portal to run functions on it", l)
 	}
 	b := newBaton(l, r.Handoff)
 	if p, ok := ctx.(interface{ begin(*baton) }); ok {

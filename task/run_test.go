@@ -15,8 +15,8 @@ import (
 	"baton/task"
 )
 
-// Behaviour 226: Run returns when the tree is empty, with main's error.
-func TestRun(t *testing.T) {
+// Run returns main's error after all tasks have ended.
+func TestRunWaitsForTasks(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		ended := false
 		err := r.Run(context.Background(), func(ctx context.Context) error {
@@ -37,9 +37,9 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// A Runner runs several mains on its loop, one after another, whatever became
-// of the one before.
-func TestRunnerLoop(t *testing.T) {
+// A Runner runs several main functions on its loop, one after another, whatever the outcome
+// of the previous one.
+func TestSeveralRunsOnOneLoop(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		r.Loop = newVirtual(t)
 		mains := []func(ctx context.Context) error{
@@ -76,8 +76,8 @@ func TestRunnerLoop(t *testing.T) {
 	})
 }
 
-// A cancel of the context that Run was given reaches main, before and meanwhile.
-func TestRunCancelled(t *testing.T) {
+// A cancel of Run's context reaches main, before and during the Run.
+func TestCancelOfContextOfRun(t *testing.T) {
 	for _, when := range []string{"before", "meanwhile"} {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		began := false
@@ -95,8 +95,8 @@ func TestRunCancelled(t *testing.T) {
 	}
 }
 
-// Stop of the loop under the tasks cancels them.
-func TestRunStopped(t *testing.T) {
+// Stopping the loop cancels the tasks.
+func TestStopCancelsTasks(t *testing.T) {
 	err := inVirtual(t, func(ctx context.Context) error {
 		task.Loop(ctx).Stop()
 		return forever(ctx)
@@ -106,9 +106,9 @@ func TestRunStopped(t *testing.T) {
 	}
 }
 
-// When nothing is left that could wake anybody, Run says who waits for what and
-// on whom, on every loop.
-func TestDeadlock(t *testing.T) {
+// If nothing can wake the tasks, Run reports which task waits for what, and for which
+// tasks.
+func TestDeadlockReportsWaits(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		for name, world := range map[string]loop.Config{"real": {}, "virtual": {Poller: virtual.New(virtual.Config{})}} {
 			t.Run(name, func(t *testing.T) {
@@ -146,8 +146,8 @@ func TestDeadlock(t *testing.T) {
 	})
 }
 
-// What keeps a program from being deadlocked: whatever may still come.
-func TestNoDeadlock(t *testing.T) {
+// Timers, jobs and portals keep a program from being deadlocked.
+func TestPendingWorkIsNoDeadlock(t *testing.T) {
 	opens := map[string]func(ctx context.Context, wake func()){
 		"timer":    func(ctx context.Context, wake func()) { task.Loop(ctx).CallLater(time.Millisecond, wake) },
 		"executor": func(ctx context.Context, wake func()) { task.Loop(ctx).RunInExecutor(runtime.Gosched, wake) },
@@ -181,11 +181,11 @@ func TestHandoffNames(t *testing.T) {
 		}
 	}
 	if panicOf(func() { task.Runner{Handoff: 9}.Run(context.Background(), forever) }) == nil {
-		t.Error("a hand-over that does not exist")
+		t.Error("Handoff: 9 did not panic")
 	}
 	t.Setenv("BATON_HANDOFF", "pigeon")
 	if panicOf(func() { task.Run(context.Background(), forever) }) == nil {
-		t.Error("BATON_HANDOFF=pigeon")
+		t.Error("BATON_HANDOFF=pigeon did not panic")
 	}
 	t.Setenv("BATON_HANDOFF", "coroutine")
 	if err := task.Run(context.Background(), task.Yield); err != nil {
@@ -193,10 +193,10 @@ func TestHandoffNames(t *testing.T) {
 	}
 }
 
-// A poller that cannot be made is an error of Run.
-func TestRunWithoutLoop(t *testing.T) {
+// If the poller cannot be made, Run returns an error.
+func TestRunWithUnknownPoller(t *testing.T) {
 	t.Setenv("BATON_POLLER", "pigeon")
 	if err := task.Run(context.Background(), task.Yield); err == nil {
-		t.Error("Run made a loop of pigeons")
+		t.Error("Run with BATON_POLLER=pigeon = nil")
 	}
 }

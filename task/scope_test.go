@@ -14,9 +14,9 @@ import (
 	"baton/task"
 )
 
-// Behaviour 171, 182: tasks may start while the scope waits for its tasks, also
-// cancelled ones; they are awaited like all others and begin all the same.
-func TestScopeLateTasks(t *testing.T) {
+// Tasks may start while the scope waits for its tasks, even in a cancelled scope. They
+// begin, and the scope waits for them.
+func TestTasksStartAfterTheFunctionOfScope(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var began, cancelled int
 		late := func(ctx context.Context) error {
@@ -45,10 +45,10 @@ func TestScopeLateTasks(t *testing.T) {
 	})
 }
 
-// Behaviour 176, 177: the parent is cancelled while an inner scope runs.
-func TestScopeCancelledFromOutside(t *testing.T) {
+// An outer scope is cancelled while an inner scope runs.
+func TestOuterCancelOfScope(t *testing.T) {
 	for name, ret := range map[string]func(err error) error{
-		"echo":    func(err error) error { return err },
+		"cancel":  func(err error) error { return err },
 		"nil":     func(error) error { return nil },
 		"failure": func(error) error { return errOther },
 	} {
@@ -72,7 +72,7 @@ func TestScopeCancelledFromOutside(t *testing.T) {
 					if inner != errOther || outer != errOther {
 						t.Errorf("inner = %v, outer = %v, want %v", inner, outer, errOther)
 					}
-				} else if outer != errOops || (name == "echo") != errors.Is(inner, errOops) {
+				} else if outer != errOops || (name == "cancel") != errors.Is(inner, errOops) {
 					t.Errorf("inner = %v, outer = %v", inner, outer)
 				}
 				return nil
@@ -81,9 +81,9 @@ func TestScopeCancelledFromOutside(t *testing.T) {
 	}
 }
 
-// A scope whose tasks a cancel from further out cuts short says so, with or without
-// a cause of that cancel, even if its function has returned before.
-func TestScopeCutShort(t *testing.T) {
+// If an outer cancel ends the tasks of a scope, Scope returns the cancel, with or without a
+// cause, even if its function had returned before.
+func TestScopeReturnsOuterCancelOfItsTasks(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		for _, cause := range []error{nil, errOops} {
 			work := task.Start(ctx, func(ctx context.Context) (int, error) {
@@ -102,8 +102,8 @@ func TestScopeCutShort(t *testing.T) {
 	})
 }
 
-// A scope's context ends with it, like that of an errgroup.
-func TestScopeContextEnds(t *testing.T) {
+// The context of a scope ends with the scope, as in errgroup.
+func TestContextEndsWithItsScope(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var early, late context.Context
 		task.Scope(ctx, func(ctx context.Context) error { early = ctx; ctx.Done(); return nil })
@@ -115,14 +115,14 @@ func TestScopeContextEnds(t *testing.T) {
 				t.Errorf("%s: the context of an ended scope is not done", name)
 			}
 			if err := forever(ended); !errors.Is(err, context.Canceled) {
-				t.Errorf("%s: a park under it = %v", name, err)
+				t.Errorf("%s: a wait under it = %v, want canceled", name, err)
 			}
 		}
 		return task.Check(ctx)
 	})
 }
 
-func TestScopeRef(t *testing.T) {
+func TestScopeRefStartsAndCancelsTasks(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var s *task.ScopeRef
 		var refs []*task.Ref
@@ -155,7 +155,7 @@ func TestScopeRef(t *testing.T) {
 	})
 }
 
-// Behaviour 183: a long-lived scope does not grow with the tasks that have ended.
+// A long-lived scope does not grow with the number of ended tasks.
 func TestScopeDoesNotGrow(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		s := task.ScopeOf(ctx)
@@ -183,9 +183,9 @@ func TestScopeDoesNotGrow(t *testing.T) {
 	})
 }
 
-// Behaviour 178: cancels that come while a scope is cleaned up neither disturb the
-// cleanup nor end the scope again. The first cause is what it returns.
-func TestScopeCancelledTwice(t *testing.T) {
+// Further cancels during the cleanup of a scope neither disturb the cleanup nor end the
+// scope again. Scope returns the first cause.
+func TestCancelsDuringCleanup(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		began := task.Now(ctx)
 		cleaned, returned := 0, 0
@@ -215,7 +215,8 @@ func TestScopeCancelledTwice(t *testing.T) {
 			}
 			return 0, task.Check(ctx)
 		})
-		task.Loop(ctx).CallLater(300*time.Millisecond, func() { owner.Cancel(errOther) }) // from further out
+		outerCancel := func() { owner.Cancel(errOther) }
+		task.Loop(ctx).CallLater(300*time.Millisecond, outerCancel)
 		if _, err := owner.Await(ctx); !errors.Is(err, errOther) {
 			t.Errorf("the task of the scope ends with %v", err)
 		}
@@ -226,8 +227,8 @@ func TestScopeCancelledTwice(t *testing.T) {
 	})
 }
 
-// A panic in a scope's function passes on after the tasks have ended.
-func TestScopePanics(t *testing.T) {
+// A panic in a scope's function continues after the tasks have ended.
+func TestPanicInFunctionOfScope(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		ended := false
 		v := panicOf(func() {
@@ -248,9 +249,9 @@ func TestScopePanics(t *testing.T) {
 	})
 }
 
-// Whose cancel, returned, is no failure: for the scope's function only that of the
-// scope.
-func TestWhoseCancelIsNoFailure(t *testing.T) {
+// Which returned cancels are failures. For the scope's function, only the scope's own
+// cancel is no failure.
+func TestWhichCancelsAreFailures(t *testing.T) {
 	canceled := func(ctx context.Context) *task.Task[struct{}] {
 		r := task.StartErr(ctx, forever)
 		r.Cancel(nil)
@@ -289,7 +290,7 @@ func TestWhoseCancelIsNoFailure(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			mustRun(t, func(ctx context.Context) error {
 				if err := task.Scope(ctx, test.fn); (err != nil) != test.fails {
-					t.Errorf("Scope = %v, a failure: %v", err, test.fails)
+					t.Errorf("Scope = %v, want a failure: %v", err, test.fails)
 				}
 				return nil
 			})

@@ -21,7 +21,7 @@ func Loop(ctx context.Context) *loop.Loop { return enter(ctx).ref.b.loop }
 // Running returns the running task of r's loop, and the context that its function
 // received, if the caller is that task. In a callback and on every other goroutine it
 // returns nil, nil. It is for adapters of interfaces without a ctx, such as net.Conn, that
-// any task may call. It never switches and is safe from every goroutine.
+// any task may call. It never switches and is safe for concurrent use.
 func (r *Ref) Running() (*Ref, context.Context) {
 	if !r.b.word.Held() || r.b.cur == nil {
 		return nil, nil

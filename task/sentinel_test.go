@@ -14,13 +14,13 @@ import (
 	"baton/task"
 )
 
-// A cancel is found as one of the two sentinels, never as both, whatever the cause
-// holds. The cause is found too, unless that would find the other sentinel.
-func TestSentinelOfCause(t *testing.T) {
+// errors.Is finds exactly one of the two sentinels in a cancel, whatever its cause
+// contains. It also finds the cause, unless the cause contains the other sentinel.
+func TestCancelHasOneSentinel(t *testing.T) {
 	late := fmt.Errorf("too late: %w", context.DeadlineExceeded)
 	both := errors.Join(context.Canceled, errOops, context.DeadlineExceeded)
 
-	// The ways of cancelling: each returns what a wait of its task ends with.
+	// The ways to cancel. Each returns the error of a wait.
 	deadline := func(ctx context.Context, _ error) error {
 		ctx, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Second))
 		defer release()
@@ -35,7 +35,7 @@ func TestSentinelOfCause(t *testing.T) {
 		cancel(cause)
 		return forever(ctx)
 	}
-	within := func(ctx context.Context, cause error) error { // the cause is a cancel itself
+	within := func(ctx context.Context, cause error) error { // the cause is another cancel
 		return cancel(ctx, standard(ctx, cause))
 	}
 	for _, c := range []struct {
@@ -110,16 +110,15 @@ func TestCanceledIsNetError(t *testing.T) {
 	})
 }
 
-// What something further out ends while a block cleans up changes nothing: ctx.Err
-// tells the block's own cancel, and what it tells is the echo of that, as the
-// *Canceled is.
-func TestBareEchoThenFurtherOut(t *testing.T) {
+// An outer deadline passes while a block cleans up. ctx.Err still returns the sentinel of
+// the first cancel. Returning it counts as the block's own cancel, like the *Canceled.
+func TestOuterDeadlineDuringCleanup(t *testing.T) {
 	for _, bare := range []bool{false, true} {
 		cleanUp := func(ctx context.Context) error {
 			err := forever(ctx)
 			shielded, release := task.Shield(ctx, -1)
 			defer release()
-			sleep(shielded, time.Minute) // the deadline around passes, or its block ends
+			sleep(shielded, time.Minute) // the outer deadline passes, or its block ends
 			if bare {
 				return ctx.Err()
 			}
@@ -147,7 +146,7 @@ func TestBareEchoThenFurtherOut(t *testing.T) {
 				return nil
 			})
 			if !own || err != nil {
-				t.Errorf("bare %v: the block took it for its own: %v; Scope = %v", bare, own, err)
+				t.Errorf("bare %v: the block expired: %v; Scope = %v", bare, own, err)
 			}
 			return nil
 		})

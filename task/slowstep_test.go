@@ -17,8 +17,8 @@ import (
 	"baton/task"
 )
 
-// hold keeps the baton until the report comes that it causes, and checks that. A
-// machine that stands still may have had others made, of steps that have gone on.
+// hold keeps the baton until the watchdog reports its step, and checks the report. On a
+// slow machine there may be reports of other steps.
 func hold(t *testing.T, reports <-chan loop.SlowStep, name string) {
 	var seen []string
 	late := time.After(10 * time.Second)
@@ -32,7 +32,7 @@ func hold(t *testing.T, reports <-chan loop.SlowStep, name string) {
 				continue
 			}
 			if !bytes.Contains(s.Stack, []byte("TestSlowStepNamesTask")) || goroutines(s) != 1 {
-				t.Errorf("the report does not show who holds the baton, alone:\n%v", s)
+				t.Errorf("the report does not show the stack of the holder alone:\n%v", s)
 			}
 			if name != "" && !strings.Contains(s.String(), name) {
 				t.Errorf("the report does not name %s:\n%v", name, s)
@@ -44,14 +44,14 @@ func hold(t *testing.T, reports <-chan loop.SlowStep, name string) {
 	}
 }
 
-// goroutines counts the goroutines of a loop that a report shows.
+// goroutines counts the goroutines of loops that a report shows.
 func goroutines(s loop.SlowStep) int {
 	return bytes.Count(s.Stack, []byte("relay.(*Worker).main(")) + bytes.Count(s.Stack, []byte("loop.(*Loop).run("))
 }
 
-// A report of the watchdog's names the task that holds the baton, and shows its
-// stack alone, whether the step is the task's first, a later one, or the first on
-// a goroutine that another task has left. A callback has no name.
+// A report of the watchdog names the task that holds the baton and shows only its stack.
+// That holds for the first step of the task, for a later one, and for the first step on a
+// reused goroutine. A callback has no name.
 func TestSlowStepNamesTask(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		reports := make(chan loop.SlowStep, 100)
@@ -75,7 +75,7 @@ func TestSlowStepNamesTask(t *testing.T) {
 				hold(r.String())
 				return 0, nil
 			}
-			for range 2 { // the second one on the goroutine of the first
+			for range 2 { // the second task runs on the goroutine of the first
 				if _, err := task.Start(ctx, culprit).Await(ctx); err != nil {
 					return err
 				}
@@ -96,8 +96,8 @@ func TestSlowStepNamesTask(t *testing.T) {
 	})
 }
 
-// reported runs main on a loop of its own with a watchdog, and gives it a function
-// that holds the baton until a report shows the stack.
+// reported runs main on its own loop with a watchdog. report, which main receives, holds
+// the baton until a report shows the stack.
 func reported(t *testing.T, r task.Runner, ctx context.Context, main func(ctx context.Context, report func() loop.SlowStep) error) {
 	reports := make(chan loop.SlowStep, 100)
 	r.Loop = newLoop(t, loop.Config{
@@ -127,9 +127,9 @@ func reported(t *testing.T, r task.Runner, ctx context.Context, main func(ctx co
 	}
 }
 
-// Of two loops whose tasks are slow at the same time each report shows its own, and
-// not a goroutine that the task has started.
-func TestTwoSlowTasks(t *testing.T) {
+// If tasks of two loops are slow at the same time, each report shows only its own task, and
+// no goroutine that the task has started.
+func TestReportsOfTwoSlowLoops(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		var both, loops sync.WaitGroup
 		both.Add(2)
@@ -163,16 +163,16 @@ func TestTwoSlowTasks(t *testing.T) {
 	})
 }
 
-// Labels of the standard library's profiles stay what they were: tasks begin with
-// those of Run's ctx, which comes back in the end, and pprof.Do in a task does not
-// hide it from the watchdog.
-func TestProfileLabels(t *testing.T) {
+// The watchdog does not change profile labels. Tasks begin with the labels of Run's ctx,
+// and the caller of Run has its labels back after Run. pprof.Do in a task does not hide the
+// task from the watchdog.
+func TestWatchdogKeepsProfileLabels(t *testing.T) {
 	has := func(t *testing.T, when, label string) {
 		t.Helper()
 		var profile bytes.Buffer
 		pprof.Lookup("goroutine").WriteTo(&profile, 1)
 		for record := range strings.SplitSeq(profile.String(), "\n\n") {
-			if strings.Contains(record, "task_test.TestProfileLabels.func1+") && strings.Contains(record, label) {
+			if strings.Contains(record, "task_test.TestWatchdogKeepsProfileLabels.func1+") && strings.Contains(record, label) {
 				return
 			}
 		}

@@ -12,16 +12,16 @@ import (
 	"baton/task"
 )
 
-// Behaviour 151: where a task stands, whoever asks, and it goes on as before.
-func TestStack(t *testing.T) {
+// Stack returns the stack of a task to every caller. The task goes on as before.
+func TestStackOfTasks(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		r.Loop = newVirtual(t)
 		err := r.Run(context.Background(), func(ctx context.Context) error {
 			var q task.WaitQueue
-			has := func(who *task.Ref, function string) {
+			has := func(r *task.Ref, function string) {
 				t.Helper()
-				if s := string(who.Stack()); !strings.Contains(s, "task_test."+function+"(") || !strings.HasPrefix(s, "goroutine ") || strings.Contains(s, "\n\n") {
-					t.Errorf("the stack of %v does not name %s:\n%s", who, function, s)
+				if s := string(r.Stack()); !strings.Contains(s, "task_test."+function+"(") || !strings.HasPrefix(s, "goroutine ") || strings.Contains(s, "\n\n") {
+					t.Errorf("the stack of %v does not name %s:\n%s", r, function, s)
 				}
 			}
 			parked := task.Start(ctx, func(ctx context.Context) (int, error) { return descend(ctx, 3, &q) })
@@ -38,7 +38,7 @@ func TestStack(t *testing.T) {
 					t.Errorf("Stack changed the states to %v, %v", parked.State(), sleeper.State())
 				}
 			}
-			has(task.Self(ctx), "TestStack.func1.1")
+			has(task.Self(ctx), "TestStackOfTasks.func1.1")
 			if task.Self(ctx).State() != task.Running {
 				t.Errorf("the caller of Stack is %v", task.Self(ctx).State())
 			}
@@ -69,8 +69,9 @@ func descend(ctx context.Context, n int, q *task.WaitQueue) (int, error) {
 	return v + 1, err
 }
 
-// Waits tells who waits for what, on whom, and since when on the loop's clock.
-func TestWaits(t *testing.T) {
+// Waits returns which task waits, for what, for which tasks, and how long on the loop's
+// clock.
+func TestWaitsListsParkedTasks(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		lost := task.Start(ctx, func(ctx context.Context) (int, error) { return 0, forever(ctx) })
 		task.Go(ctx, func(ctx context.Context) error { _, err := lost.Await(ctx); return err }).SetName("loyal")

@@ -32,8 +32,8 @@ func (s State) String() string {
 	return [...]string{"ready", "running", "parked", "done"}[s]
 }
 
-// A Ref is a handle on a task with any type of result. ID, Name and String are safe from
-// every goroutine. The other methods are for the tasks and callbacks of the task's loop,
+// A Ref is a handle on a task with any type of result. ID, Name and String are safe for
+// concurrent use. The other methods are for the tasks and callbacks of the task's loop,
 // and for other goroutines only while the loop does not run.
 type Ref struct {
 	// The fields that a switch uses stand together, in one cache line with the beginning of
@@ -130,7 +130,7 @@ type Waiter interface {
 // cancel. A node gets a stdContext only if its Done is called or if the standard library
 // derives a context from it.
 //
-// Done, Err, Value, Deadline and AfterFunc are safe from every goroutine. All else is for
+// Done, Err, Value, Deadline and AfterFunc are safe for concurrent use. All else is for
 // the holder of the baton.
 type node struct {
 	ref     *Ref      // the task that may use this context; nil above the root task
@@ -179,7 +179,7 @@ type limit struct {
 	timeless bool // made by withCancel: neither a timeout nor a shield
 
 	shield  bool
-	bound   time.Duration // how long the shield holds; negative is for ever
+	bound   time.Duration // how long the shield holds; negative is forever
 	pending *Canceled     // the outermost cancel that the shield holds back, or nil
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // A Task is a task with a result of type T. [Start] makes one. ID, Name and String are
-// safe from every goroutine. The other methods are for the tasks and callbacks of the
+// safe for concurrent use. The other methods are for the tasks and callbacks of the
 // task's loop, and for other goroutines only while the loop does not run.
 type Task[T any] struct {
 	Ref
@@ -71,7 +71,7 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 		misuse("%v of %v awaits %v of %v; use a Portal between loops", n.ref, n.ref.b.loop, &t.Ref, t.b.loop)
 	}
 	if n.ref == &t.Ref {
-		misuse("%v awaits itself", &t.Ref)
+		misuse("%v awaits itself; await it in another task", &t.Ref)
 	}
 	var err error
 	if t.state == Done {

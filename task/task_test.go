@@ -13,9 +13,9 @@ import (
 
 var errOops = errors.New("oops")
 
-// Behaviours 136, 137: tasks start in the next turn, in the order of their
-// creation; awaiting what is done does not switch.
-func TestStartOrder(t *testing.T) {
+// Tasks begin in the next turn, in the order of their creation. Awaiting an ended task does
+// not switch.
+func TestTasksBeginInOrder(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var order []int
 		var tasks []*task.Task[int]
@@ -26,7 +26,7 @@ func TestStartOrder(t *testing.T) {
 			}))
 		}
 		if len(order) != 0 {
-			t.Errorf("%v began before anybody switched", order)
+			t.Errorf("%v began before a switch", order)
 		}
 		if err := task.Yield(ctx); err != nil {
 			return err
@@ -50,8 +50,8 @@ func TestStartOrder(t *testing.T) {
 	})
 }
 
-// Behaviour 138: every end is seen by all who await, again and again.
-func TestOutcome(t *testing.T) {
+// Every task that awaits a task receives its result, any number of times.
+func TestResultOfTask(t *testing.T) {
 	tests := []struct {
 		name string
 		fn   func(ctx context.Context) (int, error)
@@ -94,8 +94,8 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
-// Task.Result with a value beside an error gives both, as Go functions do.
-func TestResultBesideError(t *testing.T) {
+// Await returns a value together with an error, like Go functions do.
+func TestAwaitReturnsValueAndError(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		tk := task.Start(ctx, func(context.Context) (int, error) { return 3, errOops })
 		if v, err := tk.Await(ctx); v != 3 || err != errOops {
@@ -105,8 +105,8 @@ func TestResultBesideError(t *testing.T) {
 	})
 }
 
-// A cancelled Await leaves the task alone.
-func TestAwaitCancelled(t *testing.T) {
+// A cancelled Await does not cancel the awaited task.
+func TestCancelOfAwait(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var gate task.Future[int]
 		tk := task.Start(ctx, func(ctx context.Context) (int, error) { return gate.Await(ctx) })
@@ -124,8 +124,8 @@ func TestAwaitCancelled(t *testing.T) {
 	})
 }
 
-// Behaviour 133 for tasks: done callbacks run later, in order, with the baton.
-func TestDoneCallbacks(t *testing.T) {
+// Done callbacks run later, in order, with the baton.
+func TestDoneCallbacksRunInOrder(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var order []int
 		tk := task.Start(ctx, func(context.Context) (int, error) { return 0, nil })
@@ -138,7 +138,7 @@ func TestDoneCallbacks(t *testing.T) {
 		remove := tk.AddDoneCallback(func(*task.Ref) { order = append(order, 2) })
 		tk.AddDoneCallback(func(*task.Ref) { order = append(order, 3) })
 		if !remove() || remove() {
-			t.Error("remove must report whether the callback was still to run")
+			t.Error("remove must return true and then false")
 		}
 		tk.Await(ctx)
 		turns(ctx, 2)
@@ -151,13 +151,14 @@ func TestDoneCallbacks(t *testing.T) {
 			t.Errorf("order = %v, want %v", order, want)
 		}
 		if late() {
-			t.Error("remove of a callback that has run")
+			t.Error("remove of a callback that has run = true")
 		}
 		return nil
 	})
 }
 
-// Behaviour 149: Self is right across switches, and Tasks knows who lives.
+// Self returns the calling task after every switch, and Tasks returns the tasks that have
+// not ended.
 func TestSelfAndTasks(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		main := task.Self(ctx)
@@ -193,8 +194,7 @@ func TestSelfAndTasks(t *testing.T) {
 	})
 }
 
-// A task that has ended does not end those that it has started: they belong to
-// the scope. (Behaviour 171: children may add children.)
+// The end of a task does not end the tasks that it has started: they belong to the scope.
 func TestChildOutlivesItsStarter(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		type key struct{}
@@ -229,8 +229,8 @@ func TestChildOutlivesItsStarter(t *testing.T) {
 	})
 }
 
-// A cancel still reaches what an ended task has left behind.
-func TestCancelReachesOrphans(t *testing.T) {
+// A cancel of the scope reaches tasks whose starter has ended.
+func TestCancelReachesTasksOfEndedStarter(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		ended := 0
 		err := task.Scope(ctx, func(ctx context.Context) error {
@@ -256,8 +256,8 @@ func TestCancelReachesOrphans(t *testing.T) {
 	})
 }
 
-// Behaviour 169: a chain of a thousand awaits.
-func TestDeepAwait(t *testing.T) {
+// A chain of a thousand tasks that await each other.
+func TestLongChainOfAwaits(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var deep func(ctx context.Context, n int) (int, error)
 		deep = func(ctx context.Context, n int) (int, error) {
@@ -274,8 +274,7 @@ func TestDeepAwait(t *testing.T) {
 	})
 }
 
-// Behaviour 186: ten thousand tasks.
-func TestManyTasks(t *testing.T) {
+func TestTenThousandTasks(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		ended := 0
 		err := r.Run(context.Background(), func(ctx context.Context) error {
@@ -294,7 +293,7 @@ func TestManyTasks(t *testing.T) {
 	})
 }
 
-func TestNames(t *testing.T) {
+func TestTaskNames(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		r := task.Go(ctx, forever)
 		if want := "task 2 (task_test.forever)"; r.String() != want {

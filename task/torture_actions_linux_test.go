@@ -21,13 +21,12 @@ func (p *program) yield(ctx context.Context, _ int) error {
 
 func (p *program) sleep(ctx context.Context, _ int) error { return sleep(ctx, p.moment()) }
 
-// moment is some short time.
+// moment returns a random short time, which may be negative.
 func (p *program) moment() time.Duration {
 	return time.Duration(p.rng.IntN(300)-20) * time.Microsecond
 }
 
-// later has fn run with the baton, but not now, in one of the many ways in which
-// that can happen.
+// later makes fn run with the baton, but not at once, in one of many ways.
 func (p *program) later(ctx context.Context, fn func()) {
 	do := func() {
 		p.touch()
@@ -40,7 +39,7 @@ func (p *program) later(ctx context.Context, fn func()) {
 		p.loop.CallLater(p.moment(), do)
 	case 2:
 		p.started++
-		task.Go(ctx, p.body(func(context.Context) error { // runs even if it is cancelled
+		task.Go(ctx, p.body(func(context.Context) error { // begins even if it is cancelled
 			do()
 			return nil
 		}))
@@ -57,10 +56,10 @@ func (p *program) later(ctx context.Context, fn func()) {
 	}
 }
 
-// line waits in a queue. Whoever waits has made a waker before, so there are
-// always enough of them: a waiter that stays is a lost wake-up.
-func (p *program) line(ctx context.Context, _ int) error {
-	q := &p.lines[p.rng.IntN(len(p.lines))]
+// queue waits in a wait queue. Each waiter has arranged a wake-up before, so there are
+// always enough of them: a waiter that is left means a lost wake-up.
+func (p *program) queue(ctx context.Context, _ int) error {
+	q := &p.queues[p.rng.IntN(len(p.queues))]
 	p.later(ctx, func() { q.WakeOne() })
 	return q.Wait(ctx, task.Text("torture"))
 }
@@ -172,7 +171,7 @@ func (p *program) shield(ctx context.Context, depth int) error {
 	return p.act(ctx, depth)
 }
 
-// portal has goroutines run tasks, some of them when the portal is closed.
+// portal makes goroutines run tasks through a portal, some of them after it is closed.
 func (p *program) portal(ctx context.Context, depth int) error {
 	portal := task.OpenPortal(ctx)
 	for range 1 + p.rng.IntN(3) {
@@ -221,12 +220,12 @@ func (p *program) callback(context.Context, int) error {
 	return nil
 }
 
-// signal has the process receive the signal whose handler touches.
+// signal sends the process the signal whose handler calls touch.
 func (p *program) signal(context.Context, int) error {
 	return syscall.Kill(syscall.Getpid(), syscall.SIGUSR1)
 }
 
-// standard does something under a context of the standard library.
+// standard acts under a context of the standard library.
 func (p *program) standard(ctx context.Context, depth int) error {
 	type key struct{}
 	ctx = context.WithValue(ctx, key{}, depth)
@@ -252,8 +251,8 @@ func (p *program) real() bool {
 	return !isVirtual
 }
 
-// look asks for what everybody does.
-func (p *program) look(ctx context.Context, _ int) error {
+// inspect reads the states of all tasks.
+func (p *program) inspect(ctx context.Context, _ int) error {
 	all := task.Tasks(ctx)
 	waits := task.Waits(ctx)
 	if len(waits) >= len(all) {

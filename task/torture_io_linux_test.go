@@ -12,12 +12,11 @@ import (
 	"baton/task"
 )
 
-// An operation is an operation of the poller as what a task waits for: the
-// smallest thing that can be built on Park whose cancel must first get a buffer
-// back.
+// An operation is an operation of the poller for which a task waits. It is the simplest
+// user of Park whose cancel must first get a buffer back.
 type operation struct {
 	poll.Op
-	ref *task.Ref // who waits
+	ref *task.Ref // the waiting task
 }
 
 func (o *operation) Reason() string      { return o.Kind.String() }
@@ -40,7 +39,7 @@ func (p *program) do(ctx context.Context, op poll.Op) (*operation, error) {
 	o.Owner = o
 	if !p.loop.Driver().Submit(&o.Op) {
 		if err := task.Park(ctx, o); err != nil {
-			p.t.Errorf("Park on what refuses every cancel = %v", err)
+			p.t.Errorf("Park with a Waiter that refuses every cancel = %v", err)
 		}
 	}
 	if errors.Is(o.Err, poll.ErrCanceled) {
@@ -51,7 +50,7 @@ func (p *program) do(ctx context.Context, op poll.Op) (*operation, error) {
 	return o, o.Err
 }
 
-// socket sends a few bytes through a connection to a task that sends them back.
+// socket sends a few bytes over a connection to a task that sends them back.
 func (p *program) socket(ctx context.Context, depth int) error {
 	ln, err := p.loop.Poller().Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, poll.ListenOptions{})
 	if err != nil {
@@ -65,7 +64,8 @@ func (p *program) socket(ctx context.Context, depth int) error {
 	})
 }
 
-// echo serves one connection. However it ends, no client is left waiting.
+// echo serves one connection. It always closes the listener and the connection, so that no
+// client waits for ever.
 func (p *program) echo(ctx context.Context, ln poll.Handle) error {
 	defer ln.Close()
 	o, err := p.do(ctx, poll.Op{Kind: poll.Accept, Handle: ln})

@@ -26,15 +26,14 @@ import (
 )
 
 var (
-	tortureTime = flag.Duration("torture", 400*time.Millisecond, "how long each variant of TestTorture makes up programs")
-	tortureSeed = flag.Uint64("torture.seed", 0, "the seed of the one program that TestTorture is to run")
+	tortureTime = flag.Duration("torture", 400*time.Millisecond, "how long each variant of TestTorture runs programs")
+	tortureSeed = flag.Uint64("torture.seed", 0, "the seed of a single program that TestTorture runs")
 )
 
-// TestTorture runs random programs of tasks and checks what holds for all of
-// them: one task runs at a time, every wait ends, every scope is joined, and
-// neither a goroutine nor a descriptor is left. -torture=1m runs more of them,
-// -torture.seed replays one (its choices; the order of what comes from outside
-// the loop is not the seed's).
+// TestTorture runs random programs of tasks and checks what holds for all of them: one task
+// runs at a time, every wait ends, every scope waits for its tasks, and no goroutine or
+// descriptor is left. -torture=1m runs more programs. -torture.seed replays the choices of
+// one program. The seed does not determine the order of events from outside the loop.
 func TestTorture(t *testing.T) {
 	worlds := map[string]func() loop.Config{
 		"real":    func() loop.Config { return loop.Config{} },
@@ -48,12 +47,12 @@ func TestTorture(t *testing.T) {
 }
 
 func torture(t *testing.T, world func() loop.Config, r task.Runner) {
-	// The goroutine of os/signal stays for good once it has been started.
+	// The goroutine of os/signal never ends once it has started.
 	heard := make(chan os.Signal, 1)
 	signal.Notify(heard, syscall.SIGUSR1)
 	defer signal.Stop(heard)
 	before := goleak.IgnoreCurrent()
-	// The runtime's network poller, too, keeps what it opens for the first file.
+	// The runtime's network poller also keeps what it opens for the first file.
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +84,8 @@ func torture(t *testing.T, world func() loop.Config, r task.Runner) {
 	t.Logf("%d programs", programs)
 }
 
-// descriptors counts the open descriptors of the process, where it can tell.
+// descriptors counts the open descriptors of the process. It returns 0 if the system has no
+// /proc.
 func descriptors(t *testing.T) int {
 	list, err := os.ReadDir("/proc/self/fd")
 	if errors.Is(err, os.ErrNotExist) {
@@ -97,21 +97,21 @@ func descriptors(t *testing.T) int {
 	return len(list)
 }
 
-// A program is a random tree of tasks. All of it that is not atomic belongs to
-// the baton: that is the point.
+// A program is a random tree of tasks. All fields that are not atomic are protected by the
+// baton alone, which is what the test checks.
 type program struct {
 	t    *testing.T
 	rng  *rand.Rand
 	loop *loop.Loop
 
-	fuel      int // actions that are left; a program without fuel comes to its end
+	fuel      int // the number of remaining actions; without fuel, the program ends
 	counter   int
 	inside    bool
 	started   int
 	ended     int
-	scopes    int // that run
+	scopes    int // the number of running scopes
 	refs      []*task.ScopeRef
-	lines     [3]task.WaitQueue
+	queues    [3]task.WaitQueue
 	exited    bool // a callback has ended the goroutine of the loop
 	touches   atomic.Int64
 	outsiders sync.WaitGroup
@@ -123,8 +123,8 @@ var (
 	errBoom    = errors.New("torture: boom")
 )
 
-// runProgram runs one program to its end, on a goroutine of its own, which a
-// Goexit may end.
+// runProgram runs one program on its own goroutine, because a Goexit may end that
+// goroutine.
 func runProgram(t *testing.T, seed uint64, cfg loop.Config, r task.Runner) {
 	hung := time.AfterFunc(10*time.Second, func() {
 		buf := make([]byte, 1<<22)
@@ -137,7 +137,7 @@ func runProgram(t *testing.T, seed uint64, cfg loop.Config, r task.Runner) {
 	}
 	l.SetExceptionHandler(func(_ *loop.Loop, e loop.Exception) {
 		if !errors.Is(e.Err, errBoom) && e.Err.Error() != errBoom.Error() {
-			t.Errorf("the exception handler was given %v", e)
+			t.Errorf("the exception handler received %v", e)
 		}
 	})
 	p := &program{t: t, rng: rand.New(rand.NewPCG(seed, 0)), loop: l}
@@ -163,11 +163,11 @@ func runProgram(t *testing.T, seed uint64, cfg loop.Config, r task.Runner) {
 		t.Errorf("%d of %d tasks ended, %d scopes still run", p.ended, p.started, p.scopes)
 	}
 	if int64(p.counter) != p.touches.Load() {
-		t.Errorf("the counter says %d after %d touches", p.counter, p.touches.Load())
+		t.Errorf("the counter is %d after %d touches", p.counter, p.touches.Load())
 	}
 }
 
-// outcome looks at what Run panicked with: that must be what a task did.
+// outcome checks the panic of Run: a task must have caused it.
 func (p *program) outcome() {
 	switch v := recover().(type) {
 	case nil:
@@ -178,7 +178,7 @@ func (p *program) outcome() {
 	}
 }
 
-// judge accepts the errors that programs make themselves.
+// judge fails the test unless a program can cause err.
 func (p *program) judge(err error) {
 	var deadlock *task.DeadlockError
 	var panicked *task.PanicError
@@ -195,11 +195,11 @@ func (p *program) judge(err error) {
 	}
 }
 
-// touch is what nobody may do at the same time as somebody else.
+// touch fails the test if two goroutines call it at the same time.
 func (p *program) touch() {
 	p.touches.Add(1)
 	if p.inside {
-		p.t.Error("two at a time")
+		p.t.Error("two goroutines ran at the same time")
 	}
 	p.inside = true
 	was := p.counter
@@ -212,13 +212,13 @@ func (p *program) touch() {
 
 func (p *program) main(ctx context.Context) error { return p.task(0)(ctx) }
 
-// task makes the function of a task at this depth of the tree.
+// task returns the function of a task at this depth of the tree.
 func (p *program) task(depth int) func(ctx context.Context) error {
 	p.started++
 	return p.body(func(ctx context.Context) error { return p.act(ctx, depth) })
 }
 
-// body counts the end of fn, which the caller has counted as started.
+// body returns fn with its end counted. The caller has counted its start.
 func (p *program) body(fn func(ctx context.Context) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		defer func() { p.ended++ }()
@@ -226,7 +226,7 @@ func (p *program) body(fn func(ctx context.Context) error) func(ctx context.Cont
 	}
 }
 
-// act takes a few actions and ends.
+// act runs a few actions.
 func (p *program) act(ctx context.Context, depth int) error {
 	for n := 1 + p.rng.IntN(8); n > 0 && p.fuel > 0; n-- {
 		p.fuel--
@@ -243,18 +243,18 @@ func (p *program) act(ctx context.Context, depth int) error {
 	return nil
 }
 
-// An action may use ctx, and what it starts is at depth.
+// An action runs under ctx. What it starts is at depth.
 type action = func(ctx context.Context, depth int) error
 
-// action draws the next action. Those that end much are rare.
+// action chooses the next action. Actions that end much of the program are rare.
 func (p *program) action() action {
 	choices := []struct {
 		weight int
 		do     action
 	}{
-		{10, p.yield}, {8, p.sleep}, {10, p.line}, {8, p.future}, {12, p.spawn}, {8, p.start}, {3, p.startReady},
+		{10, p.yield}, {8, p.sleep}, {10, p.queue}, {8, p.future}, {12, p.spawn}, {8, p.start}, {3, p.startReady},
 		{6, p.scope}, {3, p.cancelTask}, {2, p.cancelScope}, {4, p.timeout}, {4, p.shield}, {3, p.portal},
-		{3, p.executor}, {4, p.callback}, {2, p.signal}, {6, p.standard}, {4, p.socket}, {2, p.look},
+		{3, p.executor}, {4, p.callback}, {2, p.signal}, {6, p.standard}, {4, p.socket}, {2, p.inspect},
 		{1, p.panic}, {1, p.goexit},
 	}
 	total := 0

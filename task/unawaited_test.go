@@ -12,18 +12,16 @@ import (
 	"baton/task"
 )
 
-// schedules is under how many seeds a test runs whose outcome is to be the same
-// under all.
+// schedules is the number of seeds with which everySchedule runs.
 const schedules = 100
 
-// everySchedule runs a scope with fn under many schedules, and wants the same error
-// from all of them.
+// everySchedule runs a scope with fn under many schedules. Each must return the same error.
 func everySchedule(t *testing.T, fn func(ctx context.Context) error, expected error) {
 	t.Helper()
 	for seed := range uint64(schedules) {
 		sim.Config{Seed: seed + 1}.Test(t, func(ctx context.Context, t *testing.T) {
 			if err := task.Scope(ctx, fn); !errors.Is(err, expected) || (err == nil) != (expected == nil) {
-				t.Errorf("scope returned %v, want %v", err, expected)
+				t.Errorf("Scope = %v, want %v", err, expected)
 			}
 		})
 		if t.Failed() {
@@ -32,16 +30,15 @@ func everySchedule(t *testing.T, fn func(ctx context.Context) error, expected er
 	}
 }
 
-// TestOrphan: whether a task of Start fails before or after the task that has
-// started it ends, its error is the scope's, and at once: whoever has started that
-// one is not waited for.
-func TestOrphan(t *testing.T) {
+// If a task of Start fails after or in the same turn as its starter ends, its error fails
+// the scope at once. The scope does not wait for the starter's own starter.
+func TestUnawaitedTaskOfEndedStarterFailsScope(t *testing.T) {
 	everySchedule(t, func(ctx context.Context) error {
 		task.Go(ctx, func(ctx context.Context) error {
 			var failed *task.Task[int]
 			task.Start(ctx, func(ctx context.Context) (int, error) {
 				failed = task.Start(ctx, func(ctx context.Context) (int, error) { task.Yield(ctx); return 0, errOops })
-				return 0, turns(ctx, 2) // and ends in the turn in which failed does
+				return 0, turns(ctx, 2) // ends in the same turn as failed
 			})
 			if err := turns(ctx, 9); err != nil {
 				return err
@@ -64,14 +61,14 @@ func TestOrphan(t *testing.T) {
 			return nil
 		})
 		if spent := task.Now(ctx).Sub(began); !errors.Is(err, errOops) || spent != time.Minute {
-			t.Errorf("the scope ended after %v with %v", spent, err)
+			t.Errorf("Scope = %v after %v, want %v after 1m", err, spent, errOops)
 		}
 	})
 }
 
-// TestCallbackTakesError: a done callback does not count as awaiting, unless it calls
-// Result before the starter returns.
-func TestCallbackTakesError(t *testing.T) {
+// A done callback does not count as awaiting the task, unless it calls Result before the
+// starter returns.
+func TestResultInCallbackTakesError(t *testing.T) {
 	for takes, expected := range map[bool]error{true: nil, false: errOops} {
 		everySchedule(t, func(ctx context.Context) error {
 			tk := task.Start(ctx, oops)
@@ -85,9 +82,9 @@ func TestCallbackTakesError(t *testing.T) {
 	}
 }
 
-// TestUnawaitedAtTheEnd: what has failed before the scope's function returned cancels
-// its siblings then.
-func TestUnawaitedAtTheEnd(t *testing.T) {
+// An unawaited task that failed before the scope's function returned cancels its siblings
+// when the function returns.
+func TestUnawaitedTaskFailsScopeAtTheEnd(t *testing.T) {
 	everySchedule(t, func(ctx context.Context) error {
 		task.Go(ctx, forever)
 		task.Start(ctx, oops)

@@ -11,7 +11,7 @@ import (
 	"baton/task"
 )
 
-// Random scripts of waits, wake-ups and cancels against a plain list.
+// Random waits, wake-ups and cancels on a queue have the same results as on a plain list.
 func TestWaitQueueAgainstModel(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -62,8 +62,8 @@ func TestWaitQueueAgainstModel(t *testing.T) {
 	})
 }
 
-// A queue of reasons without a reason of its own reports that of its waiters.
-func TestWaitQueueReason(t *testing.T) {
+// Waiting reports the Reason that was passed to WaitQueue.Wait, and its owners.
+func TestWaitingReportsReasonOfQueue(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		var q task.WaitQueue
 		owner := task.Self(ctx)
@@ -74,7 +74,7 @@ func TestWaitQueueReason(t *testing.T) {
 			t.Errorf("Waiting = %v, %v", w, ok)
 		}
 		if _, ok := owner.Waiting(); ok {
-			t.Error("a task that runs does not wait")
+			t.Error("Waiting of a running task = true")
 		}
 		q.WakeAll()
 		return nil

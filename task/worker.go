@@ -76,8 +76,8 @@ func (w *worker) Task() fmt.Stringer {
 	return w.task
 }
 
-// Name returns the name of the current task, for the watchdog. It is safe from every
-// goroutine.
+// Name returns the name of the current task, for the watchdog. It is safe for concurrent
+// use.
 func (w *worker) Name() string {
 	if r := w.watchdogTask.Load(); r != nil {
 		return r.String()

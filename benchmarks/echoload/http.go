@@ -10,11 +10,11 @@ import (
 	"net/http"
 )
 
-// httpRequest is the message of -http.
+// httpRequest is the message with -http.
 const httpRequest = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: echoload\r\nAccept: */*\r\n\r\n"
 
-// learn makes one request, and from then on expects answers of the same length: only their
-// dates differ, which are of one length. The body must have size bytes.
+// learn sends one request. After that, the client expects answers that differ only in their dates,
+// which have the same length. The body must have size bytes.
 func (c *client) learn(size int) error {
 	c.http = true
 	if _, err := io.WriteString(c.conn, httpRequest); err != nil {
@@ -38,7 +38,7 @@ func (c *client) learn(size int) error {
 	return nil
 }
 
-// isAnswer reports whether what has come is the answer, but for the date.
+// isAnswer reports whether the received bytes are the answer, except for the date.
 func (c *client) isAnswer() bool {
 	status := []byte("HTTP/1.1 200 OK\r\n")
 	_, body, found := bytes.Cut(c.echo, []byte("\r\n\r\n"))

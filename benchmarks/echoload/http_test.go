@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// With -http the answers are checked: their status, and each byte of the body.
+// With -http the client checks the answers: the status and each byte of the body.
 func TestHTTP(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Echoload loads an echo server: every connection sends a message, waits for all
-// of it to come back, compares every byte, and begins again, for a bounded time.
+// Echoload loads an echo server for a limited time. Each connection sends a message, reads the
+// answer, compares every byte, and begins again.
 //
 //	echoload -addr 127.0.0.1:7000 -connections 50 -size 1024 -for 2s
 //	connected 50
 //	messages 118260 in 2.001s p50 790µs p90 1.2ms p99 2.1ms max 9.4ms
 //
-// With -tls every connection makes a full handshake before it counts as connected; the
-// certificate of the server is not verified.
+// With -tls each connection makes a full handshake before it counts as connected. The client does
+// not verify the certificate of the server.
 //
-// With -udp a message is a datagram, of which there are no more on the way than clients: so
-// none is lost on a loopback interface.
+// With -udp a message is a datagram. Each client has at most one datagram in flight, so no
+// datagram is lost on the loopback interface.
 //
-// With -http a message is a request of HTTP, and what comes back is its answer, with a body
-// of the given size.
+// With -http a message is an HTTP request, and the answer has a body of the given size.
 //
-// With -hold it waits for a line on its standard input before it begins and for
-// the end of it before it hangs up, so that whoever started it can look at the
-// server's clocks in between.
+// With -hold it waits for a line of standard input before it sends, and for the end of standard
+// input before it closes the connections. So its parent process can read the CPU time of the
+// server in between.
 package main
 
 import (
@@ -40,18 +39,18 @@ import (
 
 const (
 	warmUp   = 16               // messages of each connection before it counts as connected
-	patience = 30 * time.Second // with a server, beyond the time of the load
+	patience = 30 * time.Second // for answers, in addition to the time of the load
 )
 
 func main() {
 	var (
 		addr  = flag.String("addr", "127.0.0.1:7000", "the server's `address`")
-		conns = flag.Int("connections", 50, "how many `connections`")
+		conns = flag.Int("connections", 50, "number of `connections`")
 		size  = flag.Int("size", 1<<10, "`bytes` in a message")
 		bound = flag.Duration("for", time.Second, "how long to send")
 		crypt = flag.Bool("tls", false, "use TLS")
 		udp   = flag.Bool("udp", false, "send datagrams")
-		asks  = flag.Bool("http", false, "make HTTP requests, whose answers have a body of -size bytes")
+		http  = flag.Bool("http", false, "send HTTP requests; the answers have a body of -size bytes")
 		held  = flag.Bool("hold", false, "wait for standard input")
 	)
 	flag.Parse()
@@ -66,7 +65,7 @@ func main() {
 	if *udp {
 		dial = dialUDP
 	}
-	if err := load(dial, *addr, *conns, *size, *asks, *bound, hold, os.Stdout); err != nil {
+	if err := load(dial, *addr, *conns, *size, *http, *bound, hold, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "echoload:", err)
 		os.Exit(1)
 	}
@@ -77,20 +76,19 @@ type dialer func(addr string) (net.Conn, error)
 
 func dialPlain(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, patience) }
 
-// dialUDP makes a socket for messages that are datagrams. One that is lost is an error, at
-// the end of all patience.
+// dialUDP opens a socket for datagrams. A lost datagram is an error after patience.
 func dialUDP(addr string) (net.Conn, error) { return net.Dial("udp", addr) }
 
-// dialTLS returns after the handshake. Without a ClientSessionCache no connection resumes
-// the session of another one, so every handshake is a full one.
+// dialTLS returns after the handshake. Without a ClientSessionCache no connection resumes a
+// session, so every handshake is a full one.
 func dialTLS(addr string) (net.Conn, error) {
 	return tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", addr, &tls.Config{
-		InsecureSkipVerify: true, // the server makes a certificate of its own at its start
+		InsecureSkipVerify: true, // the server creates its certificate when it starts
 	})
 }
 
-// load connects, sends for the time of bound and reports to out. If hold is not
-// nil it waits for it before and after, as -hold says.
+// load connects, sends for the time bound, and reports to out. If hold is not nil, load waits for
+// it before and after, as with -hold.
 func load(dial dialer, addr string, conns, size int, http bool, bound time.Duration, hold io.Reader, out io.Writer) error {
 	clients, err := connect(dial, addr, conns, size, http, time.Now().Add(bound+patience))
 	defer hangUp(clients)
@@ -102,7 +100,7 @@ func load(dial dialer, addr string, conns, size int, http bool, bound time.Durat
 	if hold != nil {
 		input = bufio.NewReader(hold)
 		if _, err := input.ReadString('\n'); err != nil {
-			return fmt.Errorf("held for ever: %w", err)
+			return fmt.Errorf("reading standard input for -hold: %w", err)
 		}
 	}
 	start := time.Now()
@@ -135,8 +133,8 @@ type client struct {
 	answer []byte // of HTTP
 }
 
-// connect opens all connections, one after another, and warms them up. With an
-// error it returns those that are open.
+// connect opens all connections, one after another, and warms them up. If it fails, it returns the
+// open connections.
 func connect(dial dialer, addr string, n, size int, http bool, deadline time.Time) ([]*client, error) {
 	var clients []*client
 	for i := range n {
@@ -173,7 +171,7 @@ func hangUp(clients []*client) {
 	}
 }
 
-// exchange sends messages and checks their echoes until it is over.
+// exchange sends messages and checks the echoes until the load is over.
 func (c *client) exchange(over func() bool) error {
 	for !over() {
 		start := time.Now()
@@ -185,15 +183,15 @@ func (c *client) exchange(over func() bool) error {
 			return fmt.Errorf("echo of message %d: %w", c.sent, err)
 		}
 		if c.http && !c.isAnswer() || !c.http && !bytes.Equal(c.echo, message) {
-			return fmt.Errorf("message %d of %v came back changed", c.sent, c.conn.LocalAddr())
+			return fmt.Errorf("the echo of message %d of %v differs", c.sent, c.conn.LocalAddr())
 		}
 		c.times = append(c.times, time.Since(start))
 	}
 	return nil
 }
 
-// message is the next one: a window that slides over the client's own random
-// text, so that no two in a row are equal, nor those of two clients.
+// message returns the next message: a part of the client's own random text. Consecutive messages
+// differ, and so do the messages of two clients.
 func (c *client) message() []byte {
 	if c.http {
 		c.sent++

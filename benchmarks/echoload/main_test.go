@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The tests are inside: there is nothing to import in a program.
+// The tests belong to the package, because a program cannot be imported.
 
 package main
 
@@ -20,12 +20,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-// messageSize is that of the echo rows.
+// messageSize is the size of a message of the echo rows.
 const messageSize = 1 << 10
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// listen serves every connection by serve and returns the address.
+// listen calls serve for each connection. It returns the address.
 func listen(t *testing.T, serve func(io.ReadWriter)) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -52,7 +52,7 @@ func listen(t *testing.T, serve func(io.ReadWriter)) string {
 	return ln.Addr().String()
 }
 
-// TestLoad: it connects, waits to be let go, sends, and tells how many came back.
+// TestLoad: load connects, waits for its input, sends, and reports the number of echoes.
 func TestLoad(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
 	var out bytes.Buffer
@@ -68,8 +68,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestTLS: every connection has made a full handshake by the time it counts as
-// connected.
+// TestTLS: each connection makes a full handshake before it counts as connected.
 func TestTLS(t *testing.T) {
 	// The only certificate in the standard library for tests.
 	srv := httptest.NewUnstartedServer(nil)
@@ -100,7 +99,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestHeld: without the line it waits for, it does not begin.
+// TestHeld: load does not begin without a line of input.
 func TestHeld(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
 	var out bytes.Buffer
@@ -108,12 +107,11 @@ func TestHeld(t *testing.T) {
 		t.Error("load = nil, want an error")
 	}
 	if got := out.String(); got != "connected 1\n" {
-		t.Errorf("printed %q", got)
+		t.Errorf("load printed %q", got)
 	}
 }
 
-// TestFaults: a byte that came back wrong is found, wherever it is, and so is an
-// echo that ends too soon.
+// TestFaults: load finds a wrong byte at any position, and an echo that is too short.
 func TestFaults(t *testing.T) {
 	flip := func(at int) func(io.ReadWriter) {
 		return func(c io.ReadWriter) {
@@ -145,7 +143,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestMessages: no two messages in a row are equal, nor those of two clients.
+// TestMessages: consecutive messages differ, and so do the messages of two clients.
 func TestMessages(t *testing.T) {
 	addr := listen(t, func(c io.ReadWriter) { io.Copy(c, c) })
 	clients, err := connect(dialPlain, addr, 2, messageSize, false, time.Now().Add(time.Minute))

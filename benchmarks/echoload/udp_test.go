@@ -15,7 +15,7 @@ import (
 // TestUDP: a message may be a datagram.
 func TestUDP(t *testing.T) {
 	for name, c := range map[string]struct {
-		cut int // bytes that the server leaves out
+		cut int // bytes that the server omits
 		ok  bool
 	}{"echo": {0, true}, "cut off": {1, false}} {
 		t.Run(name, func(t *testing.T) {
@@ -32,7 +32,7 @@ func TestUDP(t *testing.T) {
 						return
 					}
 					server.WriteToUDPAddrPort(buf[c.cut:n], from)
-					if c.cut > 0 { // or the client would wait for the rest
+					if c.cut > 0 { // otherwise the client waits for the rest
 						server.WriteToUDPAddrPort(buf[:c.cut], from)
 					}
 				}

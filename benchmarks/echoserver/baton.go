@@ -10,8 +10,8 @@ import (
 	"baton/task"
 )
 
-// serveBaton serves every connection by a task, all of them on one loop, until
-// ctx ends; that is no error. Connections still open then are cut off.
+// serveBaton serves each connection with a task, all on one loop. When ctx ends, it closes the open
+// connections and returns nil.
 func serveBaton(ctx context.Context, h task.Handoff, address string, work handler, tell listening) error {
 	err := task.Runner{Handoff: h}.Run(ctx, func(ctx context.Context) error {
 		if work.udp {
@@ -31,7 +31,7 @@ func serveBaton(ctx context.Context, h task.Handoff, address string, work handle
 	return err
 }
 
-// echo ends with the connection: every error of it is one way to end.
+// echo returns when the connection ends. An error of the connection is a normal end.
 func (h handler) echo(ctx context.Context, s *netio.Stream) error {
 	s.SetIdleTimeout(h.idle)
 	if h.copy {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// serverTLS returns the TLS of both styles, with a new certificate. No session is
+// serverTLS returns the TLS configuration of all styles, with a new certificate. Sessions are not
 // resumed, so every connection costs the same.
 func serverTLS() (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// serveGoroutines serves every connection by a goroutine until ctx ends, the way
-// every Go programmer would write it. The standard library sets TCP_NODELAY; its
-// backlog is the system's, 4096 on a Linux of today.
+// serveGoroutines serves each connection with a goroutine until ctx ends, as Go programs usually
+// do. The standard library sets TCP_NODELAY and uses the backlog of the system, 4096 on current
+// Linux.
 func serveGoroutines(ctx context.Context, address string, work handler, tell listening) error {
 	if work.udp {
 		return work.echoDatagrams(ctx, address, tell)
@@ -31,7 +31,7 @@ func serveGoroutines(ctx context.Context, address string, work handler, tell lis
 			return err
 		}
 		if work.tls != nil {
-			c = tls.Server(c, work.tls) // which shakes hands in its first Read
+			c = tls.Server(c, work.tls) // makes the handshake in the first Read
 		}
 		go work.echoConn(c)
 	}

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Echoserver is the server of the echo and bulk rows: it sends back what it receives, on
-// a port of the loopback. It says on which address it listens and nothing else,
-// and ends by itself.
+// Echoserver is the server of the echo and bulk rows. It listens on a port of the loopback
+// interface, prints only its address, and ends by itself.
 //
 //	echoserver -port 0 -style baton -handoff coroutine
 //	listening on 127.0.0.1:40713
 //
-// Both styles have one reader and writer for each connection, and TCP_NODELAY.
-// Their buffer has 4 KiB, unless -buffer says otherwise; with -copy the style baton
-// uses netio.Copy, which chooses its buffers itself. With -idle a connection that
-// brings nothing for so long ends. With -tls the server has a certificate that it makes
-// at its start, and resumes no session. With -udp it sends datagrams back, all of them by
-// one task or goroutine. With -collect it frees what memory it can for
-// each line of its standard input, and answers with a line. c/echo.c is their peer in C.
+// All styles set TCP_NODELAY. The styles baton and goroutines have one task or goroutine for each
+// connection, and a buffer of 4 KiB unless -buffer sets another size. With -copy the style baton
+// uses netio.Copy, which chooses its buffers itself. With -idle the server closes a connection
+// that has received nothing for that time. With -tls it creates a certificate when it starts, and
+// resumes no session. With -udp one task or goroutine sends all datagrams back. With -collect the
+// server frees unused memory for each line of standard input, and prints a line. c/echo.c is the
+// peer in C.
 package main
 
 import (
@@ -32,32 +31,32 @@ import (
 	"baton/task"
 )
 
-// A handler is what the flags say of the work of a connection.
+// A handler has the flags for the work of a connection.
 type handler struct {
-	buffer int           // bytes it reads at a time
-	copy   bool          // by netio.Copy instead
-	idle   time.Duration // how long a connection may bring nothing; 0 has no limit
-	tls    *tls.Config   // nil is without TLS
-	udp    bool          // it is datagrams instead
+	buffer int           // maximum bytes of a read
+	copy   bool          // use netio.Copy
+	idle   time.Duration // how long a connection may receive nothing; 0 is no limit
+	tls    *tls.Config   // nil without TLS
+	udp    bool          // use datagrams
 }
 
-// listening is told the address as soon as clients can connect.
+// listening is called with the address as soon as clients can connect.
 type listening func(net.Addr)
 
 func main() {
 	var (
-		port    = flag.Int("port", 7000, "the `port` on 127.0.0.1; 0 is any free one")
-		style   = flag.String("style", "baton", "baton, protocol or goroutines")
-		handoff = flag.String("handoff", "channel", "of style baton: channel or coroutine")
-		poller  = flag.String("poller", "", "of style baton: epoll or portable (default: the best one here)")
-		buffer  = flag.Int("buffer", 4<<10, "`bytes` that a connection reads at a time")
-		copies  = flag.Bool("copy", false, "of style baton: use netio.Copy")
-		idle    = flag.Duration("idle", 0, "end a connection that brings nothing for so long; 0 has no limit")
-		udp     = flag.Bool("udp", false, "send datagrams back")
-		crypt   = flag.Bool("tls", false, "use TLS")
-		asked   = flag.Bool("collect", false, "free memory for each line of standard input, and print collected")
-		bound   = flag.Duration("for", 10*time.Minute, "how long to serve")
-		profile = flag.String("cpuprofile", "", "write a CPU profile of all that time to this `file`")
+		port     = flag.Int("port", 7000, "`port` on 127.0.0.1; 0 is any free port")
+		style    = flag.String("style", "baton", "baton, protocol or goroutines")
+		handoff  = flag.String("handoff", "channel", "hand-over of style baton: channel or coroutine")
+		poller   = flag.String("poller", "", "poller of style baton: epoll or portable (default: the best available)")
+		buffer   = flag.Int("buffer", 4<<10, "maximum `bytes` of a read")
+		copies   = flag.Bool("copy", false, "use netio.Copy (style baton)")
+		idle     = flag.Duration("idle", 0, "close a connection that receives nothing for this time; 0 is no limit")
+		udp      = flag.Bool("udp", false, "send datagrams back")
+		crypt    = flag.Bool("tls", false, "use TLS")
+		collects = flag.Bool("collect", false, "free memory for each line of standard input and print \"collected\"")
+		bound    = flag.Duration("for", 10*time.Minute, "how long to serve")
+		profile  = flag.String("cpuprofile", "", "write a CPU profile to this `file`")
 	)
 	flag.Parse()
 	if *profile != "" {
@@ -77,7 +76,7 @@ func main() {
 		}
 		work.tls = config
 	}
-	if *asked {
+	if *collects {
 		go collect.ForEachLine(os.Stdin, os.Stdout)
 	}
 	if err := serve(*port, *style, *handoff, *poller, *bound, work); err != nil {
@@ -108,7 +107,7 @@ func serve(port int, style, handoff, poller string, bound time.Duration, work ha
 		}
 		return serveBaton(ctx, h, address, work, tell)
 	}
-	return fmt.Errorf("-style %s: there are baton, protocol and goroutines", style)
+	return fmt.Errorf("-style %s: it must be baton, protocol or goroutines", style)
 }
 
 func handoffNamed(name string) (task.Handoff, error) {
@@ -117,10 +116,10 @@ func handoffNamed(name string) (task.Handoff, error) {
 			return h, nil
 		}
 	}
-	return 0, fmt.Errorf("-handoff %s: there are channel and coroutine", name)
+	return 0, fmt.Errorf("-handoff %s: it must be channel or coroutine", name)
 }
 
-// startProfile starts a CPU profile; what it returns ends it.
+// startProfile starts a CPU profile. stop ends it.
 func startProfile(name string) (stop func(), err error) {
 	f, err := os.Create(name)
 	if err != nil {

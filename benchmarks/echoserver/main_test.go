@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The tests are inside: there is nothing to import in a program.
+// The tests belong to the package, because a program cannot be imported.
 
 package main
 
@@ -24,8 +24,8 @@ const bufferSize = 4 << 10
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestStyles: every style sends back what it receives, more than a buffer at a
-// time too, and ends with its ctx.
+// TestStyles: every style sends back what it receives, also more than a buffer at a time, and ends
+// when its ctx ends.
 func TestStyles(t *testing.T) {
 	type server func(context.Context, string, listening) error
 	styles := map[string]server{}
@@ -61,11 +61,11 @@ func TestStyles(t *testing.T) {
 			case a := <-addr:
 				exchange(t, a.String(), strings.HasSuffix(name, "TLS"))
 			case err := <-ended:
-				t.Fatalf("ended before it listened: %v", err)
+				t.Fatalf("the server ended before it listened: %v", err)
 			}
 			cancel()
 			if err := <-ended; err != nil {
-				t.Errorf("ended with %v, want nil", err)
+				t.Errorf("the server returned %v, want nil", err)
 			}
 		})
 	}
@@ -94,13 +94,12 @@ func exchange(t *testing.T, addr string, crypt bool) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, sent) {
-			t.Fatal("the echo is not what was sent")
+			t.Fatal("the echo differs from the message")
 		}
 	}
 }
 
-// TestServe: the flags choose, and a bad one is refused; the server ends by
-// itself.
+// TestServe: the flags select the server, and a wrong flag is an error. The server ends by itself.
 func TestServe(t *testing.T) {
 	for _, c := range []struct {
 		style, handoff, poller string

@@ -10,8 +10,8 @@ import (
 	"baton/task"
 )
 
-// serveProtocol serves every connection by a protocol, all of them on one loop, until ctx
-// ends; that is no error. Connections still open then are cut off.
+// serveProtocol serves each connection with a protocol, all on one loop. When ctx ends, it closes
+// the open connections and returns nil.
 func serveProtocol(ctx context.Context, h task.Handoff, address string, work handler, tell listening) error {
 	err := task.Runner{Handoff: h}.Run(ctx, func(ctx context.Context) error {
 		config := protocol.Config{TLS: work.tls}
@@ -33,7 +33,7 @@ type echo struct{ transport *protocol.Transport }
 
 func (e *echo) ConnectionMade(t *protocol.Transport) { e.transport = t }
 
-// DataReceived sends back what has come. A Write that fails ends the connection.
+// DataReceived sends the data back. A failed Write ends the connection.
 func (e *echo) DataReceived(data []byte) { _, _ = e.transport.Write(data) }
 
 func (e *echo) ConnectionLost(error) {}

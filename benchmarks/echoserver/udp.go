@@ -29,7 +29,7 @@ func (h handler) echoPackets(ctx context.Context, address string, tell listening
 	}
 }
 
-// echoDatagrams does so with package net. The end of ctx is no error.
+// echoDatagrams sends datagrams back until ctx ends, with package net. It returns nil then.
 func (h handler) echoDatagrams(ctx context.Context, address string, tell listening) error {
 	at, err := net.ResolveUDPAddr("udp", address)
 	if err != nil {

@@ -11,8 +11,7 @@ import (
 	"baton/task"
 )
 
-// TestUDP: with -udp every style sends datagrams back to those who have sent them, and
-// ends with its ctx.
+// TestUDP: with -udp every style sends datagrams back to their senders, and ends when its ctx ends.
 func TestUDP(t *testing.T) {
 	work := handler{buffer: bufferSize, udp: true}
 	for name, serve := range map[string]func(ctx context.Context, tell listening) error{
@@ -47,15 +46,15 @@ func TestUDP(t *testing.T) {
 					}
 					buf := make([]byte, bufferSize)
 					if n, err := c.Read(buf); string(buf[:n]) != text || err != nil {
-						t.Errorf("came back: %q, %v", buf[:n], err)
+						t.Errorf("the echo is %q, %v", buf[:n], err)
 					}
 				}
 			case err := <-ended:
-				t.Fatalf("ended before it listened: %v", err)
+				t.Fatalf("the server ended before it listened: %v", err)
 			}
 			cancel()
 			if err := <-ended; err != nil {
-				t.Errorf("ended with %v, want nil", err)
+				t.Errorf("the server returned %v, want nil", err)
 			}
 		})
 	}

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Httpclient is the client of the httpclient rows: each of its workers makes one request
-// after another, reads the answer to its end, and begins again, for a bounded time.
+// Httpclient is the client of the httpclient rows. For a limited time, each of its workers sends a
+// request, reads the answer to the end, and begins again.
 //
 //	httpclient -url http://127.0.0.1:7000/ -style baton -handoff coroutine -workers 50 -for 2s
 //	connected 50
 //	messages 118260 in 2.001s
 //
-// A worker is a task with an httpio.Transport, or a goroutine with an http.Transport. Both
-// styles run the same code for a request, and keep a connection for each worker.
+// A worker is a task with an httpio.Transport, or a goroutine with an http.Transport. Both styles
+// run the same code for a request, and keep one connection for each worker.
 //
-// With -hold it waits for a line on its standard input before it begins and for the end of
-// it before it ends, so that its parent can read its CPU time in between.
+// With -hold it waits for a line of standard input before it begins, and for the end of standard
+// input before it ends. So its parent process can read its CPU time in between.
 package main
 
 import (
@@ -32,17 +32,17 @@ import (
 	"baton/task"
 )
 
-// warmUp is how many requests each worker makes before it counts as connected.
+// warmUp is the number of requests of each worker before it counts as connected.
 const warmUp = 16
 
 func main() {
 	var (
-		url     = flag.String("url", "http://127.0.0.1:7000/", "the `URL` of each request")
+		url     = flag.String("url", "http://127.0.0.1:7000/", "`URL` of the requests")
 		style   = flag.String("style", "baton", "baton or nethttp")
-		handoff = flag.String("handoff", "channel", "of style baton: channel or coroutine")
-		workers = flag.Int("workers", 50, "how many requests are at work at once")
+		handoff = flag.String("handoff", "channel", "hand-over of style baton: channel or coroutine")
+		workers = flag.Int("workers", 50, "number of concurrent requests")
 		size    = flag.Int("size", 12, "`bytes` in a body")
-		bound   = flag.Duration("for", time.Second, "how long to make requests")
+		bound   = flag.Duration("for", time.Second, "how long to send requests")
 		held    = flag.Bool("hold", false, "wait for standard input")
 	)
 	flag.Parse()
@@ -56,7 +56,7 @@ func main() {
 	}
 }
 
-// A load is what the client does.
+// A load has the parameters of the client.
 type load struct {
 	url           string
 	workers, size int
@@ -77,18 +77,18 @@ func (l load) run(style, handoff string) error {
 				return task.Runner{Handoff: h}.Run(context.Background(), l.baton)
 			}
 		}
-		return fmt.Errorf("-handoff %s: there are channel and coroutine", handoff)
+		return fmt.Errorf("-handoff %s: it must be channel or coroutine", handoff)
 	}
-	return fmt.Errorf("-style %s: there are baton and nethttp", style)
+	return fmt.Errorf("-style %s: it must be baton or nethttp", style)
 }
 
 func (l load) baton(ctx context.Context) error {
 	transport := &httpio.Transport{MaxIdleConnsPerHost: l.workers}
 	defer transport.CloseIdleConnections()
-	return l.with(ctx, transport, tasks, beside)
+	return l.with(ctx, transport, tasks, offLoop)
 }
 
-// goroutines runs fn n times at once, and returns the first error.
+// goroutines runs fn on n goroutines at once, and returns the first error.
 func goroutines(ctx context.Context, n int, fn func(ctx context.Context) error) error {
 	all, ctx := errgroup.WithContext(ctx)
 	for range n {
@@ -97,7 +97,7 @@ func goroutines(ctx context.Context, n int, fn func(ctx context.Context) error) 
 	return all.Wait()
 }
 
-// tasks is goroutines with tasks.
+// tasks is like goroutines, with tasks.
 func tasks(ctx context.Context, n int, fn func(ctx context.Context) error) error {
 	return task.Scope(ctx, func(ctx context.Context) error {
 		for range n {
@@ -107,16 +107,16 @@ func tasks(ctx context.Context, n int, fn func(ctx context.Context) error) error
 	})
 }
 
-// call calls fn, which waits for standard input.
+// call calls fn, which blocks on standard input.
 func call(_ context.Context, fn func() error) error { return fn() }
 
-// beside is call beside the loop.
-func beside(ctx context.Context, fn func() error) error {
+// offLoop calls fn outside the loop.
+func offLoop(ctx context.Context, fn func() error) error {
 	_, err := await.Blocking(ctx, func(context.Context) (int, error) { return 0, fn() })
 	return err
 }
 
-// with makes the requests by a transport. Each runs n workers, and wait a function that
+// with sends the requests through a transport. each runs n workers, and wait calls a function that
 // blocks.
 func (l load) with(ctx context.Context, transport http.RoundTripper,
 	each func(ctx context.Context, n int, fn func(ctx context.Context) error) error,
@@ -138,7 +138,7 @@ func (l load) with(ctx context.Context, transport http.RoundTripper,
 	if l.hold != nil {
 		input = bufio.NewReader(l.hold)
 		if err := wait(ctx, func() error { _, err := input.ReadString('\n'); return err }); err != nil {
-			return fmt.Errorf("held for ever: %w", err)
+			return fmt.Errorf("reading standard input for -hold: %w", err)
 		}
 	}
 	start := time.Now()
@@ -164,7 +164,7 @@ func (l load) with(ctx context.Context, transport http.RoundTripper,
 	return wait(ctx, func() error { _, err := io.Copy(io.Discard, input); return err })
 }
 
-// request makes a request and reads its answer.
+// request sends a request and reads the answer.
 func (l load) request(ctx context.Context, transport http.RoundTripper) error {
 	req, err := http.NewRequestWithContext(ctx, "GET", l.url, nil)
 	if err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The tests are inside: there is nothing to import in a program.
+// The tests belong to the package, because a program cannot be imported.
 
 package main
 
@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Each style waits for its line, makes requests over connections that it keeps, and counts
-// them. Package net/http opens another connection if none is idle at that moment.
+// Each style waits for a line of input, sends requests over persistent connections, and counts the
+// requests. Package net/http opens another connection if no connection is idle.
 func TestStyles(t *testing.T) {
 	for _, style := range [][2]string{{"baton", "channel"}, {"baton", "coroutine"}, {"nethttp", ""}} {
 		t.Run(strings.Join(style[:], " "), func(t *testing.T) {
@@ -53,11 +53,11 @@ func TestStyles(t *testing.T) {
 			}
 			l.size, l.hold = 6, nil
 			if err := l.run(style[0], style[1]); err == nil {
-				t.Error("a body of another length is no error")
+				t.Error("a body of another length was not reported")
 			}
 			l.size, l.hold = 5, strings.NewReader("")
 			if err := l.run(style[0], style[1]); err == nil {
-				t.Error("the load began without its line")
+				t.Error("the load began without a line of input")
 			}
 		})
 	}

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// A catalog is what the handler of -json encodes.
+// A catalog is the value that the handler of -json encodes.
 type catalog struct {
 	Items []item `json:"items"`
-	Note  string `json:"note"` // makes the JSON as long as it has to be
+	Note  string `json:"note"` // pads the JSON to its size
 }
 
 type item struct {
@@ -22,10 +22,10 @@ type item struct {
 	Tags  []string `json:"tags"`
 }
 
-// items is how many items a catalog has.
+// items is the number of items of a catalog.
 const items = 8
 
-// answerJSON is the handler whose answers are the JSON of a catalog, size bytes of it.
+// answerJSON returns a handler that answers with a catalog in JSON, of size bytes.
 func answerJSON(size int) http.Handler {
 	var c catalog
 	for i := range items {
@@ -42,6 +42,6 @@ func answerJSON(size int) http.Handler {
 			panic(err)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(b) // an error is that of the client
+		_, _ = w.Write(b) // an error means that the client has gone
 	})
 }

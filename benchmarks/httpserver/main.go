@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Httpserver is the server of the http rows: it answers each request with a body of a
-// given size, on a port of the loopback. It says on which address it listens and nothing
-// else, and ends by itself.
+// Httpserver is the server of the http rows. It answers each request with a body of a given size.
+// It listens on a port of the loopback interface, prints only its address, and ends by itself.
 //
 //	httpserver -port 0 -style baton -handoff coroutine -size 64
 //	listening on 127.0.0.1:40713
 //
-// With -json the body is the JSON of a list of values, which the handler encodes for each
-// request. Both styles run the same http.Handler. With -collect the server frees what memory
-// it can for each line of its standard input, and answers with a line.
+// With -json the body is a list of values, which the handler encodes in JSON for each request. Both
+// styles run the same http.Handler. With -collect the server frees unused memory for each line of
+// standard input, and prints a line.
 package main
 
 import (
@@ -32,16 +31,16 @@ import (
 
 func main() {
 	var (
-		port    = flag.Int("port", 7000, "the `port` on 127.0.0.1; 0 is any free one")
-		style   = flag.String("style", "baton", "baton or nethttp")
-		handoff = flag.String("handoff", "channel", "of style baton: channel or coroutine")
-		size    = flag.Int("size", 12, "`bytes` in a body")
-		asJSON  = flag.Bool("json", false, "encode the body as JSON")
-		asked   = flag.Bool("collect", false, "free memory for each line of standard input, and print collected")
-		bound   = flag.Duration("for", 10*time.Minute, "how long to serve")
+		port     = flag.Int("port", 7000, "`port` on 127.0.0.1; 0 is any free port")
+		style    = flag.String("style", "baton", "baton or nethttp")
+		handoff  = flag.String("handoff", "channel", "hand-over of style baton: channel or coroutine")
+		size     = flag.Int("size", 12, "`bytes` in a body")
+		asJSON   = flag.Bool("json", false, "encode the body as JSON")
+		collects = flag.Bool("collect", false, "free memory for each line of standard input and print \"collected\"")
+		bound    = flag.Duration("for", 10*time.Minute, "how long to serve")
 	)
 	flag.Parse()
-	if *asked {
+	if *collects {
 		go collect.ForEachLine(os.Stdin, os.Stdout)
 	}
 	if err := serve(*port, *style, *handoff, answer(*size, *asJSON), *bound); err != nil {
@@ -50,7 +49,7 @@ func main() {
 	}
 }
 
-// answer is the handler whose answers have a body of size bytes.
+// answer returns a handler that answers with a body of size bytes.
 func answer(size int, asJSON bool) http.Handler {
 	body := bytes.Repeat([]byte("x"), size)
 	if asJSON {
@@ -58,7 +57,7 @@ func answer(size int, asJSON bool) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
-		_, _ = w.Write(body) // an error is that of the client
+		_, _ = w.Write(body) // an error means that the client has gone
 	})
 }
 
@@ -75,9 +74,9 @@ func serve(port int, style, handoff string, handler http.Handler, bound time.Dur
 				return serveBaton(ctx, h, address, handler)
 			}
 		}
-		return fmt.Errorf("-handoff %s: there are channel and coroutine", handoff)
+		return fmt.Errorf("-handoff %s: it must be channel or coroutine", handoff)
 	}
-	return fmt.Errorf("-style %s: there are baton and nethttp", style)
+	return fmt.Errorf("-style %s: it must be baton or nethttp", style)
 }
 
 func serveBaton(ctx context.Context, h task.Handoff, address string, handler http.Handler) error {

@@ -27,7 +27,7 @@ func TestServeEnds(t *testing.T) {
 	}
 }
 
-// A body has the length that was asked for. With -json it is JSON.
+// A body has the requested length. With -json it is JSON.
 func TestAnswer(t *testing.T) {
 	for _, c := range []struct {
 		size int

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Bench_streams measures the throughput of streams: of a pipe, and of a TCP connection on
-// the loopback. It sends few large buffers and many small ones, in one call for all of them
-// and in a call for each.
+// the loopback. It sends a few large buffers and many small buffers. It sends them all in one
+// call, and each in its own call.
 //
 //	go run ./examples/bench_streams
 package main
@@ -19,7 +19,7 @@ import (
 	"baton/task"
 )
 
-var megabytes = flag.Int("megabytes", 50, "how much each measurement sends")
+var megabytes = flag.Int("megabytes", 50, "how many megabytes each measurement sends")
 
 func main() {
 	flag.Parse()
@@ -43,7 +43,8 @@ func run(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// measure sends the buffers, and prints how long that takes.
+// measure sends count buffers and prints how long that takes. If each is set, it calls Write
+// for each buffer.
 func measure(ctx context.Context, w io.Writer, name string,
 	connect func(ctx context.Context) (reader, writer *netio.Stream, err error), size, count int, each bool) error {
 	reader, writer, err := connect(ctx)
@@ -70,7 +71,8 @@ func measure(ctx context.Context, w io.Writer, name string,
 	return nil
 }
 
-// transfer sends by one task and receives by another one.
+// transfer sends the buffers in one task and receives them in another task. It returns how many
+// bytes it has received.
 func transfer(ctx context.Context, reader, writer *netio.Stream, size, count int, each bool) (int64, error) {
 	var received int64
 	err := task.Scope(ctx, func(ctx context.Context) error {
@@ -90,14 +92,14 @@ func transfer(ctx context.Context, reader, writer *netio.Stream, size, count int
 			}
 			return end(writer, nil)
 		})
-		n, err := netio.Copy(ctx, nothing{}, reader)
+		n, err := netio.Copy(ctx, discard{}, reader)
 		received = n
 		return err
 	})
 	return received, err
 }
 
-// end is the end of what is sent, unless sending has failed.
+// end closes the writer for writing, unless sending has failed.
 func end(writer *netio.Stream, err error) error {
 	if err != nil {
 		return err
@@ -105,13 +107,13 @@ func end(writer *netio.Stream, err error) error {
 	return writer.CloseWrite()
 }
 
-// nothing is where the bytes go.
-type nothing struct{}
+// A discard is a netio.Writer that drops all bytes.
+type discard struct{}
 
-// Write makes it a netio.Writer.
-func (nothing) Write(_ context.Context, p []byte) (int, error) { return len(p), nil }
+// Write implements netio.Writer.
+func (discard) Write(_ context.Context, p []byte) (int, error) { return len(p), nil }
 
-// pipe returns the ends of a pipe.
+// pipe returns both ends of a pipe.
 func pipe(ctx context.Context) (reader, writer *netio.Stream, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -128,7 +130,7 @@ func pipe(ctx context.Context) (reader, writer *netio.Stream, err error) {
 	return reader, writer, err
 }
 
-// socket returns the ends of a TCP connection.
+// socket returns both ends of a TCP connection.
 func socket(ctx context.Context) (reader, writer *netio.Stream, err error) {
 	ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

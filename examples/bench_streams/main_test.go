@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Eight measurements, of pipes first.
-func TestRun(t *testing.T) {
+// The output has four measurements of pipes, and then four of sockets.
+func TestOutput(t *testing.T) {
 	*megabytes = 1
 	var out bytes.Buffer
 	if err := task.Run(context.Background(), func(ctx context.Context) error { return run(ctx, &out) }); err != nil {

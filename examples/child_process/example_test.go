@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv("CHILD_PROCESS_TEST") != "" { // this is the child of Example
+	if os.Getenv("CHILD_PROCESS_TEST") != "" { // Example has started this process
 		interpret(os.Stdin, os.Stdout, os.Stderr)
 		return
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Shell runs three programs: cat is given its input and its output is read, ls is read line
-// by line, and sleep takes too long and is killed.
+// Shell runs three programs. It writes to cat and reads the answer, it reads the output of ls
+// line by line, and it kills sleep, which takes too long.
 //
 //	go run ./examples/shell
 package main
@@ -22,7 +22,7 @@ import (
 	"baton/task"
 )
 
-var timeout = flag.Duration("timeout", time.Second, "how long sleep may take")
+var timeout = flag.Duration("timeout", time.Second, "how long sleep may run")
 
 func main() {
 	flag.Parse()
@@ -39,7 +39,7 @@ func run(ctx context.Context, w io.Writer) error {
 	return call(ctx, w, *timeout, "sleep", "3")
 }
 
-// cat gives message to a shell's cat, and reads it back.
+// cat writes message to the program cat, and reads it back.
 func cat(ctx context.Context, w io.Writer, message string) error {
 	cmd := process.Command("/bin/sh", "-c", "cat")
 	if _, err := cmd.StdinPipe(ctx); err != nil {
@@ -53,8 +53,8 @@ func cat(ctx context.Context, w io.Writer, message string) error {
 	}
 	fmt.Fprintln(w, "pid:", cmd.Process.Pid)
 	fmt.Fprintf(w, "cat write: %q\n", message)
-	// Communicate writes and reads at the same time, so that neither pipe can be full for
-	// ever, and closes both.
+	// Communicate writes and reads at the same time, so that no pipe stays full. Then it
+	// closes both pipes.
 	stdout, _, err := cmd.Communicate(ctx, []byte(message))
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func cat(ctx context.Context, w io.Writer, message string) error {
 	return nil
 }
 
-// ls prints each line as it comes.
+// ls prints each line when it arrives.
 func ls(ctx context.Context, w io.Writer) error {
 	cmd := process.Command("ls")
 	stdout, err := cmd.StdoutPipe(ctx)
@@ -81,14 +81,14 @@ func ls(ctx context.Context, w io.Writer) error {
 		}
 		fmt.Fprintln(w, "ls>>", line)
 	}
-	// The child may have ended already: a signal never reaches another process.
+	// The child may have ended already. The signal cannot reach another process.
 	if err := cmd.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	return exited(cmd.Wait(ctx))
 }
 
-// call runs a program that is given some time.
+// call runs a program, and kills it after a time limit.
 func call(ctx context.Context, w io.Writer, limit time.Duration, name string, args ...string) error {
 	cmd := process.Command(name, args...)
 	if err := cmd.Start(ctx); err != nil {
@@ -109,7 +109,7 @@ func call(ctx context.Context, w io.Writer, limit time.Duration, name string, ar
 	return nil
 }
 
-// exited returns nil for every end of a child, and other errors as they are.
+// exited returns nil if the child has ended, with whatever status, and other errors unchanged.
 func exited(err error) error {
 	if _, ended := errors.AsType[*exec.ExitError](err); ended {
 		return nil

@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The output of all three programs.
-func TestRun(t *testing.T) {
+// The output shows all three programs.
+func TestOutput(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{"one", "two"} {
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
@@ -46,8 +46,8 @@ $`
 	}
 }
 
-// A program that is fast enough.
-func TestCall(t *testing.T) {
+// A program that ends within the time limit is not killed.
+func TestCallOfFastProgram(t *testing.T) {
 	var out strings.Builder
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		return call(ctx, &out, time.Minute, "sh", "-c", "exit 3")

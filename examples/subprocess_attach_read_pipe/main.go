@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Subprocess_attach_read_pipe gives a child process one more pipe, beside its standard
-// files, and reads from it.
+// Subprocess_attach_read_pipe gives a child process one more pipe, in addition to its standard
+// files, and reads from the pipe.
 //
 //	go run ./examples/subprocess_attach_read_pipe
 package main
@@ -34,11 +34,11 @@ func run(ctx context.Context, w io.Writer) error {
 	defer pipe.Close()
 
 	cmd := process.Command("/bin/sh", "-c", "printf data >&3")
-	cmd.ExtraFiles = []*os.File{theirs} // from descriptor 3 on
+	cmd.ExtraFiles = []*os.File{theirs} // the child's descriptor 3
 	if err := cmd.Run(ctx); err != nil {
 		return err
 	}
-	theirs.Close() // or the pipe has no end: the child's was a duplicate, too
+	theirs.Close() // the pipe ends when all its writers are closed
 	data, err := pipe.ReadAll(ctx, 1024)
 	if err != nil {
 		return err

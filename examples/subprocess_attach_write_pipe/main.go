@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Subprocess_attach_write_pipe gives a child process one more pipe, beside its standard
-// files, and writes to it.
+// Subprocess_attach_write_pipe gives a child process one more pipe, in addition to its standard
+// files, and writes to the pipe.
 //
 //	go run ./examples/subprocess_attach_write_pipe
 package main
@@ -34,7 +34,7 @@ func run(ctx context.Context, w io.Writer) error {
 	defer pipe.Close()
 
 	cmd := process.Command("/bin/sh", "-c", "cat <&3")
-	cmd.ExtraFiles = []*os.File{theirs} // from descriptor 3 on
+	cmd.ExtraFiles = []*os.File{theirs} // the child's descriptor 3
 	if _, err := cmd.StdoutPipe(ctx); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func run(ctx context.Context, w io.Writer) error {
 	if _, err := pipe.Write(ctx, []byte("data")); err != nil {
 		return err
 	}
-	if err := pipe.Close(); err != nil { // which is the end for the child
+	if err := pipe.Close(); err != nil { // the child finds the end of the pipe
 		return err
 	}
 	stdout, _, err := cmd.Communicate(ctx, nil)

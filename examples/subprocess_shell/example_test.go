@@ -19,13 +19,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A child that answers with two lines, and complains.
+// The child writes two lines to its standard output and one to its standard error.
 func Example() {
 	*command, *blocks = "wc -c | tr -d ' '; echo complaint >&2; echo done", 2
 	fmt.Println(task.Run(context.Background(), func(ctx context.Context) error {
 		var out bytes.Buffer
 		err := run(ctx, &out)
-		// What comes from two pipes has no order.
+		// The order of lines from different pipes is random, so the lines are sorted here.
 		for _, what := range []string{"sending", "received", "ERROR", "exit"} {
 			for line := range strings.Lines(out.String()) {
 				if strings.HasPrefix(line, what) {
@@ -46,7 +46,7 @@ func Example() {
 }
 
 // The writer waits until the child reads.
-func TestPause(t *testing.T) {
+func TestWriterWaitsForChild(t *testing.T) {
 	*command, *blocks = "sleep 0.05; wc -c", 100
 	var out bytes.Buffer
 	if err := task.Run(context.Background(), func(ctx context.Context) error { return run(ctx, &out) }); err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Subprocess_shell writes to a child process and reads from it at the same time. The child
-// is slow: it sleeps before it reads, so its pipe is full and the writer waits.
+// sleeps before it reads, so its pipe becomes full and the writer waits.
 //
 //	go run ./examples/subprocess_shell
 package main
@@ -21,11 +21,11 @@ import (
 )
 
 var (
-	command = flag.String("command", "sleep 2; wc", "the shell's command")
+	command = flag.String("command", "sleep 2; wc", "the command that the shell runs")
 	blocks  = flag.Int("blocks", 100, "how many blocks of 3600 bytes to send")
 )
 
-// slow is how long a Write must take to count as a pause.
+// slow is how long a Write must take to be reported as a pause.
 const slow = time.Millisecond
 
 func main() {
@@ -82,7 +82,7 @@ func send(ctx context.Context, w io.Writer, stdin *netio.Stream) error {
 	return stdin.Close()
 }
 
-// show prints the lines of a pipe.
+// show prints the lines that come from a pipe.
 func show(ctx context.Context, w io.Writer, what string, s *netio.Stream) error {
 	for line, err := range s.Lines(ctx) {
 		if err != nil {

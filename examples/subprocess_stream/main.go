@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Subprocess_stream talks to child processes through the streams of their pipes: it writes a
-// line to cat and reads it back, and reads ls line by line.
+// Subprocess_stream talks to child processes through the streams of their pipes. It writes a
+// line to cat and reads it back, and it reads the output of ls line by line.
 //
 //	go run ./examples/subprocess_stream
 package main
@@ -27,6 +27,7 @@ func run(ctx context.Context, w io.Writer) error {
 	return ls(ctx, w)
 }
 
+// cat writes a line to the program cat, and reads it back.
 func cat(ctx context.Context, w io.Writer) error {
 	cmd := process.Command("cat")
 	stdin, err := cmd.StdinPipe(ctx)
@@ -53,7 +54,7 @@ func cat(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "cat read: %q\n", line)
-	if err := stdin.CloseWrite(); err != nil { // which is the end of the input for cat
+	if err := stdin.CloseWrite(); err != nil { // cat finds the end of its input
 		return err
 	}
 	if err := cmd.Wait(ctx); err != nil {
@@ -63,6 +64,7 @@ func cat(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
+// ls prints each line that the program ls writes.
 func ls(ctx context.Context, w io.Writer) error {
 	cmd := process.Command("ls")
 	stdout, err := cmd.StdoutPipe(ctx)

@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The output of both programs.
-func TestRun(t *testing.T) {
+// The output shows both programs.
+func TestOutput(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{"one", "two"} {
 		if err := os.WriteFile(name, nil, 0o600); err != nil {

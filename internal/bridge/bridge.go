@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bridge has functions of package task that packages above it use and users do
-// not. Users get deadlines from package await only. Package task sets the variables when
+// Package bridge has functions of package task for the packages above it, not for users.
+// Users get deadlines from package await only. Package task sets the variables when
 // it is initialized. AtExit and Exit work in the other direction: package task calls
 // functions that packages above it registered.
 package bridge
@@ -19,8 +19,8 @@ var (
 	// removes it. It reports false if there is none, or if its context is cancelled already.
 	Reschedule func(ctx context.Context, when time.Time) bool
 
-	// WithCancel returns a context that cancel cancels, with a cause. Only the holder of the
-	// baton may call cancel. Release ends the context, and must be called.
+	// WithCancel returns a context and its cancel function, which takes a cause. Only the
+	// holder of the baton may call cancel. release ends the context, and must be called.
 	WithCancel func(ctx context.Context) (c context.Context, cancel func(cause error), release context.CancelFunc)
 
 	// Expired reports whether err says only that the deadline of timed, a context of
@@ -47,8 +47,8 @@ var (
 	// context yet.
 	AddValues func(ctx context.Context, add func(values context.Context) context.Context)
 
-	// Local returns the value of the scope of ctx for key. The first call calls make for it.
-	// The value ends with the scope.
+	// Local returns the value of the scope of ctx for key. The first call for a key creates the
+	// value with make. The value lives as long as the scope.
 	Local func(ctx context.Context, key any, make func(ctx context.Context) any) any
 
 	// Watch counts the caller as awaiting a task, a *task.Ref, until stop is called. If the

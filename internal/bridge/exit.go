@@ -14,7 +14,7 @@ var exits struct {
 }
 
 // AtExit makes [Exit] call fn, until remove is called. fn must not wait. AtExit is safe
-// from every goroutine.
+// for concurrent use.
 func AtExit(fn func()) (remove func()) {
 	exits.Lock()
 	defer exits.Unlock()

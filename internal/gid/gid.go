@@ -12,7 +12,7 @@
 package gid
 
 // G returns the address of the calling goroutine's g. It never switches, never allocates,
-// takes two to four nanoseconds, and is safe from every goroutine.
+// takes two to four nanoseconds, and is safe for concurrent use.
 //
 // The address identifies the goroutine only while that goroutine lives: the runtime reuses
 // the g of a goroutine that has ended. So code that stores the address must forget it

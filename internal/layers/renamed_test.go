@@ -46,7 +46,7 @@ func TestModulePathCanChange(t *testing.T) {
 		"misuse: await: Sleep with the context of task 1 ",
 		"callback: main.main.func2.2 scheduled at " + filepath.Join(dir, "main.go") + ":",
 	} {
-		if n := bytes.Count(out, []byte(want)); n != 2 { // one for each hand-over
+		if n := bytes.Count(out, []byte(want)); n != 2 { // one for each handoff
 			t.Errorf("%d of 2 reports have %q", n, want)
 		}
 	}

@@ -134,7 +134,7 @@ func (r *Relay) Close() {
 }
 
 // NameOf returns the name of what runs on the goroutine g, or "". It is for the watchdog,
-// and safe from every goroutine. It reads g of a worker only if begun is set: g does not
+// and safe for concurrent use. It reads g of a worker only if begun is set: g does not
 // change after that.
 func (r *Relay) NameOf(g uintptr) string {
 	r.listing.Lock()

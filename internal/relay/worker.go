@@ -33,7 +33,7 @@ type TaskRunner interface {
 	// Task returns the task, or nil.
 	Task() fmt.Stringer
 
-	// Name returns the name of the task, or "". It is safe from every goroutine.
+	// Name returns the name of the task, or "". It is safe for concurrent use.
 	Name() string
 }
 

@@ -23,19 +23,19 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience bounds a test. It is against hangs only.
+// patience limits the time of a test. It only ends a test that hangs.
 const patience = 2 * time.Minute
 
-// A browser is a Chromium that ends with the test, and talks to this machine only.
+// A browser is a Chromium that ends with the test and connects only to this machine.
 type browser struct {
 	ctx context.Context
 	t   *testing.T
 }
 
-// flags keep Chromium from calling other machines, and from what needs a screen.
+// flags prevent connections to other machines, and the use of a screen.
 var flags = map[string]any{
 	"headless":                 "new",
-	"no-sandbox":               true, // Chromium wants it of root
+	"no-sandbox":               true, // required if the user is root
 	"disable-gpu":              true,
 	"disable-component-update": true,
 	"disable-component-extensions-with-background-pages": true,
@@ -75,14 +75,14 @@ func newBrowser(t *testing.T) *browser {
 		end()
 		cancel()
 		if group != 0 {
-			_ = syscall.Kill(-group, syscall.SIGKILL) // what is left
+			_ = syscall.Kill(-group, syscall.SIGKILL) // processes that remain
 		}
 		began := time.Now()
 		for left := processes(t, home); len(left) > 0; left = processes(t, home) {
 			if time.Since(began) > patience {
-				t.Fatalf("processes are left:\n%s", strings.Join(left, "\n"))
+				t.Fatalf("processes still run:\n%s", strings.Join(left, "\n"))
 			}
-			runtime.Gosched() // until the kernel has ended them
+			runtime.Gosched() // until the kernel has removed them
 		}
 	})
 	if err := chromedp.Run(ctx); err != nil {
@@ -92,7 +92,7 @@ func newBrowser(t *testing.T) *browser {
 	return &browser{ctx, t}
 }
 
-// processes returns the commands of those processes that name dir.
+// processes returns the command lines that contain dir.
 func processes(t *testing.T, dir string) (found []string) {
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -106,7 +106,7 @@ func processes(t *testing.T, dir string) (found []string) {
 	return found
 }
 
-// A window is one of the browser, with a profile of its own.
+// A window is a window of the browser with its own profile.
 type window struct {
 	ctx   context.Context
 	t     *testing.T
@@ -136,7 +136,7 @@ func (b *browser) open(url string) *window {
 	return w
 }
 
-// do does what a user does, in this order.
+// do executes actions of a user, in order.
 func (w *window) do(actions ...chromedp.Action) {
 	w.t.Helper()
 	if err := chromedp.Run(w.ctx, actions...); err != nil {
@@ -144,17 +144,17 @@ func (w *window) do(actions ...chromedp.Action) {
 	}
 }
 
-// sees waits until an expression of JavaScript is true.
+// sees waits until a JavaScript expression is true.
 func (w *window) sees(expression string) {
 	w.t.Helper()
-	// Not by animation frames, which a window in the background does not get.
+	// With an interval: a window in the background gets no animation frames.
 	poll := chromedp.Poll(expression, nil, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0))
 	if err := chromedp.Run(w.ctx, poll); err != nil {
 		w.t.Fatalf("%s: %v", expression, err)
 	}
 }
 
-// reads waits until an element has a text.
+// reads waits until an element contains a text.
 func (w *window) reads(selector, text string) {
 	w.t.Helper()
 	w.sees(`(document.querySelector("` + selector + `")?.innerText ?? "").includes("` + text + `")`)

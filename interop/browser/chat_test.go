@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// A server is the program examples/wssrv.
+// A server is a process of the program examples/wssrv.
 type server struct {
 	t    *testing.T
 	cmd  *exec.Cmd
@@ -63,17 +63,17 @@ func (s *server) line() string {
 	return s.out.Text()
 }
 
-// prints wants lines.
+// prints checks that the server prints lines.
 func (s *server) prints(wants ...string) {
 	s.t.Helper()
 	for _, want := range wants {
 		if got := s.line(); got != want {
-			s.t.Errorf("the server prints %q, want %q", got, want)
+			s.t.Errorf("the server printed %q, want %q", got, want)
 		}
 	}
 }
 
-// interrupt ends the server by a Ctrl-C.
+// interrupt ends the server with SIGINT.
 func (s *server) interrupt() {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
@@ -83,7 +83,7 @@ func (s *server) interrupt() {
 	}
 	_ = s.cmd.Wait()
 	if code := s.cmd.ProcessState.ExitCode(); code != 130 {
-		s.t.Errorf("the server ends with %d", code)
+		s.t.Errorf("the exit code of the server is %d", code)
 	}
 }
 
@@ -101,7 +101,7 @@ func (w *window) say(text string) {
 	w.do(chromedp.SendKeys("#text", text+kb.Enter))
 }
 
-// picture takes a screenshot. See it with go test -artifacts.
+// picture takes a screenshot. go test -artifacts keeps the file.
 func (w *window) picture(name string) {
 	w.t.Helper()
 	var png []byte
@@ -111,13 +111,13 @@ func (w *window) picture(name string) {
 	}
 }
 
-// dark has the page be as for a user who likes dark pages.
+// dark makes the page use its dark colours.
 func dark() chromedp.Action {
 	return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}})
 }
 
-// Two people chat in a browser, one of them with a phone. The server ends, comes back, and
-// the pages connect again.
+// Two users chat in a browser, one of them on a phone. The server ends and starts again, and the
+// pages connect again.
 func TestChat(t *testing.T) {
 	program := build(t)
 	srv := start(t, program, "0")

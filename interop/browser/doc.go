@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package browser has tests only, with a real browser: Chromium, of Debian's package
-// chromium. It meets the pages of examples/wssrv and of httpio.Server.
+// Package browser tests pages of examples/wssrv and of httpio.Server in Chromium, from Debian's
+// package chromium. The package has no code besides its tests.
 package browser

@@ -21,20 +21,20 @@ const eventsPage = `<ol id=log></ol>
 	});
 </script>`
 
-// Server-sent events arrive one by one. After three the server cuts the connection, and the
-// browser asks for the rest with a Last-Event-ID. When the window is closed, the context of
+// Server-sent events arrive one by one. After three events the server closes the connection, and
+// the browser requests the rest with a Last-Event-ID. When the window is closed, the context of
 // the request ends.
 func TestEventSource(t *testing.T) {
 	const each, all = 3, 6
 	gone := make(chan error, 1)
-	var asked []string // by Last-Event-ID; belongs to the loop until gone has a value
+	var ids []string // the Last-Event-IDs of the requests; belongs to the loop until gone has a value
 	url := serve(t, eventsPage, map[string]http.HandlerFunc{"GET /events": func(w http.ResponseWriter, r *http.Request) {
 		last := r.Header.Get("Last-Event-ID")
-		asked = append(asked, last)
+		ids = append(ids, last)
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("Cache-Control", "no-store")
 		fmt.Fprint(w, "retry: 50\n\n")
-		n, _ := strconv.Atoi(last) // 0 without one
+		n, _ := strconv.Atoi(last) // 0 without a Last-Event-ID
 		for range each {
 			n++
 			fmt.Fprintf(w, "event: tick\nid: %d\ndata: {\"n\": %d}\n\n", n, n)
@@ -52,14 +52,14 @@ func TestEventSource(t *testing.T) {
 	w.sees(`document.querySelectorAll("li").length === 6`)
 	select {
 	case err := <-gone:
-		t.Fatalf("the request has ended before the window: %v", err)
+		t.Fatalf("the request ended before the window was closed: %v", err)
 	default:
 	}
 	w.close()
 	if err := <-gone; err == nil {
-		t.Error("no error")
+		t.Error("the request ended without an error")
 	}
-	if len(asked) != 2 || asked[0] != "" || asked[1] != "3" {
-		t.Errorf("the browser has asked with the ids %q", asked)
+	if len(ids) != 2 || ids[0] != "" || ids[1] != "3" {
+		t.Errorf("the browser sent the ids %q", ids)
 	}
 }

@@ -15,11 +15,11 @@ import (
 	"baton/locks"
 )
 
-// awaited has an expression be a promise, whose value is wanted.
+// awaited makes Evaluate wait for the promise and return its value.
 func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 
-// A page reads an answer while the server still writes it: each part is written when the
-// page has reported the one before.
+// A page reads an answer while the server is still writing: the server writes each part after the
+// page has reported the previous one.
 func TestFetchStream(t *testing.T) {
 	const parts = 5
 	seen := make([]locks.Event, parts)
@@ -58,11 +58,11 @@ func TestFetchStream(t *testing.T) {
 		}
 	})()`, &got, awaited))
 	if got != "200:01234" {
-		t.Errorf("the page has %q", got)
+		t.Errorf("the page shows %q", got)
 	}
 }
 
-// A page uploads a mebibyte, and gets the SHA-256 of what the server has read.
+// A page uploads a mebibyte. The server answers with the SHA-256 of what it has read.
 func TestFetchUpload(t *testing.T) {
 	const size = 1 << 20
 	url := serve(t, "", map[string]http.HandlerFunc{"POST /upload": func(w http.ResponseWriter, r *http.Request) {
@@ -80,6 +80,6 @@ func TestFetchUpload(t *testing.T) {
 		return await (await fetch("/upload", { method: "POST", body })).text();
 	})()`, size), &got, awaited))
 	if want := fmt.Sprintf("%d %x <nil>", size, sha256.Sum256(data)); got != want {
-		t.Errorf("the server has read %q, want %q", got, want)
+		t.Errorf("the server read %q, want %q", got, want)
 	}
 }

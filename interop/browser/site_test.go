@@ -14,7 +14,7 @@ import (
 	"baton/task"
 )
 
-// serve serves a page and handlers by httpio.Server, on a loop that ends with the test. It
+// serve serves a page and handlers with httpio.Server, on a loop that ends with the test. It
 // returns the URL of the page.
 func serve(t *testing.T, page string, handlers map[string]http.HandlerFunc) string {
 	t.Helper()

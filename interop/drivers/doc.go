@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package drivers has only tests: each runs a library for a database or a network
-// protocol, as it is published, over Baton's connections, against a real server that
-// the test starts on the loopback interface. docs/drivers.md says how to use each.
+// Package drivers tests libraries for databases and network protocols, as they are published, over
+// connections of package netio. Each test starts a real server on the loopback interface.
+// docs/drivers.md says how to use each library. The package has no code besides its tests.
 package drivers

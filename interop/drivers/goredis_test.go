@@ -24,11 +24,11 @@ func newGoRedis(ctx context.Context, address string) *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Addr:                  address,
 		Dialer:                netio.Dialer{}.DialFunc(ctx), // connections live as long as ctx
-		ContextTimeoutEnabled: true,                         // else calls ignore the deadline of their ctx
+		ContextTimeoutEnabled: true,                         // without it calls ignore the deadline of their ctx
 	})
 }
 
-// increment counts in redis, beside the loop: go-redis waits for goroutines of its own.
+// increment calls Redis outside the loop: go-redis waits for its own goroutines.
 func increment(ctx context.Context, client *redis.Client, key string) (int64, error) {
 	return await.Blocking(ctx, func(ctx context.Context) (int64, error) {
 		return client.Incr(ctx, key).Result()
@@ -70,7 +70,7 @@ func TestGoRedis(t *testing.T) {
 				t.Errorf("a large value: %d bytes, %v", len(got), err)
 			}
 			if _, err := client.Get(ctx, "missing").Result(); err != redis.Nil {
-				t.Errorf("a missing key: %v", err)
+				t.Errorf("a missing key: %v, want redis.Nil", err)
 			}
 			got, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
 				for i := range 1000 {
@@ -88,14 +88,14 @@ func TestGoRedis(t *testing.T) {
 				return nil
 			})
 			if err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
-				t.Errorf("a transaction with a mistake: %v", err)
+				t.Errorf("a transaction with a wrong type: %v", err)
 			}
 			return nil
 		})
 	})
 }
 
-// A subscriber's messages come through a channel of go-redis, for which a task waits by
+// The messages of a subscription arrive on a channel of go-redis. A task waits for them with
 // await.Receive.
 func TestGoRedisSubscribe(t *testing.T) {
 	address := startRedis(t)
@@ -135,17 +135,17 @@ func TestGoRedisSubscribe(t *testing.T) {
 	})
 }
 
-// A timeout around a call ends it only with ContextTimeoutEnabled. Without that go-redis looks
-// at its own ReadTimeout alone, and the call returns when redis has answered.
+// A timeout around a call ends the call only with ContextTimeoutEnabled. Otherwise go-redis uses
+// only its own ReadTimeout, and the call returns when Redis has answered.
 func TestGoRedisTimeout(t *testing.T) {
 	address := startRedis(t)
-	for _, heeds := range []bool{true, false} {
-		t.Run(fmt.Sprint("ContextTimeoutEnabled ", heeds), func(t *testing.T) {
+	for _, enabled := range []bool{true, false} {
+		t.Run(fmt.Sprint("ContextTimeoutEnabled ", enabled), func(t *testing.T) {
 			within(t, func(ctx context.Context) error {
 				client := redis.NewClient(&redis.Options{
 					Addr:                  address,
 					Dialer:                netio.Dialer{}.DialFunc(ctx),
-					ContextTimeoutEnabled: heeds,
+					ContextTimeoutEnabled: enabled,
 					MaxRetries:            -1,
 				})
 				defer client.Close()
@@ -159,11 +159,11 @@ func TestGoRedisTimeout(t *testing.T) {
 					})
 					return err
 				})
-				if heeds {
+				if enabled {
 					if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("the call returned %v", err)
 					}
-				} else if err != redis.Nil { // redis gave up after its second
+				} else if err != redis.Nil { // the answer of Redis after one second
 					t.Errorf("the call returned %v", err)
 				}
 				_, err = increment(ctx, client, "n")
@@ -173,9 +173,9 @@ func TestGoRedisTimeout(t *testing.T) {
 	}
 }
 
-// A cancel ends a call that has not begun, or waits for a connection. Go-redis does not look
-// at it while it reads: the call returns with the answer or the ReadTimeout. A task that cannot
-// wait for that uses await.Abandon.
+// A cancel ends a call that has not begun or that waits for a connection. While go-redis reads, it
+// ignores a cancel: the call returns after the answer or the ReadTimeout. A task that cannot wait
+// so long uses await.Abandon.
 func TestGoRedisCancel(t *testing.T) {
 	address := startRedis(t)
 	within(t, func(ctx context.Context) error {
@@ -226,7 +226,7 @@ func TestGoRedisCancel(t *testing.T) {
 	})
 }
 
-// untilBlocked waits until n clients of the server wait in a command.
+// untilBlocked waits until n clients of the server are waiting in a command.
 func untilBlocked(ctx context.Context, client *redis.Client, n int) error {
 	return on(ctx, func(ctx context.Context) error {
 		want := fmt.Sprintf("blocked_clients:%d\r\n", n)
@@ -239,7 +239,7 @@ func untilBlocked(ctx context.Context, client *redis.Client, n int) error {
 	})
 }
 
-// The connections end with the ctx of DialFunc, and then calls fail.
+// When the ctx of DialFunc has ended, the connections are closed and calls fail.
 func TestGoRedisAfterLifetime(t *testing.T) {
 	address := startRedis(t)
 	within(t, func(ctx context.Context) error {

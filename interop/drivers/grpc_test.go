@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	health "google.golang.org/grpc/health/grpc_health_v1"
@@ -19,19 +20,20 @@ import (
 	"baton/task"
 )
 
-// A site is a service whose state belongs to the loop.
-type site struct {
+// A counter is a service whose state belongs to the loop.
+type counter struct {
 	health.UnimplementedHealthServer
 	portal *task.Portal
-	asked  map[string]int // belongs to the loop
-	ended  chan error     // of checks of "slow"
+	checks map[string]int // by service; belongs to the loop
+	ended  chan error     // receives the results of the checks of "slow"
 }
 
-// Check is called on a goroutine of gRPC. It works on a task, which ends with the call.
-func (s *site) Check(ctx context.Context, r *health.HealthCheckRequest) (*health.HealthCheckResponse, error) {
+// Check implements health.HealthServer: gRPC calls it on its own goroutine. The work is done by a
+// task, which is cancelled when the call ends.
+func (c *counter) Check(ctx context.Context, r *health.HealthCheckRequest) (*health.HealthCheckResponse, error) {
 	answer := &health.HealthCheckResponse{}
-	call := s.portal.Go(func(ctx context.Context) (err error) {
-		answer.Status, err = s.check(ctx, r.Service)
+	call := c.portal.Go(func(ctx context.Context) (err error) {
+		answer.Status, err = c.check(ctx, r.Service)
 		return err
 	})
 	defer context.AfterFunc(ctx, func() { call.Cancel(ctx.Err()) })()
@@ -41,21 +43,21 @@ func (s *site) Check(ctx context.Context, r *health.HealthCheckRequest) (*health
 	return answer, nil
 }
 
-// check runs on a task.
-func (s *site) check(ctx context.Context, service string) (health.HealthCheckResponse_ServingStatus, error) {
-	s.asked[service]++
+// check does the work of Check, on a task.
+func (c *counter) check(ctx context.Context, service string) (health.HealthCheckResponse_ServingStatus, error) {
+	c.checks[service]++
 	if service == "slow" {
 		err := await.Sleep(ctx, time.Hour)
-		s.ended <- err // has room
+		c.ended <- err // is buffered
 		return 0, err
 	}
 	return health.HealthCheckResponse_SERVING, await.Sleep(ctx, time.Millisecond)
 }
 
-// Watch streams what Check says.
-func (s *site) Watch(r *health.HealthCheckRequest, stream health.Health_WatchServer) error {
+// Watch implements health.HealthServer. It sends twenty results of Check.
+func (c *counter) Watch(r *health.HealthCheckRequest, stream health.Health_WatchServer) error {
 	for range 20 {
-		answer, err := s.Check(stream.Context(), r)
+		answer, err := c.Check(stream.Context(), r)
 		if err != nil {
 			return err
 		}
@@ -66,7 +68,7 @@ func (s *site) Watch(r *health.HealthCheckRequest, stream health.Health_WatchSer
 	return nil
 }
 
-// serveGRPC serves until the server is stopped, or the task is cancelled.
+// serveGRPC serves until the server is stopped or the task is cancelled.
 func serveGRPC(ctx context.Context, srv *grpc.Server, ln *netio.Listener) error {
 	accepting := ln.NetListener(ctx)
 	_, err := await.Blocking(ctx, func(ctx context.Context) (struct{}, error) {
@@ -77,16 +79,18 @@ func serveGRPC(ctx context.Context, srv *grpc.Server, ln *netio.Listener) error 
 }
 
 // newGRPC returns a client whose connections the loop serves.
-func newGRPC(ctx context.Context, address string) (*grpc.ClientConn, error) {
+func newGRPC(ctx context.Context, address string, backoff backoff.Config) (*grpc.ClientConn, error) {
 	dial := netio.Dialer{}.DialFunc(ctx) // connections live as long as ctx
 	return grpc.NewClient("passthrough:///"+address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff, MinConnectTimeout: 20 * time.Second}),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			return dial(ctx, "tcp", address)
 		}))
 }
 
-// Client and server are on the same loop; the calls run beside it, and the handlers on it.
+// The same loop serves the connections of the client and of the server. The calls run outside the
+// loop, and the handlers run on it.
 func TestGRPC(t *testing.T) {
 	within(t, func(ctx context.Context) error {
 		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -94,11 +98,11 @@ func TestGRPC(t *testing.T) {
 			return err
 		}
 		defer ln.Close()
-		h := &site{portal: task.OpenPortal(ctx), asked: make(map[string]int), ended: make(chan error, 2)}
+		h := &counter{portal: task.OpenPortal(ctx), checks: make(map[string]int), ended: make(chan error, 2)}
 		srv := grpc.NewServer()
 		health.RegisterHealthServer(srv, h)
 		serving := task.Start(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, serveGRPC(ctx, srv, ln) })
-		conn, err := newGRPC(ctx, ln.Addr().String())
+		conn, err := newGRPC(ctx, ln.Addr().String(), backoff.DefaultConfig)
 		if err != nil {
 			return err
 		}
@@ -124,22 +128,22 @@ func TestGRPC(t *testing.T) {
 			}
 			for range 20 {
 				if a, err := stream.Recv(); err != nil || a.Status != health.HealthCheckResponse_SERVING {
-					t.Fatalf("%v, %v", a, err)
+					t.Fatalf("Recv returned %v, %v", a, err)
 				}
 			}
 			return nil
 		}); err != nil {
 			return err
 		}
-		if h.asked["quick"] != 100 || h.asked["watched"] != 20 {
-			t.Errorf("the service was asked %v", h.asked)
+		if h.checks["quick"] != 100 || h.checks["watched"] != 20 {
+			t.Errorf("the checks are %v, want 100 quick and 20 watched", h.checks)
 		}
 		err = await.Timeout(ctx, 50*time.Millisecond, func(ctx context.Context) error { return check(ctx, "slow") })
 		if status.Code(err) != codes.DeadlineExceeded {
 			t.Errorf("a timeout: %v", err)
 		}
 		slow := task.Start(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, check(ctx, "slow") })
-		for h.asked["slow"] < 2 {
+		for h.checks["slow"] < 2 {
 			if err := await.Sleep(ctx, time.Millisecond); err != nil {
 				return err
 			}
@@ -148,7 +152,7 @@ func TestGRPC(t *testing.T) {
 		if _, err := slow.Await(ctx); status.Code(err) != codes.Canceled {
 			t.Errorf("a cancel: %v", err)
 		}
-		for range 2 { // the handlers end as well
+		for range 2 { // the handlers also end
 			if _, _, err := await.Receive(ctx, h.ended); err != nil {
 				return err
 			}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
+	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"baton/await"
@@ -18,10 +18,10 @@ import (
 	"baton/task"
 )
 
-// startNATS starts a nats-server inside of the test and returns its URL.
+// startNATS starts a NATS server in this process and returns its URL.
 func startNATS(t *testing.T) string {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true})
+	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoLog: true, NoSigs: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,20 +31,20 @@ func startNATS(t *testing.T) string {
 		s.WaitForShutdown()
 	})
 	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the server is not ready")
+		t.Fatal("the NATS server does not start")
 	}
 	return s.ClientURL()
 }
 
-// A natsDialer is the interface that nats.go wants.
+// A natsDialer implements the interface that nats.go expects.
 type natsDialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 func (d natsDialer) Dial(network, address string) (net.Conn, error) {
 	return d(context.Background(), network, address)
 }
 
-// connectNATS connects beside the loop: a nats.Conn has goroutines of its own. The connection
-// lives as long as ctx.
+// connectNATS connects outside the loop: a nats.Conn has its own goroutines. The connection lives
+// as long as ctx.
 func connectNATS(ctx context.Context, url string) (*nats.Conn, error) {
 	dialer := natsDialer(netio.Dialer{}.DialFunc(ctx))
 	return await.Blocking(ctx, func(context.Context) (*nats.Conn, error) {
@@ -62,12 +62,17 @@ func withNATS(t *testing.T, fn func(ctx context.Context, nc *nats.Conn) error) {
 			return err
 		}
 		err = fn(ctx, nc)
-		return errors.Join(err, on(ctx, func(context.Context) error {
-			closed := nc.StatusChanged(nats.CLOSED)
-			nc.Close()
-			<-closed
-			return nil
-		}))
+		return errors.Join(err, closeNATS(ctx, nc))
+	})
+}
+
+// closeNATS closes a connection and waits until its goroutines have ended.
+func closeNATS(ctx context.Context, nc *nats.Conn) error {
+	return on(ctx, func(context.Context) error {
+		closed := nc.StatusChanged(nats.CLOSED)
+		nc.Close()
+		<-closed
+		return nil
 	})
 }
 
@@ -101,8 +106,8 @@ func TestNATSSubscribe(t *testing.T) {
 	})
 }
 
-// answer has requests answered by tasks of the loop: nats.go calls the function on a goroutine
-// of its own, and that goes through a portal.
+// answer answers requests by tasks of the loop: nats.go calls the function on its own goroutine,
+// and a portal starts a task.
 func answer(nc *nats.Conn, subject string, portal *task.Portal, fn func(ctx context.Context, m *nats.Msg) error) error {
 	_, err := nc.Subscribe(subject, func(m *nats.Msg) {
 		portal.Go(func(ctx context.Context) error { return fn(ctx, m) })
@@ -110,7 +115,7 @@ func answer(nc *nats.Conn, subject string, portal *task.Portal, fn func(ctx cont
 	return err
 }
 
-// Tasks answer the requests of other tasks. A timeout ends a request.
+// Tasks answer the requests of other tasks. A timeout or a cancel ends a request.
 func TestNATSRequest(t *testing.T) {
 	withNATS(t, func(ctx context.Context, nc *nats.Conn) error {
 		count := 0 // belongs to the loop
@@ -139,7 +144,7 @@ func TestNATSRequest(t *testing.T) {
 			return err
 		}
 		if count != 50 {
-			t.Errorf("%d requests were counted", count)
+			t.Errorf("the service counted %d requests, want 50", count)
 		}
 		silent := make(chan *nats.Msg, 2)
 		if err := on(ctx, func(ctx context.Context) error {
@@ -152,16 +157,86 @@ func TestNATSRequest(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a timeout: %v", err)
 		}
-		asking := task.Start(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, request(ctx, "silent") })
+		pending := task.Start(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, request(ctx, "silent") })
 		for range 2 {
 			if _, _, err := await.Receive(ctx, silent); err != nil {
 				return err
 			}
 		}
-		asking.Cancel(nil)
-		if _, err := asking.Await(ctx); !errors.Is(err, context.Canceled) {
+		pending.Cancel(nil)
+		if _, err := pending.Await(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("a cancel: %v", err)
 		}
 		return nil
+	})
+}
+
+// After a restart of the server, nats.go connects again with the same dialer. Subscriptions remain,
+// and messages that were published in the meantime arrive.
+func TestNATSReconnect(t *testing.T) {
+	s := launchChild(t, "nats")
+	within(t, func(ctx context.Context) error {
+		lost, again := make(chan error, 1), make(chan error, 1)
+		dialer := natsDialer(netio.Dialer{}.DialFunc(ctx)) // nats.go also uses it to reconnect
+		nc, err := await.Blocking(ctx, func(context.Context) (*nats.Conn, error) {
+			return nats.Connect("nats://"+s.address, nats.SetCustomDialer(dialer),
+				nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0),
+				nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { lost <- err }),
+				nats.ReconnectHandler(func(*nats.Conn) { again <- nil }))
+		})
+		if err != nil {
+			return err
+		}
+		messages := make(chan *nats.Msg, 200)
+		publish := func(text string) error {
+			return on(ctx, func(context.Context) error {
+				for i := range 100 {
+					if err := nc.Publish("news", fmt.Append(nil, text, i)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		receive := func(text string) error {
+			for i := range 100 {
+				m, _, err := await.Receive(ctx, messages)
+				if err != nil {
+					return err
+				}
+				if got, want := string(m.Data), fmt.Sprint(text, i); got != want {
+					t.Fatalf("the message is %q, want %q", got, want)
+				}
+			}
+			return nil
+		}
+		if err := on(ctx, func(context.Context) error {
+			_, err := nc.ChanSubscribe("news", messages)
+			return err
+		}); err != nil {
+			return err
+		}
+		if err := errors.Join(publish("before"), receive("before")); err != nil {
+			return err
+		}
+		if err := on(ctx, func(context.Context) error { s.kill(); return nil }); err != nil {
+			return err
+		}
+		if _, _, err := await.Receive(ctx, lost); err != nil {
+			return err
+		}
+		if err := publish("in between"); err != nil {
+			return err
+		}
+		if err := on(ctx, func(context.Context) error { return s.start() }); err != nil {
+			return err
+		}
+		if _, _, err := await.Receive(ctx, again); err != nil {
+			return err
+		}
+		if err := errors.Join(receive("in between"), publish("afterwards"), receive("afterwards")); err != nil {
+			return err
+		}
+		return closeNATS(ctx, nc)
 	})
 }

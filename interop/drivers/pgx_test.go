@@ -18,8 +18,8 @@ import (
 	"baton/task"
 )
 
-// version asks PostgreSQL on a connection of its own. All calls of pgx run beside the loop: they
-// wait for goroutines of pgx after a cancel and after a slow write.
+// version queries PostgreSQL on a new connection. All calls of pgx run outside the loop: after a
+// cancel and after a slow write, pgx waits for its own goroutines.
 func version(ctx context.Context, url string) (string, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -37,7 +37,7 @@ func version(ctx context.Context, url string) (string, error) {
 	})
 }
 
-// A connector connects over connections that the loop serves.
+// A connector opens connections that the loop serves.
 type connector func(ctx context.Context) (*pgx.Conn, error)
 
 func newConnector(ctx context.Context, url string) (connector, error) {
@@ -49,7 +49,7 @@ func newConnector(ctx context.Context, url string) (connector, error) {
 	return func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, config) }, nil
 }
 
-// withPgx runs fn beside a loop, with a connection.
+// withPgx runs fn outside the loop, with a connection that the loop serves.
 func withPgx(t *testing.T, fn func(ctx context.Context, connect connector, conn *pgx.Conn) error) {
 	t.Helper()
 	url := startPostgres(t)
@@ -69,7 +69,7 @@ func withPgx(t *testing.T, fn func(ctx context.Context, connect connector, conn 
 	})
 }
 
-// Many tasks have a connection each.
+// Each of many tasks has its own connection.
 func TestPgxOfTasks(t *testing.T) {
 	url := startPostgres(t)
 	within(t, func(ctx context.Context) error {
@@ -77,7 +77,7 @@ func TestPgxOfTasks(t *testing.T) {
 			task.Go(ctx, func(ctx context.Context) error {
 				v, err := version(ctx, url)
 				if v == "" {
-					t.Error("no version")
+					t.Error("the version is empty")
 				}
 				return err
 			})
@@ -86,8 +86,8 @@ func TestPgxOfTasks(t *testing.T) {
 	})
 }
 
-// Queries, batches, large values and transactions. The large value does not fit into the
-// buffers on its way, so that pgx reads by a goroutine while it writes.
+// Queries, batches, large values and transactions. The large value does not fit into the socket
+// buffers, so pgx starts a goroutine that reads while pgx writes.
 func TestPgx(t *testing.T) {
 	withPgx(t, func(ctx context.Context, _ connector, conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, "select g from generate_series(1, $1::int) g", 10_000)
@@ -128,7 +128,7 @@ func TestPgx(t *testing.T) {
 			return nil
 		})
 		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "23505" {
-			t.Errorf("a transaction with a mistake: %v", err)
+			t.Errorf("a transaction with a duplicate key: %v", err)
 		}
 		var n int
 		if err := conn.QueryRow(ctx, "select count(*) from t").Scan(&n); err != nil || n != 0 {
@@ -160,13 +160,13 @@ func TestPgxCopy(t *testing.T) {
 		}
 		_, err = conn.PgConn().CopyFrom(ctx, strings.NewReader("1\tone\nmistake\n"), "copy t from stdin")
 		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "22P02" {
-			t.Errorf("a CopyFrom with a mistake: %v", err)
+			t.Errorf("a CopyFrom with a wrong number: %v", err)
 		}
 		return nil
 	})
 }
 
-// Notifications come while another connection sends them.
+// One connection receives the notifications that another one sends.
 func TestPgxNotify(t *testing.T) {
 	withPgx(t, func(ctx context.Context, connect connector, conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, "listen news"); err != nil {
@@ -195,8 +195,8 @@ func TestPgxNotify(t *testing.T) {
 	})
 }
 
-// A timeout and a cancel end a query, and with it the connection; pgx asks the server to cancel
-// the query too.
+// A timeout or a cancel ends the query and closes the connection. Pgx also asks the server to
+// cancel the query.
 func TestPgxCancel(t *testing.T) {
 	url := startPostgres(t)
 	within(t, func(ctx context.Context) error {
@@ -211,7 +211,7 @@ func TestPgxCancel(t *testing.T) {
 					return err
 				}
 				_, err = conn.Exec(ctx, "select pg_sleep(60)")
-				if !conn.IsClosed() && !pgconn.SafeToRetry(err) { // which a query is that ended before it was sent
+				if !conn.IsClosed() && !pgconn.SafeToRetry(err) { // a query that was not sent leaves it open
 					t.Error("the connection is open after a cancel")
 				}
 				conn.Close(context.Background())

@@ -15,8 +15,8 @@ import (
 	"baton/task"
 )
 
-// newPool returns a pool whose connections the loop serves. It has goroutines of its own, which
-// Close waits for: so all its methods are called beside the loop.
+// newPool returns a pool whose connections the loop serves. The pool has its own goroutines, and
+// Close waits for them: so all methods of the pool are called outside the loop.
 func newPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -25,12 +25,12 @@ func newPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	config.MaxConns = 4
 	config.ConnConfig.DialFunc = netio.Dialer{}.DialFunc(ctx) // connections live as long as ctx
 	return await.Blocking(ctx, func(context.Context) (*pgxpool.Pool, error) {
-		// Not with the ctx of Blocking, which ends with the call: the pool keeps it.
+		// The pool keeps its ctx, and the ctx of Blocking ends with this call.
 		return pgxpool.NewWithConfig(context.Background(), config)
 	})
 }
 
-// double asks the pool.
+// double queries PostgreSQL on a connection of the pool.
 func double(ctx context.Context, pool *pgxpool.Pool, n int) (twice int, err error) {
 	return await.Blocking(ctx, func(ctx context.Context) (int, error) {
 		err := pool.QueryRow(ctx, "select 2 * $1::int", n).Scan(&twice)
@@ -38,7 +38,7 @@ func double(ctx context.Context, pool *pgxpool.Pool, n int) (twice int, err erro
 	})
 }
 
-// Many tasks share the pool. Those that time out leave it whole.
+// Many tasks share the pool. The pool still works after calls have timed out.
 func TestPgxpool(t *testing.T) {
 	url := startPostgres(t)
 	within(t, func(ctx context.Context) error {

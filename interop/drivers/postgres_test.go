@@ -11,11 +11,22 @@ import (
 	"testing"
 )
 
-// startPostgres makes a database cluster in a directory of its own, starts its server, and
-// returns a connection string. The user has a password, which the server checks by SCRAM.
+// startPostgres starts a PostgreSQL server and returns a connection string.
 func startPostgres(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "drivers") // another user may enter it, unlike t.TempDir
+	return postgresURL(launchPostgres(t).address)
+}
+
+// postgresURL returns the connection string for a server of launchPostgres.
+func postgresURL(address string) string {
+	return fmt.Sprintf("postgres://baton:gopher@%s/postgres?sslmode=disable", address)
+}
+
+// launchPostgres creates a database cluster in a temporary directory and starts its server. The
+// server checks the password of the user with SCRAM.
+func launchPostgres(t *testing.T) *server {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "drivers") // unlike t.TempDir, open to other users
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,15 +46,14 @@ func startPostgres(t *testing.T) string {
 	if err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	_, port := freeAddress(t)
-	launch(t, "ready to accept connections", func(ctx context.Context) *exec.Cmd {
+	address, port := freeAddress(t)
+	return launch(t, address, "ready to accept connections", func(ctx context.Context) *exec.Cmd {
 		return command(ctx, "postgres", "-D", data, "-p", port, "-k", "", "-c", "listen_addresses=127.0.0.1",
 			"-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=20")
 	})
-	return fmt.Sprintf("postgres://baton:gopher@127.0.0.1:%s/postgres?sslmode=disable", port)
 }
 
-// postgresProgram finds a program of PostgreSQL, which Debian keeps out of the PATH.
+// postgresProgram finds a program of PostgreSQL, which Debian installs outside the PATH.
 func postgresProgram(t *testing.T, name string) string {
 	t.Helper()
 	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name); len(found) > 0 {

@@ -17,8 +17,8 @@ import (
 	"baton/task"
 )
 
-// redigoOnTask uses one connection on a task: a redigo.Conn does its I/O on its caller's
-// goroutine.
+// redigoOnTask uses one connection on a task: a redis.Conn does its I/O on the goroutine of its
+// caller.
 func redigoOnTask(ctx context.Context, address string) (int, error) {
 	conn, err := redis.DialContext(ctx, "tcp", address, redis.DialContextFunc(netio.Dialer{}.DialFunc(ctx)))
 	if err != nil {
@@ -28,14 +28,14 @@ func redigoOnTask(ctx context.Context, address string) (int, error) {
 	return redis.Int(conn.Do("INCR", "n")) // the task parks; other tasks run
 }
 
-// A connection works on a task: commands, pipelines, and the timeouts of redigo, which are
+// On a task, one connection executes commands and pipelines. The timeouts of redigo work: they are
 // deadlines of the connection.
 func TestRedigoOnTask(t *testing.T) {
 	address := startRedis(t)
 	within(t, func(ctx context.Context) error {
 		for want := 1; want <= 3; want++ {
 			if n, err := redigoOnTask(ctx, address); n != want || err != nil {
-				t.Errorf("%d, %v, want %d", n, err, want)
+				t.Errorf("INCR returned %d, %v, want %d", n, err, want)
 			}
 		}
 		conn, err := redis.DialContext(ctx, "tcp", address, redis.DialContextFunc(netio.Dialer{}.DialFunc(ctx)))
@@ -64,7 +64,7 @@ func TestRedigoOnTask(t *testing.T) {
 	})
 }
 
-// Publishing and subscribing tasks have a connection each.
+// One task publishes and another one subscribes, each on its own connection.
 func TestRedigoSubscribe(t *testing.T) {
 	address := startRedis(t)
 	within(t, func(ctx context.Context) error {
@@ -79,7 +79,7 @@ func TestRedigoSubscribe(t *testing.T) {
 			return err
 		}
 		if _, ok := news.Receive().(redis.Subscription); !ok {
-			t.Error("no confirmation")
+			t.Error("Subscribe was not confirmed")
 		}
 		publishing := task.Start(ctx, func(ctx context.Context) (int, error) {
 			conn, err := redis.DialContext(ctx, "tcp", address, dial)
@@ -104,7 +104,7 @@ func TestRedigoSubscribe(t *testing.T) {
 	})
 }
 
-// A pool makes its callers wait for each other: it belongs beside the loop.
+// Callers of a pool wait for each other, so its methods are called outside the loop.
 func TestRedigoPool(t *testing.T) {
 	address := startRedis(t)
 	within(t, func(ctx context.Context) error {
@@ -139,8 +139,8 @@ func TestRedigoPool(t *testing.T) {
 	})
 }
 
-// A cancel of the task ends a command on it, and the cancel or the timeout of a ctx one of
-// DoContext beside the loop.
+// A cancel of the task ends a command on that task. Outside the loop, a cancel or a timeout of ctx
+// ends DoContext.
 func TestRedigoCancel(t *testing.T) {
 	address := startRedis(t)
 	within(t, func(ctx context.Context) error {
@@ -159,7 +159,7 @@ func TestRedigoCancel(t *testing.T) {
 				return err
 			})
 		})
-		beside := func(ctx context.Context) (struct{}, error) {
+		blocking := func(ctx context.Context) (struct{}, error) {
 			return await.Blocking(ctx, func(ctx context.Context) (struct{}, error) {
 				return pop(ctx, func(conn redis.Conn) error {
 					_, err := redis.DoContext(conn, ctx, "BLPOP", "empty", 0)
@@ -167,7 +167,7 @@ func TestRedigoCancel(t *testing.T) {
 				})
 			})
 		}
-		offLoop := task.Start(ctx, beside)
+		offLoop := task.Start(ctx, blocking)
 		if err := await.Sleep(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func TestRedigoCancel(t *testing.T) {
 			}
 		}
 		err := await.Timeout(ctx, 20*time.Millisecond, func(ctx context.Context) error {
-			_, err := beside(ctx)
+			_, err := blocking(ctx)
 			return err
 		})
 		if e, ok := errors.AsType[net.Error](err); !ok || !e.Timeout() {

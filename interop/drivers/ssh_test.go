@@ -5,12 +5,12 @@ package drivers_test
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,8 +21,7 @@ import (
 	"baton/task"
 )
 
-// dialSSH connects beside the loop: an ssh.Client has goroutines of its own that its methods
-// wait for.
+// dialSSH connects outside the loop: the methods of an ssh.Client wait for its own goroutines.
 func dialSSH(ctx context.Context, address string, config *ssh.ClientConfig) (*ssh.Client, error) {
 	dial := netio.Dialer{}.DialFunc(ctx) // the connection lives as long as ctx
 	return await.Blocking(ctx, func(ctx context.Context) (*ssh.Client, error) {
@@ -39,52 +38,46 @@ func dialSSH(ctx context.Context, address string, config *ssh.ClientConfig) (*ss
 	})
 }
 
-// An sshServer runs a command as a task of its portal's scope.
+// An sshServer runs each command as a task.
 type sshServer struct {
 	config *ssh.ServerConfig
 	portal *task.Portal
 	run    func(ctx context.Context, command string, in io.Reader, out io.Writer) error
 }
 
-// serve accepts connections until the listener fails. It runs beside the loop, and leaves no
-// goroutines.
+// serve accepts connections until the listener fails, and returns when all of them have ended.
 func (s *sshServer) serve(ln net.Listener) error {
-	var all []chan struct{}
-	defer func() {
-		for _, done := range all {
-			<-done
-		}
-	}()
+	var connections sync.WaitGroup
+	defer connections.Wait()
 	for {
 		conn, err := ln.Accept()
 		if err != nil {
 			return err
 		}
-		done := make(chan struct{})
-		all = append(all, done)
-		go func() {
-			defer close(done)
+		connections.Go(func() {
 			defer conn.Close()
 			s.connection(conn)
-		}()
+		})
 	}
 }
 
+// connection serves one connection, and returns when the connection and its sessions have ended.
 func (s *sshServer) connection(conn net.Conn) {
 	_, channels, requests, err := ssh.NewServerConn(conn, s.config)
 	if err != nil {
 		return // the client has the error as well
 	}
-	go ssh.DiscardRequests(requests)
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	sessions.Go(func() { ssh.DiscardRequests(requests) })
 	for c := range channels {
-		channel, requests, err := c.Accept()
-		if err != nil {
-			return
+		if channel, requests, err := c.Accept(); err == nil {
+			sessions.Go(func() { s.session(channel, requests) })
 		}
-		go s.session(channel, requests)
 	}
 }
 
+// session runs the first command of a session.
 func (s *sshServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	defer channel.Close()
 	for r := range requests {
@@ -105,23 +98,24 @@ func (s *sshServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	}
 }
 
-func newSigner(t *testing.T) ssh.Signer {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := ssh.NewSignerFromKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer
+// command runs a command of the server and returns its output.
+func command(ctx context.Context, c *ssh.Client, command, input string) (string, error) {
+	return await.Blocking(ctx, func(context.Context) (string, error) {
+		session, err := c.NewSession()
+		if err != nil {
+			return "", err
+		}
+		defer session.Close()
+		session.Stdin = strings.NewReader(input)
+		out, err := session.Output(command)
+		return string(out), err
+	})
 }
 
-// Client and server talk over the same loop. The commands of the server are tasks, which read
-// and write their channel beside the loop.
+// The same loop serves the connections of the client and of the server. The commands of the server
+// are tasks. They read and write their channels outside the loop.
 func TestSSH(t *testing.T) {
-	id, user := newSigner(t), newSigner(t)
+	id, user := signer(newKey()), signer(newKey())
 	server := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		if !bytes.Equal(key.Marshal(), user.PublicKey().Marshal()) {
 			return nil, errors.New("unknown key")
@@ -161,25 +155,13 @@ func TestSSH(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			ask := func(command, input string) (string, error) {
-				return await.Blocking(ctx, func(context.Context) (string, error) {
-					session, err := c.NewSession()
-					if err != nil {
-						return "", err
-					}
-					defer session.Close()
-					session.Stdin = strings.NewReader(input)
-					out, err := session.Output(command)
-					return string(out), err
-				})
-			}
-			if got, err := ask("hello", ""); got != "hello, world" || err != nil {
+			if got, err := command(ctx, c, "hello", ""); got != "hello, world" || err != nil {
 				t.Errorf("hello: %q, %v", got, err)
 			}
-			if got, err := ask("cat", large); got != large || err != nil {
+			if got, err := command(ctx, c, "cat", large); got != large || err != nil {
 				t.Errorf("cat: %d bytes, %v", len(got), err)
 			}
-			_, err = ask("mistake", "")
+			_, err = command(ctx, c, "mistake", "")
 			if e, ok := errors.AsType[*ssh.ExitError](err); !ok || e.ExitStatus() != 1 {
 				t.Errorf("mistake: %v", err)
 			}
@@ -199,11 +181,11 @@ func TestSSH(t *testing.T) {
 	})
 }
 
-// The methods of an ssh.Client take no ctx. The end of the lifetime ends the connection, and so
-// the calls.
+// The methods of an ssh.Client take no ctx. The end of the ctx of DialFunc closes the connection,
+// and that ends the calls.
 func TestSSHCancel(t *testing.T) {
 	within(t, func(ctx context.Context) error {
-		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0") // accepts, and says nothing
+		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0") // the kernel accepts for it, and no task answers
 		if err != nil {
 			return err
 		}

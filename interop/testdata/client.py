@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Makes requests of all kinds to a server and prints what it answers.
+"""Sends requests of all kinds to a server and prints the answers.
 
     client.py http|https PORT CERTIFICATE
 
-All requests go over one connection, as long as the server keeps it.
+All requests use one connection, as long as the server keeps the connection open.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ print("asked", head.decode().strip(), sep=" | ")
 conn.send(TEXT)
 show("expect", conn.getresponse())
 
-# It sends nothing if the answer comes first. The server cannot use the connection again.
+# If the answer comes first, the client sends no body. The server cannot use the connection again.
 conn.putrequest("POST", "/unread")
 conn.putheader("Expect", "100-continue")
 conn.putheader("Content-Length", str(len(TEXT)))

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 
--- Has wrk send sixteen requests before it reads the first answer.
+-- Makes wrk send sixteen requests before it reads the first answer.
 
 local requests
 

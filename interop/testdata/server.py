@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Serves the files of a directory, answers a POST with its body, and says where it listens.
+"""Serves the files of a directory, answers a POST with its body, and prints its address.
 
     server.py HTTP/1.0|HTTP/1.1 DIRECTORY [CERTIFICATE KEY]
 
-Each answer has the port of its client in the field X-Port.
+Each answer has the port of the client in the field X-Port.
 """
 
 import http.server
@@ -41,7 +41,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
                 self.wfile.write(word)
             if version == "HTTP/1.1":
                 self.wfile.write(b"0\r\nX-Trailer: yes\r\n\r\n")
-        elif self.path == "/endless":  # its end is that of the connection
+        elif self.path == "/endless":  # the body ends when the connection ends
             self.send_response(200)
             self.send_header("Connection", "close")
             self.end_headers()
@@ -58,7 +58,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def chunks(self):
-        """Returns the body of a request that comes in chunks."""
+        """Returns the body of a request that is sent in chunks."""
         body = b""
         while size := int(self.rfile.readline().split(b";")[0], 16):
             body += self.rfile.read(size)

@@ -125,7 +125,7 @@ func (f *File) Close(ctx context.Context) error { return f.handle.Close(ctx) }
 // dst has taken. [netio.Copy] calls WriteTo.
 //
 // If dst is a [*netio.Stream], WriteTo calls [netio.Stream.SendFile], which sends in the kernel
-// where it can, and moves the offset by what the stream has taken. If dst is another File of
+// where it can. The offset then moves by what the stream has taken. If dst is another File of
 // [Host], package os copies the file, with copy_file_range(2) or a similar call where it can.
 // Otherwise WriteTo uses a buffer.
 func (f *File) WriteTo(ctx context.Context, dst netio.Writer) (int64, error) {

@@ -44,8 +44,8 @@ func TestLateDeadlinesFail(t *testing.T) {
 	})
 }
 
-// The server also notices that the client has gone if the handler has closed a Body that it has
-// not read.
+// The server also notices that the client has disconnected if the handler has closed a Body that it
+// has not read.
 func TestClientGoneAfterCloseOfBody(t *testing.T) {
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.ReadFull(r.Body, make([]byte, 2)); err != nil || r.Body.Close() != nil {

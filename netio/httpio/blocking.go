@@ -19,7 +19,7 @@ import (
 // cancelled as usual, but belongs to no task. To make calls of Baton that take a ctx, the
 // goroutine needs a task.Portal.
 //
-// Config.MaxJobs of package loop bounds the number of such goroutines. If the request is cancelled
+// Config.MaxJobs of package loop limits the number of such goroutines. If the request is cancelled
 // before a goroutine is free, the request waits for up to task.ShieldTime more. So a client that
 // has only closed its sending direction still gets its response.
 func Blocking(h http.Handler) http.Handler {

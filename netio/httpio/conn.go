@@ -44,7 +44,7 @@ type conn struct {
 	afterPost     bool            // the last request was a POST
 	hijacked      <-chan struct{} // closed by Close of the hijacked connection; nil before Hijack
 	current       *response       // the request in progress, or nil
-	scope         task.ScopeRef   // of the request in progress; cancelled when the client goes away
+	scope         task.ScopeRef   // of the request in progress; a disconnect cancels it
 	onClientGone  func(error)     // the method clientGone
 	lingering     bool            // the client may still be sending
 	untilShutdown context.Context // cancelled when the end of the server begins
@@ -78,7 +78,7 @@ func (c *conn) end() {
 // readers is the pool of buffered readers. A connection has one while a request is in progress.
 var readers = sync.Pool{New: func() any { return bufio.NewReader(nil) }}
 
-// putReader gives the reader back to the pool. The reader must be empty.
+// putReader returns the reader to the pool. The reader must be empty.
 func (c *conn) putReader() {
 	if c.br != nil {
 		c.br.Reset(nil)
@@ -236,8 +236,8 @@ func (c *conn) callHandler(w *response) (aborted bool) {
 	return false
 }
 
-// watchClient makes the loop cancel the request when the client goes away. The body must have been
-// read. Any goroutine may call it.
+// watchClient makes the loop cancel the request when the client disconnects. The body must have
+// been read. Any goroutine may call it.
 func (c *conn) watchClient(w *response) {
 	if c.task.Loop().Held() {
 		c.readAhead(w)
@@ -275,7 +275,8 @@ func expectationFailed(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusExpectationFailed)
 }
 
-// refuse sends the response for err, the error of reading a request, unless the client has gone.
+// refuse sends the response for err, the error of reading a request, unless the client has
+// disconnected.
 func (c *conn) refuse(err error) error {
 	var r *refusal
 	switch {

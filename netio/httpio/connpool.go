@@ -61,32 +61,32 @@ func (l *idleList) remove(c *clientConn) {
 }
 
 // get returns an idle connection of a route, or else a new one. It waits while MaxConnsPerHost
-// connections are in use. This bounds all connections, because a new one is opened only if none is
+// connections are in use. That limits the idle connections too: get opens a new one only if none is
 // idle.
 func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
-	h := t.pool(r)
-	h.users++
-	if h.slots != nil {
-		if err := h.slots.Acquire(ctx); err != nil {
-			t.removeUser(h, r)
+	p := t.pool(r)
+	p.users++
+	if p.slots != nil {
+		if err := p.slots.Acquire(ctx); err != nil {
+			t.removeUser(p, r)
 			return nil, err
 		}
 	}
-	for n := len(h.idle); n > 0; n = len(h.idle) {
-		c := h.idle[n-1]
+	for n := len(p.idle); n > 0; n = len(p.idle) {
+		c := p.idle[n-1]
 		t.takeIdle(c)
 		if c.stream.Buffered() == 0 {
-			h.users-- // the connection is already counted
+			p.users-- // the connection is already counted
 			c.reused = true
 			return c, nil
 		}
 		_ = c.stream.Close() // the server sent bytes without a request
-		t.removeUser(h, r)
+		t.removeUser(p, r)
 	}
 	opened := false
 	defer func() {
 		if !opened { // an error, or a panic of a function of the Dialer
-			t.releaseActive(h, r)
+			t.releaseActive(p, r)
 		}
 	}()
 	s, err := t.dial(ctx, r)
@@ -94,20 +94,20 @@ func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
 		return nil, err
 	}
 	opened = true
-	return &clientConn{stream: s, pool: h, route: r}, nil
+	return &clientConn{stream: s, pool: p, route: r}, nil
 }
 
 // pool returns the connections of a route.
 func (t *Transport) pool(r route) *connPool {
-	h := t.pools[r]
-	if h == nil {
-		h = &connPool{}
+	p := t.pools[r]
+	if p == nil {
+		p = &connPool{}
 		if t.MaxConnsPerHost > 0 {
-			h.slots = locks.NewSemaphore(t.MaxConnsPerHost)
+			p.slots = locks.NewSemaphore(t.MaxConnsPerHost)
 		}
-		t.pools[r] = h
+		t.pools[r] = p
 	}
-	return h
+	return p
 }
 
 // put keeps a connection for the next request, or closes it if enough are idle.
@@ -116,29 +116,29 @@ func (t *Transport) put(c *clientConn) {
 	if most == 0 {
 		most = http.DefaultMaxIdleConnsPerHost
 	}
-	h := c.pool
-	if t.DisableKeepAlives || len(h.idle) >= most {
+	p := c.pool
+	if t.DisableKeepAlives || len(p.idle) >= most {
 		t.closeActive(c)
 		return
 	}
 	if t.MaxIdleConns > 0 && t.idle.size >= t.MaxIdleConns {
 		t.closeIdle(t.idle.back)
 	}
-	h.idle = append(h.idle, c)
+	p.idle = append(p.idle, c)
 	t.idle.push(c)
 	if d := t.IdleConnTimeout; d > 0 {
 		c.timer = t.loop.CallLater(d, func() { t.closeIdle(c) })
 	}
 	c.stream.ReadAhead(func(error) { t.closeIdle(c) })
-	h.release()
+	p.release()
 }
 
 // takeIdle takes an idle connection out of the pool.
 func (t *Transport) takeIdle(c *clientConn) {
-	h := c.pool
-	for i := range h.idle {
-		if h.idle[i] == c {
-			h.idle = append(h.idle[:i], h.idle[i+1:]...)
+	p := c.pool
+	for i := range p.idle {
+		if p.idle[i] == c {
+			p.idle = append(p.idle[:i], p.idle[i+1:]...)
 			break
 		}
 	}
@@ -166,21 +166,21 @@ func (t *Transport) closeActive(c *clientConn) {
 }
 
 // releaseActive counts the end of a connection that is in use.
-func (t *Transport) releaseActive(h *connPool, r route) {
-	h.release()
-	t.removeUser(h, r)
+func (t *Transport) releaseActive(p *connPool, r route) {
+	p.release()
+	t.removeUser(p, r)
 }
 
 // release lets the next request use the slot of a connection.
-func (h *connPool) release() {
-	if h.slots != nil {
-		h.slots.Release()
+func (p *connPool) release() {
+	if p.slots != nil {
+		p.slots.Release()
 	}
 }
 
 // removeUser counts down the users of a pool, and deletes the pool after the last one.
-func (t *Transport) removeUser(h *connPool, r route) {
-	if h.users--; h.users == 0 {
+func (t *Transport) removeUser(p *connPool, r route) {
+	if p.users--; p.users == 0 {
 		delete(t.pools, r)
 	}
 }

@@ -40,16 +40,16 @@
 //     least, and runs in a simulated world.
 //   - [Server] with [Blocking], for a single handler that waits for goroutines or computes.
 //   - http.Server with [OnLoop], for a program on goroutines that moves to tasks one handler at a
-//     time. It keeps its server, its middleware and HTTP/2. Each request costs a hand-over to the
+//     time. It keeps its server, its middleware and HTTP/2. Each request costs a handoff to the
 //     loop and back; each wait for the client costs another one.
 //   - [Server].TLSNextProto, for HTTP/2 on a listener of this package, with the package
 //     golang.org/x/net/http2.
 //
 // The context of a request belongs to the connection's task. Pass it to the calls that take a ctx.
-// It is cancelled when the client goes away. The loop notices that without a task that reads.
+// It is cancelled when the client disconnects. The loop notices that without a task that reads.
 //
-// A handler may stream its response, for example as server-sent events. http.Flusher sends what
-// was written. Write returns an error after the client has gone. The kernel sends the file of
+// A handler may stream its response, for example as server-sent events. http.Flusher sends what was
+// written. Write returns an error after the client has disconnected. The kernel sends the file of
 // http.ServeContent or http.ServeFile.
 //
 // # Clients

@@ -55,7 +55,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// When the client goes away, its request is cancelled: with and without TLS, and also if the
+// When the client disconnects, its request is cancelled: with and without TLS, and also if the
 // handler runs on a goroutine. A client that has only closed its sending direction still gets its
 // response.
 func TestRequestIsCancelledWhenTheClientGoesAway(t *testing.T) {
@@ -119,8 +119,8 @@ func clientGoes(t *testing.T, how string, encrypted bool, body string, blocking 
 	})
 }
 
-// While a body has unread bytes, only a Read notices that the client has gone, as in package
-// net/http.
+// While a body has unread bytes, only a Read notices that the client has disconnected, as in
+// package net/http.
 func TestOnlyReadNoticesTheClientBeforeTheEndOfTheBody(t *testing.T) {
 	var slept, read error
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {
@@ -137,7 +137,7 @@ func TestOnlyReadNoticesTheClientBeforeTheEndOfTheBody(t *testing.T) {
 	})
 }
 
-// A handler of server-sent events ends when the client goes away.
+// A handler of server-sent events ends when the client disconnects.
 func TestServerSentEventsEndWithTheClient(t *testing.T) {
 	sent, ended := 0, false
 	inSim(t, func(w http.ResponseWriter, r *http.Request) {

@@ -48,7 +48,7 @@ type exchange struct {
 	bodyRefused   bool         // a final status came instead of the status 100
 	timer         *loop.Handle // of ResponseHeaderTimeout
 	headTimedOut  bool         // timer has closed the connection
-	released      bool         // the connection was given back to the Transport or closed
+	released      bool         // the connection was returned to the Transport or closed
 	holdUpgraded  bool         // an upgraded connection gets its own task
 }
 
@@ -291,8 +291,8 @@ func (e *exchange) waitWritten(keep bool) {
 	}
 }
 
-// finish gives the connection back. It is kept if keep is true and nothing of the exchange is left
-// on it; otherwise it is closed.
+// finish returns the connection to the Transport. The Transport keeps it if keep is true and
+// nothing of the exchange is left on it, and closes it otherwise.
 func (e *exchange) finish(keep bool) {
 	if e.released {
 		return
@@ -313,7 +313,7 @@ func (e *exchange) finish(keep bool) {
 // errAnswered is the reason why the rest of a request's body is not sent.
 var errAnswered = errors.New("httpio: the request is over")
 
-// putReader gives the reader back to the pool. No call may be reading.
+// putReader returns the reader to the pool. No call may be reading.
 func (e *exchange) putReader() {
 	if e.br != nil {
 		e.br.Reset(nil)

@@ -26,7 +26,7 @@ func behaviours(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
 		dump(w, r)
 	case "closed":
-		_ = r.Body.Close() // net/http reads the rest here, and returns an error of that; this server reads it later
+		_ = r.Body.Close() // net/http reads the rest here, and returns its error; this server reads it later
 		b, err := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%q %v", b, err)
 	case "long":

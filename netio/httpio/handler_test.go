@@ -286,7 +286,7 @@ func TestGoroutinesUseAHijackedConnection(t *testing.T) {
 	})
 }
 
-// MaxConns bounds the connections: another connection is served when one has ended.
+// MaxConns limits the connections: another connection is served when one has ended.
 func TestMaxConnsBoundsTheConnections(t *testing.T) {
 	inSim(t, greet, func(srv *httpio.Server) { srv.MaxConns = 1 }, func(s *simServer) {
 		first := s.dial(getRoot)

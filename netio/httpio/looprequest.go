@@ -60,7 +60,8 @@ func (lr *loopRequest) serve(portal *task.Portal, h http.Handler) {
 		http.Error(lr.w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}
-	// Package net/http does not know the files of this form.
+	// The handler has parsed the form of lr.req. Package net/http removes only the files of its own
+	// request.
 	if f := lr.req.MultipartForm; f != nil && f != lr.r.MultipartForm {
 		_ = f.RemoveAll()
 	}
@@ -120,7 +121,7 @@ func (lr *loopRequest) callHandler(h http.Handler) {
 			lr.aborted = true
 			// A nil value means a Goexit, which continues.
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
-				lr.panicked, _ = p.(*task.PanicError) // of a goroutine of the handler
+				lr.panicked, _ = p.(*task.PanicError) // with the stack of a goroutine, from await.Blocking
 				if lr.panicked == nil {
 					lr.panicked = &task.PanicError{Value: p, Stack: stack.OfPanic(), Task: lr.task.String()}
 				}

@@ -22,7 +22,7 @@ import (
 	"baton/task"
 )
 
-// plainest serves a line protocol: each line is a path, and the reply is the body of the response.
+// plainest serves a line protocol: each line is a path, and the answer is the body of the response.
 func plainest(_ context.Context, c net.Conn, h http.Handler) {
 	state := c.(interface{ ConnectionState() tls.ConnectionState }).ConnectionState()
 	lines := bufio.NewScanner(c)

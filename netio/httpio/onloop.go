@@ -23,7 +23,7 @@ import (
 //
 // The context of the request belongs to the task. It has the values and the deadline of the
 // context from package net/http. It is cancelled when that context ends, because the client has
-// gone or an http.TimeoutHandler around OnLoop has timed out. This cancel does not interrupt a
+// disconnected or an http.TimeoutHandler around OnLoop has timed out. This cancel does not interrupt a
 // Read or Write; package net/http ends those. When h returns, the tasks that h has started are
 // cancelled, and the portal's scope waits for them. Their errors go to the loop's exception
 // handler.

@@ -22,7 +22,7 @@ import (
 	"baton/task"
 )
 
-// When the client goes away, its request is cancelled. The handler may be waiting for something
+// When the client disconnects, its request is cancelled. The handler may be waiting for something
 // else, for the body, or for the client to read the response.
 func TestOnLoopClientGoesAway(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {

@@ -22,7 +22,7 @@ import (
 // libraries. They hold a lock while they write, and a second task that waits for this lock stops
 // the loop. With an outbox, every task may write.
 //
-// Limit is how many bytes may wait in the outbox. Choose a limit above the longest message. If more
+// limit is how many bytes may wait in the outbox. Choose a limit above the longest message. If more
 // bytes wait because the client reads too slowly, Write closes the connection and returns an error
 // that wraps [netio.ErrTooLong]. Close still sends the bytes that wait, for at most five seconds. A
 // write deadline has no effect.

@@ -188,7 +188,7 @@ func TestOutboxCloseIsBounded(t *testing.T) {
 	})
 }
 
-// When the client goes away, Write fails.
+// When the client disconnects, Write fails.
 func TestOutboxClientGone(t *testing.T) {
 	withOutbox(t, func(ctx context.Context, nc net.Conn, t *testing.T) {
 		var err error

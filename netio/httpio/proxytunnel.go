@@ -36,7 +36,7 @@ func tunnel(ctx context.Context, s *netio.Stream, proxy *url.URL, addr string) e
 	return nil
 }
 
-// A tunnelReader reads the response of a proxy. Left bounds its length, in bytes.
+// A tunnelReader reads the response of a proxy. Left limits its length, in bytes.
 type tunnelReader struct {
 	ctx  context.Context
 	s    *netio.Stream

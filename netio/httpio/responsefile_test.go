@@ -243,7 +243,7 @@ func TestFileThatShrinksEndsTheConnection(t *testing.T) {
 	})
 }
 
-// If the client goes away in the middle of a file, the handler's copy ends.
+// If the client disconnects in the middle of a file, the handler's copy ends.
 func TestFileCopyEndsWithTheClient(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {

@@ -33,10 +33,10 @@ const headerSlop = 4096
 // Until the handler returns, any task or goroutine may use the http.ResponseWriter, one at a time.
 // Later calls fail and change nothing.
 //
-// The context of a request is cancelled when the client goes away, when the handler returns, by
+// The context of a request is cancelled when the client disconnects, when the handler returns, by
 // Close, and after Grace. Calls with that context then return an error. A Write, and a Read of the
 // Body, go on: a client that has only closed its sending direction still gets its response. While
-// the Body has unread bytes, only a Read of the Body notices that the client has gone.
+// the Body has unread bytes, only a Read of the Body notices that the client has disconnected.
 //
 // One task or goroutine at a time may read the Body, also while others write. After io.EOF, each
 // Read returns io.EOF. After a timeout, the handler may set a later deadline and read on, unless
@@ -49,8 +49,8 @@ type Server struct {
 
 	// TLSConfig, if not nil, encrypts the connections: Serve does what ServeTLS does. (In
 	// net/http, only ServeTLS uses it.) The server offers HTTP/2 only if TLSNextProto has a
-	// function for it. The shortest of ReadHeaderTimeout, ReadTimeout and WriteTimeout bounds the
-	// handshake; without them the bound is 60 s.
+	// function for it. The shortest of ReadHeaderTimeout, ReadTimeout and WriteTimeout limits the
+	// handshake; without them the limit is 60 s.
 	TLSConfig *tls.Config
 
 	// TLSNextProto has functions for other protocols that clients may choose by ALPN, such as

@@ -221,7 +221,7 @@ func compare(t *testing.T, h http.Handler) {
 	}
 }
 
-// The context of a request is cancelled when the client goes away while the handler waits.
+// The context of a request is cancelled when the client disconnects while the handler waits.
 func TestRequestEndsWithItsClient(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		var err error

@@ -54,11 +54,11 @@ func (srv *Server) configTLS(ctx context.Context, certFile, keyFile string) (*tl
 	return config, err
 }
 
-// handshakeTime bounds a handshake if the server has no timeout that does.
+// handshakeTime limits a handshake if the server has no timeout that does.
 const handshakeTime = time.Minute
 
 // handshake performs the TLS handshake. As in package net/http, the shortest timeout of the server
-// bounds it. It fails when the end of the server begins.
+// limits it. It fails when the end of the server begins.
 func (c *conn) handshake(config *tls.Config) error {
 	var least time.Duration
 	for _, d := range []time.Duration{c.srv.ReadHeaderTimeout, c.srv.ReadTimeout, c.srv.WriteTimeout} {

@@ -35,8 +35,8 @@ type Session struct {
 	// Transport sends the requests, unless Client has another one.
 	Transport Transport
 
-	// Limit bounds the bodies that methods return or decode, in bytes. Default 32 MiB. A longer
-	// body is an error that wraps [netio.ErrTooLong].
+	// Limit is the maximum length of a body that a method returns or decodes, in bytes. The
+	// default is 32 MiB. A longer body is an error that wraps [netio.ErrTooLong].
 	Limit int64
 }
 
@@ -111,7 +111,7 @@ func (s *Session) PostJSON(ctx context.Context, url string, in, out any) error {
 }
 
 // Upload posts a form with files (RFC 7578), and returns the body of the response as a string.
-// Files maps names of fields to paths. Each file is read in the executor while it is sent.
+// files maps names of fields to paths. Each file is read in the executor while it is sent.
 func (s *Session) Upload(ctx context.Context, url string, form url.Values, files map[string]string) (string, error) {
 	var head bytes.Buffer
 	w := multipart.NewWriter(&head)
@@ -146,8 +146,8 @@ func (s *Session) Upload(ctx context.Context, url string, form url.Values, files
 
 // Download sends a GET request, and writes the body of the response to a file, which it creates or
 // truncates. The file is written in the executor. If progress is not nil, Download calls it after
-// each write. Done is the number of bytes written so far, and all the number of bytes in the body,
-// or -1 if that is unknown. Progress must not switch. After an error, the file holds the bytes
+// each write: done is the number of bytes written so far, and all the length of the body, or -1 if
+// that is unknown. progress must not switch. After an error, the file holds the bytes
 // that were written.
 func (s *Session) Download(ctx context.Context, url, path string, progress func(done, all int64)) (err error) {
 	resp, err := s.Get(ctx, url)

@@ -78,7 +78,7 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// A streamed response ends when the client goes away: with a cancel of the request's context, or
+// A streamed response ends when the client disconnects: with a cancel of the request's context, or
 // with an error of a Write. The test runs in a simulated world and on sockets, with and without
 // TLS.
 func TestStreamedResponseEndsWithItsClient(t *testing.T) {

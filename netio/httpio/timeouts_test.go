@@ -78,7 +78,7 @@ func TestReadTimeouts(t *testing.T) {
 	}
 }
 
-// ReadTimeout bounds the reading of the body. It does not bound the handler, and does not cancel
+// ReadTimeout limits the reading of the body. It does not limit the handler, and does not cancel
 // its context.
 func TestReadTimeoutBoundsTheBodyAndNotTheHandler(t *testing.T) {
 	var err error

@@ -47,7 +47,7 @@ import (
 // and no limit counts it.
 //
 // Each time it sends a request, a Transport calls GetConn and GotConn of package httptrace, and no
-// other hook. It supports http proxies only, and no HTTP/2. The request's context bounds the TLS
+// other hook. It supports http proxies only, and no HTTP/2. The request's context limits the TLS
 // handshake.
 type Transport struct {
 	// Dialer opens the connections. Nil means the zero Dialer.
@@ -74,7 +74,7 @@ type Transport struct {
 	// response. (In net/http the Body is sent then, unless one side closes the connection.)
 	ExpectContinueTimeout time.Duration
 
-	// MaxResponseHeaderBytes bounds the head of a response, in bytes. Default 1 MiB.
+	// MaxResponseHeaderBytes limits the head of a response, in bytes. The default is 1 MiB.
 	MaxResponseHeaderBytes int64
 
 	loop  *loop.Loop

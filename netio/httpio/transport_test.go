@@ -143,7 +143,7 @@ func TestTimeoutsAndCancels(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv := &httpio.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_ = await.Sleep(r.Context(), time.Hour) // ends early when the client goes away
+			_ = await.Sleep(r.Context(), time.Hour) // ends early when the client disconnects
 		})}
 		task.Go(ctx, func(ctx context.Context) error { return srv.Serve(ctx, ln) })
 		defer srv.Close()

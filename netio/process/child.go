@@ -27,10 +27,11 @@ type child struct {
 
 	notice exitNotice
 
-	// The rest changes during the life of the child, in this order, and changed is woken.
+	// These fields change during the life of the child, in this order. Each change wakes
+	// changed.
 	canceled bool  // the ctx of Start has ended before the process
 	zombie   bool  // the process has ended
-	reaped   bool  // its state was collected: its number may be reused
+	reaped   bool  // its state was collected; another process may get its number
 	done     bool  // the pumps have ended, too
 	err      error // what Wait returns once done is set
 	changed  task.WaitQueue

@@ -51,9 +51,9 @@ type Cmd struct {
 	// nil, the child writes to os.DevNull. If one is an *os.File, the child gets that file.
 	// Otherwise a task reads a pipe and writes to Stdout or Stderr. The loop itself writes
 	// to a bytes.Buffer, a strings.Builder or io.Discard. All other writers may wait, so
-	// they are called on a goroutine of the executor. As in package os/exec, if both are
-	// the same writer, of a type that can be compared, they share one pipe, and only one
-	// Write is called at a time.
+	// they are called on a goroutine of the executor. As in package os/exec, both share one
+	// pipe if they are the same writer, of a type that can be compared. Then only one Write
+	// is called at a time.
 	Stdout io.Writer
 	Stderr io.Writer
 
@@ -64,8 +64,9 @@ type Cmd struct {
 	Group bool
 
 	// Cancel is called instead of Terminate when the ctx of Start ends. It must not switch.
-	// If it returns an error other than os.ErrProcessDone or net.ErrClosed, the child is
-	// killed at once, and Wait returns the error unless the child has failed.
+	// If Cancel returns an error, the child is killed at once, and Wait returns the error
+	// unless the child has failed. The errors os.ErrProcessDone and net.ErrClosed are
+	// ignored, so Cancel can be the Close method of a stream.
 	Cancel func() error
 
 	// Grace is how long the child may go on after Terminate or Cancel, on the loop's clock.
@@ -73,9 +74,9 @@ type Cmd struct {
 	// at once.
 	Grace time.Duration
 
-	// WaitDelay bounds how long Wait goes on reading after the exit of the child, because
-	// another process that the child has started may hold the pipes of Stdout and Stderr.
-	// After this time the error is exec.ErrWaitDelay, unless the child has failed. Zero
+	// WaitDelay bounds how long Wait goes on reading after the exit of the child. It is
+	// needed because a process that the child has started may hold the pipes of Stdout and
+	// Stderr. After this time the error is exec.ErrWaitDelay, unless the child has failed. Zero
 	// means DefaultWaitDelay; a negative WaitDelay means no bound. If the ctx of Start has
 	// ended, Wait also stops reading when nothing has come for 100 ms.
 	WaitDelay time.Duration
@@ -147,10 +148,13 @@ func (c *Cmd) Start(ctx context.Context) error {
 
 // start starts the child. The caller must run the guard of the child.
 func (c *Cmd) start(ctx context.Context) (err error) {
+	r, err := task.Checkpoint(ctx)
 	if c.started {
-		return errors.New("process: already started")
+		if err == nil {
+			err = errors.New("process: already started")
+		}
+		return err
 	}
-	c.started = true
 	defer func() {
 		c.closeChildEnds()
 		if err != nil {
@@ -158,10 +162,10 @@ func (c *Cmd) start(ctx context.Context) (err error) {
 		}
 		c.ourEnds = nil
 	}()
-	r, err := task.Checkpoint(ctx)
 	if err != nil {
 		return err
 	}
+	c.started = true
 	if r.Loop().Poller().Caps().Has(poll.Virtual) {
 		return fmt.Errorf("process: start %s in %v: %w", c.name(), r.Loop(), errors.ErrUnsupported)
 	}
@@ -204,8 +208,8 @@ func (c *Cmd) closeOurEnds() {
 	c.ourEnds = nil
 }
 
-// Wait waits until the child has ended and everything that it has written is in Stdout and
-// Stderr, but not longer than WaitDelay after the end. The error is nil if the child has
+// Wait waits until the child has ended and its output is in Stdout and Stderr, but not longer
+// than WaitDelay after the end. The error is nil if the child has
 // succeeded, and an [*exec.ExitError] if the child has failed. If the child has succeeded but
 // reading Stdin or writing to Stdout or Stderr has failed, Wait returns that error. Every
 // task of the loop may call Wait, any number of times, and gets the same error. A cancel of
@@ -232,8 +236,8 @@ func (c *Cmd) Wait(ctx context.Context) error {
 var errNotStarted = errors.New("process: not started")
 
 // Run starts the command and waits until it ends. If ctx is cancelled, Run ends the child as
-// [Cmd.Start] does, and still returns after the child has ended. Errors are those of Start
-// and Wait.
+// [Cmd.Start] does, and still returns after the child has ended. It returns the errors of
+// Start and Wait.
 func (c *Cmd) Run(ctx context.Context) error {
 	return c.run(ctx, func() []pump { return nil })
 }
@@ -263,5 +267,5 @@ func (c *Cmd) Signal(sig os.Signal) error {
 // Terminate asks the child to end, by SIGTERM. Where there is no SIGTERM it calls Kill.
 func (c *Cmd) Terminate() error { return c.Signal(terminate) }
 
-// Kill ends the child at once, by SIGKILL.
+// Kill ends the child at once.
 func (c *Cmd) Kill() error { return c.Signal(os.Kill) }

@@ -61,7 +61,7 @@ func TestExitStatus(t *testing.T) {
 	})
 }
 
-// Output and CombinedOutput return the same as those of package os/exec.
+// Output and CombinedOutput return what the methods of package os/exec return.
 func TestOutput(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		if out, err := process.Command("echo", "hello").Output(ctx); string(out) != "hello\n" || err != nil {

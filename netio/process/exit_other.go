@@ -12,7 +12,7 @@ import (
 
 // An exitNotice reports the end of a process. A goroutine waits for the process and reaps it,
 // a moment before the loop knows of the end. In that moment a signal to the Group could reach
-// other processes, but only if the number were given at once to the leader of another group.
+// other processes. That needs a system that gives the number to another group at once.
 type exitNotice struct {
 	state *os.ProcessState // set before Post, as is err
 	err   error

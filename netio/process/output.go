@@ -64,11 +64,12 @@ func (c *Cmd) CombinedOutput(ctx context.Context) ([]byte, error) {
 // not read its input.
 //
 // If the command was not started, Communicate runs it as Run does. If the command was
-// started, Communicate uses those of the streams of StdinPipe, StdoutPipe and StderrPipe that
-// were created, and closes them. A cancel then ends only the call, unless ctx is also the ctx
+// started, Communicate uses the streams that StdinPipe, StdoutPipe and StderrPipe have
+// returned, and closes them. A cancel then ends only the call, unless ctx is also the ctx
 // of Start: what was not read stays in the streams, and the child goes on.
 //
-// If Stdin is set, input must be empty. For an output that is set Communicate returns nil.
+// If the program has set Stdin, input must be empty. For an output that the program has set,
+// Communicate returns nil.
 func (c *Cmd) Communicate(ctx context.Context, input []byte) (stdout, stderr []byte, err error) {
 	if c.Stdin != nil && c.stdinPipe == nil && len(input) > 0 {
 		return nil, nil, errors.New("process: Stdin already set")

@@ -23,9 +23,9 @@ import (
 // SetNoDelay, fail or do nothing. LocalAddr and RemoteAddr return the name of f. The stream
 // of a pipe returns io.EOF when all writers of the pipe have closed it.
 //
-// On Linux the stream of a pipe or terminal opens the file again, so nothing changes for
-// other programs that share f, such as the shell if f is os.Stdin. In all other cases f is
-// made non-blocking, also for every program that shares it: for sockets, where /proc is not
+// On Linux the stream of a pipe or terminal opens the file again. So nothing changes for other
+// programs that share f, such as the shell if f is os.Stdin. In all other cases f becomes
+// non-blocking, also for every program that shares it: for sockets, where /proc is not
 // mounted, and on other systems.
 //
 // Errors are [*net.OpError] with the operation "file". In a simulated world, and on systems

@@ -25,8 +25,8 @@ type Config struct {
 	// HighWater and LowWater are the arguments of SetWriteBufferLimits.
 	HighWater, LowWater int
 
-	// CloseTimeout bounds how long a transport goes on sending after Close. Default 30 s; a
-	// negative value means no bound.
+	// CloseTimeout limits how long a transport goes on sending after Close. The default is 30 s; a
+	// negative value means no limit.
 	CloseTimeout time.Duration
 
 	// OnError receives the errors of a server that have no caller: those of accepting and of

@@ -31,7 +31,7 @@ type DatagramProtocol interface {
 	// remains usable.
 	ErrorReceived(err error)
 
-	// ConnectionLost is the last call. Err is nil after Close and after Abort.
+	// ConnectionLost is the last call. err is nil after Close and after Abort.
 	ConnectionLost(err error)
 }
 
@@ -44,8 +44,8 @@ type DatagramConfig struct {
 	Packet netio.PacketConfig
 
 	// BufferSize is the length of the longest datagram that the transport can receive, in bytes.
-	// The rest of a longer datagram is lost. The transport keeps a buffer of this size. Default
-	// 64 KiB, and 256 KiB for UNIX sockets.
+	// The rest of a longer datagram is lost. The transport keeps a buffer of this size. The
+	// default is 64 KiB, and 256 KiB for UNIX sockets.
 	BufferSize int
 
 	// HighWater and LowWater are the arguments of [Transport.SetWriteBufferLimits].

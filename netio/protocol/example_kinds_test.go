@@ -149,7 +149,7 @@ func (p *source) write() {
 	}
 }
 
-// A FlowController does not let the write buffer grow without bound.
+// A FlowController does not let the write buffer grow without limit.
 func ExampleFlowController() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		p := &source{left: 50 << 20}

@@ -22,7 +22,7 @@ import (
 	"baton/netio/protocol/protocoltest"
 )
 
-// Replies to key updates are sent although the protocol writes nothing. A peer that asks for them
+// Answers to key updates are sent although the protocol writes nothing. A peer that asks for them
 // and does not read is cut off.
 func TestKeyUpdates(t *testing.T) {
 	for _, reads := range []bool{true, false} {
@@ -118,7 +118,7 @@ func (u *updater) ask(ctx context.Context) {
 	}
 }
 
-// answered reads a reply.
+// answered reads an answer.
 func (u *updater) answered(ctx context.Context) {
 	u.t.Helper()
 	record := make([]byte, 5, 100)

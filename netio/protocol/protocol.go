@@ -21,7 +21,7 @@ type Base interface {
 	ConnectionMade(t *Transport)
 
 	// ConnectionLost is the last call. The connection is closed, and the transport no longer uses
-	// memory of the protocol. Err is nil after Close, after Abort and at the end of the stream.
+	// memory of the protocol. err is nil after Close, after Abort and at the end of the stream.
 	// Otherwise it is the error that has ended the connection, such as a [*net.OpError], a
 	// [*task.Canceled], a [*task.PanicError], or the error of Receive.
 	ConnectionLost(err error)
@@ -31,7 +31,7 @@ type Base interface {
 type Protocol interface {
 	Base
 
-	// DataReceived receives at least one byte. Data is valid until DataReceived returns.
+	// DataReceived receives at least one byte. data is valid until DataReceived returns.
 	DataReceived(data []byte)
 }
 
@@ -39,7 +39,7 @@ type Protocol interface {
 type BufferedProtocol interface {
 	Base
 
-	// GetBuffer returns the memory for the next bytes. Hint is the expected number of bytes, or 0.
+	// GetBuffer returns the memory for the next bytes. hint is the expected number of bytes, or 0.
 	// The memory belongs to the transport until BufferUpdated or ConnectionLost. An empty buffer
 	// aborts the connection.
 	GetBuffer(hint int) []byte

@@ -169,7 +169,8 @@ func (v *randomEnd) callRandomly(ctx context.Context, n int) error {
 	return nil
 }
 
-// detach takes the connection out of the transport, if the peer read what is still to be sent.
+// detach takes the connection out of the transport. It fails if the peer does not read what is
+// still to be sent within a second.
 func (v *randomEnd) detach(ctx context.Context) (*netio.Detached, error) {
 	timed, release := await.WithTimeout(ctx, time.Second)
 	defer release()

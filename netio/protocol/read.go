@@ -22,12 +22,12 @@ const (
 	// recordBytes is the most that one TLS record holds, in bytes (RFC 8446, section 5.1).
 	recordBytes = 16 << 10
 
-	// maxTLSReplies bounds what TLS writes by itself while it reads, in bytes: replies to key
+	// maxTLSAnswers limits what TLS writes by itself while it reads, in bytes: answers to key
 	// updates. A peer that does not read them may be trying to exhaust the memory.
-	maxTLSReplies = 64 << 10
+	maxTLSAnswers = 64 << 10
 )
 
-var errKeyUpdates = errors.New("tls: the peer asks for key updates and does not read the replies")
+var errKeyUpdates = errors.New("tls: the peer asks for key updates and does not read the answers")
 
 // records is the pool of buffers for decrypted records.
 var records = sync.Pool{New: func() any { return new([recordBytes]byte) }}
@@ -82,7 +82,7 @@ func (t *Transport) receive() {
 }
 
 // isBlocked reports whether the protocol must not receive anything now. If the transport is
-// closing, it also gives back the memory of the last read.
+// closing, it also releases the memory of the last read.
 func (t *Transport) isBlocked() bool {
 	if t.closing {
 		t.drop()
@@ -133,7 +133,7 @@ func (t *Transport) takeRead() {
 	}
 }
 
-// drop gives back the memory of a read, unless the read or Receive still uses it.
+// drop releases the memory of a read, unless the read or Receive still uses it.
 func (t *Transport) drop() {
 	if t.inFlight || t.receiveTask != nil {
 		return
@@ -198,12 +198,12 @@ func (t *Transport) decryptInto(buf []byte) int {
 	t.inTLSRead = true
 	n, err := t.tls.Read(buf)
 	t.inTLSRead, t.moreRecords = false, n > 0
-	t.out.flush() // alerts, and replies to key updates
+	t.out.flush() // alerts, and answers to key updates
 	switch {
-	case t.closing: // the alerts or replies could not be sent
+	case t.closing: // the alerts or answers could not be sent
 	case n > 0:
 		return n
-	case t.tlsReplies > maxTLSReplies:
+	case t.tlsReplies > maxTLSAnswers:
 		t.abort(t.opError("read", errKeyUpdates))
 	case err == io.EOF && t.settings.tls.Strict && t.tls.End() != nil:
 		t.abort(t.opError("read", io.ErrUnexpectedEOF))

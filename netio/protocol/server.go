@@ -45,7 +45,7 @@ func CreateServer(ctx context.Context, network, address string, factory Factory)
 // In PEP 3156 it is create_server.
 func (c Config) CreateServer(ctx context.Context, network, address string, factory Factory) (*Server, error) {
 	if factory == nil {
-		misuse("CreateServer needs a factory")
+		misuse("CreateServer with a nil factory; pass a function")
 	}
 	limits(c.HighWater, c.LowWater)
 	ln, err := c.Listen.Listen(ctx, network, address)

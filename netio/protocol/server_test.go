@@ -200,7 +200,7 @@ func TestCreateServerFails(t *testing.T) {
 		if e, ok := err.(*net.OpError); !ok || !errors.Is(e, syscall.EADDRINUSE) {
 			t.Errorf("CreateServer = %v", err)
 		}
-		wantPanic(t, "protocol: CreateServer needs a factory", func() { protocol.CreateServer(ctx, "tcp", ":0", nil) })
+		wantPanic(t, "protocol: CreateServer with a nil factory", func() { protocol.CreateServer(ctx, "tcp", ":0", nil) })
 		h.Close()
 		must(t, h.Wait(ctx))
 	})

@@ -67,7 +67,7 @@ type Transport struct {
 	writeClosed  bool // CloseWrite was called
 	alertOnly    bool // Close has only its TLS alert to send, which may fail
 	writePaused  bool // between PauseWriting and ResumeWriting
-	inTLSRead    bool // tls is reading; what it writes now is a reply to the peer
+	inTLSRead    bool // tls is reading; what it writes now is an answer to the peer
 }
 
 // settings are the parts of a Config that a transport needs after its start. All transports of a

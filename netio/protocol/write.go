@@ -22,7 +22,7 @@ const (
 // once, and sends them later. Write returns len(p), or sends nothing and returns an error:
 // net.ErrClosed after Close or the end of the connection, EPIPE after CloseWrite.
 //
-// Write does not bound the number of bytes that wait to be sent. To bound it, a protocol implements
+// Write does not limit the number of bytes that wait to be sent. To limit it, a protocol implements
 // [FlowController], or a task calls Drain.
 func (t *Transport) Write(p []byte) (int, error) {
 	return t.send("Write", p)
@@ -83,7 +83,7 @@ func (t *Transport) CloseWrite() {
 // endWrite ends the writing direction of the handle. Over TLS the alert does that.
 func (t *Transport) endWrite() {
 	if t.tls == nil {
-		_ = t.handle.CloseWrite() // it fails if the peer has gone; the read reports that
+		_ = t.handle.CloseWrite() // it fails if the peer has disconnected; the read reports that
 	}
 }
 
@@ -246,7 +246,7 @@ func (o *outbox) takeResult() bool {
 	return false
 }
 
-// release gives the outbox back to the pool. Everything was sent or dropped.
+// release returns the outbox to the pool. Everything was sent or dropped.
 func (o *outbox) release() {
 	t := o.transport
 	t.loop.Driver().StopTimer(&o.timer)

@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// duplicate fails: this system has no such call in package syscall for all sorts of files.
+// duplicate fails: on this system package syscall cannot duplicate all kinds of files.
 func duplicate(f *os.File) (*os.File, error) {
 	return nil, fmt.Errorf("terminal: input from %s: %w", f.Name(), errors.ErrUnsupported)
 }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// duplicate returns a file with a descriptor of its own, and the offset of f.
+// duplicate returns a file with its own descriptor. It shares the offset with f.
 func duplicate(f *os.File) (*os.File, error) {
 	fd := -1
 	err := control(f, func(of int) (err error) {
@@ -23,7 +23,7 @@ func duplicate(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// control calls fn with the descriptor of f, which stays open meanwhile.
+// control calls fn with the descriptor of f, and keeps the descriptor open during the call.
 func control(f *os.File, fn func(fd int) error) error {
 	conn, err := f.SyscallConn()
 	if err != nil {

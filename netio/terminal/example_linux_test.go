@@ -14,20 +14,20 @@ import (
 	"baton/task"
 )
 
-// A program that reads lines while something else goes on.
+// A program reads lines while another task runs.
 func ExampleStdin() {
 	stdin, typed, err := os.Pipe()
 	if err != nil {
 		panic(err)
 	}
 	defer stdin.Close()
-	fmt.Fprint(typed, "hello\nworld") // stands for what the user types
+	fmt.Fprint(typed, "hello\nworld") // instead of a user who types
 	typed.Close()
 
 	err = task.Run(context.Background(), func(ctx context.Context) error {
 		ticking := task.Go(ctx, func(ctx context.Context) error { return await.Sleep(ctx, time.Hour) })
 		defer ticking.Cancel(nil)
-		in, err := terminal.NewInput(ctx, stdin) // a program has terminal.Stdin(ctx)
+		in, err := terminal.NewInput(ctx, stdin) // a program calls terminal.Stdin(ctx)
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func ExampleStdin() {
 	// <nil>
 }
 
-// Keys, up to the first Ctrl-D.
+// A program prints each key, up to the first Ctrl-D.
 func ExampleRaw() {
 	task.Main(func(ctx context.Context) error {
 		in, err := terminal.Stdin(ctx)
@@ -61,7 +61,7 @@ func ExampleRaw() {
 					return err
 				}
 				fmt.Printf("%q\r\n", key)
-				if key[0] == 4 {
+				if key[0] == 4 { // Ctrl-D
 					return nil
 				}
 			}
@@ -69,7 +69,7 @@ func ExampleRaw() {
 	})
 }
 
-// The size of the window, and what it becomes.
+// A program prints the size of the window whenever it changes.
 func ExampleSizes() {
 	task.Main(func(ctx context.Context) error {
 		for size, err := range terminal.Sizes(ctx, os.Stdout) {
@@ -80,4 +80,50 @@ func ExampleSizes() {
 		}
 		return nil
 	})
+}
+
+// An Input reads a pipe as it reads a terminal. ReadPassword only hides what is typed on a
+// terminal.
+func ExampleInput() {
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		fmt.Fprint(w, "alice\nsecret\n")
+		w.Close()
+		in, err := terminal.NewInput(ctx, r)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		user, err := in.ReadLine(ctx)
+		if err != nil {
+			return err
+		}
+		password, err := in.ReadPassword(ctx)
+		fmt.Println(user, len(password))
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// alice 6
+	// <nil>
+}
+
+// A file that is not a terminal has no size.
+func ExampleSize() {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		panic(err)
+	}
+	defer null.Close()
+	size, err := terminal.SizeOf(null)
+	if err != nil {
+		size = terminal.Size{Columns: 80, Rows: 24}
+	}
+	fmt.Println(size.Columns, "columns and", size.Rows, "rows")
+	// Output:
+	// 80 columns and 24 rows
 }

@@ -15,16 +15,16 @@ import (
 	"baton/task"
 )
 
-// An Input reads what a user types, or what a pipe or a file has in the place of that. It
-// has the lines of a [netio.LineReader] and is for one task at a time. It must be closed.
+// An Input reads lines and keys from a terminal, or lines from a pipe or a file. It has the
+// methods of a [netio.LineReader]. Only one task at a time may use it. An Input must be closed.
 type Input struct {
 	*netio.LineReader
-	of     *os.File
+	of     *os.File      // from which the Input was made
 	stream *netio.Stream // of a pipe or terminal, or nil
-	file   *os.File      // a regular file, or nil
+	file   *os.File      // a duplicate of a regular file, or nil
 }
 
-// Stdin returns the standard input of the process as lines:
+// Stdin returns an Input for the standard input of the process:
 //
 //	in, err := terminal.Stdin(ctx)
 //	if err != nil {
@@ -35,20 +35,20 @@ type Input struct {
 //		…
 //	}
 //
-// The range ends at the end of the input: where the file ends, when the last writer of the
-// pipe has closed it, or when the user types Ctrl-D. A cancel ends a call that waits for a
-// line, and what was typed of it is not lost: the next call returns the whole line.
+// The range ends at the end of the input: at the end of a file, when the last writer of a pipe
+// has closed it, or when the user types Ctrl-D. A cancel ends a call that waits for a line. No
+// typed character is lost: the next call returns the whole line.
 //
-// Two Inputs of one file take lines from each other. Stdin does not switch for long. In a
-// simulated world, and for pipes and terminals of systems that are not of the UNIX sort,
-// the error is errors.ErrUnsupported.
+// Two Inputs of one file take lines from each other. Stdin may switch, but waits for nothing.
+// In a simulated world the error is errors.ErrUnsupported, and so it is for pipes and terminals
+// on systems other than UNIX.
 func Stdin(ctx context.Context) (*Input, error) { return NewInput(ctx, os.Stdin) }
 
-// NewInput is like [Stdin], of a terminal, pipe, socket, device or regular file that was
-// opened elsewhere. The Input reads from a duplicate; f stays the caller's.
+// NewInput is like [Stdin], for an open terminal, pipe, socket, device or regular file. The
+// Input reads from a duplicate; the caller keeps f and closes it.
 //
-// A terminal or pipe is a stream of [process.ReadPipe]. A regular file is read from its
-// offset on, in the executor.
+// NewInput reads a terminal or a pipe as [process.ReadPipe] does. It reads a regular file in
+// the executor, from the offset of the file on.
 func NewInput(ctx context.Context, f *os.File) (*Input, error) {
 	r, err := task.Checkpoint(ctx)
 	if err != nil {
@@ -57,7 +57,7 @@ func NewInput(ctx context.Context, f *os.File) (*Input, error) {
 	if r.Loop().Poller().Caps().Has(poll.Virtual) {
 		return nil, fmt.Errorf("terminal: input in %v: %w", r.Loop(), errors.ErrUnsupported)
 	}
-	info, err := f.Stat() // of an open file, which waits for nothing but a distant disk
+	info, err := f.Stat() // does not block, except perhaps on a network file system
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +75,8 @@ func NewInput(ctx context.Context, f *os.File) (*Input, error) {
 	return &Input{LineReader: netio.NewLineReader(s), of: f, stream: s}, nil
 }
 
-// Close closes the Input and not the file that it was made of. What was read ahead is lost.
-// It never switches.
+// Close closes the Input, but not the file from which the Input was made. Bytes that the Input
+// has read ahead are lost. Close never switches.
 func (in *Input) Close() error {
 	if in.stream != nil {
 		return in.stream.Close()

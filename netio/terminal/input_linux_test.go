@@ -17,8 +17,8 @@ import (
 	"baton/task"
 )
 
-// An Input has the same lines, whatever it is made of.
-func TestInput(t *testing.T) {
+// An Input returns the same lines from a terminal, a pipe and a file.
+func TestInputLines(t *testing.T) {
 	const typed = "one\ntwo\n\nlast\n"
 	for _, source := range []struct {
 		name string
@@ -33,7 +33,7 @@ func TestInput(t *testing.T) {
 			r, w, err := os.Pipe()
 			want(t, "Pipe", err, nil)
 			t.Cleanup(func() { r.Close() })
-			must(w.WriteString(strings.TrimSuffix(typed, "\n")))(t) // the last line needs no line feed
+			must(w.WriteString(strings.TrimSuffix(typed, "\n")))(t) // a last line without a line feed is a line, too
 			w.Close()
 			return r
 		}},
@@ -65,8 +65,8 @@ func TestInput(t *testing.T) {
 	}
 }
 
-// The null device is an input that has ended.
-func TestInputOfNothing(t *testing.T) {
+// An Input of the null device is at its end.
+func TestInputOfNullDevice(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		null := must(os.Open(os.DevNull))(t)
 		defer null.Close()
@@ -77,11 +77,10 @@ func TestInputOfNothing(t *testing.T) {
 	})
 }
 
-// A cancel ends a call that waits for a line, and no part of the line is lost. Other
-// programs find the terminal as it was.
-func TestInputCancel(t *testing.T) {
+// A cancel ends a call that waits for a line, and no part of the line is lost.
+func TestCancelledReadLineLosesNothing(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
-		r, w, err := os.Pipe() // a terminal keeps a line until it is whole
+		r, w, err := os.Pipe() // a terminal would keep an unfinished line
 		want(t, "Pipe", err, nil)
 		defer r.Close()
 		defer w.Close()
@@ -98,7 +97,7 @@ func TestInputCancel(t *testing.T) {
 		_, err = second.Await(ctx)
 		var canceled *task.Canceled
 		if !errors.As(err, &canceled) {
-			t.Errorf("a ReadLine that was cancelled: %v", err)
+			t.Errorf("the cancelled ReadLine: %v", err)
 		}
 		must(w.WriteString("ond\n"))(t)
 		if line, err := read().Await(ctx); line != "second" || err != nil {
@@ -107,8 +106,8 @@ func TestInputCancel(t *testing.T) {
 	})
 }
 
-// A line that the terminal has not finished is not lost either.
-func TestInputCancelOfTerminal(t *testing.T) {
+// After a cancel, an unfinished line of a terminal is not lost either.
+func TestCancelledReadLineOfTerminalLosesNothing(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		p := openPTY(t)
 		in := must(terminal.NewInput(ctx, p.slave))(t)
@@ -126,8 +125,8 @@ func TestInputCancelOfTerminal(t *testing.T) {
 	})
 }
 
-// A line that is too long is an error, and the next one comes after it.
-func TestInputTooLong(t *testing.T) {
+// A line that is too long is reported as an error, and the next line follows.
+func TestInputReportsLongLines(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		r, w, err := os.Pipe()
 		want(t, "Pipe", err, nil)

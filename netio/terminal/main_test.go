@@ -22,14 +22,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// programVar names the one of programs that the test binary is to run.
+// programVar is the environment variable with the name of the program that the test binary runs.
 const programVar = "BATON_TEST_PROGRAM"
 
-// programs are mains of programs of their own.
+// programs are the programs that tests start, as processes with the test binary.
 var programs = map[string]func(ctx context.Context) error{}
 
-// everywhere runs fn as the root task of a loop on each poller. The time limit is against
-// hangs only.
+// everywhere runs fn as the root task of a loop, once with each poller. The time limit only
+// ends tests that hang.
 func everywhere(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	pollers := []string{"portable"}
 	if runtime.GOOS == "linux" {
@@ -51,7 +51,7 @@ func everywhere(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	}
 }
 
-// must is for calls that are only to prepare a test.
+// must ends the test if err is not nil. It is for calls that prepare a test.
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -62,7 +62,7 @@ func must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-// want reports an error that is not the wanted one; nil wants none.
+// want reports a failure unless errors.Is(got, want). A nil want means no error.
 func want(t testing.TB, what string, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) || want == nil && got != nil {

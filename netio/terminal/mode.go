@@ -19,24 +19,25 @@ import (
 // IsTerminal reports whether f is a terminal. It does not switch.
 func IsTerminal(f *os.File) bool { return isTerminal(f) }
 
-// Raw calls fn while the terminal of f, usually os.Stdin, is in raw mode: each key comes at
-// once, is not echoed, and means nothing to the terminal. Read them with [Input.Read]. So
-// Ctrl-C is a byte, 3, and no signal, and a line that is written ends with "\r\n".
+// Raw calls fn while the terminal f, usually os.Stdin, is in raw mode. In raw mode the program
+// receives each key at once, by [Input.Read]. The terminal does not show typed keys and does
+// not interpret them: Ctrl-C is the byte 3 and sends no signal. A written line must end with
+// "\r\n".
 //
-// When fn returns or panics, the terminal is as it was before. So it is
+// Raw restores the mode of the terminal when fn returns or panics. It is also restored
 //
-//   - after a SIGINT or SIGTERM under task.Main, which cancels fn, and after the second one,
+//   - after a SIGINT or SIGTERM under task.Main, which cancels fn, and after a second signal,
 //     which ends the process;
-//   - while the process is stopped by SIGTSTP: it is raw again after SIGCONT.
+//   - while the process is stopped by SIGTSTP. After SIGCONT the terminal is raw again.
 //
-// It stays raw if another signal ends the process (SIGKILL, SIGQUIT), if the process calls
-// os.Exit, or if it dies of a panic outside of Baton's tasks; then the user can type "stty
-// sane". While the process is in the background the mode does not change. Other programs that
-// use the same terminal find it raw, too.
+// The terminal stays raw if another signal, such as SIGKILL or SIGQUIT, ends the process. It
+// also stays raw after os.Exit, and after a panic outside of Baton's tasks. The user can then
+// type "stty sane". While the process is in the background, Raw does not change the mode. Raw mode
+// also affects other programs that use the same terminal.
 //
-// Raw may switch, as fn may. Its error is that of fn, or a [*fs.PathError]: with ENOTTY if f
-// is no terminal, and with errors.ErrUnsupported on systems without termios. In a simulated
-// world it is errors.ErrUnsupported.
+// Raw may switch, and so may fn. Raw returns the error of fn, or a [*fs.PathError]: ENOTTY if f
+// is not a terminal, and errors.ErrUnsupported on systems without termios. In a simulated world
+// the error is errors.ErrUnsupported.
 func Raw(ctx context.Context, f *os.File, fn func(ctx context.Context) error) error {
 	if err := begin(ctx); err != nil {
 		return err
@@ -44,7 +45,7 @@ func Raw(ctx context.Context, f *os.File, fn func(ctx context.Context) error) er
 	return withinRaw(ctx, f, fn)
 }
 
-// begin begins a call, which a simulated world does not have.
+// begin is a checkpoint. It fails in a simulated world, which has no terminals.
 func begin(ctx context.Context) error {
 	r, err := task.Checkpoint(ctx)
 	if err == nil && r.Loop().Poller().Caps().Has(poll.Virtual) {
@@ -53,8 +54,8 @@ func begin(ctx context.Context) error {
 	return err
 }
 
-// ReadPassword writes the prompt to the terminal and reads a line that is not shown. It uses
-// the terminal of the process (/dev/tty), and so also if input and output are files. See
+// ReadPassword writes the prompt to the terminal and reads a line that is not shown. It uses the
+// terminal of the process (/dev/tty), also if standard input and output are files. See
 // [Input.ReadPassword].
 func ReadPassword(ctx context.Context, prompt string) (string, error) {
 	if err := begin(ctx); err != nil {
@@ -73,16 +74,16 @@ func ReadPassword(ctx context.Context, prompt string) (string, error) {
 	return in.readPassword(ctx, tty, prompt)
 }
 
-// ReadPassword reads a line like ReadLine, and what is typed is not shown, except for the end
-// of the line. The terminal is as it was before when ReadPassword returns, and in all the
-// other cases of [Raw]. An Input that is no terminal is only read. The file that the Input
-// was made of must still be open.
+// ReadPassword reads a line like ReadLine, but the terminal does not show what is typed, except
+// for the end of the line. ReadPassword restores the mode of the terminal, in the same cases
+// as [Raw]. If the Input is not a terminal, ReadPassword is ReadLine. The file from which the
+// Input was made must still be open.
 func (in *Input) ReadPassword(ctx context.Context) (string, error) {
 	return in.readPassword(ctx, in.of, "")
 }
 
-// readPassword shows the prompt when f has become silent: its user may type at once. A terminal
-// takes a prompt at once, unless the user has stopped the output.
+// readPassword writes the prompt after it has hidden the input, because the user may type at
+// once. It writes in the executor, because the user may have stopped the output.
 func (in *Input) readPassword(ctx context.Context, f *os.File, prompt string) (line string, err error) {
 	if !IsTerminal(f) {
 		return in.ReadLine(ctx)
@@ -100,16 +101,17 @@ func (in *Input) readPassword(ctx context.Context, f *os.File, prompt string) (l
 	return line, err
 }
 
-// A Size is that of a window, in characters. A terminal that does not know its size has zeros.
+// A Size is the size of a window in characters. Both fields are zero if the terminal does not
+// know its size.
 type Size struct{ Columns, Rows int }
 
 // SizeOf returns the size of the window of f, usually os.Stdout. The error is a
-// [*fs.PathError], with ENOTTY if f is no terminal. It does not switch.
+// [*fs.PathError]: ENOTTY if f is not a terminal. SizeOf does not switch.
 func SizeOf(f *os.File) (Size, error) { return size(f) }
 
-// Sizes returns the size of the window of f, and then each other size that it gets (SIGWINCH),
-// for use with range. Each step but the first waits, and may switch. An error is the last
-// step: that of a cancel, or of [SizeOf].
+// Sizes returns the size of the window of f, and then each new size (SIGWINCH), for use with
+// range. Each step except the first waits for a change. An error ends the range: the error of
+// a cancel, or of [SizeOf].
 func Sizes(ctx context.Context, f *os.File) iter.Seq2[Size, error] {
 	return func(yield func(Size, error) bool) {
 		err := begin(ctx)
@@ -122,7 +124,7 @@ func Sizes(ctx context.Context, f *os.File) iter.Seq2[Size, error] {
 	}
 }
 
-// sizes yields one size after another, until yield has enough of them.
+// sizes yields one size after another, until yield returns false.
 func sizes(ctx context.Context, f *os.File, yield func(Size, error) bool) error {
 	var changed locks.Event
 	d := task.Loop(ctx).Driver()
@@ -142,7 +144,7 @@ func sizes(ctx context.Context, f *os.File, yield func(Size, error) bool) error 
 			return nil
 		}
 		last = s
-		d.Open() // a signal comes from outside
+		d.Open() // an external source: a signal can end the wait
 		err = changed.Wait(ctx)
 		d.Shut()
 		if err != nil {

@@ -23,11 +23,11 @@ import (
 	"baton/task"
 )
 
-// isRaw reports whether a terminal gives each key at once and shows none.
+// isRaw reports whether a terminal passes each key on at once and shows no keys.
 func isRaw(t unix.Termios) bool { return t.Lflag&(unix.ICANON|unix.ECHO|unix.ISIG) == 0 }
 
-// In raw mode each key comes at once. After it the terminal is as it was, however fn ends.
-func TestRaw(t *testing.T) {
+// In raw mode the program reads each key at once. The mode is restored, however fn ends.
+func TestRawRestoresMode(t *testing.T) {
 	oops := errors.New("oops")
 	for what, end := range map[string]func(ctx context.Context) error{
 		"returns": func(context.Context) error { return nil },
@@ -49,7 +49,7 @@ func TestRaw(t *testing.T) {
 					task.Scope(ctx, func(ctx context.Context) error {
 						return terminal.Raw(ctx, p.slave, func(ctx context.Context) error {
 							if !isRaw(p.termios(t)) {
-								t.Error("it is not raw")
+								t.Error("the terminal is not raw")
 							}
 							p.types(t, "\x03") // Ctrl-C
 							buf := make([]byte, 10)
@@ -61,33 +61,33 @@ func TestRaw(t *testing.T) {
 					})
 				}()
 				if p.termios(t) != before {
-					t.Error("it is not as it was")
+					t.Error("the mode was not restored")
 				}
 			})
 		})
 	}
 }
 
-// Raw modes nest, and only the outermost gives back the first one.
-func TestRawInRaw(t *testing.T) {
+// In nested raw modes, the inner Raw restores raw mode and the outer Raw the original mode.
+func TestNestedRaw(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		p := openPTY(t)
 		err := terminal.Raw(ctx, p.slave, func(ctx context.Context) error {
 			err := terminal.Raw(ctx, p.slave, func(context.Context) error { return nil })
 			if !isRaw(p.termios(t)) {
-				t.Error("the inner one has restored too much")
+				t.Error("the inner Raw has ended raw mode")
 			}
 			return err
 		})
 		want(t, "Raw", err, nil)
 		if isRaw(p.termios(t)) {
-			t.Error("it is still raw")
+			t.Error("the terminal is still raw")
 		}
 	})
 }
 
-// What is no terminal has neither mode nor size.
-func TestNoTerminal(t *testing.T) {
+// A file that is not a terminal has neither a mode nor a size.
+func TestFileThatIsNoTerminal(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		null := must(os.Open(os.DevNull))(t)
 		defer null.Close()
@@ -105,7 +105,7 @@ func TestNoTerminal(t *testing.T) {
 			}
 		}
 		if terminal.IsTerminal(null) || !terminal.IsTerminal(openPTY(t).slave) {
-			t.Error("the null device is a terminal, or a terminal is none")
+			t.Error("IsTerminal is wrong for the null device or for a terminal")
 		}
 	})
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
@@ -115,7 +115,7 @@ func TestNoTerminal(t *testing.T) {
 	})
 }
 
-// A password is read and not shown.
+// ReadPassword reads a line that the terminal does not show.
 func TestReadPassword(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		p := openPTY(t)
@@ -129,7 +129,7 @@ func TestReadPassword(t *testing.T) {
 			t.Errorf("ReadPassword = %q, %v", got, err)
 		}
 		if p.termios(t) != before {
-			t.Error("the terminal is not as it was")
+			t.Error("the mode was not restored")
 		}
 		p.types(t, "shown\n")
 		if line, err := in.ReadLine(ctx); line != "shown" || err != nil {
@@ -143,12 +143,12 @@ func TestReadPassword(t *testing.T) {
 		cancelled.Cancel(nil)
 		_, err := cancelled.Await(ctx)
 		if want(t, "ReadPassword", err, context.Canceled); p.termios(t) != before {
-			t.Error("after a cancel the terminal is not as it was")
+			t.Error("the mode was not restored after a cancel")
 		}
 	})
 }
 
-// From a pipe a password is a line like any other.
+// From a pipe, ReadPassword reads a line as ReadLine does.
 func TestReadPasswordOfPipe(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		r, w, err := os.Pipe()
@@ -164,7 +164,7 @@ func TestReadPasswordOfPipe(t *testing.T) {
 	})
 }
 
-// Each size comes once.
+// Sizes returns each size of the window once.
 func TestSizes(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		p := openPTY(t)
@@ -177,7 +177,7 @@ func TestSizes(t *testing.T) {
 				break
 			}
 			p.resize(t, next[len(got)])
-			// It is not the terminal of this process, which so has to send the signal itself.
+			// The kernel sends no signal, because this is not the terminal of the process.
 			want(t, "Kill", syscall.Kill(syscall.Getpid(), unix.SIGWINCH), nil)
 		}
 		if fmt.Sprint(got) != fmt.Sprint(next) {
@@ -233,7 +233,7 @@ func init() {
 	}
 }
 
-// A session is a program with a terminal of its own.
+// A session is a program with its own terminal.
 type session struct {
 	pty
 	cmd    *exec.Cmd
@@ -260,20 +260,21 @@ func begin(t *testing.T, program string) *session {
 	return s
 }
 
-// says waits for a line of the program. What the watchdog says is not of interest.
+// says waits until the program prints the wanted line. It ignores other lines, such as reports
+// of the watchdog.
 func (s *session) says(t *testing.T, want string) {
 	t.Helper()
 	for line := ""; line != want+"\n"; {
 		var err error
 		if line, err = s.output.ReadString('\n'); err != nil {
-			t.Fatalf("the program says %q, %v, want %q", line, err, want)
+			t.Fatalf("the program printed %q, %v, want %q", line, err, want)
 		}
 	}
 }
 
-// A terminal is as it was when a program has ended that was in raw mode: by signals, also
-// when only a second one ends it, and by a panic.
-func TestRawIsRestored(t *testing.T) {
+// The mode is restored when a program in raw mode is ended by a signal, by a second signal, or
+// by a panic.
+func TestModeIsRestoredWhenProgramEnds(t *testing.T) {
 	interrupt, terminate := syscall.SIGINT, syscall.SIGTERM
 	for _, c := range []struct {
 		program string
@@ -292,7 +293,7 @@ func TestRawIsRestored(t *testing.T) {
 				t.Error("the terminal is not raw")
 			}
 			for i, sig := range c.signals {
-				if i > 0 { // the second one counts when Main has said so
+				if i > 0 { // Main is ready for the second signal when it has printed this
 					s.says(t, "signal: interrupt: the program has not ended yet; another signal ends it at once")
 				}
 				want(t, "Signal", s.cmd.Process.Signal(sig), nil)
@@ -306,14 +307,14 @@ func TestRawIsRestored(t *testing.T) {
 				t.Errorf("the program ended with %v, want %s", err, c.status)
 			}
 			if s.termios(t) != s.before {
-				t.Error("the terminal is not as it was")
+				t.Error("the mode was not restored")
 			}
 		})
 	}
 }
 
-// While a program is stopped the terminal is as it was.
-func TestRawStops(t *testing.T) {
+// The mode is restored while a program is stopped.
+func TestModeIsRestoredWhileStopped(t *testing.T) {
 	s := begin(t, "continues")
 	s.says(t, "ready")
 	for range 2 {
@@ -321,7 +322,7 @@ func TestRawStops(t *testing.T) {
 		var status syscall.WaitStatus
 		must(syscall.Wait4(s.cmd.Process.Pid, &status, syscall.WUNTRACED, nil))(t)
 		if !status.Stopped() || s.termios(t) != s.before {
-			t.Fatalf("status %#x, and the terminal is as it was: %v", status, s.termios(t) == s.before)
+			t.Fatalf("the status is %#x, the mode was restored: %v", status, s.termios(t) == s.before)
 		}
 		want(t, "Signal", s.cmd.Process.Signal(syscall.SIGCONT), nil)
 		s.says(t, "continued")
@@ -332,23 +333,23 @@ func TestRawStops(t *testing.T) {
 	want(t, "Kill", s.cmd.Process.Signal(syscall.SIGTERM), nil)
 	s.cmd.Wait()
 	if s.termios(t) != s.before {
-		t.Error("the terminal is not as it was")
+		t.Error("the mode was not restored")
 	}
 }
 
-// A password comes from the terminal, whatever the input is.
-func TestReadPasswordOfTTY(t *testing.T) {
+// The function ReadPassword reads from the terminal of the process.
+func TestReadPasswordFromTerminalOfProcess(t *testing.T) {
 	s := begin(t, "asks")
 	if seen := s.sees(t, "password: "); seen != "password: " {
 		t.Errorf("the user sees %q", seen)
 	}
 	if s.termios(t).Lflag&unix.ECHO != 0 {
-		t.Error("what is typed after the prompt is shown")
+		t.Error("the terminal shows what is typed after the prompt")
 	}
 	s.types(t, "secret\n")
 	s.says(t, "secret")
 	want(t, "Wait", s.cmd.Wait(), nil)
 	if seen := s.sees(t, "\n"); strings.Contains(seen, "secret") || s.termios(t) != s.before {
-		t.Errorf("the user sees %q; the terminal is as it was: %v", seen, s.termios(t) == s.before)
+		t.Errorf("the user sees %q; the mode was restored: %v", seen, s.termios(t) == s.before)
 	}
 }

@@ -28,5 +28,5 @@ func isTerminal(*os.File) bool { return false }
 
 func size(f *os.File) (Size, error) { return Size{}, unsupported("size", f) }
 
-// sizeChanged stands for a signal that is never sent: size fails first.
+// sizeChanged is not used, because size always fails on this system.
 const sizeChanged = syscall.SIGINT

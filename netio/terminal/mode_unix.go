@@ -15,33 +15,36 @@ import (
 	"baton/task"
 )
 
-// A mode is a change of a terminal that is taken back in the end.
+// A mode is a temporary mode of a terminal.
 type mode struct {
-	file         *os.File
-	before, then unix.Termios
+	file            *os.File
+	before, changed unix.Termios
 }
 
-// within calls fn while the terminal of f has the mode that change makes of its own.
+// within calls fn while the terminal f is in a changed mode. The function change computes that
+// mode from the present one.
 func within(ctx context.Context, op string, f *os.File, change func(*unix.Termios), fn func(ctx context.Context) error) error {
 	m := &mode{file: f}
 	err := control(f, func(fd int) error {
 		before, err := unix.IoctlGetTermios(fd, getTermios)
 		if err == nil {
-			m.before, m.then = *before, *before
+			m.before, m.changed = *before, *before
 		}
 		return err
 	})
-	if err == nil {
-		change(&m.then)
-		err = m.set(&m.then)
-	}
 	if err != nil {
 		return &fs.PathError{Op: op, Path: f.Name(), Err: err}
 	}
-	// To restore may fail if the terminal has gone, and then there is nothing to restore.
+	change(&m.changed)
+	// restore fails only if the terminal is gone, and then there is nothing to restore. It is
+	// registered before the change and removed after the restoration, so that a signal can end
+	// the process at any moment.
 	restore := func() { _ = m.set(&m.before) }
-	defer restore()
 	defer bridge.AtExit(restore)()
+	defer restore()
+	if err := m.set(&m.changed); err != nil {
+		return &fs.PathError{Op: op, Path: f.Name(), Err: err}
+	}
 	unstop, err := m.stops(ctx, restore)
 	if err != nil {
 		return err
@@ -50,17 +53,17 @@ func within(ctx context.Context, op string, f *os.File, change func(*unix.Termio
 	return fn(ctx)
 }
 
-// stops has the terminal restored while the process is stopped by SIGTSTP.
+// stops arranges that the terminal is restored while SIGTSTP has stopped the process.
 func (m *mode) stops(ctx context.Context, restore func()) (end func(), err error) {
 	d := task.Loop(ctx).Driver()
 	stopped, err := d.ReceiveSignal(unix.SIGTSTP, func() {
 		restore()
-		_ = unix.Kill(os.Getpid(), unix.SIGSTOP) // a process may stop itself
+		_ = unix.Kill(os.Getpid(), unix.SIGSTOP) // cannot fail
 	})
 	if err != nil {
 		return nil, err
 	}
-	continued, err := d.ReceiveSignal(unix.SIGCONT, func() { _ = m.set(&m.then) })
+	continued, err := d.ReceiveSignal(unix.SIGCONT, func() { _ = m.set(&m.changed) })
 	if err != nil {
 		stopped()
 		return nil, err
@@ -68,8 +71,8 @@ func (m *mode) stops(ctx context.Context, restore func()) (end func(), err error
 	return func() { stopped(); continued() }, nil
 }
 
-// set changes the mode, unless the terminal is that of another job: the kernel would stop
-// this one. Safe from every goroutine.
+// set changes the mode of the terminal. It does nothing if the process is in the background,
+// where the kernel would stop the process for it. It is safe for concurrent use.
 func (m *mode) set(t *unix.Termios) error {
 	return control(m.file, func(fd int) error {
 		if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
@@ -79,7 +82,7 @@ func (m *mode) set(t *unix.Termios) error {
 	})
 }
 
-// raw is what cfmakeraw(3) does.
+// raw changes the mode as cfmakeraw(3) does.
 func raw(t *unix.Termios) {
 	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
 	t.Oflag &^= unix.OPOST
@@ -89,7 +92,7 @@ func raw(t *unix.Termios) {
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
 }
 
-// silent shows only the end of the line.
+// silent changes the mode so that the terminal shows only the end of each line.
 func silent(t *unix.Termios) {
 	t.Iflag |= unix.ICRNL
 	t.Lflag &^= unix.ECHO
@@ -104,12 +107,12 @@ func withinSilent(ctx context.Context, f *os.File, fn func(ctx context.Context) 
 	return within(ctx, "silence", f, silent, fn)
 }
 
-// isTerminal reports whether f has the mode of a terminal.
+// isTerminal reports whether f is a terminal: whether it has a mode.
 func isTerminal(f *os.File) bool {
 	return control(f, func(fd int) error { _, err := unix.IoctlGetTermios(fd, getTermios); return err }) == nil
 }
 
-// sizeChanged is the signal of a window that has another size.
+// sizeChanged is the signal that reports a new size of the window.
 const sizeChanged = unix.SIGWINCH
 
 func size(f *os.File) (s Size, err error) {

@@ -13,11 +13,11 @@ import (
 	"baton/netio/terminal"
 )
 
-// A pty is a pseudo terminal: what is written to the master is what a user types, and what
-// can be read there is what the user sees.
+// A pty is a pseudo terminal. A test writes to the master what a user would type, and reads from
+// the master what a user would see.
 type pty struct{ master, slave *os.File }
 
-// openPTY opens a pseudo terminal that is closed in the end. A program sees its slave.
+// openPTY opens a pseudo terminal, and closes it at the end of the test. Programs use the slave.
 func openPTY(t *testing.T) pty {
 	t.Helper()
 	master := must(os.OpenFile("/dev/ptmx", os.O_RDWR, 0))(t)
@@ -38,13 +38,13 @@ func openPTY(t *testing.T) pty {
 	return pty{master, slave}
 }
 
-// types has the user type s.
+// types writes s as if a user had typed it.
 func (p pty) types(t *testing.T, s string) {
 	t.Helper()
 	must(p.master.WriteString(s))(t)
 }
 
-// termios are the settings of the terminal.
+// termios returns the mode of the terminal.
 func (p pty) termios(t *testing.T) unix.Termios {
 	t.Helper()
 	var term *unix.Termios
@@ -57,7 +57,7 @@ func (p pty) termios(t *testing.T) unix.Termios {
 	return *term
 }
 
-// sees returns what the user sees, up to the end that is to come.
+// sees returns what the user sees, up to the given end.
 func (p pty) sees(t *testing.T, end string) string {
 	t.Helper()
 	var seen []byte
@@ -71,7 +71,7 @@ func (p pty) sees(t *testing.T, end string) string {
 	return string(seen)
 }
 
-// resize gives the window another size.
+// resize changes the size of the window.
 func (p pty) resize(t *testing.T, s terminal.Size) {
 	t.Helper()
 	conn := must(p.master.SyscallConn())(t)

@@ -6,9 +6,9 @@
 //	cc -O2 -o echo echo.c && ./echo 7000 60 4096
 //	listening on 127.0.0.1:7000
 //
-// The arguments are the port (0 is any free one), for how many seconds it serves,
-// and the size of a buffer. Each socket is registered once, edge-triggered. A read that did not
-// fill the buffer has taken all there was, so no second one asks again.
+// The arguments are the port (0 is any free port), the number of seconds to serve, and the size
+// of a buffer. Each socket is registered once, edge-triggered. A read that did not fill the buffer
+// has emptied the socket, so there is no second read.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -38,12 +38,12 @@ static void die(const char *what) {
 }
 
 static void hang_up(struct conn *c) {
-	close(c->fd); // which takes it out of epoll, too
+	close(c->fd); // also removes it from epoll
 	free(c);
 }
 
-// drain writes what is held. It returns 1 when all is written, 0 when the kernel
-// has no room, and -1 on an error.
+// drain writes the held bytes. It returns 1 if all are written, 0 if the socket buffer is full, and
+// -1 on an error.
 static int drain(struct conn *c) {
 	while (c->sent < c->held) {
 		ssize_t n = write(c->fd, c->buf + c->sent, c->held - c->sent);
@@ -55,8 +55,8 @@ static int drain(struct conn *c) {
 	return 1;
 }
 
-// echo goes on until the socket has no more to read or no room to write. After a
-// hang-up it reads on to the end, since no further edge will come.
+// echo runs until the socket has nothing to read or its buffer is full. After a hang-up it reads to
+// the end, because there will be no further edge.
 static void echo(struct conn *c, unsigned events) {
 	int ending = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
 	for (;;) {

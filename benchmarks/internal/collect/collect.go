@@ -11,11 +11,11 @@ import (
 	"runtime/debug"
 )
 
-// collections are how many it takes until nothing more is freed: the second one empties
-// each sync.Pool, and each halves the stacks that a handshake has made grow.
+// collections is the number of garbage collections after which nothing more is freed. The second
+// one empties each sync.Pool, and each one halves the stacks that grew in a handshake.
 const collections = 6
 
-// ForEachLine frees memory for each line of in, and writes a line to out when that is done.
+// ForEachLine frees memory for each line of in, and writes a line to out after that.
 func ForEachLine(in io.Reader, out io.Writer) {
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		for range collections {

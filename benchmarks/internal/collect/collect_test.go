@@ -12,7 +12,7 @@ import (
 	"baton/benchmarks/internal/collect"
 )
 
-// Each line is answered when the garbage that there was is gone.
+// The answer to each line comes after the garbage has been freed.
 func TestForEachLine(t *testing.T) {
 	gone := make(chan struct{})
 	runtime.AddCleanup(new([4096]byte), func(struct{}) { close(gone) }, struct{}{})

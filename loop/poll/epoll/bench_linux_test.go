@@ -10,7 +10,7 @@ import (
 	"baton/loop/poll/epoll"
 )
 
-// BenchmarkWriteRead makes one write and one read of 64 bytes over TCP. The read finishes at
+// BenchmarkWriteRead makes one write and one read of 64 bytes over TCP. The read completes at
 // once or after a Wait.
 func BenchmarkWriteRead(b *testing.B) {
 	for _, armed := range []bool{false, true} {

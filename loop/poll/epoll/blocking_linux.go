@@ -54,7 +54,7 @@ func (b *blocking) block(events []unix.EpollEvent, d time.Duration) (int, syscal
 // sleep implements sleeper. It checks the state after every return of the system call. A Wake
 // between the change to waiting and the call has already signaled the wakeup. The call may
 // return early: because of a signal or the wakeup of an earlier Wake, or with an event that
-// finishes no operation. Then sleep continues for the rest of the time.
+// completes no operation. Then sleep continues for the rest of the time.
 func (b *blocking) sleep(p *Poller, d time.Duration) {
 	deadline := time.Now().Add(d)
 	if !p.state.CompareAndSwap(running, waiting) {

@@ -15,7 +15,7 @@ import (
 // operation alone: Cancel or a refusal closes it, and the caller sees no handle.
 //
 // TCP usually returns EINPROGRESS: the socket becomes writable when the kernel has decided
-// (connect(2)). So the operation waits in the place of a Write.
+// (connect(2)). So the operation waits in the writing direction, like a Write.
 //
 // A UNIX socket whose listener has a full queue fails with EAGAIN at once. The kernel has no
 // way to wait for space in the queue without a thread.
@@ -94,7 +94,7 @@ func (s *socket) connected(op *poll.Op) bool {
 	return s.opened(op)
 }
 
-// opened finishes op with s as its handle. The kernel has chosen the local address by then. A
+// opened completes op with s as its handle. The kernel has chosen the local address by then. A
 // socket whose local address cannot be read is refused.
 func (s *socket) opened(op *poll.Op) bool {
 	local, err := unix.Getsockname(s.fd)
@@ -117,7 +117,7 @@ func (s *socket) opened(op *poll.Op) bool {
 	return true
 }
 
-// refused finishes op with err and closes the socket. If there is another address to try, the
+// refused completes op with err and closes the socket. If there is another address to try, the
 // caller submits another Connect.
 func (s *socket) refused(op *poll.Op, err error) bool {
 	s.drop()

@@ -51,7 +51,7 @@ func (p *Poller) Doze(on bool) {
 }
 
 // sleep dozes for d or the limit, whichever is less; d < 0 sets no limit. It reports whether
-// there is something to do now: an operation is finished, or Wake was called.
+// there is something to do now: an operation is completed, or Wake was called.
 //
 // A Wake between the two changes of the state signals the wakeup. A later Wake finds running,
 // and the loop sees it before the next sleep. Events that one call does not return stay ready

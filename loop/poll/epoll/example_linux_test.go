@@ -31,7 +31,7 @@ func ExampleConfig() {
 	// Output: hello from a task
 }
 
-// A Poller works without a loop. Each operation finishes in Submit, or Wait reports it.
+// A Poller works without a loop. Each operation completes in Submit, or Wait reports it.
 func ExamplePoller() {
 	p, err := epoll.New(epoll.Config{})
 	if err != nil {

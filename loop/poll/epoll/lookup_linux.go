@@ -122,7 +122,7 @@ func (l *lookup) abandon() {
 	l.cancel()
 }
 
-// collect finishes the operations of completed lookups, in order of completion, and drops those
+// collect completes the operations of completed lookups, in order of completion, and drops those
 // that were cancelled. It is called after the state has become running (see Poller.Wait), so a
 // later answer ends the next Wait.
 func (l *lookups) collect(p *Poller) {

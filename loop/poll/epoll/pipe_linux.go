@@ -42,7 +42,7 @@ func (p *Poller) ImportPipe(f *os.File, kind poll.Kind, name net.Addr) (poll.Han
 	return s, nil
 }
 
-// readerGone tries a Read of the writing end of a pipe: it finishes when the reading end has
+// readerGone tries a Read of the writing end of a pipe: it completes when the reading end has
 // been closed. The kernel reports that by an event.
 func (s *socket) readerGone(op *poll.Op) bool {
 	gone, err := pipe.Gone(s.fd)

@@ -63,7 +63,7 @@ type Poller struct {
 	sleeper    sleeper
 	epfd       int
 	closed     bool
-	inWait     bool // the running Wait reports what finishes now
+	inWait     bool // the running Wait reports what completes now
 
 	// The kernel stores events here. The length bounds the work of one call.
 	events    [maxEvents]unix.EpollEvent
@@ -89,7 +89,7 @@ var (
 
 // A sleeper is a way of waiting for events.
 type sleeper interface {
-	// sleep returns when an operation is finished, wake was called or d has passed. It may
+	// sleep returns when an operation is completed, wake was called or d has passed. It may
 	// return a little earlier for no reason. d < 0 sets no limit. It moves the poller's state
 	// from running to waiting itself; if it cannot, it polls and does not sleep.
 	sleep(p *Poller, d time.Duration)
@@ -188,14 +188,14 @@ func (p *Poller) Submit(op *poll.Op) bool {
 	return fail(op, errors.ErrUnsupported)
 }
 
-// fail finishes op with err. It returns true, the result of Submit.
+// fail completes op with err. It returns true, the result of Submit.
 func fail(op *poll.Op, err error) bool {
 	op.Err = err
 	return true
 }
 
 // inFlight reports whether op is submitted to p and not yet reported. Private.Any is the socket
-// or lookup that op waits for, or p itself after op has finished. A value that another poller
+// or lookup that op waits for, or p itself after op has completed. A value that another poller
 // left there, or this poller before it was closed, does not count.
 func (p *Poller) inFlight(op *poll.Op) bool {
 	if p.closed {
@@ -313,7 +313,7 @@ func (p *Poller) resumeWrites() {
 }
 
 // pollEvents handles the events that are there, without waiting, until there are no more or an
-// operation is finished. It begins with the events that the last Wait has left.
+// operation is completed. It begins with the events that the last Wait has left.
 //
 // The system call cannot block, so it is raw: the scheduler is not notified, which saves 40 ns
 // of 250 ns. The buffer belongs to the poller, so the race detector misses nothing. The call is
@@ -343,7 +343,7 @@ func (p *Poller) pollEvents() {
 // ended the sleep, and there is nothing more to do for it.
 //
 // Once readLimit bytes are read, dispatch leaves the remaining events to the next Wait. Then at
-// least one operation is finished, so this Wait returns without another system call.
+// least one operation is completed, so this Wait returns without another system call.
 func (p *Poller) dispatch(events []unix.EpollEvent) {
 	for len(events) > 0 && p.readBytes < readLimit {
 		if s := p.slots.at(events[0].Fd, events[0].Pad); s != nil {

@@ -4,7 +4,7 @@ package epoll
 
 import "baton/loop/poll"
 
-// A queue is a first-in, first-out queue of finished operations. It does not allocate: the
+// A queue is a first-in, first-out queue of completed operations. It does not allocate: the
 // links are in the operations, which belong to the poller until drain removes them.
 type queue struct{ first, last *poll.Op }
 

@@ -144,7 +144,7 @@ func (s *socket) begin(op *poll.Op) error {
 }
 
 // keep puts op in flight: op waits for an event. An adopted descriptor requests one; if that
-// fails, keep finishes op and returns true.
+// fails, keep completes op and returns true.
 func (s *socket) keep(op *poll.Op) bool {
 	side := s.direction(op.Kind)
 	*side = op
@@ -169,7 +169,7 @@ func (s *socket) direction(k poll.Kind) **poll.Op {
 }
 
 // tries has one function for each kind that works on a socket. The function does what can be
-// done of an operation now, and reports whether the operation is finished. It may be called at
+// done of an operation now, and reports whether the operation is completed. It may be called at
 // any time, with or without an event.
 //
 // It is a table, and not a function with a switch, because it saves one return: after a system
@@ -222,7 +222,7 @@ func (s *socket) writable() {
 	}
 }
 
-// end finishes op with err if op is in flight on s. Otherwise it does nothing.
+// end completes op with err if op is in flight on s. Otherwise it does nothing.
 func (s *socket) end(op *poll.Op, err error) {
 	switch {
 	case op == nil:

@@ -22,7 +22,7 @@ const (
 )
 
 // read makes at most one successful system call. Further bytes wait for the next Read, so that
-// other operations run before it. A Read with an empty buffer finishes at once, because it
+// other operations run before it. A Read with an empty buffer completes at once, because it
 // would look like the end of the stream. If op has no buffer, read takes one of the poller's,
 // and returns it if there is nothing to read.
 func (s *socket) read(op *poll.Op) bool {
@@ -105,7 +105,7 @@ func (s *socket) write(op *poll.Op) bool {
 }
 
 // hasMore reports whether op has bytes to send. It moves s.next to a buffer that is not empty,
-// so that every system call can send something. A Write of nothing finishes without a system
+// so that every system call can send something. A Write of nothing completes without a system
 // call.
 func (s *socket) hasMore(op *poll.Op) bool {
 	if op.Bufs == nil {

@@ -194,13 +194,13 @@ func TestYieldedWriteContinuesOncePerWait(t *testing.T) {
 			defer peer.Close()
 			op := &poll.Op{Kind: poll.Write, Handle: client, Buf: make([]byte, 64<<20)}
 			if p.Submit(op) {
-				t.Fatal("a Write of 64 MiB finished at once, although the peer does not read")
+				t.Fatal("a Write of 64 MiB completed at once, although the peer does not read")
 			}
 			in := &poll.Op{Kind: poll.Read, Handle: client, Buf: make([]byte, 1)}
 			for range 6 {
 				before := op.N
 				if p.Submit(in) {
-					t.Fatal("a Read finished at once, although the peer has not written")
+					t.Fatal("a Read completed at once, although the peer has not written")
 				}
 				if _, err := peer.Write([]byte("x")); err != nil {
 					t.Fatal(err)

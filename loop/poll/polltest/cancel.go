@@ -58,7 +58,7 @@ var cancelCases = []testCase{
 	// handle, or close the handle.
 	{
 		name:        "cancel/not in flight",
-		explanation: "Cancel of an operation that is not in flight does nothing, whether it was never submitted, finished in Submit or was reported. A task that has been woken may still be cancelled.",
+		explanation: "Cancel of an operation that is not in flight does nothing, whether it was never submitted, completed in Submit or was reported. A task that has been woken may still be cancelled.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			// Private is empty. The poller must not follow it.
@@ -91,7 +91,7 @@ var cancelCases = []testCase{
 	// are only in the buffer.
 	{
 		name:        "cancel/race with data",
-		explanation: "A Read that is cancelled while its data arrive ends with the data, or with ErrCanceled and the next Read gets the data. A Cancel must not lose bytes.",
+		explanation: "A Read that is cancelled while its data arrives ends with the data, or with ErrCanceled and the next Read gets the data. A Cancel must not lose bytes.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			for range 200 {

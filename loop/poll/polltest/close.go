@@ -41,7 +41,7 @@ var closeCases = []testCase{
 	},
 	{
 		name:        "close/afterwards",
-		explanation: "Operations on a closed handle finish in Submit with net.ErrClosed, and its methods return net.ErrClosed. Its addresses remain valid, for error messages.",
+		explanation: "Operations on a closed handle complete in Submit with net.ErrClosed, and its methods return net.ErrClosed. Its addresses remain valid, for error messages.",
 		run: func(r *rig) {
 			client, _ := r.pair()
 			l := r.listen()
@@ -70,7 +70,7 @@ var closeCases = []testCase{
 	// the descriptor number is used again.
 	{
 		name:        "close/descriptor reuse",
-		explanation: "A new connection often gets the descriptor number of one that was just closed. Events of the old connection must not finish operations of the new one.",
+		explanation: "A new connection often gets the descriptor number of one that was just closed. Events of the old connection must not complete operations of the new one.",
 		run: func(r *rig) {
 			l := r.listen()
 			for range 100 {
@@ -105,7 +105,7 @@ var closeCases = []testCase{
 	// report it.
 	{
 		name:        "close/busy",
-		explanation: "A second operation in one direction finishes in Submit with ErrBusy and does not change the first one. Two readers would each get parts of the stream.",
+		explanation: "A second operation in one direction completes in Submit with ErrBusy and does not change the first one. Two readers would each get parts of the stream.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			first := read(server, 8)

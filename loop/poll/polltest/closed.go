@@ -67,7 +67,7 @@ var closedCases = []testCase{
 }
 
 // submitAll submits an operation of each kind. Each one remains in flight, except that a Connect
-// or a Lookup may finish early.
+// or a Lookup may complete early.
 func (r *rig) submitAll() (handles []poll.Handle, ops []*poll.Op) {
 	r.t.Helper()
 	client, server := r.pair()

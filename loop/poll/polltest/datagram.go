@@ -50,7 +50,7 @@ var datagramCases = []testCase{
 	},
 	{
 		name:        "datagram/batch",
-		explanation: "A Receive of several packets takes the datagrams that are there, in order, and waits for no more. A Send of several packets sends all. An empty list finishes at once.",
+		explanation: "A Receive of several packets takes the datagrams that are there, in order, and waits for no more. A Send of several packets sends all. An empty list completes at once.",
 		needs:       poll.Datagrams,
 		run:         batch,
 	},
@@ -269,7 +269,7 @@ func batch(r *rig) {
 	}
 	for _, kind := range []poll.Kind{poll.Receive, poll.Send} {
 		if !r.submit(&poll.Op{Kind: kind, Handle: server, Packets: &[]poll.Packet{}}) {
-			r.t.Errorf("a %v of no packets is in flight, want it finished at once", kind)
+			r.t.Errorf("a %v of no packets is in flight, want it completed at once", kind)
 		}
 	}
 }

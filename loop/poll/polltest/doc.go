@@ -42,8 +42,8 @@
 //
 //   - A case calls the poller through the rig. The rig checks that each operation is reported
 //     once, and only while it is in flight.
-//   - A poller may finish an operation in Submit, unless the operation must wait. So a case
-//     submits and then finishes. It uses the result of Submit only to decide whether the
+//   - A poller may complete an operation in Submit, unless the operation must wait. So a
+//     case calls submit and then finish, and uses the result of submit only to decide whether the
 //     operation is in flight.
 //   - In a race both results are correct. The case says what each result leaves behind.
 //   - Time is the poller's Now. A case sets an upper limit to a duration only if the limit is
@@ -51,6 +51,6 @@
 //   - Goroutines, descriptors and allocations are not visible from outside. The poller's own
 //     tests check them.
 //   - A case names the capabilities that it needs. A case for the real world lacks
-//     poll.Virtual. A bubble and a jumping clock are two different virtual worlds, and both
+//     poll.Virtual. A bubble and a jumping clock are two different simulated worlds, and both
 //     must pass.
 package polltest

@@ -127,7 +127,7 @@ var optionalCases = []testCase{
 	},
 	{
 		name:        "undeclared",
-		explanation: "Operations that a poller does not declare finish in Submit with errors.ErrUnsupported, so that a program can report that or do without them.",
+		explanation: "Operations that a poller does not declare complete in Submit with errors.ErrUnsupported, so that a program can report that or do without them.",
 		run:         undeclared,
 	},
 }

@@ -17,19 +17,19 @@ func readable(h poll.Handle) *poll.Op { return &poll.Op{Kind: poll.Readable, Han
 func writable(h poll.Handle) *poll.Op { return &poll.Op{Kind: poll.Writable, Handle: h} }
 
 // readinessCases are about Readable, Writable and Adopt, which AddReader needs. Readiness is a
-// state and not an event: Readable finishes again as long as there are data.
+// state and not an event: Readable completes again as long as there is data.
 var readinessCases = []testCase{
 	// Readable takes no data, so the kernel sends no further event. The poller must ask the
 	// kernel or remember the state.
 	{
 		name:        "readiness/readable",
-		explanation: "Readable waits until there is something to read, takes nothing, and finishes again as long as it is there.",
+		explanation: "Readable waits until there is something to read, takes nothing, and completes again as long as it is there.",
 		needs:       poll.Readiness,
 		run: func(r *rig) {
 			client, server := r.pair()
 			op := readable(server)
 			if r.submit(op) {
-				r.t.Fatal("Readable without data finished at once")
+				r.t.Fatal("Readable without data completed at once")
 			}
 			r.quiet()
 			r.say(client, "data")
@@ -66,14 +66,14 @@ var readinessCases = []testCase{
 	// fills the second one for a while.
 	{
 		name:        "readiness/writable",
-		explanation: "Writable waits while the peer does not read, and finishes when it does.",
+		explanation: "Writable waits while the peer does not read, and completes when it does.",
 		needs:       poll.Readiness,
 		run: func(r *rig) {
 			client, server := r.pair()
 			r.must(writable(client))
 			fill := &poll.Op{Kind: poll.Write, Handle: client, Buf: pattern(32 << 20)}
 			if r.submit(fill) {
-				r.t.Fatal("a Write of 32 MiB finished at once")
+				r.t.Fatal("a Write of 32 MiB completed at once")
 			}
 			for range 32 { // until the peer's buffer is full, too; each Wait moves at most 256 KiB
 				r.quiet()
@@ -82,7 +82,7 @@ var readinessCases = []testCase{
 			r.finish(fill)
 			op := writable(client)
 			if r.submit(op) {
-				r.t.Fatal("Writable finished at once on a full stream")
+				r.t.Fatal("Writable completed at once on a full stream")
 			}
 			r.quiet()
 			drain(r, server, fill.Buf[:fill.N], func() int { return 1 << 20 })

@@ -47,7 +47,7 @@ func (r *rig) close() {
 	}
 }
 
-// submit starts op and reports whether it finished at once. If it did, wait checks that no Wait
+// submit starts op and reports whether it completed at once. If it did, wait checks that no Wait
 // reports it.
 func (r *rig) submit(op *poll.Op) bool {
 	r.t.Helper()
@@ -229,7 +229,7 @@ func (r *rig) hear(h poll.Handle, text string) {
 	for len(got) < len(text) {
 		op := r.must(read(h, len(text)-len(got)))
 		if op.N <= 0 {
-			r.t.Fatalf("Read finished with %d bytes and no error", op.N)
+			r.t.Fatalf("Read completed with %d bytes and no error", op.N)
 		}
 		got = append(got, op.Buf[:op.N]...)
 	}

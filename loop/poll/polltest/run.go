@@ -68,7 +68,7 @@ func (s suite) run(t *testing.T) {
 // hangLimit is how long a case may take. Then the suite panics with all stacks.
 const hangLimit = time.Minute
 
-// test runs one case. The limit uses the machine's clock, outside of any bubble: inside a
+// test runs one case. The limit uses the machine's clock, outside any bubble: inside a
 // bubble a minute may pass at once, and no time passes during a hang.
 func (s suite) test(t *testing.T, c testCase) {
 	hang := time.AfterFunc(hangLimit, func() { panic("polltest: " + t.Name() + " hangs: " + c.explanation) })

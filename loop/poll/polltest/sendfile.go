@@ -91,7 +91,7 @@ var sendFileCases = []testCase{
 			client, server := r.pair()
 			op := sendFile(client, file, 0, len(content))
 			if r.submit(op) {
-				r.t.Fatal("a SendFile of 32 MiB finished at once, although the peer does not read")
+				r.t.Fatal("a SendFile of 32 MiB completed at once, although the peer does not read")
 			}
 			r.wait(0)
 			r.poller.Cancel(op)

@@ -60,12 +60,12 @@ var streamCases = []testCase{
 	},
 	{
 		name:        "stream/read before data",
-		explanation: "A Read waits for the first byte, finishes with the bytes that are there, and finishes once.",
+		explanation: "A Read waits for the first byte, completes with the bytes that are there, and completes once.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			op := read(server, 100)
 			if r.submit(op) {
-				r.t.Fatalf("a Read without data finished at once: n %d, error %v", op.N, op.Err)
+				r.t.Fatalf("a Read without data completed at once: n %d, error %v", op.N, op.Err)
 			}
 			r.quiet()
 			r.say(client, "x")
@@ -96,7 +96,7 @@ var streamCases = []testCase{
 	// full buffer.
 	{
 		name:        "stream/empty buffers",
-		explanation: "An empty Read or Write finishes at once, and reports nothing about the stream.",
+		explanation: "An empty Read or Write completes at once, and reports nothing about the stream.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			for _, op := range []*poll.Op{read(client, 0), write(client, ""), {Kind: poll.Write, Handle: client, Bufs: [][]byte{{}, {}}}} {
@@ -128,10 +128,10 @@ var streamCases = []testCase{
 			r.hear(client, "a response")
 		},
 	},
-	// No bytes arrive, and the event alone must finish the Read.
+	// No bytes arrive, and the event alone must complete the Read.
 	{
 		name:        "stream/half close wakes a reader",
-		explanation: "The end of the stream finishes a Read in flight.",
+		explanation: "The end of the stream completes a Read in flight.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			op := read(server, 8)
@@ -166,7 +166,7 @@ var streamCases = []testCase{
 			}
 		},
 	},
-	// A Read in flight finishes by an event, and a later one by its own try.
+	// A Read in flight completes by an event, and a later one by its own try.
 	{
 		name:        "stream/abort",
 		explanation: "Abort resets the connection. A Read of the peer, in flight or later, fails, so the peer knows that the stream is incomplete.",

@@ -10,7 +10,7 @@ import (
 
 // timeCases are about Now and the duration of a Wait.
 //
-// All durations are differences of the poller's Now. In a virtual world the machine's clock is
+// All durations are differences of the poller's Now. In a simulated world the machine's clock is
 // unrelated to it. So a case takes no time there, and limits are exact.
 var timeCases = []testCase{
 	// Timeouts are rounded to the clock's unit somewhere on the way to the kernel, and must not
@@ -72,7 +72,7 @@ var timeCases = []testCase{
 			}
 			// The Read is in flight all the time.
 			if !r.inFlight[op] {
-				r.t.Errorf("a Read without data finished: %v", op.Err)
+				r.t.Errorf("a Read without data completed: %v", op.Err)
 			}
 		},
 	},

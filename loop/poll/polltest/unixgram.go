@@ -35,7 +35,7 @@ func unixDatagrams(r *rig) {
 		*out.Packets = append(*out.Packets, poll.Packet{Data: []byte("x")})
 	}
 	if r.submit(out) {
-		r.t.Error("a Send of 1000 datagrams to a UNIX socket finished at once")
+		r.t.Error("a Send of 1000 datagrams to a UNIX socket completed at once")
 	}
 	// The queue is full, unless the Send in flight has only begun.
 	op := r.do(&poll.Op{Kind: poll.Send, Handle: named, Packets: &[]poll.Packet{{Data: []byte("y"), Name: one.Name}}})

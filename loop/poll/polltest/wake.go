@@ -171,11 +171,11 @@ var wakeCases = []testCase{
 		explanation: "No Wake is lost. A goroutine that posts a function and then calls Wake can rely on the loop, whatever seven other goroutines do.",
 		run:         wakeFromMany,
 	},
-	// A Wait that a Wake ends returns by another code path, which may forget the finished
+	// A Wait that a Wake ends returns by another code path, which may forget the completed
 	// operations.
 	{
 		name:        "wake/loses no completion",
-		explanation: "A Wait that a Wake ends must report the operations that have finished.",
+		explanation: "A Wait that a Wake ends must report the operations that have completed.",
 		run: func(r *rig) {
 			client, server := r.pair()
 			var stop atomic.Bool

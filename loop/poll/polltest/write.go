@@ -89,7 +89,7 @@ var writeCases = []testCase{
 func chunked(name string, size int, chunk func(*rand.Rand) int) testCase {
 	return testCase{
 		name:        "write/" + name,
-		explanation: "A Write finishes when everything is written, and the reader gets the same bytes in the same order, whatever the sizes of its buffers are.",
+		explanation: "A Write completes when everything is written, and the reader gets the same bytes in the same order, whatever the sizes of its buffers are.",
 		run: func(r *rig) {
 			random := r.random()
 			client, server := r.pair()

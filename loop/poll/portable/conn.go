@@ -40,7 +40,7 @@ func newConn(p *Poller, s stream) *conn {
 // owner implements socket.
 func (c *conn) owner() *Poller { return c.poller }
 
-// start starts op in its direction. If op has nothing to do it finishes at once, without a
+// start starts op in its direction. If op has nothing to do it completes at once, without a
 // goroutine. The error of a closed handle comes before that of a busy direction, and both come
 // before an error about the kind of op.
 func (c *conn) start(op *poll.Op) bool {

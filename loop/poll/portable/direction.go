@@ -65,7 +65,7 @@ func (d *direction) submit(op *poll.Op) bool {
 }
 
 // stop implements runner. It makes do fail by a deadline in the past. If the operation has
-// finished already, submit clears the deadline before the next one. Setting the deadline fails
+// completed already, submit clears the deadline before the next one. Setting the deadline fails
 // only if the socket is closed, and then do fails anyway.
 func (d *direction) stop() {
 	d.canceled = true
@@ -73,7 +73,7 @@ func (d *direction) stop() {
 }
 
 // release implements runner. It allows the next operation. Only take calls it: an operation
-// that is finished but not reported is still in flight.
+// that is completed but not reported is still in flight.
 func (d *direction) release() { d.busy = false }
 
 // wait waits until the operation is posted. The socket must be closed, so that this does not

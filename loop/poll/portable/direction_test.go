@@ -25,13 +25,13 @@ func TestCancelDoesNotEndNextOperation(t *testing.T) {
 			{Kind: poll.Write, Handle: client, Buf: []byte("x")},
 		} {
 			if r.Submit(op) {
-				t.Fatalf("%v finished at once, error %v", op.Kind, op.Err)
+				t.Fatalf("%v completed at once, error %v", op.Kind, op.Err)
 			}
 			r.Cancel(op)
 			r.await(op)
 			if op.Kind == poll.Write && op.Err == nil {
 				if op := r.finish(read(server)); op.N != 1 {
-					t.Fatalf("after a Write that finished before Cancel: Read read %d bytes, error %v, want 1 byte", op.N, op.Err)
+					t.Fatalf("after a Write that completed before Cancel: Read read %d bytes, error %v, want 1 byte", op.N, op.Err)
 				}
 			} else if op.Err != poll.ErrCanceled {
 				t.Fatalf("a cancelled %v: error %v, want ErrCanceled", op.Kind, op.Err)
@@ -52,7 +52,7 @@ func TestCancelDoesNotEndNextOperation(t *testing.T) {
 	}
 }
 
-// A Read that finishes before its Cancel keeps its bytes. Every byte written arrives, in this
+// A Read that completes before its Cancel keeps its bytes. Every byte written arrives, in this
 // Read or in the next one.
 func TestCancelLosesNothing(t *testing.T) {
 	r := newRig(t, portable.Config{})
@@ -61,7 +61,7 @@ func TestCancelLosesNothing(t *testing.T) {
 	for i := range 500 {
 		reading := read(server)
 		if r.Submit(reading) {
-			t.Fatalf("Read finished at once, error %v", reading.Err)
+			t.Fatalf("Read completed at once, error %v", reading.Err)
 		}
 		writing := &poll.Op{Kind: poll.Write, Handle: client, Buf: []byte{byte(i)}}
 		r.Submit(writing)
@@ -77,7 +77,7 @@ func TestCancelLosesNothing(t *testing.T) {
 			t.Fatalf("byte %d: Read read %d bytes, error %v, first byte %d", i, reading.N, reading.Err, reading.Buf[0])
 		}
 	}
-	t.Logf("%d of 500 Reads were cancelled before they finished", canceled)
+	t.Logf("%d of 500 Reads were cancelled before they completed", canceled)
 }
 
 // The next Wait reports the operations that Close has ended, even a Wait that does not block.

@@ -31,7 +31,7 @@
 //
 // The package is the reference for the other pollers, and it makes development possible on
 // systems without another poller. It is not fast: an operation that calls the kernel never
-// finishes in Submit, and it costs the start of a goroutine and a switch back. Reads and writes
+// completes in Submit, and it costs the start of a goroutine and a switch back. Reads and writes
 // do not allocate.
 //
 // Package net limits what this package can do:

@@ -28,7 +28,7 @@ func ExampleConfig() {
 	// Output: hello from a task
 }
 
-// A Poller works without a loop. Each operation finishes in Submit, or Wait reports it.
+// A Poller works without a loop. Each operation completes in Submit, or Wait reports it.
 func ExamplePoller() {
 	poller := portable.New(portable.Config{})
 	defer poller.Close()

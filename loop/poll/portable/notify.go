@@ -6,7 +6,7 @@ import "baton/loop/poll"
 
 var _ poll.Notifier = (*Poller)(nil)
 
-// Notify implements [poll.Notifier]. If there are finished operations or a Wake already, the
+// Notify implements [poll.Notifier]. If there are completed operations or a Wake already, the
 // calling goroutine calls fn. Later the goroutine of the operation, or of the Wake, calls fn.
 func (p *Poller) Notify(fn func()) {
 	if fn == nil {

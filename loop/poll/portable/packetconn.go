@@ -64,7 +64,7 @@ func (p *Poller) listenPackets(addr net.Addr, opts poll.ListenOptions) (poll.Han
 	return p.newPacketConn(conn.(net.Conn)), nil
 }
 
-// connectPackets finishes op with a new datagram socket that has a peer. It does not wait.
+// connectPackets completes op with a new datagram socket that has a peer. It does not wait.
 func (p *Poller) connectPackets(op *poll.Op) bool {
 	op.Handle = nil
 	dialer := net.Dialer{LocalAddr: op.Choices().Local, Control: withAncillary(op.Choices().Control)}

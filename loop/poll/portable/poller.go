@@ -23,7 +23,7 @@ type Config struct {
 	Resolver *net.Resolver
 }
 
-// A Poller is a [poll.Poller] that uses package net. After Close every operation finishes in
+// A Poller is a [poll.Poller] that uses package net. After Close every operation completes in
 // Submit with net.ErrClosed.
 type Poller struct {
 	resolver *net.Resolver
@@ -42,7 +42,7 @@ type Poller struct {
 	closed bool                   // belongs to the loop
 
 	mu         sync.Mutex
-	head, tail *poll.Op            // finished operations that are not reported, oldest first
+	head, tail *poll.Op            // completed operations that are not reported, oldest first
 	woken      bool                // Wake was called
 	open       map[socket]struct{} // open handles
 }
@@ -53,7 +53,7 @@ var _ poll.Poller = (*Poller)(nil)
 type socket interface {
 	poll.Handle
 	owner() *Poller
-	// start starts an operation, and reports whether it finished at once.
+	// start starts an operation, and reports whether it completed at once.
 	start(op *poll.Op) bool
 }
 
@@ -144,7 +144,7 @@ func (p *Poller) Submit(op *poll.Op) bool {
 	return fail(op, fmt.Errorf("portable: operation %v: %w", op.Kind, errors.ErrUnsupported))
 }
 
-// fail finishes op with err. It returns true, the result of Submit.
+// fail completes op with err. It returns true, the result of Submit.
 func fail(op *poll.Op, err error) bool {
 	op.Err = err
 	return true
@@ -165,7 +165,7 @@ func (p *Poller) inFlight(op *poll.Op) bool {
 	return ok && w.owner() == p && !p.closed
 }
 
-// post queues a finished operation for Wait. The goroutines of operations call it. The lock
+// post queues a completed operation for Wait. The goroutines of operations call it. The lock
 // also makes their writes to the operation and its buffers visible to the loop.
 func (p *Poller) post(op *poll.Op) {
 	p.mu.Lock()
@@ -200,7 +200,7 @@ func (p *Poller) Wake() {
 	p.signal()
 }
 
-// Wait implements [poll.Poller]. It checks for finished operations before it blocks, so
+// Wait implements [poll.Poller]. It checks for completed operations before it blocks, so
 // operations that are already posted cost no goroutine switch. The timer is reused, so a Wait
 // allocates nothing.
 func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
@@ -228,7 +228,7 @@ func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	}
 }
 
-// take appends the finished operations to done. It reports whether there were any, or Wake was
+// take appends the completed operations to done. It reports whether there were any, or Wake was
 // called. It removes the whole list at once, so that it holds the lock only briefly.
 func (p *Poller) take(done []*poll.Op) ([]*poll.Op, bool) {
 	p.mu.Lock()

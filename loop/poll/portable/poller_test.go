@@ -67,7 +67,7 @@ func TestCloseEndsEveryOperation(t *testing.T) {
 		{Kind: poll.Accept, Handle: l},
 	} {
 		if r.Submit(op) {
-			t.Errorf("%v finished at once, error %v", op.Kind, op.Err)
+			t.Errorf("%v completed at once, error %v", op.Kind, op.Err)
 		}
 	}
 	<-asked

@@ -191,7 +191,7 @@ func TestCancelKeepsOrderOfOtherEvents(t *testing.T) {
 	}
 }
 
-// The clock of a bubble also advances outside of Wait.
+// The clock of a bubble also advances outside Wait.
 func TestBubbleClockAdvancesOutsideWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, virtual.Config{

@@ -76,9 +76,9 @@ func (c *conn) start(op *poll.Op) {
 // pump moves bytes towards c until neither the writer nor the reader can continue. Every change
 // that may let one of them continue ends with a call of pump: an operation, space in the
 // buffer, bytes, the end of the stream, a reset. Because one function drives both sides, the
-// order of completions is simple: a Write finishes before the Read that takes its bytes.
+// order of completions is simple: a Write completes before the Read that takes its bytes.
 //
-// pump returns, because every iteration moves bytes of an operation or finishes one, and no
+// pump returns, because every iteration moves bytes of an operation or completes one, and no
 // operation is submitted in between.
 func (c *conn) pump() {
 	for c.pumpWrite() || c.pumpRead() {
@@ -86,7 +86,7 @@ func (c *conn) pump() {
 }
 
 // pumpWrite continues the operation of the writing end, and reports whether it made progress. A
-// Write continues while there is space in the buffer; a Writable finishes if there is any. An
+// Write continues while there is space in the buffer; a Writable completes if there is any. An
 // error comes first: nothing is written to a broken connection, even if there is space.
 func (c *conn) pumpWrite() bool {
 	from := c.peer
@@ -240,7 +240,7 @@ func (c *conn) Abort() error {
 }
 
 // end closes c and informs the peer by a reset or by the end of the stream. The order is that
-// of a kernel: first the operations of this end finish, then the operations of the peer. The
+// of a kernel: first the operations of this end complete, then the operations of the peer. The
 // port becomes free when both ends are closed.
 func (c *conn) end(reset bool) {
 	c.closed = true

@@ -270,9 +270,9 @@ func TestHandleOfAnotherPollerIsForeign(t *testing.T) {
 
 func TestSubmitOfOperationInFlightPanics(t *testing.T) {
 	w, client, server := newPair(t)
-	for _, state := range []string{"waiting", "finished"} {
+	for _, state := range []string{"waiting", "completed"} {
 		reading := w.mustWait(read(server, 1))
-		if state == "finished" {
+		if state == "completed" {
 			w.mustFinish(write(client, "x"), nil)
 		}
 		func() {

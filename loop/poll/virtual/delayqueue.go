@@ -71,7 +71,7 @@ func (t *delayQueue) next() (time.Time, bool) {
 	return t.entries[0].at, true
 }
 
-// run runs the entries that are due at now, in order. An operation may then finish, or wait in
+// run runs the entries that are due at now, in order. An operation may then complete, or wait in
 // another location, but it never comes back to this queue, so run returns. All entries of one
 // moment run before Wait reports the first operation.
 func (t *delayQueue) run(now time.Time) {

@@ -38,7 +38,7 @@
 //
 // Nothing takes time unless [Config] says so: when a loop has nothing to do, Wait moves the
 // clock to the time of the next event. Nothing is random: the same calls give the same results,
-// including ports, and Wait reports operations in the order in which they finished.
+// including ports, and Wait reports operations in the order in which they completed.
 //
 // The network is one host that owns every address. It has TCP and UNIX-domain streams with
 // bounded buffers and the errors of a kernel. It has no faults: a test that wants a connection

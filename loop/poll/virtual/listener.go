@@ -67,7 +67,7 @@ func (l *listener) remove(op *poll.Op) {
 }
 
 // start starts op on l. Operations that a listening socket does not support get the error of a
-// kernel. A write would not wait but fail, so a Writable finishes at once. Accept and Readable
+// kernel. A write would not wait but fail, so a Writable completes at once. Accept and Readable
 // use the same direction.
 func (l *listener) start(op *poll.Op) {
 	switch {
@@ -88,7 +88,7 @@ func (l *listener) start(op *poll.Op) {
 	}
 }
 
-// enqueue adds a Connect. It always joins the queue first, so that Connects finish in order of
+// enqueue adds a Connect. It always joins the queue first, so that Connects complete in order of
 // arrival.
 func (l *listener) enqueue(op *poll.Op) {
 	op.Private.Any = l
@@ -125,7 +125,7 @@ func (l *listener) advance() {
 	}
 }
 
-// establish finishes a Connect with one end of a new connection, and adds the other end to the
+// establish completes a Connect with one end of a new connection, and adds the other end to the
 // backlog. If no port is free, or the requested port is in use, the Connect fails. The client
 // may write before the connection is accepted, as with TCP. A Connect gets its port only here,
 // so a Connect that is never answered holds no port. The client's end holds the port for both
@@ -175,7 +175,7 @@ func (l *listener) CloseWrite() error {
 func (l *listener) SetNoDelay(bool) error { return setNoDelay(l.addr, l.isClosed()) }
 
 // Close closes l. Its address is free at once. It resets the connections in the backlog and
-// refuses the waiting Connects, in order of arrival. The Accept in flight finishes first.
+// refuses the waiting Connects, in order of arrival. The Accept in flight completes first.
 func (l *listener) Close() error {
 	if l.isClosed() {
 		return net.ErrClosed

@@ -5,7 +5,7 @@ package virtual
 import "baton/loop/poll"
 
 // A location is where an operation in flight is stored: a conn, a listener, a packetConn, the
-// delayQueue or the queue of finished operations. Op.Private.Any points to it, so Cancel finds
+// delayQueue or the queue of completed operations. Op.Private.Any points to it, so Cancel finds
 // the operation without a table.
 type location interface {
 	// owner returns the poller of the operation. Pollers ignore operations of other pollers.
@@ -29,9 +29,9 @@ type queue struct {
 
 func (q *queue) owner() *Poller { return q.poller }
 
-// remove implements location. It is never called, because a finished operation cannot be
+// remove implements location. It is never called, because a completed operation cannot be
 // cancelled.
-func (q *queue) remove(*poll.Op) { panic("virtual: a finished operation cannot be removed") }
+func (q *queue) remove(*poll.Op) { panic("virtual: a completed operation cannot be removed") }
 
 func (q *queue) empty() bool { return q.head == nil }
 

@@ -41,7 +41,7 @@ func (p *Poller) startLookup(op *poll.Op) {
 	p.resolve(op)
 }
 
-// resolve finishes op. A name without an address of the requested family does not exist, as
+// resolve completes op. A name without an address of the requested family does not exist, as
 // with the resolver of a system. The same holds for an empty name and for an unknown network.
 // The slice belongs to the caller.
 func (p *Poller) resolve(op *poll.Op) {

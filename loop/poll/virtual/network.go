@@ -164,7 +164,7 @@ func (n *network) unbind(l *listener) {
 	n.release(port)
 }
 
-// startConnect starts a Connect with the delay and error of Config.Dial. Until op finishes,
+// startConnect starts a Connect with the delay and error of Config.Dial. Until op completes,
 // op.Err stores the error.
 func (p *Poller) startConnect(op *poll.Op) {
 	op.Handle = nil

@@ -72,7 +72,7 @@ func (p *Poller) random() *rand.Rand {
 	return p.config.Rand
 }
 
-// startPackets finishes op with a connected datagram socket. Config.Dial does not apply.
+// startPackets completes op with a connected datagram socket. Config.Dial does not apply.
 func (p *Poller) startPackets(op *poll.Op) {
 	op.Handle = nil
 	if err := controlErr(op.Choices().SocketOptions); err != nil {
@@ -273,7 +273,7 @@ func (c *packetConn) resumeSend() {
 	c.finishSend(op, nil)
 }
 
-// finishSend finishes the Send in flight.
+// finishSend completes the Send in flight.
 func (c *packetConn) finishSend(op *poll.Op, err error) {
 	c.send = nil
 	c.poller.finish(op, err)

@@ -49,7 +49,7 @@ type Config struct {
 
 // A Poller is a [poll.Poller] in memory: a clock and the network of one host. Now, Caps and
 // Wake are safe for concurrent use. All other methods belong to the loop. The same calls give
-// the same results. After Close every operation finishes in Submit with net.ErrClosed.
+// the same results. After Close every operation completes in Submit with net.ErrClosed.
 type Poller struct {
 	config  Config
 	names   map[string][]netip.Addr
@@ -142,7 +142,7 @@ func (p *Poller) Submit(op *poll.Op) bool {
 	return atOnce
 }
 
-// start passes op to a location, which stores it or finishes it. Every operation ends in
+// start passes op to a location, which stores it or completes it. Every operation ends in
 // finish.
 func (p *Poller) start(op *poll.Op) {
 	switch {
@@ -184,9 +184,9 @@ func (p *Poller) startOn(h poll.Handle, op *poll.Op) {
 	p.finish(op, poll.ErrForeign)
 }
 
-// finish finishes op with err. The caller has already removed op from its location. An
-// operation that is being submitted finishes in Submit. Wait reports the others in the order of
-// their finish.
+// finish completes op with err. The caller has already removed op from its location. An
+// operation that is being submitted completes in Submit. Wait reports the others in the order of
+// their completion.
 func (p *Poller) finish(op *poll.Op, err error) {
 	op.Err = err
 	op.Private.Any = nil
@@ -206,11 +206,11 @@ func (p *Poller) Cancel(op *poll.Op) {
 	p.finish(op, poll.ErrCanceled)
 }
 
-// Wait implements [poll.Poller]. If no operation is finished, Wait advances the clock to the
+// Wait implements [poll.Poller]. If no operation is completed, Wait advances the clock to the
 // next event, but by at most d. If d < 0 and there is no event, Wait blocks until Wake.
 //
-// Wait runs the events that are due before it checks for finished operations, and after each
-// move of the clock. In a bubble, time also passes outside of Wait.
+// Wait runs the events that are due before it checks for completed operations, and after each
+// move of the clock. In a bubble, time also passes outside Wait.
 func (p *Poller) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 	now := p.Now()
 	var deadline time.Time // zero means no limit

@@ -49,11 +49,11 @@ func (w *world) pair(addr net.Addr) (client, server poll.Handle) {
 	return connect.Handle, accept.Accepted
 }
 
-// mustFinish submits op, which must finish at once with the error want.
+// mustFinish submits op, which must complete at once with the error want.
 func (w *world) mustFinish(op *poll.Op, want error) *poll.Op {
 	w.t.Helper()
 	if !w.Submit(op) {
-		w.t.Fatalf("Submit(%v) = in flight, want finished at once", op.Kind)
+		w.t.Fatalf("Submit(%v) = in flight, want completed at once", op.Kind)
 	}
 	if !errors.Is(op.Err, want) {
 		w.t.Fatalf("%v: error %v, want %v", op.Kind, op.Err, want)

@@ -36,8 +36,8 @@ type Checker struct {
 	OnResume  func()
 	OnLost    func()
 
-	// Size is the length of the buffers of Buffered, in bytes. Default 100; a negative Size means
-	// empty buffers.
+	// Size is the length of the buffers of Buffered, in bytes. The default is 100; a negative Size
+	// means empty buffers.
 	Size int
 
 	made, ended, lost, paused bool

@@ -13,10 +13,10 @@ import (
 	"baton/task"
 )
 
-// Behaviours 16, 134: what main's last step has queued still runs, in one turn
-// that waits for nothing; what that adds is left to the loop's next run, if there
-// is one. To stop the loop meanwhile changes neither.
-func TestLastCallbacks(t *testing.T) {
+// Callbacks that main's last step queued run in one more turn, which waits for nothing.
+// Callbacks that they add run in the loop's next Run, if there is one. Stopping the loop
+// changes neither.
+func TestCallbacksOfLastStepRun(t *testing.T) {
 	stops := map[string]func(l *loop.Loop){
 		"":                    func(*loop.Loop) {},
 		", stopped by main":   func(l *loop.Loop) { l.Stop() },
@@ -26,7 +26,7 @@ func TestLastCallbacks(t *testing.T) {
 	eachHandoff(t, func(t *testing.T, r task.Runner) {
 		for _, own := range []bool{true, false} {
 			for name, stop := range stops {
-				t.Run(map[bool]string{true: "own loop", false: "brought"}[own]+name, func(t *testing.T) {
+				t.Run(map[bool]string{true: "own loop", false: "given loop"}[own]+name, func(t *testing.T) {
 					r := r
 					if !own {
 						r.Loop = newLoop(t, loop.Config{})
@@ -35,7 +35,7 @@ func TestLastCallbacks(t *testing.T) {
 					add := func(what string) { ran = append(ran, what) }
 					err := r.Run(context.Background(), func(ctx context.Context) error {
 						l := task.Loop(ctx)
-						l.CallLater(time.Hour, func() {}) // nobody may wait for it
+						l.CallLater(time.Hour, func() {}) // Run must not wait for this
 						task.Self(ctx).AddDoneCallback(func(*task.Ref) { add("main") })
 						turns(ctx, 3)
 						stop(l)
@@ -56,7 +56,7 @@ func TestLastCallbacks(t *testing.T) {
 					}
 					err = r.Run(context.Background(), func(ctx context.Context) error { return turns(ctx, 5) })
 					if len(ran) != 4 || err != nil {
-						t.Errorf("the next Run = %v, and ran %q besides", err, ran[3:])
+						t.Errorf("the next Run = %v and ran %q, want one callback", err, ran[3:])
 					}
 				})
 			}
@@ -64,10 +64,9 @@ func TestLastCallbacks(t *testing.T) {
 	})
 }
 
-// Callbacks that end their goroutine take nothing from those behind them, in the
-// last turn and before it, however many they are: the tasks end, the goroutines
-// too, and nothing is left on the loop that would disturb its next Run.
-func TestGoexitInCallbacks(t *testing.T) {
+// Callbacks that call Goexit do not keep later callbacks from running, in the last turn and
+// before it. All tasks and goroutines end, and the loop can be used for another Run.
+func TestGoexitInCallbackLosesNoCallback(t *testing.T) {
 	mains := map[string]func(ctx context.Context, add func(func())) error{
 		"last turn": func(ctx context.Context, add func(func())) error {
 			add(runtime.Goexit)

@@ -15,9 +15,9 @@ import (
 	"baton/task"
 )
 
-// TestTimeoutText: the error of a timeout has the text of what the body returned. A bare
-// cancel of the timeout says only that its deadline has passed.
-func TestTimeoutText(t *testing.T) {
+// The error of a timeout contains the text of the error that the function returned. For a
+// bare cancel of the timeout, the text is only that the deadline has passed.
+func TestTextOfTimeout(t *testing.T) {
 	const expired = "await: timeout after 1s: "
 	for _, c := range []struct {
 		name string
@@ -42,7 +42,7 @@ func TestTimeoutText(t *testing.T) {
 					t.Errorf("Timeout = %v, want %s", err, c.want)
 				}
 				if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, new(*task.Canceled)) {
-					t.Errorf("Timeout = %v, which is not the deadline alone", err)
+					t.Errorf("Timeout = %v, want only a DeadlineExceeded", err)
 				}
 			})
 		})

@@ -11,15 +11,15 @@ import (
 	"testing"
 )
 
-// A visitor makes requests at a server.
-type visitor struct {
+// An httpClient sends requests to a server and checks the answers.
+type httpClient struct {
 	t    *testing.T
 	do   func(*http.Request) (*http.Response, error)
-	base string // of URLs
+	base string // of the URLs
 }
 
-// A visit is a request and what is expected of the answer.
-type visit struct {
+// An exchange is a request and the expected answer.
+type exchange struct {
 	method, path, body string
 	header             string // "Name: value" of the request
 	status             int
@@ -27,14 +27,14 @@ type visit struct {
 	field              string // "Name: value" of the answer
 }
 
-// get gets a page, whose text is known. It returns the header of the answer.
-func (c visitor) get(ctx context.Context, path, want string) http.Header {
+// get gets a page and compares its text with want. It returns the header of the answer.
+func (c httpClient) get(ctx context.Context, path, want string) http.Header {
 	c.t.Helper()
-	return c.make(ctx, visit{method: "GET", path: path, status: 200, want: want})
+	return c.make(ctx, exchange{method: "GET", path: path, status: 200, want: want})
 }
 
-// make makes a request and compares. It returns the header of the answer.
-func (c visitor) make(ctx context.Context, v visit) http.Header {
+// make sends a request and checks the answer. It returns the header of the answer.
+func (c httpClient) make(ctx context.Context, v exchange) http.Header {
 	c.t.Helper()
 	var body io.Reader
 	if v.body != "" {
@@ -61,7 +61,7 @@ func (c visitor) make(ctx context.Context, v visit) http.Header {
 	return resp.Header
 }
 
-// newRequest returns a request.
+// newRequest returns a request, or fails the test.
 func newRequest(ctx context.Context, t *testing.T, method, url string, body io.Reader) *http.Request {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
@@ -71,7 +71,7 @@ func newRequest(ctx context.Context, t *testing.T, method, url string, body io.R
 	return req
 }
 
-// random returns n bytes that do not repeat, and are the same each time.
+// random returns n pseudo-random bytes, which are the same in each call.
 func random(n int) string {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{}).Read(b)

@@ -11,12 +11,13 @@ import (
 	"baton/task"
 )
 
-// A cancel that a task has not obeyed yet shows, with its age and its cause.
-func TestCanceledShows(t *testing.T) {
+// A wait report shows a cancel that the task has not obeyed yet, with its age and its
+// cause.
+func TestReportShowsPendingCancel(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		fn   func(ctx context.Context) error // ends soon after two hours
-		want string                          // after one; nothing means that no cancel shows
+		fn   func(ctx context.Context) error // ends after about two hours
+		want string                          // the end of the report after one hour; "" means no cancel
 	}{
 		{"no cancel", func(ctx context.Context) error { return sleep(ctx, 2*time.Hour) }, ""},
 		{"under a shield", func(ctx context.Context) error {
@@ -59,8 +60,8 @@ func TestCanceledShows(t *testing.T) {
 	}
 }
 
-// A task that has ended has obeyed; one that is ready has not yet.
-func TestCanceledUntilTheEnd(t *testing.T) {
+// Canceled returns the cancel of a ready task, and nil for an ended task.
+func TestCanceledOfReadyAndEndedTask(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		r := task.Go(ctx, forever)
 		task.Yield(ctx)
@@ -76,8 +77,8 @@ func TestCanceledUntilTheEnd(t *testing.T) {
 	})
 }
 
-// A report of a wait for very many tasks names some of them.
-func TestWaitNamesFewTasks(t *testing.T) {
+// A report of a wait for many tasks names only some of them.
+func TestReportNamesFewTasks(t *testing.T) {
 	w := task.Wait{Task: "task 1 (x)", Reason: "the tasks of its scope"}
 	for range 10 {
 		w.On = append(w.On, "task 2 (y)")

@@ -13,9 +13,9 @@ import (
 	"baton/task"
 )
 
-// TestQueueWaits: a Get that waits gets the item, a Put that waits gets in when
-// there is room, each in order. Behaviour 208.
-func TestQueueWaits(t *testing.T) {
+// A waiting Get receives the next item that is put. A waiting Put continues when there is
+// space. Both are served in order.
+func TestWaitingPutsAndGetsAreServedInOrder(t *testing.T) {
 	for _, capacity := range []int{0, 1, 2} {
 		sim.Test(t, func(ctx context.Context, t *testing.T) {
 			q := locks.NewQueue[int](capacity)
@@ -50,8 +50,8 @@ func TestQueueWaits(t *testing.T) {
 	}
 }
 
-// TestQueueCancel: a cancel takes neither an item nor room away. Behaviour 209.
-func TestQueueCancel(t *testing.T) {
+// A cancel loses neither an item nor space.
+func TestCancelLosesNeitherItemNorSpace(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		q := locks.NewQueue[int](1)
 		var got []int
@@ -92,9 +92,8 @@ func TestQueueCancel(t *testing.T) {
 	})
 }
 
-// TestQueueStandardContext: what the standard library cancels is cancelled as
-// well.
-func TestQueueStandardContext(t *testing.T) {
+// A cancel of a standard context ends a Get too.
+func TestStandardCancelEndsGet(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		q := locks.NewQueue[int](0)
 		w := wait(ctx, func(ctx context.Context) error {
@@ -108,27 +107,27 @@ func TestQueueStandardContext(t *testing.T) {
 		})
 		want(t, []*waiter{w}, "cancel")
 		if q.TryPut(1) {
-			t.Error("somebody still waits")
+			t.Error("TryPut passed an item to a cancelled Get")
 		}
 	})
 }
 
-// A fickle context is cancelled by another goroutine right after the first look
-// at it: between a call's checkpoint and its parking.
+// A fickle context is cancelled right after the first call of Err: between a call's
+// checkpoint and its wait.
 type fickle struct {
 	context.Context
-	looks int
+	calls int
 }
 
 func (f *fickle) Err() error {
-	if f.looks++; f.looks == 1 {
+	if f.calls++; f.calls == 1 {
 		return nil
 	}
 	return context.Canceled
 }
 
-// TestFickleContext: a call that did not get to park leaves nothing behind.
-func TestFickleContext(t *testing.T) {
+// A call that is cancelled between its checkpoint and its wait leaves nothing behind.
+func TestCancelBetweenCheckpointAndWait(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		q := locks.NewQueue[int](0)
 		if _, err := q.Get(&fickle{Context: ctx}); !errors.Is(err, context.Canceled) {
@@ -138,10 +137,10 @@ func TestFickleContext(t *testing.T) {
 			t.Errorf("Put = %v, want canceled", err)
 		}
 		if q.TryPut(1) {
-			t.Error("somebody waits for an item")
+			t.Error("a Get still waits for an item")
 		}
 		if _, ok := q.TryGet(); ok {
-			t.Error("somebody waits for room")
+			t.Error("a Put still waits for space")
 		}
 		b := locks.NewBarrier(2)
 		if _, err := b.Wait(&fickle{Context: ctx}); !errors.Is(err, context.Canceled) || b.Waiting() != 0 {

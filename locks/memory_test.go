@@ -14,15 +14,14 @@ import (
 	"baton/task"
 )
 
-// An item is what goes through a queue: big enough to be alone in its memory.
+// An item is a value in a queue. It is large enough to be alone in its block of memory.
 type item struct {
 	rank int
 	_    [64]byte
 }
 
-// What has gone through a queue, and who has waited for a token, is not kept alive by
-// what lives longer.
-func TestForgets(t *testing.T) {
+// Queues do not keep taken items alive, and limiters do not keep ended tasks alive.
+func TestPrimitivesKeepNothingAlive(t *testing.T) {
 	sim.Test(t, func(ctx context.Context, t *testing.T) {
 		byRank := func(a, b *item) int { return cmp.Compare(a.rank, b.rank) }
 		gone := map[string]func() bool{}
@@ -46,7 +45,7 @@ func TestForgets(t *testing.T) {
 				}
 			}
 			if !gone() {
-				t.Errorf("the %s keeps what it has no need of", name)
+				t.Errorf("the %s keeps an item or task alive", name)
 			}
 		}
 		runtime.KeepAlive(queues)
@@ -54,7 +53,8 @@ func TestForgets(t *testing.T) {
 	})
 }
 
-// through puts items through a queue, and returns what tells whether they are gone.
+// through passes items through a queue, and returns a function that reports whether they
+// are gone.
 func through(ctx context.Context, t *testing.T, q *locks.Queue[*item]) (gone func() bool) {
 	var all []weak.Pointer[item]
 	for rank := range 4 {
@@ -78,7 +78,8 @@ func through(ctx context.Context, t *testing.T, q *locks.Queue[*item]) (gone fun
 	}
 }
 
-// borrow has one task wait for a token until it is cancelled, and one until it has it.
+// borrow makes one task wait for a token until it is cancelled, and another until it has
+// the token. It returns a function that reports whether both tasks are gone.
 func borrow(ctx context.Context, t *testing.T, l *locks.Limiter) (gone func() bool) {
 	check(t, "Acquire", l.Acquire(ctx))
 	waits := func(ctx context.Context) error {

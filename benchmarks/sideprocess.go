@@ -15,17 +15,17 @@ import (
 	"time"
 )
 
-// A seat is the process in which one contestant measures all its rounds, with
-// -fresh.
-type seat struct {
+// A sideProcess is the process in which one contestant measures all its rounds, with -fresh.
+type sideProcess struct {
 	shape string
 	who   string // the hand-over, or the name of the peer
 	procs int    // GOMAXPROCS of the process
 	child *program
 }
 
-// measure is the seat's side: one round in the child, which the first one starts.
-func (s *seat) measure(r round) (float64, error) {
+// measure is the side of the process. It measures one round in the child process, which the first
+// round starts.
+func (s *sideProcess) measure(r round) (float64, error) {
 	if s.child == nil {
 		if err := s.start(); err != nil {
 			return 0, err
@@ -39,29 +39,30 @@ func (s *seat) measure(r round) (float64, error) {
 	return value, err
 }
 
-func (s *seat) start() error {
+func (s *sideProcess) start() error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self, "-many", strconv.Itoa(atOnce), "-seat", s.shape+" "+s.who)
+	cmd := exec.Command(self, "-many", strconv.Itoa(atOnce), "-side", s.shape+" "+s.who)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(s.procs))
 	s.child, err = start(cmd)
 	return err
 }
 
-// end ends the child.
-func (s *seat) end() error {
+// end ends the child process.
+func (s *sideProcess) end() error {
 	if s.child == nil {
 		return nil
 	}
 	return s.child.end()
 }
 
-// sit is the child of a seat: for each line of in, the nanoseconds that a round
-// has to work at least, it measures a round and prints the value. A round begins
-// with a collection, so that it does not pay for the garbage of the one before.
-func sit(name string, in io.Reader, out io.Writer) error {
+// measureRounds runs in the child process of a sideProcess. Each line of in is the minimum time of
+// a round in nanoseconds. For each line, measureRounds measures a round and prints the value. A
+// round begins with a garbage collection, so that the garbage of the previous round costs it
+// nothing.
+func measureRounds(name string, in io.Reader, out io.Writer) error {
 	measure, err := sideOf(name)
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ func sit(name string, in io.Reader, out io.Writer) error {
 	for lines.Scan() {
 		least, err := strconv.ParseInt(lines.Text(), 10, 64)
 		if err != nil {
-			return fmt.Errorf("-seat: %w", err)
+			return fmt.Errorf("-side: %w", err)
 		}
 		runtime.GC()
 		value, err := measure(round{least: time.Duration(least), procs: runtime.GOMAXPROCS(0)})
@@ -83,7 +84,7 @@ func sit(name string, in io.Reader, out io.Writer) error {
 	return lines.Err()
 }
 
-// sideOf finds the side that a seat's name, "shape who", means.
+// sideOf returns the side with the name "shape who" of a sideProcess.
 func sideOf(name string) (side, error) {
 	shape, who, _ := strings.Cut(name, " ")
 	for _, s := range shapes() {
@@ -101,5 +102,5 @@ func sideOf(name string) (side, error) {
 			}
 		}
 	}
-	return nil, errors.New("-seat " + name + ": there is nobody of this name")
+	return nil, errors.New("-side " + name + ": unknown side")
 }

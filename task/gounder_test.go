@@ -12,9 +12,9 @@ import (
 	"baton/task"
 )
 
-// A task of GoUnder is under the ctx, whoever starts it, and ends with it: by a cancel,
-// by the end of a block, or by that of the task.
-func TestGoUnder(t *testing.T) {
+// A task of GoUnder runs under the given ctx, even if another task starts it. It ends with
+// that ctx: by a cancel, or by the end of the block or the task.
+func TestTaskOfGoUnderEndsWithItsContext(t *testing.T) {
 	cause := errors.New("the end")
 	for _, c := range []struct {
 		name string
@@ -33,11 +33,11 @@ func TestGoUnder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			mustRun(t, func(ctx context.Context) error {
-				var lent context.Context
+				var given context.Context
 				var leave task.Future[struct{}]
 				owner := task.Start(ctx, func(ctx context.Context) (int, error) {
 					return 0, c.in(context.WithValue(ctx, anyKey{}, 1), func(ctx context.Context) {
-						lent = ctx
+						given = ctx
 						leave.Await(ctx)
 					})
 				})
@@ -45,20 +45,20 @@ func TestGoUnder(t *testing.T) {
 				var ended error
 				worker := func(ctx context.Context) error {
 					if ctx.Value(anyKey{}) != 1 {
-						t.Error("the values of ctx are gone")
+						t.Error("the task does not have the values of ctx")
 					}
 					ended = forever(ctx)
 					return nil
 				}
-				r := goUnder(lent, worker)
+				r := goUnder(given, worker)
 				turns(ctx, 2)
 				c.end(&owner.Ref, &leave)
 				owner.Await(ctx)
 				turns(ctx, 2)
 				if !r.Done() || !errors.Is(ended, c.want) {
-					t.Errorf("the task is %v and has got %v, want %v", r.State(), ended, c.want)
+					t.Errorf("the task is %v and received %v, want %v", r.State(), ended, c.want)
 				}
-				late := goUnder(lent, worker)
+				late := goUnder(given, worker)
 				turns(ctx, 2)
 				if late == nil || !late.Done() {
 					t.Error("a task that begins after the end is not cancelled")
@@ -69,18 +69,19 @@ func TestGoUnder(t *testing.T) {
 	}
 }
 
-// under calls use with ctx itself.
+// under calls use with ctx.
 func under(ctx context.Context, use func(ctx context.Context)) error {
 	use(ctx)
 	return nil
 }
 
-// A scope that has ended takes no task, and others may not start one.
-func TestGoUnderRefused(t *testing.T) {
+// GoUnder returns nil if the scope has ended. It panics for a context of no task, and on
+// another goroutine.
+func TestGoUnderOfEndedScope(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
-		var lent context.Context
-		task.Scope(ctx, func(ctx context.Context) error { lent = ctx; return nil })
-		if goUnder(lent, forever) != nil {
+		var given context.Context
+		task.Scope(ctx, func(ctx context.Context) error { given = ctx; return nil })
+		if goUnder(given, forever) != nil {
 			t.Error("a task has started in a scope that has ended")
 		}
 		if v := panicOf(func() { goUnder(context.Background(), forever) }); v == nil {
@@ -89,48 +90,47 @@ func TestGoUnderRefused(t *testing.T) {
 		panicked := make(chan any)
 		go func() { panicked <- panicOf(func() { goUnder(ctx, forever) }) }()
 		if <-panicked == nil {
-			t.Error("no panic on a goroutine outside")
+			t.Error("no panic on another goroutine")
 		}
 		return nil
 	})
 }
 
-// A scope does not end before the tasks that it was given, but ends those of GoUnder
-// with them.
-func TestGoUnderScope(t *testing.T) {
+// A scope first waits for its own tasks, and then ends the tasks of GoUnder.
+func TestScopeEndsTasksOfGoUnderLast(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
-		var lent context.Context
+		var given context.Context
 		var bound *task.Ref
 		var leave task.Future[struct{}]
 		scope := task.Start(ctx, func(ctx context.Context) (int, error) {
 			return 0, task.Scope(ctx, func(ctx context.Context) error {
-				lent = ctx
+				given = ctx
 				task.Go(ctx, func(ctx context.Context) error { _, err := leave.Await(ctx); return err })
 				return nil
 			})
 		})
 		turns(ctx, 2)
-		bound = goUnder(lent, func(ctx context.Context) error {
+		bound = goUnder(given, func(ctx context.Context) error {
 			err := forever(ctx)
-			if goUnder(lent, forever) != nil {
+			if goUnder(given, forever) != nil {
 				t.Error("a task has started in a scope that is about to end")
 			}
 			return err
 		})
 		turns(ctx, 2)
 		if bound == nil || bound.Done() {
-			t.Error("the task has ended before those of the scope")
+			t.Error("the task of GoUnder has ended before the other tasks of the scope")
 		}
 		leave.Set(struct{}{})
 		_, err := scope.Await(ctx)
 		if !bound.Done() {
-			t.Error("the scope has ended before the task")
+			t.Error("the scope has ended before the task of GoUnder")
 		}
 		return err
 	})
 }
 
-// goUnder is what package netio uses.
+// goUnder is bridge.GoUnder, as package netio uses it.
 func goUnder(ctx context.Context, fn func(ctx context.Context) error) *task.Ref {
 	return bridge.GoUnder(ctx, fn).(*task.Ref)
 }

@@ -15,9 +15,9 @@ import (
 	"baton/task"
 )
 
-// Contexts that the standard library derives from ours are cancelled with them,
-// agree on Err and Cause, and start no goroutine.
-func TestDerivedContexts(t *testing.T) {
+// Standard contexts that are derived from a context of a task are cancelled together with
+// it. They return the same Err and Cause, and start no goroutine.
+func TestDerivedContextIsCancelledTogether(t *testing.T) {
 	type key struct{}
 	derive := map[string]func(ctx context.Context) (context.Context, context.CancelFunc){
 		"itself": func(ctx context.Context) (context.Context, context.CancelFunc) { return ctx, func() {} },
@@ -77,7 +77,7 @@ func TestDerivedContexts(t *testing.T) {
 						default:
 							await.Reschedule(ctx, task.Now(ctx))
 						}
-						<-done // at once: nothing runs that could close it later
+						<-done // must be closed already
 						if derived.Err() != c.err || context.Cause(derived) != c.cause {
 							t.Errorf("Err = %v, Cause = %v, want %v, %v", derived.Err(), context.Cause(derived), c.err, c.cause)
 						}
@@ -92,7 +92,7 @@ func TestDerivedContexts(t *testing.T) {
 							other = context.DeadlineExceeded
 						}
 						if !errors.Is(err, c.err) || !errors.Is(err, c.cause) || errors.Is(err, other) {
-							t.Errorf("a park under it = %v", err)
+							t.Errorf("a wait under the derived context = %v", err)
 						}
 					})
 					return nil
@@ -105,9 +105,9 @@ func TestDerivedContexts(t *testing.T) {
 	}
 }
 
-// A standard context around ours interrupts what is parked under it: itself, a
-// scope, a task, a timeout.
-func TestParkUnderDerivedContext(t *testing.T) {
+// A cancel of a standard context ends waits under it: of the task itself, of a scope, of
+// another task and of a deadline block.
+func TestStandardCancelEndsWaits(t *testing.T) {
 	under := map[string]func(ctx context.Context) error{
 		"park":  forever,
 		"sleep": func(ctx context.Context) error { return sleep(ctx, time.Hour) },
@@ -152,9 +152,9 @@ func TestParkUnderDerivedContext(t *testing.T) {
 	}
 }
 
-// A standard context that is cancelled already is seen by the first switch point
-// inside whatever is made under it.
-func TestCancelledBefore(t *testing.T) {
+// If a standard context is already cancelled, the first switch point under it returns the
+// cancel.
+func TestContextUnderCancelledStandardContext(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		derived, cancel := context.WithCancelCause(ctx)
 		cancel(errOops)
@@ -174,9 +174,9 @@ func TestCancelledBefore(t *testing.T) {
 	})
 }
 
-// Our own cancel stays what it is when the standard contexts around it report
-// theirs, which it has caused: the edge of the block knows its own.
-func TestOwnCancelAroundStandardContext(t *testing.T) {
+// A deadline cancels the standard contexts under it. A task there returns both cancels, and
+// they still count as the cancel of that deadline.
+func TestDeadlineAroundStandardContext(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		limited, release := await.WithDeadline(ctx, task.Now(ctx).Add(time.Second))
 		defer release()
@@ -187,19 +187,19 @@ func TestOwnCancelAroundStandardContext(t *testing.T) {
 				err := forever(ctx)
 				shielded, release := task.Shield(ctx, -1)
 				defer release()
-				sleep(shielded, time.Second) // the loop polls meanwhile
+				sleep(shielded, time.Second) // the loop polls during the sleep
 				return errors.Join(err, task.Check(ctx))
 			})
 			return nil
 		})
 		if !bridge.Expired(limited, err) {
-			t.Errorf("%v is not the deadline's own", err)
+			t.Errorf("%v does not count as the deadline's cancel", err)
 		}
 		return nil
 	})
 }
 
-// A standard timeout on the real clock is a deadline.
+// On the real clock, a standard timeout is a DeadlineExceeded.
 func TestStandardTimeout(t *testing.T) {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeoutCause(ctx, time.Millisecond, errOops)
@@ -211,7 +211,7 @@ func TestStandardTimeout(t *testing.T) {
 	}
 }
 
-// In the simulator a standard cancel acts before time moves, every time.
+// In a simulation, a standard cancel always takes effect before the time advances.
 func TestStandardCancelInSimulator(t *testing.T) {
 	for range 200 {
 		inEachWorld(t, func(ctx context.Context, t *testing.T) {
@@ -230,8 +230,7 @@ func TestStandardCancelInSimulator(t *testing.T) {
 	}
 }
 
-// inEachWorld runs fn in a bubble, and on a clock that jumps without regard to
-// other goroutines.
+// inEachWorld runs fn in a simulation, and on a loop with a virtual clock.
 func inEachWorld(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	sim.Test(t, fn)
 	mustRun(t, func(ctx context.Context) error {
@@ -240,8 +239,8 @@ func inEachWorld(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	})
 }
 
-// A clock that jumps knows nothing of the standard library's deadlines.
-func TestStandardDeadlineOnVirtualClock(t *testing.T) {
+// On a virtual clock, a standard deadline panics.
+func TestStandardDeadlineOnVirtualClockPanics(t *testing.T) {
 	mustRun(t, func(ctx context.Context) error {
 		derived, cancel := context.WithTimeout(ctx, time.Hour)
 		defer cancel()
