@@ -211,7 +211,7 @@ func TestWrongFilesAreRefused(t *testing.T) {
 			}
 		}
 		_, err := process.ReadPipe(ctx, regular)
-		if err == nil || !strings.Contains(err.Error(), "a regular file is no pipe") {
+		if err == nil || !strings.Contains(err.Error(), "a regular file cannot be opened as a pipe") {
 			t.Errorf("the error is %v", err)
 		}
 	})
