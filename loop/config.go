@@ -47,8 +47,8 @@ type Config struct {
 	// Debug turns on debug mode, like SetDebug. A non-empty BATON_DEBUG does the same.
 	Debug bool
 
-	// Drain limits how long Close waits for jobs that were not abandoned. The default is
-	// five seconds. If negative, Close does not wait.
+	// Drain limits how long Close waits for jobs. The default is five seconds. If negative,
+	// Close does not wait. It does not wait for abandoned jobs alone: see [Job.Abandon].
 	Drain time.Duration
 }
 

@@ -120,8 +120,8 @@ func (j *Job) Cancel() bool {
 
 // Abandon declares that the program no longer waits for the function, such as a read from a
 // terminal that nothing can stop. An abandoned job does not keep the loop from being idle,
-// and Close does not wait for abandoned jobs. If the function ends later, its callback runs
-// as usual: see [Loop.RunInExecutor]. On a closed loop, Abandon does nothing.
+// and Close does not wait if only abandoned jobs run. If the function ends later, its
+// callback runs as usual: see [Loop.RunInExecutor]. On a closed loop, Abandon does nothing.
 func (j *Job) Abandon() {
 	if j.loop.closed.Load() {
 		return

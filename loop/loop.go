@@ -168,9 +168,9 @@ func (l *Loop) SetDebug(on bool) { l.debug.Store(on) }
 func (l *Loop) Debug() bool { return l.debug.Load() }
 
 // Close closes the loop and its poller. It drops queued callbacks, and removes signal
-// handlers and watched descriptors. It blocks for at most Config.Drain until the
-// unabandoned functions in the executor have ended. Close returns an error if some of them
-// still run, joined with the error of the poller.
+// handlers and watched descriptors. It blocks until the functions in the executor have
+// ended, for at most Config.Drain, and not at all if only abandoned functions run. Close
+// returns an error if unabandoned functions still run, joined with the error of the poller.
 //
 // Close panics if the loop is running. A second Close does nothing.
 func (l *Loop) Close() error {

@@ -40,17 +40,17 @@ type Dialer struct {
 	// loop. In a simulated world Dial fails with errors.ErrUnsupported.
 	Control func(network, address string, c syscall.RawConn) error
 
-	// Timeout limits a Dial as a whole, except that the look-up has its own timeout. Zero
-	// or negative means no limit: the kernel gives up a TCP address after some minutes, and
-	// Dial waits forever for a UNIX socket whose queue is full.
+	// Timeout limits a Dial as a whole, including the look-up. Zero or negative means no
+	// limit except that of the look-up: the kernel gives up a TCP address after some
+	// minutes, and Dial waits forever for a UNIX socket whose queue is full.
 	Timeout time.Duration
 
 	// Resolver looks up names. Nil means the resolver of the system, or of the simulated
 	// world.
 	Resolver HostResolver
 
-	// ResolveTimeout limits the look-up of a name. The default is 30 s; negative means no
-	// limit.
+	// ResolveTimeout limits the look-up of a name alone. The default is 30 s; negative
+	// means no limit.
 	ResolveTimeout time.Duration
 
 	// FallbackDelay is how long Dial waits for an attempt before it also tries the next

@@ -46,8 +46,9 @@ func (t *Transport) endError(op string) error {
 
 // Detach waits until everything that was written is sent, and takes the connection out of the
 // transport, with the bytes that were read ahead. The transport ends then, and calls ConnectionLost
-// with [ErrDetached]. Until Detach returns, the protocol gets no bytes and no ResumeWriting, and a
-// Write is misuse and panics. After an error, the transport is unchanged or has ended.
+// with [ErrDetached]. Until Detach returns, the protocol gets no bytes and no ResumeWriting, and
+// Write, WriteBuffers and CloseWrite panic. After an error, the transport is unchanged or has
+// ended.
 func (t *Transport) Detach(ctx context.Context) (*netio.Detached, error) {
 	d, err := t.suspend(ctx, "detach")
 	if err != nil {
@@ -61,10 +62,10 @@ func (t *Transport) Detach(ctx context.Context) (*netio.Detached, error) {
 }
 
 // StartTLS performs the TLS handshake as the client, like [netio.Stream.StartTLS]. Until StartTLS
-// returns, the protocol gets no bytes and no ResumeWriting, and a Write is misuse and panics.
-// Bytes that the protocol has already received are not part of the handshake. After an error, the
-// transport has ended. StartTLS switches, so a callback cannot call it; a [Receiver] or another
-// task can.
+// returns, the protocol gets no bytes and no ResumeWriting, and Write, WriteBuffers and CloseWrite
+// panic. Bytes that the protocol has already received are not part of the handshake. After an
+// error, the transport has ended. StartTLS switches, so a callback cannot call it; a [Receiver] or
+// another task can.
 func (t *Transport) StartTLS(ctx context.Context, config *tls.Config) error {
 	return t.startTLS(ctx, config, (*netio.Stream).StartTLS)
 }

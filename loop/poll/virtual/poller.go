@@ -84,7 +84,8 @@ func New(config Config) *Poller {
 // Now returns the virtual time. It is safe for concurrent use.
 func (p *Poller) Now() time.Time { return p.clock.now() }
 
-// Caps implements [poll.Poller]. It is safe for concurrent use.
+// Caps returns the capabilities of a world in memory: there are no descriptors to adopt and no
+// files to send. poll.Jumps is missing if Config.Bubble is set. Caps is safe for concurrent use.
 func (p *Poller) Caps() poll.Caps {
 	const caps = poll.Unix | poll.Lookups | poll.Readiness | poll.Provided | poll.Vectored | poll.Virtual |
 		poll.Datagrams | poll.Ancillary
