@@ -81,7 +81,7 @@ narrow() {
 }
 runs386() { GOARCH=386 CGO_ENABLED=0 go test -count=1 -run='^$' ./internal/gid >/dev/null 2>&1; }
 # The emulator cannot start the program of a test again, and has no epoll_pwait2.
-not_emulated="TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestHowProgramsEnd|TestHowMainHandlesSignals|TestSignalDefaultIsRestored|TestServerPausesWithoutDescriptors|TestEveryKindOfSleepEnds|TestWaitLimitsBytesRead|TestBlockingIsPrecise|TestSuiteDetectsFaults|TestManyIdleConnections|TestFilesForChildren|TestFilesWithoutDescriptors"
+not_emulated="TestMainHandlesSignalsAfterTheLastReceiver|TestSystemdFiles|TestFailureReports|TestTimeIsOver|TestBlockingStepWithFIFO|TestSeedFlagIsUsed|TestReplayCommand|TestHowProgramsEnd|TestHowMainHandlesSignals|TestSignalDefaultIsRestored|TestServerPausesWithoutDescriptors|TestEveryKindOfSleepEnds|TestWaitLimitsBytesRead|TestBlockingIsPrecise|TestSuiteDetectsFaults|TestManyIdleConnections|TestFilesForChildren|TestFilesWithoutDescriptors"
 foreign() {
 	[ $# -gt 0 ] || set -- arm64 s390x
 	for arch in "$@"; do

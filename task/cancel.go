@@ -92,7 +92,7 @@ func (r *Ref) interrupt(c *Canceled) {
 }
 
 // holdOff is called for a cancel that reaches a shield from outside. The first one starts
-// the time limit. A later one comes from further out and replaces the first as pending, but
+// the time limit. A later one comes from an outer context and replaces the first as pending, but
 // does not extend the time.
 func (l *limit) holdOff(c *Canceled) {
 	if l.pending != nil {

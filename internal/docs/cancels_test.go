@@ -21,7 +21,7 @@ func patient(ctx context.Context, url string) (page string, err error) {
 		return err
 	})
 	if errors.Is(err, context.DeadlineExceeded) && task.Check(ctx) == nil {
-		return "nothing yet", nil // this timeout, and not one further out
+		return "nothing yet", nil // this timeout, and not an outer one
 	}
 	return page, err
 }
