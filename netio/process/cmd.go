@@ -137,6 +137,8 @@ func (c *Cmd) name() string {
 // package os/exec, and there is no child. If ctx ends during Start, the child is killed and
 // waited for, and the error is a [*task.Canceled]. Start forks on a goroutine of the
 // executor, so the loop goes on. In a simulated world the error is errors.ErrUnsupported.
+//
+// A Cmd can be started once, even if Start fails: make another Cmd to try again.
 func (c *Cmd) Start(ctx context.Context) error {
 	if err := c.start(ctx); err != nil {
 		return err
@@ -162,10 +164,10 @@ func (c *Cmd) start(ctx context.Context) (err error) {
 		}
 		c.ourEnds = nil
 	}()
+	c.started = true
 	if err != nil {
 		return err
 	}
-	c.started = true
 	if r.Loop().Poller().Caps().Has(poll.Virtual) {
 		return fmt.Errorf("process: start %s in %v: %w", c.name(), r.Loop(), errors.ErrUnsupported)
 	}
