@@ -71,10 +71,7 @@ func (w *worker) start(ctx context.Context, ln *netio.Listener) (pings, pongs *n
 	cmd.Group = true // Ctrl-C on the terminal goes to the supervisor alone
 	pings, err = cmd.StdinPipe(ctx)
 	if err == nil {
-		cmd.Cancel = func() error {
-			pings.Close() // the error of a second Close would kill the worker
-			return nil
-		}
+		cmd.Cancel = pings.Close
 		cmd.Grace = Grace + 5*time.Second
 		err = cmd.Start(ctx)
 	}
