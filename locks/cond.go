@@ -51,7 +51,7 @@ func (c *Cond) holder() *task.Ref {
 }
 
 // relock locks the mutex for r, the task of ctx, even if ctx is cancelled, because the
-// caller will unlock it. The shield has no bound: relock must not return without the mutex.
+// caller will unlock it. The shield has no limit: relock must not return without the mutex.
 func (c *Cond) relock(ctx context.Context, r *task.Ref) {
 	if c.L.holder == nil {
 		c.L.holder = r

@@ -14,7 +14,7 @@ import (
 // one. A Limiter knows its borrowers.
 type Semaphore struct {
 	permits permits
-	bound   int // 1 + the largest number of free permits; 0 if there is no bound
+	bound   int // 1 + the largest number of free permits; 0 if there is no limit
 }
 
 // NewSemaphore returns a semaphore with n permits. Release may add more permits.

@@ -100,6 +100,6 @@
 //
 // Memory does not grow with a slow peer, because Write returns only when the kernel has
 // taken the bytes. Reading ahead is limited by the LineLimit. Look-ups and the end of a
-// server take a bounded time. A call that moves much data without waiting yields to other
+// server take a limited time. A call that moves much data without waiting yields to other
 // tasks after 256 KiB.
 package netio

@@ -201,7 +201,7 @@ func TestReschedule(t *testing.T) {
 	})
 }
 
-// A shield lets cleanup switch for a bounded time after the cancel.
+// A shield lets cleanup switch for a limited time after the cancel.
 func TestShieldHoldsCancelBack(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -245,7 +245,7 @@ func TestShieldHoldsCancelBack(t *testing.T) {
 	}
 }
 
-// A cancel of an outer standard context starts the bound of a shield too, whether it comes
+// A cancel of an outer standard context starts the time limit of a shield too, whether it comes
 // before the shield or after it.
 func TestShieldUnderStandardContext(t *testing.T) {
 	for _, early := range []bool{true, false} {

@@ -162,7 +162,7 @@ type inherited struct {
 }
 
 // A limit is a context with a time: a timeout, or a shield, which holds back a cancel for
-// a bounded time. Its timer runs on the loop's clock. A limit of withCancel has no time.
+// a limited time. Its timer runs on the loop's clock. A limit of withCancel has no time.
 type limit struct {
 	node
 	timer    loop.Timer

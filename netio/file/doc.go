@@ -32,7 +32,7 @@
 //
 // A read of a file may take as long as the disk needs, and the kernel has no way to wait for
 // that: a poller always reports a file as ready. So calls run in the executor of the loop.
-// The executor is bounded (loop.Config.MaxJobs); further calls wait until a goroutine is
+// The executor has a limit (loop.Config.MaxJobs); further calls wait until a goroutine is
 // free. On Linux, short reads of what is in memory need no executor. A cancel does not
 // interrupt an operation that the kernel has begun, but it ends a call that has not begun.
 // For pipes, terminals and other files that are not regular files or directories, use package

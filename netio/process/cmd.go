@@ -74,10 +74,10 @@ type Cmd struct {
 	// at once.
 	Grace time.Duration
 
-	// WaitDelay bounds how long Wait goes on reading after the exit of the child. It is
+	// WaitDelay limits how long Wait goes on reading after the exit of the child. It is
 	// needed because a process that the child has started may hold the pipes of Stdout and
 	// Stderr. After this time the error is exec.ErrWaitDelay, unless the child has failed. Zero
-	// means DefaultWaitDelay; a negative WaitDelay means no bound. If the ctx of Start has
+	// means DefaultWaitDelay; a negative WaitDelay means no limit. If the ctx of Start has
 	// ended, Wait also stops reading when nothing has come for 100 ms.
 	WaitDelay time.Duration
 

@@ -33,7 +33,7 @@
 // Like a task, a child belongs to the scope in which it was started: the scope does not end
 // before the child. When the ctx of Start ends, by a cancel or a deadline, the child is asked
 // to terminate. If it has not ended after [DefaultGrace], it is killed. The scope then waits
-// for it, so no process and no zombie is left, and await.Timeout bounds the time of a command.
+// for it, so no process and no zombie is left, and await.Timeout limits the time of a command.
 // With [Cmd.Group] this is also true of the processes that the child has started. Set Group
 // for a shell: without it, a cancel ends the shell but not the programs that the shell runs.
 //

@@ -17,7 +17,7 @@ import (
 // keeps.
 const excerptBytes = 32 << 10
 
-// delay returns the WaitDelay; a negative one means no bound.
+// delay returns the WaitDelay; a negative one means no limit.
 func (c *Cmd) delay() time.Duration {
 	if c.WaitDelay == 0 {
 		return DefaultWaitDelay

@@ -65,7 +65,7 @@ type Poller struct {
 	closed     bool
 	inWait     bool // the running Wait reports what completes now
 
-	// The kernel stores events here. The length bounds the work of one call.
+	// The kernel stores events here. The length limits the work of one call.
 	events    [maxEvents]unix.EpollEvent
 	leftover  []unix.EpollEvent // events for the next Wait; see dispatch
 	readBytes int               // number of bytes that this Wait has read

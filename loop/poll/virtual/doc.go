@@ -41,7 +41,7 @@
 // including ports, and Wait reports operations in the order in which they completed.
 //
 // The network is one host that owns every address. It has TCP and UNIX-domain streams with
-// bounded buffers and the errors of a kernel. It has no faults: a test that wants a connection
+// limited buffers and the errors of a kernel. It has no faults: a test that wants a connection
 // delayed, refused or unanswered sets [Config.Dial]. The network also has UDP and UNIX-domain
 // datagrams. [Config.Faults] makes it lose, duplicate and delay UDP datagrams.
 //
