@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -84,7 +85,16 @@ func (s *server) start() error {
 
 // pause stops the processes of the server. They keep their connections, and the kernel still
 // accepts new ones for them.
-func (s *server) pause() { s.signal(syscall.SIGSTOP) }
+func (s *server) pause() {
+	// A process may start another one before it stops: so repeat until all are found.
+	for stopped := []int(nil); ; {
+		all := s.signal(syscall.SIGSTOP)
+		if slices.Equal(all, stopped) {
+			return
+		}
+		stopped = all
+	}
+}
 
 // resume lets the processes of the server run again.
 func (s *server) resume() { s.signal(syscall.SIGCONT) }
