@@ -79,7 +79,7 @@ func TestCancelFunction(t *testing.T) {
 			cancel func(c *process.Cmd) error
 			status int
 		}{
-			{func(c *process.Cmd) error { return c.Signal(syscall.SIGHUP) }, -int(syscall.SIGHUP)},
+			{func(c *process.Cmd) error { return c.Signal(syscall.SIGUSR1) }, -int(syscall.SIGUSR1)},
 			{func(*process.Cmd) error { return refused }, -int(syscall.SIGKILL)},
 		} {
 			c := process.Command("sleep", "60")

@@ -250,7 +250,7 @@ func TestSignal(t *testing.T) {
 		}{
 			{(*process.Cmd).Kill, -int(syscall.SIGKILL)},
 			{(*process.Cmd).Terminate, -int(syscall.SIGTERM)},
-			{func(c *process.Cmd) error { return c.Signal(syscall.SIGHUP) }, -int(syscall.SIGHUP)},
+			{func(c *process.Cmd) error { return c.Signal(syscall.SIGUSR1) }, -int(syscall.SIGUSR1)},
 		} {
 			for _, group := range []bool{false, true} {
 				cmd := shell("echo sleeping; exec sleep 60")
