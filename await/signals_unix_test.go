@@ -235,10 +235,10 @@ func receivesInterrupts(ctx context.Context) error {
 	return await.Sleep(ctx, time.Hour)
 }
 
-// receivesOnce is a program that receives SIGUSR2 once. After that, SIGUSR2 has its default
+// receivesOnce is a program that receives SIGHUP once. After that, SIGHUP has its default
 // action again.
 func receivesOnce(ctx context.Context) error {
-	got := receive(ctx, 1, syscall.SIGUSR2)
+	got := receive(ctx, 1, syscall.SIGHUP)
 	fmt.Println("ready")
 	if _, err := got.Await(ctx); err != nil {
 		return err
@@ -267,7 +267,7 @@ func init() {
 
 // When the last receiver of a signal has ended, task.Main handles the signal again.
 func TestMainHandlesSignalsAfterTheLastReceiver(t *testing.T) {
-	interrupt, user := syscall.SIGINT, syscall.SIGUSR2
+	interrupt, hangup := syscall.SIGINT, syscall.SIGHUP
 	for _, c := range []struct {
 		program string
 		signals []syscall.Signal // one after each line
@@ -276,7 +276,7 @@ func TestMainHandlesSignalsAfterTheLastReceiver(t *testing.T) {
 	}{
 		{"receives interrupts", []syscall.Signal{interrupt, interrupt, interrupt},
 			[]string{"ready", "interrupt <nil>", "twice <nil>", "signal: interrupt"}, "exit status 130"},
-		{"receives once", []syscall.Signal{user, user}, []string{"ready", "received"}, "signal: user defined signal 2"},
+		{"receives once", []syscall.Signal{hangup, hangup}, []string{"ready", "received"}, "signal: hangup"},
 		{"receives forever", []syscall.Signal{interrupt}, []string{"ready", "signal: interrupt"}, "exit status 130"},
 	} {
 		t.Run(c.program, func(t *testing.T) {
