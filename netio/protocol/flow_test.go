@@ -127,8 +127,8 @@ func TestLoweredLimitsPauseAtOnce(t *testing.T) {
 		c := &protocoltest.Checker{T: t}
 		s, tr := pair(ctx, t, protocol.Config{}, of(c))
 		crowd(ctx, t, tr)
-		size := tr.WriteBufferSize()
 		inCallback(ctx, t, func() {
+			size := tr.WriteBufferSize() // it can only change between callbacks
 			tr.SetWriteBufferLimits(size, 0)
 			if tr.WritePaused() {
 				t.Error("paused at the limit")
