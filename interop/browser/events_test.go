@@ -21,9 +21,12 @@ const eventsPage = `<ol id=log></ol>
 	});
 </script>`
 
-// Server-sent events arrive one by one. After three events the server closes the connection, and
-// the browser requests the rest with a Last-Event-ID. When the window is closed, the context of
-// the request ends.
+// Server-sent events arrive one by one. After three events the server ends the response and closes
+// the connection, and the browser requests the rest with a Last-Event-ID. When the window is
+// closed, the context of the request ends.
+//
+// The server does not abort the response: a browser may drop the events that it has received but
+// not yet delivered when a response fails.
 func TestEventSource(t *testing.T) {
 	const each, all = 3, 6
 	gone := make(chan error, 1)
@@ -33,6 +36,7 @@ func TestEventSource(t *testing.T) {
 		ids = append(ids, last)
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Connection", "close")
 		fmt.Fprint(w, "retry: 50\n\n")
 		n, _ := strconv.Atoi(last) // 0 without a Last-Event-ID
 		for range each {
@@ -43,7 +47,7 @@ func TestEventSource(t *testing.T) {
 			}
 		}
 		if n < all {
-			panic(http.ErrAbortHandler)
+			return
 		}
 		gone <- await.Forever(r.Context())
 	}})

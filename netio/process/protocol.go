@@ -46,13 +46,14 @@ type Transport struct {
 	open     int  // how many pipes have not ended
 	made     bool // ConnectionMade was called
 	exited   bool // ProcessExited was called
-	lost     bool // ConnectionLost was called, or Connect has failed
+	lost     bool // ConnectionLost was called, or Connect has failed before ConnectionMade
 }
 
 // Connect starts the command for a protocol. It creates a pipe for each of Stdin, Stdout and
 // Stderr that is nil. ConnectionMade has returned when Connect returns. As with [Cmd.Start],
 // the child belongs to the scope of ctx; the scope does not end before ConnectionLost was
-// called. If Connect fails after the start of the child, it ends the child.
+// called. If Connect fails after the start of the child, it ends the child. If ConnectionMade
+// was called before that, the other methods are called as well.
 //
 // Connect is the subprocess_exec of PEP 3156.
 func (c *Cmd) Connect(ctx context.Context, p Protocol) (*Transport, error) {
@@ -72,7 +73,7 @@ func (c *Cmd) Connect(ctx context.Context, p Protocol) (*Transport, error) {
 		err = c.child.until(ctx, func() bool { return t.made })
 	}
 	if err != nil {
-		t.lost = true // so that no method of the protocol is called
+		t.lost = !t.made // without ConnectionMade, no method of the protocol is called
 		t.Close()
 		return nil, err
 	}
@@ -208,7 +209,7 @@ func (s *side) DataReceived(data []byte) {
 
 // ConnectionLost passes the end of the pipe on.
 func (s *side) ConnectionLost(err error) {
-	if s.t.lost { // Connect has failed
+	if s.t.lost { // Connect has failed before ConnectionMade
 		return
 	}
 	s.t.open--

@@ -231,3 +231,20 @@ func TestCancelledConnectLeavesNoChild(t *testing.T) {
 		}
 	})
 }
+
+// A Connect that is cancelled by ConnectionMade fails. The protocol still gets all its calls.
+func TestConnectIsCancelledByConnectionMade(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		var connect *task.Task[struct{}]
+		d := &recorder{made: func(*process.Transport) { connect.Cancel(nil) }}
+		connect = task.StartErr(ctx, func(ctx context.Context) error {
+			_, err := process.Command("sleep", "60").Connect(ctx, d)
+			return err
+		})
+		if _, err := connect.Await(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Connect: %v, want context.Canceled", err)
+		}
+		d.wait(ctx, t, func() bool { return d.lost })
+		d.check(t, "made", "pipe 0: <nil>", "pipe 1: <nil>", "pipe 2: <nil>", "exited", "lost")
+	})
+}
