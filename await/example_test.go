@@ -33,19 +33,18 @@ func Example() {
 
 func ExampleSleep() {
 	task.Run(context.Background(), func(ctx context.Context) error {
-		for i := range 3 {
-			task.Go(ctx, func(ctx context.Context) error {
-				err := await.Sleep(ctx, time.Duration(3-i)*time.Millisecond)
-				fmt.Println("task", i)
-				return err
-			})
-		}
+		task.Go(ctx, func(context.Context) error {
+			fmt.Println("others run")
+			return nil
+		})
+		began := task.Now(ctx)
+		err := await.Sleep(ctx, time.Millisecond)
+		fmt.Println(task.Now(ctx).Sub(began) >= time.Millisecond, err)
 		return nil
 	})
 	// Output:
-	// task 2
-	// task 1
-	// task 0
+	// others run
+	// true <nil>
 }
 
 func ExampleForever() {
@@ -94,14 +93,17 @@ func ExampleTimeout() {
 
 func ExampleReschedule() {
 	task.Run(context.Background(), func(ctx context.Context) error {
-		return await.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
-			await.Reschedule(ctx, task.Now(ctx).Add(time.Hour)) // there was progress
-			err := await.Sleep(ctx, 2*time.Millisecond)
-			fmt.Println(err)
-			return err
+		return await.Timeout(ctx, time.Minute, func(ctx context.Context) error {
+			later := task.Now(ctx).Add(time.Hour)
+			fmt.Println(await.Reschedule(ctx, later)) // there was progress
+			deadline, _ := ctx.Deadline()
+			fmt.Println(deadline.Equal(later))
+			return nil
 		})
 	})
-	// Output: <nil>
+	// Output:
+	// true
+	// true
 }
 
 // later returns a function that returns a word after some milliseconds.
