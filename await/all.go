@@ -16,7 +16,7 @@ import (
 // the call, All returns the error of the first in the order of the arguments. After that,
 // it returns the first error in time. The *task.Canceled of a cancelled task is such an
 // error. If ctx is cancelled, before or during the call, All returns the *task.Canceled of
-// ctx.
+// ctx. A task whose error All does not return counts as not awaited: see [task.Start].
 //
 // All panics if a task would wait for itself or for a task of another loop. In that case,
 // All has not awaited any task.

@@ -24,7 +24,8 @@ type completions struct {
 
 // watch begins to record. Tasks that have already ended come first. A task that occurs
 // twice in tasks also occurs twice in the order. call is the caller's name for messages.
-// Until stop is called, the errors of the tasks count as awaited.
+// Until stop is called, the errors of the tasks fail no scope; the caller awaits each task
+// that it returns by calling Result.
 func watch(ctx context.Context, call string, tasks []*task.Ref) *completions {
 	self := task.Self(ctx)
 	for _, t := range tasks { // before the first callback, so that a panic leaves none behind

@@ -25,8 +25,9 @@ import (
 // The time that the body of the range takes does not change the order.
 //
 // If ctx is cancelled, before or during the range, the range ends after one more step,
-// which has a nil task and the error. Leaving the range does not cancel the tasks. Only the
-// task that called Each may use the iterator.
+// which has a nil task and the error. Leaving the range does not cancel the tasks. A task
+// that the range has not reached counts as not awaited: see [task.Start]. Only the task that
+// called Each may use the iterator.
 func Each[T any](ctx context.Context, tasks ...*task.Task[T]) iter.Seq2[*task.Task[T], error] {
 	task.Self(ctx) // so that a foreign ctx panics here, and not at the range
 	return func(yield func(*task.Task[T], error) bool) {
@@ -42,6 +43,7 @@ func Each[T any](ctx context.Context, tasks ...*task.Task[T]) iter.Seq2[*task.Ta
 				yield(nil, err)
 				return
 			}
+			tasks[i].Result() // awaits the task
 			if !yield(tasks[i], nil) {
 				return
 			}

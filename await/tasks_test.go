@@ -5,6 +5,7 @@ package await_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -287,6 +288,58 @@ func TestEndedWaitLeavesNoCallback(t *testing.T) {
 				took(ctx, t, began, 2*time.Second)
 			})
 		})
+	}
+}
+
+// The error of a task that ends together with a wait for it is not lost: either the wait
+// returns the error, or it fails the scope.
+func TestErrorAtTheEndOfAWait(t *testing.T) {
+	waits := map[string]func(ctx context.Context, tasks ...*task.Task[int]) error{
+		"All": func(ctx context.Context, tasks ...*task.Task[int]) error {
+			_, err := await.All(ctx, tasks...)
+			return err
+		},
+		"the first of Each": func(ctx context.Context, tasks ...*task.Task[int]) error {
+			for tk, err := range await.Each(ctx, tasks...) {
+				if err == nil {
+					_, err = tk.Result()
+				}
+				return err
+			}
+			return nil
+		},
+		"Each": func(ctx context.Context, tasks ...*task.Task[int]) error {
+			var errs []error
+			for tk, err := range await.Each(ctx, tasks...) {
+				if err == nil {
+					_, err = tk.Result()
+				}
+				errs = append(errs, err)
+			}
+			return errors.Join(errs...)
+		},
+	}
+	errOther := errors.New("other")
+	for name, wait := range waits {
+		for _, cancel := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, cancelled: %v", name, cancel), func(t *testing.T) {
+				for seed := range uint64(20) {
+					sim.Config{Seed: seed + 1}.Test(t, func(ctx context.Context, t *testing.T) {
+						err := task.Scope(ctx, func(ctx context.Context) error {
+							a, b := after(ctx, time.Second, 0, errBody), after(ctx, time.Second, 0, errOther)
+							waiter := task.Go(ctx, func(ctx context.Context) error { return wait(ctx, a, b) })
+							if cancel {
+								after(ctx, time.Second, 0, nil).AddDoneCallback(func(*task.Ref) { waiter.Cancel(nil) })
+							}
+							return await.Sleep(ctx, time.Duration(seed%2)*time.Minute)
+						})
+						if !errors.Is(err, errBody) || !errors.Is(err, errOther) {
+							t.Errorf("Scope = %v, want %v and %v", err, errBody, errOther)
+						}
+					})
+				}
+			})
+		}
 	}
 }
 

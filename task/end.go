@@ -15,19 +15,18 @@ func (r *Ref) end(err error) {
 	r.err = err
 	r.state = Done
 	r.worker = nil
-	canceled := err != nil && r.ctx.scope.isInnerCancel(r, err)
+	r.observed = r.observed || err == nil || r.ctx.scope.isInnerCancel(r, err)
 	r.ctx.end()
 	if r.awaiters.wakeAll() > 0 {
 		r.observed = true
 	}
 	if x := r.extra.Load(); x != nil {
-		r.observed = r.observed || x.watchers > 0
 		x.end(r)
 	}
 	if r == r.b.root {
 		r.b.loop.Driver().Ready(loop.Entry{Runner: (*lastCallback)(r.b)})
 	} else {
-		r.ctx.scope.taskEnded(r, canceled)
+		r.ctx.scope.taskEnded(r)
 	}
 }
 

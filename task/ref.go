@@ -74,14 +74,18 @@ func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
 	return c.remove
 }
 
-// addWatcher counts the caller, await.All or await.Each, as awaiting r until stop is
-// called: if r has failed or fails meanwhile, its error belongs to the caller.
+// addWatcher keeps the error of r from failing the scope until stop is called. The caller,
+// await.All or await.Each, may await r until then. If it does not, for example because it
+// was cancelled when r ended, stop assigns the error.
 func (r *Ref) addWatcher() (stop func()) {
-	if r.state == Done {
-		r.observed = true
+	if r.state == Done { // its error is assigned already
 		return nothing
 	}
 	x := r.more()
 	x.watchers++
-	return func() { x.watchers-- }
+	return func() {
+		if x.watchers--; r.state == Done && !r.observed {
+			r.ctx.scope.assignError(r)
+		}
+	}
 }

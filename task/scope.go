@@ -184,12 +184,11 @@ func (s *scope) adopt(r *Ref, n *node, ctx context.Context) {
 	r.ready()
 }
 
-// taskEnded is the last step in the end of r. canceled says that r returned only a cancel
-// that is no failure: see isInnerCancel. taskEnded wakes the owner of the scope if the
-// owner is in join and no other task is left.
-func (s *scope) taskEnded(r *Ref, canceled bool) {
+// taskEnded is the last step in the end of r. It wakes the owner of the scope if the owner
+// is in join and no other task is left.
+func (s *scope) taskEnded(r *Ref) {
 	s.count--
-	if r.err != nil && !canceled {
+	if r.err != nil {
 		s.assignError(r)
 	}
 	if x := r.extra.Load(); x != nil { // r has returned without awaiting these
@@ -204,10 +203,12 @@ func (s *scope) taskEnded(r *Ref, canceled bool) {
 	}
 }
 
-// assignError decides who owns the error of r, a task that has failed:
+// assignError decides who owns the error of r, a task that has ended:
 //
 //   - A panic, a Goexit, and any error of a task of Go fail the scope.
-//   - The error of an awaited task belongs to the task that awaited it.
+//   - The error of an awaited task belongs to the task that awaited it. An error that is only a
+//     cancel (see isInnerCancel) needs no owner.
+//   - The error of a watched task has no owner until the watcher stops: see addWatcher.
 //   - The error of a task of Start belongs to the function that called Start. If that function has
 //     returned, the error fails the scope. Otherwise r is recorded, and fails the scope if the
 //     function returns without awaiting r.
@@ -215,11 +216,11 @@ func (s *scope) taskEnded(r *Ref, canceled bool) {
 // The starter is the scope's function or a task of the scope. When a task ends, the tasks
 // that it started move up in the tree and count as tasks of Go from then on: see detach.
 func (s *scope) assignError(r *Ref) {
-	starter := r.ctx.parent.ref
+	starter, x := r.ctx.parent.ref, r.extra.Load()
 	switch {
 	case r.goexit, panicIn(r.err) != nil:
 		s.fail(r.err)
-	case r.observed:
+	case r.observed, x != nil && x.watchers > 0:
 	case !r.started, starter.state == Done, starter == s.ref && s.phase != open:
 		s.fail(r.err)
 	case starter == s.ref:

@@ -44,7 +44,7 @@ type Ref struct {
 
 	state    State
 	started  bool   // made by Start; the function that called Start has not returned
-	observed bool   // it was awaited
+	observed bool   // it was awaited, or has ended without a failure
 	goexit   bool   // the function ended by runtime.Goexit
 	daemon   bool   // made by goUnder: its scope does not wait for it
 	budget   int32  // switch points left before the next one yields; see stepBudget

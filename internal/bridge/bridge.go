@@ -51,7 +51,7 @@ var (
 	// value with make. The value lives as long as the scope.
 	Local func(ctx context.Context, key any, make func(ctx context.Context) any) any
 
-	// Watch counts the caller as awaiting a task, a *task.Ref, until stop is called. If the
-	// task has failed or fails meanwhile, its error belongs to the caller.
+	// Watch keeps the error of a task, a *task.Ref, from failing its scope until stop is
+	// called. The caller awaits the task until then, or leaves the error to the scope.
 	Watch func(ref any) (stop func())
 )
