@@ -5,6 +5,7 @@ package loop_test
 import (
 	"errors"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -101,11 +102,13 @@ func TestGuest(t *testing.T) {
 				listener.Close()
 				done()
 			})})
-			go func() {
+			var client sync.WaitGroup
+			client.Go(func() {
 				if c, err := net.Dial("tcp", listener.LocalAddr().String()); err == nil {
 					c.Close()
 				}
-			}()
+			})
+			h.t.Cleanup(client.Wait) // other tests count the open descriptors
 		}},
 		{"an operation that a callback ends", func(h *host, done func()) {
 			listener := listen(h)

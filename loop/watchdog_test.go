@@ -159,9 +159,9 @@ func TestTwoSlowCallbacks(t *testing.T) {
 func TestStepEndsDuringReport(t *testing.T) {
 	guard(t)
 	l, reports := watched(t, slow)
-	asked, next := make(chan bool), make(chan bool)
+	asked, next := make(chan bool, 100), make(chan bool)
 	l.Driver().NameSteps(func(uintptr) string {
-		close(asked)
+		asked <- true // more than once if the next step is slow, too
 		<-next
 		return "the next step"
 	})
