@@ -88,6 +88,7 @@ type job struct {
 	ref      *task.Ref
 	handle   *task.Task[int] // of Start
 	waiting  []*node         // the nodes in which tasks await it
+	watchers int             // running calls of await.Each that began before its end
 	received bool            // a caller has received its error
 	done     bool
 	exits    bool // it ends by Goexit
@@ -205,18 +206,27 @@ func (m *model) returned(g *group, starter *job) {
 
 // returns records the error with which j ends.
 func (m *model) returns(j *job, err error) error {
-	g := j.node.group
-	j.done, j.failure = true, m.failures(g, j, err)
+	j.done, j.failure = true, m.failures(j.node.group, j, err)
 	j.received = slices.ContainsFunc(j.waiting, func(p *node) bool { return len(m.cancelsAt(p)) == 0 })
+	m.assign(j)
+	m.returned(j.node.group, j)
+	return err
+}
+
+// assign decides what becomes of the failures of j, which has ended.
+func (m *model) assign(j *job) {
+	g := j.node.group
 	fatal := j.exits || slices.ContainsFunc(j.failure, func(e error) bool { _, ok := e.(*crash); return ok })
 	over := j.starter.done || j.starter == g.node.job && g.returned
-	if j.handle == nil || fatal || over && !j.received {
+	switch {
+	case j.handle == nil || fatal:
 		m.fail(g, j.failure)
-	} else if len(j.failure) > 0 {
+	case j.received || j.watchers > 0:
+	case over:
+		m.fail(g, j.failure)
+	case len(j.failure) > 0:
 		g.unowned = append(g.unowned, j)
 	}
-	m.returned(g, j)
-	return err
 }
 
 // checkWait checks the result of a wait at p against the cancels there.
@@ -279,7 +289,7 @@ func (m *model) statement(p *node, r *rand.Rand, depth int) error {
 	case n < 7 && len(m.jobs) < 50:
 		m.start(p, r, depth)
 	case n < 9 && p.job.index < len(m.jobs): // not for older tasks, which may wait for this one
-		return m.await(p, m.jobs[p.job.index+r.IntN(len(m.jobs)-p.job.index)])
+		return m.await(p, m.jobs[p.job.index+r.IntN(len(m.jobs)-p.job.index)], r)
 	case n < 12 && len(m.jobs) > 0:
 		m.interfere(p, m.jobs[r.IntN(len(m.jobs))], r)
 	default:
@@ -361,9 +371,13 @@ func (m *model) start(p *node, r *rand.Rand, depth int) {
 	}
 }
 
-func (m *model) await(p *node, j *job) error {
+// await awaits j, with Await or with Each.
+func (m *model) await(p *node, j *job, r *rand.Rand) error {
 	if j.handle == nil {
 		return nil
+	}
+	if r.IntN(2) == 0 {
+		return m.each(p, j)
 	}
 	j.waiting = append(j.waiting, p)
 	v, err := j.handle.Await(p.ctx)
@@ -374,6 +388,27 @@ func (m *model) await(p *node, j *job) error {
 	m.checkWait(p, nil)
 	j.received = true
 	return err
+}
+
+// each awaits j with Each. If it is cancelled when j ends, the failures of j are not its own.
+func (m *model) each(p *node, j *job) error {
+	if !j.done {
+		j.watchers++
+		defer func() {
+			if j.watchers--; j.done && !j.received {
+				m.assign(j)
+			}
+		}()
+	}
+	for tk, err := range await.Each(p.ctx, j.handle) {
+		if m.checkWait(p, err) != nil {
+			return err
+		}
+		_, err = tk.Result()
+		j.received = true
+		return err
+	}
+	return nil
 }
 
 // interfere cancels j, cancels a scope around p, or adds a callback to j.
