@@ -21,7 +21,7 @@ import (
 // slow machine there may be reports of other steps.
 func hold(t *testing.T, reports <-chan loop.SlowStep, name string) {
 	var seen []string
-	late := time.After(10 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		select {
 		case <-late:
@@ -108,7 +108,7 @@ func reported(t *testing.T, r task.Runner, ctx context.Context,
 	})
 	err := r.Run(ctx, func(ctx context.Context) error {
 		return main(ctx, func(ctx context.Context) loop.SlowStep {
-			late := time.After(10 * time.Second)
+			late := time.After(time.Minute)
 			for {
 				select {
 				case <-late:

@@ -126,7 +126,7 @@ var (
 // runProgram runs one program on its own goroutine, because a Goexit may end that
 // goroutine.
 func runProgram(t *testing.T, seed uint64, cfg loop.Config, r task.Runner) {
-	hung := time.AfterFunc(10*time.Second, func() {
+	hung := time.AfterFunc(time.Minute, func() {
 		buf := make([]byte, 1<<22)
 		panic(fmt.Sprintf("torture: the program with the seed %d hangs\n%s", seed, buf[:runtime.Stack(buf, true)]))
 	})
