@@ -73,19 +73,3 @@ func (r *Ref) AddDoneCallback(fn func(*Ref)) (remove func() bool) {
 	}
 	return c.remove
 }
-
-// addWatcher keeps the error of r from failing the scope until stop is called. The caller,
-// await.All or await.Each, may await r until then. If it does not, for example because it
-// was cancelled when r ended, stop assigns the error.
-func (r *Ref) addWatcher() (stop func()) {
-	if r.state == Done { // its error is assigned already
-		return nothing
-	}
-	x := r.more()
-	x.watchers++
-	return func() {
-		if x.watchers--; r.state == Done && !r.observed {
-			r.ctx.scope.assignError(r)
-		}
-	}
-}

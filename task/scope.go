@@ -231,6 +231,22 @@ func (s *scope) assignError(r *Ref) {
 	}
 }
 
+// addWatcher keeps the error of r from failing the scope until stop is called. The caller,
+// await.All or await.Each, may await r until then. If it does not, for example because it
+// was cancelled when r ended, stop assigns the error.
+func (r *Ref) addWatcher() (stop func()) {
+	if r.state == Done { // its error is assigned already
+		return nothing
+	}
+	x := r.more()
+	x.watchers++
+	return func() {
+		if x.watchers--; r.state == Done && !r.observed {
+			r.ctx.scope.assignError(r)
+		}
+	}
+}
+
 // owned reports whether r was awaited after it failed.
 func (r *Ref) owned() bool { return r.observed }
 
