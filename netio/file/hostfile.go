@@ -31,11 +31,9 @@ type hostFile struct {
 	slow atomic.Bool     // readNow does not work for this file
 }
 
-// transfer moves p in pieces, in the executor. If it moves fewer than len(p) bytes, it returns
-// an error.
+// transfer calls inPieces in the executor.
 func transfer(ctx context.Context, p []byte, move func(part []byte, at int64) (int, error)) (int, error) {
-	n, err := call(ctx, func(ctx context.Context) (int, error) { return inPieces(ctx, p, move) })
-	return n, taskError(ctx, err)
+	return call(ctx, func(ctx context.Context) (int, error) { return inPieces(ctx, p, move) })
 }
 
 // now tries readNow if p is short. It does not in a simulated world, where the schedule must not
@@ -57,10 +55,8 @@ func (h *hostFile) Read(ctx context.Context, p []byte) (int, error) {
 	if n, err := h.now(ctx, p, -1); n > 0 || err != nil {
 		return n, err
 	}
-	n, err := call(ctx, func(ctx context.Context) (int, error) {
-		return inPieces(ctx, p, func(part []byte, _ int64) (int, error) { return h.f.Read(part) })
-	})
-	if n > 0 && (err == io.EOF || err == errCanceled) {
+	n, err := transfer(ctx, p, func(part []byte, _ int64) (int, error) { return h.f.Read(part) })
+	if _, canceled := err.(*task.Canceled); n > 0 && (canceled || err == io.EOF) {
 		err = nil
 	}
 	return n, err
@@ -134,7 +130,7 @@ func (h *hostFile) Close(ctx context.Context) error {
 
 // copyHost copies the rest of one file to the offset of another file, in the executor.
 func copyHost(ctx context.Context, to, from *os.File) (int64, error) {
-	n, err := call(ctx, func(ctx context.Context) (n int64, err error) {
+	return call(ctx, func(ctx context.Context) (n int64, err error) {
 		for {
 			m, err := io.CopyN(to, from, copyBytes)
 			n += m
@@ -148,5 +144,4 @@ func copyHost(ctx context.Context, to, from *os.File) (int64, error) {
 			}
 		}
 	})
-	return n, taskError(ctx, err)
 }
