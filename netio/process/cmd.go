@@ -157,13 +157,7 @@ func (c *Cmd) start(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	defer func() {
-		c.closeChildEnds()
-		if err != nil {
-			c.closeOurEnds()
-		}
-		c.ourEnds = nil
-	}()
+	defer func() { c.closePipes(err) }()
 	c.started = true
 	if err != nil {
 		return err
@@ -194,20 +188,17 @@ func (c *Cmd) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// closeChildEnds closes the child's ends of the pipes.
-func (c *Cmd) closeChildEnds() {
+// closePipes closes the child's ends of the pipes, and after an error also the other ends.
+func (c *Cmd) closePipes(err error) {
 	for _, f := range c.childEnds {
 		_ = f.Close()
 	}
-	c.childEnds = nil
-}
-
-// closeOurEnds closes the other ends.
-func (c *Cmd) closeOurEnds() {
 	for _, s := range c.ourEnds {
-		_ = s.Close() // fails if the user has closed it
+		if err != nil {
+			_ = s.Close() // fails if the user has closed it
+		}
 	}
-	c.ourEnds = nil
+	c.childEnds, c.ourEnds = nil, nil
 }
 
 // Wait waits until the child has ended and its output is in Stdout and Stderr, but not longer

@@ -92,8 +92,7 @@ func (c *Cmd) startWithPipes(ctx context.Context) (err error) {
 		_, err = c.StderrPipe(ctx)
 	}
 	if err != nil {
-		c.closeChildEnds()
-		c.closeOurEnds()
+		c.closePipes(err)
 		return err
 	}
 	return c.Start(ctx)
