@@ -231,16 +231,14 @@ var errNotStarted = errors.New("process: not started")
 // Run starts the command and waits until it ends. If ctx is cancelled, Run ends the child as
 // [Cmd.Start] does, and still returns after the child has ended. It returns the errors of
 // Start and Wait.
-func (c *Cmd) Run(ctx context.Context) error {
-	return c.run(ctx, func() []pump { return nil })
-}
+func (c *Cmd) Run(ctx context.Context) error { return c.run(ctx) }
 
-// run is Run with more pumps, which are created after the start of the child.
-func (c *Cmd) run(ctx context.Context, more func() []pump) error {
+// run is Run with more pumps.
+func (c *Cmd) run(ctx context.Context, more ...pump) error {
 	if err := c.start(ctx); err != nil {
 		return err
 	}
-	c.child.pumps = append(c.child.pumps, more()...)
+	c.child.pumps = append(c.child.pumps, more...)
 	if err := c.child.guard(ctx); err != nil {
 		return err
 	}
