@@ -37,12 +37,6 @@ type child struct {
 	changed  task.WaitQueue
 }
 
-func newChild(l *loop.Loop, c *Cmd, pumps []pump) *child {
-	ch := &child{loop: l, cmd: c, pumps: pumps}
-	ch.observe()
-	return ch
-}
-
 // guard waits for the child, ends it when ctx ends, and cleans up. It returns the cancel that
 // has ended the child, if any: a scope whose child was ended has not done all its work.
 func (c *child) guard(ctx context.Context) error {

@@ -180,7 +180,8 @@ func (c *Cmd) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.child = newChild(r.Loop(), c, pumps)
+	c.child = &child{loop: r.Loop(), cmd: c, pumps: pumps}
+	c.child.observe()
 	if err := task.Check(ctx); err != nil {
 		c.child.discard(ctx)
 		return err
