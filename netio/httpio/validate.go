@@ -80,13 +80,7 @@ func hasToken(values []string, token string) bool {
 
 // wants reports whether the first value of a field has token. It ignores case. As in package
 // net/http, commas, spaces and tabs separate tokens.
-func wants(h http.Header, name, token string) bool {
-	values := h[name]
-	if len(values) == 0 {
-		return false
-	}
-	return values[0] == token || isListed(values[0], token)
-}
+func wants(h http.Header, name, token string) bool { return isListed(h.Get(name), token) }
 
 func isListed(list, token string) bool {
 	for part := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
