@@ -136,7 +136,7 @@ func (t *Transport) checkRequest(req *http.Request) (context.Context, error) {
 	}
 	for _, h := range []http.Header{req.Header, req.Trailer} {
 		for name, values := range h {
-			if !validName(name) || !allValid(values) {
+			if !validName(name) || slices.ContainsFunc(values, hasControl) {
 				return nil, fmt.Errorf("httpio: invalid header field %q", name)
 			}
 		}
@@ -154,15 +154,6 @@ func (t *Transport) checkRequest(req *http.Request) (context.Context, error) {
 		panic(fmt.Sprintf("httpio: %v of %v uses a Transport of %v; use one Transport for each loop", r, r.Loop(), t.loop))
 	}
 	return ctx, nil
-}
-
-func allValid(values []string) bool {
-	for _, v := range values {
-		if !validValue(v) {
-			return false
-		}
-	}
-	return true
 }
 
 // A route is the destination of a connection. Connections of one route are interchangeable.
