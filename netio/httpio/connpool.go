@@ -5,6 +5,7 @@ package httpio
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"baton/locks"
 	"baton/loop"
@@ -13,6 +14,7 @@ import (
 
 // A connPool holds the connections of one route.
 type connPool struct {
+	route route
 	idle  []*clientConn    // the most recently used at the end
 	users int              // the number of connections, and of requests that wait for one
 	slots *locks.Semaphore // for connections in use, or nil
@@ -22,7 +24,6 @@ type connPool struct {
 type clientConn struct {
 	stream     *netio.Stream
 	pool       *connPool
-	route      route
 	reused     bool
 	timer      *loop.Handle // of IdleConnTimeout, while the connection is idle
 	next, prev *clientConn  // in the idleList
@@ -68,7 +69,7 @@ func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
 	p.users++
 	if p.slots != nil {
 		if err := p.slots.Acquire(ctx); err != nil {
-			t.removeUser(p, r)
+			t.removeUser(p)
 			return nil, err
 		}
 	}
@@ -81,12 +82,12 @@ func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
 			return c, nil
 		}
 		_ = c.stream.Close() // the server sent bytes without a request
-		t.removeUser(p, r)
+		t.removeUser(p)
 	}
 	opened := false
 	defer func() {
 		if !opened { // an error, or a panic of a function of the Dialer
-			t.releaseActive(p, r)
+			t.releaseActive(p)
 		}
 	}()
 	s, err := t.dial(ctx, r)
@@ -94,14 +95,14 @@ func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
 		return nil, err
 	}
 	opened = true
-	return &clientConn{stream: s, pool: p, route: r}, nil
+	return &clientConn{stream: s, pool: p}, nil
 }
 
 // pool returns the connections of a route.
 func (t *Transport) pool(r route) *connPool {
 	p := t.pools[r]
 	if p == nil {
-		p = &connPool{}
+		p = &connPool{route: r}
 		if t.MaxConnsPerHost > 0 {
 			p.slots = locks.NewSemaphore(t.MaxConnsPerHost)
 		}
@@ -136,12 +137,8 @@ func (t *Transport) put(c *clientConn) {
 // takeIdle takes an idle connection out of the pool.
 func (t *Transport) takeIdle(c *clientConn) {
 	p := c.pool
-	for i := range p.idle {
-		if p.idle[i] == c {
-			p.idle = append(p.idle[:i], p.idle[i+1:]...)
-			break
-		}
-	}
+	i := slices.Index(p.idle, c)
+	p.idle = slices.Delete(p.idle, i, i+1)
 	t.idle.remove(c)
 	if c.timer != nil {
 		c.timer.Cancel()
@@ -156,19 +153,19 @@ func (t *Transport) closeIdle(c *clientConn) {
 	}
 	t.takeIdle(c)
 	_ = c.stream.Close()
-	t.removeUser(c.pool, c.route)
+	t.removeUser(c.pool)
 }
 
 // closeActive closes a connection that is in use.
 func (t *Transport) closeActive(c *clientConn) {
 	_ = c.stream.Close()
-	t.releaseActive(c.pool, c.route)
+	t.releaseActive(c.pool)
 }
 
 // releaseActive counts the end of a connection that is in use.
-func (t *Transport) releaseActive(p *connPool, r route) {
+func (t *Transport) releaseActive(p *connPool) {
 	p.release()
-	t.removeUser(p, r)
+	t.removeUser(p)
 }
 
 // release lets the next request use the slot of a connection.
@@ -179,8 +176,8 @@ func (p *connPool) release() {
 }
 
 // removeUser counts down the users of a pool, and deletes the pool after the last one.
-func (t *Transport) removeUser(p *connPool, r route) {
+func (t *Transport) removeUser(p *connPool) {
 	if p.users--; p.users == 0 {
-		delete(t.pools, r)
+		delete(t.pools, p.route)
 	}
 }

@@ -27,7 +27,7 @@ func (e *exchange) upgrade() (net.Conn, error) {
 	}
 	e.released = true
 	e.putReader()
-	e.t.releaseActive(e.conn.pool, e.conn.route)
+	e.t.releaseActive(e.conn.pool)
 	if e.holdUpgraded {
 		return holdConn(e.ctx, s)
 	}
