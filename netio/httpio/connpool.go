@@ -64,7 +64,7 @@ func (l *idleList) remove(c *clientConn) {
 // get returns an idle connection of a route, or else a new one. It waits while MaxConnsPerHost
 // connections are in use. That limits the idle connections too: get opens a new one only if none is
 // idle.
-func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
+func (t *Transport) get(ctx context.Context, r route) (c *clientConn, _ error) {
 	p := t.pool(r)
 	p.users++
 	if p.slots != nil {
@@ -84,9 +84,8 @@ func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
 		_ = c.stream.Close() // the server sent bytes without a request
 		t.removeUser(p)
 	}
-	opened := false
 	defer func() {
-		if !opened { // an error, or a panic of a function of the Dialer
+		if c == nil { // an error, or a panic of a function of the Dialer
 			t.releaseActive(p)
 		}
 	}()
@@ -94,7 +93,6 @@ func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened = true
 	return &clientConn{stream: s, pool: p}, nil
 }
 
