@@ -3,6 +3,7 @@
 package httpio
 
 import (
+	"container/list"
 	"context"
 	"net/http"
 	"slices"
@@ -22,43 +23,11 @@ type connPool struct {
 
 // A clientConn is a connection of a Transport.
 type clientConn struct {
-	stream     *netio.Stream
-	pool       *connPool
-	reused     bool
-	timer      *loop.Handle // of IdleConnTimeout, while the connection is idle
-	next, prev *clientConn  // in the idleList
-}
-
-// An idleList lists the idle connections of all routes.
-type idleList struct {
-	front, back *clientConn
-	size        int
-}
-
-func (l *idleList) push(c *clientConn) {
-	c.next, c.prev = l.front, nil
-	if l.front != nil {
-		l.front.prev = c
-	} else {
-		l.back = c
-	}
-	l.front = c
-	l.size++
-}
-
-func (l *idleList) remove(c *clientConn) {
-	if c.prev != nil {
-		c.prev.next = c.next
-	} else {
-		l.front = c.next
-	}
-	if c.next != nil {
-		c.next.prev = c.prev
-	} else {
-		l.back = c.prev
-	}
-	c.next, c.prev = nil, nil
-	l.size--
+	stream  *netio.Stream
+	pool    *connPool
+	reused  bool
+	timer   *loop.Handle  // of IdleConnTimeout, while the connection is idle
+	element *list.Element // of Transport.idle, while the connection is idle
 }
 
 // get returns an idle connection of a route, or else a new one. It waits while MaxConnsPerHost
@@ -120,11 +89,11 @@ func (t *Transport) put(c *clientConn) {
 		t.closeActive(c)
 		return
 	}
-	if t.MaxIdleConns > 0 && t.idle.size >= t.MaxIdleConns {
-		t.closeIdle(t.idle.back)
+	if t.MaxIdleConns > 0 && t.idle.Len() >= t.MaxIdleConns {
+		t.closeIdle(t.idle.Back().Value.(*clientConn))
 	}
 	p.idle = append(p.idle, c)
-	t.idle.push(c)
+	c.element = t.idle.PushFront(c)
 	if d := t.IdleConnTimeout; d > 0 {
 		c.timer = t.loop.CallLater(d, func() { t.closeIdle(c) })
 	}
@@ -137,7 +106,8 @@ func (t *Transport) takeIdle(c *clientConn) {
 	p := c.pool
 	i := slices.Index(p.idle, c)
 	p.idle = slices.Delete(p.idle, i, i+1)
-	t.idle.remove(c)
+	t.idle.Remove(c.element)
+	c.element = nil
 	if c.timer != nil {
 		c.timer.Cancel()
 		c.timer = nil
@@ -146,7 +116,7 @@ func (t *Transport) takeIdle(c *clientConn) {
 
 // closeIdle closes an idle connection. It does nothing if the connection is in use again.
 func (t *Transport) closeIdle(c *clientConn) {
-	if c.next == nil && c.prev == nil && t.idle.front != c {
+	if c.element == nil {
 		return
 	}
 	t.takeIdle(c)

@@ -3,6 +3,7 @@
 package httpio
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -79,7 +80,7 @@ type Transport struct {
 
 	loop  *loop.Loop
 	pools map[route]*connPool
-	idle  idleList // of all routes; the most recently used at the front
+	idle  list.List // of *clientConn, of all routes; the most recently used at the front
 }
 
 // maxResponseHeader is the default of MaxResponseHeaderBytes.
@@ -263,8 +264,8 @@ func (t *Transport) startTLS(ctx context.Context, s *netio.Stream, r route) erro
 // CloseIdleConnections closes the idle connections. It must be called on the loop, and does not
 // switch.
 func (t *Transport) CloseIdleConnections() {
-	for c := t.idle.front; c != nil; c = t.idle.front {
-		t.closeIdle(c)
+	for e := t.idle.Front(); e != nil; e = t.idle.Front() {
+		t.closeIdle(e.Value.(*clientConn))
 	}
 }
 
