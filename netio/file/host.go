@@ -28,16 +28,18 @@ const pieceBytes = 1 << 20
 
 type host struct{}
 
-// call calls fn in the executor, or on the loop in a simulated world.
-func call[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
+// call calls fn in the executor, or on the loop in a simulated world. If fn returns errCanceled,
+// call returns the *task.Canceled of the task.
+func call[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (v T, err error) {
 	if !task.Loop(ctx).Poller().Caps().Has(poll.Virtual) {
-		return await.Blocking(ctx, fn)
+		v, err = await.Blocking(ctx, fn)
+	} else if err = task.Yield(ctx); err == nil {
+		v, err = fn(ctx)
 	}
-	if err := task.Yield(ctx); err != nil {
-		var none T
-		return none, err
+	if err == errCanceled {
+		err = task.Check(ctx)
 	}
-	return fn(ctx)
+	return v, err
 }
 
 // do is like call, for a function that returns only an error.
@@ -47,16 +49,8 @@ func do(ctx context.Context, fn func() error) error {
 }
 
 // errCanceled is returned by a function in the executor that has ended early because of a
-// cancel. Only the task can make the *task.Canceled for the caller: see taskError.
+// cancel. Only the task can make the *task.Canceled for the caller: see call.
 var errCanceled = errors.New("file: cancelled")
-
-// taskError returns err, or the *task.Canceled of the task if err is errCanceled.
-func taskError(ctx context.Context, err error) error {
-	if err == errCanceled {
-		return task.Check(ctx)
-	}
-	return err
-}
 
 // inPieces calls move for the pieces of p, one after another. It ends when move returns an
 // error or moves fewer bytes than it was given. If ctx ends, inPieces returns errCanceled.
@@ -83,7 +77,7 @@ func (host) OpenFile(ctx context.Context, name string, flag int, perm fs.FileMod
 }
 
 func (host) ReadFile(ctx context.Context, name string) ([]byte, error) {
-	data, err := call(ctx, func(ctx context.Context) ([]byte, error) {
+	return call(ctx, func(ctx context.Context) ([]byte, error) {
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, err
@@ -91,7 +85,6 @@ func (host) ReadFile(ctx context.Context, name string) ([]byte, error) {
 		defer f.Close()
 		return readAll(ctx, f)
 	})
-	return data, taskError(ctx, err)
 }
 
 // readAll reads f to its end. The size of f is only a hint, because the file may grow meanwhile
@@ -119,18 +112,18 @@ func readAll(ctx context.Context, f *os.File) ([]byte, error) {
 }
 
 func (host) WriteFile(ctx context.Context, name string, data []byte, perm fs.FileMode) error {
-	_, err := call(ctx, func(ctx context.Context) (_ struct{}, err error) {
+	_, err := call(ctx, func(ctx context.Context) (n int, err error) {
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 		if err != nil {
-			return struct{}{}, err
+			return 0, err
 		}
-		_, err = inPieces(ctx, data, func(part []byte, _ int64) (int, error) { return f.Write(part) })
+		n, err = inPieces(ctx, data, func(part []byte, _ int64) (int, error) { return f.Write(part) })
 		if closed := f.Close(); err == nil {
 			err = closed
 		}
-		return struct{}{}, err
+		return n, err
 	})
-	return taskError(ctx, err)
+	return err
 }
 
 func (host) Stat(ctx context.Context, name string) (fs.FileInfo, error) {

@@ -31,41 +31,32 @@ type hostFile struct {
 	slow atomic.Bool     // readNow does not work for this file
 }
 
-// transfer moves p in pieces, in the executor. If it moves fewer than len(p) bytes, it returns
-// an error.
+// transfer calls inPieces in the executor.
 func transfer(ctx context.Context, p []byte, move func(part []byte, at int64) (int, error)) (int, error) {
-	n, err := call(ctx, func(ctx context.Context) (int, error) { return inPieces(ctx, p, move) })
-	return n, taskError(ctx, err)
+	return call(ctx, func(ctx context.Context) (int, error) { return inPieces(ctx, p, move) })
 }
 
 // now tries readNow if p is short. It does not in a simulated world, where the schedule must not
 // depend on what is in memory.
-func (h *hostFile) now(ctx context.Context, p []byte, offset int64) (n int, ok bool, err error) {
+func (h *hostFile) now(ctx context.Context, p []byte, offset int64) (int, error) {
 	if len(p) == 0 || len(p) > maxNowBytes {
-		return 0, false, nil
+		return 0, nil
 	}
 	r, err := task.Checkpoint(ctx)
 	if err != nil || r.Loop().Poller().Caps().Has(poll.Virtual) {
-		return 0, false, err
+		return 0, err
 	}
-	n, ok = h.readNow(p, offset)
-	return n, ok, nil
+	return h.readNow(p, offset)
 }
 
 // Read returns the bytes that it has if a cancel comes between two pieces. The next call returns
 // the cancel.
 func (h *hostFile) Read(ctx context.Context, p []byte) (int, error) {
-	if n, ok, err := h.now(ctx, p, -1); err != nil {
-		return 0, err
-	} else if ok && n == 0 {
-		return 0, io.EOF
-	} else if ok {
-		return n, nil
+	if n, err := h.now(ctx, p, -1); n > 0 || err != nil {
+		return n, err
 	}
-	n, err := call(ctx, func(ctx context.Context) (int, error) {
-		return inPieces(ctx, p, func(part []byte, _ int64) (int, error) { return h.f.Read(part) })
-	})
-	if n > 0 && (err == io.EOF || err == errCanceled) {
+	n, err := transfer(ctx, p, func(part []byte, _ int64) (int, error) { return h.f.Read(part) })
+	if _, canceled := err.(*task.Canceled); n > 0 && (canceled || err == io.EOF) {
 		err = nil
 	}
 	return n, err
@@ -75,17 +66,11 @@ func (h *hostFile) Read(ctx context.Context, p []byte) (int, error) {
 func (h *hostFile) ReadAt(ctx context.Context, p []byte, offset int64) (int, error) {
 	done := 0
 	if offset >= 0 {
-		n, ok, err := h.now(ctx, p, offset)
-		switch {
-		case err != nil:
-			return 0, err
-		case ok && n == 0:
-			return 0, io.EOF
-		case ok && n == len(p):
-			return n, nil
-		case ok:
-			done = n
+		n, err := h.now(ctx, p, offset)
+		if err != nil || n > 0 && n == len(p) {
+			return n, err
 		}
+		done = n
 	}
 	n, err := transfer(ctx, p[done:], func(part []byte, at int64) (int, error) {
 		return h.f.ReadAt(part, offset+int64(done)+at)
@@ -145,7 +130,7 @@ func (h *hostFile) Close(ctx context.Context) error {
 
 // copyHost copies the rest of one file to the offset of another file, in the executor.
 func copyHost(ctx context.Context, to, from *os.File) (int64, error) {
-	n, err := call(ctx, func(ctx context.Context) (n int64, err error) {
+	return call(ctx, func(ctx context.Context) (n int64, err error) {
 		for {
 			m, err := io.CopyN(to, from, copyBytes)
 			n += m
@@ -159,5 +144,4 @@ func copyHost(ctx context.Context, to, from *os.File) (int64, error) {
 			}
 		}
 	})
-	return n, taskError(ctx, err)
 }

@@ -222,8 +222,8 @@ func (c *conn) callHandler(w *response) (aborted bool) {
 		}
 	}()
 	handler := c.srv.handler()
-	switch expect := w.req.Header["Expect"]; {
-	case len(expect) > 0 && expect[0] != "" && !wants(w.req.Header, "Expect", "100-continue"):
+	switch {
+	case w.req.Header.Get("Expect") != "" && !wants(w.req.Header, "Expect", "100-continue"):
 		handler = http.HandlerFunc(expectationFailed)
 	case w.req.RequestURI == "*" && w.req.Method == "OPTIONS" && !c.srv.DisableGeneralOptionsHandler:
 		handler = http.HandlerFunc(generalOptions)

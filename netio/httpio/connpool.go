@@ -3,8 +3,10 @@
 package httpio
 
 import (
+	"container/list"
 	"context"
 	"net/http"
+	"slices"
 
 	"baton/locks"
 	"baton/loop"
@@ -13,6 +15,7 @@ import (
 
 // A connPool holds the connections of one route.
 type connPool struct {
+	route route
 	idle  []*clientConn    // the most recently used at the end
 	users int              // the number of connections, and of requests that wait for one
 	slots *locks.Semaphore // for connections in use, or nil
@@ -20,55 +23,22 @@ type connPool struct {
 
 // A clientConn is a connection of a Transport.
 type clientConn struct {
-	stream     *netio.Stream
-	pool       *connPool
-	route      route
-	reused     bool
-	timer      *loop.Handle // of IdleConnTimeout, while the connection is idle
-	next, prev *clientConn  // in the idleList
-}
-
-// An idleList lists the idle connections of all routes.
-type idleList struct {
-	front, back *clientConn
-	size        int
-}
-
-func (l *idleList) push(c *clientConn) {
-	c.next, c.prev = l.front, nil
-	if l.front != nil {
-		l.front.prev = c
-	} else {
-		l.back = c
-	}
-	l.front = c
-	l.size++
-}
-
-func (l *idleList) remove(c *clientConn) {
-	if c.prev != nil {
-		c.prev.next = c.next
-	} else {
-		l.front = c.next
-	}
-	if c.next != nil {
-		c.next.prev = c.prev
-	} else {
-		l.back = c.prev
-	}
-	c.next, c.prev = nil, nil
-	l.size--
+	stream  *netio.Stream
+	pool    *connPool
+	reused  bool
+	timer   *loop.Handle  // of IdleConnTimeout, while the connection is idle
+	element *list.Element // of Transport.idle, while the connection is idle
 }
 
 // get returns an idle connection of a route, or else a new one. It waits while MaxConnsPerHost
 // connections are in use. That limits the idle connections too: get opens a new one only if none is
 // idle.
-func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
+func (t *Transport) get(ctx context.Context, r route) (c *clientConn, _ error) {
 	p := t.pool(r)
 	p.users++
 	if p.slots != nil {
 		if err := p.slots.Acquire(ctx); err != nil {
-			t.removeUser(p, r)
+			t.removeUser(p)
 			return nil, err
 		}
 	}
@@ -81,27 +51,25 @@ func (t *Transport) get(ctx context.Context, r route) (*clientConn, error) {
 			return c, nil
 		}
 		_ = c.stream.Close() // the server sent bytes without a request
-		t.removeUser(p, r)
+		t.removeUser(p)
 	}
-	opened := false
 	defer func() {
-		if !opened { // an error, or a panic of a function of the Dialer
-			t.releaseActive(p, r)
+		if c == nil { // an error, or a panic of a function of the Dialer
+			t.releaseActive(p)
 		}
 	}()
 	s, err := t.dial(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	opened = true
-	return &clientConn{stream: s, pool: p, route: r}, nil
+	return &clientConn{stream: s, pool: p}, nil
 }
 
 // pool returns the connections of a route.
 func (t *Transport) pool(r route) *connPool {
 	p := t.pools[r]
 	if p == nil {
-		p = &connPool{}
+		p = &connPool{route: r}
 		if t.MaxConnsPerHost > 0 {
 			p.slots = locks.NewSemaphore(t.MaxConnsPerHost)
 		}
@@ -121,11 +89,11 @@ func (t *Transport) put(c *clientConn) {
 		t.closeActive(c)
 		return
 	}
-	if t.MaxIdleConns > 0 && t.idle.size >= t.MaxIdleConns {
-		t.closeIdle(t.idle.back)
+	if t.MaxIdleConns > 0 && t.idle.Len() >= t.MaxIdleConns {
+		t.closeIdle(t.idle.Back().Value.(*clientConn))
 	}
 	p.idle = append(p.idle, c)
-	t.idle.push(c)
+	c.element = t.idle.PushFront(c)
 	if d := t.IdleConnTimeout; d > 0 {
 		c.timer = t.loop.CallLater(d, func() { t.closeIdle(c) })
 	}
@@ -136,13 +104,10 @@ func (t *Transport) put(c *clientConn) {
 // takeIdle takes an idle connection out of the pool.
 func (t *Transport) takeIdle(c *clientConn) {
 	p := c.pool
-	for i := range p.idle {
-		if p.idle[i] == c {
-			p.idle = append(p.idle[:i], p.idle[i+1:]...)
-			break
-		}
-	}
-	t.idle.remove(c)
+	i := slices.Index(p.idle, c)
+	p.idle = slices.Delete(p.idle, i, i+1)
+	t.idle.Remove(c.element)
+	c.element = nil
 	if c.timer != nil {
 		c.timer.Cancel()
 		c.timer = nil
@@ -151,24 +116,24 @@ func (t *Transport) takeIdle(c *clientConn) {
 
 // closeIdle closes an idle connection. It does nothing if the connection is in use again.
 func (t *Transport) closeIdle(c *clientConn) {
-	if c.next == nil && c.prev == nil && t.idle.front != c {
+	if c.element == nil {
 		return
 	}
 	t.takeIdle(c)
 	_ = c.stream.Close()
-	t.removeUser(c.pool, c.route)
+	t.removeUser(c.pool)
 }
 
 // closeActive closes a connection that is in use.
 func (t *Transport) closeActive(c *clientConn) {
 	_ = c.stream.Close()
-	t.releaseActive(c.pool, c.route)
+	t.releaseActive(c.pool)
 }
 
 // releaseActive counts the end of a connection that is in use.
-func (t *Transport) releaseActive(p *connPool, r route) {
+func (t *Transport) releaseActive(p *connPool) {
 	p.release()
-	t.removeUser(p, r)
+	t.removeUser(p)
 }
 
 // release lets the next request use the slot of a connection.
@@ -179,8 +144,8 @@ func (p *connPool) release() {
 }
 
 // removeUser counts down the users of a pool, and deletes the pool after the last one.
-func (t *Transport) removeUser(p *connPool, r route) {
+func (t *Transport) removeUser(p *connPool) {
 	if p.users--; p.users == 0 {
-		delete(t.pools, r)
+		delete(t.pools, p.route)
 	}
 }

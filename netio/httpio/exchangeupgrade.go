@@ -22,12 +22,11 @@ func isUpgrade(h http.Header) bool {
 // upgrade returns the connection, which is the body of a response with status 101.
 func (e *exchange) upgrade() (net.Conn, error) {
 	s := e.conn.stream
-	if ahead, _ := e.br.Peek(e.br.Buffered()); len(ahead) > 0 {
-		s.Unread(ahead)
-	}
+	ahead, _ := e.br.Peek(e.br.Buffered())
+	s.Unread(ahead)
 	e.released = true
 	e.putReader()
-	e.t.releaseActive(e.conn.pool, e.conn.route)
+	e.t.releaseActive(e.conn.pool)
 	if e.holdUpgraded {
 		return holdConn(e.ctx, s)
 	}

@@ -63,10 +63,10 @@ func (e *exchange) writeTo(ctx context.Context, w *bufio.Writer, gzip bool) erro
 	if e.expect == wantsContinue && hasBody(&req) {
 		req.Body = &waitingBody{req.Body, e, ctx}
 	}
-	if e.conn.route.proxy == "" || e.conn.route.secure {
+	if e.conn.pool.route.proxy == "" || e.conn.pool.route.secure {
 		return req.Write(w)
 	}
-	proxy, _ := url.Parse(e.conn.route.proxy) // cannot fail: it was made from a URL
+	proxy, _ := url.Parse(e.conn.pool.route.proxy) // cannot fail: it was made from a URL
 	if auth := authorization(proxy); auth != "" {
 		req.Header.Set("Proxy-Authorization", auth)
 	}

@@ -55,15 +55,6 @@ func (lr *loopRequest) send(fn func() error) error {
 	return lr.do("the client to read the response", lr.stopWriting, fn)
 }
 
-// noteLost returns err, the error of a Write. If err is a *task.Canceled, a part of the response
-// was lost, and package net/http does not know that.
-func (lr *loopRequest) noteLost(err error) error {
-	if _, canceled := err.(*task.Canceled); canceled && !lr.ended.Load() {
-		lr.truncated = true
-	}
-	return err
-}
-
 func (lr *loopRequest) stopWriting() { _ = http.NewResponseController(lr.w).SetWriteDeadline(longAgo) }
 
 func (lr *loopRequest) stopReading() { _ = http.NewResponseController(lr.w).SetReadDeadline(longAgo) }
@@ -105,27 +96,26 @@ func (lr *loopRequest) noteStatus(code int) {
 }
 
 // Write sends p or buffers it.
-func (lr *loopRequest) Write(p []byte) (n int, err error) {
+func (lr *loopRequest) Write(p []byte) (n int, err error) { return holdOrSend(lr, p, io.Writer.Write) }
+
+// WriteString is Write for a string.
+func (lr *loopRequest) WriteString(s string) (n int, err error) {
+	return holdOrSend(lr, s, io.WriteString)
+}
+
+// holdOrSend buffers p, or sends what is held and then p. Through writes p to package net/http.
+func holdOrSend[S []byte | string](lr *loopRequest, p S, through func(io.Writer, S) (int, error)) (n int, err error) {
 	err = lr.exclusive(func() error {
 		if n, err = hold(lr, p); n == len(p) || err != nil {
 			return err
 		}
-		n, err = lr.writeThrough(func() (int, error) { return lr.w.Write(p) })
+		n, err = lr.writeThrough(func() (int, error) { return through(lr.w, p) })
 		return err
 	})
-	return n, lr.noteLost(err)
-}
-
-// WriteString is Write for a string.
-func (lr *loopRequest) WriteString(s string) (n int, err error) {
-	err = lr.exclusive(func() error {
-		if n, err = hold(lr, s); n == len(s) || err != nil {
-			return err
-		}
-		n, err = lr.writeThrough(func() (int, error) { return io.WriteString(lr.w, s) })
-		return err
-	})
-	return n, lr.noteLost(err)
+	if _, canceled := err.(*task.Canceled); canceled && !lr.ended.Load() {
+		lr.truncated = true // package net/http does not know that a part of the response was lost
+	}
+	return n, err
 }
 
 // hold buffers p if p is short and package net/http cannot refuse it. It returns len(p) then, and 0

@@ -3,6 +3,7 @@
 package httpio
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -79,7 +80,7 @@ type Transport struct {
 
 	loop  *loop.Loop
 	pools map[route]*connPool
-	idle  idleList // of all routes; the most recently used at the front
+	idle  list.List // of *clientConn, of all routes; the most recently used at the front
 }
 
 // maxResponseHeader is the default of MaxResponseHeaderBytes.
@@ -136,7 +137,7 @@ func (t *Transport) checkRequest(req *http.Request) (context.Context, error) {
 	}
 	for _, h := range []http.Header{req.Header, req.Trailer} {
 		for name, values := range h {
-			if !validName(name) || !allValid(values) {
+			if !validName(name) || slices.ContainsFunc(values, hasControl) {
 				return nil, fmt.Errorf("httpio: invalid header field %q", name)
 			}
 		}
@@ -154,15 +155,6 @@ func (t *Transport) checkRequest(req *http.Request) (context.Context, error) {
 		panic(fmt.Sprintf("httpio: %v of %v uses a Transport of %v; use one Transport for each loop", r, r.Loop(), t.loop))
 	}
 	return ctx, nil
-}
-
-func allValid(values []string) bool {
-	for _, v := range values {
-		if !validValue(v) {
-			return false
-		}
-	}
-	return true
 }
 
 // A route is the destination of a connection. Connections of one route are interchangeable.
@@ -272,8 +264,8 @@ func (t *Transport) startTLS(ctx context.Context, s *netio.Stream, r route) erro
 // CloseIdleConnections closes the idle connections. It must be called on the loop, and does not
 // switch.
 func (t *Transport) CloseIdleConnections() {
-	for c := t.idle.front; c != nil; c = t.idle.front {
-		t.closeIdle(c)
+	for e := t.idle.Front(); e != nil; e = t.idle.Front() {
+		t.closeIdle(e.Value.(*clientConn))
 	}
 }
 

@@ -5,6 +5,7 @@ package httpio
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -23,10 +24,8 @@ func (c *conn) check(req *http.Request) error {
 		if !validName(name) {
 			return &refusal{code: http.StatusBadRequest, reason: "invalid header name"}
 		}
-		for _, v := range values {
-			if !validValue(v) {
-				return &refusal{code: http.StatusBadRequest, reason: "invalid header value"}
-			}
+		if slices.ContainsFunc(values, hasControl) {
+			return &refusal{code: http.StatusBadRequest, reason: "invalid header value"}
 		}
 	}
 	return nil
@@ -53,14 +52,15 @@ func validName(s string) bool {
 	return s != ""
 }
 
-// validValue reports whether s has no control characters except tabs (RFC 9110, section 5.5).
-func validValue(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
+// hasControl reports whether a field value has a control character except tab (RFC 9110, section
+// 5.5).
+func hasControl(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 func isAlnum(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' }
@@ -80,13 +80,7 @@ func hasToken(values []string, token string) bool {
 
 // wants reports whether the first value of a field has token. It ignores case. As in package
 // net/http, commas, spaces and tabs separate tokens.
-func wants(h http.Header, name, token string) bool {
-	values := h[name]
-	if len(values) == 0 {
-		return false
-	}
-	return values[0] == token || isListed(values[0], token)
-}
+func wants(h http.Header, name, token string) bool { return isListed(h.Get(name), token) }
 
 func isListed(list, token string) bool {
 	for part := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {

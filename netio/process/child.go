@@ -23,7 +23,7 @@ type child struct {
 	pumps []pump
 
 	guardTask *task.Ref  // the task of guard; nil if Run calls guard
-	transport *Transport // of Connect, or nil
+	transport *Transport // of Connect; nil before ConnectionMade has returned
 
 	notice exitNotice
 
@@ -35,12 +35,6 @@ type child struct {
 	done     bool  // the pumps have ended, too
 	err      error // what Wait returns once done is set
 	changed  task.WaitQueue
-}
-
-func newChild(l *loop.Loop, c *Cmd, pumps []pump) *child {
-	ch := &child{loop: l, cmd: c, pumps: pumps}
-	ch.observe()
-	return ch
 }
 
 // guard waits for the child, ends it when ctx ends, and cleans up. It returns the cancel that
@@ -65,7 +59,7 @@ func (c *child) guard(ctx context.Context) error {
 	}
 	c.done = true
 	c.changed.WakeAll()
-	_ = c.until(shielded, func() bool { return c.transport == nil || c.transport.lost })
+	_ = c.until(shielded, func() bool { return c.transport == nil || c.transport.open == 0 })
 	var panicked *task.PanicError
 	if errors.As(failure, &panicked) || errors.As(err, &panicked) {
 		return panicked

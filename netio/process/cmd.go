@@ -157,13 +157,7 @@ func (c *Cmd) start(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	defer func() {
-		c.closeChildEnds()
-		if err != nil {
-			c.closeOurEnds()
-		}
-		c.ourEnds = nil
-	}()
+	defer func() { c.closePipes(err) }()
 	c.started = true
 	if err != nil {
 		return err
@@ -186,7 +180,8 @@ func (c *Cmd) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.child = newChild(r.Loop(), c, pumps)
+	c.child = &child{loop: r.Loop(), cmd: c, pumps: pumps}
+	c.child.observe()
 	if err := task.Check(ctx); err != nil {
 		c.child.discard(ctx)
 		return err
@@ -194,20 +189,17 @@ func (c *Cmd) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// closeChildEnds closes the child's ends of the pipes.
-func (c *Cmd) closeChildEnds() {
+// closePipes closes the child's ends of the pipes, and after an error also the other ends.
+func (c *Cmd) closePipes(err error) {
 	for _, f := range c.childEnds {
 		_ = f.Close()
 	}
-	c.childEnds = nil
-}
-
-// closeOurEnds closes the other ends.
-func (c *Cmd) closeOurEnds() {
 	for _, s := range c.ourEnds {
-		_ = s.Close() // fails if the user has closed it
+		if err != nil {
+			_ = s.Close() // fails if the user has closed it
+		}
 	}
-	c.ourEnds = nil
+	c.childEnds, c.ourEnds = nil, nil
 }
 
 // Wait waits until the child has ended and its output is in Stdout and Stderr, but not longer
@@ -240,16 +232,14 @@ var errNotStarted = errors.New("process: not started")
 // Run starts the command and waits until it ends. If ctx is cancelled, Run ends the child as
 // [Cmd.Start] does, and still returns after the child has ended. It returns the errors of
 // Start and Wait.
-func (c *Cmd) Run(ctx context.Context) error {
-	return c.run(ctx, func() []pump { return nil })
-}
+func (c *Cmd) Run(ctx context.Context) error { return c.run(ctx) }
 
-// run is Run with more pumps, which are created after the start of the child.
-func (c *Cmd) run(ctx context.Context, more func() []pump) error {
+// run is Run with more pumps.
+func (c *Cmd) run(ctx context.Context, more ...pump) error {
 	if err := c.start(ctx); err != nil {
 		return err
 	}
-	c.child.pumps = append(c.child.pumps, more()...)
+	c.child.pumps = append(c.child.pumps, more...)
 	if err := c.child.guard(ctx); err != nil {
 		return err
 	}

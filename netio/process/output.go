@@ -75,9 +75,9 @@ func (c *Cmd) Communicate(ctx context.Context, input []byte) (stdout, stderr []b
 		return nil, nil, errors.New("process: Stdin already set")
 	}
 	var out, errs bytes.Buffer
-	pumps := func() []pump { return c.pumps(input, &out, &errs) }
+	pumps := c.pumps(input, &out, &errs)
 	if c.child != nil {
-		err = c.exchange(ctx, pumps())
+		err = c.exchange(ctx, pumps)
 		return out.Bytes(), errs.Bytes(), err
 	}
 	if c.Stdin == nil && len(input) > 0 {
@@ -89,7 +89,7 @@ func (c *Cmd) Communicate(ctx context.Context, input []byte) (stdout, stderr []b
 	if c.Stderr == nil {
 		c.Stderr = &errs
 	}
-	err = c.run(ctx, pumps)
+	err = c.run(ctx, pumps...)
 	return out.Bytes(), errs.Bytes(), err
 }
 

@@ -43,10 +43,8 @@ type Transport struct {
 	cmd      *Cmd
 	protocol Protocol
 	pipes    [3]*protocol.Transport
-	open     int  // how many pipes have not ended
-	made     bool // ConnectionMade was called
-	exited   bool // ProcessExited was called
-	lost     bool // ConnectionLost was called, or Connect has failed before ConnectionMade
+	open     int  // how many of the process and its pipes have not ended
+	failed   bool // Connect has failed before ConnectionMade
 }
 
 // Connect starts the command for a protocol. It creates a pipe for each of Stdin, Stdout and
@@ -66,14 +64,14 @@ func (c *Cmd) Connect(ctx context.Context, p Protocol) (*Transport, error) {
 	if err := c.startWithPipes(ctx); err != nil {
 		return nil, err
 	}
-	t := &Transport{cmd: c, protocol: p}
+	t := &Transport{cmd: c, protocol: p, open: 1}
 	err := t.attach(ctx)
 	if err == nil {
 		c.child.loop.CallSoon(t.begin)
-		err = c.child.until(ctx, func() bool { return t.made })
+		err = c.child.until(ctx, func() bool { return c.child.transport != nil })
 	}
 	if err != nil {
-		t.lost = !t.made // without ConnectionMade, no method of the protocol is called
+		t.failed = c.child.transport == nil // without ConnectionMade, no method of the protocol is called
 		t.Close()
 		return nil, err
 	}
@@ -92,8 +90,7 @@ func (c *Cmd) startWithPipes(ctx context.Context) (err error) {
 		_, err = c.StderrPipe(ctx)
 	}
 	if err != nil {
-		c.closeChildEnds()
-		c.closeOurEnds()
+		c.closePipes(err)
 		return err
 	}
 	return c.Start(ctx)
@@ -119,11 +116,10 @@ func (t *Transport) attach(ctx context.Context) error {
 
 // begin calls ConnectionMade, on the loop's goroutine.
 func (t *Transport) begin() {
-	if t.lost {
+	if t.failed {
 		return
 	}
 	defer func() { // runs also if ConnectionMade panics
-		t.made = true
 		c := t.cmd.child
 		c.transport = t
 		c.changed.WakeAll()
@@ -142,18 +138,16 @@ func (t *Transport) begin() {
 // exit calls ProcessExited, on the loop's goroutine.
 func (t *Transport) exit() {
 	defer t.finish()
-	t.exited = true
+	t.open--
 	t.call(t.protocol.ProcessExited)
 }
 
 // finish calls ConnectionLost if the child and all its pipes have ended.
 func (t *Transport) finish() {
-	if !t.exited || t.open > 0 || t.lost {
-		return
+	if t.open == 0 {
+		t.cmd.child.changed.WakeAll()
+		t.call(t.protocol.ConnectionLost)
 	}
-	t.lost = true
-	t.cmd.child.changed.WakeAll()
-	t.call(t.protocol.ConnectionLost)
 }
 
 // call calls a method of the protocol. If the method panics, call closes the transport and
@@ -209,7 +203,7 @@ func (s *side) DataReceived(data []byte) {
 
 // ConnectionLost passes the end of the pipe on.
 func (s *side) ConnectionLost(err error) {
-	if s.t.lost { // Connect has failed before ConnectionMade
+	if s.t.failed { // Connect has failed before ConnectionMade
 		return
 	}
 	s.t.open--

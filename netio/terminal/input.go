@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"baton/loop/poll"
@@ -19,9 +20,8 @@ import (
 // methods of a [netio.LineReader]. Only one task at a time may use it. An Input must be closed.
 type Input struct {
 	*netio.LineReader
-	of     *os.File      // from which the Input was made
-	stream *netio.Stream // of a pipe or terminal, or nil
-	file   *os.File      // a duplicate of a regular file, or nil
+	of     *os.File  // from which the Input was made
+	source io.Closer // the stream of a pipe or terminal, or a duplicate of a regular file
 }
 
 // Stdin returns an Input for the standard input of the process:
@@ -66,20 +66,15 @@ func NewInput(ctx context.Context, f *os.File) (*Input, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Input{LineReader: netio.NewLineReader(file.New(own)), of: f, file: own}, nil
+		return &Input{LineReader: netio.NewLineReader(file.New(own)), of: f, source: own}, nil
 	}
 	s, err := process.ReadPipe(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return &Input{LineReader: netio.NewLineReader(s), of: f, stream: s}, nil
+	return &Input{LineReader: netio.NewLineReader(s), of: f, source: s}, nil
 }
 
 // Close closes the Input, but not the file from which the Input was made. Bytes that the Input
 // has read ahead are lost. Close never switches.
-func (in *Input) Close() error {
-	if in.stream != nil {
-		return in.stream.Close()
-	}
-	return in.file.Close()
-}
+func (in *Input) Close() error { return in.source.Close() }
