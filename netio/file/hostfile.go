@@ -38,7 +38,7 @@ func transfer(ctx context.Context, p []byte, move func(part []byte, at int64) (i
 	return n, taskError(ctx, err)
 }
 
-// now tries readNow if p is short. It does not in a simulated world, where the schedule must not
+// now tries readNow if p is short, but not in a simulated world: there the schedule must not
 // depend on what is in memory.
 func (h *hostFile) now(ctx context.Context, p []byte, offset int64) (n int, ok bool, err error) {
 	if len(p) == 0 || len(p) > maxNowBytes {
