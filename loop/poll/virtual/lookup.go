@@ -55,7 +55,7 @@ func (p *Poller) resolve(op *poll.Op) {
 		}
 	}
 	if len(op.Addrs) == 0 {
-		p.finish(op, &net.DNSError{Err: "no such host in this simulated world; see virtual.Config.Hosts", Name: op.Host, IsNotFound: true})
+		p.finish(op, &net.DNSError{Err: "no such host", Name: op.Host, IsNotFound: true})
 		return
 	}
 	p.finish(op, nil)
