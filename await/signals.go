@@ -41,9 +41,12 @@ import (
 //
 // Signals itself never switches. Each step of the range may switch. A step with an error is
 // the last one. The error is the *task.Canceled, os.ErrInvalid for a signal that no program
-// can catch, or errors.ErrUnsupported in a simulated world, where there are no signals. One
-// task may range once; a second range returns os.ErrClosed. A task that waits for signals
-// is not deadlocked. Signals panics if kinds is empty.
+// can catch, or errors.ErrUnsupported in a simulated world, where there are no signals.
+//
+// Only the task that called Signals may range over the iterator, and only once; a second
+// range returns os.ErrClosed. To know that another task receives signals, start that task
+// with [task.StartReady]. A task that waits for signals is not deadlocked. Signals panics if
+// kinds is empty.
 func Signals(ctx context.Context, kinds ...os.Signal) iter.Seq2[os.Signal, error] {
 	if len(kinds) == 0 {
 		misuse("Signals of no kind; name the signals to receive")

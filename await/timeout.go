@@ -47,6 +47,9 @@ func Reschedule(ctx context.Context, when time.Time) bool { return bridge.Resche
 // context.DeadlineExceeded. In every other case, Timeout returns what fn returned: a
 // failure of cleanup, the cancel of an outer scope, or nil, even if fn succeeded too late.
 //
+// The error of an outer timeout is context.DeadlineExceeded too. To tell them apart, call
+// [task.Check] with ctx: it returns nil if no outer timeout has passed.
+//
 // An error says only that this time has passed if it is the cancel of the timeout or the
 // sentinel context.DeadlineExceeded. An error that wraps only such an error, or joins only
 // such errors, counts too.

@@ -124,8 +124,8 @@ func (l *Limiter) record(borrower any, has bool) {
 	l.borrowers[borrower] = has
 }
 
-// mustBeNew panics if borrower has a token or waits for one, because a borrower that waits
-// for a second token can wait for itself.
+// mustBeNew panics if borrower has a token or waits for one: a borrower that waits for a
+// second token could wait for itself.
 func (l *Limiter) mustBeNew(borrower any) {
 	switch has, known := l.borrowers[borrower]; {
 	case has:

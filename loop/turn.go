@@ -190,9 +190,9 @@ func (l *Loop) pollWait() (time.Duration, bool) {
 }
 
 // Idle reports whether the loop is idle: nothing is ready, and nothing is left that could
-// make something ready. What could is an operation, a timer, an unabandoned job, a watched
-// descriptor, a signal handler, or an external source (see [Driver.Open]). Only the holder
-// may call Idle; Idle does not check this.
+// make something ready. An operation, a timer, an unabandoned job, a watched descriptor, a
+// signal handler and an external source (see [Driver.Open]) could make something ready.
+// Only the holder may call Idle; Idle does not check this.
 func (l *Loop) Idle() bool {
 	return l.head == len(l.batch) && len(l.ready) == 0 && l.timers.empty() && l.mail.empty() &&
 		l.inflight == 0 && !l.hasJobs() && l.sources == 0 && !l.expectsSignal()

@@ -31,7 +31,7 @@ type BusyError struct {
 
 // Error names the operation and both tasks.
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("netio: %s by %s during the %[1]s of %[3]s", e.Op, e.Second, e.First)
+	return fmt.Sprintf("netio: %s by %s during the %[1]s of %[3]s; one task at a time may %[1]s", e.Op, e.Second, e.First)
 }
 
 // Is reports whether target is ErrBusy.

@@ -55,6 +55,7 @@ func (c StreamConfig) socketOptions() poll.SocketOptions {
 }
 
 // A Stream is one connection: bytes in order, in both directions. A Stream must be closed.
+// The end of the ctx of Dial or Accept does not close it.
 //
 // A stream belongs to one loop. Tasks and callbacks of that loop may call its methods, and
 // no other goroutine may, except LocalAddr and RemoteAddr. Methods that take a ctx may

@@ -30,6 +30,12 @@
 //		})
 //	}
 //
+// The network knows the name localhost and all IP addresses. To use other names in a test, set
+// Hosts of [Config].Network:
+//
+//	hosts := map[string][]netip.Addr{"www.example.com": {netip.MustParseAddr("192.0.2.1")}}
+//	sim.Config{Network: virtual.Config{Hosts: hosts}}.Test(t, fn)
+//
 // A test that fails prints a command that replays its schedule. To try a thousand schedules,
 // run go test with -count=1000.
 //

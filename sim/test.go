@@ -31,7 +31,8 @@ type Config struct {
 	Handoff task.Handoff
 
 	// Network configures the simulated network: its host names, and how long it takes to
-	// connect.
+	// connect. The network knows the name localhost, the names in Network.Hosts, and all IP
+	// addresses.
 	Network virtual.Config
 }
 

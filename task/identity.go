@@ -32,7 +32,7 @@ func enter(ctx context.Context) *node {
 func enterForeign(ctx context.Context) *node {
 	n := nodeOf(ctx)
 	if n == nil {
-		panicWrongContext("a context that does not belong to a task; start a task with task.Run and use the ctx that it receives")
+		panicWrongContext("a context that does not belong to a task; use the ctx that the task's function received, or start a task with task.Run")
 	}
 	if r := n.ref; !r.b.word.Held() || r.b.cur != r {
 		panicWrongCaller(n)
@@ -58,7 +58,7 @@ func panicWrongCaller(n *node) {
 	if other := loop.Current(); other != nil {
 		panicWrongContext("the context of %v, a task of %v, from a goroutine of %v; use a task.Portal between loops", n.ref, b.loop, other)
 	}
-	panicWrongContext("the context of %v from a goroutine that is not this task; start a task instead of the goroutine, or use a task.Portal", n.ref)
+	panicWrongContext("the context of %v from a goroutine that is not this task, such as one of await.Blocking; make the call in the task, or use a task.Portal", n.ref)
 }
 
 // panicWrongContext panics because of a call with a context that is not the caller's. Most
@@ -70,8 +70,9 @@ func panicWrongContext(format string, args ...any) {
 }
 
 // publicCall returns the package and the name of the call that the user made: the
-// outermost public function of the module's top-level packages on the stack. A frame of a
-// nested package, such as an example, or of an external test belongs to the user.
+// outermost public function on the stack of a top-level package of the module, or of a
+// package below netio. A frame of another nested package, such as an example, or of an
+// external test belongs to the user.
 func publicCall() (pkg, call string) {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
@@ -81,6 +82,7 @@ func publicCall() (pkg, call string) {
 	for {
 		f, more := frames.Next()
 		name, ours := strings.CutPrefix(f.Function, module)
+		name = strings.TrimPrefix(name, "netio/")
 		if !ours || strings.Contains(name, "/") || strings.Contains(name, "_test.") {
 			return pkg, call
 		}

@@ -5,11 +5,18 @@ package task_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"baton/await"
+	"baton/netio"
+	"baton/netio/file"
+	"baton/netio/httpio"
+	"baton/netio/process"
 	"baton/task"
 )
 
@@ -40,6 +47,22 @@ var checked = map[string]func(ctx context.Context){
 	"Loop":               func(ctx context.Context) { task.Loop(ctx) },
 	"Tasks":              func(ctx context.Context) { task.Tasks(ctx) },
 	"Waits":              func(ctx context.Context) { task.Waits(ctx) },
+	"netio.Dial":         func(ctx context.Context) { netio.Dial(ctx, "tcp", "localhost:1") },
+	"file.ReadFile":      func(ctx context.Context) { file.ReadFile(some(ctx), os.DevNull) },
+	"process.Cmd.Output": func(ctx context.Context) { process.Command("true").Output(ctx) },
+	"httpio.Transport.RoundTrip": func(ctx context.Context) {
+		req := &http.Request{URL: &url.URL{Scheme: "http", Host: "localhost:1"}}
+		new(httpio.Transport).RoundTrip(req.WithContext(some(ctx)))
+	},
+}
+
+// some returns ctx, or a context of no task if ctx is nil. It is for calls to which the caller
+// must not pass nil.
+func some(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
 }
 
 // eachChecked runs a test for every checked call. message is the beginning of the call's
@@ -47,8 +70,8 @@ var checked = map[string]func(ctx context.Context){
 func eachChecked(t *testing.T, fn func(t *testing.T, message string, call func(ctx context.Context))) {
 	for name, call := range checked {
 		pkg := "task"
-		if rest, ok := strings.CutPrefix(name, "await."); ok {
-			pkg, name = "await", rest
+		if first, rest, ok := strings.Cut(name, "."); ok && first == strings.ToLower(first) {
+			pkg, name = first, rest
 		}
 		t.Run(name, func(t *testing.T) { fn(t, pkg+": "+name+" with ", call) })
 	}

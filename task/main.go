@@ -12,13 +12,15 @@ import (
 // Main is the body of func main: it runs main like [Run] and then ends the process. It
 // never returns.
 //
-// Exit codes: Main exits with 0 if main returns nil. If main returns an error, Main prints
-// it to standard error and exits with 1. After a signal, Main prints the signal. If main
-// then returns only the cancel, Main exits with 128 plus the signal's number (130, 143),
-// as shells and supervisors expect; any other error is printed too, and Main exits with 1.
-// To exit with 0 after a signal, wrap the tasks in [Scope], drop its cancel error and
-// return nil. A panic in a task ends the process as usual, after all tasks were cancelled
-// and have ended.
+// Exit codes: Main exits with 0 if main and its tasks return nil, also after a signal. If
+// main returns an error, Main prints it to standard error and exits with 1. If main returns
+// only the cancel of a signal, Main prints the signal and exits with 128 plus its number
+// (130, 143), as shells and supervisors expect. If main returns another error after a
+// signal, Main prints both and exits with 1. A panic in a task ends the process as usual,
+// after all tasks were cancelled and have ended.
+//
+// To exit with 0 after a signal, start the tasks in a [Scope], and return nil if errors.As
+// finds a *SignalError in the error of the Scope or of a server.
 //
 // Signals: the first SIGINT or SIGTERM cancels main, with a *SignalError as the cause, so
 // that the tasks can clean up. One second later, Main prints which tasks have not ended,

@@ -32,7 +32,7 @@ type Runner struct {
 // tasks started under it have ended. It is the root scope: the first failure cancels the
 // rest. Cancelling ctx cancels main. After Run no task, no goroutine and no file
 // descriptor is left, except goroutines of functions that were abandoned (see
-// await.Blocking).
+// await.Abandon).
 //
 // Run uses the calling goroutine as the loop's own goroutine: callbacks run on it. It
 // panics if it is called inside a task or callback.

@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// Scope runs fn, and returns when fn and all tasks started under it have ended. It may
-// switch before it calls fn, and while it waits for the tasks.
+// Scope runs fn on the calling task, and returns when fn and all tasks started under it
+// have ended. It may switch before it calls fn, and while it waits for the tasks.
 //
 // A failure of fn, of a task of [Go] or of an unawaited task of [Start] cancels fn and all
 // tasks, with the error as the cause. Scope returns the error of the first failure, joined
@@ -293,11 +293,11 @@ func (s *scope) ownsCancel(c *Canceled) bool {
 	return n.scope == s && n.ref != s.ref && n == &n.ref.ctx
 }
 
-// isBlockCancel reports whether c, which cancelled a task of the scope, came from inside
-// the scope, from around the call that started the task: from a timeout that passed, a
-// block that ended or a context of the standard library. The block itself reports that
-// cancel, so it is no failure of the task. A block inside the task does not cancel the
-// task's own context, so its cancels do not get here.
+// isBlockCancel reports whether c, which cancelled a task of the scope, came from a block
+// of the scope in which the task was started: from a timeout that passed, a block that
+// ended or a context of the standard library. The block itself reports that cancel, so the
+// task has not failed. A block inside the task does not cancel the task's own context, so
+// its cancels do not get here.
 func (s *scope) isBlockCancel(c *Canceled) bool {
 	if n := c.origin(); n != nil {
 		return n.limit != nil && n.scope == s

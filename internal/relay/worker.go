@@ -163,8 +163,8 @@ func (r *Relay) next() *Worker {
 	return to
 }
 
-// Leave begins to give control away, until the worker's own entry is the next. The caller
-// has put the entry into the ready queue, or waits until other code does. If the entry
+// Leave begins to give control away. The worker gets control back when its own entry is the
+// next; the caller has put the entry into the ready queue, or other code will. If the entry
 // is the next already, Leave returns false, and there is no switch. Otherwise the caller
 // uses the way, which returns when the worker has control again, and then calls Back.
 //

@@ -36,7 +36,7 @@ func transfer(ctx context.Context, p []byte, move func(part []byte, at int64) (i
 	return call(ctx, func(ctx context.Context) (int, error) { return inPieces(ctx, p, move) })
 }
 
-// now tries readNow if p is short. It does not in a simulated world, where the schedule must not
+// now tries readNow if p is short, but not in a simulated world: there the schedule must not
 // depend on what is in memory.
 func (h *hostFile) now(ctx context.Context, p []byte, offset int64) (int, error) {
 	if len(p) == 0 || len(p) > maxNowBytes {

@@ -45,8 +45,11 @@
 //   - [Server].TLSNextProto, for HTTP/2 on a listener of this package, with the package
 //     golang.org/x/net/http2.
 //
-// The context of a request belongs to the connection's task. Pass it to the calls that take a ctx.
-// It is cancelled when the client disconnects. The loop notices that without a task that reads.
+// The context of a request belongs to the connection's task. A handler passes r.Context() to the
+// calls that take a ctx, and never the ctx of Serve, which belongs to another task. The context of
+// the request is cancelled when the client disconnects. The loop notices that without a task that
+// reads. If a handler waits for events without an end, it waits under [netio.UntilShutdown] of
+// that context, so that the end of the server does not wait for Grace.
 //
 // A handler may stream its response, for example as server-sent events. http.Flusher sends what was
 // written. Write returns an error after the client has disconnected. The kernel sends the file of
@@ -63,7 +66,7 @@
 // It holds a lock while it writes, and a task that waits for this lock stops the loop. Its calls
 // that read also write, because they answer pings, closes and invalid messages. So a server wraps
 // its handler in [Outbox], where a Write does not wait; then every task may write. The program
-// examples/wssrv does that.
+// examples/wssrv, a module of its own, does that.
 //
 // Package github.com/coder/websocket also holds a lock while it reads. With it, only the task that
 // reads may close the connection, and Ping belongs in await.Blocking. In [Blocking], both libraries

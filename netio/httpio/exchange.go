@@ -190,8 +190,8 @@ func (e *exchange) canKeep(resp *http.Response) bool {
 }
 
 // readerContext returns the context for a read by the calling task: the request's context if the
-// task made the request, and otherwise the task's own. If the request's context has ended, another
-// task gets its cause as the error. A goroutine gets an error.
+// task made the request, and otherwise the task's own. If the request's context has ended, a task
+// that did not make the request gets the cause as the error. A goroutine always gets an error.
 func (e *exchange) readerContext() (context.Context, error) {
 	switch r, own := e.task.Running(); {
 	case r == nil:
@@ -274,7 +274,7 @@ func (e *exchange) stopTimer() {
 	}
 }
 
-// writtenTime is how long the request may end after its response if the connection is to be kept.
+// writtenTime is how much later than the response the request may end if the connection is kept.
 // The time is the one in package net/http.
 const writtenTime = 50 * time.Millisecond
 

@@ -37,8 +37,8 @@ type child struct {
 	changed  task.WaitQueue
 }
 
-// guard waits for the child, ends it when ctx ends, and cleans up. It returns the cancel that
-// has ended the child, if any: a scope whose child was ended has not done all its work.
+// guard waits for the child, ends it when ctx ends, and cleans up. If a cancel has ended the
+// child, guard returns the cancel, so that the scope returns it too: the work is not complete.
 func (c *child) guard(ctx context.Context) error {
 	shielded, release := task.Shield(ctx, -1)
 	defer release()

@@ -163,7 +163,7 @@ func (c *Cmd) start(ctx context.Context) (err error) {
 		return err
 	}
 	if r.Loop().Poller().Caps().Has(poll.Virtual) {
-		return fmt.Errorf("process: start %s in %v: %w", c.name(), r.Loop(), errors.ErrUnsupported)
+		return fmt.Errorf("process: start %s: a simulated world has no child processes: %w", c.name(), errors.ErrUnsupported)
 	}
 	command := c.exec()
 	if command.SysProcAttr, err = c.attributes(); err != nil {

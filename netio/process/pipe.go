@@ -57,7 +57,7 @@ func openPipe(ctx context.Context, f *os.File, kind poll.Kind, name string) (*ne
 	if importer, ok := r.Loop().Poller().(poll.PipeImporter); ok {
 		h, err = importer.ImportPipe(f, kind, addr)
 	} else {
-		err = fmt.Errorf("pipes in %v: %w", r.Loop(), errors.ErrUnsupported)
+		err = fmt.Errorf("the poller of %v has no pipes: %w", r.Loop(), errors.ErrUnsupported)
 	}
 	if err != nil {
 		return nil, &net.OpError{Op: "file", Net: "pipe", Addr: addr, Err: err}

@@ -16,8 +16,9 @@ import (
 
 // StdinPipe returns a stream that writes to the standard input of the command. Call it before
 // Start. Close the stream to end the input of the child, and in any case: only Communicate and a
-// Start that fails close it. When the child has closed its end, Write fails with EPIPE. On
-// systems and in worlds without pipes the error is errors.ErrUnsupported: see [WritePipe].
+// Start that fails close it. When the child has closed its end, Write fails with EPIPE. If the
+// child has failed, [Cmd.Wait] says why. On systems and in worlds without pipes the error is
+// errors.ErrUnsupported: see [WritePipe].
 func (c *Cmd) StdinPipe(ctx context.Context) (*netio.Stream, error) {
 	if c.Stdin != nil {
 		return nil, errors.New("process: Stdin already set")

@@ -55,7 +55,7 @@ func NewInput(ctx context.Context, f *os.File) (*Input, error) {
 		return nil, err
 	}
 	if r.Loop().Poller().Caps().Has(poll.Virtual) {
-		return nil, fmt.Errorf("terminal: input in %v: %w", r.Loop(), errors.ErrUnsupported)
+		return nil, fmt.Errorf("terminal: a simulated world has no terminals: %w", errors.ErrUnsupported)
 	}
 	info, err := f.Stat() // does not block, except perhaps on a network file system
 	if err != nil {

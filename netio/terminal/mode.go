@@ -49,7 +49,7 @@ func Raw(ctx context.Context, f *os.File, fn func(ctx context.Context) error) er
 func begin(ctx context.Context) error {
 	r, err := task.Checkpoint(ctx)
 	if err == nil && r.Loop().Poller().Caps().Has(poll.Virtual) {
-		err = fmt.Errorf("terminal: terminals in %v: %w", r.Loop(), errors.ErrUnsupported)
+		err = fmt.Errorf("terminal: a simulated world has no terminals: %w", errors.ErrUnsupported)
 	}
 	return err
 }

@@ -13,8 +13,8 @@ import (
 
 const (
 	// yieldBytes is how much a Write may send before it yields to other operations. It also
-	// limits one system call: a reader on another thread could read as fast as the kernel
-	// copies, and the call would not return while it does.
+	// limits one system call: while a reader on another thread empties the socket as fast as
+	// the kernel fills it, a longer call would not return.
 	yieldBytes = 256 << 10
 
 	// callBuffers is the largest number of buffers in one system call (IOV_MAX).
@@ -158,8 +158,8 @@ func (s *socket) advance(op *poll.Op, n int) {
 }
 
 // ready tries a Readable or Writable. canRead and canWrite only say that a try may succeed, so
-// ready calls poll(2) with a timeout of zero, which returns the current state. An
-// edge-triggered event may have come before.
+// ready calls poll(2) with a timeout of zero, which returns the current state. ready cannot
+// wait for an edge-triggered event: it may have come before.
 func (s *socket) ready(op *poll.Op, events int16) bool {
 	fds := [1]unix.PollFd{{Fd: int32(s.fd), Events: events}}
 	n, err := unix.Poll(fds[:], 0)
