@@ -50,7 +50,7 @@ func (c *counter) Wait(done []*poll.Op, d time.Duration) []*poll.Op {
 func onEpoll(t *testing.T, fn func(ctx context.Context, watched *counter)) {
 	t.Helper()
 	c := &counter{Poller: must(epoll.New(epoll.Config{}))(t)}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	err := task.Runner{Config: loop.Config{Poller: c}}.Run(ctx, func(ctx context.Context) error {
 		fn(ctx, c)
@@ -585,7 +585,7 @@ func TestSocketBusyAndClosed(t *testing.T) {
 		s := adopt(ctx, t, fd)
 		reader := blocked(ctx, receive(s))
 		reader.SetName("reader")
-		writer := blocked(ctx, func(ctx context.Context) (int, error) { return s.SendAll(ctx, make([]byte, 32<<20)) })
+		writer := blocked(ctx, func(ctx context.Context) (int, error) { return s.SendAll(ctx, bulk[:]) })
 		calls := map[string]func() error{
 			"Receive":     func() error { _, err := s.Receive(ctx, make([]byte, 1)); return err },
 			"ReceiveFrom": func() error { _, _, err := s.ReceiveFrom(ctx, make([]byte, 1)); return err },

@@ -152,7 +152,7 @@ func (p *source) write() {
 // A FlowController does not let the write buffer grow without limit.
 func ExampleFlowController() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
-		p := &source{left: 50 << 20}
+		p := &source{left: 16 << 20}
 		var _ protocol.FlowController = p
 		s, err := connect(ctx, p)
 		if err != nil {
@@ -165,6 +165,6 @@ func ExampleFlowController() {
 	})
 	fmt.Println(err)
 	// Output:
-	// 50 MiB; paused: true
+	// 16 MiB; paused: true
 	// <nil>
 }
