@@ -182,7 +182,7 @@ func TestServerOfSeveralAddresses(t *testing.T) {
 			s, err := netio.Dial(ctx, "tcp", a.String())
 			must(t, err)
 			must(t, s.Close())
-			until(ctx, t, func() bool { return made == i+1 })
+			until(ctx, t, func() bool { return made > i })
 		}
 		srv.Close()
 		must(t, srv.Wait(ctx))
