@@ -16,11 +16,14 @@ import (
 
 // connect starts a server whose protocol is p, and connects a stream to it.
 func connect(ctx context.Context, p protocol.Base) (*netio.Stream, error) {
-	srv, err := protocol.CreateServer(ctx, "tcp", "127.0.0.1:0", func() protocol.Base { return p })
+	var srv *protocol.Server
+	srv, err := protocol.CreateServer(ctx, "tcp", "127.0.0.1:0", func() protocol.Base {
+		srv.Close() // this connection goes on
+		return p
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer srv.Close() // the connection goes on
 	s, err := netio.Dial(ctx, "tcp", srv.Addr().String())
 	if err != nil {
 		return nil, err
