@@ -22,13 +22,13 @@ func descriptors() int {
 	return len(entries)
 }
 
-// settle waits until the process has n descriptors again. A poller that uses goroutines closes
-// some of them a little later.
+// settle waits until the process has no more than n descriptors. A poller that uses goroutines
+// closes some of them a little later: those of an earlier test may be among the n.
 func settle(ctx context.Context, t *testing.T, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); descriptors() != n; {
+	for deadline := time.Now().Add(time.Minute); descriptors() > n; {
 		if time.Now().After(deadline) {
-			t.Errorf("%d descriptors, want %d", descriptors(), n)
+			t.Errorf("%d descriptors, want at most %d", descriptors(), n)
 			return
 		}
 		want(t, "sleep", sleep(ctx, time.Millisecond), nil)
@@ -43,8 +43,6 @@ func TestFailedCallsLeaveNoDescriptor(t *testing.T) {
 		}
 		taken := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
 		defer taken.Close()
-		closed := must(netio.Listen(ctx, "tcp", "127.0.0.1:0"))(t)
-		want(t, "Close", closed.Close(), nil)
 		before := descriptors()
 
 		fails := func(what string, call func() error) {
@@ -55,7 +53,7 @@ func TestFailedCallsLeaveNoDescriptor(t *testing.T) {
 			settle(ctx, t, before)
 		}
 		fails("Dial, refused", func() error {
-			_, err := netio.Dial(ctx, "tcp", closed.Addr().String())
+			_, err := netio.Dial(ctx, "tcp", nobody)
 			return err
 		})
 		fails("Dial, no such host", func() error {

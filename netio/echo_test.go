@@ -21,7 +21,11 @@ func echo(ctx context.Context, s *netio.Stream) error {
 // Megabytes in pieces of random sizes go through an echo server in both directions at once and
 // come back unchanged.
 func TestEchoReturnsAllBytes(t *testing.T) {
-	sent := make([]byte, 4<<20)
+	size := 4 << 20
+	if raceEnabled {
+		size = 1 << 20
+	}
+	sent := make([]byte, size)
 	rand.NewChaCha8([32]byte{92}).Read(sent)
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		ln := must(netio.Listen(ctx, w.network, w.address(t)))(t)

@@ -279,7 +279,7 @@ func TestCloseEndsBlockedWriteOfHandler(t *testing.T) {
 		s := serve(ctx, t, &netio.Server{}, func(ctx context.Context, s *netio.Stream) error {
 			shielded, release := task.Shield(ctx, -1)
 			defer release()
-			_, err := s.Write(shielded, make([]byte, 64<<20))
+			_, err := s.Write(shielded, bulk[:])
 			handlers = append(handlers, err)
 			return err
 		})

@@ -3,6 +3,7 @@
 package netio_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ const (
 	enter = flood - 6 // where its only whole line begins
 )
 
+var filler = bytes.Repeat([]byte("x"), piece)
+
 // endlessPoller is a poller whose peers always have bytes: every read finishes at once. The stream
 // ends after flood bytes, so that a failing test does not hang.
 type endlessPoller struct {
@@ -43,11 +46,9 @@ func (w *endlessPoller) Submit(op *poll.Op) bool {
 		return true
 	}
 	op.N, op.Err = min(len(op.Buf), piece, flood-w.moved), nil
-	for i := range op.Buf[:op.N] {
-		op.Buf[i] = 'x'
-		if at := w.moved + i; at >= enter {
-			op.Buf[i] = "\nrest\n"[at-enter]
-		}
+	copy(op.Buf[:op.N], filler)
+	for at := max(w.moved, enter); at < w.moved+op.N; at++ {
+		op.Buf[at-w.moved] = "\nrest\n"[at-enter]
 	}
 	if w.moved += op.N; op.N == 0 && len(op.Buf) > 0 {
 		op.Err = io.EOF

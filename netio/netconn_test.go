@@ -100,7 +100,7 @@ func TestNetConnDeadline(t *testing.T) {
 			t.Errorf("Read whose deadline is set while it waits: %v after %v", err, took)
 		}
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
-		n, err := conn.Write(make([]byte, 32<<20))
+		n, err := conn.Write(bulk[:])
 		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Write = %d, %v", n, err)
 		}
@@ -249,7 +249,7 @@ func TestNetConnCallerCancelEndsItsCall(t *testing.T) {
 			t.Errorf("Read in a timeout block = %q, %v", b, err)
 		}
 
-		writer := calling(ctx, func(ctx context.Context) (int, error) { return conn.Write(make([]byte, 32<<20)) })
+		writer := calling(ctx, func(ctx context.Context) (int, error) { return conn.Write(bulk[:]) })
 		writer.Cancel(cause)
 		n, err := writer.Await(ctx)
 		canceled("Write", err)
@@ -415,7 +415,7 @@ func returns(t *testing.T, what string, call func() error) error {
 	select {
 	case err := <-result:
 		return err
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("%s does not return", what)
 		return nil
 	}

@@ -143,11 +143,8 @@ func TestPacketRefused(t *testing.T) {
 		if w.network != "udp" {
 			return // on a UNIX socket the Send fails
 		}
-		server, other := w.packets(ctx, t)
-		want(t, "Close", other.Close(), nil)
-		want(t, "Close", server.Close(), nil)
 		for range 3 {
-			client := must(netio.DialPacket(ctx, "udp", server.LocalAddr().String()))(t)
+			client := must(netio.DialPacket(ctx, "udp", nobody))(t)
 			answer := blocked(ctx, func(ctx context.Context) (netio.Packet, error) {
 				return client.Receive(ctx, make([]byte, 8))
 			})

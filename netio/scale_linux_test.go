@@ -22,10 +22,14 @@ import (
 	"baton/task"
 )
 
-// scaled returns a number of connections: n in ./do scale, otherwise a tenth of n.
+// scaled returns a number of connections: n in ./do scale, otherwise a tenth of n, or a fiftieth
+// with the race detector.
 func scaled(n int) int {
-	if os.Getenv("NETIO_TEST_SCALE") == "full" {
+	switch {
+	case os.Getenv("NETIO_TEST_SCALE") == "full":
 		return n
+	case raceEnabled:
+		return n / 50
 	}
 	return n / 10
 }
@@ -59,21 +63,11 @@ func measure() footprint {
 	return footprint{descriptors(), runtime.NumGoroutine(), int(m.HeapAlloc + m.StackInuse)}
 }
 
-// realSlow runs fn as the root task of a real loop, for tests that take a while.
-func realSlow(t *testing.T, fn func(ctx context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	if err := task.Run(ctx, fn); err != nil {
-		t.Error(err)
-	}
-}
-
 // checkNothingLeft fails the test if more descriptors, goroutines or memory are in use than before.
 // It allows some more memory, because the runtime keeps the descriptors of ended goroutines.
 func checkNothingLeft(t *testing.T, before footprint, memory int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; { // some goroutines have not ended yet
+	for deadline := time.Now().Add(time.Minute); ; { // some goroutines have not ended yet
 		after := measure()
 		if after.descriptors <= before.descriptors && after.goroutines <= before.goroutines && after.memory <= before.memory+memory {
 			return
@@ -92,7 +86,7 @@ const (
 	crowdTLS     = "NETIO_TEST_CROWD_TLS"
 )
 
-// A server has ten thousand connections at once to another process, or a thousand without
+// A server has ten thousand connections at once to another process, or fewer without
 // ./do scale. Each is served, is idle, and is served again. Afterwards nothing of them is left.
 func TestManyIdleConnections(t *testing.T) {
 	if os.Getenv(crowdAddress) != "" {
@@ -114,7 +108,7 @@ func TestManyIdleConnections(t *testing.T) {
 			if os.Getenv("BATON_POLLER") == "portable" { // it has a goroutine for each operation
 				goroutines, most = 2*n, c.most+12<<10
 			}
-			realSlow(t, func(ctx context.Context) error {
+			real(t, func(ctx context.Context) error {
 				var heard int
 				var news task.WaitQueue
 				s := serve(ctx, t, c.server, func(ctx context.Context, s *netio.Stream) error {
@@ -178,7 +172,7 @@ func TestManyIdleConnections(t *testing.T) {
 func crowd(t *testing.T) {
 	n := must(strconv.Atoi(os.Getenv(crowdSize)))(t)
 	a := newAuthority(t)
-	realSlow(t, func(ctx context.Context) error {
+	real(t, func(ctx context.Context) error {
 		streams := make([]*netio.Stream, n)
 		each := func(what func(ctx context.Context, i int) error) error {
 			const together = 100
@@ -232,7 +226,7 @@ func crowd(t *testing.T) {
 	})
 }
 
-// A hundred thousand connections are opened and are ended in every possible way, or ten thousand
+// A hundred thousand connections are opened and are ended in every possible way, or fewer
 // without ./do scale. Afterwards nothing of them is left.
 func TestEndedConnectionsLeaveNothing(t *testing.T) {
 	for _, c := range []struct {
@@ -243,7 +237,7 @@ func TestEndedConnectionsLeaveNothing(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a := newAuthority(t)
 			round := func(all int) {
-				realSlow(t, func(ctx context.Context) error {
+				real(t, func(ctx context.Context) error {
 					srv := &netio.Server{}
 					if c.tls {
 						srv.TLS = a.server(t)
@@ -276,7 +270,7 @@ func TestEndedConnectionsLeaveNothing(t *testing.T) {
 					return errors.Join(append(s.errs, err)...)
 				})
 			}
-			round(1000) // the runtime keeps some memory of many goroutines
+			round(min(1000, scaled(c.all))) // the runtime keeps some memory of many goroutines
 			before := measure()
 			round(scaled(c.all))
 			checkNothingLeft(t, before, 1<<20)

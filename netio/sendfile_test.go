@@ -67,11 +67,10 @@ var random = sync.OnceValue(func() []byte {
 	return bytes.Repeat(period, 10_000_000/len(period)+1)[:10_000_000]
 })
 
-// large returns the size of a file that is larger than the buffers of the world. The buffers of a
-// virtual world are small.
+// large returns the size of a file that is larger than the buffers of the world.
 func (w world) large() int {
-	if w.poller == "virtual" {
-		return 1_000_000
+	if w.poller == "virtual" || w.network == "unix" {
+		return 1_000_000 // these buffers do not grow
 	}
 	return len(random())
 }

@@ -130,7 +130,7 @@ func withShortIO(t *testing.T, fn func(ctx context.Context, t *testing.T, w worl
 			t.Run(fmt.Sprintf("%v, %d bytes, storm %d", w, c.most, c.storm), func(t *testing.T) {
 				ctx, below := context.Background(), poll.Poller(virtual.New(virtual.Config{}))
 				if w.poller != "virtual" {
-					limited, cancel := context.WithTimeout(ctx, time.Minute) // only ends a test that hangs
+					limited, cancel := context.WithTimeout(ctx, patience)
 					defer cancel()
 					ctx = limited
 					t.Setenv("BATON_POLLER", w.poller)

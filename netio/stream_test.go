@@ -161,10 +161,14 @@ func blocked[T any](ctx context.Context, fn func(ctx context.Context) (T, error)
 	return t
 }
 
+// bulk is more than a connection buffers. The tests share it, because the race detector makes a large
+// allocation slow.
+var bulk [32 << 20]byte
+
 // fill starts a task that writes until it waits, because the peer does not read.
 func fill(ctx context.Context, s *netio.Stream) *task.Task[int] {
 	return blocked(ctx, func(ctx context.Context) (int, error) {
-		return s.Write(ctx, make([]byte, 32<<20))
+		return s.Write(ctx, bulk[:])
 	})
 }
 

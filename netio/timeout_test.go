@@ -41,7 +41,7 @@ func testTimeouts(ctx context.Context, t *testing.T, near, far *netio.Stream) {
 	timedOut("ReadLine, idle", err)
 	near.SetIdleTimeout(0)
 	near.SetWriteTimeout(10 * time.Millisecond)
-	_, err = near.Write(ctx, make([]byte, 32<<20))
+	_, err = near.Write(ctx, bulk[:])
 	timedOut("Write", err)
 	write(ctx, t, far, ", end\n")
 	if line, err := near.ReadLine(ctx); line != "begin, end" || err != nil {
@@ -56,7 +56,7 @@ func TestTimeoutOfWrite(t *testing.T) {
 		near, far := world{"virtual", "tcp"}.pair(ctx, t, netio.StreamConfig{WriteTimeout: time.Second})
 		defer near.Close()
 		defer far.Close()
-		n, err := near.Write(ctx, make([]byte, 32<<20))
+		n, err := near.Write(ctx, bulk[:])
 		want(t, "Write", err, os.ErrDeadlineExceeded)
 		if n == 0 || n == 32<<20 {
 			t.Errorf("Write = %d, want some of the bytes", n)
@@ -218,7 +218,7 @@ func TestIdleTimeoutSetDuringCall(t *testing.T) {
 		start := task.Now(ctx)
 		near.SetIdleTimeout(time.Minute)
 		near.SetIdleTimeout(10 * time.Second)
-		writer := task.Start(ctx, func(ctx context.Context) (int, error) { return near.Write(ctx, make([]byte, 32<<20)) })
+		writer := task.Start(ctx, func(ctx context.Context) (int, error) { return near.Write(ctx, bulk[:]) })
 		want(t, "sleep", sleep(ctx, 9*time.Second), nil)
 		if reader.State() != task.Parked || writer.State() != task.Parked {
 			t.Errorf("timed out before 10s: the reader is %v, the writer %v", reader.State(), writer.State())

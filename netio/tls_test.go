@@ -59,7 +59,7 @@ func TestTimeoutOfWriteOverTLS(t *testing.T) {
 			near, far := world{"virtual", "tcp"}.encrypted(ctx, t, c)
 			defer near.Close()
 			defer far.Close()
-			n, err := near.Write(ctx, make([]byte, 32<<20))
+			n, err := near.Write(ctx, bulk[:])
 			want(t, "Write", err, os.ErrDeadlineExceeded)
 			if n == 0 || n == 32<<20 {
 				t.Errorf("Write = %d, want some of the bytes", n)

@@ -78,10 +78,13 @@ func (w world) run(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	})
 }
 
-// real runs fn as the root task of a real loop. The time limit only ends a test that hangs.
+// patience is how long a test may take in a real world. It only ends a test that hangs.
+const patience = 5 * time.Minute
+
+// real runs fn as the root task of a real loop.
 func real(t testing.TB, fn func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := task.Run(ctx, fn); err != nil {
 		t.Error(err)

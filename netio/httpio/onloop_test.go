@@ -77,7 +77,7 @@ func versions(t *testing.T, test func(t *testing.T, version int)) {
 
 // limited returns a context with a timeout, so that no test hangs.
 func limited(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -270,11 +270,15 @@ func TestOnLoopContextHasTheValuesOfNetHTTP(t *testing.T) {
 	<-ended
 }
 
+// long is longer than the buffers of a connection. It is no slice from make, because the race
+// detector makes a large allocation slow.
+var long [32 << 20]byte
+
 // A slow client delays only its own request. Another task of the loop runs while the client does
 // not read the response, which is longer than the buffers.
 func TestOnLoopSlowClientDelaysOnlyItsRequest(t *testing.T) {
 	versions(t, func(t *testing.T, version int) {
-		const size = 32 << 20
+		const size = len(long)
 		ticked := make(chan struct{})
 		s := newHTTPServer(t, httpio.OnLoop(newPortal(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			writing := true
@@ -287,7 +291,7 @@ func TestOnLoopSlowClientDelaysOnlyItsRequest(t *testing.T) {
 				close(ticked)
 				return nil
 			})
-			n, err := w.Write(make([]byte, size))
+			n, err := w.Write(long[:])
 			writing = false
 			if n != size || err != nil {
 				t.Errorf("wrote %d, %v", n, err)
@@ -296,7 +300,7 @@ func TestOnLoopSlowClientDelaysOnlyItsRequest(t *testing.T) {
 		resp := start(t, s, "GET", "/", nil)
 		defer resp.Body.Close()
 		<-ticked
-		if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
+		if n, err := io.Copy(io.Discard, resp.Body); n != int64(size) || err != nil {
 			t.Errorf("read %d, %v", n, err)
 		}
 	})
@@ -450,7 +454,7 @@ func TestOnLoopRemovesFilesOfForm(t *testing.T) {
 	fields := multipart.NewWriter(&form)
 	file, err := fields.CreateFormFile("file", "name")
 	if err == nil {
-		_, err = file.Write(make([]byte, 20<<20))
+		_, err = file.Write(make([]byte, 64<<10))
 	}
 	if err = errors.Join(err, fields.Close()); err != nil {
 		t.Fatal(err)

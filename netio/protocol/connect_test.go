@@ -34,16 +34,14 @@ func unmade(t *testing.T) protocol.Factory {
 // Connect returns the errors of Dial.
 func TestConnectThatIsRefused(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
-		ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
-		must(t, err)
-		must(t, ln.Close())
-		tr, err := protocol.Connect(ctx, "tcp", ln.Addr().String(), unmade(t))
+		const nobody = "127.0.0.1:1" // another process may listen on a port that was free before
+		tr, err := protocol.Connect(ctx, "tcp", nobody, unmade(t))
 		if e, ok := err.(*net.OpError); !ok || e.Op != "dial" || !errors.Is(e, syscall.ECONNREFUSED) || tr != nil {
 			t.Errorf("Connect = %v, %v", tr, err)
 		}
 		timed, release := context.WithCancel(ctx)
 		release()
-		if tr, err := protocol.Connect(timed, "tcp", ln.Addr().String(), unmade(t)); !errors.Is(err, context.Canceled) || tr != nil {
+		if tr, err := protocol.Connect(timed, "tcp", nobody, unmade(t)); !errors.Is(err, context.Canceled) || tr != nil {
 			t.Errorf("Connect under a cancelled ctx = %v, %v", tr, err)
 		}
 	})
@@ -117,9 +115,9 @@ func TestFailedConnectLeavesNoDescriptor(t *testing.T) {
 		server, client := certificate(t)
 		settle := func(n int) {
 			t.Helper()
-			for deadline := time.Now().Add(10 * time.Second); descriptors() != n; must(t, task.Yield(ctx)) {
+			for deadline := time.Now().Add(time.Minute); descriptors() > n; must(t, task.Yield(ctx)) {
 				if time.Now().After(deadline) {
-					t.Fatalf("%d descriptors, want %d", descriptors(), n)
+					t.Fatalf("%d descriptors, want at most %d", descriptors(), n)
 				}
 			}
 		}

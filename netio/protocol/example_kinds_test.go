@@ -16,11 +16,14 @@ import (
 
 // connect starts a server whose protocol is p, and connects a stream to it.
 func connect(ctx context.Context, p protocol.Base) (*netio.Stream, error) {
-	srv, err := protocol.CreateServer(ctx, "tcp", "127.0.0.1:0", func() protocol.Base { return p })
+	var srv *protocol.Server
+	srv, err := protocol.CreateServer(ctx, "tcp", "127.0.0.1:0", func() protocol.Base {
+		srv.Close() // this connection goes on
+		return p
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer srv.Close() // the connection goes on
 	s, err := netio.Dial(ctx, "tcp", srv.Addr().String())
 	if err != nil {
 		return nil, err
@@ -152,7 +155,7 @@ func (p *source) write() {
 // A FlowController does not let the write buffer grow without limit.
 func ExampleFlowController() {
 	err := task.Run(context.Background(), func(ctx context.Context) error {
-		p := &source{left: 50 << 20}
+		p := &source{left: 16 << 20}
 		var _ protocol.FlowController = p
 		s, err := connect(ctx, p)
 		if err != nil {
@@ -165,6 +168,6 @@ func ExampleFlowController() {
 	})
 	fmt.Println(err)
 	// Output:
-	// 50 MiB; paused: true
+	// 16 MiB; paused: true
 	// <nil>
 }

@@ -164,12 +164,13 @@ func TestGoexitInAMethodEndsTheConnection(t *testing.T) {
 						defer close(done)
 						returned = task.ErrNotReady // anything but nil
 						returned = task.Run(t.Context(), func(ctx context.Context) error {
-							ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+							config := shrunk(ctx, protocol.Config{})
+							ln, err := config.Listen.Listen(ctx, "tcp", "127.0.0.1:0")
 							if err != nil {
 								return err
 							}
 							defer ln.Close()
-							tr, err := protocol.Connect(ctx, "tcp", ln.Addr().String(), func() protocol.Base { return sort.of(c) })
+							tr, err := config.Connect(ctx, "tcp", ln.Addr().String(), func() protocol.Base { return sort.of(c) })
 							if err != nil {
 								return err
 							}

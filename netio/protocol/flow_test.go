@@ -98,9 +98,9 @@ func TestTaskIsPausedInTheNextTurn(t *testing.T) {
 		s, tr := pair(ctx, t, protocol.Config{}, of(c))
 		sent := crowd(ctx, t, tr)
 		size := tr.WriteBufferSize()
-		tr.SetWriteBufferLimits(size+1<<20, size/2)
+		tr.SetWriteBufferLimits(size+1, size/2)
 		turns(ctx, t, 3)
-		more := bytes.Repeat([]byte("x"), 3<<20) // the kernel may take some more meanwhile
+		more := bytes.Repeat([]byte("x"), 1<<20) // the kernel may take some more meanwhile
 		_, err := tr.Write(more)
 		must(t, err)
 		if tr.WritePaused() || len(c.Calls) > 1 {

@@ -23,7 +23,7 @@ import (
 // them after an orderly end. To run one again, use -sim.seed with the number of the subtest.
 func TestRandomCallsKeepTheOrder(t *testing.T) {
 	seeds := uint64(300)
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		seeds = 50
 	}
 	for seed := range seeds {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"syscall"
 	"testing"
 
 	"baton/loop"
@@ -51,11 +52,24 @@ func eachWorld(t *testing.T, fn func(ctx context.Context, t *testing.T)) {
 	})
 }
 
+// shrink, if not nil, gives a socket small buffers. It is a Control function.
+var shrink func(network, address string, c syscall.RawConn) error
+
+// shrunk returns config with small buffers in the kernel, for tests that fill them. A simulated
+// network always has small buffers.
+func shrunk(ctx context.Context, config protocol.Config) protocol.Config {
+	if !task.Loop(ctx).Poller().Caps().Has(poll.Virtual) {
+		config.Dialer.Control, config.Listen.Control = shrink, shrink
+	}
+	return config
+}
+
 // pair returns a stream and, at the other end, a transport with the protocol p. Both end at the
-// latest with the test.
+// latest with the test. The buffers of the connection are small.
 func pair(ctx context.Context, t *testing.T, config protocol.Config, p protocol.Base) (*netio.Stream, *protocol.Transport) {
 	t.Helper()
-	ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+	config = shrunk(ctx, config)
+	ln, err := config.Listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,18 +144,18 @@ func turns(ctx context.Context, t *testing.T, n int) {
 	}
 }
 
-// crowdBytes is more than a network buffers: 4 MiB at the sender, and less at the receiver.
-const crowdBytes = 8 << 20
-
 // crowd writes more than the network buffers to a peer that does not read, and returns the bytes.
-// Nothing pauses it.
+// The connection must be shrunk. Nothing pauses the writes.
 func crowd(ctx context.Context, t *testing.T, tr *protocol.Transport) (written []byte) {
 	t.Helper()
 	high, low := tr.WriteBufferLimits()
 	tr.SetWriteBufferLimits(1<<30, 1<<29)
-	enough := crowdBytes
-	if task.Loop(ctx).Poller().Caps().Has(poll.Virtual) {
+	enough := 1 << 20 // the kernel buffers less than 700 KiB
+	switch {
+	case task.Loop(ctx).Poller().Caps().Has(poll.Virtual):
 		enough = 256 << 10 // the network buffers 64 KiB
+	case shrink == nil:
+		enough = 8 << 20
 	}
 	for piece := 0; len(written) < enough; piece++ {
 		p := bytes.Repeat([]byte{byte(piece)}, 64<<10)
@@ -182,13 +196,14 @@ func differ(a, b []byte) int {
 	return i
 }
 
-// streams returns the two ends of a connection.
+// streams returns the two ends of a connection, whose buffers are small.
 func streams(ctx context.Context, t *testing.T) (near, far *netio.Stream) {
 	t.Helper()
-	ln, err := netio.Listen(ctx, "tcp", "127.0.0.1:0")
+	config := shrunk(ctx, protocol.Config{})
+	ln, err := config.Listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	must(t, err)
 	defer ln.Close()
-	near, err = netio.Dial(ctx, "tcp", ln.Addr().String())
+	near, err = config.Dialer.Dial(ctx, "tcp", ln.Addr().String())
 	must(t, err)
 	far, err = ln.Accept(ctx)
 	must(t, err)

@@ -27,9 +27,10 @@ func TestCancelOfTheScopeAbortsTransports(t *testing.T) {
 		var srv *protocol.Server
 		err := task.Scope(ctx, func(ctx context.Context) error {
 			var err error
-			srv, err = protocol.CreateServer(ctx, "tcp", "127.0.0.1:0", func() protocol.Base { return of(far) })
+			config := shrunk(ctx, protocol.Config{})
+			srv, err = config.CreateServer(ctx, "tcp", "127.0.0.1:0", func() protocol.Base { return of(far) })
 			must(t, err)
-			tr, err := protocol.Connect(ctx, "tcp", srv.Addr().String(), func() protocol.Base { return of(near) })
+			tr, err := config.Connect(ctx, "tcp", srv.Addr().String(), func() protocol.Base { return of(near) })
 			must(t, err)
 			crowd(ctx, t, tr)
 			_, err = far.Transport.Write([]byte("x"))
@@ -63,10 +64,11 @@ func TestCancelOfTheScopeAbortsTransports(t *testing.T) {
 func TestCancelOfAnOuterScopeIsReturned(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
 		c := &protocoltest.Checker{T: t}
-		timed, release := await.WithTimeout(ctx, 20*time.Millisecond)
+		timed, release := await.WithTimeout(ctx, time.Hour)
 		defer release()
 		err := task.Scope(timed, func(ctx context.Context) error {
 			pair(ctx, t, protocol.Config{}, c.Plain())
+			await.Reschedule(timed, task.Now(ctx))
 			return nil
 		})
 		if _, ok := err.(*task.Canceled); !ok || !errors.Is(err, context.DeadlineExceeded) {
@@ -116,15 +118,17 @@ func TestTransportOutlivesTheTimeoutOfItsConnect(t *testing.T) {
 	eachSort(t, func(ctx context.Context, t *testing.T, of sort) {
 		c := &protocoltest.Checker{T: t}
 		var s *netio.Stream
-		must(t, await.Timeout(ctx, 50*time.Millisecond, func(ctx context.Context) error {
+		must(t, await.Timeout(ctx, time.Hour, func(ctx context.Context) error {
 			s, _ = pair(ctx, t, protocol.Config{}, of(c))
 			return nil
 		}))
-		timed, release := await.WithTimeout(ctx, 10*time.Millisecond)
+		timed, release := await.WithTimeout(ctx, time.Hour)
+		defer release()
 		other := &protocoltest.Checker{T: t}
 		far, _ := pair(timed, t, protocol.Config{}, of(other))
-		sleep(ctx, t, 60*time.Millisecond)
-		release()
+		await.Reschedule(timed, task.Now(ctx))
+		wantErr(t, "the ctx of Connect", task.Check(timed), context.DeadlineExceeded)
+		turns(ctx, t, 5)
 		for _, s := range []*netio.Stream{s, far} {
 			write(ctx, t, s, []byte("fine"))
 		}
