@@ -123,7 +123,9 @@ func (l *servedListener) isFull() bool {
 func (l *servedListener) pause(ctx context.Context, d time.Duration) error {
 	timed, release := await.WithTimeout(ctx, d)
 	defer release()
-	_ = l.changed.Wait(timed, l) // fails if d has passed or ctx is cancelled
+	if !l.listener.closed { // OnError may have closed it
+		_ = l.changed.Wait(timed, l) // fails if d has passed or ctx is cancelled
+	}
 	return task.Check(ctx)
 }
 

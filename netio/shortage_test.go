@@ -63,6 +63,24 @@ func TestShortageIsReportedOnce(t *testing.T) {
 	}
 }
 
+// A server that OnError closes does not wait for the end of the shortage.
+func TestServerIsClosedByTheReportOfAShortage(t *testing.T) {
+	world := &shortagePoller{Poller: virtual.New(virtual.Config{}), err: syscall.EMFILE, left: 1}
+	err := task.Runner{Config: loop.Config{Poller: world}}.Run(context.Background(), func(ctx context.Context) error {
+		srv := &netio.Server{}
+		srv.OnError = func(*netio.Stream, error) { want(t, "Close", srv.Close(), nil) }
+		start := task.Now(ctx)
+		err := srv.Serve(ctx, "tcp", "127.0.0.1:0", echo)
+		if took := task.Now(ctx).Sub(start); took != 0 {
+			t.Errorf("Serve returned after %v", took)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // A shortage that returns is reported again only after a minute without one.
 func TestShortageIsReportedAgainAfterAMinute(t *testing.T) {
 	world := &shortagePoller{Poller: virtual.New(virtual.Config{}), err: syscall.EMFILE}

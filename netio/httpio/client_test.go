@@ -410,6 +410,41 @@ func TestRequestThatTimedOutIsNotSentAgain(t *testing.T) {
 	})
 }
 
+// A response that arrives in the turn of its timeout is returned. Its connection, which the timeout
+// has closed, is not kept: the next request may be one that cannot be sent twice.
+func TestResponseInTheTurnOfItsTimeout(t *testing.T) {
+	simulate(t, func(ctx context.Context, t *testing.T, tr *httpio.Transport) {
+		var sc script
+		var first *netio.Stream
+		sc.play(ctx, t, 80, func(ctx context.Context, s *netio.Stream, _ int) error {
+			if sc.conns == 1 {
+				first = s
+				return nil
+			}
+			return ok(ctx, s, "ok")
+		})
+		var sleeps task.Future[bool] // so that its timer comes before the Transport's
+		task.Go(ctx, func(ctx context.Context) error {
+			sleeps.Set(true)
+			_ = await.Sleep(ctx, time.Second)
+			return ok(ctx, first, "ok")
+		})
+		if _, err := sleeps.Await(ctx); err != nil {
+			t.Fatal(err)
+		}
+		tr.ResponseHeaderTimeout = time.Second
+		if text, err := fetch(ctx, tr, 80); text != "ok" || err != nil {
+			t.Errorf("%q, %v", text, err)
+		}
+		req := must(http.NewRequestWithContext(ctx, "POST", "http://127.0.0.1/", io.LimitReader(strings.NewReader("x"), 1)))
+		resp, err := tr.RoundTrip(req)
+		if err != nil || sc.conns != 2 {
+			t.Fatalf("the next request: %v, %d connections", err, sc.conns)
+		}
+		resp.Body.Close()
+	})
+}
+
 // A slowBody is a body that takes a second for each byte.
 type slowBody struct {
 	ref    *task.Ref

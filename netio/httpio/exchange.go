@@ -303,7 +303,7 @@ func (e *exchange) finish(keep bool) {
 		w.Cancel(errAnswered) // the server does not need the rest of the body
 		keep = false
 	}
-	if keep && e.sendErr == nil && e.bodyErr == nil && !e.bodyRefused && e.br.Buffered() == 0 {
+	if keep && e.sendErr == nil && e.bodyErr == nil && !e.bodyRefused && !e.headTimedOut && e.br.Buffered() == 0 {
 		e.t.put(e.conn)
 	} else {
 		e.t.closeActive(e.conn)

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -145,6 +146,41 @@ func TestCancelledCommunicateLeavesChild(t *testing.T) {
 		_ = in.Close()
 		if stdout, _, err := c.Communicate(ctx, nil); string(stdout) != "\n" || status(err) != 0 {
 			t.Errorf("the next Communicate: %q, %v", stdout, err)
+		}
+	})
+}
+
+// After a cancel, the next Communicate goes on, even if an output of the child has ended before.
+func TestCommunicateAfterTheEndOfAnOutput(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		c := shell("echo last; exec >&-; read line; echo why >&2")
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Stdin = r
+		out := must(c.StdoutPipe(ctx))(t)
+		must(c.StderrPipe(ctx))(t)
+		err = c.Start(ctx)
+		_ = r.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		call := task.Start(ctx, func(ctx context.Context) (string, error) {
+			stdout, _, err := c.Communicate(ctx, nil)
+			return string(stdout), err
+		})
+		for !errors.Is(out.SetNoDelay(true), net.ErrClosed) { // Communicate closes what has ended
+			task.Yield(ctx)
+		}
+		call.Cancel(nil)
+		var canceled *task.Canceled
+		if stdout, err := call.Await(ctx); stdout != "last\n" || !errors.As(err, &canceled) {
+			t.Errorf("the cancelled Communicate: %q, %v", stdout, err)
+		}
+		_ = w.Close()
+		if stdout, stderr, err := c.Communicate(ctx, nil); len(stdout) > 0 || string(stderr) != "why\n" || err != nil {
+			t.Errorf("the next Communicate: %q, %q, %v", stdout, stderr, err)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"time"
 
+	"baton/netio"
 	"baton/task"
 )
 
@@ -66,7 +67,8 @@ func (c *Cmd) CombinedOutput(ctx context.Context) ([]byte, error) {
 // If the command was not started, Communicate runs it as Run does. If the command was
 // started, Communicate uses the streams that StdinPipe, StdoutPipe and StderrPipe have
 // returned, and closes them. A cancel then ends only the call, unless ctx is also the ctx
-// of Start: what was not read stays in the streams, and the child goes on.
+// of Start: what was not read stays in the streams, and the child goes on. Another
+// Communicate, with a nil input, then returns the rest.
 //
 // If the program has set Stdin, input must be empty. For an output that the program has set,
 // Communicate returns nil.
@@ -105,6 +107,15 @@ func (c *Cmd) pumps(input []byte, out, errs *bytes.Buffer) (pumps []pump) {
 		pumps = append(pumps, collector(c.stderrPipe, errs))
 	}
 	return pumps
+}
+
+// forget makes later calls of Communicate skip a stream that a pump has closed.
+func (c *Cmd) forget(s *netio.Stream) {
+	for _, pipe := range []**netio.Stream{&c.stdinPipe, &c.stdoutPipe, &c.stderrPipe} {
+		if *pipe == s {
+			*pipe = nil
+		}
+	}
 }
 
 // exchange runs the pumps of a Communicate whose child was started before.

@@ -203,7 +203,11 @@ func (s *side) DataReceived(data []byte) {
 
 // ConnectionLost passes the end of the pipe on.
 func (s *side) ConnectionLost(err error) {
-	if s.t.failed { // Connect has failed before ConnectionMade
+	switch {
+	case s.t.failed: // Connect has failed before ConnectionMade
+		return
+	case s.t.cmd.child.transport == nil: // a cancel of the scope has ended the pipe, and Connect is shielded from it
+		s.t.cmd.child.loop.CallSoon(func() { s.ConnectionLost(err) })
 		return
 	}
 	s.t.open--

@@ -248,3 +248,33 @@ func TestConnectIsCancelledByConnectionMade(t *testing.T) {
 		d.check(t, "made", "pipe 0: <nil>", "pipe 1: <nil>", "pipe 2: <nil>", "exited", "lost")
 	})
 }
+
+// A cancel of the scope ends the pipes even if Connect is shielded from it. ConnectionMade is the
+// first call nevertheless, whenever the cancel comes.
+func TestShieldedConnectOfCancelledScope(t *testing.T) {
+	everywhere(t, func(ctx context.Context, t *testing.T) {
+		for turns := range 12 {
+			d := &recorder{}
+			cmd := process.Command("sleep", "60")
+			err := task.Scope(ctx, func(ctx context.Context) error {
+				task.Go(ctx, func(ctx context.Context) error {
+					shielded, release := task.Shield(ctx, 0)
+					defer release()
+					_, err := cmd.Connect(shielded, d)
+					return err
+				})
+				for cmd.Process == nil {
+					task.Yield(ctx)
+				}
+				for range turns {
+					task.Yield(ctx)
+				}
+				task.ScopeOf(ctx).Cancel(nil)
+				return nil
+			})
+			if err != nil || len(d.calls) != 6 || d.calls[0] != "made" || d.calls[5] != "lost" {
+				t.Errorf("a cancel after %d turns: %v; calls %q", turns, err, d.calls)
+			}
+		}
+	})
+}

@@ -153,6 +153,7 @@ func (t *transfer) pump(ctx context.Context, p pump) {
 	defer func() {
 		if ended {
 			_ = p.stream.Close()
+			t.child.cmd.forget(p.stream)
 		}
 		t.running--
 		t.child.changed.WakeAll()
