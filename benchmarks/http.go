@@ -93,7 +93,7 @@ func (l load) wrk(addr string, pid int) (float64, error) {
 		return 0, err
 	}
 	out, err := exec.Command("wrk", "--threads", "1", "--connections", strconv.Itoa(l.connections),
-		"--duration", wrkTime.String(), "http://"+addr+"/").Output()
+		"--duration", wrkTime.String(), "--timeout", "1m", "http://"+addr+"/").Output()
 	if err != nil {
 		return 0, fmt.Errorf("wrk: %w", err)
 	}

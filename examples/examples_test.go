@@ -214,7 +214,7 @@ var scenarios = []scenario{
 		{command: "subprocess_stream", stdout: `pid: \d+\n.*cat read: "Hello World!"\n\(exit code 0\)\n`},
 	}},
 	{"tcp_echo", []program{
-		{command: "tcp_echo --server --port 0 --idle 100ms", ready: `listening on \S+:(?P<port>\d+)\n`,
+		{command: "tcp_echo --server --port 0 --idle 1s", ready: `listening on \S+:(?P<port>\d+)\n`,
 			signal: sigint,
 			stdout: `Using backend: .*server: connection made\n` +
 				`server: data received: This .*server: connection timeout, closing\.\nserver: connection lost: <nil>\n`,
@@ -239,7 +239,7 @@ var scenarios = []scenario{
 			status: 143},
 	}},
 	{"tcp_echo, both", []program{
-		{command: "tcp_echo --server --client --idle 100ms --port 0",
+		{command: "tcp_echo --server --client --idle 1s --port 0",
 			stdout: `Using backend: .*client: data received: Re: This .*client: connection lost: <nil>\n`},
 	}},
 	{"tcp_echo, neither", []program{

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"baton/locks"
 	"baton/netio"
 	"baton/task"
 )
@@ -90,9 +91,13 @@ func TestCurlLeaves(t *testing.T) {
 		}
 		get := []string{"--silent", "--show-error", "--noproxy", "*", "--max-time", "60", "https://" + ln.Addr().String()}
 		var reported []error
+		var failed locks.Event
 		var reader *task.Task[string]
 		var end error
-		srv := &netio.Server{TLS: id.server(), OnError: func(_ *netio.Stream, err error) { reported = append(reported, err) }}
+		srv := &netio.Server{TLS: id.server(), OnError: func(_ *netio.Stream, err error) {
+			reported = append(reported, err)
+			failed.Set()
+		}}
 		task.Go(ctx, func(ctx context.Context) error {
 			return srv.ServeListener(ctx, ln, func(ctx context.Context, s *netio.Stream) error {
 				if _, err := s.ReadUntil(ctx, []byte("\r\n\r\n")); err != nil {
@@ -111,6 +116,9 @@ func TestCurlLeaves(t *testing.T) {
 		// With TLS 1.3, crypto/tls reports this alert of OpenSSL as a forged record.
 		if _, err := curl.run(ctx, "", append(get, "--tls-max", "1.2")...); err == nil || !strings.Contains(err.Error(), "exit status 60") {
 			t.Errorf("curl trusts the server: %v", err)
+		}
+		if err := failed.Wait(ctx); err != nil { // curl may end before the server has read the alert
+			return err
 		}
 		if len(reported) != 1 || !strings.Contains(reported[0].Error(), "handshake") || !strings.Contains(reported[0].Error(), "remote error: tls: unknown certificate authority") {
 			t.Errorf("the server reported %v", reported)

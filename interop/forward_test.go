@@ -131,7 +131,7 @@ func TestCurlThroughOurProxy(t *testing.T) {
 			t.Errorf("a tunnel without a password: %v", err)
 		}
 		f.user = ""
-		_, err = curl.run(ctx, "", append(common, "https://"+freeAddress(t))...)
+		_, err = curl.run(ctx, "", append(common, "https://"+reserve(t))...)
 		if err == nil || !strings.Contains(err.Error(), "502") {
 			t.Errorf("a tunnel to nowhere: %v", err)
 		}

@@ -3,11 +3,12 @@
 package interop_test
 
 import (
+	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -47,31 +48,38 @@ func startNginx(t *testing.T, id *identity, conf string, pairs ...string) nginxP
 	t.Helper()
 	p := nginxProcess{dir: dir(t)}
 	file := filepath.Join(p.dir, "conf")
-	for tries := 5; ; tries-- {
-		p.plain, p.secure = freeAddress(t), freeAddress(t)
-		names := append(pairs, "DIR", p.dir, "PLAIN", p.plain, "SECURE", p.secure, "CERT", id.certFile, "KEY", id.keyFile)
-		text := strings.NewReplacer(names...).Replace(fmt.Sprintf(nginxFrame, conf))
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := nginx.start(t, "-p", p.dir, "-c", file, "-e", "stderr").hear("nginx/") // printed when nginx listens
-		if err == nil {
-			return p
-		}
-		if tries == 1 || !strings.Contains(err.Error(), "Address already in use") {
-			t.Fatal(err)
-		}
+	p.plain, p.secure = reserve(t), reserve(t)
+	names := append(pairs, "DIR", p.dir, "PLAIN", p.plain, "SECURE", p.secure, "CERT", id.certFile, "KEY", id.keyFile)
+	text := strings.NewReplacer(names...).Replace(fmt.Sprintf(nginxFrame, conf))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
-}
-
-// freeAddress returns an address of 127.0.0.1 that was free a moment ago. Nginx cannot choose a
-// free address itself.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	_, err := nginx.start(t, "-p", p.dir, "-c", file, "-e", "stderr").hear("nginx/") // printed when nginx listens
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return p
+}
+
+// reserve returns an address of 127.0.0.1 for a server that cannot choose one itself. Until the end
+// of the test the kernel gives the port to no socket that does not ask for it. On Linux, a socket
+// that is bound with SO_REUSEADDR and does not listen does not stop a server with that option.
+func reserve(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := errors.Join(
+		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
+		syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	address, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint("127.0.0.1:", address.(*syscall.SockaddrInet4).Port)
 }

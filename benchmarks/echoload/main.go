@@ -157,7 +157,7 @@ func connect(dial dialer, addr string, n, size int, http bool, deadline time.Tim
 			}
 		}
 		rest := warmUp
-		if err := c.exchange(func() bool { rest--; return rest < 0 }); err != nil {
+		if err := c.exchange(func() bool { rest--; return rest == 0 }); err != nil {
 			return clients, err
 		}
 		c.times = c.times[:0]
@@ -171,9 +171,9 @@ func hangUp(clients []*client) {
 	}
 }
 
-// exchange sends messages and checks the echoes until the load is over.
+// exchange sends messages, at least one, and checks the echoes until the load is over.
 func (c *client) exchange(over func() bool) error {
-	for !over() {
+	for {
 		start := time.Now()
 		message := c.message()
 		if _, err := c.conn.Write(message); err != nil {
@@ -186,8 +186,10 @@ func (c *client) exchange(over func() bool) error {
 			return fmt.Errorf("the echo of message %d of %v differs", c.sent, c.conn.LocalAddr())
 		}
 		c.times = append(c.times, time.Since(start))
+		if over() {
+			return nil
+		}
 	}
-	return nil
 }
 
 // message returns the next message: a part of the client's own random text. Consecutive messages

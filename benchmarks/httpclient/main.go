@@ -146,13 +146,14 @@ func (l load) with(ctx context.Context, transport http.RoundTripper,
 	defer time.AfterFunc(l.bound, func() { over.Store(true) }).Stop()
 	var made atomic.Int64
 	err = each(ctx, l.workers, func(ctx context.Context) error {
-		for !over.Load() {
+		for { // at least one request
 			if err := l.request(ctx, transport); err != nil {
 				return err
 			}
-			made.Add(1)
+			if made.Add(1); over.Load() {
+				return nil
+			}
 		}
-		return nil
 	})
 	if err != nil {
 		return err

@@ -92,7 +92,7 @@ func TestEachWorkerServes(t *testing.T) {
 // The supervisor replaces a worker that has died, and a worker that does not answer. The other
 // workers serve in the meantime.
 func TestWorkersAreReplaced(t *testing.T) {
-	s := start(t, "--ping", "20ms", "--silence", "5s")
+	s := start(t, "--ping", "20ms", "--silence", "10s")
 	workers := []int{s.Worker(), s.Worker()}
 
 	s.Signal(workers[0], syscall.SIGKILL)
@@ -103,7 +103,7 @@ func TestWorkersAreReplaced(t *testing.T) {
 	s.get("/page.txt", 200)
 
 	s.Signal(workers[1], syscall.SIGSTOP)
-	s.Await(fmt.Sprintf(`(worker %d was silent for 5s and is killed)\n`, workers[1]))
+	s.Await(fmt.Sprintf(`(worker %d was silent for 10s and is killed)\n`, workers[1]))
 	s.Await(fmt.Sprintf(`(worker %d: signal: killed: it is replaced)`, workers[1]))
 	s.Worker()
 	s.get("/page.txt", 200)

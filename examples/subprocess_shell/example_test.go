@@ -47,7 +47,7 @@ func Example() {
 
 // The writer waits until the child reads.
 func TestWriterWaitsForChild(t *testing.T) {
-	*command, *blocks = "sleep 0.05; wc -c", 100
+	*command, *blocks = "sleep 1; wc -c", 100
 	var out bytes.Buffer
 	if err := task.Run(context.Background(), func(ctx context.Context) error { return run(ctx, &out) }); err != nil {
 		t.Fatal(err)

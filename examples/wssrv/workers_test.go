@@ -105,7 +105,7 @@ func (c *workerClient) closed(code int) {
 // the connections, and no process is left.
 func TestWorkersAreReplaced(t *testing.T) {
 	for sig, status := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
-		p := programtest.Start(t, "--workers", "2", "--ping", "20ms", "--silence", "5s")
+		p := programtest.Start(t, "--workers", "2", "--ping", "20ms", "--silence", "10s")
 		all := []int{p.Worker(), p.Worker()}
 		clients := joinEach(t, p, all...)
 
@@ -121,7 +121,7 @@ func TestWorkersAreReplaced(t *testing.T) {
 		if c := join(t, p); c.worker != all[2] {
 			t.Errorf("the client is in the room of worker %d, want %d", c.worker, all[2])
 		}
-		p.Await(fmt.Sprintf(`(worker %d was silent for 5s and is killed)\n`, all[1]))
+		p.Await(fmt.Sprintf(`(worker %d was silent for 10s and is killed)\n`, all[1]))
 		p.Await(fmt.Sprintf(`(worker %d: signal: killed: it is replaced)`, all[1]))
 		clients[0].closed(websocket.CloseAbnormalClosure)
 		clients[1].chats()

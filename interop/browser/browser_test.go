@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
@@ -24,7 +25,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience limits the time of a test. It only ends a test that hangs.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // A browser is a Chromium that ends with the test and connects only to this machine.
 type browser struct {
@@ -55,27 +56,25 @@ func newBrowser(t *testing.T) *browser {
 		t.Fatalf("this test needs chromium: apt-get install chromium (%v)", err)
 	}
 	home := t.TempDir()
-	group := 0 // the process group of Chromium
+	var chromium *exec.Cmd // the leader of a process group
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience),
 		chromedp.UserDataDir(filepath.Join(home, "data")), chromedp.Env("HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_CACHE_HOME="+home),
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+			chromium = cmd
 		}))
 	for name, value := range flags {
 		options = append(options, chromedp.Flag(name, value))
 	}
 	limited, cancel := context.WithTimeout(context.Background(), patience)
 	allocated, end := chromedp.NewExecAllocator(limited, options...)
-	ctx, quit := chromedp.NewContext(allocated)
+	ctx, quit := chromedp.NewContext(allocated, chromedp.WithBrowserOption(chromedp.WithDialTimeout(0)))
 	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-		quit()
+		quit() // kills Chromium
 		end()
 		cancel()
-		if group != 0 {
-			_ = syscall.Kill(-group, syscall.SIGKILL) // processes that remain
+		if chromium != nil && chromium.Process != nil {
+			_ = syscall.Kill(-chromium.Process.Pid, syscall.SIGKILL) // processes that remain
 		}
 		began := time.Now()
 		for left := processes(t, home); len(left) > 0; left = processes(t, home) {
@@ -88,7 +87,6 @@ func newBrowser(t *testing.T) *browser {
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	group = chromedp.FromContext(ctx).Browser.Process().Pid
 	return &browser{ctx, t}
 }
 
@@ -117,23 +115,31 @@ type window struct {
 func (b *browser) open(url string) *window {
 	b.t.Helper()
 	var id target.ID
-	err := chromedp.Run(b.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
-		ctx = cdp.WithExecutor(ctx, chromedp.FromContext(ctx).Browser)
+	b.do(func(ctx context.Context) error {
 		profile, err := target.CreateBrowserContext().Do(ctx)
 		if err != nil {
 			return err
 		}
 		id, err = target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(ctx)
 		return err
+	})
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id))
+	// The cancel also closes the window, but gives up after a second.
+	w := &window{ctx, b.t, func() { b.do(target.CloseTarget(id).Do); cancel() }}
+	b.t.Cleanup(cancel)
+	w.do(chromedp.Navigate(url))
+	return w
+}
+
+// do sends commands to the browser, as opposed to a window.
+func (b *browser) do(commands func(ctx context.Context) error) {
+	b.t.Helper()
+	err := chromedp.Run(b.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		return commands(cdp.WithExecutor(ctx, chromedp.FromContext(ctx).Browser))
 	}))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id))
-	w := &window{ctx, b.t, cancel}
-	b.t.Cleanup(cancel)
-	w.do(chromedp.Navigate(url))
-	return w
 }
 
 // do executes actions of a user, in order.
@@ -149,8 +155,15 @@ func (w *window) sees(expression string) {
 	w.t.Helper()
 	// With an interval: a window in the background gets no animation frames.
 	poll := chromedp.Poll(expression, nil, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0))
-	if err := chromedp.Run(w.ctx, poll); err != nil {
-		w.t.Fatalf("%s: %v", expression, err)
+	for {
+		err := chromedp.Run(w.ctx, poll)
+		if err == nil {
+			return
+		}
+		// Chromedp may poll a document that the browser has just replaced.
+		if gone, ok := errors.AsType[*cdproto.Error](err); !ok || gone.Code != -32000 {
+			w.t.Fatalf("%s: %v", expression, err)
+		}
 	}
 }
 

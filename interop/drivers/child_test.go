@@ -41,7 +41,7 @@ var childServers = map[string]func(address string) error{
 // launchChild starts this test program again, as one of childServers.
 func launchChild(t *testing.T, name string) *server {
 	t.Helper()
-	address, _ := freeAddress(t)
+	address, _ := reserve(t)
 	return launch(t, address, childReady, func(ctx context.Context) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, os.Args[0])
 		cmd.Env = append(os.Environ(), childName+"="+name, childAddress+"="+address)

@@ -229,7 +229,7 @@ func timedOut(err error) bool {
 // lost reports whether err means that the connection or the server is gone, or that the server is
 // still starting.
 func lost(err error) bool {
-	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
+	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed,
 		syscall.ECONNRESET, syscall.ECONNREFUSED, syscall.EPIPE} {
 		if errors.Is(err, gone) {
 			return true

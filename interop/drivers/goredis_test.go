@@ -136,7 +136,7 @@ func TestGoRedisSubscribe(t *testing.T) {
 }
 
 // A timeout around a call ends the call only with ContextTimeoutEnabled. Otherwise go-redis uses
-// only its own ReadTimeout, and the call returns when Redis has answered.
+// only its own ReadTimeout, and a call that reads returns when Redis has answered.
 func TestGoRedisTimeout(t *testing.T) {
 	address := startRedis(t)
 	for _, enabled := range []bool{true, false} {
@@ -149,21 +149,31 @@ func TestGoRedisTimeout(t *testing.T) {
 					MaxRetries:            -1,
 				})
 				defer client.Close()
+				other := newGoRedis(ctx, address)
+				defer other.Close()
 				if _, err := increment(ctx, client, "n"); err != nil { // dials
 					return err
 				}
-				var err error
-				await.Timeout(ctx, 50*time.Millisecond, func(ctx context.Context) error {
-					err = on(ctx, func(ctx context.Context) error {
-						return client.BLPop(ctx, time.Second, "empty").Err()
-					})
-					return err
-				})
+				limit := time.Hour
 				if enabled {
-					if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
-						t.Errorf("the call returned %v", err)
+					limit = 50 * time.Millisecond
+				}
+				timed, release := await.WithTimeout(ctx, limit)
+				defer release()
+				popping := task.Start(timed, func(ctx context.Context) (error, error) {
+					return on(ctx, func(ctx context.Context) error { return client.BLPop(ctx, 0, "empty").Err() }), nil
+				})
+				if !enabled {
+					if err := untilBlocked(ctx, other, 1); err != nil {
+						return err
 					}
-				} else if err != redis.Nil { // the answer of Redis after one second
+					await.Reschedule(timed, task.Now(ctx))
+					if err := on(ctx, func(ctx context.Context) error { return other.LPush(ctx, "empty", "x").Err() }); err != nil {
+						return err
+					}
+				}
+				err, _ := popping.Await(ctx)
+				if late := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded); late != enabled || err != nil && !late {
 					t.Errorf("the call returned %v", err)
 				}
 				_, err = increment(ctx, client, "n")

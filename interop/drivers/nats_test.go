@@ -129,15 +129,15 @@ func TestNATSRequest(t *testing.T) {
 		}); err != nil {
 			return err
 		}
-		request := func(ctx context.Context, subject string) error {
+		request := func(ctx context.Context, subject, text string) error {
 			return on(ctx, func(ctx context.Context) error {
-				_, err := nc.RequestWithContext(ctx, subject, nil)
+				_, err := nc.RequestWithContext(ctx, subject, []byte(text))
 				return err
 			})
 		}
 		if err := task.Scope(ctx, func(ctx context.Context) error {
 			for range 50 {
-				task.Go(ctx, func(ctx context.Context) error { return request(ctx, "count") })
+				task.Go(ctx, func(ctx context.Context) error { return request(ctx, "count", "") })
 			}
 			return nil
 		}); err != nil {
@@ -153,15 +153,17 @@ func TestNATSRequest(t *testing.T) {
 		}); err != nil {
 			return err
 		}
-		err := await.Timeout(ctx, 20*time.Millisecond, func(ctx context.Context) error { return request(ctx, "silent") })
+		err := await.Timeout(ctx, 20*time.Millisecond, func(ctx context.Context) error { return request(ctx, "silent", "timeout") })
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a timeout: %v", err)
 		}
-		pending := task.Start(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, request(ctx, "silent") })
-		for range 2 {
-			if _, _, err := await.Receive(ctx, silent); err != nil {
+		pending := task.Start(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, request(ctx, "silent", "cancel") })
+		for text := ""; text != "cancel"; { // the other request may have ended before it was sent
+			m, _, err := await.Receive(ctx, silent)
+			if err != nil {
 				return err
 			}
+			text = string(m.Data)
 		}
 		pending.Cancel(nil)
 		if _, err := pending.Await(ctx); !errors.Is(err, context.Canceled) {

@@ -46,7 +46,7 @@ func launchPostgres(t *testing.T) *server {
 	if err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	address, port := freeAddress(t)
+	address, port := reserve(t)
 	return launch(t, address, "ready to accept connections", func(ctx context.Context) *exec.Cmd {
 		return command(ctx, "postgres", "-D", data, "-p", port, "-k", "", "-c", "listen_addresses=127.0.0.1",
 			"-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=20")

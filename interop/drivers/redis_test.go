@@ -21,7 +21,7 @@ func launchRedis(t *testing.T) *server {
 	if err != nil {
 		t.Fatal("this test needs redis-server: apt-get install redis-server")
 	}
-	address, port := freeAddress(t)
+	address, port := reserve(t)
 	return launch(t, address, "Ready to accept connections", func(ctx context.Context) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, path, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no")
 		cmd.Dir = t.TempDir()

@@ -81,7 +81,7 @@ func launchSSHD(t *testing.T) *server {
 	if err := os.WriteFile(authorized, ssh.MarshalAuthorizedKey(signer(sshUserKey).PublicKey()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	address, port := freeAddress(t)
+	address, port := reserve(t)
 	args := []string{"-D", "-e", "-f", "/dev/null", "-p", port, "-h", writeKey(t, dir, "host_key", sshdKey)}
 	for _, option := range []string{
 		"ListenAddress=127.0.0.1", "AuthorizedKeysFile=" + authorized, "PidFile=none", "UsePAM=no", "StrictModes=no",

@@ -24,7 +24,7 @@ import (
 func TestScopeEndsItsChild(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := shell("trap 'echo asked; exit 9' TERM; echo ready; while :; do sleep 60 & wait; done")
-		c.Group = true
+		c.Group, c.Grace = true, time.Hour
 		out := must(c.StdoutPipe(ctx))(t)
 		defer out.Close()
 		reason := errors.New("enough")
@@ -83,7 +83,7 @@ func TestCancelFunction(t *testing.T) {
 			{func(*process.Cmd) error { return refused }, -int(syscall.SIGKILL)},
 		} {
 			c := process.Command("sleep", "60")
-			c.Cancel = func() error { return row.cancel(c) }
+			c.Cancel, c.Grace = func() error { return row.cancel(c) }, time.Hour
 			timed, release := await.WithTimeout(ctx, time.Hour)
 			want(t, "Start", c.Start(timed), nil)
 			release()
@@ -118,6 +118,7 @@ func TestCancelFunctionClosesAgain(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := shell("read line; exit 7")
 		in := must(c.StdinPipe(ctx))(t)
+		c.Grace = time.Hour
 		c.Cancel = func() error {
 			want(t, "Close", in.Close(), nil)
 			return in.Close()
@@ -147,34 +148,37 @@ func TestCancelledRunWaitsForChild(t *testing.T) {
 // reports it. Wait does not wait for a stream of StdoutPipe.
 func TestWaitDelayWhileGrandchildHoldsPipe(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
-		script := "sleep 60 & echo $!"
 		var out bytes.Buffer
-		c := shell(script)
-		c.Stdout, c.WaitDelay = &out, time.Millisecond
+		leaving := func(script string) (c *process.Cmd, end func()) {
+			c = shell("sleep 60 & " + script)
+			c.Group, c.WaitDelay = true, time.Millisecond
+			return c, func() { want(t, "Kill", syscall.Kill(-c.Process.Pid, syscall.SIGKILL), nil) }
+		}
+		c, end := leaving("exit 0")
+		c.Stdout = &out
 		want(t, "Run", c.Run(ctx), exec.ErrWaitDelay)
-		kill(t, out.String())
+		end()
 
-		c = shell(script + "; exit 3")
-		c.Stdout, c.WaitDelay = &out, time.Millisecond
-		out.Reset()
+		c, end = leaving("exit 3")
+		c.Stdout = &out
 		if err := c.Run(ctx); status(err) != 3 {
 			t.Errorf("Run: %v, want the status 3", err)
 		}
-		kill(t, out.String())
+		end()
 
-		c = shell(script)
+		c, end = leaving("echo line")
 		s := must(c.StdoutPipe(ctx))(t)
 		defer s.Close()
 		want(t, "Run", c.Run(ctx), nil)
-		line, err := s.ReadLine(ctx)
-		want(t, "ReadLine", err, nil)
-		kill(t, line)
+		if line, err := s.ReadLine(ctx); line != "line" || err != nil {
+			t.Errorf("ReadLine: %q, %v", line, err)
+		}
+		end()
 
-		c = shell(script)
-		c.WaitDelay = time.Millisecond
-		stdout, _, err := c.Communicate(ctx, nil)
+		c, end = leaving("exit 0")
+		_, _, err := c.Communicate(ctx, nil)
 		want(t, "Communicate", err, exec.ErrWaitDelay)
-		kill(t, string(stdout))
+		end()
 	})
 }
 
@@ -210,7 +214,7 @@ func kill(t *testing.T, pid string) {
 func TestCancelEndsGroup(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T) {
 		c := shell("sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1; done' & wait")
-		c.Group = true
+		c.Group, c.Grace = true, time.Hour
 		out := must(c.StdoutPipe(ctx))(t)
 		defer out.Close()
 		timed, release := await.WithTimeout(ctx, time.Hour)

@@ -112,8 +112,8 @@ func TestCommunicate(t *testing.T) {
 		if _, _, err := process.Command("true").Communicate(ctx, large); err != nil {
 			t.Errorf("Communicate with a child that does not read: %v", err)
 		}
-		if _, _, err := shell("exec <&-; echo closed; read line <&3").Communicate(ctx, large); status(err) == 0 {
-			t.Errorf("Communicate with a child that has closed its input: %v", err)
+		if out, _, err := shell("exec <&-; echo closed; exit 5").Communicate(ctx, large); status(err) != 5 || string(out) != "closed\n" {
+			t.Errorf("Communicate with a child that has closed its input: %q, %v", out, err)
 		}
 		_, errs, err := shell("cat >&2; exit 4").Communicate(ctx, []byte("bytes"))
 		if status(err) != 4 || string(errs) != "bytes" {

@@ -66,9 +66,12 @@ func TestPipeLines(t *testing.T) {
 			t.Error(err)
 		}
 		want(t, "Close", w.Close(), nil)
-		for _, line := range []string{"one", "two", "rest"} {
-			if got, err := r.ReadLine(ctx); got != line && err != nil {
-				t.Errorf("ReadLine: %q, %v, want %q", got, err, line)
+		for _, c := range []struct {
+			line string
+			err  error
+		}{{"one", nil}, {"two", nil}, {"rest", io.ErrUnexpectedEOF}} {
+			if got, err := r.ReadLine(ctx); got != c.line || err != c.err {
+				t.Errorf("ReadLine: %q, %v, want %q, %v", got, err, c.line, c.err)
 			}
 		}
 		_, err := r.ReadLine(ctx)

@@ -256,7 +256,7 @@ func begin(t *testing.T, program string) *session {
 	want(t, "Start", s.cmd.Start(), nil)
 	w.Close()
 	guard := time.AfterFunc(time.Minute, func() { s.cmd.Process.Kill() })
-	t.Cleanup(func() { guard.Stop() })
+	t.Cleanup(func() { guard.Stop(); s.cmd.Process.Kill(); s.cmd.Wait() }) // a failed test leaves it
 	return s
 }
 

@@ -230,7 +230,7 @@ func TestHealth(t *testing.T) {
 // A connection on which no byte moves is reset, also if an end has closed its writing
 // direction.
 func TestIdle(t *testing.T) {
-	both(t, 1, proxy.Config{IdleTimeout: 50 * time.Millisecond}, nil, func(t *testing.T, s *site) {
+	both(t, 1, proxy.Config{IdleTimeout: time.Second}, nil, func(t *testing.T, s *site) {
 		client, server := s.pair(t, s.backends[0])
 		client.ends(syscall.ECONNRESET)
 		server.ends(syscall.ECONNRESET)

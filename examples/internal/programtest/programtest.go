@@ -127,9 +127,13 @@ func (p *Program) Worker() int {
 	return pid
 }
 
-// Signal sends a signal to the supervisor or to a worker.
+// Signal sends a signal to the supervisor or to a worker. The end of the test continues a
+// stopped worker, which then ends if the test has failed and the supervisor has not killed it.
 func (p *Program) Signal(pid int, sig syscall.Signal) {
 	p.t.Helper()
+	if sig == syscall.SIGSTOP {
+		p.t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
+	}
 	if err := syscall.Kill(pid, sig); err != nil {
 		p.t.Fatal(err)
 	}
