@@ -17,6 +17,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/porttest"
 	"baton/netio"
 	"baton/netio/httpio"
 	"baton/task"
@@ -131,7 +132,8 @@ func TestCurlThroughOurProxy(t *testing.T) {
 			t.Errorf("a tunnel without a password: %v", err)
 		}
 		f.user = ""
-		_, err = curl.run(ctx, "", append(common, "https://"+reserve(t))...)
+		nowhere, _ := porttest.Reserve(t)
+		_, err = curl.run(ctx, "", append(common, "https://"+nowhere)...)
 		if err == nil || !strings.Contains(err.Error(), "502") {
 			t.Errorf("a tunnel to nowhere: %v", err)
 		}

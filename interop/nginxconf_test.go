@@ -3,13 +3,13 @@
 package interop_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
+
+	"baton/internal/porttest"
 )
 
 // nginxFrame is the common part of all configurations of nginx. Nginx runs as one process of the
@@ -48,7 +48,8 @@ func startNginx(t *testing.T, id *identity, conf string, pairs ...string) nginxP
 	t.Helper()
 	p := nginxProcess{dir: dir(t)}
 	file := filepath.Join(p.dir, "conf")
-	p.plain, p.secure = reserve(t), reserve(t)
+	p.plain, _ = porttest.Reserve(t)
+	p.secure, _ = porttest.Reserve(t)
 	names := append(pairs, "DIR", p.dir, "PLAIN", p.plain, "SECURE", p.secure, "CERT", id.certFile, "KEY", id.keyFile)
 	text := strings.NewReplacer(names...).Replace(fmt.Sprintf(nginxFrame, conf))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -59,27 +60,4 @@ func startNginx(t *testing.T, id *identity, conf string, pairs ...string) nginxP
 		t.Fatal(err)
 	}
 	return p
-}
-
-// reserve returns an address of 127.0.0.1 for a server that cannot choose one itself. Until the end
-// of the test the kernel gives the port to no socket that does not ask for it. On Linux, a socket
-// that is bound with SO_REUSEADDR and does not listen does not stop a server with that option.
-func reserve(t *testing.T) string {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := errors.Join(
-		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
-		syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}),
-	); err != nil {
-		t.Fatal(err)
-	}
-	address, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprint("127.0.0.1:", address.(*syscall.SockaddrInet4).Port)
 }

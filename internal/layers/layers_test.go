@@ -37,7 +37,7 @@ var table = []layer{
 	{paths: []string{"loop/poll/polltest"}, suite: true},
 	{paths: []string{"loop/poll/internal/ancillary", "loop/poll/internal/multicast", "loop/poll/internal/pipe"}, only: []string{}},
 	{paths: []string{"loop/poll/epoll", "loop/poll/portable", "loop/poll/uring", "loop/poll/virtual"}},
-	{paths: []string{"internal/bridge", "internal/docs", "internal/gid", "internal/layers", "internal/prefetch", "internal/saturate", "internal/stack"}, only: []string{}},
+	{paths: []string{"internal/bridge", "internal/docs", "internal/gid", "internal/layers", "internal/porttest", "internal/prefetch", "internal/saturate", "internal/stack"}, only: []string{}},
 	{paths: []string{"internal/holder"}, only: []string{"internal/gid"}},
 	{paths: []string{"loop"}},
 	{paths: []string{"loop/looptest"}, suite: true},

@@ -5,18 +5,17 @@ package browser_test
 import (
 	"bufio"
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"baton/internal/porttest"
 )
 
 // A server is a process of the program examples/wssrv.
@@ -56,30 +55,6 @@ func start(t *testing.T, path, port string) *server {
 	s := &server{t: t, cmd: cmd, out: bufio.NewScanner(out)}
 	s.addr = strings.TrimPrefix(s.line(), "serving on ")
 	return s
-}
-
-// reserve returns a port of 127.0.0.1 for servers. Until the end of the test the kernel gives the
-// port to no socket that does not ask for it, so a server can end and start again. On Linux, a
-// socket that is bound with SO_REUSEADDR and does not listen does not stop a server with that
-// option.
-func reserve(t *testing.T) string {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := errors.Join(
-		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
-		syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}),
-	); err != nil {
-		t.Fatal(err)
-	}
-	address, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strconv.Itoa(address.(*syscall.SockaddrInet4).Port)
 }
 
 func (s *server) line() string {
@@ -146,7 +121,8 @@ func dark() chromedp.Action {
 // Two users chat in a browser, one of them on a phone. The server ends and starts again, and the
 // pages connect again.
 func TestChat(t *testing.T) {
-	program, port := build(t), reserve(t)
+	program := build(t)
+	_, port := porttest.Reserve(t)
 	srv := start(t, program, port)
 	b := newBrowser(t)
 

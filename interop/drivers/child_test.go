@@ -20,6 +20,7 @@ import (
 	health "google.golang.org/grpc/health/grpc_health_v1"
 
 	"baton/await"
+	"baton/internal/porttest"
 	"baton/netio"
 	"baton/task"
 )
@@ -41,7 +42,7 @@ var childServers = map[string]func(address string) error{
 // launchChild starts this test program again, as one of childServers.
 func launchChild(t *testing.T, name string) *server {
 	t.Helper()
-	address, _ := reserve(t)
+	address, _ := porttest.Reserve(t)
 	return launch(t, address, childReady, func(ctx context.Context) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, os.Args[0])
 		cmd.Env = append(os.Environ(), childName+"="+name, childAddress+"="+address)

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"baton/internal/porttest"
 )
 
 // startPostgres starts a PostgreSQL server and returns a connection string.
@@ -46,7 +48,7 @@ func launchPostgres(t *testing.T) *server {
 	if err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	address, port := reserve(t)
+	address, port := porttest.Reserve(t)
 	return launch(t, address, "ready to accept connections", func(ctx context.Context) *exec.Cmd {
 		return command(ctx, "postgres", "-D", data, "-p", port, "-k", "", "-c", "listen_addresses=127.0.0.1",
 			"-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=20")

@@ -6,6 +6,8 @@ import (
 	"context"
 	"os/exec"
 	"testing"
+
+	"baton/internal/porttest"
 )
 
 // startRedis starts a redis-server and returns its address.
@@ -21,7 +23,7 @@ func launchRedis(t *testing.T) *server {
 	if err != nil {
 		t.Fatal("this test needs redis-server: apt-get install redis-server")
 	}
-	address, port := reserve(t)
+	address, port := porttest.Reserve(t)
 	return launch(t, address, "Ready to accept connections", func(ctx context.Context) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, path, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no")
 		cmd.Dir = t.TempDir()

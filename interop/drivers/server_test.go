@@ -5,7 +5,6 @@ package drivers_test
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -173,31 +172,6 @@ func descendants(pid int) (pids []int) {
 		}
 	}
 	return pids
-}
-
-// reserve returns an address of 127.0.0.1 for a server. Until the end of the test the kernel gives
-// the port to no socket that does not ask for it, so the server can end and start again. On Linux,
-// a socket that is bound with SO_REUSEADDR and does not listen does not stop a server with that
-// option.
-func reserve(t *testing.T) (address, port string) {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := errors.Join(
-		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
-		syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}),
-	); err != nil {
-		t.Fatal(err)
-	}
-	bound, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port = strconv.Itoa(bound.(*syscall.SockaddrInet4).Port)
-	return "127.0.0.1:" + port, port
 }
 
 // unprivileged returns attributes of a process that runs as an ordinary user, and gives dir to

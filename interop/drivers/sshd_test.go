@@ -22,6 +22,7 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"baton/await"
+	"baton/internal/porttest"
 	"baton/netio"
 	"baton/netio/process"
 	"baton/task"
@@ -81,7 +82,7 @@ func launchSSHD(t *testing.T) *server {
 	if err := os.WriteFile(authorized, ssh.MarshalAuthorizedKey(signer(sshUserKey).PublicKey()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	address, port := reserve(t)
+	address, port := porttest.Reserve(t)
 	args := []string{"-D", "-e", "-f", "/dev/null", "-p", port, "-h", writeKey(t, dir, "host_key", sshdKey)}
 	for _, option := range []string{
 		"ListenAddress=127.0.0.1", "AuthorizedKeysFile=" + authorized, "PidFile=none", "UsePAM=no", "StrictModes=no",
