@@ -61,8 +61,7 @@ func inPlainest(t *testing.T, h http.HandlerFunc, set func(*httpio.Server), fn f
 // connect connects a client that offers protocols.
 func (s *simServer) connect(sent string, protocols ...string) *netio.Stream {
 	s.t.Helper()
-	_, config := certificate()
-	s.tls = config.Clone()
+	_, s.tls = certificate()
 	s.tls.NextProtos = protocols
 	return s.dial(sent)
 }
@@ -110,7 +109,6 @@ func TestNextProtocol(t *testing.T) {
 func TestNextProtosOfTLSConfigSetTheOrder(t *testing.T) {
 	for _, order := range [][]string{nil, {"http/1.1", "plainest"}} {
 		inPlainest(t, greet, func(srv *httpio.Server) {
-			srv.TLSConfig = srv.TLSConfig.Clone()
 			srv.TLSConfig.NextProtos = order
 		}, func(s *simServer) {
 			c := s.connect("", "http/1.1", "plainest")

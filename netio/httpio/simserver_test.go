@@ -116,9 +116,15 @@ func fine(body string) string {
 	return text + "Content-Length: " + strconv.Itoa(len(body)) + "\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + body
 }
 
-// certificate returns the certificate of package httptest. The first call must come from outside a
-// bubble of package synctest.
-var certificate = sync.OnceValues(func() (server, client *tls.Config) {
+// certificate returns configs with the certificate of package httptest. They belong to the caller:
+// package net/http changes the config of a server. The first call must come from outside a bubble of
+// package synctest.
+func certificate() (server, client *tls.Config) {
+	server, client = certificateOnce()
+	return server.Clone(), client.Clone()
+}
+
+var certificateOnce = sync.OnceValues(func() (server, client *tls.Config) {
 	peer := httptest.NewTLSServer(nil)
 	defer peer.Close()
 	client = peer.Client().Transport.(*http.Transport).TLSClientConfig.Clone()

@@ -169,10 +169,10 @@ func TestCallbackWritesUntilPaused(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if size := tr.WriteBufferSize(); size <= 64<<10 || size > 80<<10 {
+				t.Errorf("%d bytes wait", size)
+			}
 		})
-		if size := tr.WriteBufferSize(); size <= 64<<10 || size > 80<<10 {
-			t.Errorf("%d bytes wait", size)
-		}
 		tr.Abort()
 		must(t, c.UntilLost(ctx))
 		s.Close()
