@@ -53,7 +53,7 @@ func TestFailedCallsLeaveNoDescriptor(t *testing.T) {
 			settle(ctx, t, before)
 		}
 		fails("Dial, refused", func() error {
-			_, err := netio.Dial(ctx, "tcp", nobody)
+			_, err := netio.Dial(ctx, "tcp", closedPort)
 			return err
 		})
 		fails("Dial, no such host", func() error {

@@ -23,8 +23,8 @@ import (
 
 const never = -1 // the delay of a connect that is never answered
 
-// nobody is an address on which no process listens. A port that was free before may be taken.
-const nobody = "127.0.0.1:1"
+// closedPort is an address on which no process listens. A port that was free before may be taken.
+const closedPort = "127.0.0.1:1"
 
 var refused = os.NewSyscallError("connect", syscall.ECONNREFUSED)
 
@@ -337,7 +337,7 @@ func TestDialRefused(t *testing.T) {
 	everywhere(t, func(ctx context.Context, t *testing.T, w world) {
 		address, cause := w.address(t), error(syscall.ENOENT)
 		if w.network == "tcp" {
-			address, cause = nobody, syscall.ECONNREFUSED
+			address, cause = closedPort, syscall.ECONNREFUSED
 		}
 		_, err := netio.Dial(ctx, w.network, address)
 		want(t, "Dial", err, cause)

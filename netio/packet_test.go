@@ -144,7 +144,7 @@ func TestPacketRefused(t *testing.T) {
 			return // on a UNIX socket the Send fails
 		}
 		for range 3 {
-			client := must(netio.DialPacket(ctx, "udp", nobody))(t)
+			client := must(netio.DialPacket(ctx, "udp", closedPort))(t)
 			answer := blocked(ctx, func(ctx context.Context) (netio.Packet, error) {
 				return client.Receive(ctx, make([]byte, 8))
 			})

@@ -316,7 +316,7 @@ func TestSocketConnectRefused(t *testing.T) {
 	onEpoll(t, func(ctx context.Context, watched *counter) {
 		s := adopt(ctx, t, newFD(t, unix.AF_INET, unix.SOCK_STREAM))
 		defer s.Close()
-		to := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(nobody))
+		to := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(closedPort))
 		err := s.Connect(ctx, to)
 		want(t, "Connect", err, syscall.ECONNREFUSED)
 		if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "dial" || op.Net != "tcp" || op.Addr != to {

@@ -34,14 +34,14 @@ func unmade(t *testing.T) protocol.Factory {
 // Connect returns the errors of Dial.
 func TestConnectThatIsRefused(t *testing.T) {
 	eachWorld(t, func(ctx context.Context, t *testing.T) {
-		const nobody = "127.0.0.1:1" // another process may listen on a port that was free before
-		tr, err := protocol.Connect(ctx, "tcp", nobody, unmade(t))
+		const closedPort = "127.0.0.1:1" // another process may listen on a port that was free before
+		tr, err := protocol.Connect(ctx, "tcp", closedPort, unmade(t))
 		if e, ok := err.(*net.OpError); !ok || e.Op != "dial" || !errors.Is(e, syscall.ECONNREFUSED) || tr != nil {
 			t.Errorf("Connect = %v, %v", tr, err)
 		}
 		timed, release := context.WithCancel(ctx)
 		release()
-		if tr, err := protocol.Connect(timed, "tcp", nobody, unmade(t)); !errors.Is(err, context.Canceled) || tr != nil {
+		if tr, err := protocol.Connect(timed, "tcp", closedPort, unmade(t)); !errors.Is(err, context.Canceled) || tr != nil {
 			t.Errorf("Connect under a cancelled ctx = %v, %v", tr, err)
 		}
 	})
