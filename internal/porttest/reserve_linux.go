@@ -10,10 +10,11 @@ import (
 	"testing"
 )
 
-// Reserve returns an address of 127.0.0.1, and its port. Until the end of the test the kernel
-// gives the port to no socket that does not ask for it, so a server can end and start again there.
-// The server must set SO_REUSEADDR, as servers do: then a socket that is bound with this option and
-// does not listen, such as that of Reserve, is not in its way.
+// Reserve returns an address of 127.0.0.1, and its port. Until the end of the test, the kernel does
+// not choose this port for other sockets. So a server can listen there, end and start again.
+//
+// Reserve binds a socket with SO_REUSEADDR, and does not listen. On Linux, a server that also sets
+// this option, as servers do, can listen nevertheless.
 func Reserve(t testing.TB) (address, port string) {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)

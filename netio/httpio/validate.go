@@ -52,8 +52,8 @@ func validName(s string) bool {
 	return s != ""
 }
 
-// hasControl reports whether a field value has a control character except tab (RFC 9110, section
-// 5.5).
+// hasControl reports whether a field value has a control character other than tab (RFC 9110,
+// section 5.5).
 func hasControl(value string) bool {
 	for i := range len(value) {
 		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {

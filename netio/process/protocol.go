@@ -71,7 +71,7 @@ func (c *Cmd) Connect(ctx context.Context, p Protocol) (*Transport, error) {
 		err = c.child.until(ctx, func() bool { return c.child.transport != nil })
 	}
 	if err != nil {
-		t.failed = c.child.transport == nil // without ConnectionMade, no method of the protocol is called
+		t.failed = c.child.transport == nil // then no method of the protocol is called
 		t.Close()
 		return nil, err
 	}
@@ -206,7 +206,8 @@ func (s *side) ConnectionLost(err error) {
 	switch {
 	case s.t.failed: // Connect has failed before ConnectionMade
 		return
-	case s.t.cmd.child.transport == nil: // a cancel of the scope has ended the pipe, and Connect is shielded from it
+	case s.t.cmd.child.transport == nil:
+		// A cancel of the scope has ended the pipe, and Connect is shielded from the cancel.
 		s.t.cmd.child.loop.CallSoon(func() { s.ConnectionLost(err) })
 		return
 	}
